@@ -1,0 +1,143 @@
+"""The errors a user can meet: what was wrong, where, what was expected, what to do.
+
+Every error carries a slug from `SLUGS`, and docs/errors.md has a section for each slug.
+A lower room that knows only its own arguments raises with `path` (the argument's name, as the spec calls it);
+the room that knows the file adds `where`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+Path = tuple[str | int, ...]
+
+SLUGS: dict[str, str] = {
+    "spec-unreadable": "The spec file cannot be read.",
+    "spec-syntax": "The spec is not valid YAML.",
+    "spec-duplicate-key": "A key stands twice in one mapping.",
+    "spec-unknown-key": "The spec has a key that does not exist.",
+    "spec-missing-key": "A key that is needed is not there.",
+    "spec-wrong-type": "A value has the wrong type.",
+    "spec-bad-value": "A value is outside what is allowed.",
+    "spec-override": "A --set option cannot be understood.",
+    "missing-package": "An optional Python package or system library is not installed.",
+    "model-unknown": "There is no model of that name.",
+    "weights-unknown": "The model has no weights of that name.",
+    "weights-unreadable": "The weights file cannot be read, or would need unpickling.",
+    "weights-mismatch": "The weights do not fit the model.",
+    "model-not-traceable": "The model cannot be traced into a graph.",
+    "layer-unknown": "The model has no layer of that name.",
+    "layer-reused": "The layer is called more than once in a pass.",
+    "layers-order": "The layers are not in the order of the network.",
+    "layers-not-a-cut": "Another tensor crosses between two declared layers.",
+    "layers-top": "The last layer is not the network's output.",
+    "layer-shape": "The layer's output has a shape that has no channels.",
+    "not-finite": "A layer's activation holds NaN or Inf.",
+    "data-missing": "The data folder or data set does not exist.",
+    "data-empty": "The data holds no picture.",
+    "class-unknown": "There is no class of that name.",
+    "class-empty": "A class has no picture.",
+    "classes-mismatch": "The data's classes and the model's outputs do not agree.",
+    "too-few-patches": "A class has fewer patches than the concept needs.",
+    "too-few-images": "No picture of the data counts for the class.",
+    "device-unavailable": "The device asked for is not there.",
+    "out-of-memory": "The memory budget is too small for even one patch.",
+    "bundle-missing": "There is no bundle there.",
+    "bundle-damaged": "A file of the bundle does not match its digest, or is missing.",
+    "bundle-version": "The bundle has a format that this version cannot read.",
+    "output-unwritable": "The output cannot be written.",
+    "graphviz-missing": "Graphviz's program `dot` is not installed, or failed.",
+    "interrupted": "The run was interrupted.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """A place in a text file; line and column count from 1, 0 where unknown."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+class ReportError(Exception):
+    """Base of every error a user can meet. `exit_code` is what the command line ends with.
+
+    Args: slug: a key of `SLUGS`; message: what was found and what was expected, one sentence;
+    hint: what to do; path: the place in the spec, such as ("layers", 2); where: the place in a file.
+    Raises: KeyError for a slug that is not registered (a programming mistake).
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self, slug: str, message: str, *, hint: str = "", path: Path = (), where: Where | None = None
+    ) -> None:
+        if slug not in SLUGS:
+            raise KeyError(slug)
+        super().__init__(message)
+        self.slug, self.message, self.hint, self.path, self.where = slug, message, hint, path, where
+
+    def __str__(self) -> str:
+        place = " ".join(p for p in (str(self.where) if self.where else "", spell_path(self.path)) if p)
+        text = f"{place}: {self.message}" if place else self.message
+        text = f"{text} [{self.slug}]"
+        return f"{text}\n  hint: {self.hint}" if self.hint else text
+
+    def problems(self) -> tuple[ReportError, ...]:
+        """The single errors this one stands for: itself, unless it is a collection."""
+        return (self,)
+
+
+class InputError(ReportError):
+    """The command line, the spec, or what the spec points at is wrong. Exit code 2."""
+
+    exit_code = 2
+
+
+class RunError(ReportError):
+    """A run that was asked for rightly failed. Exit code 1."""
+
+    exit_code = 1
+
+
+class CheckError(ReportError):
+    """A check or a policy said no. Exit code 3."""
+
+    exit_code = 3
+
+
+class InputErrors(InputError):
+    """Several input errors found in one go, told at once. Never empty."""
+
+    def __init__(self, errors: Iterable[ReportError]) -> None:
+        self.errors = tuple(errors)
+        first = self.errors[0]
+        super().__init__(first.slug, first.message, hint=first.hint, path=first.path, where=first.where)
+
+    def __str__(self) -> str:
+        return "\n".join(str(error) for error in self.errors)
+
+    def problems(self) -> tuple[ReportError, ...]:
+        return self.errors
+
+
+def spell_path(path: Path) -> str:
+    """A spec path as people write it: ("layers", 2) → `layers[2]`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def did_you_mean(word: str, known: Iterable[str], *, most: int = 3) -> str:
+    """`did you mean 'a' or 'b'?`, or the empty string when nothing known is close to `word`."""
+    names = list(known)
+    lower = {n.lower(): n for n in reversed(names)}
+    close = [lower[m] for m in get_close_matches(word.lower(), lower, n=most, cutoff=0.6)]
+    return f"did you mean {' or '.join(repr(c) for c in close)}?" if close else ""

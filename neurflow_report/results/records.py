@@ -1,0 +1,309 @@
+"""What a run found, as frozen records: the one vocabulary between the method and the report (METHOD.md §1).
+
+Layers stand in the order of the spec, input → output; the last layer holds the class logit.
+Patches are named by their index in the class's fixed patch order; `ClassResult.patches` says where each lies.
+All activations are spatial means in the model's own activation units; weights and shares have no unit.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Record(BaseModel):
+    """A frozen value; unknown fields are refused, NaN and infinity too."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Skipped(Record):
+    """A picture that could not be used, by its name within the data set, and why."""
+
+    name: str
+    reason: str
+
+
+class LayerInfo(Record):
+    """A declared layer. `shape` is one picture's activation without the batch: (C, H, W), (T, D) or (C,)."""
+
+    name: str
+    channels: int
+    kind: Literal["spatial", "tokens", "vector"]
+    shape: tuple[int, ...]
+
+
+class ModelInfo(Record):
+    """The network examined. `digest` is the sha256 of its state; `input_size` is S in pixels."""
+
+    source: str
+    name: str
+    weights: str
+    parameters: int
+    input_size: int
+    outputs: int
+    digest: str
+    test_accuracy: float | None = None
+
+
+class DataInfo(Record):
+    """The pictures offered: `pool` were looked at, `skipped` could not be read. `digest` is over the pictures used."""
+
+    source: str
+    name: str
+    select: str
+    limit: int
+    pool: int
+    skipped: tuple[Skipped, ...]
+    digest: str
+
+
+class Settings(Record):
+    """The values this run used, under the names of the spec (see docs/spec.md)."""
+
+    k: int
+    scales: tuple[float, ...]
+    stride: float
+    nodes: int
+    max_nodes: int
+    tolerance: float
+    tau: int
+    max_semantic: int
+    max_neuron: int
+    taus: tuple[int, ...]
+    draws: int
+    experiments: tuple[str, ...]
+    seed: int
+    device: str
+    precision: str
+
+
+class ClassEntry(Record):
+    """A class of the report: `index` is its logit, `slug` its folder in the bundle and in the site."""
+
+    index: int
+    name: str
+    slug: str
+
+
+class Run(Record):
+    """All of a bundle that is not about one class."""
+
+    title: str
+    theme: str
+    formats: tuple[str, ...]
+    model: ModelInfo
+    data: DataInfo
+    settings: Settings
+    layers: tuple[LayerInfo, ...]
+    classes: tuple[ClassEntry, ...]
+    parts: tuple[str, ...] = ()
+
+
+class Region(Record):
+    """The rectangle of the original picture that the model saw, in the original's pixels."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+class Picture(Record):
+    """A picture of the class. `file` is its region in the bundle (None when no patch of it is shown)."""
+
+    name: str
+    label: str | None
+    predicted: str
+    width: int
+    height: int
+    region: Region
+    sha256: str
+    file: str | None
+
+
+class Patch(Record):
+    """A square window of picture number `image`, in pixels of the model's input (0 ≤ top, left; side ≤ S)."""
+
+    index: int
+    image: int
+    top: int
+    left: int
+    side: int
+
+
+class CoreScore(Record):
+    """A core concept neuron of the layer below and its score: mean |T| over the concept (METHOD.md §2)."""
+
+    channel: int
+    score: float
+
+
+class NeuronEdge(Record):
+    """w(a, i, j) for i = `channel` of the layer below; signed, Σ|w| = 1 over the core set (METHOD.md §3)."""
+
+    channel: int
+    weight: float
+
+
+class SemanticGroup(Record):
+    """V_{a,j}: patch indices in the order of closeness to the group's centre; `index` counts from 1."""
+
+    index: int
+    patches: tuple[int, ...]
+    activation: float
+    edges: tuple[NeuronEdge, ...]
+
+
+class Neuron(Record):
+    """One core concept neuron (or the logit) and its concept V_a, best patch first.
+
+    `core` is empty at the lowest layer. `gap_mean`, `gap_max` are the completeness gap over the concept's patches
+    (relative, 0 is exact) and `nodes` the most quadrature nodes that a patch needed; None at the lowest layer.
+    `silhouette` is None where the concept is one group by default (all its vectors equal).
+    """
+
+    layer: str
+    channel: int
+    concept: tuple[int, ...]
+    activations: tuple[float, ...]
+    core: tuple[CoreScore, ...]
+    gap_mean: float | None
+    gap_max: float | None
+    nodes: int | None
+    silhouette: float | None
+    groups: tuple[SemanticGroup, ...]
+    dead: bool
+
+
+class Member(Record):
+    """A semantic group as the member of a neuron group."""
+
+    channel: int
+    semantic: int
+
+
+class PartAgreement(Record):
+    """How well a group's patches agree with one planted part (demo only).
+
+    `purity`: share of the group's `n` patches that show `part` most; `chance`: that share over all the class's patches;
+    `p_value`: permutation p of the best part's excess over chance, against random patch sets of the same size.
+    """
+
+    part: str
+    purity: float
+    chance: float
+    p_value: float
+    n: int
+
+
+class NeuronGroup(Record):
+    """G: a cluster of semantic groups at one layer; `index` counts from 1 by falling `share`.
+
+    `share` is the part of the logit's absolute weight that flows through the group (the layer's shares sum to 1).
+    `patches` are in the order of closeness to the group's centre.
+    """
+
+    layer: str
+    index: int
+    members: tuple[Member, ...]
+    patches: tuple[int, ...]
+    share: float
+    agreement: PartAgreement | None = None
+
+
+class GroupEdge(Record):
+    """W(U, L) between neuron groups of two neighbouring layers (METHOD.md §3)."""
+
+    upper_layer: str
+    upper: int
+    lower_layer: str
+    lower: int
+    weight: float
+
+
+class LayerResult(Record):
+    """The core neurons of one layer for one class, and their groups. `silhouette` None: one group by default."""
+
+    name: str
+    channels: int
+    neurons: tuple[Neuron, ...]
+    groups: tuple[NeuronGroup, ...]
+    silhouette: float | None
+
+
+class Masking(Record):
+    """F1 at one layer (METHOD.md §5): accuracy with the core set masked, or all others masked (`retain`).
+
+    Accuracies in 0..1 over `n` pictures; `low`, `high` the 95% Wilson interval; `null` the accuracies of random sets
+    of the same size; `p_value` = (1 + #{null at least as extreme}) / (1 + len(null)).
+    """
+
+    mode: Literal["mask", "retain"]
+    layer: str
+    tau: int
+    size: int
+    channels: int
+    n: int
+    baseline: float
+    accuracy: float
+    low: float
+    high: float
+    null: tuple[float, ...]
+    p_value: float
+
+
+class Caution(Record):
+    """A failure signature (METHOD.md §6), at a layer or one neuron. `figure` is the number that set it off.
+
+    Codes: few-images, dead-neuron, silhouette, completeness, saturation, retain-loses, single-group.
+    """
+
+    code: str
+    layer: str
+    channel: int | None
+    figure: float
+    threshold: float
+
+
+class ClassResult(Record):
+    """Everything found about one class. `candidates` counts its patches (59 a picture at the default scales)."""
+
+    index: int
+    name: str
+    slug: str
+    pictures: tuple[Picture, ...]
+    candidates: int
+    patches: tuple[Patch, ...]
+    layers: tuple[LayerResult, ...]
+    edges: tuple[GroupEdge, ...]
+    masking: tuple[Masking, ...]
+    cautions: tuple[Caution, ...]
+
+
+class Clock(Record):
+    """The only part of a bundle that two equal runs differ in. With SOURCE_DATE_EPOCH: its time, and no seconds."""
+
+    created: str
+    seconds: dict[str, float] | None
+
+
+class Provenance(Record):
+    """Where a bundle comes from. Holds no absolute path, user or host name."""
+
+    generator: str
+    spec_text: str
+    spec_resolved: dict[str, object]
+    versions: dict[str, str]
+    device: str
+    determinism: dict[str, str]
+    clock: Clock
+
+
+class Manifest(Record):
+    """manifest.json: the format's number, the provenance, and the sha256 of every other file of the bundle."""
+
+    format_version: int
+    provenance: Provenance
+    files: dict[str, str]

@@ -1,0 +1,170 @@
+"""The spec, version 1, as frozen pydantic models: what a user writes, with each field's meaning, range and default."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Scale = Annotated[float, Field(gt=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A mapping of the spec: frozen, and a key that is not a field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Model(Section):
+    """The network to examine."""
+
+    source: Literal["torchvision", "demo"] = Field(
+        description="Where the network comes from: a torchvision model, or one of the embedded demo networks."
+    )
+    name: Text = Field(description="The model's name in its source.", examples=["resnet50", "flowers"])
+    weights: Text = Field(
+        "none",
+        description="A torchvision weights enum name, `demo` for the embedded weights, a path to a .safetensors, .pt or "
+        ".pth checkpoint (relative to the spec), or `none` for random weights from the seed.",
+        examples=["IMAGENET1K_V2", "weights/model.safetensors", "none"],
+    )
+    outputs: Count | None = Field(
+        None, description="Number of logits, where the checkpoint's differ from the architecture's default."
+    )
+
+
+class Data(Section):
+    """The pictures to examine it on."""
+
+    source: Literal["folder", "torchvision", "demo"] = Field(
+        description="A folder with a sub-folder per class, a torchvision data set, or the demo's generator."
+    )
+    name: Text | None = Field(None, description="The torchvision data set's class name.", examples=["FashionMNIST"])
+    root: Text | None = Field(
+        None, description="The folder (relative to the spec, `~` is expanded).", examples=["/data/imagenet/val"]
+    )
+    split: Literal["train", "test", "val"] = Field("test", description="Which split of a torchvision data set.")
+    select: Literal["predicted", "labelled", "correct"] = Field(
+        "predicted",
+        description="Which pictures count for a class: those predicted as it, labelled as it, or both (`correct`).",
+    )
+    limit: Count = Field(50, description="The most pictures a class; taken in the data's fixed order.")
+    pool: Literal["all", "class"] = Field(
+        "all",
+        description="Where predicted pictures are looked for: in all classes' pictures (the class's own first), or "
+        "only in the class's own.",
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.source == "torchvision" and self.name is None:
+            raise ValueError("data source torchvision needs a `name`, such as FashionMNIST")
+        if self.source in {"folder", "torchvision"} and self.root is None:
+            raise ValueError(f"data source {self.source} needs a `root`, the folder that holds the pictures")
+        return self
+
+
+class Concept(Section):
+    """The concept of a neuron: its top-k patches (METHOD §1)."""
+
+    k: Annotated[int, Field(ge=2)] = Field(50, description="Patches in a concept.")
+    scales: Annotated[tuple[Scale, ...], Field(min_length=1)] = Field(
+        (1.0, 0.5, 0.25), description="Patch sides as shares of the input's side."
+    )
+    stride: Scale = Field(0.5, description="Step between patches as a share of their side.")
+
+
+class Attribution(Section):
+    """Integrated gradients (METHOD §2)."""
+
+    nodes: Count = Field(8, description="Gauss–Legendre nodes to begin with.")
+    max_nodes: Count = Field(64, description="The most nodes: doubled for patches whose gap is over the tolerance.")
+    tolerance: Annotated[float, Field(gt=0)] = Field(0.02, description="Completeness gap that is good enough.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.max_nodes < self.nodes:
+            raise ValueError(f"max_nodes ({self.max_nodes}) must be at least nodes ({self.nodes})")
+        return self
+
+
+class Core(Section):
+    """Core concept neurons (METHOD §2)."""
+
+    tau: Count = Field(16, description="Core neurons of each target, τ.")
+
+
+class Groups(Section):
+    """Semantic groups and neuron groups (METHOD §3)."""
+
+    max_semantic: Annotated[int, Field(ge=2)] = Field(5, description="The most semantic groups of a concept.")
+    max_neuron: Annotated[int, Field(ge=2)] = Field(100, description="The most neuron groups of a layer.")
+
+
+class Fidelity(Section):
+    """The experiments that test the circuit (METHOD §5)."""
+
+    taus: tuple[Count, ...] | None = Field(
+        None, description="Core set sizes τ to test, each at most core.tau; default: core.tau alone."
+    )
+    draws: Annotated[int, Field(ge=1)] = Field(20, description="Random sets in each null.")
+    experiments: tuple[Literal["masking"], ...] = Field(("masking",), description="Which experiments to run.")
+
+
+class Report(Section):
+    """What is drawn."""
+
+    formats: Annotated[tuple[Literal["html", "pdf"], ...], Field(min_length=1)] = Field(
+        ("html", "pdf"), description="What to write beside the bundle."
+    )
+    theme: Literal["auto", "light", "dark"] = Field("auto", description="Colours: the reader's system's, or fixed.")
+
+
+class Runtime(Section):
+    """Where and how it runs."""
+
+    device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = Field(
+        "auto", description="auto (a GPU where there is one), cpu, cuda, cuda:N or mps."
+    )
+    precision: Literal["float32", "float64"] = Field("float32", description="Number format of the network.")
+    memory: Annotated[str, StringConstraints(pattern=r"^(auto|\d+(\.\d+)?\s?([KMG]i?B))$")] = Field(
+        "auto", description="Memory for activations: auto (half of what is free), or a size.", examples=["6GiB"]
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="Seed of everything random.")
+
+
+class Spec(Section):
+    """A report's specification, version 1."""
+
+    version: Literal[1] = Field(description="The spec's version: 1.")
+    title: Text = Field(description="The report's title.")
+    model: Model
+    data: Data
+    classes: Annotated[tuple[Text | Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = Field(
+        description="Classes to examine: names, folder names or logit indices.", examples=[["bee", 207]]
+    )
+    layers: Annotated[tuple[Text, ...], Field(min_length=2)] = Field(
+        description="Named modules, input → output; the last gives the logits (`output`: the network's own output).",
+        examples=[["layer3.0", "layer4.2", "fc"]],
+    )
+    concept: Concept = Field(default_factory=Concept)  # type: ignore[arg-type]
+    attribution: Attribution = Field(default_factory=Attribution)  # type: ignore[arg-type]
+    core: Core = Field(default_factory=Core)  # type: ignore[arg-type]
+    groups: Groups = Field(default_factory=Groups)  # type: ignore[arg-type]
+    fidelity: Fidelity = Field(default_factory=Fidelity)  # type: ignore[arg-type]
+    report: Report = Field(default_factory=Report)  # type: ignore[arg-type]
+    output: Text = Field("output/report", description="Folder to write to, relative to where the command runs.")
+    runtime: Runtime = Field(default_factory=Runtime)  # type: ignore[arg-type]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for what, values in (("layers", self.layers), ("classes", self.classes)):
+            twice = next((v for i, v in enumerate(values) if v in values[:i]), None)  # type: ignore[operator]
+            if twice is not None:
+                raise ValueError(f"{what} names {twice!r} twice")
+        too_large = [t for t in self.fidelity.taus or () if t > self.core.tau]
+        if too_large:
+            raise ValueError(f"fidelity.taus holds {too_large[0]}, more than core.tau ({self.core.tau})")
+        return self
