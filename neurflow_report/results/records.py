@@ -34,16 +34,32 @@ class LayerInfo(Record):
     shape: tuple[int, ...]
 
 
+class Preprocess(Record):
+    """From an original picture to the model's input: resize the short side to `resize` pixels (None: no resize; a
+    picture smaller than the crop is padded), cut the centre `size`×`size`, scale to 0..1, then (x − mean) / std.
+
+    `channels` is 3 (RGB) or 1 (grey); mean and std have one entry a channel.
+    """
+
+    resize: int | None
+    size: int
+    interpolation: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
+    antialias: bool = True
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    channels: Literal[1, 3] = 3
+
+
 class ModelInfo(Record):
-    """The network examined. `digest` is the sha256 of its state; `input_size` is S in pixels."""
+    """The network examined. `digest` is the sha256 of its state; S of METHOD.md §1 is `preprocess.size`."""
 
     source: str
     name: str
     weights: str
     parameters: int
-    input_size: int
     outputs: int
     digest: str
+    preprocess: Preprocess
     test_accuracy: float | None = None
 
 
