@@ -1,0 +1,325 @@
+"""A small made-up bundle, seeded: two classes with awkward names, every caution, and the records' invariants kept.
+
+Not a result of a network: the numbers are drawn, but Σ|w| = 1 per semantic group, W follows METHOD §3 from the
+w, shares sum to 1 in a layer, intervals are Wilson's and p-values count the nulls beside them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from neurflow_report.results.bundle import Bundle, read_bundle, write_bundle
+from neurflow_report.results.records import (
+    Caution,
+    ClassEntry,
+    ClassResult,
+    Clock,
+    CoreScore,
+    DataInfo,
+    GroupEdge,
+    LayerInfo,
+    LayerResult,
+    Masking,
+    Member,
+    ModelInfo,
+    Neuron,
+    NeuronEdge,
+    NeuronGroup,
+    PartAgreement,
+    Patch,
+    Picture,
+    Preprocess,
+    Provenance,
+    Region,
+    Run,
+    SemanticGroup,
+    Settings,
+    Skipped,
+)
+
+SIZE = 64
+K = 12
+TAU = 4
+DRAWS = 20
+LAYERS = (
+    LayerInfo(name="layer1", channels=16, kind="spatial", shape=(16, 16, 16)),
+    LayerInfo(name="layer2.0", channels=24, kind="spatial", shape=(24, 8, 8)),
+    LayerInfo(name="layer3", channels=32, kind="spatial", shape=(32, 4, 4)),
+    LayerInfo(name="fc", channels=6, kind="vector", shape=(6,)),
+)
+CLASSES = (
+    ClassEntry(index=2, name="bee & <co>", slug="bee-co"),
+    ClassEntry(index=5, name="Ångström 3", slug="angstrom-3"),
+)
+PARTS = ("petal-red", "petal-blue", "centre-dark", "stem", "pot")
+
+
+def sample_bundle(
+    *, pictures: int = 6, seed: int = 7
+) -> tuple[Run, tuple[ClassResult, ...], Provenance, dict[str, bytes]]:
+    """The parts that write_bundle takes: run, classes, provenance, pictures by their path in the bundle."""
+    drawn: dict[str, bytes] = {}
+    results = tuple(_class_result(n, entry, pictures, seed, drawn) for n, entry in enumerate(CLASSES))
+    return _run(), results, _provenance(), drawn
+
+
+def frozen_bundle(folder: Path, *, pictures: int = 6, seed: int = 7) -> Bundle:
+    """The sample bundle, written to `folder`/bundle and read back."""
+    run, classes, provenance, drawn = sample_bundle(pictures=pictures, seed=seed)
+    write_bundle(folder / "bundle", run=run, classes=classes, provenance=provenance, pictures=drawn)
+    return read_bundle(folder / "bundle")
+
+
+def _run() -> Run:
+    model = ModelInfo(
+        source="demo", name="flowers & <friends>", weights="demo", parameters=123_456, outputs=6,
+        digest=hashlib.sha256(b"weights").hexdigest(), test_accuracy=0.991,
+        preprocess=Preprocess(resize=None, size=SIZE),
+    )  # fmt: skip
+    data = DataInfo(
+        source="demo", name="flowers", select="predicted", limit=50, pool=300,
+        skipped=(Skipped(name="bee/torn <1>.png", reason="the file is truncated"),),
+        digest=hashlib.sha256(b"data").hexdigest(),
+    )  # fmt: skip
+    settings = Settings(
+        k=K, scales=(1.0, 0.5, 0.25), stride=0.5, nodes=8, max_nodes=64, tolerance=0.02, tau=TAU, max_semantic=5,
+        max_neuron=100, taus=(2, 4), draws=DRAWS, experiments=("masking",), seed=0, device="cpu", precision="float32",
+    )  # fmt: skip
+    return Run(
+        title="A sample of flowers", theme="auto", formats=("html", "pdf"), model=model, data=data, settings=settings,
+        layers=LAYERS, classes=CLASSES, parts=PARTS,
+    )  # fmt: skip
+
+
+def _provenance() -> Provenance:
+    return Provenance(
+        generator="neurflow-report 0.1.0",
+        spec_text="version: 1\ntitle: A sample of flowers  # <not> a real run\nmodel: {source: demo, name: flowers}\n",
+        spec_resolved={
+            "version": 1,
+            "title": "A sample of flowers",
+            "classes": ["bee & <co>", 5],
+            "core": {"tau": TAU},
+        },
+        versions={"python": "3.11.2", "numpy": "2.0.0", "torch": "2.6.0"},
+        device="cpu",
+        determinism={"torch.use_deterministic_algorithms": "True", "OMP_NUM_THREADS": "2"},
+        clock=Clock(created="2026-01-02T03:04:05Z", seconds={"network": 1.25, "circuit": 20.5, "fidelity": 3.0}),
+    )
+
+
+def _class_result(number: int, entry: ClassEntry, count: int, seed: int, drawn: dict[str, bytes]) -> ClassResult:
+    rng = np.random.default_rng([seed, number])
+    pictures = tuple(_picture(rng, entry, i, drawn) for i in range(count))
+    boxes = _boxes(count)
+    layers = _layers(rng, number, len(boxes))
+    used = sorted({p for layer in layers for a in layer.neurons for p in a.concept})
+    edges = _group_edges(layers)
+    return ClassResult(
+        index=entry.index, name=entry.name, slug=entry.slug, pictures=pictures, candidates=len(boxes),
+        patches=tuple(boxes[i] for i in used), layers=tuple(_shared(rng, number, layer) for layer in layers), edges=edges,
+        masking=_masking(rng, layers), cautions=_cautions(number, layers),
+    )  # fmt: skip
+
+
+def _picture(rng: np.random.Generator, entry: ClassEntry, number: int, drawn: dict[str, bytes]) -> Picture:
+    image = Image.fromarray((rng.uniform(60, 110, (80, 96, 3)) * [0.7, 1.0, 0.8]).astype(np.uint8))
+    pen = ImageDraw.Draw(image)
+    x, y = rng.uniform(36, 60), rng.uniform(24, 40)
+    pen.line([(x, y), (x, 80)], fill=(60, 150, 70), width=4)
+    for turn in np.arange(6) * math.pi / 3 + rng.uniform(0, 1):
+        u, v = x + 13 * math.cos(turn), y + 13 * math.sin(turn)
+        pen.ellipse([u - 8, v - 8, u + 8, v + 8], fill=(215, 50, 70) if entry.index == 2 else (70, 90, 220))
+    pen.ellipse([x - 7, y - 7, x + 7, y + 7], fill=(245, 200, 60))
+    data = io.BytesIO()
+    image.crop((8, 0, 88, 80)).save(data, "PNG")
+    file = f"pictures/{entry.slug}/{number:03d}.png"
+    drawn[file] = data.getvalue()
+    return Picture(
+        name=f"{entry.slug}/flower <{number}>.png", label=entry.name if number else None, predicted=entry.name,
+        width=96, height=80, region=Region(left=8, top=0, width=80, height=80),
+        sha256=hashlib.sha256(drawn[file]).hexdigest(), file=file,
+    )  # fmt: skip
+
+
+def _boxes(pictures: int) -> list[Patch]:
+    boxes: list[Patch] = []
+    for image in range(pictures):
+        for scale in (1.0, 0.5, 0.25):
+            side = int(scale * SIZE)
+            stride = max(1, min(side // 2, SIZE - side))
+            steps = range(0, SIZE - side + 1, stride)
+            boxes += [Patch(index=0, image=image, top=t, left=x, side=side) for t in steps for x in steps]
+    return [box.model_copy(update={"index": i}) for i, box in enumerate(boxes)]
+
+
+def _layers(rng: np.random.Generator, number: int, candidates: int) -> tuple[LayerResult, ...]:
+    """From the logit down: each layer's neurons are the union of the core sets above."""
+    channels, made = [CLASSES[number].index], []
+    for level in range(len(LAYERS) - 1, -1, -1):
+        info, below = LAYERS[level], LAYERS[level - 1] if level else None
+        neurons = tuple(_neuron(rng, info.name, c, below, candidates) for c in channels)
+        if number == 1 and level == 0:
+            neurons = (*neurons[:-1], _dead(neurons[-1]))
+        groups = _groups(rng, info.name, neurons, 1 if below is LAYERS[2] or (number == 1 and level == 0) else 3)
+        lone = len(groups) == 1
+        made.append(
+            LayerResult(
+                name=info.name,
+                channels=info.channels,
+                neurons=neurons,
+                groups=groups,
+                silhouette=None if lone else (0.04 if (number, level) == (0, 1) else 0.41),
+            )  # fmt: skip
+        )
+        channels = sorted({core.channel for a in neurons for core in a.core})
+    return tuple(reversed(made))
+
+
+def _neuron(rng: np.random.Generator, layer: str, channel: int, below: LayerInfo | None, candidates: int) -> Neuron:
+    concept = tuple(int(i) for i in rng.choice(candidates, K, replace=False))
+    cores = rng.choice(below.channels // 2, TAU, replace=False).tolist() if below else []
+    scores = sorted(rng.uniform(0.1, 2.0, len(cores)), reverse=True)
+    cut = int(rng.integers(4, K - 3))
+    activations = tuple(round(float(v), 4) for v in sorted(rng.uniform(0.5, 3, K), reverse=True))
+    parts = (concept[:cut], concept[cut:])
+    return Neuron(
+        layer=layer, channel=channel, concept=concept, activations=activations,
+        core=tuple(CoreScore(channel=int(c), score=round(float(s), 4)) for c, s in zip(cores, scores, strict=True)),
+        gap_mean=0.004 if below else None, gap_max=0.031 if below and channel % 2 else 0.012 if below else None,
+        nodes=8 + 8 * (channel % 2) if below else None, silhouette=round(float(rng.uniform(0.05, 0.6)), 3),
+        groups=tuple(
+            SemanticGroup(index=j + 1, patches=part, activation=round(float(rng.uniform(1, 2)), 4), edges=_weights(rng, cores))
+            for j, part in enumerate(parts)
+        ), dead=False,
+    )  # fmt: skip
+
+
+def _dead(neuron: Neuron) -> Neuron:
+    group = SemanticGroup(index=1, patches=neuron.concept, activation=0.0, edges=())
+    return neuron.model_copy(
+        update={"dead": True, "activations": (0.0,) * K, "silhouette": None, "groups": (group,), "core": ()}
+    )
+
+
+def _weights(rng: np.random.Generator, cores: list[int]) -> tuple[NeuronEdge, ...]:
+    raw = rng.normal(0.4, 1.0, len(cores))
+    return tuple(
+        NeuronEdge(channel=int(c), weight=float(w))
+        for c, w in zip(cores, raw / max(np.abs(raw).sum(), 1e-12), strict=True)
+    )
+
+
+def _groups(rng: np.random.Generator, layer: str, neurons: tuple[Neuron, ...], count: int) -> tuple[NeuronGroup, ...]:
+    members = [Member(channel=a.channel, semantic=g.index) for a in neurons for g in a.groups]
+    order = rng.permutation(len(members)).tolist()
+    count = min(count, len(members))
+    patches = {(a.channel, g.index): g.patches for a in neurons for g in a.groups}
+    made = []
+    for n in range(count):
+        mine = tuple(sorted((members[i] for i in order[n::count]), key=lambda m: (m.channel, m.semantic)))
+        shown = tuple(dict.fromkeys(p for m in mine for p in patches[m.channel, m.semantic]))
+        made.append(NeuronGroup(layer=layer, index=n + 1, members=mine, patches=shown, share=1 / count))
+    return tuple(made)
+
+
+def _group_edges(layers: tuple[LayerResult, ...]) -> tuple[GroupEdge, ...]:
+    """W(U, L) of METHOD §3, written out plainly."""
+    edges = []
+    for lower, upper in zip(layers, layers[1:], strict=False):
+        weights = {(a.channel, g.index): g.edges for a in upper.neurons for g in a.groups}
+        for top in upper.groups:
+            for low in lower.groups:
+                inside = {m.channel for m in low.members}
+                terms = [[e.weight for e in weights[m.channel, m.semantic] if e.channel in inside] for m in top.members]
+                if any(terms):
+                    weight = sum(sum(t) for t in terms) / len(top.members)
+                    edges.append(
+                        GroupEdge(
+                            upper_layer=upper.name,
+                            upper=top.index,
+                            lower_layer=lower.name,
+                            lower=low.index,
+                            weight=weight,
+                        )
+                    )
+    return tuple(edges)
+
+
+def _shared(rng: np.random.Generator, number: int, layer: LayerResult) -> LayerResult:
+    raw = np.sort(rng.uniform(0.2, 1.0, len(layer.groups)))[::-1]
+    groups = tuple(
+        g.model_copy(update={"share": float(s), "agreement": _agreement(rng, number, g)})
+        for g, s in zip(layer.groups, raw / raw.sum(), strict=True)
+    )
+    return layer.model_copy(update={"groups": groups})
+
+
+def _agreement(rng: np.random.Generator, number: int, group: NeuronGroup) -> PartAgreement | None:
+    if number == 1:
+        return None
+    n = len(group.patches)
+    chance, purity = 0.25, round(float(rng.uniform(0.2, 1.0)) * n) / n
+    p_value = 0.001 if purity > 0.5 else 0.4
+    return PartAgreement(part=PARTS[int(rng.integers(5))], purity=purity, chance=chance, p_value=p_value, n=n)
+
+
+def _masking(rng: np.random.Generator, layers: tuple[LayerResult, ...]) -> tuple[Masking, ...]:
+    rows = []
+    for layer in layers[:-1]:
+        for tau in (2, TAU):
+            size = max(1, len(layer.neurons) * tau // TAU)
+            for mode, middle in (("mask", 0.2), ("retain", 0.9)):
+                null = tuple(float(np.clip(round(50 * v) / 50, 0, 1)) for v in rng.normal(1.1 - middle, 0.08, DRAWS))
+                hits = round(50 * float(np.clip(middle + rng.normal(0, 0.05), 0, 1)))
+                extreme = sum(v <= hits / 50 if mode == "mask" else v >= hits / 50 for v in null)
+                low, high = _wilson(hits, 50)
+                rows.append(
+                    Masking(
+                        mode=mode,
+                        layer=layer.name,
+                        tau=tau,
+                        size=size,
+                        channels=layer.channels,
+                        n=50,
+                        baseline=0.98,
+                        accuracy=hits / 50,
+                        low=low,
+                        high=high,
+                        null=null,
+                        p_value=(1 + extreme) / (1 + DRAWS),
+                    )  # type: ignore[arg-type]  # fmt: skip
+                )
+    return tuple(rows)
+
+
+def _wilson(hits: int, n: int) -> tuple[float, float]:
+    z, p = 1.959964, hits / n
+    middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return max(0.0, (middle - half) / (1 + z * z / n)), min(1.0, (middle + half) / (1 + z * z / n))
+
+
+def _cautions(number: int, layers: tuple[LayerResult, ...]) -> tuple[Caution, ...]:
+    """Every code, over the two classes; figures agree with the records they speak of where these hold them."""
+    if number == 0:
+        odd = next(a for a in layers[1].neurons if a.gap_max == 0.031)
+        low = min((a for a in layers[2].neurons if a.silhouette is not None), key=lambda a: a.silhouette or 0)
+        return (
+            Caution(code="few-images", layer="", channel=None, figure=6, threshold=50),
+            Caution(code="silhouette", layer="layer2.0", channel=None, figure=0.04, threshold=0.1),
+            Caution(code="silhouette", layer="layer3", channel=low.channel, figure=low.silhouette or 0, threshold=0.1),
+            Caution(code="completeness", layer="layer2.0", channel=odd.channel, figure=0.031, threshold=0.02),
+        )
+    share = len(layers[0].neurons) / layers[0].channels
+    return (
+        Caution(code="dead-neuron", layer="layer1", channel=layers[0].neurons[-1].channel, figure=0, threshold=0),
+        Caution(code="saturation", layer="layer1", channel=None, figure=share, threshold=0.5),
+        Caution(code="single-group", layer="layer1", channel=None, figure=1, threshold=2),
+        Caution(code="retain-loses", layer="layer2.0", channel=None, figure=0.46, threshold=0.5),
+    )
