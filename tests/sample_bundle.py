@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -78,23 +79,52 @@ def frozen_bundle(folder: Path, *, pictures: int = 6, seed: int = 7) -> Bundle:
 
 def _run() -> Run:
     model = ModelInfo(
-        source="demo", name="flowers & <friends>", weights="demo", parameters=123_456, outputs=6,
-        digest=hashlib.sha256(b"weights").hexdigest(), test_accuracy=0.991,
+        source="demo",
+        name="flowers & <friends>",
+        weights="demo",
+        parameters=123_456,
+        outputs=6,
+        digest=hashlib.sha256(b"weights").hexdigest(),
+        test_accuracy=0.991,
         preprocess=Preprocess(resize=None, size=SIZE),
-    )  # fmt: skip
+    )
     data = DataInfo(
-        source="demo", name="flowers", select="predicted", limit=50, pool=300,
+        source="demo",
+        name="flowers",
+        select="predicted",
+        limit=50,
+        pool=300,
         skipped=(Skipped(name="bee/torn <1>.png", reason="the file is truncated"),),
         digest=hashlib.sha256(b"data").hexdigest(),
-    )  # fmt: skip
+    )
     settings = Settings(
-        k=K, scales=(1.0, 0.5, 0.25), stride=0.5, nodes=8, max_nodes=64, tolerance=0.02, tau=TAU, max_semantic=5,
-        max_neuron=100, taus=(2, 4), draws=DRAWS, experiments=("masking",), seed=0, device="cpu", precision="float32",
-    )  # fmt: skip
+        k=K,
+        scales=(1.0, 0.5, 0.25),
+        stride=0.5,
+        nodes=8,
+        max_nodes=64,
+        tolerance=0.02,
+        tau=TAU,
+        max_semantic=5,
+        max_neuron=100,
+        taus=(2, 4),
+        draws=DRAWS,
+        experiments=("masking",),
+        seed=0,
+        device="cpu",
+        precision="float32",
+    )
     return Run(
-        title="A sample of flowers", theme="auto", formats=("html", "pdf"), model=model, data=data, settings=settings,
-        layers=LAYERS, classes=CLASSES, parts=PARTS,
-    )  # fmt: skip
+        title="A sample of flowers",
+        theme="auto",
+        formats=("html", "pdf"),
+        model=model,
+        data=data,
+        settings=settings,
+        layers=LAYERS,
+        classes=CLASSES,
+        parts=PARTS,
+    )
 
 
 def _provenance() -> Provenance:
@@ -122,10 +152,17 @@ def _class_result(number: int, entry: ClassEntry, count: int, seed: int, drawn: 
     used = sorted({p for layer in layers for a in layer.neurons for p in a.concept})
     edges = _group_edges(layers)
     return ClassResult(
-        index=entry.index, name=entry.name, slug=entry.slug, pictures=pictures, candidates=len(boxes),
-        patches=tuple(boxes[i] for i in used), layers=tuple(_shared(rng, number, layer) for layer in layers), edges=edges,
-        masking=_masking(rng, layers), cautions=_cautions(number, layers),
-    )  # fmt: skip
+        index=entry.index,
+        name=entry.name,
+        slug=entry.slug,
+        pictures=pictures,
+        candidates=len(boxes),
+        patches=tuple(boxes[i] for i in used),
+        layers=tuple(_shared(rng, number, layer) for layer in layers),
+        edges=edges,
+        masking=_masking(rng, layers),
+        cautions=_cautions(number, layers),
+    )
 
 
 def _picture(rng: np.random.Generator, entry: ClassEntry, number: int, drawn: dict[str, bytes]) -> Picture:
@@ -142,10 +179,15 @@ def _picture(rng: np.random.Generator, entry: ClassEntry, number: int, drawn: di
     file = f"pictures/{entry.slug}/{number:03d}.png"
     drawn[file] = data.getvalue()
     return Picture(
-        name=f"{entry.slug}/flower <{number}>.png", label=entry.name if number else None, predicted=entry.name,
-        width=96, height=80, region=Region(left=8, top=0, width=80, height=80),
-        sha256=hashlib.sha256(drawn[file]).hexdigest(), file=file,
-    )  # fmt: skip
+        name=f"{entry.slug}/flower <{number}>.png",
+        label=entry.name if number else None,
+        predicted=entry.name,
+        width=96,
+        height=80,
+        region=Region(left=8, top=0, width=80, height=80),
+        sha256=hashlib.sha256(drawn[file]).hexdigest(),
+        file=file,
+    )
 
 
 def _boxes(pictures: int) -> list[Patch]:
@@ -176,7 +218,7 @@ def _layers(rng: np.random.Generator, number: int, candidates: int) -> tuple[Lay
                 neurons=neurons,
                 groups=groups,
                 silhouette=None if lone else (0.04 if (number, level) == (0, 1) else 0.41),
-            )  # fmt: skip
+            )
         )
         channels = sorted({core.channel for a in neurons for core in a.core})
     return tuple(reversed(made))
@@ -190,15 +232,23 @@ def _neuron(rng: np.random.Generator, layer: str, channel: int, below: LayerInfo
     activations = tuple(round(float(v), 4) for v in sorted(rng.uniform(0.5, 3, K), reverse=True))
     parts = (concept[:cut], concept[cut:])
     return Neuron(
-        layer=layer, channel=channel, concept=concept, activations=activations,
+        layer=layer,
+        channel=channel,
+        concept=concept,
+        activations=activations,
         core=tuple(CoreScore(channel=int(c), score=round(float(s), 4)) for c, s in zip(cores, scores, strict=True)),
-        gap_mean=0.004 if below else None, gap_max=0.031 if below and channel % 2 else 0.012 if below else None,
-        nodes=8 + 8 * (channel % 2) if below else None, silhouette=round(float(rng.uniform(0.05, 0.6)), 3),
+        gap_mean=0.004 if below else None,
+        gap_max=0.031 if below and channel % 2 else 0.012 if below else None,
+        nodes=8 + 8 * (channel % 2) if below else None,
+        silhouette=round(float(rng.uniform(0.05, 0.6)), 3),
         groups=tuple(
-            SemanticGroup(index=j + 1, patches=part, activation=round(float(rng.uniform(1, 2)), 4), edges=_weights(rng, cores))
+            SemanticGroup(
+                index=j + 1, patches=part, activation=round(float(rng.uniform(1, 2)), 4), edges=_weights(rng, cores)
+            )
             for j, part in enumerate(parts)
-        ), dead=False,
-    )  # fmt: skip
+        ),
+        dead=False,
+    )
 
 
 def _dead(neuron: Neuron) -> Neuron:
@@ -232,7 +282,7 @@ def _groups(rng: np.random.Generator, layer: str, neurons: tuple[Neuron, ...], c
 def _group_edges(layers: tuple[LayerResult, ...]) -> tuple[GroupEdge, ...]:
     """W(U, L) of METHOD §3, written out plainly."""
     edges = []
-    for lower, upper in zip(layers, layers[1:], strict=False):
+    for lower, upper in pairwise(layers):
         weights = {(a.channel, g.index): g.edges for a in upper.neurons for g in a.groups}
         for top in upper.groups:
             for low in lower.groups:
@@ -294,7 +344,7 @@ def _masking(rng: np.random.Generator, layers: tuple[LayerResult, ...]) -> tuple
                         high=high,
                         null=null,
                         p_value=(1 + extreme) / (1 + DRAWS),
-                    )  # type: ignore[arg-type]  # fmt: skip
+                    )
                 )
     return tuple(rows)
 
