@@ -1,0 +1,289 @@
+"""Bundles: the directory in which everything that a run found is kept, written whole or not at all.
+
+    manifest.json          the format's number, where the bundle comes from, the sha256 of every other file
+    run.json               records.Run
+    classes/<slug>.json    records.ClassResult, one a class
+    pictures/<name>        the pictures shown, under the names that `Picture.file` gives them
+
+The same records and pictures give the same bytes: fields in their order, floats to `DIGITS` significant digits.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from neurflow_report.errors import InputError, Where
+from neurflow_report.results.format import FORMAT_VERSION, READABLE
+from neurflow_report.results.records import ClassResult, Manifest, Provenance, Run
+
+MANIFEST, RUN = "manifest.json", "run.json"
+DIGITS = 7
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*")
+_M = TypeVar("_M", bound=BaseModel)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A bundle on disk, read and checked. `root` holds manifest.json."""
+
+    root: Path
+    run: Run
+    classes: tuple[ClassResult, ...]
+    manifest: Manifest
+
+    def picture(self, file: str) -> Path:
+        """Where the picture named `file` (a `Picture.file`) lies.
+
+        Raises: InputError bundle-damaged when the bundle has no such picture, a name that leads outside included.
+        """
+        name = f"pictures/{file}"
+        if name not in self.manifest.files:
+            raise _damaged(self.root / MANIFEST, f"the bundle has no picture named {file!r}")
+        return self.root / name
+
+
+def write_bundle(
+    target: Path,
+    *,
+    run: Run,
+    classes: Sequence[ClassResult],
+    provenance: Provenance,
+    pictures: Mapping[str, bytes],
+) -> Bundle:
+    """Write a bundle to the directory `target`, in place of a bundle that is there, and return it as it reads back.
+
+    `classes` are in the order of `run.classes`; `pictures` maps every `Picture.file` of the classes to its bytes.
+    Nothing is seen at `target` before all is on the disk; on any failure what was there before is there again.
+
+    Raises: InputError output-unwritable (no space, no permission, something that is no bundle in the way);
+    ValueError for a name that is not plain, classes that are not those of `run`, or a picture that is not given.
+    """
+    contents = _contents(run, classes, pictures)
+    digests = {name: hashlib.sha256(contents[name]).hexdigest() for name in sorted(contents)}
+    manifest = Manifest(format_version=FORMAT_VERSION, provenance=provenance, files=digests)
+    contents[MANIFEST] = canonical_json(manifest)
+    target = target.absolute()
+    try:
+        _replace(target, contents)
+    except OSError as error:
+        raise _unwritable(target, error) from error
+    return Bundle(
+        root=target,
+        run=Run.model_validate_json(contents[RUN]),
+        classes=tuple(ClassResult.model_validate_json(contents[_class_file(c.slug)]) for c in classes),
+        manifest=Manifest.model_validate_json(contents[MANIFEST]),
+    )
+
+
+def read_bundle(root: Path) -> Bundle:
+    """Read the bundle at `root`, or at `root`/bundle, after checking its format and every file's digest.
+
+    Raises: InputError bundle-missing, bundle-version, or bundle-damaged (names the file).
+    """
+    root = _find(root)
+    manifest = _read_manifest(root / MANIFEST)
+    for name, digest in manifest.files.items():
+        _check_digest(root, name, digest)
+    run = _parse(root, RUN, Run, manifest)
+    classes = tuple(_parse(root, _class_file(entry.slug), ClassResult, manifest) for entry in run.classes)
+    bundle = Bundle(root=root, run=run, classes=classes, manifest=manifest)
+    for file in _shown(classes):
+        bundle.picture(file)
+    return bundle
+
+
+def canonical_json(record: BaseModel) -> bytes:
+    """A record as JSON whose bytes depend on its values alone: UTF-8, indent 1, floats to 7 significant digits."""
+    values = _rounded(record.model_dump(mode="json"))
+    return (json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "replace")
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}") + 0.0
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, list) else value
+
+
+def _class_file(slug: str) -> str:
+    return f"classes/{slug}.json"
+
+
+def _shown(classes: Sequence[ClassResult]) -> Iterator[str]:
+    return (picture.file for result in classes for picture in result.pictures if picture.file is not None)
+
+
+def _contents(run: Run, classes: Sequence[ClassResult], pictures: Mapping[str, bytes]) -> dict[str, bytes]:
+    if [c.slug for c in classes] != [entry.slug for entry in run.classes]:
+        raise ValueError("the classes are not those of the run, in its order")
+    missing = next((file for file in _shown(classes) if file not in pictures), None)
+    if missing is not None:
+        raise ValueError(f"no bytes are given for the picture {missing!r}")
+    contents = {RUN: canonical_json(run)}
+    contents |= {_class_file(result.slug): canonical_json(result) for result in classes}
+    contents |= {f"pictures/{name}": pictures[name] for name in sorted(pictures)}
+    bad = next((name for name in contents if not _NAME.fullmatch(name)), None)
+    if bad is not None:
+        raise ValueError(f"{bad!r} is no plain file name")
+    return contents
+
+
+def _replace(target: Path, contents: Mapping[str, bytes]) -> None:
+    """Put a directory with `contents` at `target`, or leave everything as it was."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _refuse_other_things(target)
+    with _scratch(target) as scratch:
+        fresh, old = scratch / "new", scratch / "old"
+        _fill(fresh, contents)
+        try:
+            if target.exists():
+                target.rename(old)
+            fresh.rename(target)
+        except BaseException:
+            if old.exists() and not target.exists():
+                old.rename(target)
+            raise
+    _sync_directory(target.parent)
+
+
+@contextmanager
+def _scratch(target: Path) -> Iterator[Path]:
+    """A directory beside `target`, on the same file system, that is gone afterwards.
+
+    Only where the old bundle lies in it and could not be put back does it stay.
+    """
+    path = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        yield path
+    finally:
+        if target.exists() or not (path / "old").exists():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _refuse_other_things(target: Path) -> None:
+    """Raise FileExistsError unless `target` is free, an empty directory, or a bundle."""
+    if not target.exists() and not target.is_symlink():
+        return
+    if target.is_dir() and not target.is_symlink() and ((target / MANIFEST).is_file() or not any(target.iterdir())):
+        return
+    raise FileExistsError(errno.EEXIST, "there is something else of that name, which is no bundle", str(target))
+
+
+def _fill(folder: Path, contents: Mapping[str, bytes]) -> None:
+    folder.mkdir()
+    for name, data in contents.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+    for directory in (*(p for p in folder.rglob("*") if p.is_dir()), folder):
+        _sync_directory(directory)
+
+
+def _sync_directory(directory: Path) -> None:
+    with suppress(OSError):  # some file systems cannot, and the files themselves are already on the disk
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _find(root: Path) -> Path:
+    for place in (root, root / "bundle"):
+        if (place / MANIFEST).is_file():
+            return place
+    found = "the folder has no manifest.json" if root.is_dir() else "there is no such folder"
+    raise InputError(
+        "bundle-missing",
+        f"there is no bundle: {found}",
+        hint="give the folder that `neurflow-report analyze` or `build` wrote: it holds manifest.json, or bundle/",
+        where=Where(file=str(root)),
+    )
+
+
+class _Numbered(BaseModel):
+    format_version: int
+
+
+def _read_manifest(file: Path) -> Manifest:
+    data = _bytes(file)
+    version = _validated(_Numbered, data, file).format_version
+    if version not in READABLE:
+        raise InputError(
+            "bundle-version",
+            f"the bundle has format {version}; this version of neurflow-report reads format {FORMAT_VERSION}",
+            hint="use a newer neurflow-report" if version > FORMAT_VERSION else "make the bundle again with `analyze`",
+            where=Where(file=str(file)),
+        )
+    return _validated(Manifest, data, file)
+
+
+def _parse(root: Path, name: str, model: type[_M], manifest: Manifest) -> _M:
+    if name not in manifest.files:
+        raise _damaged(root / MANIFEST, f"the bundle has no file {name}")
+    return _validated(model, _bytes(root / name), root / name)
+
+
+def _validated(model: type[_M], data: bytes, file: Path) -> _M:
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise _damaged(file, f"{place + ': ' if place else ''}{first['msg']}") from error
+
+
+def _check_digest(root: Path, name: str, digest: str) -> None:
+    file = root / name
+    if not _NAME.fullmatch(name) or not file.resolve().is_relative_to(root.resolve()):
+        raise _damaged(root / MANIFEST, f"{name!r} is no plain file name inside the bundle")
+    try:
+        with file.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise _damaged(file, f"the file cannot be read ({error.strerror})") from error
+    if found != digest:
+        raise _damaged(file, f"the file's sha256 is {found[:12]}…, but the manifest says {digest[:12]}…")
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise _damaged(file, f"the file cannot be read ({error.strerror})") from error
+
+
+def _damaged(file: Path, message: str) -> InputError:
+    hint = "get a whole copy of the bundle, or make it again with `neurflow-report analyze`"
+    return InputError("bundle-damaged", message, hint=hint, where=Where(file=str(file)))
+
+
+def _unwritable(target: Path, error: OSError) -> InputError:
+    hints = {
+        errno.ENOSPC: "free some space on the disk, or set `output` to a folder on another one",
+        errno.EEXIST: "move it away, or set `output` to another folder",
+    }
+    return InputError(
+        "output-unwritable",
+        f"the bundle cannot be written to {target}: {error.strerror or error}",
+        hint=hints.get(error.errno or 0, "set `output` to a folder that you may write to"),
+        path=("output",),
+    )
