@@ -64,7 +64,7 @@ PARTS = ("petal-red", "petal-blue", "centre-dark", "stem", "pot")
 def sample_bundle(
     *, pictures: int = 6, seed: int = 7
 ) -> tuple[Run, tuple[ClassResult, ...], Provenance, dict[str, bytes]]:
-    """The parts that write_bundle takes: run, classes, provenance, pictures by their path in the bundle."""
+    """The parts that write_bundle takes: run, classes, provenance, pictures by their `Picture.file`."""
     drawn: dict[str, bytes] = {}
     results = tuple(_class_result(n, entry, pictures, seed, drawn) for n, entry in enumerate(CLASSES))
     return _run(), results, _provenance(), drawn
@@ -176,7 +176,7 @@ def _picture(rng: np.random.Generator, entry: ClassEntry, number: int, drawn: di
     pen.ellipse([x - 7, y - 7, x + 7, y + 7], fill=(245, 200, 60))
     data = io.BytesIO()
     image.crop((8, 0, 88, 80)).save(data, "PNG")
-    file = f"pictures/{entry.slug}/{number:03d}.png"
+    file = f"{entry.slug}/{number:03d}.png"
     drawn[file] = data.getvalue()
     return Picture(
         name=f"{entry.slug}/flower <{number}>.png",
