@@ -1,0 +1,57 @@
+"""The failure signatures that a report must show by itself (METHOD §6), as far as this version measures them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from neurflow_report.results.records import Caution, LayerResult, Masking, Neuron
+
+SILHOUETTE = 0.1
+"""Mean silhouette under which groups are arbitrary (METHOD §3)."""
+HALF = 0.5
+"""Share of a layer in the core set over which masking says little (METHOD §6)."""
+
+
+def cautions(
+    layers: Sequence[LayerResult], masking: Sequence[Masking], *, pictures: int, limit: int, tolerance: float
+) -> tuple[Caution, ...]:
+    """Every failure signature of one class, from the logit down.
+
+    Args: layers: input → output; pictures: how many were found, of `limit` asked for; tolerance: completeness gap.
+    """
+    found: list[Caution] = []
+    if pictures < limit:
+        found.append(Caution(code="few-images", layer="", channel=None, figure=pictures, threshold=limit))
+    for layer in reversed(layers):
+        found += _of_layer(layer, top=layer is layers[-1])
+        found += [c for neuron in layer.neurons for c in _of_neuron(neuron, tolerance)]
+        found += [
+            Caution(code="retain-loses", layer=m.layer, channel=None, figure=m.accuracy, threshold=m.baseline / 2)
+            for m in masking
+            if m.layer == layer.name and m.mode == "retain" and m.accuracy < m.baseline / 2
+        ]
+    return tuple(found)
+
+
+def _of_layer(layer: LayerResult, *, top: bool) -> Iterator[Caution]:
+    if top:
+        return
+    share = len(layer.neurons) / layer.channels
+    if share > HALF:
+        yield Caution(code="saturation", layer=layer.name, channel=None, figure=share, threshold=HALF)
+    if layer.silhouette is not None and layer.silhouette < SILHOUETTE:
+        yield Caution(code="silhouette", layer=layer.name, channel=None, figure=layer.silhouette, threshold=SILHOUETTE)
+
+
+def _of_neuron(neuron: Neuron, tolerance: float) -> Iterator[Caution]:
+    def caution(code: str, figure: float, threshold: float) -> Caution:
+        return Caution(code=code, layer=neuron.layer, channel=neuron.channel, figure=figure, threshold=threshold)
+
+    if neuron.dead:
+        yield caution("dead-neuron", max(neuron.activations), 0.0)
+    if neuron.silhouette is None:
+        yield caution("single-group", len(neuron.concept), 2)
+    elif neuron.silhouette < SILHOUETTE:
+        yield caution("silhouette", neuron.silhouette, SILHOUETTE)
+    if neuron.gap_max is not None and neuron.gap_max > tolerance:
+        yield caution("completeness", neuron.gap_max, tolerance)

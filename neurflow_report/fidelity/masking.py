@@ -1,0 +1,100 @@
+"""F1, masking and retaining: does the class survive without its core neurons, or with them alone? (METHOD §5)
+
+1. The activation of a layer on the class's pictures is computed once.
+2. The core set of the layer, and random sets of the same size, are set to 0 (mask), or everything else is (retain).
+3. The rest of the network runs under all these masks in one batched pass; accuracy is the share still predicted as
+   the class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neurflow_report.fidelity.intervals import permutation_p, wilson
+from neurflow_report.results.records import Masking, Neuron
+
+Predictions = Callable[[int, torch.Tensor], NDArray[np.int64]]
+"""The class predicted for each picture (M, N) when the channels of a layer (by number) outside (M, C) are 0."""
+
+
+def core_sets(neurons: Sequence[Sequence[Neuron]], tau: int) -> tuple[tuple[int, ...], ...]:
+    """The core neurons of each layer, input → output, had the search been run with this τ.
+
+    Exact for any τ up to the search's own: the recursion visits fewer targets, and each target's core set is the
+    head of its longer one. Channels ascend; the last layer holds the logit.
+    """
+    sets = [{n.channel for n in neurons[-1]}]
+    for layer in reversed(neurons[1:]):
+        sets.append({s.channel for n in layer if n.channel in sets[-1] for s in n.core[:tau]})
+    return tuple(tuple(sorted(s)) for s in reversed(sets))
+
+
+def masking(
+    *,
+    layers: Sequence[str],
+    neurons: Sequence[Sequence[Neuron]],
+    channels: Sequence[int],
+    target: int,
+    taus: Sequence[int],
+    draws: int,
+    seed: int,
+    predictions: Predictions,
+) -> tuple[Masking, ...]:
+    """F1 at every layer below the logits, for every τ: first masking, then retaining.
+
+    Args: layers, neurons, channels: input → output; target: the class's logit; draws: random sets in each null;
+    predictions: see `Predictions`. Layers whose core set is empty are left out.
+    """
+    results: list[Masking] = []
+    for tau in taus:
+        sets = core_sets(neurons, tau)
+        for number in range(len(layers) - 2, -1, -1):
+            if sets[number]:
+                keep = _keep(sets[number], channels[number], draws, np.random.default_rng([seed, target, number, tau]))
+                right = predictions(number, keep) == target
+                results += _results(layers[number], channels[number], tau, len(sets[number]), right)
+    return tuple(results)
+
+
+def _keep(core: Sequence[int], channels: int, draws: int, random: np.random.Generator) -> torch.Tensor:
+    """Which channels stay, (1 + 2(1 + draws), C) bool: all; then without each set; then with each set alone.
+
+    The sets are the core set, then the random ones, each drawn from all of the layer's channels.
+    """
+    sets = torch.zeros((1 + draws, channels), dtype=torch.bool)
+    sets[0, list(core)] = True
+    for draw in range(1, 1 + draws):
+        sets[draw, torch.from_numpy(random.choice(channels, size=len(core), replace=False))] = True
+    return torch.cat([torch.ones((1, channels), dtype=torch.bool), ~sets, sets])
+
+
+def _results(layer: str, channels: int, tau: int, size: int, right: NDArray[np.bool_]) -> list[Masking]:
+    """The two records of one layer from who was still right under each mask, (masks, N) as `_keep` orders them."""
+    n = right.shape[1]
+    share = right.mean(axis=1)
+    half = (len(right) - 1) // 2
+    results = []
+    for mode, first in (("mask", 1), ("retain", 1 + half)):
+        null = tuple(float(x) for x in share[first + 1 : first + half])
+        low, high = wilson(int(right[first].sum()), n)
+        results.append(
+            Masking(
+                mode=mode,
+                layer=layer,
+                tau=tau,
+                size=size,
+                channels=channels,
+                n=n,
+                baseline=float(share[0]),
+                accuracy=float(share[first]),
+                low=low,
+                high=high,
+                null=null,
+                p_value=permutation_p(float(share[first]), null, smaller=mode == "mask"),
+            )
+        )
+    return results
