@@ -1,0 +1,59 @@
+"""The circuit as a drawing's values: bands of nodes and signed links, without any geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Order = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Band:
+    """A layer. `name` is its key, `label` what stands at the left, `href` where the label leads."""
+
+    name: str
+    label: str
+    href: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """A neuron group, a neuron or the logit. `value` in 0..1 is drawn as a bar; `image` is a square mosaic's URL."""
+
+    id: str
+    band: str
+    title: str
+    subtitle: str
+    value: float
+    href: str | None = None
+    image: str | None = None
+    alt: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """A signed edge weight between a node of an upper band and one of a lower band (METHOD §3)."""
+
+    upper: str
+    lower: str
+    weight: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagram:
+    """A circuit: `bands` from the logit down. Node ids are unique; links name nodes of this diagram."""
+
+    title: str
+    bands: tuple[Band, ...]
+    nodes: tuple[Node, ...]
+    links: tuple[Link, ...]
+    caption: str = ""
+
+    def rows(self) -> dict[str, tuple[Node, ...]]:
+        """The nodes of each band in the order they were given, top band first."""
+        return {band.name: tuple(n for n in self.nodes if n.band == band.name) for band in self.bands}
+
+    def strongest(self) -> float:
+        """The largest |weight|, or 1 where there is no link of any weight."""
+        return max((abs(link.weight) for link in self.links), default=0.0) or 1.0
