@@ -1,0 +1,46 @@
+"""What a long run says about how far it is: a protocol that is passed in, and the progress that says nothing.
+
+Those that print stand in neurflow_report/terminal.py: here nothing knows of a terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+
+class Step(Protocol):
+    """A stage that is under way."""
+
+    def advance(self, n: int = 1) -> None:
+        """`n` more units of the stage are done (n ≥ 0)."""
+
+    def note(self, text: str) -> None:
+        """Something that a reader should know at once, one line: a picture was skipped, a batch made smaller."""
+
+
+class Progress(Protocol):
+    """Who wants to know how far a run is."""
+
+    def stage(self, name: str, total: int | None) -> AbstractContextManager[Step]:
+        """Begin a stage of `total` units (None: not known); it ends with the `with` block, also by an exception."""
+
+
+class SilentStep:
+    """A step that nobody watches."""
+
+    def advance(self, n: int = 1) -> None:
+        """Do nothing."""
+
+    def note(self, text: str) -> None:
+        """Do nothing."""
+
+
+class Silent:
+    """A progress that nobody watches."""
+
+    @contextmanager
+    def stage(self, name: str, total: int | None) -> Iterator[Step]:  # noqa: ARG002
+        """Begin a stage and say nothing."""
+        yield SilentStep()
