@@ -1,0 +1,155 @@
+"""Plots as SVG to be inlined: matplotlib's drawing with the page's colours, own ids, and no clock.
+
+Colours are drawn as sentinels and then replaced by CSS custom properties with fallbacks, so both themes steer them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from html import escape
+from io import StringIO
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from neurflow_report.results.records import Masking
+
+INK, MUTED, LINE, BAND, CORE, NULL, PAPER = (f"#0{i}0{i}0{i}" for i in range(1, 8))
+COLOURS = {
+    INK: "var(--ink,#1c2430)",
+    MUTED: "var(--muted,#5a6675)",
+    LINE: "var(--line,#cbd4de)",
+    BAND: "var(--band,#f3f5f8)",
+    CORE: "var(--positive,#2b6a99)",
+    NULL: "var(--muted,#5a6675)",
+    PAPER: "var(--card,#ffffff)",
+}
+STYLE: Any = {
+    "svg.hashsalt": "neurflow-report",
+    "svg.fonttype": "none",
+    "font.family": "DejaVu Sans",
+    "font.size": 10.5,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlecolor": INK,
+    "axes.linewidth": 1,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": INK,
+    "path.simplify": False,
+}
+WIDTH = 6.25  # inches: 600 CSS pixels; at 360 pixels the text is still over 8
+MODES = (("mask", "core set masked"), ("retain", "all others masked"))
+
+
+def masking_plot(rows: Sequence[Masking], *, title: str, id_prefix: str) -> str:
+    """F1 of one class (METHOD §5) as SVG text: accuracy in per cent per layer and τ, masked left, retained right.
+
+    A filled diamond with a bar is the core set with its 95% Wilson interval, a small ring one random set of the same
+    size, the broken line the unmasked accuracy. The order of layers is the rows'; an empty `rows` gives "".
+    """
+    if not rows:
+        return ""
+    keys = list(dict.fromkeys((row.layer, row.tau) for row in rows))
+    with mpl.rc_context(STYLE):
+        figure = _figure(rows, keys)
+        out = StringIO()
+        canvas: Any = FigureCanvasSVG(figure)
+        canvas.print_svg(out, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    return inline_svg(out.getvalue(), title=title, id_prefix=id_prefix)
+
+
+def inline_svg(svg: str, *, title: str, id_prefix: str) -> str:
+    """matplotlib's SVG for a page: no prolog, no metadata, prefixed ids, theme colours, pixels, a title."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.S)
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{id_prefix}-", svg)
+    for sentinel, colour in COLOURS.items():
+        svg = svg.replace(sentinel, colour)
+    svg = re.sub(
+        r"(font: [^'\";]*?)'DejaVu Sans'(, [^\";]*)?", r"\1var(--font-sans,Inter,'DejaVu Sans',sans-serif)", svg
+    )
+    head, body = svg.split(">", 1)
+    width, height = (round(float(x)) for x in re.findall(r"[\d.]+", re.findall(r'viewBox="([^"]*)"', head)[0])[2:])
+    own = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" class="plot" role="img" '
+        'stroke-linejoin="round" stroke-linecap="butt" '
+        f'aria-label="{escape(title)}" width="{width * 4 // 3}" height="{height * 4 // 3}" '
+        f'viewBox="0 0 {width} {height}">\n<title>{escape(title)}</title>'
+    )
+    return re.sub(r"\s*\n\s*", "\n", own + body).strip()
+
+
+def _figure(rows: Sequence[Masking], keys: Sequence[tuple[str, int]]) -> Figure:
+    """Two panels that share their rows; the height grows with the rows."""
+    tall = 0.34 * len(keys) + 1.1
+    figure = Figure(figsize=(WIDTH, tall), facecolor="none")
+    left = min(0.42, 0.02 + 0.0145 * max(len(text) for text in _labels(keys)))
+    axes = figure.subplots(1, 2, sharey=True)
+    figure.subplots_adjust(left=left, right=0.975, top=1 - 0.36 / tall, bottom=0.7 / tall, wspace=0.1)
+    for axis, (mode, name) in zip(axes, MODES, strict=True):
+        _panel(axis, [row for row in rows if row.mode == mode], keys)
+        axis.set_title(name, loc="left", pad=7)
+    axes[0].set_yticks(range(len(keys)), _labels(keys))
+    axes[0].set_ylim(len(keys) - 0.45, -0.55)
+    _legend(figure, axes[0])
+    return figure
+
+
+def _labels(keys: Sequence[tuple[str, int]]) -> list[str]:
+    """The rows' names: the layer, and τ where there are several."""
+    if len({tau for _, tau in keys}) == 1:
+        return [_short(layer, 20) for layer, _ in keys]
+    return [f"{_short(layer, 18)}  τ {tau}" for layer, tau in keys]
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else "…" + text[1 - most :]
+
+
+def _panel(axis: Any, rows: Sequence[Masking], keys: Sequence[tuple[str, int]]) -> None:
+    layers = list(dict.fromkeys(layer for layer, _ in keys))
+    for y, (layer, _) in enumerate(keys):
+        if layers.index(layer) % 2 == 0:
+            axis.axhspan(y - 0.5, y + 0.5, color=BAND, linewidth=0, zorder=0)
+    for row in rows:
+        _row(axis, row, keys.index((row.layer, row.tau)))
+    _axis(axis)
+
+
+def _row(axis: Any, row: Masking, y: int) -> None:
+    axis.plot([100 * row.baseline] * 2, [y - 0.5, y + 0.5], color=INK, linestyle=(0, (3, 2)), linewidth=1, zorder=2)
+    spread = [y + 0.24 * (i % 5 - 2) / 2 for i in range(len(row.null))]
+    null = [100 * value for value in row.null]
+    axis.plot(
+        null, spread, "o", markersize=4, markerfacecolor="none", markeredgecolor=NULL, markeredgewidth=0.8, zorder=3
+    )
+    axis.plot([100 * row.low, 100 * row.high], [y, y], color=CORE, linewidth=2.4, solid_capstyle="butt", zorder=4)
+    axis.plot([100 * row.accuracy], [y], "D", markersize=6.5, color=CORE, markeredgecolor=PAPER, zorder=5)
+
+
+def _axis(axis: Any) -> None:
+    axis.set_xlim(-4, 104)
+    axis.set_xticks([0, 25, 50, 75, 100], ["0", "25", "50", "75", "100%"])
+    axis.grid(axis="x", color=LINE, linewidth=0.7, zorder=1)
+    axis.set_axisbelow(False)
+    axis.tick_params(length=0, pad=5)
+    axis.patch.set_visible(False)
+    for side in ("top", "right", "left", "bottom"):
+        axis.spines[side].set_visible(False)
+
+
+def _legend(figure: Figure, axis: Any) -> None:
+    core = axis.plot([], [], "D-", color=CORE, markersize=6.5, linewidth=2.4, markeredgecolor=PAPER)[0]
+    null = axis.plot([], [], "o", markersize=4, markerfacecolor="none", markeredgecolor=NULL, markeredgewidth=0.8)[0]
+    base = axis.plot([], [], color=INK, linestyle=(0, (3, 2)), linewidth=1)[0]
+    figure.legend(
+        [core, null, base], ["core set, 95% interval", "random sets of that size", "nothing masked"],
+        loc="lower center", ncols=3, frameon=False, fontsize=9.5, handlelength=1.7, columnspacing=1.6,
+        borderaxespad=0.4,
+    )  # fmt: skip
