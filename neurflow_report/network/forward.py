@@ -1,0 +1,197 @@
+"""Batched inference through the segments: activations, their spatial means φ (METHOD §1), and the memory they take."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, fx, nn
+
+from neurflow_report.errors import InputError, RunError
+from neurflow_report.network.cut import Segments
+
+_UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_WORKSPACE = 2
+"""Times the activations' bytes: what convolutions and copies take besides."""
+
+
+def spatial_mean(activation: Tensor) -> Tensor:
+    """φ of all channels, (N, C): the mean over space of (N, C, H, W), over tokens of (N, T, D); (N, C) as it is.
+
+    Errors: ValueError for another number of axes. METHOD §1.
+    """
+    if activation.ndim == 4:
+        return activation.mean(dim=(2, 3))
+    if activation.ndim == 3:
+        return activation.mean(dim=1)
+    if activation.ndim == 2:
+        return activation
+    raise ValueError(f"an activation has 2 to 4 axes, not {activation.ndim}")
+
+
+def layer_means(
+    segments: Segments,
+    batches: Iterable[Tensor],
+    *,
+    total: int | None = None,
+    on_batch: Callable[[int], None] = lambda rows: None,
+) -> tuple[NDArray[Any], ...]:
+    """φ of every channel of every declared layer: one (P, C) array a layer, in one forward pass over all pictures.
+
+    Args: batches: (n, C, S, S) each, on any device; total: P, where it is known; on_batch: told n after each batch.
+    Float32, or float64 for a float64 network. Errors: not-finite naming the layer; ValueError when `total` is wrong.
+    METHOD §1, §4.
+    """
+    dtype = np.float64 if segments.dtype == torch.float64 else np.float32
+    parts: list[list[NDArray[Any]]] = [[] for _ in segments.layers]
+    with torch.no_grad():
+        for batch in batches:
+            for means, value in zip(parts, _means(segments, batch), strict=True):
+                means.append(value.cpu().numpy().astype(dtype, copy=False))
+            on_batch(len(batch))
+    arrays = tuple(
+        np.concatenate(means) if means else np.empty((0, info.channels), dtype)
+        for means, info in zip(parts, segments.layers, strict=True)
+    )
+    if total is not None and len(arrays[0]) != total:
+        raise ValueError(f"{total} pictures were announced, {len(arrays[0])} came")
+    return arrays
+
+
+def _means(segments: Segments, batch: Tensor) -> list[Tensor]:
+    value = batch.to(segments.device, segments.dtype)
+    means = []
+    for info, part in zip(segments.layers, (segments.stem, *segments.stages), strict=True):
+        value = part(value)
+        mean = spatial_mean(value)
+        if not torch.isfinite(mean).all():
+            raise RunError(
+                "not-finite",
+                f"the activation of layer {info.name!r} holds NaN or Inf",
+                hint="check the weights and the preprocessing; with float32, try runtime.precision: float64",
+            )
+        means.append(mean)
+    return means
+
+
+def activations(segments: Segments, layer: int, pixels: Tensor) -> Tensor:
+    """The full activation of layers[layer] for a batch (N, C, S, S) of inputs; on the segments' device, no gradient."""
+    value = pixels.to(segments.device, segments.dtype)
+    with torch.no_grad():
+        for part in (segments.stem, *segments.stages[:layer]):
+            value = part(value)
+    return value
+
+
+def memory_budget(text: str, device: torch.device) -> int:
+    """Bytes that `text` stands for: "6GiB", "500MB", or "auto", half of what is free on `device` now.
+
+    Errors: spec-bad-value for another text (path runtime.memory).
+    """
+    if text == "auto":
+        return _free_bytes(device) // 2
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s?([KMG]i?B)", text)
+    if match is None:
+        message = f"memory is {text!r}, and auto or a size such as 6GiB was expected"
+        raise InputError("spec-bad-value", message, path=("runtime", "memory"))
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def _free_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    available = _meminfo_available()
+    if available is None:
+        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    return min([available, *_cgroup_free()])
+
+
+def _meminfo_available(meminfo: Path = Path("/proc/meminfo")) -> int | None:
+    """Linux's estimate of what can be taken without swapping; None elsewhere."""
+    try:
+        match = re.search(r"MemAvailable:\s+(\d+) kB", meminfo.read_text())
+    except OSError:
+        return None
+    return int(match[1]) * 1024 if match else None
+
+
+def _cgroup_free(folder: Path = Path("/sys/fs/cgroup")) -> list[int]:
+    """What a container's limit leaves, if there is one."""
+    try:
+        return [int((folder / "memory.max").read_text()) - int((folder / "memory.current").read_text())]
+    except (OSError, ValueError):
+        return []
+
+
+def batch_rows(
+    segments: Segments,
+    memory_bytes: int,
+    example: Tensor,
+    *,
+    stage: int | None = None,
+    gradients: bool = False,
+    most: int = 256,
+) -> int:
+    """How many rows fit into `memory_bytes`: a power of two (so that a little more or less memory changes nothing).
+
+    Args: example: a batch of pictures (1 row is enough); stage: rows through stages[stage] alone, where None is the
+    whole network; gradients: every intermediate is kept for the way back; most: the upper end, ≥ 1.
+    Errors: out-of-memory when not even one row fits.
+    """
+    if stage is None:
+        need = max(row_bytes(part, x, gradients=gradients) for part, x in _parts(segments, example))
+    else:
+        need = row_bytes(segments.stages[stage], activations(segments, stage, example[:1]), gradients=gradients)
+    if need > memory_bytes:
+        raise InputError(
+            "out-of-memory",
+            f"one row needs about {need / 2**20:.1f} MiB, and the budget is {memory_bytes / 2**20:.1f} MiB",
+            hint="raise runtime.memory, or free memory on the device",
+            path=("runtime", "memory"),
+        )
+    return 1 << (min(most, memory_bytes // need).bit_length() - 1)
+
+
+def _parts(segments: Segments, example: Tensor) -> Iterable[tuple[fx.GraphModule, Tensor]]:
+    yield segments.stem, example[:1].to(segments.device, segments.dtype)
+    for i, part in enumerate(segments.stages):
+        yield part, activations(segments, i, example[:1])
+
+
+def row_bytes(part: nn.Module, row: Tensor, *, gradients: bool = False) -> int:
+    """Bytes that one row (1, …) takes on its way through a segment: the most that is alive at once, or, with
+    `gradients`, all intermediates twice (values and gradients); workspace included. At least 1."""
+    if not isinstance(part, fx.GraphModule):
+        raise TypeError("row_bytes measures segments, which are fx.GraphModule")
+    meter = _Meter(part)
+    with torch.no_grad():
+        meter.run(row)
+    return max(1, _WORKSPACE * (2 * sum(meter.sizes.values()) if gradients else meter.peak()))
+
+
+class _Meter(fx.Interpreter):
+    """Runs a segment and notes the bytes of each node's tensor."""
+
+    def __init__(self, part: fx.GraphModule) -> None:
+        super().__init__(part)
+        self.sizes: dict[fx.Node, int] = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        value = super().run_node(n)
+        if isinstance(value, Tensor) and n.op not in {"get_attr", "output"}:
+            self.sizes[n] = value.numel() * value.element_size()
+        return value
+
+    def peak(self) -> int:
+        alive = most = 0
+        for node in self.module.graph.nodes:
+            alive += self.sizes.get(node, 0)
+            most = max(most, alive)
+            alive -= sum(self.sizes.get(n, 0) for n in self.user_to_last_uses.get(node, []))
+        return most
