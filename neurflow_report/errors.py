@@ -14,6 +14,7 @@ from difflib import get_close_matches
 Path = tuple[str | int, ...]
 
 SLUGS: dict[str, str] = {
+    "command-line": "The command line cannot be understood.",
     "spec-unreadable": "The spec file cannot be read.",
     "spec-syntax": "The spec is not valid YAML.",
     "spec-duplicate-key": "A key stands twice in one mapping.",
@@ -50,6 +51,7 @@ SLUGS: dict[str, str] = {
     "output-unwritable": "The output cannot be written.",
     "graphviz-missing": "Graphviz's program `dot` is not installed, or failed.",
     "interrupted": "The run was interrupted.",
+    "internal-error": "The program itself failed.",
 }
 
 
@@ -75,9 +77,7 @@ class ReportError(Exception):
 
     exit_code = 1
 
-    def __init__(
-        self, slug: str, message: str, *, hint: str = "", path: Path = (), where: Where | None = None
-    ) -> None:
+    def __init__(self, slug: str, message: str, *, hint: str = "", path: Path = (), where: Where | None = None) -> None:
         if slug not in SLUGS:
             raise KeyError(slug)
         super().__init__(message)
@@ -112,7 +112,7 @@ class CheckError(ReportError):
     exit_code = 3
 
 
-class InputErrors(InputError):
+class InputErrors(InputError):  # noqa: N818
     """Several input errors found in one go, told at once. Never empty."""
 
     def __init__(self, errors: Iterable[ReportError]) -> None:

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Scale = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Index = Annotated[int, Field(ge=0)]
+T = TypeVar("T")
+
+
+def _problem(message: str, *path: str | int, missing: bool = False) -> PydanticCustomError:
+    """What a validator raises: `path` leads from the validated value to the one that is wrong."""
+    return PydanticCustomError("spec_problem", "{message}", {"message": message, "path": path, "missing": missing})
+
+
+def _unique(values: tuple[T, ...]) -> tuple[T, ...]:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise _problem(f"{value!r} stands twice, first as number {values.index(value) + 1}", index)
+    return values
 
 
 class Section(BaseModel):
@@ -26,8 +41,8 @@ class Model(Section):
     name: Text = Field(description="The model's name in its source.", examples=["resnet50", "flowers"])
     weights: Text = Field(
         "none",
-        description="A torchvision weights enum name, `demo` for the embedded weights, a path to a .safetensors, .pt or "
-        ".pth checkpoint (relative to the spec), or `none` for random weights from the seed.",
+        description="A torchvision weights enum name, `demo` for the embedded weights, a path to a .safetensors, .pt "
+        "or .pth checkpoint (relative to the spec), or `none` for random weights from the seed.",
         examples=["IMAGENET1K_V2", "weights/model.safetensors", "none"],
     )
     outputs: Count | None = Field(
@@ -60,9 +75,11 @@ class Data(Section):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.source == "torchvision" and self.name is None:
-            raise ValueError("data source torchvision needs a `name`, such as FashionMNIST")
+            raise _problem("the source torchvision needs a `name`, such as FashionMNIST", "name", missing=True)
         if self.source in {"folder", "torchvision"} and self.root is None:
-            raise ValueError(f"data source {self.source} needs a `root`, the folder that holds the pictures")
+            raise _problem(
+                f"the source {self.source} needs a `root`, the folder with the pictures", "root", missing=True
+            )
         return self
 
 
@@ -86,7 +103,7 @@ class Attribution(Section):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.max_nodes < self.nodes:
-            raise ValueError(f"max_nodes ({self.max_nodes}) must be at least nodes ({self.nodes})")
+            raise _problem(f"found {self.max_nodes}, expected at least nodes, which is {self.nodes}", "max_nodes")
         return self
 
 
@@ -130,7 +147,9 @@ class Runtime(Section):
     )
     precision: Literal["float32", "float64"] = Field("float32", description="Number format of the network.")
     memory: Annotated[str, StringConstraints(pattern=r"^(auto|\d+(\.\d+)?\s?([KMG]i?B))$")] = Field(
-        "auto", description="Memory for activations: auto (half of what is free), or a size.", examples=["6GiB"]
+        "auto",
+        description="Memory for activations: auto (half of what is free), or a size such as 6GiB.",
+        examples=["6GiB"],
     )
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="Seed of everything random.")
 
@@ -142,29 +161,26 @@ class Spec(Section):
     title: Text = Field(description="The report's title.")
     model: Model
     data: Data
-    classes: Annotated[tuple[Text | Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = Field(
+    classes: Annotated[tuple[Text | Index, ...], Field(min_length=1), AfterValidator(_unique)] = Field(
         description="Classes to examine: names, folder names or logit indices.", examples=[["bee", 207]]
     )
-    layers: Annotated[tuple[Text, ...], Field(min_length=2)] = Field(
+    layers: Annotated[tuple[Text, ...], Field(min_length=2), AfterValidator(_unique)] = Field(
         description="Named modules, input → output; the last gives the logits (`output`: the network's own output).",
         examples=[["layer3.0", "layer4.2", "fc"]],
     )
-    concept: Concept = Field(default_factory=Concept)  # type: ignore[arg-type]
-    attribution: Attribution = Field(default_factory=Attribution)  # type: ignore[arg-type]
-    core: Core = Field(default_factory=Core)  # type: ignore[arg-type]
-    groups: Groups = Field(default_factory=Groups)  # type: ignore[arg-type]
-    fidelity: Fidelity = Field(default_factory=Fidelity)  # type: ignore[arg-type]
-    report: Report = Field(default_factory=Report)  # type: ignore[arg-type]
+    concept: Concept = Field(default_factory=Concept)
+    attribution: Attribution = Field(default_factory=Attribution)
+    core: Core = Field(default_factory=Core)
+    groups: Groups = Field(default_factory=Groups)
+    fidelity: Fidelity = Field(default_factory=Fidelity)
+    report: Report = Field(default_factory=Report)
     output: Text = Field("output/report", description="Folder to write to, relative to where the command runs.")
-    runtime: Runtime = Field(default_factory=Runtime)  # type: ignore[arg-type]
+    runtime: Runtime = Field(default_factory=Runtime)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for what, values in (("layers", self.layers), ("classes", self.classes)):
-            twice = next((v for i, v in enumerate(values) if v in values[:i]), None)  # type: ignore[operator]
-            if twice is not None:
-                raise ValueError(f"{what} names {twice!r} twice")
-        too_large = [t for t in self.fidelity.taus or () if t > self.core.tau]
-        if too_large:
-            raise ValueError(f"fidelity.taus holds {too_large[0]}, more than core.tau ({self.core.tau})")
+        for index, tau in enumerate(self.fidelity.taus or ()):
+            if tau > self.core.tau:
+                message = f"found {tau}, expected at most core.tau, which is {self.core.tau}"
+                raise _problem(message, "fidelity", "taus", index)
         return self

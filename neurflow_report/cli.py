@@ -1,0 +1,287 @@
+"""The command line: the commands, what they print, and what they exit with.
+
+Exit codes: 0 done, 1 a run failed, 2 the command line or an input is wrong, 3 a check said no, 130 interrupted.
+Results go to stdout, everything else to stderr. What is heavy is imported inside the commands.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from neurflow_report.errors import InputError, InputErrors, ReportError, RunError, did_you_mean
+
+if TYPE_CHECKING:
+    from neurflow_report.pipeline.progress import Progress
+
+DONE, INTERRUPTED = 0, 130
+DEBUG = "NEURFLOW_REPORT_DEBUG"
+RUN_PACKAGES = frozenset({"torch", "torchvision", "safetensors", "scipy"})
+
+Result = Mapping[str, object]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; `argv` without the program's name (None: the process's). Returns the exit code."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    _make_streams_lenient()
+    try:
+        code = _guarded(words)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # who read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+
+
+def _make_streams_lenient() -> None:
+    """A character that the terminal's encoding lacks is escaped instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="backslashreplace")
+
+
+def _guarded(words: Sequence[str]) -> int:
+    as_json = "--json" in words
+    try:
+        options = _parser().parse_args(_checked(words))
+        result = options.command(options)
+    except ReportError as error:
+        return _refuse(error, as_json)
+    except KeyboardInterrupt:
+        hint = "nothing half-written is left; the same command begins again"
+        _refuse(RunError("interrupted", "interrupted", hint=hint), as_json)
+        return INTERRUPTED
+    except ModuleNotFoundError as error:
+        return _refuse(_missing(error), as_json)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        return _refuse(_internal(error), as_json)
+    _tell(options, result)
+    return DONE
+
+
+def _refuse(error: ReportError, as_json: bool) -> int:
+    from neurflow_report import terminal
+
+    problems = error.problems()
+    if as_json:
+        _print_json({"ok": False, "errors": [terminal.as_json(problem) for problem in problems]})
+    else:
+        print("\n".join(terminal.describe(problem) for problem in problems), file=sys.stderr)
+    return error.exit_code
+
+
+def _missing(error: ModuleNotFoundError) -> ReportError:
+    package = (error.name or "").partition(".")[0]
+    if package not in RUN_PACKAGES:
+        return _internal(error)
+    hint = "running a network needs more than drawing a bundle: pip install 'neurflow-report[run]'"
+    return InputError("missing-package", f"the Python package {package} is not installed", hint=hint)
+
+
+def _internal(error: Exception) -> ReportError:
+    if os.environ.get(DEBUG):
+        traceback.print_exception(error)
+    return RunError(
+        "internal-error",
+        f"neurflow-report itself failed ({type(error).__name__}: {error})",
+        hint=f"please report it, with the command, the spec, and what {DEBUG}=1 shows",
+    )
+
+
+def _tell(options: argparse.Namespace, result: Result) -> None:
+    if options.json:
+        _print_json({"ok": True, **result})
+    elif not options.quiet:
+        for line in options.words(result):
+            print(line)
+
+
+def _print_json(value: Mapping[str, object]) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+# The commands: options in, result out.
+
+
+def _schema(options: argparse.Namespace) -> Result:
+    from neurflow_report.spec.document import SCHEMA_FILE
+
+    options.json = options.quiet = False
+    return {"schema": SCHEMA_FILE.read_text(encoding="utf-8").rstrip("\n")}
+
+
+def _validate(options: argparse.Namespace) -> Result:
+    from neurflow_report.spec.load import load_spec
+
+    problems: list[ReportError] = []
+    for file in options.specs:
+        try:
+            load_spec(file, options.overrides)
+        except InputErrors as error:
+            problems += error.problems()
+    if problems:
+        raise InputErrors({str(problem): problem for problem in problems}.values())
+    return {"specs": [str(file) for file in options.specs]}
+
+
+def _analyze(options: argparse.Namespace) -> Result:
+    from neurflow_report.spec.load import load_spec
+
+    loaded = load_spec(options.spec, options.overrides)
+    from neurflow_report import report
+
+    return {"bundle": str(report.analyze(loaded, progress=_progress(options)))}
+
+
+def _render(options: argparse.Namespace) -> Result:
+    from neurflow_report import report
+
+    output = options.output or _output_of(options.bundle)
+    formats = tuple(dict.fromkeys(options.formats)) if options.formats else None
+    return asdict(report.render(options.bundle, output=output, formats=formats, progress=_progress(options)))
+
+
+def _build(options: argparse.Namespace) -> Result:
+    from neurflow_report.spec.load import load_spec
+
+    loaded = load_spec(options.spec, options.overrides)
+    from neurflow_report import report
+
+    built = report.build(loaded, progress=_progress(options))
+    return {"bundle": str(built.bundle), **asdict(built.rendered)}
+
+
+def _output_of(bundle: Path) -> Path:
+    """Where `build` would have drawn this bundle: beside it; `bundle` may also be the folder that holds bundle/."""
+    holds_it = (bundle / "bundle" / "manifest.json").is_file() and not (bundle / "manifest.json").is_file()
+    return bundle if holds_it else bundle.absolute().parent
+
+
+def _progress(options: argparse.Namespace) -> Progress:
+    from neurflow_report.terminal import progress_for
+
+    return progress_for(sys.stderr, quiet=options.quiet)
+
+
+# What a result reads like, line by line.
+
+
+def _schema_words(result: Result) -> list[str]:
+    return [str(result["schema"])]
+
+
+def _validate_words(result: Result) -> list[str]:
+    specs = result["specs"]
+    return [f"{file}: ok" for file in specs] if isinstance(specs, list) else []
+
+
+def _file_words(result: Result) -> list[str]:
+    return [f"{key}: {result[key]}" for key in ("bundle", "site", "pdf") if result.get(key) is not None]
+
+
+# The command line's grammar.
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        hint = f"`{self.prog} --help` tells what it takes"
+        raise InputError("command-line", message, hint=hint)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="neurflow-report",
+        description="Reports of how a vision classifier decides: neuron groups, circuits, and the evidence for them.",
+        epilog="Exit codes: 0 done, 1 a run failed, 2 the command line or an input is wrong, 130 interrupted.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_Version, help="show the version and end")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    _add(commands, "schema", _schema, _schema_words, "print the JSON Schema of the spec")
+    validate = _add(
+        commands, "validate", _validate, _validate_words, "check specs, and tell every error in them at once"
+    )
+    validate.add_argument("specs", metavar="SPEC", nargs="+", type=Path, help="a spec file")
+    analyze = _add(commands, "analyze", _analyze, _file_words, "examine the network: a spec becomes a bundle")
+    build = _add(commands, "build", _build, _file_words, "analyze, then render: a spec becomes a report")
+    for command in (analyze, build):
+        command.add_argument("spec", metavar="SPEC", type=Path, help="a spec file")
+    for command in (validate, analyze, build):
+        _add_overrides(command)
+    _add_render(_add(commands, "render", _render, _file_words, "draw a bundle: no network and no torch needed"))
+    return parser
+
+
+def _add(
+    commands: argparse._SubParsersAction[_Parser],
+    name: str,
+    command: Callable[[argparse.Namespace], Result],
+    words: Callable[[Result], list[str]],
+    summary: str,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False
+    )
+    parser.add_argument("--json", action="store_true", help="the result, or the errors, as JSON on stdout")
+    parser.add_argument("--quiet", action="store_true", help="no progress, and nothing on stdout but JSON")
+    parser.set_defaults(command=command, words=words)
+    return parser
+
+
+def _add_overrides(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--set",
+        metavar="PATH=VALUE",
+        dest="overrides",
+        action="append",
+        default=[],
+        help="set a value of the spec, such as core.tau=8 or layers[1]=layer4.0; as often as wanted",
+    )
+
+
+def _add_render(command: argparse.ArgumentParser) -> None:
+    command.add_argument("bundle", metavar="BUNDLE", type=Path, help="a bundle, or the folder that holds bundle/")
+    command.add_argument("--output", metavar="DIR", type=Path, help="where to write (default: beside the bundle)")
+    command.add_argument(
+        "--format",
+        dest="formats",
+        action="append",
+        choices=("html", "pdf"),
+        help="what to write, as often as wanted (default: what the spec asked for)",
+    )
+
+
+class _Version(argparse.Action):
+    """Prints the version of the installed package, which is looked up only then."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"{parser.prog} {version('neurflow-report')}")
+        parser.exit()
+
+
+def _checked(words: Sequence[str]) -> Sequence[str]:
+    """The words, unless the first is nearly a command."""
+    known = ("schema", "validate", "analyze", "render", "build")
+    if words and not words[0].startswith("-") and words[0] not in known:
+        hint = did_you_mean(words[0], known) or f"the commands are {', '.join(known)}"
+        raise InputError("command-line", f"there is no command {words[0]!r}", hint=hint)
+    return words
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,181 @@
+"""What the terminal shows: errors with their line and a caret, and how far a run is."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from neurflow_report.errors import ReportError, Where, spell_path
+from neurflow_report.pipeline.progress import Progress, Silent, Step
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichBars
+    from rich.progress import TaskID
+
+SECONDS_BETWEEN_LINES = 5.0
+WIDTH = 110
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def describe(error: ReportError) -> str:
+    """An error as people read it: place, message and slug; the line of the file with a caret; the hint."""
+    head, _, hint = str(error).partition("\n  hint: ")
+    lines = [f"error: {head}", *_caret(error.where)]
+    if hint:
+        lines.append(f"  hint: {hint}")
+    return _CONTROL.sub("�", "\n".join(lines))
+
+
+def as_json(error: ReportError) -> dict[str, object]:
+    """An error as a program reads it. `line` and `column` count from 1 and are 0 where unknown."""
+    where = error.where or Where(file="")
+    return {
+        "slug": error.slug,
+        "message": error.message,
+        "path": spell_path(error.path),
+        "file": where.file,
+        "line": where.line,
+        "column": where.column,
+        "hint": error.hint,
+    }
+
+
+def _caret(where: Where | None) -> list[str]:
+    if where is None or not where.line:
+        return []
+    try:
+        line = Path(where.file).read_text(encoding="utf-8-sig").split("\n")[where.line - 1].rstrip()
+    except (OSError, ValueError, IndexError):
+        return []
+    column = min(where.column, len(line) + 1)
+    start = max(0, column - WIDTH + 20)
+    shown = _CONTROL.sub("�", line[start : start + WIDTH].replace("\t", " "))
+    return [f"    {shown}", f"    {' ' * (column - 1 - start)}^"]
+
+
+def progress_for(stream: TextIO, *, quiet: bool) -> Progress:
+    """The progress that suits a stream: none, lively on a terminal, plain lines elsewhere."""
+    if quiet:
+        return Silent()
+    return Live(stream) if stream.isatty() else Lines(stream)
+
+
+class Lines:
+    """Progress as plain lines: one when a stage ends, and one every few seconds on the way.
+
+    `clock` gives seconds; `every` is the least time between two lines of a stage that is under way.
+    """
+
+    def __init__(
+        self, stream: TextIO, *, clock: Callable[[], float] = time.monotonic, every: float = SECONDS_BETWEEN_LINES
+    ) -> None:
+        self.stream, self.clock, self.every = stream, clock, every
+
+    @contextmanager
+    def stage(self, name: str, total: int | None) -> Iterator[Step]:
+        """Begin a stage; its last line is written when it ends."""
+        step = _LineStep(self, name, total)
+        try:
+            yield step
+        except BaseException:
+            self.say(f"{name}: stopped at {step.count()}")
+            raise
+        self.say(f"{name}: {step.count()} in {_seconds(step.elapsed())}")
+
+    def say(self, text: str) -> None:
+        """Write one line at once."""
+        print(_CONTROL.sub("�", text), file=self.stream, flush=True)
+
+
+class _LineStep:
+    def __init__(self, lines: Lines, name: str, total: int | None) -> None:
+        self.lines, self.name, self.total = lines, name, total
+        self.done = 0
+        self.begun = self.told = lines.clock()
+
+    def elapsed(self) -> float:
+        return self.lines.clock() - self.begun
+
+    def count(self) -> str:
+        return f"{self.done}" if self.total is None else f"{self.done}/{self.total}"
+
+    def advance(self, n: int = 1) -> None:
+        self.done += n
+        now = self.lines.clock()
+        if now - self.told < self.lines.every:
+            return
+        self.told = now
+        rate = self.done / (now - self.begun)
+        left = f", {_seconds((self.total - self.done) / rate)} left" if self.total and rate else ""
+        self.lines.say(f"{self.name}: {self.count()}, {_rate(rate)}{left}")
+
+    def note(self, text: str) -> None:
+        self.lines.say(f"{self.name}: {text}")
+
+
+def _seconds(seconds: float) -> str:
+    if seconds < 10:
+        return f"{max(seconds, 0):.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:.0f} a second" if rate >= 10 else f"{rate:.2g} a second"
+
+
+class Live:
+    """Progress as bars that move, on a terminal; a stage that is done stays as one line."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.bars: RichBars | None = None
+        self.depth = 0
+
+    @contextmanager
+    def stage(self, name: str, total: int | None) -> Iterator[Step]:
+        """Begin a stage: a bar; stages may lie within each other."""
+        bars = self.bars = self.bars or _bars(self.stream)
+        if self.depth == 0:
+            bars.start()
+        self.depth += 1
+        task = bars.add_task(name, total=total)
+        try:
+            yield _LiveStep(bars, task)
+        finally:
+            bars.stop_task(task)
+            self.depth -= 1
+            if self.depth == 0:
+                bars.stop()
+                self.bars = None
+
+
+class _LiveStep:
+    def __init__(self, bars: RichBars, task: TaskID) -> None:
+        self.bars, self.task = bars, task
+
+    def advance(self, n: int = 1) -> None:
+        self.bars.advance(self.task, n)
+
+    def note(self, text: str) -> None:
+        self.bars.console.print(_CONTROL.sub("�", text), markup=False, highlight=False)
+
+
+def _bars(stream: TextIO) -> RichBars:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichBars
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    return RichBars(*columns, console=Console(file=stream), refresh_per_second=4)
