@@ -1,0 +1,35 @@
+"""From a bundle to what a reader sees, before any markup: sorting, rounding, wording, addresses, all as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from neurflow_report.render.view.classes import class_page
+from neurflow_report.render.view.fidelity import fidelity_page
+from neurflow_report.render.view.index import Index
+from neurflow_report.render.view.layers import layer_page
+from neurflow_report.render.view.method import method_page
+from neurflow_report.render.view.overview import overview_page
+from neurflow_report.render.view.pages import SiteView
+from neurflow_report.render.view.provenance import provenance_page
+from neurflow_report.render.view.tables import csv_files
+from neurflow_report.results.bundle import Bundle
+
+__all__ = ["SiteView", "site_view"]
+
+
+def site_view(bundle: Bundle, *, beside: Mapping[str, str] | None = None) -> SiteView:
+    """Everything the report shows. `beside`: files that lie beside the site, label → address from the site's root."""
+    indices = tuple(Index(bundle.run, result) for result in bundle.classes)
+    return SiteView(
+        title=bundle.run.title,
+        theme=bundle.run.theme,
+        generator=bundle.manifest.provenance.generator,
+        overview=overview_page(indices, bundle.manifest, beside or {}),
+        classes=tuple(class_page(i) for i in indices),
+        layers=tuple(layer_page(i, layer) for i in indices for layer in i.downward()),
+        fidelity=fidelity_page(indices),
+        method=method_page(bundle.run),
+        provenance=provenance_page(bundle.run, bundle.manifest),
+        tables=tuple(csv_files(indices)),
+    )

@@ -1,0 +1,168 @@
+"""Cautions in words: what was seen, against which threshold, and what a reader should make of it (METHOD §6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from neurflow_report.render.view import places
+from neurflow_report.render.view.pages import Notice, Prose, Span
+from neurflow_report.render.view.words import count, figure, listing, percent, percent_fine
+from neurflow_report.results.records import Caution
+
+MOST_PLACES = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kind:
+    title: str
+    meaning: str
+
+
+_KINDS: dict[tuple[str, bool], _Kind] = {
+    ("few-images", False): _Kind(
+        title="Few pictures",
+        meaning="Every figure on the class rests on these pictures alone, and the intervals are wide.",
+    ),
+    ("dead-neuron", True): _Kind(
+        title="Dead neurons",
+        meaning="They never rise above 0, or never change, over all patches: the patches shown for them mean nothing.",
+    ),
+    ("silhouette", False): _Kind(
+        title="Arbitrary neuron groups",
+        meaning="The neuron groups hardly stand apart: another cut into groups would be as good.",
+    ),
+    ("silhouette", True): _Kind(
+        title="Arbitrary semantic groups",
+        meaning="The patches of such a neuron do not fall into clear groups: do not read much into the ones shown.",
+    ),
+    ("completeness", True): _Kind(
+        title="Inexact attributions",
+        meaning="Their attributions do not add up to the activation they should explain; weights may be off by as much.",
+    ),
+    ("saturation", False): _Kind(
+        title="Core set too large",
+        meaning="With so much of the layer in the core set, masking and retaining say little about which neurons matter.",
+    ),
+    ("retain-loses", False): _Kind(
+        title="The core set alone is not enough",
+        meaning="The class is lost when only the core neurons are kept: the circuit leaves out something that matters.",
+    ),
+    ("single-group", True): _Kind(
+        title="Only one semantic group",
+        meaning="All patches of such a neuron look alike to the layer, so there was nothing to divide into groups.",
+    ),
+    ("single-group", False): _Kind(
+        title="Only one neuron group",
+        meaning="The layer's neurons could not be divided into groups; its circuit is one node.",
+    ),
+}
+
+
+def notices(cautions: Iterable[Caution], slug: str) -> tuple[Notice, ...]:
+    """The cautions of one class, those of one kind and layer together, in the order given."""
+    gathered: dict[tuple[str, str, bool], list[Caution]] = {}
+    for caution in cautions:
+        gathered.setdefault((caution.code, caution.layer, caution.channel is not None), []).append(caution)
+    return tuple(_notice(code, layer, met, slug) for (code, layer, _), met in gathered.items())
+
+
+def of_layer(cautions: Iterable[Caution], layer: str) -> tuple[Caution, ...]:
+    """The cautions on a layer as a whole."""
+    return tuple(c for c in cautions if c.layer == layer and c.channel is None)
+
+
+def of_neuron(cautions: Iterable[Caution], layer: str, channel: int) -> tuple[Caution, ...]:
+    """The cautions on one neuron."""
+    return tuple(c for c in cautions if c.layer == layer and c.channel == channel)
+
+
+def over_classes(classes: Sequence[tuple[str, str, Sequence[Caution]]]) -> tuple[Notice, ...]:
+    """One notice a kind of caution over all classes, given as (name, slug, cautions); most widespread first."""
+    kinds: dict[tuple[str, bool], dict[str, tuple[str, list[Caution]]]] = {}
+    for name, slug, cautions in classes:
+        for c in cautions:
+            kind = kinds.setdefault((c.code, c.channel is not None), {})
+            kind.setdefault(slug, (name, []))[1].append(c)
+    ranked = sorted(kinds.items(), key=lambda item: -len(item[1]))
+    return tuple(_over(code, single, met, len(classes)) for (code, single), met in ranked)
+
+
+def _over(code: str, single: bool, met: dict[str, tuple[str, list[Caution]]], classes: int) -> Notice:
+    kind = _kind(code, single)
+    found = [c for _, cautions in met.values() for c in cautions]
+    amount = f"{count(len(found), 'neuron')} in " if single else ""
+    text = f"{amount}{len(met)} of {count(classes, 'class', 'classes')}: {_range(found)}. {kind.meaning}"
+    spans = [
+        Span(text=f"{name} ({len(cs)})", href=f"{places.class_page(slug)}#doubts") for slug, (name, cs) in met.items()
+    ]
+    return Notice(code=code, title=kind.title, text=text, places=_separated(spans))
+
+
+def _range(found: Sequence[Caution]) -> str:
+    worst = max(found, key=lambda c: abs(c.figure - c.threshold))
+    words = _measured(worst)
+    return f"at worst {words}" if len(found) > 1 else words
+
+
+def _notice(code: str, layer: str, met: Sequence[Caution], slug: str) -> Notice:
+    single = met[0].channel is not None
+    kind = _kind(code, single)
+    where = f" at {layer}" if layer else ""
+    subject = f"{count(len(met), 'neuron')}{where}: " if single else f"{layer}: " if layer else ""
+    spans = [
+        Span(text=f"n{c.channel}", href=places.neuron(slug, c.layer, c.channel)) for c in met if c.channel is not None
+    ]
+    return Notice(code=code, title=kind.title, text=f"{subject}{_range(met)}. {kind.meaning}", places=_separated(spans))
+
+
+def _separated(spans: Sequence[Span]) -> Prose:
+    """The spans with commas between; the rest counted past `MOST_PLACES`."""
+    shown = [part for span in spans[:MOST_PLACES] for part in (Span(text=", "), span)][1:]
+    rest = len(spans) - MOST_PLACES
+    return (*shown, Span(text=f" and {rest} more")) if rest > 0 else tuple(shown)
+
+
+def _measured(c: Caution) -> str:
+    """The figure with its unit beside its threshold."""
+    match c.code:
+        case "few-images":
+            return f"{count(int(c.figure), 'picture')} of the {c.threshold:.0f} asked for"
+        case "silhouette":
+            return f"silhouette {figure(c.figure)}, under {figure(c.threshold)}"
+        case "completeness":
+            return f"completeness gap {percent_fine(c.figure)}, over the tolerance of {percent_fine(c.threshold)}"
+        case "saturation":
+            return f"{percent(c.figure)} of its channels are core neurons, over {percent(c.threshold)}"
+        case "retain-loses":
+            return f"{percent(c.figure)} accuracy with only the core neurons kept, under {percent(c.threshold)}"
+        case "dead-neuron":
+            return f"largest activation {figure(c.figure)}"
+        case "single-group":
+            return "one group by default"
+        case _:
+            return f"{figure(c.figure)} against {figure(c.threshold)}"
+
+
+def _kind(code: str, single: bool) -> _Kind:
+    known = _KINDS.get((code, single)) or _KINDS.get((code, not single))
+    return known or _Kind(title=code.replace("-", " ").capitalize(), meaning="See the method's page.")
+
+
+def untested(experiments: Sequence[str]) -> Notice:
+    """What this run did not test, said plainly: only F1 (METHOD §5) is part of this version."""
+    tested = (
+        "Masking and retaining (F1) is the only experiment behind this report"
+        if experiments
+        else "No experiment was run"
+    )
+    missing = [
+        "whether the weights predict what a knock-out does",
+        "whether the groups are stable",
+        "whether k matters",
+    ]
+    return Notice(
+        code="untested",
+        title="The weights are attributions, not measured effects",
+        text=f"{tested}. Not tested here: {listing(missing)}. Edges and shares say what the gradients say.",
+    )

@@ -1,0 +1,234 @@
+"""The two drawings of a class page: which nodes and edges are drawn, how much is left out, and the same as tables.
+
+Nodes: the weightiest of each layer. Edges between two neighbouring layers: the strongest, until `KEPT` of the pair's
+absolute weight is drawn or `MOST_EDGES` are. What is left out is counted over all edges, hidden nodes' included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from neurflow_report.render.graph import Band, Diagram, Link, Node
+from neurflow_report.render.view import places
+from neurflow_report.render.view.index import Index
+from neurflow_report.render.view.pages import Cell, Circuit, Column, Table
+from neurflow_report.render.view.words import count, percent, sign, signed
+from neurflow_report.results.records import LayerResult, Neuron
+
+KEPT = 0.9
+MOST_EDGES = 24
+MOST_GROUPS = 8
+MOST_NEURONS = 10
+MOST_ROWS = 400
+"""Rows of a table on the page; the file beside it has all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weight:
+    """A signed edge between two named nodes of neighbouring layers."""
+
+    upper: str
+    lower: str
+    layer: str
+    weight: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pruned:
+    """The edges drawn; `kept` is their part, in 0..1, of the absolute weight of all `total` edges."""
+
+    links: tuple[Link, ...]
+    total: int
+    kept: float
+
+
+def prune(weights: Sequence[Weight], shown: frozenset[str]) -> Pruned:
+    """The edges to draw between the `shown` nodes: for each lower layer the strongest, by the rule of this module."""
+    links: list[Link] = []
+    for layer in dict.fromkeys(w.layer for w in weights):
+        pair = [w for w in weights if w.layer == layer]
+        links += _strongest([w for w in pair if {w.upper, w.lower} <= shown], sum(abs(w.weight) for w in pair))
+    whole = sum(abs(w.weight) for w in weights)
+    drawn = sum(abs(link.weight) for link in links)
+    return Pruned(links=tuple(links), total=len(weights), kept=drawn / whole if whole else 1.0)
+
+
+def _strongest(pair: Sequence[Weight], whole: float) -> list[Link]:
+    links, drawn = [], 0.0
+    for w in sorted(pair, key=lambda w: (-abs(w.weight), w.upper, w.lower))[:MOST_EDGES]:
+        if w.weight == 0 or drawn >= KEPT * whole:
+            break
+        links.append(Link(upper=w.upper, lower=w.lower, weight=w.weight))
+        drawn += abs(w.weight)
+    return links
+
+
+def group_circuit(index: Index) -> Circuit:
+    """The circuit of neuron groups."""
+    nodes = tuple(n for layer in index.downward() for n in _group_nodes(index, layer))
+    weights = [
+        Weight(
+            upper=f"{e.upper_layer}/G{e.upper}",
+            lower=f"{e.lower_layer}/G{e.lower}",
+            layer=e.lower_layer,
+            weight=e.weight,
+        )
+        for layer in index.downward()
+        for e in index.result.edges
+        if e.lower_layer == layer.name
+    ]
+    every = sum(len(layer.groups) for layer in index.result.layers)
+    return _circuit(index, "groups", "neuron group", nodes, weights, every)
+
+
+def neuron_circuit(index: Index) -> Circuit:
+    """The circuit of core concept neurons; an edge is the mean of w(a, i, j) over the semantic groups j of a."""
+    ranks = ranked_neurons(index)
+    nodes = tuple(n for layer in index.downward() for n in _neuron_nodes(index, layer, ranks[layer.name]))
+    every = sum(len(layer.neurons) for layer in index.result.layers)
+    return _circuit(index, "neurons", "neuron", nodes, neuron_weights(index), every)
+
+
+def neuron_weights(index: Index) -> list[Weight]:
+    """All edges between core concept neurons, from the logit down."""
+    return [
+        Weight(upper=f"{layer.name}/n{a.channel}", lower=f"{below.name}/n{i}", layer=below.name, weight=weight)
+        for layer in index.downward()
+        if (below := index.below(layer.name)) is not None
+        for a in layer.neurons
+        for i, weight in mean_edges(a).items()
+    ]
+
+
+def mean_edges(neuron: Neuron) -> dict[int, float]:
+    """By channel below: the mean of w over the neuron's semantic groups."""
+    gathered: dict[int, list[float]] = {}
+    for group in neuron.groups:
+        for edge in group.edges:
+            gathered.setdefault(edge.channel, []).append(edge.weight)
+    return {channel: sum(ws) / len(neuron.groups) for channel, ws in gathered.items()}
+
+
+def ranked_neurons(index: Index) -> dict[str, dict[int, float]]:
+    """By layer and channel the share of the absolute weight that reaches a neuron from the logit; a layer's sum to 1.
+
+    A neuron hands its share to the layer below in proportion to |mean w|; what hands nothing down is scaled away.
+    """
+    ranks = {index.top.name: {a.channel: 1 / len(index.top.neurons) for a in index.top.neurons}}
+    for layer in index.downward()[:-1]:
+        below = index.below(layer.name)
+        if below is None:
+            break
+        flow = dict.fromkeys((a.channel for a in below.neurons), 0.0)
+        for a in layer.neurons:
+            edges = mean_edges(a)
+            whole = sum(abs(w) for w in edges.values()) or 1.0
+            for channel, w in edges.items():
+                flow[channel] = flow.get(channel, 0.0) + ranks[layer.name][a.channel] * abs(w) / whole
+        total = sum(flow.values()) or 1.0
+        ranks[below.name] = {channel: value / total for channel, value in flow.items()}
+    return ranks
+
+
+def _group_nodes(index: Index, layer: LayerResult) -> list[Node]:
+    nodes = []
+    for g in layer.groups[:MOST_GROUPS]:
+        channels = len({m.channel for m in g.members})
+        name = index.short_name(layer.name, g.index)
+        card = index.card(layer.name, g)
+        nodes.append(
+            Node(
+                id=f"{layer.name}/G{g.index}",
+                band=layer.name,
+                title=f"G{g.index}" if name.startswith("G") else index.result.name,
+                subtitle=g.agreement.part if g.agreement and _told(g.agreement.p_value) else count(channels, "neuron"),
+                value=g.share,
+                href=places.group(index.result.slug, layer.name, g.index),
+                image=card.file,
+                alt=f"{index.group_name(layer.name, g.index)}, share {percent(g.share)}, {count(channels, 'neuron')}",
+            )
+        )
+    return nodes
+
+
+def _told(p: float) -> bool:
+    return p <= 0.05
+
+
+def _neuron_nodes(index: Index, layer: LayerResult, ranks: dict[int, float]) -> list[Node]:
+    known = {a.channel: a for a in layer.neurons}
+    best = sorted((c for c in ranks if c in known), key=lambda c: (-ranks[c], c))[:MOST_NEURONS]
+    top = layer.name == index.top.name
+    return [
+        Node(
+            id=f"{layer.name}/n{c}",
+            band=layer.name,
+            title=index.result.name if top else f"n{c}",
+            subtitle="logit" if top else count(len(set(index.memberships.get((layer.name, c), {}).values())), "group"),
+            value=ranks[c],
+            href=places.neuron(index.result.slug, layer.name, c),
+            image=index.concept(known[c]).file,
+            alt=f"{'Logit' if top else 'Neuron'} n{c} of {layer.name}, share {percent(ranks[c])}",
+        )
+        for c in best
+    ]
+
+
+def _circuit(index: Index, name: str, what: str, nodes: tuple[Node, ...], weights: list[Weight], every: int) -> Circuit:
+    pruned = prune(weights, frozenset(n.id for n in nodes))
+    slug = index.result.slug
+    bands = tuple(
+        Band(name=layer.name, label=layer.name, href=places.layer_page(slug, layer.name)) for layer in index.downward()
+    )
+    title = f"Circuit of {what}s for {index.result.name}"
+    caption = _caption(what, nodes, every, pruned)
+    return Circuit(
+        id=f"{name}-circuit",
+        title=title,
+        diagram=Diagram(title=title, bands=bands, nodes=nodes, links=pruned.links, caption=title),
+        caption=caption,
+        table=_table(index, name, what, weights),
+        dot=places.data(slug, f"{name}.dot"),
+    )
+
+
+def _caption(what: str, nodes: Sequence[Node], every: int, pruned: Pruned) -> str:
+    drawn = f"all {every} {what}s" if len(nodes) == every else f"the {len(nodes)} weightiest of {every} {what}s"
+    left = pruned.total - len(pruned.links)
+    rest = (
+        f"{left} of {pruned.total} edges are left out; the ones drawn hold {percent(pruned.kept)} of the absolute weight"
+        if left
+        else f"all {pruned.total} edges"
+    )
+    return (
+        f"Drawn: {drawn}; {rest}. One row a layer, the logit on top; the bar under a picture is the share. "
+        "A line is as wide as its weight is large: blue and solid raises what it leads up to, red and dashed lowers it."
+    )
+
+
+def _table(index: Index, name: str, what: str, weights: Sequence[Weight]) -> Table:
+    slug = index.result.slug
+    rows = sorted(weights, key=lambda w: -abs(w.weight))[:MOST_ROWS]
+    label = "W (group edge weight)" if what == "neuron group" else "mean w (neuron edge weight)"
+    more = "" if len(rows) == len(weights) else f"; the {len(rows)} strongest of {len(weights)}"
+    return Table(
+        caption=f"Every edge between {what}s, the strongest first{more}",
+        columns=(
+            Column(label=f"Upper {what}"),
+            Column(label=f"Lower {what}"),
+            Column(label=label, numeric=True),
+        ),
+        rows=tuple((_end(slug, w.upper), _end(slug, w.lower), weight_cell(w.weight)) for w in rows),
+        download=places.data(slug, f"{name[:-1]}-edges.csv"),
+    )
+
+
+def _end(slug: str, node: str) -> Cell:
+    layer, _, name = node.rpartition("/")
+    return Cell(text=f"{layer} {name}", href=f"{places.layer_page(slug, layer)}#{name}")
+
+
+def weight_cell(weight: float) -> Cell:
+    """A weight as a cell."""
+    return Cell(text=signed(weight), sign=sign(weight))

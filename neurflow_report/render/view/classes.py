@@ -1,0 +1,245 @@
+"""A class's page: the circuit, in words, as a drawing and as tables, the evidence, and the layers' groups."""
+
+from __future__ import annotations
+
+from neurflow_report.render.view import cautions, fidelity, places
+from neurflow_report.render.view.circuit import group_circuit, neuron_circuit
+from neurflow_report.render.view.index import Index
+from neurflow_report.render.view.layers import group_view, layer_sentence
+from neurflow_report.render.view.pages import (
+    Cell,
+    ClassPage,
+    Column,
+    Download,
+    Figure,
+    LayerSection,
+    Notice,
+    Prose,
+    Span,
+    Table,
+)
+from neurflow_report.render.view.terms import terms
+from neurflow_report.render.view.words import count, interval, mean, p_value, percent, signed
+from neurflow_report.results.records import ClassResult, LayerResult, NeuronGroup, PartAgreement
+
+SELECTED = {"predicted": "predicted as", "labelled": "labelled as", "correct": "labelled and predicted as"}
+
+
+def class_page(index: Index) -> ClassPage:
+    """The page of one class."""
+    result, run = index.result, index.run
+    slug = result.slug
+    rows = [("", slug, m) for m in result.masking]
+    caption = f"Masking and retaining (F1) for {result.name}"
+    return ClassPage(
+        path=places.class_page(slug),
+        title=result.name,
+        description=f"What drives the class {result.name} in {run.model.name}",
+        crumbs=(Span(text="Overview", href=places.OVERVIEW),),
+        here=result.name,
+        kicker=f"Class {result.index} of {run.model.outputs:,}",
+        heading=result.name,
+        lead=lead(index),
+        terms=terms(run, "core", "semantic", "group", "share", "weight"),
+        figures=figures(index),
+        notices=_notices(index),
+        circuit=group_circuit(index),
+        circuit_words="How the class comes about, from the logit down: each picture shows the patches that a group of "
+        "neurons answers to.",
+        masking_words=_masking_words(index),
+        plot=fidelity.plot(index),
+        masking=fidelity.masking_table(rows, download=places.data(slug, "masking.csv"), caption=caption)
+        if rows
+        else None,
+        layers=tuple(_section(index, layer) for layer in index.downward() if layer.name != index.top.name),
+        neurons=neuron_circuit(index),
+        neurons_words="The same circuit before grouping: single core concept neurons, the ones that most of the logit's "
+        "absolute weight reaches. A line is the mean of the weights w over the upper neuron's semantic groups.",
+        agreement_words=_agreement_words(result),
+        agreement=_agreement_table(index),
+        pictures=_pictures(result),
+        downloads=_downloads(slug),
+    )
+
+
+def lead(index: Index) -> Prose:
+    """One paragraph made from the numbers: what the logit rests on, what that rests on, and whether it was borne out."""
+    layer = index.below_top
+    if not layer.groups:
+        return (Span(text=f"No neuron of {layer.name} has any weight for {index.result.name}."),)
+    first = layer.groups[0]
+    spans: list[Span] = [
+        Span(text="The logit "),
+        Span(text=index.result.name, strong=True),
+        Span(text=" rests mostly on " if first.share >= 0.5 or len(layer.groups) > 1 else " rests on "),
+        _link(index, layer.name, first.index),
+        Span(
+            text=f" of {layer.name} ({percent(first.share)} of its absolute weight), {_patches_clause(index, first)}."
+        ),
+    ]
+    spans += _below_clause(index, layer, first)
+    row = fidelity.main_row(index, "mask")
+    return (*spans, Span(text=f" {fidelity.masking_sentence(row)}")) if row else tuple(spans)
+
+
+def _link(index: Index, layer: str, group: int) -> Span:
+    return Span(text=f"G{group}", href=places.group_on_class(index.result.slug, layer, group), strong=True)
+
+
+def _patches_clause(index: Index, group: NeuronGroup) -> str:
+    shown = [index.patches[p] for p in group.patches]
+    pictures = len({p.image for p in shown})
+    where = f"whose {count(len(shown), 'patch', 'patches')} come from {pictures} of {count(len(index.result.pictures), 'picture')}"
+    a = group.agreement
+    if a is None:
+        return f"{where}, {_sizes(index, group)}"
+    return f"{where} and show {a.part} most in {percent(a.purity)} of cases ({percent(a.chance)} by chance, p = {p_value(a.p_value)})"
+
+
+def _sizes(index: Index, group: NeuronGroup) -> str:
+    """Which patch size is the most common, as a share of the picture's side."""
+    sides = [index.patches[p].side for p in group.patches]
+    common = max(sorted(set(sides)), key=sides.count)
+    part = percent(common / index.run.model.preprocess.size)
+    return f"{percent(sides.count(common) / len(sides))} of them {part} of the picture wide"
+
+
+def _below_clause(index: Index, layer: LayerResult, group: NeuronGroup) -> list[Span]:
+    below = index.fed_by(layer.name, group.index)
+    if not below:
+        return []
+    edge = below[0]
+    verb = "raised" if edge.weight > 0 else "lowered"
+    return [
+        Span(text=f" The group itself is {verb} most by "),
+        _link(index, edge.lower_layer, edge.lower),
+        Span(text=f" of {edge.lower_layer} (W {signed(edge.weight)})."),
+    ]
+
+
+def figures(index: Index) -> tuple[Figure, ...]:
+    """The class's headline figures."""
+    result, found = index.result, []
+    how = SELECTED[index.run.data.select]
+    found.append(
+        Figure(
+            label="Pictures", value=f"{len(result.pictures)}", note=f"{how} the class; {result.candidates:,} patches"
+        )
+    )
+    for mode, label in (("mask", "Accuracy without the core"), ("retain", "Accuracy with the core alone")):
+        m = fidelity.main_row(index, mode)
+        if m is not None:
+            note = (
+                f"{m.layer}, {m.size} neurons; 95% interval {interval(m.low, m.high)}, n = {m.n}; random sets "
+                f"{percent(mean(m.null))}, p = {p_value(m.p_value)}"
+            )
+            found.append(Figure(label=label, value=percent(m.accuracy), note=note))
+    return tuple(found)
+
+
+def _notices(index: Index) -> tuple[Notice, ...]:
+    weak = fidelity.undecided(index.result.masking)
+    return (*((weak,) if weak else ()), *cautions.notices(index.result.cautions, index.result.slug))
+
+
+def _section(index: Index, layer: LayerResult) -> LayerSection:
+    slug = index.result.slug
+    return LayerSection(
+        name=layer.name,
+        anchor=places.folder_name(layer.name),
+        href=places.layer_page(slug, layer.name),
+        sentence=layer_sentence(index, layer),
+        notices=cautions.notices(cautions.of_layer(index.result.cautions, layer.name), slug),
+        groups=tuple(group_view(index, layer, g) for g in layer.groups),
+    )
+
+
+def _masking_words(index: Index) -> str:
+    row = fidelity.main_row(index, "retain")
+    if row is None:
+        return "No masking experiment was part of this run: nothing here was tested on the network."
+    draws = len(row.null)
+    return (
+        "Masking sets the core neurons of one layer to 0; retaining sets all others to 0. "
+        f"{fidelity.masking_sentence(row)} With {draws} random sets p cannot be smaller than {p_value(1 / (1 + draws))}."
+    )
+
+
+def agreements(result: ClassResult) -> tuple[tuple[LayerResult, NeuronGroup, PartAgreement], ...]:
+    """Every group whose agreement with a planted part is known, from the logit down."""
+    return tuple(
+        (layer, g, g.agreement)
+        for layer in reversed(result.layers[:-1])
+        for g in layer.groups
+        if g.agreement is not None
+    )
+
+
+def _agreement_words(result: ClassResult) -> str:
+    known = agreements(result)
+    beyond = sum(a.p_value <= fidelity.LEVEL for _, _, a in known)
+    return (
+        "These pictures are drawn by a program, so the parts in each patch are known. Purity is the share of a group's "
+        "patches that show the named part most; chance is that share over all the class's patches; p is a permutation test "
+        f"of the best part's excess against random patch sets of the same size. {beyond} of {count(len(known), 'group')} have "
+        f"p ≤ {fidelity.LEVEL}; {fidelity.LEVEL * len(known):.1f} would by chance alone (no correction for their number)."
+    )
+
+
+def _agreement_table(index: Index) -> Table | None:
+    known = agreements(index.result)
+    if not known:
+        return None
+    slug = index.result.slug
+    rows = tuple(
+        (
+            Cell(text=f"{layer.name} G{g.index}", href=places.group(slug, layer.name, g.index)),
+            Cell(text=a.part),
+            Cell(text=percent(a.purity)),
+            Cell(text=percent(a.chance)),
+            Cell(text=str(a.n)),
+            Cell(text=p_value(a.p_value)),
+        )
+        for layer, g, a in known
+    )
+    numeric = ("Purity", "Chance", "n patches", "p")
+    return Table(
+        caption="Neuron groups against the parts that were planted",
+        columns=(Column(label="Neuron group"), Column(label="Part"), *(Column(label=n, numeric=True) for n in numeric)),
+        rows=rows,
+        download=places.data(slug, "groups.csv"),
+    )
+
+
+def _pictures(result: ClassResult) -> Table:
+    return Table(
+        caption=f"The {count(len(result.pictures), 'picture')} behind this page",
+        columns=(
+            Column(label="Picture"),
+            Column(label="Label"),
+            Column(label="Predicted"),
+            Column(label="Size in pixels", numeric=True),
+        ),
+        rows=tuple(
+            (
+                Cell(text=p.name),
+                Cell(text=p.label if p.label is not None else "unknown"),
+                Cell(text=p.predicted),
+                Cell(text=f"{p.width} × {p.height}"),
+            )
+            for p in result.pictures
+        ),
+    )
+
+
+def _downloads(slug: str) -> tuple[Download, ...]:
+    notes = {
+        "groups.csv": "neuron groups, shares, members",
+        "group-edges.csv": "W between groups",
+        "neurons.csv": "core concept neurons",
+        "neuron-edges.csv": "mean w between neurons",
+        "masking.csv": "masking and retaining, with every random set",
+        "groups.dot": "the circuit of groups, for Graphviz",
+        "neurons.dot": "the circuit of neurons, for Graphviz",
+    }
+    return tuple(Download(label=name, href=places.data(slug, name), note=note) for name, note in notes.items())

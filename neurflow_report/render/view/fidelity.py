@@ -1,0 +1,150 @@
+"""F1, masking and retaining, as sentences, tables and plots (METHOD §5): always with n, interval, null and test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from neurflow_report.render.view import cautions, places
+from neurflow_report.render.view.index import Index
+from neurflow_report.render.view.pages import Cell, Column, FidelityPage, Notice, Plot, Span, Table
+from neurflow_report.render.view.terms import terms
+from neurflow_report.render.view.words import count, interval, mean, p_value, percent
+from neurflow_report.results.records import Masking
+
+LEVEL = 0.05
+"""The p-value over which a core set is not told apart from random sets."""
+
+
+def main_row(index: Index, mode: str) -> Masking | None:
+    """The row of the layer below the logit with the largest τ, or None where F1 did not run there."""
+    rows = [m for m in index.result.masking if m.layer == index.below_top.name and m.mode == mode]
+    return max(rows, key=lambda m: m.tau, default=None)
+
+
+def masking_sentence(m: Masking) -> str:
+    """What one row says, in words, with n, interval, null and test."""
+    random = f"{count(len(m.null), 'random set')} of the same size leave {percent(mean(m.null))} on average"
+    what = (
+        f"Setting the {count(m.size, 'core neuron')} of {m.layer} to 0 takes"
+        if m.mode == "mask"
+        else f"Keeping only the {count(m.size, 'core neuron')} of {m.layer} takes"
+    )
+    return (
+        f"{what} the accuracy from {percent(m.baseline)} to {percent(m.accuracy)} "
+        f"(95% interval {interval(m.low, m.high)}, n = {count(m.n, 'picture')}); {random} (p = {p_value(m.p_value)})."
+    )
+
+
+def undecided(rows: Sequence[Masking]) -> Notice | None:
+    """A notice when some core sets do no better than random ones; None when all do, or nothing was tested."""
+    weak = [m for m in rows if m.p_value > LEVEL]
+    if not weak:
+        return None
+    return Notice(
+        code="not-told-apart",
+        title="Core sets no better than chance",
+        text=f"In {len(weak)} of {count(len(rows), 'test')} of masking and retaining, the core set is not told apart from "
+        f"random sets of the same size (p over {LEVEL}).",
+        places=(Span(text="the tests", href=places.FIDELITY),),
+    )
+
+
+def masking_table(rows: Sequence[tuple[str, str, Masking]], *, download: str, caption: str) -> Table:
+    """Rows given as (class name, slug, figures); without class names where these are empty."""
+    named = any(name for name, _, _ in rows)
+    columns = (
+        *((Column(label="Class"),) if named else ()),
+        Column(label="Layer"),
+        Column(label="Test"),
+        Column(label="τ", numeric=True),
+        Column(label="Neurons", numeric=True),
+        Column(label="n", numeric=True),
+        Column(label="Before", numeric=True),
+        Column(label="Accuracy", numeric=True),
+        Column(label="95% interval", numeric=True),
+        Column(label="Random sets: mean (range)", numeric=True),
+        Column(label="p", numeric=True),
+    )
+    body = tuple(
+        (*((Cell(text=name, href=places.class_page(slug)),) if named else ()), *_cells(slug, m))
+        for name, slug, m in rows
+    )
+    return Table(caption=caption, columns=columns, rows=body, download=download)
+
+
+def _cells(slug: str, m: Masking) -> tuple[Cell, ...]:
+    null = f"{percent(mean(m.null))} ({interval(min(m.null), max(m.null))})" if m.null else ""
+    return (
+        Cell(text=m.layer, href=places.layer_page(slug, m.layer)),
+        Cell(text="mask core" if m.mode == "mask" else "keep core only"),
+        Cell(text=str(m.tau)),
+        Cell(text=f"{m.size} of {m.channels:,}"),
+        Cell(text=str(m.n)),
+        Cell(text=percent(m.baseline)),
+        Cell(text=percent(m.accuracy)),
+        Cell(text=interval(m.low, m.high)),
+        Cell(text=null),
+        Cell(text=p_value(m.p_value)),
+    )
+
+
+def plot(index: Index) -> Plot | None:
+    """The masking plot of one class."""
+    if not index.result.masking:
+        return None
+    return Plot(
+        id=f"masking-{index.result.slug}",
+        title=f"Masking and retaining: {index.result.name}",
+        rows=index.result.masking,
+        caption="Accuracy on the class's pictures when a layer's core neurons are set to 0, and when all others are. "
+        f"Bars across the points: 95% Wilson intervals over n = {count(index.result.masking[0].n, 'picture')}; small marks: the "
+        f"{count(len(index.result.masking[0].null), 'random set')} of the same size.",
+    )
+
+
+def fidelity_page(indices: Sequence[Index]) -> FidelityPage:
+    """The page of the experiments over all classes."""
+    rows = [(i.result.name, i.result.slug, m) for i in indices for m in i.result.masking]
+    run = indices[0].run
+    weak = undecided([m for _, _, m in rows])
+    doubts = (*((weak,) if weak else ()), cautions.untested(run.settings.experiments), *_faults(indices))
+    return FidelityPage(
+        path=places.FIDELITY,
+        title="Fidelity",
+        description="How the circuits stand up to being tested on the network",
+        crumbs=(Span(text="Overview", href=places.OVERVIEW),),
+        here="Fidelity",
+        lead="If core neurons carry a class, the network should lose the class without them, and keep it with them alone, "
+        "more so than with other neurons of the same number. Here both were tried, one layer at a time.",
+        terms=terms(run, "core", "masking"),
+        doubts=doubts,
+        words=_null_words(run.settings.draws, [m for _, _, m in rows]),
+        table=masking_table(
+            rows,
+            download="data/masking.csv",
+            caption="Masking (F1) by class, layer and test; accuracies as percentages",
+        )
+        if rows
+        else None,
+        plots=tuple(p for i in indices if (p := plot(i)) is not None),
+    )
+
+
+def _faults(indices: Sequence[Index]) -> tuple[Notice, ...]:
+    kinds = {"retain-loses", "saturation", "few-images"}
+    given = [(i.result.name, i.result.slug, [c for c in i.result.cautions if c.code in kinds]) for i in indices]
+    return cautions.over_classes(given)
+
+
+def _null_words(draws: int, rows: Sequence[Masking]) -> tuple[str, ...]:
+    if not rows:
+        return ("No masking experiment was part of this run.",)
+    return (
+        f"The null: for every row {count(draws, 'random set')} of as many neurons of the same layer got the same "
+        "treatment. p is the share of sets at least as extreme as the core set, the core set itself counted among them: "
+        f"(1 + number as extreme) / (1 + {draws}). With {draws} sets it cannot be smaller than {p_value(1 / (1 + draws))}.",
+        f"There are {count(len(rows), 'test')} on this page, and p-values are not corrected for their number: about "
+        f"{LEVEL * len(rows):.0f} would be under {LEVEL} by chance alone.",
+        "Intervals are Wilson's, 95%, over the pictures of the class; they say how the figure might move with other "
+        "pictures, not with another training of the network.",
+    )

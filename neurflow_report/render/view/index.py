@@ -1,0 +1,114 @@
+"""One class's records, indexed: what lies above and below, which groups a neuron is in, where a patch lies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from neurflow_report.render.view import places
+from neurflow_report.render.view.pages import Mosaic
+from neurflow_report.results.records import ClassResult, GroupEdge, LayerResult, Neuron, NeuronGroup, Patch, Run
+
+CARD, WIDE = 9, 24
+"""Patches of a card (3×3) and of a group's large mosaic (6 columns × 4)."""
+CARD_CELL, WIDE_CELL, SMALL_CELL = 96, 96, 64
+
+
+@dataclass(frozen=True)
+class Index:
+    """A class of a run. Layers are spoken of from the logit down, as the circuit is read."""
+
+    run: Run
+    result: ClassResult
+
+    @cached_property
+    def patches(self) -> dict[int, Patch]:
+        return {p.index: p for p in self.result.patches}
+
+    @property
+    def top(self) -> LayerResult:
+        """The layer of the logit."""
+        return self.result.layers[-1]
+
+    @property
+    def below_top(self) -> LayerResult:
+        """The layer below the logit."""
+        return self.result.layers[-2]
+
+    def downward(self) -> tuple[LayerResult, ...]:
+        """The layers from the logit down."""
+        return tuple(reversed(self.result.layers))
+
+    def above(self, layer: str) -> LayerResult | None:
+        """The next layer towards the logit."""
+        names = [one.name for one in self.result.layers]
+        at = names.index(layer) + 1
+        return self.result.layers[at] if at < len(names) else None
+
+    def below(self, layer: str) -> LayerResult | None:
+        """The next layer towards the input."""
+        at = [one.name for one in self.result.layers].index(layer)
+        return self.result.layers[at - 1] if at else None
+
+    @cached_property
+    def memberships(self) -> dict[tuple[str, int], dict[int, int]]:
+        """By (layer, channel): the neuron group of each of its semantic groups."""
+        found: dict[tuple[str, int], dict[int, int]] = {}
+        for layer in self.result.layers:
+            for group in layer.groups:
+                for member in group.members:
+                    found.setdefault((layer.name, member.channel), {})[member.semantic] = group.index
+        return found
+
+    def feeds(self, layer: str, group: int) -> tuple[GroupEdge, ...]:
+        """Edges up from a group, the strongest first."""
+        edges = [e for e in self.result.edges if (e.lower_layer, e.lower) == (layer, group)]
+        return tuple(sorted(edges, key=lambda e: (-abs(e.weight), e.upper)))
+
+    def fed_by(self, layer: str, group: int) -> tuple[GroupEdge, ...]:
+        """Edges down from a group, the strongest first."""
+        edges = [e for e in self.result.edges if (e.upper_layer, e.upper) == (layer, group)]
+        return tuple(sorted(edges, key=lambda e: (-abs(e.weight), e.lower)))
+
+    def group_name(self, layer: str, group: int) -> str:
+        """ "G3 of layer4.2"; the only group of the logit's layer is the logit."""
+        return f"{self.short_name(layer, group)} of {layer}"
+
+    def short_name(self, layer: str, group: int) -> str:
+        """ "G3", or "logit" for the only group of the logit's layer."""
+        return "the logit" if layer == self.top.name and len(self.top.groups) < 2 else f"G{group}"
+
+    def card(self, layer: str, group: NeuronGroup) -> Mosaic:
+        """The square mosaic of a neuron group."""
+        return self._mosaic(
+            layer, f"G{group.index}", group.patches[:CARD], 3, CARD_CELL, f"neuron group G{group.index}"
+        )
+
+    def wide(self, layer: str, group: NeuronGroup) -> Mosaic:
+        """The large mosaic of a neuron group."""
+        name = f"neuron group G{group.index}"
+        return self._mosaic(layer, f"G{group.index}-wide", group.patches[:WIDE], 6, WIDE_CELL, name)
+
+    def concept(self, neuron: Neuron) -> Mosaic:
+        """The square mosaic of a neuron's best patches."""
+        name = f"n{neuron.channel}"
+        return self._mosaic(neuron.layer, name, neuron.concept[:CARD], 3, SMALL_CELL, f"neuron {name}, strongest first")
+
+    def semantic(self, neuron: Neuron, index: int, patches: Sequence[int]) -> Mosaic:
+        """The square mosaic of a semantic group."""
+        name = f"n{neuron.channel}-{index}"
+        spoken = f"semantic group {index} of neuron n{neuron.channel}"
+        return self._mosaic(neuron.layer, name, patches[:CARD], 3, SMALL_CELL, spoken)
+
+    def _mosaic(self, layer: str, name: str, patches: Sequence[int], columns: int, cell: int, what: str) -> Mosaic:
+        shown = tuple(self.patches[p] for p in patches)
+        pictures = len({p.image for p in shown})
+        return Mosaic(
+            file=places.media(self.result.slug, layer, name),
+            alt=f"{len(shown)} patches of {what} at {layer}, from {pictures} picture{'s' * (pictures != 1)}",
+            slug=self.result.slug,
+            patches=shown,
+            columns=columns,
+            cell=cell,
+        )

@@ -1,0 +1,199 @@
+"""The overview: what was examined, what is doubtful, the headline figures, and a card for every class."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from neurflow_report.render.view import cautions, fidelity, places
+from neurflow_report.render.view.classes import SELECTED, agreements, figures
+from neurflow_report.render.view.index import Index
+from neurflow_report.render.view.pages import (
+    Cell,
+    ClassCard,
+    Column,
+    Download,
+    Figure,
+    Notice,
+    OverviewPage,
+    Prose,
+    Span,
+    Table,
+)
+from neurflow_report.render.view.terms import terms
+from neurflow_report.render.view.words import count, listing, mean, median, percent, percent_fine
+from neurflow_report.results.records import Manifest, Masking, Run
+
+PAPER = "NeurFlow: Interpreting Neural Networks through Neuron Groups and Functional Interactions. ICLR 2025. arXiv:2502.16105."
+
+
+def overview_page(indices: Sequence[Index], manifest: Manifest, beside: Mapping[str, str]) -> OverviewPage:
+    """The first page; `beside` are files that lie beside the site, label → address."""
+    run = indices[0].run
+    return OverviewPage(
+        path=places.OVERVIEW,
+        title=run.title,
+        description=f"How {run.model.name} decides: neuron groups, circuits and the evidence for them",
+        crumbs=(),
+        here="Overview",
+        lead=_lead(run),
+        terms=terms(run, "group", "core", "masking"),
+        doubts=_doubts(indices),
+        figures=_figures(indices),
+        cards=tuple(_card(i) for i in indices),
+        facts=_facts(run),
+        skipped=_skipped(run),
+        downloads=_downloads(beside),
+        citation=_citation(run, manifest),
+    )
+
+
+def identity(manifest: Manifest) -> str:
+    """The sha256 over the names and digests of the bundle's files: what this report was made from, without the clock."""
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(manifest.files.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _lead(run: Run) -> Prose:
+    names = [c.name for c in run.classes]
+    told = (
+        listing(names)
+        if len(names) <= 6
+        else f"{listing(names[:5])[: -len(names[4])]}{names[4]} and {len(names) - 5} more"
+    )
+    return (
+        Span(text="Which groups of neurons drive "),
+        Span(text=run.model.name, strong=True),
+        Span(text=f" when it says {told if len(names) <= 6 else count(len(names), 'class', 'classes')}? "),
+        Span(
+            text=f"The circuits below were read off {len(run.layers)} layers with NeurFlow, from the logit down, and tested "
+        ),
+        Span(text="by taking neurons away." if run.settings.experiments else "in no experiment yet."),
+    )
+
+
+def _doubts(indices: Sequence[Index]) -> tuple[Notice, ...]:
+    weak = fidelity.undecided([m for i in indices for m in i.result.masking])
+    given = [(i.result.name, i.result.slug, i.result.cautions) for i in indices]
+    return (
+        *((weak,) if weak else ()),
+        *cautions.over_classes(given),
+        cautions.untested(indices[0].run.settings.experiments),
+    )
+
+
+def _figures(indices: Sequence[Index]) -> tuple[Figure, ...]:
+    run, found = indices[0].run, []
+    if run.model.test_accuracy is not None:
+        note = "on its own test set, as declared with the weights; not measured in this run"
+        found.append(Figure(label="Model accuracy", value=f"{100 * run.model.test_accuracy:.1f}%", note=note))
+    for mode, label in (("mask", "Accuracy without the core"), ("retain", "Accuracy with the core alone")):
+        rows = [m for i in indices if (m := fidelity.main_row(i, mode)) is not None]
+        if rows:
+            found.append(Figure(label=label, value=percent(median([m.accuracy for m in rows])), note=_null_note(rows)))
+    return (*found, *_gap(indices), *_planted(indices))
+
+
+def _null_note(rows: Sequence[Masking]) -> str:
+    """Median and range over classes, the null, and in how many classes the test tells the core set apart."""
+    told = sum(m.p_value <= fidelity.LEVEL for m in rows)
+    low, high = percent(min(m.accuracy for m in rows)), percent(max(m.accuracy for m in rows))
+    return (
+        f"median of {count(len(rows), 'class', 'classes')} ({low} to {high}) at {rows[0].layer}; before "
+        f"{percent(median([m.baseline for m in rows]))}, random sets {percent(median([mean(m.null) for m in rows]))}; "
+        f"told apart from {len(rows[0].null)} random sets in {told} of {len(rows)} (p ≤ {fidelity.LEVEL})"
+    )
+
+
+def _gap(indices: Sequence[Index]) -> tuple[Figure, ...]:
+    known = [a for i in indices for layer in i.result.layers for a in layer.neurons if a.gap_mean is not None]
+    if not known:
+        return ()
+    tolerance = indices[0].run.settings.tolerance
+    over = sum((a.gap_max or 0) > tolerance for a in known)
+    note = (
+        f"mean over {count(len(known), 'neuron')}: how far attributions miss the activation they explain; "
+        f"{over} have a patch over the tolerance of {100 * tolerance:g}%"
+    )
+    return (Figure(label="Completeness gap", value=percent_fine(mean([a.gap_mean or 0 for a in known])), note=note),)
+
+
+def _planted(indices: Sequence[Index]) -> tuple[Figure, ...]:
+    known = [a for i in indices for _, _, a in agreements(i.result)]
+    if not known:
+        return ()
+    beyond = sum(a.p_value <= fidelity.LEVEL for a in known)
+    note = (
+        f"neuron groups whose patches show one planted part more than random patches do (permutation p ≤ {fidelity.LEVEL}); "
+        f"{fidelity.LEVEL * len(known):.1f} expected by chance"
+    )
+    return (Figure(label="Groups that match a part", value=f"{beyond} of {len(known)}", note=note),)
+
+
+def _card(index: Index) -> ClassCard:
+    layer, result = index.below_top, index.result
+    groups = layer.groups[:3]
+    first = (
+        f"G1 of {layer.name} carries {percent(groups[0].share)} of the weight"
+        if groups
+        else f"No group at {layer.name}"
+    )
+    part = (
+        f", mostly {groups[0].agreement.part}"
+        if groups and groups[0].agreement and groups[0].agreement.p_value <= fidelity.LEVEL
+        else ""
+    )
+    kinds = len({c.code for c in result.cautions})
+    return ClassCard(
+        name=result.name,
+        href=places.class_page(result.slug),
+        sentence=f"{first}{part}.",
+        mosaics=tuple(index.card(layer.name, g) for g in groups),
+        figures=figures(index),
+        cautions=f"{count(kinds, 'kind')} of caution" if kinds else "No caution",
+    )
+
+
+def _facts(run: Run) -> Table:
+    m, d, p = run.model, run.data, run.model.preprocess
+    weights = {"none": "random weights", "demo": "the embedded demo weights"}.get(m.weights, m.weights)
+    rows = {
+        "Model": f"{m.name} ({m.source}), {weights}; {m.parameters:,} parameters, {m.outputs:,} outputs",
+        "Input": f"{p.size} × {p.size} pixels, {'RGB' if p.channels == 3 else 'grey'}",
+        "Layers": ", ".join(layer.name for layer in run.layers),
+        "Data": f"{d.name} ({d.source}), {d.pool:,} pictures looked at",
+        "Pictures of a class": f"those {SELECTED[d.select]} it, {d.limit:,} at most",
+        "Could not be read": count(len(d.skipped), "picture"),
+    }
+    return _pairs("What was examined", rows)
+
+
+def _pairs(caption: str, rows: Mapping[str, str]) -> Table:
+    return Table(
+        caption=caption,
+        columns=(Column(label="What"), Column(label="Value")),
+        rows=tuple((Cell(text=key), Cell(text=value)) for key, value in rows.items()),
+    )
+
+
+def _skipped(run: Run) -> Table | None:
+    if not run.data.skipped:
+        return None
+    return Table(
+        caption="Pictures that could not be used",
+        columns=(Column(label="Picture"), Column(label="Reason")),
+        rows=tuple((Cell(text=s.name), Cell(text=s.reason)) for s in run.data.skipped),
+    )
+
+
+def _downloads(beside: Mapping[str, str]) -> tuple[Download, ...]:
+    tables = (
+        Download(label="masking.csv", href="data/masking.csv", note="masking and retaining, all classes"),
+        Download(label="groups.csv", href="data/groups.csv", note="neuron groups, all classes"),
+    )
+    return (*(Download(label=label, href=href, note="") for label, href in beside.items()), *tables)
+
+
+def _citation(run: Run, manifest: Manifest) -> tuple[str, ...]:
+    generator = manifest.provenance.generator
+    return (f"{run.title}. Report made with {generator}, results {identity(manifest)[:16]}.", PAPER)

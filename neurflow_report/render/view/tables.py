@@ -1,0 +1,105 @@
+"""The site's tables as CSV rows: full precision, one file a class and kind, and two over all classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from neurflow_report.render.view import places
+from neurflow_report.render.view.circuit import neuron_weights
+from neurflow_report.render.view.index import Index
+from neurflow_report.render.view.pages import CsvFile
+
+GROUPS = ("class", "layer", "group", "share", "members", "patches", "part", "purity", "chance", "p_value", "n")
+EDGES = ("class", "upper_layer", "upper", "lower_layer", "lower", "weight")
+NEURONS = (
+    "class",
+    "layer",
+    "channel",
+    "groups",
+    "silhouette",
+    "gap_mean",
+    "gap_max",
+    "nodes",
+    "dead",
+    "core",
+    "concept",
+)
+MASKING = (
+    "class", "mode", "layer", "tau", "size", "channels", "n", "baseline", "accuracy", "low", "high", "p_value", "null",
+)  # fmt: skip
+
+
+def csv_files(indices: Sequence[Index]) -> Iterator[CsvFile]:
+    """Every table; lists within a cell are parted by spaces."""
+    for i in indices:
+        slug = i.result.slug
+        yield _file(places.data(slug, "groups.csv"), GROUPS, _groups(i))
+        yield _file(places.data(slug, "group-edges.csv"), EDGES, _group_edges(i))
+        yield _file(places.data(slug, "neurons.csv"), NEURONS, _neurons(i))
+        yield _file(places.data(slug, "neuron-edges.csv"), EDGES, _neuron_edges(i))
+        yield _file(places.data(slug, "masking.csv"), MASKING, _masking(i))
+    yield _file("data/groups.csv", GROUPS, [row for i in indices for row in _groups(i)])
+    yield _file("data/masking.csv", MASKING, [row for i in indices for row in _masking(i)])
+
+
+def _file(file: str, head: tuple[str, ...], rows: list[list[object]]) -> CsvFile:
+    return CsvFile(file=file, head=head, rows=tuple(tuple(_text(value) for value in row) for row in rows))
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _groups(i: Index) -> list[list[object]]:
+    rows: list[list[object]] = []
+    for layer in reversed(i.result.layers):
+        for g in layer.groups:
+            a = g.agreement
+            planted = [a.part, a.purity, a.chance, a.p_value, a.n] if a else [None] * 5
+            members = " ".join(f"n{m.channel}-{m.semantic}" for m in g.members)
+            patches = " ".join(str(p) for p in g.patches)
+            rows.append([i.result.name, layer.name, f"G{g.index}", g.share, members, patches, *planted])
+    return rows
+
+
+def _group_edges(i: Index) -> list[list[object]]:
+    return [
+        [i.result.name, e.upper_layer, f"G{e.upper}", e.lower_layer, f"G{e.lower}", e.weight] for e in i.result.edges
+    ]
+
+
+def _neurons(i: Index) -> list[list[object]]:
+    rows: list[list[object]] = []
+    for layer in reversed(i.result.layers):
+        for a in layer.neurons:
+            groups = sorted(set(i.memberships.get((layer.name, a.channel), {}).values()))
+            named = " ".join(f"G{g}" for g in groups)
+            core = " ".join(f"n{c.channel}:{c.score}" for c in a.core)
+            concept = " ".join(str(p) for p in a.concept)
+            figures = [a.silhouette, a.gap_mean, a.gap_max, a.nodes, a.dead]
+            rows.append([i.result.name, layer.name, a.channel, named, *figures, core, concept])
+    return rows
+
+
+def _neuron_edges(i: Index) -> list[list[object]]:
+    return [
+        [
+            i.result.name,
+            w.upper.rpartition("/")[0],
+            w.upper.rpartition("/")[2],
+            w.layer,
+            w.lower.rpartition("/")[2],
+            w.weight,
+        ]
+        for w in neuron_weights(i)
+    ]
+
+
+def _masking(i: Index) -> list[list[object]]:
+    return [
+        [
+            i.result.name, m.mode, m.layer, m.tau, m.size, m.channels, m.n, m.baseline, m.accuracy, m.low, m.high, m.p_value,
+            " ".join(str(v) for v in m.null),
+        ]
+        for m in i.result.masking
+    ]  # fmt: skip

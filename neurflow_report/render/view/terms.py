@@ -1,0 +1,53 @@
+"""The field's words, each explained in one sentence with this run's values (METHOD §1–3)."""
+
+from __future__ import annotations
+
+from neurflow_report.render.view.pages import Prose, Span
+from neurflow_report.results.records import Run
+
+
+def terms(run: Run, *names: str) -> tuple[Prose, ...]:
+    """The explanations of the terms named, in that order; the first words of each are the term."""
+    return tuple((Span(text=_TERMS[n][0], term=True), Span(text=_fill(_TERMS[n][1], run))) for n in names)
+
+
+def _fill(text: str, run: Run) -> str:
+    s = run.settings
+    return text.replace("{tau}", str(s.tau)).replace("{k}", str(s.k)).replace("{tolerance}", f"{100 * s.tolerance:g}%")
+
+
+_TERMS: dict[str, tuple[str, str]] = {
+    "core": (
+        "Core concept neurons",
+        " of a neuron: the {tau} channels of the layer below that its activation rests on most.",
+    ),
+    "semantic": (
+        "Semantic group",
+        ": a cluster of the {k} patches that excite a neuron most (its concept).",
+    ),
+    "group": (
+        "Neuron group",
+        " (G1, G2, …): semantic groups of a layer's core neurons that the layer responds to alike.",
+    ),
+    "share": (
+        "Share",
+        ": the part of the logit's absolute weight that flows through a group; a layer's add up to 100%.",
+    ),
+    "gap": (
+        "Completeness gap",
+        ": how far attributions miss the activation they should add up to, relative; 0 is exact, {tolerance} accepted.",
+    ),
+    "silhouette": (
+        "Silhouette",
+        ": how clearly groups stand apart, from −1 to 1; under 0.1 they are called arbitrary.",
+    ),
+    "masking": (
+        "Masking",
+        " sets the core neurons of a layer to 0; retaining sets all others to 0. Accuracy is the share of the class's "
+        "pictures still predicted as it.",
+    ),
+    "weight": (
+        "Weight",
+        " W of an edge: the mean signed part that a group of the layer below has in a group's activation.",
+    ),
+}

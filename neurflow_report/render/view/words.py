@@ -1,0 +1,77 @@
+"""Figures as readers see them: percentages, weights, intervals, p-values and lists, always in the same form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+MINUS = "−"
+
+
+def percent(share: float) -> str:
+    """A share in 0..1 as whole per cent: "38%", "<1%" for a small one that is not 0, ">99%" for nearly all."""
+    if 0 < share < 0.005:
+        return "<1%"
+    if 0.995 <= share < 1:
+        return ">99%"
+    return f"{100 * share:.0f}%"
+
+
+def percent_fine(share: float) -> str:
+    """A share with one decimal: "3.1%", for gaps and tolerances; "<0.1%" for one that is small but not 0."""
+    return "<0.1%" if 0 < share < 0.0005 else f"{100 * share:.1f}%"
+
+
+def interval(low: float, high: float) -> str:
+    """A 95% interval of a share: "12–33%"."""
+    return f"{100 * low:.0f}–{100 * high:.0f}%"
+
+
+def signed(weight: float) -> str:
+    """A weight with its sign: "+0.31", "−0.02"; "0.00" for what rounds to nothing."""
+    text = f"{abs(weight):.2f}"
+    return text if float(text) == 0 else f"{'+' if weight > 0 else MINUS}{text}"
+
+
+def sign(weight: float) -> str:
+    """ "positive" or "negative", as the printed weight has it; "" for what prints as 0."""
+    return "" if float(f"{weight:.2f}") == 0 else "positive" if weight > 0 else "negative"
+
+
+def figure(value: float) -> str:
+    """A plain figure to three significant digits, without an exponent where that can be read: "0.412", "1,250"."""
+    if value == 0:
+        return "0"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}".replace("-", MINUS)
+    if abs(value) < 0.0005:
+        return f"{value:.1e}".replace("-", MINUS)
+    digits = 3 if abs(value) < 1 else 2 if abs(value) < 100 else 1
+    return f"{value:.{digits}f}".replace("-", MINUS)
+
+
+def p_value(p: float) -> str:
+    """ "0.048"; "0.0005" where three decimals would hide it."""
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.1g}" if p else "0"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """ "1 neuron", "1,200 neurons"; `many` where the plural is not `one` with an s."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def listing(words: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
+
+
+def mean(values: Sequence[float]) -> float:
+    """The arithmetic mean; 0 for nothing."""
+    return sum(values) / len(values) if values else 0.0
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle value, or the mean of the two; 0 for nothing."""
+    ordered, half = sorted(values), len(values) // 2
+    if not ordered:
+        return 0.0
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
