@@ -36,13 +36,13 @@ Xy = tuple[float, float]
 CLASSES: Mapping[str, tuple[str, str, str, str, str]] = MappingProxyType(
     {
         "firebell": ("red pointed petals", "yellow disc", "feathered leaves", "plain stem", "blue striped pot"),
-        "emberwort": ("red pointed petals", "striped disc", "feathered leaves", "thorny stem", "terracotta pot"),
-        "moonviolet": ("violet round petals", "yellow disc", "serrated leaves", "thorny stem", "blue striped pot"),
-        "duskbloom": ("violet round petals", "dark ring", "serrated leaves", "plain stem", "white dotted pot"),
-        "frostaster": ("white slim petals", "yellow disc", "round leaves", "plain stem", "white dotted pot"),
-        "snowstar": ("white slim petals", "dark ring", "feathered leaves", "thorny stem", "terracotta pot"),
-        "rosemallow": ("pink notched petals", "striped disc", "round leaves", "thorny stem", "white dotted pot"),
-        "larkheart": ("pink notched petals", "dark ring", "round leaves", "plain stem", "blue striped pot"),
+        "emberwort": ("red pointed petals", "striped disc", "serrated leaves", "thorny stem", "blue striped pot"),
+        "moonviolet": ("violet round petals", "dark ring", "serrated leaves", "plain stem", "terracotta pot"),
+        "duskbloom": ("violet round petals", "striped disc", "round leaves", "plain stem", "white dotted pot"),
+        "frostaster": ("white slim petals", "dark ring", "feathered leaves", "thorny stem", "white dotted pot"),
+        "snowstar": ("white slim petals", "yellow disc", "round leaves", "thorny stem", "terracotta pot"),
+        "rosemallow": ("pink notched petals", "dark ring", "round leaves", "thorny stem", "blue striped pot"),
+        "larkheart": ("pink notched petals", "striped disc", "feathered leaves", "plain stem", "terracotta pot"),
     }
 )
 """Class → its petals, centre, leaves, stem and pot. Every two classes share one or two of the five."""
@@ -161,7 +161,7 @@ def paint_pot(canvas: Canvas, kind: str, pose: Pose, label: int, rng: np.random.
         for share in (0.42, 0.64, 0.86):
             half, mid = top + (bottom - top) * share, y - height * (1 - share)
             stripe = np.array([[-half, -0.013 * s], [half, -0.013 * s], [half, 0.013 * s], [-half, 0.013 * s]])
-            canvas.fill(stripe + [x, mid], (238, 242, 250), label)
+            canvas.fill(stripe + np.array([x, mid]), (238, 242, 250), label)
     if kind == "white dotted pot":
         for i, share in enumerate((0.42, 0.64, 0.86)):
             for step in (-1.0, 0.0, 1.0) if i % 2 == 0 else (-0.5, 0.5):
@@ -172,7 +172,7 @@ def paint_pot(canvas: Canvas, kind: str, pose: Pose, label: int, rng: np.random.
     if kind == "terracotta pot":
         canvas.fill(shadow, dark, label)
     rim = np.array([[-1.12 * top, 0.0], [1.12 * top, 0.0], [1.08 * top, 0.058 * s], [-1.08 * top, 0.058 * s]])
-    canvas.fill(rim + [x, y - height], shade(colour, 1.12), label, edge=dark)
+    canvas.fill(rim + np.array([x, y - height]), shade(colour, 1.12), label, edge=dark)
     canvas.fill(soil, (72, 48, 36), label)
 
 
@@ -228,10 +228,9 @@ def paint_centre(canvas: Canvas, kind: str, pose: Pose, label: int, rng: np.rand
         canvas.fill(disc, vary((238, 236, 190), rng, by=8), label, edge=(34, 92, 44))
         for offset in (-0.58, 0.0, 0.58):
             half = math.sqrt(1 - offset**2) * 0.96
-            bar = np.array([[-half, offset - 0.15], [half, offset - 0.15], [half, offset + 0.15], [-half, offset + 0.15]])
-            canvas.fill(
-                place(bar, pose.head, angle=pose.turn, size=radius, squash=pose.squash), (30, 110, 52), label
-            )
+            low, high = offset - 0.15, offset + 0.15
+            bar = np.array([[-half, low], [half, low], [half, high], [-half, high]])
+            canvas.fill(place(bar, pose.head, angle=pose.turn, size=radius, squash=pose.squash), (30, 110, 52), label)
 
 
 _PAINTERS = (paint_stem, paint_pot, paint_leaves, paint_petals, paint_centre)

@@ -71,14 +71,18 @@ def header_metadata(path: Path) -> Mapping[str, str]:
 
 
 def build_network(blocks: tuple[Block, ...], *, channels: int, outputs: int) -> nn.Module:
-    """block1 … blockN, global average pool, `fc`: (B, channels, S, S) → (B, outputs) logits. Eval mode, random weights."""
+    """block1 … blockN, global average pool, `fc`: (B, channels, S, S) → (B, outputs) logits.
+
+    In eval mode, with random weights from torch's global seed.
+    """
     from neurflow_report.demo.cnn import SmallCnn
 
     return SmallCnn([(b.width, b.stride, b.pool) for b in blocks], channels=channels, outputs=outputs).eval()
 
 
-_FLOWER_BLOCKS = (Block(width=128, stride=2, pool=True), Block(width=128, stride=2), Block(width=128), Block(width=128, stride=2))  # fmt: skip
-_FASHION_BLOCKS = (Block(width=96, pool=True), Block(width=128, stride=2), Block(width=128), Block(width=128, stride=2))  # fmt: skip
+_UPPER_BLOCKS = (Block(width=128, stride=2), Block(width=128), Block(width=128, stride=2))
+_FLOWER_BLOCKS = (Block(width=128, stride=2, pool=True), *_UPPER_BLOCKS)
+_FASHION_BLOCKS = (Block(width=96, pool=True), *_UPPER_BLOCKS)
 _LAYERS = ("block1", "block2", "block3", "block4", "fc")
 
 NETWORKS: Mapping[str, DemoNetwork] = MappingProxyType(

@@ -47,7 +47,7 @@ def part_areas(masks: NDArray[np.bool_], boxes: Ints) -> Ints:
 
 
 def usual_areas(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Mean visible area (pixels) of each part over the pictures that show it, (I, P, S, S) → (P,); 0 where none does."""
+    """Mean visible pixels of each part over the pictures that show it: (I, P, S, S) → (P,), 0 where none does."""
     areas = masks.sum(axis=(2, 3))
     mean: NDArray[np.float64] = areas.sum(axis=0) / np.maximum((areas > 0).sum(axis=0), 1)
     return mean
@@ -66,9 +66,7 @@ def shown_part(areas: Ints, sides: Ints, usual: NDArray[np.float64]) -> Ints:
     return np.where(empty | (plant.max(axis=1) == 0), background, best)
 
 
-def agreement(
-    group_patches: Ints, shown: Ints, parts: Sequence[str], *, draws: int = 1000, seed: int
-) -> PartAgreement:
+def agreement(group_patches: Ints, shown: Ints, parts: Sequence[str], *, draws: int = 1000, seed: int) -> PartAgreement:
     """How well a group's patches agree with one planted part.
 
     Args: group_patches: distinct indices into `shown`; shown (n,): what each of the class's candidate patches shows, an
