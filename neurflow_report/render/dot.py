@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from neurflow_report.errors import RunError
 from neurflow_report.render.graph import Diagram, Link, Node, Order
+from neurflow_report.render.view.words import percent
 
 MOST_NODES = 300
 MOST_LINKS = 4000
@@ -193,7 +194,7 @@ def _dot_bands(diagram: Diagram) -> list[str]:
 
 
 def _node_look(node: Node) -> dict[str, str]:
-    lines = [node.title, node.subtitle, f"{100 * node.value:.0f}%"]
+    lines = [node.title, node.subtitle, percent(node.value)]
     label = "\\n".join(_escape(line) for line in lines if line)
     return {"label": label, "tooltip": _escape(node.alt or node.title)}
 

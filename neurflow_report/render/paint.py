@@ -6,10 +6,12 @@ Colours are CSS custom properties with fallbacks, so the page's theme steers the
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from html import escape
 
 from neurflow_report.render.graph import Band, Diagram, Link, Node, Order
 from neurflow_report.render.layout import COMPACT, FULL, Box, Layout, Style, Wire, lay_out, shorten, text_width
+from neurflow_report.render.view.words import percent
 
 FONT = "font-family:var(--font-sans,Inter,'DejaVu Sans',sans-serif)"
 LOOK = """#ID{FONT}
@@ -42,9 +44,10 @@ def paint(
 
     `order`: band name → node ids, left to right (`rank_order`). `id_prefix` makes the ids unique within a page.
     `embed` maps an image's URL to what the drawing shall hold. `compact`: a thumbnail of mosaics and links, without
-    text and without anchors. `interactive=False` leaves out the highlighting, for print.
+    text and without anchors. `interactive=False` leaves out links and highlighting, for print.
     """
     style = COMPACT if compact else FULL
+    diagram = diagram if interactive and not compact else _unlinked(diagram)
     layout = lay_out(diagram, order, style)
     body = [_bands(diagram, layout, style), _links(diagram, layout), _cards(diagram, layout, style, embed)]
     if not compact:
@@ -53,6 +56,11 @@ def paint(
     head = _head(diagram, layout, id_prefix, compact)
     rules = look.replace("FONT", FONT).replace("ID", id_prefix)
     return "\n".join([head, f"<style>{rules}</style>", *body, "</svg>"])
+
+
+def _unlinked(diagram: Diagram) -> Diagram:
+    bands = tuple(replace(band, href=None) for band in diagram.bands)
+    return replace(diagram, bands=bands, nodes=tuple(replace(node, href=None) for node in diagram.nodes))
 
 
 def _head(diagram: Diagram, layout: Layout, id_prefix: str, compact: bool) -> str:
@@ -172,16 +180,11 @@ def _card_text(node: Node, x: float, top: float, room: float) -> str:
     full = max(2.0, room * min(1.0, max(0.0, node.value)))
     return (
         f'<text class="t" x="{_n(x)}" y="{_n(top + 11)}">{escape(title)}</text>'
-        f'<text class="m" x="{_n(x + room)}" y="{_n(top + 11)}" text-anchor="end">{value}</text>'
+        f'<text class="m" x="{_n(x + room)}" y="{_n(top + 11)}" text-anchor="end">{escape(value)}</text>'
         f'<text class="m" x="{_n(x)}" y="{_n(top + 25)}">{escape(shorten(node.subtitle, 11, room))}</text>'
         f'<rect class="rail" x="{_n(x)}" y="{_n(top + 32)}" width="{_n(room)}" height="3" rx="1.5"/>'
         f'<rect class="bar" x="{_n(x)}" y="{_n(top + 32)}" width="{_n(full)}" height="3" rx="1.5"/>'
     )
-
-
-def percent(value: float) -> str:
-    """A share in 0..1 as a whole percentage; what is above 0 and below a half is `<1%`."""
-    return "<1%" if 0 < value < 0.005 else f"{100 * value:.0f}%"
 
 
 def _image(url: str, x: float, y: float, side: float, embed: Callable[[str], str] | None) -> str:

@@ -71,9 +71,7 @@ def inline_svg(svg: str, *, title: str, id_prefix: str) -> str:
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{id_prefix}-", svg)
     for sentinel, colour in COLOURS.items():
         svg = svg.replace(sentinel, colour)
-    svg = re.sub(
-        r"(font: [^'\";]*?)'DejaVu Sans'(, [^\";]*)?", r"\1var(--font-sans,Inter,'DejaVu Sans',sans-serif)", svg
-    )
+    svg = svg.replace("'DejaVu Sans'", "var(--font-sans,Inter,'DejaVu Sans',sans-serif)")
     head, body = svg.split(">", 1)
     width, height = (round(float(x)) for x in re.findall(r"[\d.]+", re.findall(r'viewBox="([^"]*)"', head)[0])[2:])
     own = (
