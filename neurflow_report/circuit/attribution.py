@@ -73,7 +73,7 @@ def attribute(
     """T(a, i, v) for each pair (METHOD §2).
 
     Args: segment: eval-mode function of the lower layer's activation alone; activations: (n, …) of the patches in use;
-    axis, out_axis: the channel axis of the segment's input and output; rows: the most rows (pair × node) a batch.
+    axis, out_axis: the channel axes of the segment's input and output; rows: the most rows (pair × node) a batch.
     Returns: an Attribution on the activations' device.
     """
     rise = _rise(segment, activations, pairs, out_axis, rows)
@@ -82,7 +82,7 @@ def attribute(
     gap, nodes = activations.new_full((count,), torch.inf), torch.zeros(count, dtype=torch.long)
     pending = torch.arange(count, device=activations.device)
     for n in quadrature.counts():
-        for chunk in pending.split(max(1, rows // n)):
+        for chunk in torch.split(pending, max(1, rows // n)):
             part = Pairs(rows=pairs.rows[chunk], channels=pairs.channels[chunk])
             values[chunk] = _integrate(segment, activations, part, n, axis, out_axis)
         error = (values[pending].sum(dim=1) - rise[pending]).abs()
@@ -117,6 +117,6 @@ def spatial_sum(values: Tensor, axis: int) -> Tensor:
 @torch.no_grad()
 def _rise(segment: Segment, activations: Tensor, pairs: Pairs, out_axis: int, rows: int) -> Tensor:
     """φ_a(A) − φ_a(0) of each pair."""
-    phi = torch.cat([spatial_mean(segment(part), out_axis) for part in activations.split(rows)])
+    phi = torch.cat([spatial_mean(segment(part), out_axis) for part in torch.split(activations, rows)])
     start = spatial_mean(segment(torch.zeros_like(activations[:1])), out_axis)
     return phi[pairs.rows, pairs.channels] - start[0, pairs.channels]

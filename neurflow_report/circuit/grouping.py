@@ -82,9 +82,7 @@ def _cut(merges: Indices, count: int, clusters: int) -> tuple[Indices, list[int]
     return labels, list(members)
 
 
-def _merge(
-    labels: Indices, sums: Floats, sizes: Indices, keep: int, drop: int
-) -> tuple[Indices, Floats, Indices]:
+def _merge(labels: Indices, sums: Floats, sizes: Indices, keep: int, drop: int) -> tuple[Indices, Floats, Indices]:
     """Cluster `drop` joins `keep` (keep < drop); later labels move down by one."""
     joined = np.where(labels == drop, keep, labels)
     sums, sizes = sums.copy(), sizes.copy()

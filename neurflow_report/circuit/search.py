@@ -33,22 +33,22 @@ Activations = Callable[[int, Indices], Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Hop:
-    """One step of the recursion: the segment between two declared layers and their channel axes."""
+    """One step of the recursion: the segment up from a layer, its ends' channel axes, and the most rows a batch."""
 
     segment: Segment
     axis: int
     out_axis: int
+    rows: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """The settings of a search, under the names of METHOD §1; `rows` is the most batch rows that fit the memory."""
+    """The settings of a search, under the names of METHOD §1."""
 
     k: int
     tau: int
     max_semantic: int
     quadrature: Quadrature
-    rows: int
 
 
 def find_neurons(
@@ -73,13 +73,21 @@ def find_neurons(
         done = on_layer(layers[number], len(core))
         below = max(number - 1, 0)
         neurons: list[Neuron] = []
-        for part in _portions(core, search):
+        for part in _portions(core, max(1, hops[below].rows // search.k)):
             wanted = concepts(means[number], part, search.k)
             scored = _attribute(search, hops[below], below, part, wanted, activations) if number else None
             if scored is not None and not bool(torch.isfinite(scored.values).all()):
                 raise RunError("not-finite", f"an attribution of layer {layers[number]} is NaN or infinite")
             neurons += [
-                _neuron(search, layers[number], int(c), means[number][:, c], wanted[i], means[below], _rows(scored, i, search.k))
+                _neuron(
+                    search,
+                    layers[number],
+                    int(c),
+                    means[number][:, c],
+                    wanted[i],
+                    means[below],
+                    _rows(scored, i, search.k),
+                )
                 for i, c in enumerate(part)
             ]
             done(len(part))
@@ -88,9 +96,8 @@ def find_neurons(
     return tuple(reversed(found))
 
 
-def _portions(core: Indices, search: Search) -> list[Indices]:
+def _portions(core: Indices, size: int) -> list[Indices]:
     """Targets a few at a time, so that the activations of their concepts fit the memory."""
-    size = max(1, search.rows // search.k)
     return [core[i : i + size] for i in range(0, len(core), size)]
 
 
@@ -105,7 +112,7 @@ def _attribute(
         channels=torch.as_tensor(np.repeat(part, wanted.shape[1]), device=full.device),
     )
     return attribute(
-        hop.segment, full, pairs, axis=hop.axis, out_axis=hop.out_axis, quadrature=search.quadrature, rows=search.rows
+        hop.segment, full, pairs, axis=hop.axis, out_axis=hop.out_axis, quadrature=search.quadrature, rows=hop.rows
     )
 
 
@@ -160,7 +167,9 @@ def _semantic(
         index=index,
         patches=tuple(patches[closest_first(r[patches])].tolist()),
         activation=float(phi[patches].mean()),
-        edges=tuple(NeuronEdge(channel=int(c), weight=float(w)) for c, w in zip(core, weights, strict=scored is not None)),
+        edges=tuple(
+            NeuronEdge(channel=int(c), weight=float(w)) for c, w in zip(core, weights, strict=scored is not None)
+        ),
     )
 
 
@@ -169,6 +178,6 @@ def edge_weights(values: Floats) -> Floats:
 
     All zeros where every mean attribution is zero. METHOD §3.
     """
-    mean = values.mean(axis=0)
+    mean: Floats = values.mean(axis=0)
     total = np.abs(mean).sum()
     return mean / total if total > 0 else mean

@@ -25,7 +25,7 @@ def wire(
     clustered = [
         _cluster(neurons[i], means[max(i - 1, 0)], max_neuron if i < len(layers) - 1 else 1) for i in range(len(layers))
     ]
-    flows = [np.ones(1)]
+    flows: list[Floats] = [np.ones(1)]
     weights: list[Floats] = []
     order: list[Indices] = [np.zeros(1, np.int64)]
     for i in range(len(layers) - 1, 0, -1):

@@ -1,0 +1,72 @@
+"""Where a run comes from: versions, device, determinism, and the clock (the only part two equal runs differ in)."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+from neurflow_report.results.records import Clock, Provenance
+from neurflow_report.results.redact import without_paths
+from neurflow_report.spec.load import LoadedSpec
+
+PACKAGES = ("neurflow-report", "torch", "torchvision", "numpy", "scipy", "pillow", "safetensors")
+
+
+def provenance(loaded: LoadedSpec, *, device: torch.device, seconds: Mapping[str, float]) -> Provenance:
+    """The provenance of a run. Absolute paths in the spec are shortened to their last part.
+
+    Args: seconds: wall time of each stage; left out of the record where SOURCE_DATE_EPOCH is set.
+    """
+    return Provenance(
+        generator=f"neurflow-report {_version('neurflow-report')}",
+        spec_text=without_paths(loaded.text),
+        spec_resolved=_redacted(loaded.spec.model_dump(mode="json")),
+        versions={"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
+        device=describe(device),
+        determinism={
+            "deterministic algorithms": str(torch.are_deterministic_algorithms_enabled()).lower(),
+            "TF32": "off" if not torch.backends.cuda.matmul.allow_tf32 else "on",
+            "threads": str(torch.get_num_threads()),
+        },
+        clock=clock(seconds),
+    )
+
+
+def clock(seconds: Mapping[str, float]) -> Clock:
+    """Now, in UTC to the second, and the stages' wall times; SOURCE_DATE_EPOCH, where set, stands for both."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if epoch.isdigit():
+        return Clock(created=_iso(datetime.fromtimestamp(int(epoch), UTC)), seconds=None)
+    return Clock(created=_iso(datetime.now(UTC)), seconds={k: round(v, 2) for k, v in seconds.items()})
+
+
+def describe(device: torch.device) -> str:
+    """The device in words, without anything that names this very machine: `cpu (x86_64)`, `cuda (NVIDIA H200)`."""
+    if device.type == "cuda":
+        return f"cuda ({torch.cuda.get_device_name(device)})"
+    return f"{device.type} ({platform.machine()})"
+
+
+def _iso(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed as a package"
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _redacted(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_redacted(v) for v in value]
+    return without_paths(value) if isinstance(value, str) else value

@@ -1,0 +1,77 @@
+"""The public Python API: `build` = `analyze` (spec → bundle), then `render` (bundle → site and PDF)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from neurflow_report.pipeline.progress import Progress, Silent
+from neurflow_report.render.pdf import render_pdf
+from neurflow_report.render.site import render_site
+from neurflow_report.results.bundle import read_bundle
+from neurflow_report.spec.load import LoadedSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendered:
+    """What was drawn: where (None: not asked for), how many pages and bytes in all, and in how many seconds."""
+
+    site: Path | None
+    pdf: Path | None
+    pages: int
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """A bundle and what was drawn from it."""
+
+    bundle: Path
+    rendered: Rendered
+
+
+def analyze(loaded: LoadedSpec, *, progress: Progress | None = None) -> Path:
+    """Run the spec's analysis and write `<output>/bundle`; → that directory.
+
+    Raises: InputError where the spec, the model or the data is wrong; RunError where the run fails;
+    InputError missing-package where torch is not installed.
+    """
+    from neurflow_report.pipeline.stages import analyze as run
+
+    return run(loaded, progress=progress or Silent())
+
+
+def render(
+    bundle: Path, *, output: Path | None = None, formats: Sequence[str] | None = None, progress: Progress | None = None
+) -> Rendered:
+    """Draw a bundle: `<output>/site` (format html) and `<output>/report.pdf` (pdf). Needs no torch, model or data.
+
+    Args: output: default the folder that holds the bundle; formats: default those the spec asked for.
+    Raises: InputError bundle-missing, bundle-damaged, bundle-version, graphviz-missing, output-unwritable.
+    """
+    progress = progress or Silent()
+    begun = time.monotonic()
+    found = read_bundle(bundle)
+    output = output or found.root.parent
+    formats = tuple(formats or found.run.formats)
+    site, pdf, pages, size = None, None, 0, 0
+    if "html" in formats:
+        with progress.stage("draw the site", None) as step:
+            site = output / "site"
+            summary = render_site(found, site, on_page=lambda _done, _all: step.advance())
+            pages, size = summary.pages, summary.bytes
+    if "pdf" in formats:
+        with progress.stage("draw the PDF", None):
+            pdf = output / "report.pdf"
+            render_pdf(found, pdf)
+            size += pdf.stat().st_size
+    return Rendered(site=site, pdf=pdf, pages=pages, bytes=size, seconds=time.monotonic() - begun)
+
+
+def build(loaded: LoadedSpec, *, progress: Progress | None = None) -> Built:
+    """`analyze`, then `render` into the same output folder. Raises what both raise."""
+    bundle = analyze(loaded, progress=progress)
+    return Built(bundle=bundle, rendered=render(bundle, progress=progress))
