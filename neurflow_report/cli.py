@@ -164,7 +164,9 @@ def _build(options: argparse.Namespace) -> Result:
 def _output_of(bundle: Path) -> Path:
     """Where `build` would have drawn this bundle: beside it; `bundle` may also be the folder that holds bundle/."""
     holds_it = (bundle / "bundle" / "manifest.json").is_file() and not (bundle / "manifest.json").is_file()
-    return bundle if holds_it else bundle.absolute().parent
+    if holds_it:
+        return bundle
+    return bundle.parent if bundle.name not in {"", ".."} else bundle.resolve().parent
 
 
 def _progress(options: argparse.Namespace) -> Progress:
@@ -186,7 +188,8 @@ def _validate_words(result: Result) -> list[str]:
 
 
 def _file_words(result: Result) -> list[str]:
-    return [f"{key}: {result[key]}" for key in ("bundle", "site", "pdf") if result.get(key) is not None]
+    files = {"bundle": "manifest.json", "site": "index.html", "pdf": ""}
+    return [f"{key}: {Path(str(result[key])) / file}" for key, file in files.items() if result.get(key) is not None]
 
 
 # The command line's grammar.
@@ -268,9 +271,13 @@ class _Version(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        print(f"{parser.prog} {version('neurflow-report')}")
+        try:
+            number = version("neurflow-report")
+        except PackageNotFoundError:
+            number = "(run from its source, not installed)"
+        print(f"{parser.prog} {number}")
         parser.exit()
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -19,8 +17,6 @@ from neurflow_report.spec.override import Override, apply, parse_override
 from neurflow_report.spec.schema import Spec
 
 LARGEST = 256 * 1024
-
-_E = TypeVar("_E", bound=ReportError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,14 +61,14 @@ def load_spec(file: Path, overrides: Sequence[str] = ()) -> LoadedSpec:
     return LoadedSpec(spec=spec, text=text, file=file, places=places)
 
 
-def located(error: _E, loaded: LoadedSpec) -> _E:
+def located(error: ReportError, loaded: LoadedSpec) -> ReportError:
     """The same error with `where` filled in from its path; a collection's errors too. What has a place keeps it."""
-    twin = copy.copy(error)
-    if isinstance(twin, InputErrors):
-        twin.errors = tuple(located(e, loaded) for e in twin.errors)
-    if twin.where is None and twin.path:
-        twin.where = loaded.where(twin.path)
-    return twin
+    if isinstance(error, InputErrors):
+        return InputErrors(located(problem, loaded) for problem in error.errors)
+    if error.where is not None or not error.path:
+        return error
+    where = loaded.where(error.path)
+    return type(error)(error.slug, error.message, hint=error.hint, path=error.path, where=where)
 
 
 def _read(file: Path) -> str:

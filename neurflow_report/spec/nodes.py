@@ -91,7 +91,7 @@ def _compose(text: str, file: str) -> yaml.Node | None:
         raise _syntax(error, file) from error
     except RecursionError as error:
         raise _too_deep(Where(file=file)) from error
-    except ValueError as error:  # PyYAML lets chr() of an escape like "\UFFFFFFFF" fail
+    except (ValueError, OverflowError) as error:  # PyYAML lets chr() of an escape like "\UFFFFFFFF" fail
         message = "an escape in double quotes stands for no character"
         raise InputError("spec-syntax", message, hint="use single quotes", where=Where(file=file)) from error
 
