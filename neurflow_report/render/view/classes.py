@@ -29,7 +29,7 @@ def class_page(index: Index) -> ClassPage:
     """The page of one class."""
     result, run = index.result, index.run
     slug = result.slug
-    rows = [("", slug, m) for m in result.masking]
+    rows = [("", slug, m) for m in index.masking]
     caption = f"Masking and retaining (F1) for {result.name}"
     return ClassPage(
         path=places.class_page(slug),
@@ -138,7 +138,7 @@ def figures(index: Index) -> tuple[Figure, ...]:
 
 
 def _notices(index: Index) -> tuple[Notice, ...]:
-    weak = fidelity.undecided(index.result.masking)
+    weak = fidelity.undecided(index.masking)
     return (*((weak,) if weak else ()), *cautions.notices(index.result.cautions, index.result.slug))
 
 

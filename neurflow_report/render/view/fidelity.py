@@ -17,7 +17,7 @@ LEVEL = 0.05
 
 def main_row(index: Index, mode: str) -> Masking | None:
     """The row of the layer below the logit with the largest τ, or None where F1 did not run there."""
-    rows = [m for m in index.result.masking if m.layer == index.below_top.name and m.mode == mode]
+    rows = [m for m in index.masking if m.layer == index.below_top.name and m.mode == mode]
     return max(rows, key=lambda m: m.tau, default=None)
 
 
@@ -90,21 +90,21 @@ def _cells(slug: str, m: Masking) -> tuple[Cell, ...]:
 
 def plot(index: Index) -> Plot | None:
     """The masking plot of one class."""
-    if not index.result.masking:
+    if not index.masking:
         return None
     return Plot(
         id=f"masking-{index.result.slug}",
         title=f"Masking and retaining: {index.result.name}",
-        rows=index.result.masking,
+        rows=index.masking,
         caption="Accuracy on the class's pictures when a layer's core neurons are set to 0, and when all others are. "
-        f"Bars across the points: 95% Wilson intervals over n = {count(index.result.masking[0].n, 'picture')}; small marks: the "
-        f"{count(len(index.result.masking[0].null), 'random set')} of the same size.",
+        f"Bars across the points: 95% Wilson intervals over n = {count(index.masking[0].n, 'picture')}; small marks: the "
+        f"{count(len(index.masking[0].null), 'random set')} of the same size.",
     )
 
 
 def fidelity_page(indices: Sequence[Index]) -> FidelityPage:
     """The page of the experiments over all classes."""
-    rows = [(i.result.name, i.result.slug, m) for i in indices for m in i.result.masking]
+    rows = [(i.result.name, i.result.slug, m) for i in indices for m in i.masking]
     run = indices[0].run
     weak = undecided([m for _, _, m in rows])
     doubts = (*((weak,) if weak else ()), cautions.untested(run.settings.experiments), *_faults(indices))

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from neurflow_report.render.view import places
 from neurflow_report.render.view.pages import Mosaic
-from neurflow_report.results.records import ClassResult, GroupEdge, LayerResult, Neuron, NeuronGroup, Patch, Run
+from neurflow_report.results.records import ClassResult, GroupEdge, LayerResult, Masking, Neuron, NeuronGroup, Patch, Run
 
 CARD, WIDE = 9, 24
 """Patches of a card (3×3) and of a group's large mosaic (6 columns × 4)."""
@@ -60,6 +60,12 @@ class Index:
                 for member in group.members:
                     found.setdefault((layer.name, member.channel), {})[member.semantic] = group.index
         return found
+
+    @cached_property
+    def masking(self) -> tuple[Masking, ...]:
+        """F1's rows from the logit down, by τ, masking before retaining."""
+        order = {layer.name: at for at, layer in enumerate(self.downward())}
+        return tuple(sorted(self.result.masking, key=lambda m: (order[m.layer], m.tau, m.mode)))
 
     def feeds(self, layer: str, group: int) -> tuple[GroupEdge, ...]:
         """Edges up from a group, the strongest first."""

@@ -73,7 +73,7 @@ def _lead(run: Run) -> Prose:
 
 
 def _doubts(indices: Sequence[Index]) -> tuple[Notice, ...]:
-    weak = fidelity.undecided([m for i in indices for m in i.result.masking])
+    weak = fidelity.undecided([m for i in indices for m in i.masking])
     given = [(i.result.name, i.result.slug, i.result.cautions) for i in indices]
     return (
         *((weak,) if weak else ()),

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 
 from neurflow_report.render.graph import Diagram
+from neurflow_report.render.mosaic import GUTTER, columns_of
 from neurflow_report.results.records import Masking, Patch
 
 
@@ -38,9 +40,17 @@ class Mosaic:
     cell: int
 
     @property
-    def rows(self) -> int:
-        """Rows that the patches fill, the last one perhaps in part."""
-        return -(-len(self.patches) // self.columns)
+    def width(self) -> int:
+        """Pixels across."""
+        return self._pixels(columns_of(len(self.patches), self.columns))
+
+    @property
+    def height(self) -> int:
+        """Pixels down."""
+        return self._pixels(ceil(len(self.patches) / columns_of(len(self.patches), self.columns)))
+
+    def _pixels(self, cells: int) -> int:
+        return cells * (self.cell + GUTTER) - GUTTER
 
 
 @dataclass(frozen=True, kw_only=True)

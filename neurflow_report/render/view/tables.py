@@ -101,5 +101,5 @@ def _masking(i: Index) -> list[list[object]]:
             i.result.name, m.mode, m.layer, m.tau, m.size, m.channels, m.n, m.baseline, m.accuracy, m.low, m.high, m.p_value,
             " ".join(str(v) for v in m.null),
         ]
-        for m in i.result.masking
+        for m in i.masking
     ]  # fmt: skip
