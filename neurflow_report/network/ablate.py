@@ -64,7 +64,7 @@ def masked_logits(
     pairs = torch.cartesian_prod(torch.arange(len(masks)), torch.arange(len(activation))).to(activation.device)
     logits = []
     with torch.no_grad():
-        for batch in pairs.split(max(1, rows_per_batch)):
+        for batch in torch.split(pairs, max(1, rows_per_batch)):
             rows = activation[batch[:, 1]].masked_fill_(~kept[batch[:, 0]].reshape(shape), 0)
             logits.append(suffix(rows))
     outputs = segments.layers[-1].channels

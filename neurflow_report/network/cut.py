@@ -59,7 +59,7 @@ def cut(module: nn.Module, layers: Sequence[str], example: Tensor) -> Segments:
     _check_order(traced, layers, nodes)
     _check_top(traced, layers, nodes)
     for i in range(len(nodes)):
-        _check_cut(traced, layers, nodes, i)
+        _check_cut(traced, layers, nodes, i, example)
     placeholder = next(n for n in traced.graph.nodes if n.op == "placeholder")
     ends = [placeholder, *nodes]
     stem, *stages = (_segment(traced, a, b) for a, b in pairwise(ends))
@@ -134,44 +134,65 @@ def _check_top(traced: Traced, layers: Sequence[str], nodes: Sequence[fx.Node]) 
     raise InputError("layers-top", message, hint=f"let the list end with {top}", path=("layers", len(layers) - 1))
 
 
-def _check_cut(traced: Traced, layers: Sequence[str], nodes: Sequence[fx.Node], i: int) -> None:
+def _check_cut(traced: Traced, layers: Sequence[str], nodes: Sequence[fx.Node], i: int, example: Tensor) -> None:
     """Layer i must dominate the output; otherwise name what crosses beside it, and the nearest legal layers."""
-    position, dominators = _positions(traced), _dominators(traced)
-    if nodes[i] in dominators:
+    if nodes[i] in _dominators(traced):
         return
-    here = position[nodes[i]]
-    relevant = _relevant(traced)
-    crossing = [
-        n for n in relevant
-        if n is not nodes[i] and position[n] < here and any(position[u] > here for u in n.users if u in relevant)
-    ]  # fmt: skip
-    where = f"between {layers[i]!r} and {layers[i + 1]!r}"
-    if nodes[i] not in relevant:
-        what = f"the network's output does not depend on layer {layers[i]!r}"
-    else:
-        listed = ", ".join(_describe(n, traced) for n in crossing[:4])
+    crossing = _crossing(traced, nodes[i])
+    if crossing:
+        shapes = _shapes(traced, example)
+        listed = ", ".join(_describe(n, traced, shapes.get(n)) for n in crossing[:4])
         more = f", and {len(crossing) - 4} more" if len(crossing) > 4 else ""
+        where = f"between {layers[i]!r} and {layers[i + 1]!r}"
         what = f"another tensor crosses beside layer {layers[i]!r}, {where}: {listed}{more}"
-    raise InputError("layers-not-a-cut", what, hint=_nearest(traced, here, position), path=("layers", i))
+    else:
+        what = f"the network's output does not depend on layer {layers[i]!r}"
+    raise InputError("layers-not-a-cut", what, hint=_nearest(traced, nodes[i]), path=("layers", i))
 
 
-def _nearest(traced: Traced, here: int, position: dict[fx.Node, int]) -> str:
-    legal = _legal(traced)
-    before = [name for name, node in legal if position[node] < here]
-    after = [name for name, node in legal if position[node] > here]
+def _crossing(traced: Traced, node: fx.Node) -> list[fx.Node]:
+    """Values made before `node` and read after it on the way to the output; none if the output ignores `node`."""
+    position, relevant = _positions(traced), _relevant(traced)
+    if node not in relevant:
+        return []
+    here = position[node]
+    before = [n for n in relevant if position[n] < here]
+    return [n for n in before if any(position[u] > here for u in n.users if u in relevant)]
+
+
+def _shapes(traced: Traced, example: Tensor) -> dict[fx.Node, tuple[int, ...]]:
+    """The shape of every tensor in the graph when the example runs through it."""
+    shapes: dict[fx.Node, tuple[int, ...]] = {}
+
+    class Noting(fx.Interpreter):
+        def run_node(self, n: fx.Node) -> object:
+            value = super().run_node(n)
+            if isinstance(value, Tensor):
+                shapes[n] = tuple(value.shape)
+            return value
+
+    with torch.no_grad():
+        Noting(traced.root, graph=traced.graph).run(example)
+    return shapes
+
+
+def _nearest(traced: Traced, node: fx.Node) -> str:
+    legal, position = _legal(traced), _positions(traced)
+    before = [name for name, n in legal if position[n] < position[node]]
+    after = [name for name, n in legal if position[n] > position[node]]
     below = f"nearest below {before[-1]!r}" if before else "none below"
     above = f"nearest above {after[0]!r}" if after else f"nearest above {OUTPUT!r}"
     return f"layers that can be cut: {below}, {above}"
 
 
-def _describe(node: fx.Node, traced: Traced) -> str:
-    """A crossing tensor: its node, and the innermost module that returned it or holds the operation."""
-    for name, calls in traced.returned.items():
-        if name and node in calls:
-            return f"{node.name} (from module {name!r})"
-    stack = node.meta.get("nn_module_stack") or {}
-    names = [value[0] for value in stack.values() if value[0]]
-    return f"{node.name} (inside module {names[-1]!r})" if names else f"{node.name} (in the network's forward)"
+def _describe(node: fx.Node, traced: Traced, shape: tuple[int, ...] | None) -> str:
+    """A crossing tensor: its node, its shape, and the outermost module that returned it or the one it is made in."""
+    text = f"{node.name} ({', '.join(map(str, shape))}; " if shape else f"{node.name} ("
+    returned = [name for name, calls in traced.returned.items() if name and set(calls) == {node}]
+    if returned:
+        return f"{text}from module {returned[-1]!r})"
+    names = [value[0] for value in (node.meta.get("nn_module_stack") or {}).values() if value[0]]
+    return f"{text}inside module {names[-1]!r})" if names else f"{text}in the network's forward)"
 
 
 def _relevant(traced: Traced) -> dict[fx.Node, None]:

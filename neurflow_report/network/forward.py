@@ -21,18 +21,17 @@ _WORKSPACE = 2
 """Times the activations' bytes: what convolutions and copies take besides."""
 
 
-def spatial_mean(activation: Tensor) -> Tensor:
-    """φ of all channels, (N, C): the mean over space of (N, C, H, W), over tokens of (N, T, D); (N, C) as it is.
+def spatial_mean(activation: Tensor, feature_axis: int) -> Tensor:
+    """φ of all channels, (N, C): the mean over every axis but the batch's and `feature_axis` (1, or -1 for tokens).
 
-    Errors: ValueError for another number of axes. METHOD §1.
+    A vector (N, C) comes back as it is. METHOD §1.
     """
-    if activation.ndim == 4:
-        return activation.mean(dim=(2, 3))
-    if activation.ndim == 3:
-        return activation.mean(dim=1)
-    if activation.ndim == 2:
-        return activation
-    raise ValueError(f"an activation has 2 to 4 axes, not {activation.ndim}")
+    space = [axis for axis in range(1, activation.ndim) if axis != feature_axis % activation.ndim]
+    return activation.mean(dim=space) if space else activation
+
+
+def _unheard(_rows: int) -> None:
+    """Nobody follows the progress."""
 
 
 def layer_means(
@@ -40,7 +39,7 @@ def layer_means(
     batches: Iterable[Tensor],
     *,
     total: int | None = None,
-    on_batch: Callable[[int], None] = lambda rows: None,
+    on_batch: Callable[[int], None] = _unheard,
 ) -> tuple[NDArray[Any], ...]:
     """φ of every channel of every declared layer: one (P, C) array a layer, in one forward pass over all pictures.
 
@@ -67,9 +66,9 @@ def layer_means(
 def _means(segments: Segments, batch: Tensor) -> list[Tensor]:
     value = batch.to(segments.device, segments.dtype)
     means = []
-    for info, part in zip(segments.layers, (segments.stem, *segments.stages), strict=True):
+    for i, (info, part) in enumerate(zip(segments.layers, (segments.stem, *segments.stages), strict=True)):
         value = part(value)
-        mean = spatial_mean(value)
+        mean = spatial_mean(value, segments.feature_axis(i))
         if not torch.isfinite(mean).all():
             raise RunError(
                 "not-finite",
@@ -180,7 +179,7 @@ class _Meter(fx.Interpreter):
 
     def __init__(self, part: fx.GraphModule) -> None:
         super().__init__(part)
-        self.sizes: dict[fx.Node, int] = {}
+        self.part, self.sizes = part, dict[fx.Node, int]()
 
     def run_node(self, n: fx.Node) -> Any:
         value = super().run_node(n)
@@ -190,7 +189,7 @@ class _Meter(fx.Interpreter):
 
     def peak(self) -> int:
         alive = most = 0
-        for node in self.module.graph.nodes:
+        for node in self.part.graph.nodes:
             alive += self.sizes.get(node, 0)
             most = max(most, alive)
             alive -= sum(self.sizes.get(n, 0) for n in self.user_to_last_uses.get(node, []))

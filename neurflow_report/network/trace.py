@@ -77,7 +77,7 @@ def trace(module: nn.Module) -> Traced:
     in_place = {name for name, m in root.named_modules() if getattr(m, "inplace", False) is True}
     for submodule in root.modules():
         if getattr(submodule, "inplace", False) is True:
-            submodule.inplace = False
+            submodule.inplace = False  # type: ignore[assignment]
     tracer = _Tracer()
     try:
         graph = tracer.trace(root, concrete_args=_defaults(root))

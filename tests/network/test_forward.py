@@ -1,0 +1,166 @@
+"""Means of all layers in one pass, memory, and knock-outs, against the plain way."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from neurflow_report.errors import InputError, RunError
+from neurflow_report.network.ablate import keep, knocked_out, mask, masked_logits
+from neurflow_report.network.cut import Segments, cut
+from neurflow_report.network.forward import (
+    activations,
+    batch_rows,
+    layer_means,
+    memory_budget,
+    row_bytes,
+    spatial_mean,
+)
+from tests.network.test_cut import build
+
+
+@pytest.fixture(scope="module")
+def resnet() -> nn.Module:
+    return build("resnet18").double()
+
+
+@pytest.fixture(scope="module")
+def segments(resnet: nn.Module) -> Segments:
+    return cut(resnet, ["layer2.1", "layer3.0", "layer4.1", "fc"], torch.randn(1, 3, 32, 32, dtype=torch.float64))
+
+
+def test_layer_means_are_the_hooked_means(resnet: nn.Module, segments: Segments) -> None:
+    pictures = torch.randn(7, 3, 32, 32, dtype=torch.float64)
+    rows: list[int] = []
+    means = layer_means(segments, pictures.split(3), total=7, on_batch=rows.append)
+    assert rows == [3, 3, 1]
+    for info, mean in zip(segments.layers, means, strict=True):
+        seen = []
+        handle = resnet.get_submodule(info.name).register_forward_hook(lambda m, i, o, seen=seen: seen.append(o))
+        resnet(pictures)
+        handle.remove()
+        expected = seen[0].flatten(2).mean(2) if seen[0].ndim == 4 else seen[0]
+        assert mean.dtype == np.float64
+        np.testing.assert_allclose(mean, expected.numpy(), rtol=1e-10, atol=1e-12)
+
+
+def test_layer_means_of_no_picture_and_a_wrong_total(segments: Segments) -> None:
+    assert [m.shape for m in layer_means(segments, [])] == [(0, 128), (0, 256), (0, 512), (0, 7)]
+    with pytest.raises(ValueError, match="2 pictures were announced, 1 came"):
+        layer_means(segments, [torch.randn(1, 3, 32, 32)], total=2)
+
+
+def test_not_finite_names_the_layer(segments: Segments) -> None:
+    pictures = torch.randn(2, 3, 32, 32)
+    pictures[1, 0, 5, 5] = float("nan")
+    with pytest.raises(RunError) as caught:
+        layer_means(segments, [pictures])
+    assert caught.value.slug == "not-finite"
+    assert caught.value.message == "the activation of layer 'layer2.1' holds NaN or Inf"
+
+
+def test_activations_compose(segments: Segments) -> None:
+    pictures = torch.randn(2, 3, 32, 32, dtype=torch.float64)
+    low = activations(segments, 0, pictures)
+    assert torch.equal(segments.between(0, 2)(low), activations(segments, 2, pictures))
+
+
+def test_spatial_mean() -> None:
+    x = torch.arange(24.0).reshape(1, 2, 3, 4)
+    assert spatial_mean(x, 1).tolist() == [[5.5, 17.5]]
+    assert spatial_mean(torch.tensor([[[1.0, 2.0], [3.0, 6.0]]]), -1).tolist() == [[2.0, 4.0]]
+    assert spatial_mean(torch.ones(2, 3), 1).tolist() == [[1.0] * 3] * 2
+
+
+@pytest.mark.parametrize(("text", "size"), [("500MB", 500_000_000), ("6GiB", 6 * 2**30), ("1.5 KiB", 1536)])
+def test_memory_sizes(text: str, size: int) -> None:
+    assert memory_budget(text, torch.device("cpu")) == size
+
+
+def test_memory_auto_and_nonsense() -> None:
+    assert 2**20 < memory_budget("auto", torch.device("cpu")) < 2**50
+    with pytest.raises(InputError, match="memory is 'lots', and auto or a size such as 6GiB was expected"):
+        memory_budget("lots", torch.device("cpu"))
+
+
+def test_row_bytes_of_a_known_chain() -> None:
+    module = nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    stage = cut(module, ["0", "3"], torch.ones(1, 1, 4, 4)).stages[0]
+    row = torch.ones(1, 2, 4, 4)
+    assert row_bytes(stage, row) == 2 * (128 + 128)
+    assert row_bytes(stage, row, gradients=True) == 2 * 2 * (128 + 128 + 8 + 8)
+
+
+def test_batch_rows_are_powers_of_two_within_the_budget(segments: Segments) -> None:
+    example = torch.randn(1, 3, 32, 32, dtype=torch.float64)
+    one = row_bytes(segments.stem, example)
+    assert batch_rows(segments, 1 << 40, example) == 256
+    assert batch_rows(segments, 5 * one, example) == 4
+    assert batch_rows(segments, 1 << 40, example, most=9) == 8
+    assert batch_rows(segments, 20 * one, example, gradients=True) < 16 == batch_rows(segments, 20 * one, example)
+    assert batch_rows(segments, 5 * one, example, stage=2) > 4
+    with pytest.raises(InputError) as caught:
+        batch_rows(segments, 1000, example)
+    assert (caught.value.slug, caught.value.path) == ("out-of-memory", ("runtime", "memory"))
+    assert caught.value.message.startswith("one row needs about ")
+
+
+@given(st.data())
+@settings(max_examples=30, deadline=None)
+def test_mask_and_keep_are_complements(data: st.DataObject) -> None:
+    shape, axis = data.draw(st.sampled_from([((2, 5, 3, 3), 1), ((2, 4, 5), -1), ((2, 5), 1)]))
+    channels = data.draw(st.lists(st.integers(0, 4), unique=True))
+    x = torch.randn(shape)
+    masked, kept = mask(x, channels, axis), keep(x, channels, axis)
+    assert torch.equal(masked + kept, x)
+    naive = x.clone()
+    for c in channels:
+        naive.select(axis, c).zero_()
+    assert torch.equal(masked, naive)
+    bools = torch.tensor([c in channels for c in range(5)])
+    assert torch.equal(mask(x, bools, axis), masked)
+
+
+@pytest.mark.parametrize("layer", [0, 2, 3])
+def test_masked_logits_agree_with_hooks(resnet: nn.Module, segments: Segments, layer: int) -> None:
+    pictures = torch.randn(3, 3, 32, 32, dtype=torch.float64)
+    info = segments.layers[layer]
+    torch.manual_seed(0)
+    masks = torch.rand(5, info.channels) < 0.6
+    masks[0] = True
+    full = activations(segments, layer, pictures)
+    before = full.clone()
+    logits = masked_logits(segments, layer, full, masks, rows_per_batch=4)
+    assert logits.shape == (5, 3, 7)
+    assert torch.equal(full, before)
+    plain = resnet(pictures)
+    torch.testing.assert_close(logits[0], plain)
+    for m, kept in enumerate(masks):
+        with knocked_out(resnet, info.name, ~kept) as changed:
+            torch.testing.assert_close(logits[m], changed(pictures))
+    assert torch.equal(resnet(pictures), plain)
+
+
+def test_masked_logits_of_tokens_agree_with_hooks() -> None:
+    module = build("vit_b_16", image_size=32)
+    pictures = torch.randn(2, 3, 32, 32)
+    name = "encoder.layers.encoder_layer_5"
+    cuts = cut(module, [name, "output"], pictures)
+    masks = torch.rand(2, 768) < 0.5
+    logits = masked_logits(cuts, 0, activations(cuts, 0, pictures), masks)
+    for m, kept in enumerate(masks):
+        with knocked_out(module, name, (~kept).nonzero().flatten().tolist()):
+            torch.testing.assert_close(logits[m], module(pictures))
+
+
+def test_knocked_out_restores_after_an_error(resnet: nn.Module) -> None:
+    with pytest.raises(RuntimeError, match="inside"), knocked_out(resnet, "layer4.1", [0]):
+        raise RuntimeError("inside")
+    assert not resnet.layer4[1]._forward_hooks
+
+
+def test_masks_of_a_wrong_shape(segments: Segments) -> None:
+    with pytest.raises(ValueError, match=r"masks of layer 'layer2.1' must be bool \(M, 128\), not \(2, 5\)"):
+        masked_logits(segments, 0, torch.zeros(1, 128, 4, 4), torch.ones(2, 5, dtype=torch.bool))
