@@ -1,0 +1,76 @@
+"""From an original picture to the network's input, and back: which rectangle of it the network saw.
+
+Agrees exactly with torchvision's ImageClassification transform: resize the short side, cut the centre (black where the
+picture is smaller), scale to 0..1, normalise.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms import functional as F
+
+from neurflow_report.images.pictures import MOST_PIXELS, UnreadablePicture
+from neurflow_report.results.records import Preprocess, Region
+
+
+def to_input(picture: Image.Image, preprocess: Preprocess) -> tuple[Tensor, Region]:
+    """The input, (channels, S, S) float32, and the region of `picture` that it shows, in the picture's pixels.
+
+    The region is larger than the picture, with negative left or top, where the picture is smaller than the crop.
+    Errors: UnreadablePicture where resizing would make a picture too large (very elongated ones).
+    """
+    wanted = picture.convert("RGB" if preprocess.channels == 3 else "L")
+    width, height = resized_size(picture.size, preprocess.resize)
+    if width * height > MOST_PIXELS:
+        raise UnreadablePicture(f"{picture.width}×{picture.height} pixels, too elongated to resize")
+    if preprocess.resize is not None:
+        mode = InterpolationMode(preprocess.interpolation)
+        wanted = F.resize(wanted, [preprocess.resize], interpolation=mode, antialias=preprocess.antialias)
+    wanted = F.center_crop(wanted, [preprocess.size])
+    values = F.convert_image_dtype(F.pil_to_tensor(wanted), torch.float)
+    region = region_of(picture.size, preprocess)
+    return F.normalize(values, mean=list(preprocess.mean), std=list(preprocess.std)), region
+
+
+def resized_size(size: tuple[int, int], resize: int | None) -> tuple[int, int]:
+    """(width, height) after the short side has become `resize` pixels; the long side is rounded down."""
+    if resize is None:
+        return size
+    width, height = size
+    if width <= height:
+        return resize, int(resize * height / width)
+    return int(resize * width / height), resize
+
+
+def region_of(size: tuple[int, int], preprocess: Preprocess) -> Region:
+    """The rectangle of a picture of `size` (width, height) that the network sees, in the picture's pixels."""
+    scaled = resized_size(size, preprocess.resize)
+    left, top = (_crop_start(side, preprocess.size) for side in scaled)
+    x, y = size[0] / scaled[0], size[1] / scaled[1]
+    return Region(left=left * x, top=top * y, width=preprocess.size * x, height=preprocess.size * y)
+
+
+def _crop_start(side: int, crop: int) -> int:
+    """Where the centre crop begins along one side; negative where the side is padded (the odd pixel goes behind)."""
+    return -((crop - side) // 2) if side < crop else round((side - crop) / 2.0)
+
+
+def region_picture(picture: Image.Image, region: Region, most: int = 1024) -> Image.Image:
+    """What the report shows: the region of the original, RGB, at most `most` pixels a side, black outside it."""
+    if most < 1:
+        raise ValueError("a picture has at least one pixel")
+    box = (region.left, region.top, region.left + region.width, region.top + region.height)
+    inside = box[0] >= 0 and box[1] >= 0 and box[2] <= picture.width and box[3] <= picture.height
+    source = picture.convert("RGB")
+    if not inside:
+        outer = (math.floor(box[0]), math.floor(box[1]), math.ceil(box[2]), math.ceil(box[3]))
+        source = source.crop(outer)
+        box = (box[0] - outer[0], box[1] - outer[1], box[2] - outer[0], box[3] - outer[1])
+    share = min(1.0, most / max(region.width, region.height))
+    size = (max(1, round(region.width * share)), max(1, round(region.height * share)))
+    return source.resize(size, Image.Resampling.LANCZOS, box=box)
