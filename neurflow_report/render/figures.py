@@ -16,7 +16,7 @@ from neurflow_report.render.paint import paint
 
 MM = 25.4 / 96
 SMALLEST = 0.62
-SHEETS = {"a4": (170.0, 222.0), "a3-portrait": (261.0, 350.0), "a3-landscape": (384.0, 228.0)}
+SHEETS = {"a4": (170.0, 205.0), "a3-portrait": (261.0, 340.0), "a3-landscape": (384.0, 215.0)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -174,14 +174,17 @@ def _card(i: int, node: Node, box: Box, style: Style, embed: Callable[[str], str
 
 
 def _card_text(node: Node, x: float, top: float, room: float) -> str:
-    """Title and value on one line, the subtitle below, the bar at the foot; `top` is the text's upper edge."""
-    value = percent(node.value)
-    title = shorten(node.title, 12.5, room - text_width(value, 11) - 6)
-    full = max(2.0, room * min(1.0, max(0.0, node.value)))
+    """Two lines and the bar; `top` is the text's upper edge. The value stands beside the title, or below a long one."""
+    value, full = percent(node.value), max(2.0, room * min(1.0, max(0.0, node.value)))
+    narrow = room - text_width(value, 11) - 6
+    below = text_width(node.title, 12.5) > narrow
+    line = top + 25 if below else top + 11
+    title = shorten(node.title, 12.5, room if below else narrow)
+    subtitle = shorten(node.subtitle, 11, narrow if below else room)
     return (
         f'<text class="t" x="{_n(x)}" y="{_n(top + 11)}">{escape(title)}</text>'
-        f'<text class="m" x="{_n(x + room)}" y="{_n(top + 11)}" text-anchor="end">{escape(value)}</text>'
-        f'<text class="m" x="{_n(x)}" y="{_n(top + 25)}">{escape(shorten(node.subtitle, 11, room))}</text>'
+        f'<text class="m" x="{_n(x + room)}" y="{_n(line)}" text-anchor="end">{escape(value)}</text>'
+        f'<text class="m" x="{_n(x)}" y="{_n(top + 25)}">{escape(subtitle)}</text>'
         f'<rect class="rail" x="{_n(x)}" y="{_n(top + 32)}" width="{_n(room)}" height="3" rx="1.5"/>'
         f'<rect class="bar" x="{_n(x)}" y="{_n(top + 32)}" width="{_n(full)}" height="3" rx="1.5"/>'
     )

@@ -208,9 +208,11 @@ def test_no_text_leaves_its_card() -> None:
             left = float(text.attrib["x"]) - (wide if text.get("text-anchor") == "end" else 0)
             assert box.x <= left
             assert left + wide <= box.x + box.width
-        title, value = texts[0], texts[1]
-        gap = float(value.attrib["x"]) - text_width(value.text or "", 11) - float(title.attrib["x"])
-        assert text_width(title.text or "", 12.5) < gap
+        title, value, subtitle = texts
+        beside, size = (title, 12.5) if title.get("y") == value.get("y") else (subtitle, 11)
+        gap = float(value.attrib["x"]) - text_width(value.text or "", 11) - float(beside.attrib["x"])
+        assert beside.get("y") == value.get("y")
+        assert text_width(beside.text or "", size) < gap
 
 
 def test_a_width_is_the_weight_to_the_power_of_1_4() -> None:

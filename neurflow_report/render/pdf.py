@@ -1,0 +1,242 @@
+"""The report as a tagged PDF (PDF/UA-1): the site's page data, unfolded, set by WeasyPrint.
+
+Everything is served from memory under a made-up host: no network, no folder of this machine in the file, and
+the same bundle gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache, partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from neurflow_report.errors import InputError
+from neurflow_report.render.figures import plain_colours, print_drawing
+from neurflow_report.render.mosaic import columns_of, mosaic
+from neurflow_report.render.plots import masking_plot
+from neurflow_report.render.site import own_templates, template_environment
+from neurflow_report.render.view import SiteView, site_view
+from neurflow_report.render.view.pages import Circuit, Mosaic, Plot
+from neurflow_report.results.bundle import Bundle
+
+HOST = "https://report.invalid/"
+CELL = 96
+PACKAGES = "apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
+Read = Callable[[], bytes]
+
+
+def render_pdf(bundle: Bundle, target: Path, *, templates: Path | None = None) -> int:
+    """Write the report of `bundle` to the file `target`, whole or not at all; returns the number of pages.
+
+    `templates`: a user's own directory, searched before the ones shipped. The same bundle, fonts and WeasyPrint give
+    the same bytes; the only clock in the file is the provenance's.
+    Raises: InputError missing-package without WeasyPrint or its system libraries, output-unwritable when `target`
+    cannot be written, bundle-damaged for a missing picture; RunError graphviz-missing.
+    """
+    view = site_view(bundle)
+    data, pages = typeset(print_html(view, bundle, templates), print_files(view, bundle, templates))
+    _write(target, data)
+    return pages
+
+
+def print_html(view: SiteView, bundle: Bundle, templates: Path | None) -> str:
+    """The whole report as one HTML page for print; its links are anchors within it."""
+    anchor = partial(_anchor, _anchors(view))
+    model = bundle.run.model
+    return (
+        template_environment(templates)
+        .get_template("print/report.html")
+        .render(
+            view=view,
+            model=" · ".join(part for part in (model.source, model.name, model.weights) if part),
+            cover=_cover(view),
+            anchor=anchor,
+            picture=_jpeg_name,
+            across=lambda picture: columns_of(len(picture.patches), picture.columns),
+            draw=partial(_draw, anchor=anchor),
+            plot_svg=_plot_svg,
+        )
+    )
+
+
+def typeset(html: str, files: Mapping[str, Read]) -> tuple[bytes, int]:
+    """The PDF of a page whose resources are `files` (by path) and nothing else, and its number of pages.
+
+    Raises: InputError missing-package without WeasyPrint or its libraries; KeyError for a resource not in `files`.
+    """
+    weasyprint = _weasyprint()
+    missing: list[str] = []
+    with _quiet():
+        try:
+            fetcher = _fetcher(weasyprint, files, missing)
+            document = weasyprint.HTML(string=html, base_url=HOST, url_fetcher=fetcher).render(
+                pdf_variant="pdf/ua-1", pdf_tags=True
+            )
+            data: bytes = document.write_pdf(pdf_variant="pdf/ua-1", pdf_tags=True)
+        except weasyprint.urls.FatalURLFetchingError as error:
+            raise KeyError(f"the page asks for {missing[-1] if missing else error}, which it does not have") from error
+    return data, len(document.pages)
+
+
+def _weasyprint() -> Any:
+    """The package, or an error that says what to install."""
+    try:
+        import weasyprint
+        import weasyprint.urls
+    except ImportError as error:
+        message = f"a PDF needs the Python package weasyprint: {error}"
+        raise InputError(
+            "missing-package", message, hint="pip install weasyprint", path=("report", "formats")
+        ) from error
+    except OSError as error:
+        library = re.search(r"'([^']+)'", str(error))
+        message = f"WeasyPrint cannot load the system library {library[1] if library else 'Pango'}"
+        raise InputError("missing-package", message, hint=PACKAGES, path=("report", "formats")) from error
+    return weasyprint
+
+
+def _fetcher(weasyprint: Any, files: Mapping[str, Read], missing: list[str]) -> Any:
+    """A fetcher that knows `files` alone and stops everything at any other address."""
+    kinds = {".css": "text/css", ".jpeg": "image/jpeg", ".woff2": "font/woff2"}
+
+    class Fetcher(weasyprint.urls.URLFetcher):  # type: ignore[misc]
+        def fetch(self, url: str, headers: Any = None) -> Any:  # noqa: ARG002 the signature is WeasyPrint's
+            name = url.removeprefix(HOST)
+            if name not in files:
+                missing.append(url)
+                raise weasyprint.urls.FatalURLFetchingError(url)
+            kind = kinds[Path(name).suffix]
+            return weasyprint.urls.URLFetcherResponse(url, body=files[name](), headers={"Content-Type": kind})
+
+    return Fetcher()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """WeasyPrint's complaints about properties it does not know in an SVG are dropped, the others kept."""
+
+    def known(record: logging.LogRecord) -> bool:
+        return "unknown property" not in record.getMessage()
+
+    logger = logging.getLogger("weasyprint")
+    logger.addFilter(known)
+    try:
+        yield
+    finally:
+        logger.removeFilter(known)
+
+
+def print_files(view: SiteView, bundle: Bundle, templates: Path | None) -> dict[str, Read]:
+    """Everything the page may ask for, by its path: the mosaics as JPEG, made when read; the style sheet, the fonts."""
+    files: dict[str, Read] = {}
+    for name, picture in view.mosaics().items():
+        files[_jpeg_name(name)] = lru_cache(maxsize=1)(partial(_jpeg, bundle, picture))
+    for folder in (own_templates(), templates):
+        if folder is not None:
+            found = (*folder.glob("print/*.css"), *folder.glob("static/*.woff2"))
+            files |= {path.relative_to(folder).as_posix(): path.read_bytes for path in found}
+    return files
+
+
+def _jpeg(bundle: Bundle, picture: Mosaic) -> bytes:
+    """A mosaic for print: JPEG, since a PDF holds other formats inflated."""
+    return mosaic(
+        partial(_region, bundle, picture.slug),
+        picture.patches,
+        size=bundle.run.model.preprocess.size,
+        columns=picture.columns,
+        cell=CELL,
+        format="jpeg",
+    )
+
+
+def _region(bundle: Bundle, slug: str, number: int) -> Image.Image:
+    """Picture `number` of a class, as the bundle keeps it.
+
+    Raises: InputError bundle-damaged when the bundle lacks it.
+    """
+    result = next(result for result in bundle.classes if result.slug == slug)
+    file = result.pictures[number].file
+    if file is None:
+        message = f"the bundle has no picture {result.pictures[number].name!r} of the class {result.name!r}"
+        raise InputError("bundle-damaged", message, hint="run the analysis again")
+    return _opened(bundle.picture(file))
+
+
+@lru_cache(maxsize=64)
+def _opened(path: Path) -> Image.Image:
+    return Image.open(BytesIO(path.read_bytes())).convert("RGB")
+
+
+def _jpeg_name(name: str) -> str:
+    return re.sub(r"\.\w+$", ".jpeg", name)
+
+
+def _cover(view: SiteView) -> tuple[Mosaic, ...]:
+    """The weightiest groups' mosaics, one a class, at most five."""
+    return tuple(card.mosaics[0] for card in view.overview.cards if card.mosaics)[:5]
+
+
+def _anchors(view: SiteView) -> dict[str, str]:
+    """Site address → id in print, for every place that print has."""
+    known = {view.overview.path: "overview", view.fidelity.path: "fidelity", view.method.path: "method"}
+    known[view.provenance.path] = "provenance"
+    for page in view.classes:
+        known[page.path] = _id(page.path)
+        for layer in page.layers:
+            known[layer.href] = _id(layer.href)
+            known.update({group.href: _id(group.href) for group in layer.groups})
+    return known
+
+
+def _anchor(known: Mapping[str, str], href: str | None) -> str:
+    """`#id` of an address, of its page where print lacks the place itself, or ""."""
+    address = href or ""
+    name = known.get(address) or (known.get(address.split("#")[0]) if address.startswith("method/") else None)
+    return f"#{name}" if name else ""
+
+
+def _id(address: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", address.replace("/index.html", "")).strip("-")
+
+
+def _draw(circuit: Circuit, prefix: str, *, anchor: Callable[[str], str]) -> Any:
+    return print_drawing(circuit.diagram, id_prefix=f"{prefix}-{circuit.id}", embed=_jpeg_name, anchor=anchor)
+
+
+def _plot_svg(plot: Plot, prefix: str) -> str:
+    """The plot for paper: 150 mm wide, plain colours."""
+    svg = plain_colours(masking_plot(plot.rows, title=plot.title, id_prefix=f"{prefix}-{plot.id}"))
+
+    def sized(found: re.Match[str]) -> str:
+        return f'width="150mm" height="{150 * int(found[2]) / int(found[1]):.2f}mm"'
+
+    return re.sub(r'width="(\d+)" height="(\d+)"', sized, svg, count=1)
+
+
+def _write(target: Path, data: bytes) -> None:
+    """The file at once: under another name first, then moved into place."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name + ".")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            Path(name).chmod(0o644)
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        message = f"the PDF cannot be written to {target}: {reason}"
+        raise InputError("output-unwritable", message, hint="choose another output folder", path=("output",)) from error
