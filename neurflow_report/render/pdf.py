@@ -238,5 +238,5 @@ def _write(target: Path, data: bytes) -> None:
             raise
     except OSError as error:
         reason = error.strerror or str(error)
-        message = f"the PDF cannot be written to {target}: {reason}"
+        message = f"{target.name} cannot be written: {reason}"
         raise InputError("output-unwritable", message, hint="choose another output folder", path=("output",)) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup, escape
 from PIL import Image
 
 from neurflow_report.errors import InputError
@@ -133,7 +135,7 @@ def own_templates() -> Path:
 def template_environment(templates: Path | None) -> jinja2.Environment:
     """Jinja with escaping on and unknown names refused; `templates` is searched before the package's own."""
     folders = [folder for folder in (templates, own_templates()) if folder is not None]
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([str(folder) for folder in folders]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -141,6 +143,13 @@ def template_environment(templates: Path | None) -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["formula"] = formula_html
+    return environment
+
+
+def formula_html(text: str) -> Markup:
+    """A formula of the method's page, escaped, with "φ_a" as φ and a subscript."""
+    return Markup(re.sub(r"_(\w)", r"<sub>\1</sub>", str(escape(text))))  # noqa: S704 escaped just here
 
 
 @lru_cache(maxsize=64)

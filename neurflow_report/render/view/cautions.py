@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from neurflow_report.render.view import places
 from neurflow_report.render.view.pages import Notice, Prose, Span
-from neurflow_report.render.view.words import count, figure, listing, percent, percent_fine
+from neurflow_report.render.view.words import count, figure, listing, percent, percent_fine, silhouette
 from neurflow_report.results.records import Caution
 
 MOST_PLACES = 12
@@ -38,11 +38,13 @@ _KINDS: dict[tuple[str, bool], _Kind] = {
     ),
     ("completeness", True): _Kind(
         title="Inexact attributions",
-        meaning="Their attributions do not add up to the activation they should explain; weights may be off by as much.",
+        meaning="Their attributions do not add up to the activation they should explain; weights may be off by "
+        "as much.",
     ),
     ("saturation", False): _Kind(
         title="Core set too large",
-        meaning="With so much of the layer in the core set, masking and retaining say little about which neurons matter.",
+        meaning="With so much of the layer in the core set, masking and retaining say little about which "
+        "neurons matter.",
     ),
     ("retain-loses", False): _Kind(
         title="The core set alone is not enough",
@@ -94,7 +96,8 @@ def _over(code: str, single: bool, met: dict[str, tuple[str, list[Caution]]], cl
     amount = f"{count(len(found), 'neuron')} in " if single else ""
     text = f"{amount}{len(met)} of {count(classes, 'class', 'classes')}: {_range(found)}. {kind.meaning}"
     spans = [
-        Span(text=f"{name} ({len(cs)})", href=f"{places.class_page(slug)}#doubts") for slug, (name, cs) in met.items()
+        Span(text=f"{name} ({len(cs)})" if single else name, href=f"{places.class_page(slug)}#doubts")
+        for slug, (name, cs) in met.items()
     ]
     return Notice(code=code, title=kind.title, text=text, places=_separated(spans))
 
@@ -129,7 +132,7 @@ def _measured(c: Caution) -> str:
         case "few-images":
             return f"{count(int(c.figure), 'picture')} of the {c.threshold:.0f} asked for"
         case "silhouette":
-            return f"silhouette {figure(c.figure)}, under {figure(c.threshold)}"
+            return f"silhouette {silhouette(c.figure)}, under {silhouette(c.threshold)}"
         case "completeness":
             return f"completeness gap {percent_fine(c.figure)}, over the tolerance of {percent_fine(c.threshold)}"
         case "saturation":

@@ -14,12 +14,14 @@ from neurflow_report.render.view import places
 from neurflow_report.render.view.index import Index
 from neurflow_report.render.view.pages import Cell, Circuit, Column, Table
 from neurflow_report.render.view.words import count, percent, sign, signed
-from neurflow_report.results.records import LayerResult, Neuron
+from neurflow_report.results.records import LayerResult, Neuron, NeuronGroup
 
+LEVEL = 0.05
+"""The p-value up to which a test tells something apart from chance."""
 KEPT = 0.9
 MOST_EDGES = 24
 MOST_GROUPS = 8
-MOST_NEURONS = 10
+MOST_NEURONS = 8
 MOST_ROWS = 400
 """Rows of a table on the page; the file beside it has all."""
 
@@ -142,7 +144,7 @@ def _group_nodes(index: Index, layer: LayerResult) -> list[Node]:
                 id=f"{layer.name}/G{g.index}",
                 band=layer.name,
                 title=f"G{g.index}" if name.startswith("G") else index.result.name,
-                subtitle=g.agreement.part if g.agreement and _told(g.agreement.p_value) else count(channels, "neuron"),
+                subtitle=_subtitle(name, g, channels),
                 value=g.share,
                 href=places.group(index.result.slug, layer.name, g.index),
                 image=card.file,
@@ -152,8 +154,12 @@ def _group_nodes(index: Index, layer: LayerResult) -> list[Node]:
     return nodes
 
 
-def _told(p: float) -> bool:
-    return p <= 0.05
+def _subtitle(name: str, group: NeuronGroup, channels: int) -> str:
+    """The planted part that the group is told apart by, or how many neurons it holds."""
+    if not name.startswith("G"):
+        return "logit"
+    a = group.agreement
+    return a.part if a is not None and a.p_value <= LEVEL else count(channels, "neuron")
 
 
 def _neuron_nodes(index: Index, layer: LayerResult, ranks: dict[int, float]) -> list[Node]:
@@ -197,7 +203,8 @@ def _caption(what: str, nodes: Sequence[Node], every: int, pruned: Pruned) -> st
     drawn = f"all {every} {what}s" if len(nodes) == every else f"the {len(nodes)} weightiest of {every} {what}s"
     left = pruned.total - len(pruned.links)
     rest = (
-        f"{left} of {pruned.total} edges are left out; the ones drawn hold {percent(pruned.kept)} of the absolute weight"
+        f"{left} of {pruned.total} edges are left out; the ones drawn hold {percent(pruned.kept)} of the "
+        "absolute weight"
         if left
         else f"all {pruned.total} edges"
     )

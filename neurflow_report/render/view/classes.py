@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from neurflow_report.render.view import cautions, fidelity, places
-from neurflow_report.render.view.circuit import group_circuit, neuron_circuit
+from neurflow_report.render.view.circuit import LEVEL, group_circuit, neuron_circuit
 from neurflow_report.render.view.index import Index
 from neurflow_report.render.view.layers import group_view, layer_sentence
+from neurflow_report.render.view.lead import lead
 from neurflow_report.render.view.pages import (
     Cell,
     ClassPage,
@@ -14,12 +15,11 @@ from neurflow_report.render.view.pages import (
     Figure,
     LayerSection,
     Notice,
-    Prose,
     Span,
     Table,
 )
 from neurflow_report.render.view.terms import terms
-from neurflow_report.render.view.words import count, interval, mean, p_value, percent, signed
+from neurflow_report.render.view.words import count, interval, mean, p_value, percent
 from neurflow_report.results.records import ClassResult, LayerResult, NeuronGroup, PartAgreement
 
 SELECTED = {"predicted": "predicted as", "labelled": "labelled as", "correct": "labelled and predicted as"}
@@ -53,68 +53,14 @@ def class_page(index: Index) -> ClassPage:
         else None,
         layers=tuple(_section(index, layer) for layer in index.downward() if layer.name != index.top.name),
         neurons=neuron_circuit(index),
-        neurons_words="The same circuit before grouping: single core concept neurons, the ones that most of the logit's "
+        neurons_words="The same circuit before grouping: single core concept neurons, the ones that most of "
+        "the logit's "
         "absolute weight reaches. A line is the mean of the weights w over the upper neuron's semantic groups.",
         agreement_words=_agreement_words(result),
         agreement=_agreement_table(index),
         pictures=_pictures(result),
         downloads=_downloads(slug),
     )
-
-
-def lead(index: Index) -> Prose:
-    """One paragraph made from the numbers: what the logit rests on, what that rests on, and whether it was borne out."""
-    layer = index.below_top
-    if not layer.groups:
-        return (Span(text=f"No neuron of {layer.name} has any weight for {index.result.name}."),)
-    first = layer.groups[0]
-    spans: list[Span] = [
-        Span(text="The logit "),
-        Span(text=index.result.name, strong=True),
-        Span(text=" rests mostly on " if first.share >= 0.5 or len(layer.groups) > 1 else " rests on "),
-        _link(index, layer.name, first.index),
-        Span(
-            text=f" of {layer.name} ({percent(first.share)} of its absolute weight), {_patches_clause(index, first)}."
-        ),
-    ]
-    spans += _below_clause(index, layer, first)
-    row = fidelity.main_row(index, "mask")
-    return (*spans, Span(text=f" {fidelity.masking_sentence(row)}")) if row else tuple(spans)
-
-
-def _link(index: Index, layer: str, group: int) -> Span:
-    return Span(text=f"G{group}", href=places.group_on_class(index.result.slug, layer, group), strong=True)
-
-
-def _patches_clause(index: Index, group: NeuronGroup) -> str:
-    shown = [index.patches[p] for p in group.patches]
-    pictures = len({p.image for p in shown})
-    where = f"whose {count(len(shown), 'patch', 'patches')} come from {pictures} of {count(len(index.result.pictures), 'picture')}"
-    a = group.agreement
-    if a is None:
-        return f"{where}, {_sizes(index, group)}"
-    return f"{where} and show {a.part} most in {percent(a.purity)} of cases ({percent(a.chance)} by chance, p = {p_value(a.p_value)})"
-
-
-def _sizes(index: Index, group: NeuronGroup) -> str:
-    """Which patch size is the most common, as a share of the picture's side."""
-    sides = [index.patches[p].side for p in group.patches]
-    common = max(sorted(set(sides)), key=sides.count)
-    part = percent(common / index.run.model.preprocess.size)
-    return f"{percent(sides.count(common) / len(sides))} of them {part} of the picture wide"
-
-
-def _below_clause(index: Index, layer: LayerResult, group: NeuronGroup) -> list[Span]:
-    below = index.fed_by(layer.name, group.index)
-    if not below:
-        return []
-    edge = below[0]
-    verb = "raised" if edge.weight > 0 else "lowered"
-    return [
-        Span(text=f" The group itself is {verb} most by "),
-        _link(index, edge.lower_layer, edge.lower),
-        Span(text=f" of {edge.lower_layer} (W {signed(edge.weight)})."),
-    ]
 
 
 def figures(index: Index) -> tuple[Figure, ...]:
@@ -161,7 +107,8 @@ def _masking_words(index: Index) -> str:
     draws = len(row.null)
     return (
         "Masking sets the core neurons of one layer to 0; retaining sets all others to 0. "
-        f"{fidelity.masking_sentence(row)} With {draws} random sets p cannot be smaller than {p_value(1 / (1 + draws))}."
+        f"{fidelity.masking_sentence(row)} With {draws} random sets p cannot be smaller than "
+        f"{p_value(1 / (1 + draws))}."
     )
 
 
@@ -177,12 +124,15 @@ def agreements(result: ClassResult) -> tuple[tuple[LayerResult, NeuronGroup, Par
 
 def _agreement_words(result: ClassResult) -> str:
     known = agreements(result)
-    beyond = sum(a.p_value <= fidelity.LEVEL for _, _, a in known)
+    beyond = sum(a.p_value <= LEVEL for _, _, a in known)
     return (
         "These pictures are drawn by a program, so the parts in each patch are known. Purity is the share of a group's "
-        "patches that show the named part most; chance is that share over all the class's patches; p is a permutation test "
-        f"of the best part's excess against random patch sets of the same size. {beyond} of {count(len(known), 'group')} have "
-        f"p ≤ {fidelity.LEVEL}; {fidelity.LEVEL * len(known):.1f} would by chance alone (no correction for their number)."
+        "patches that show the named part most; chance is that share over all the class's patches; p is a "
+        "permutation test "
+        f"of the best part's excess against random patch sets of the same size. {beyond} of "
+        f"{count(len(known), 'group')} have "
+        f"p ≤ {LEVEL}; {LEVEL * len(known):.1f} would by chance alone (no correction for "
+        "their number)."
     )
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from neurflow_report.render.view import cautions, places
+from neurflow_report.render.view.circuit import LEVEL
 from neurflow_report.render.view.index import Index
 from neurflow_report.render.view.pages import Cell, Column, FidelityPage, Notice, Plot, Span, Table
 from neurflow_report.render.view.terms import terms
 from neurflow_report.render.view.words import count, interval, mean, p_value, percent
 from neurflow_report.results.records import Masking
-
-LEVEL = 0.05
-"""The p-value over which a core set is not told apart from random sets."""
 
 
 def main_row(index: Index, mode: str) -> Masking | None:
@@ -29,9 +27,11 @@ def masking_sentence(m: Masking) -> str:
         if m.mode == "mask"
         else f"Keeping only the {count(m.size, 'core neuron')} of {m.layer} takes"
     )
+    verdict = "" if m.p_value <= LEVEL else ": not told apart from them"
     return (
         f"{what} the accuracy from {percent(m.baseline)} to {percent(m.accuracy)} "
-        f"(95% interval {interval(m.low, m.high)}, n = {count(m.n, 'picture')}); {random} (p = {p_value(m.p_value)})."
+        f"(95% interval {interval(m.low, m.high)}, n = {count(m.n, 'picture')}); "
+        f"{random} (p = {p_value(m.p_value)}{verdict})."
     )
 
 
@@ -43,7 +43,8 @@ def undecided(rows: Sequence[Masking]) -> Notice | None:
     return Notice(
         code="not-told-apart",
         title="Core sets no better than chance",
-        text=f"In {len(weak)} of {count(len(rows), 'test')} of masking and retaining, the core set is not told apart from "
+        text=f"In {len(weak)} of {count(len(rows), 'test')} of masking and retaining, the core set is not told "
+        "apart from "
         f"random sets of the same size (p over {LEVEL}).",
         places=(Span(text="the tests", href=places.FIDELITY),),
     )
@@ -97,7 +98,8 @@ def plot(index: Index) -> Plot | None:
         title=f"Masking and retaining: {index.result.name}",
         rows=index.masking,
         caption="Accuracy on the class's pictures when a layer's core neurons are set to 0, and when all others are. "
-        f"Bars across the points: 95% Wilson intervals over n = {count(index.masking[0].n, 'picture')}; small marks: the "
+        f"Bars across the points: 95% Wilson intervals over n = {count(index.masking[0].n, 'picture')}; small "
+        "marks: the "
         f"{count(len(index.masking[0].null), 'random set')} of the same size.",
     )
 
@@ -114,7 +116,8 @@ def fidelity_page(indices: Sequence[Index]) -> FidelityPage:
         description="How the circuits stand up to being tested on the network",
         crumbs=(Span(text="Overview", href=places.OVERVIEW),),
         here="Fidelity",
-        lead="If core neurons carry a class, the network should lose the class without them, and keep it with them alone, "
+        lead="If core neurons carry a class, the network should lose the class without them, and keep it with "
+        "them alone, "
         "more so than with other neurons of the same number. Here both were tried, one layer at a time.",
         terms=terms(run, "core", "masking"),
         doubts=doubts,
@@ -141,8 +144,10 @@ def _null_words(draws: int, rows: Sequence[Masking]) -> tuple[str, ...]:
         return ("No masking experiment was part of this run.",)
     return (
         f"The null: for every row {count(draws, 'random set')} of as many neurons of the same layer got the same "
-        "treatment. p is the share of sets at least as extreme as the core set, the core set itself counted among them: "
-        f"(1 + number as extreme) / (1 + {draws}). With {draws} sets it cannot be smaller than {p_value(1 / (1 + draws))}.",
+        "treatment. p is the share of sets at least as extreme as the core set, the core set itself counted "
+        "among them: "
+        f"(1 + number as extreme) / (1 + {draws}). With {draws} sets it cannot be smaller than "
+        f"{p_value(1 / (1 + draws))}.",
         f"There are {count(len(rows), 'test')} on this page, and p-values are not corrected for their number: about "
         f"{LEVEL * len(rows):.0f} would be under {LEVEL} by chance alone.",
         "Intervals are Wilson's, 95%, over the pictures of the class; they say how the figure might move with other "

@@ -8,7 +8,16 @@ from functools import cached_property
 
 from neurflow_report.render.view import places
 from neurflow_report.render.view.pages import Mosaic
-from neurflow_report.results.records import ClassResult, GroupEdge, LayerResult, Masking, Neuron, NeuronGroup, Patch, Run
+from neurflow_report.results.records import (
+    ClassResult,
+    GroupEdge,
+    LayerResult,
+    Masking,
+    Neuron,
+    NeuronGroup,
+    Patch,
+    Run,
+)
 
 CARD, WIDE = 9, 24
 """Patches of a card (3×3) and of a group's large mosaic (6 columns × 4)."""

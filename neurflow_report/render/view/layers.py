@@ -20,7 +20,16 @@ from neurflow_report.render.view.pages import (
     Table,
 )
 from neurflow_report.render.view.terms import terms
-from neurflow_report.render.view.words import count, figure, listing, p_value, percent, percent_fine, signed
+from neurflow_report.render.view.words import (
+    count,
+    figure,
+    listing,
+    p_value,
+    percent,
+    percent_fine,
+    signed,
+    silhouette,
+)
 from neurflow_report.results.records import GroupEdge, LayerResult, Neuron, NeuronGroup, PartAgreement, SemanticGroup
 
 MOST_NAMES = 8
@@ -58,7 +67,7 @@ def layer_sentence(index: Index, layer: LayerResult) -> str:
     size = f"{len(layer.neurons)} of its {layer.channels:,} channels are core concept neurons for this class"
     many = sum(len(set(index.memberships.get((layer.name, a.channel), {}).values())) > 1 for a in layer.neurons)
     poly = f" {_cap(count(many, 'neuron'))} {'is' if many == 1 else 'are'} in more than one group." if many else ""
-    cut = "" if layer.silhouette is None else f" (silhouette {figure(layer.silhouette)})"
+    cut = "" if layer.silhouette is None else f" (silhouette {silhouette(layer.silhouette)})"
     low = ""
     if index.below(layer.name) is None:
         low = " As the lowest layer declared, its patches are grouped by the activations of this layer itself."
@@ -85,7 +94,8 @@ def group_view(index: Index, layer: LayerResult, group: NeuronGroup) -> GroupVie
         size_text=f"{count(len(channels), 'neuron')}, {count(len(group.members), 'semantic group')}",
         card=index.card(layer.name, group),
         mosaic=index.wide(layer.name, group),
-        mosaic_note=f"{shown} of {count(len(group.patches), 'patch', 'patches')}, the closest to the group's centre first",
+        mosaic_note=f"{shown} of {count(len(group.patches), 'patch', 'patches')}, the closest to the group's "
+        "centre first",
         neurons=_names(slug, layer.name, channels),
         more_neurons=max(0, len(channels) - MOST_NAMES),
         summary=_summary(index, feeds, fed_by),
@@ -175,10 +185,11 @@ def _neuron(index: Index, layer: LayerResult, a: Neuron) -> NeuronView:
         anchor=f"n{a.channel}",
         href=places.neuron(slug, layer.name, a.channel),
         sentence=_neuron_sentence(index, layer, a),
-        facts=_facts(index, a),
+        facts=_facts(a),
         notices=cautions.notices(cautions.of_neuron(index.result.cautions, layer.name, a.channel), slug),
         concept=index.concept(a),
-        concept_note=f"Concept: {min(CARD, len(a.concept))} of {count(len(a.concept), 'patch', 'patches')}, strongest first",
+        concept_note=f"Concept: {min(CARD, len(a.concept))} of {count(len(a.concept), 'patch', 'patches')}, "
+        "strongest first",
         semantic=tuple(_semantic(index, layer, a, g) for g in a.groups),
         core=_core(index, layer, a),
     )
@@ -200,7 +211,7 @@ def _neuron_sentence(index: Index, layer: LayerResult, a: Neuron) -> Prose:
     return (Span(text=number), *named, Span(text=". It stands for more than one thing here (polysemantic)."))
 
 
-def _facts(index: Index, a: Neuron) -> tuple[Fact, ...]:
+def _facts(a: Neuron) -> tuple[Fact, ...]:
     k = len(a.activations)
     facts = [
         Fact(
@@ -209,7 +220,7 @@ def _facts(index: Index, a: Neuron) -> tuple[Fact, ...]:
         )
     ]
     if a.silhouette is not None:
-        facts.append(Fact(label="Silhouette", value=figure(a.silhouette)))
+        facts.append(Fact(label="Silhouette", value=silhouette(a.silhouette)))
     if a.gap_mean is not None and a.gap_max is not None:
         value = f"{percent_fine(a.gap_mean)} mean, {percent_fine(a.gap_max)} worst (n = {k} patches)"
         facts.append(Fact(label="Completeness gap", value=value))

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from neurflow_report.render.view import cautions, fidelity, places
+from neurflow_report.render.view.circuit import LEVEL
 from neurflow_report.render.view.classes import SELECTED, agreements, figures
 from neurflow_report.render.view.index import Index
 from neurflow_report.render.view.pages import (
@@ -24,7 +25,8 @@ from neurflow_report.render.view.terms import terms
 from neurflow_report.render.view.words import count, listing, mean, median, percent, percent_fine
 from neurflow_report.results.records import Manifest, Masking, Run
 
-PAPER = "NeurFlow: Interpreting Neural Networks through Neuron Groups and Functional Interactions. ICLR 2025. arXiv:2502.16105."
+PAPER = "NeurFlow: Interpreting Neural Networks through Neuron Groups and Functional Interactions. ICLR 2025. "
+    "arXiv:2502.16105."
 
 
 def overview_page(indices: Sequence[Index], manifest: Manifest, beside: Mapping[str, str]) -> OverviewPage:
@@ -66,7 +68,8 @@ def _lead(run: Run) -> Prose:
         Span(text=run.model.name, strong=True),
         Span(text=f" when it says {told if len(names) <= 6 else count(len(names), 'class', 'classes')}? "),
         Span(
-            text=f"The circuits below were read off {len(run.layers)} layers with NeurFlow, from the logit down, and tested "
+            text=f"The circuits below were read off {len(run.layers)} layers with NeurFlow, from the logit "
+                "down, and tested "
         ),
         Span(text="by taking neurons away." if run.settings.experiments else "in no experiment yet."),
     )
@@ -77,8 +80,8 @@ def _doubts(indices: Sequence[Index]) -> tuple[Notice, ...]:
     given = [(i.result.name, i.result.slug, i.result.cautions) for i in indices]
     return (
         *((weak,) if weak else ()),
-        *cautions.over_classes(given),
         cautions.untested(indices[0].run.settings.experiments),
+        *cautions.over_classes(given),
     )
 
 
@@ -96,12 +99,12 @@ def _figures(indices: Sequence[Index]) -> tuple[Figure, ...]:
 
 def _null_note(rows: Sequence[Masking]) -> str:
     """Median and range over classes, the null, and in how many classes the test tells the core set apart."""
-    told = sum(m.p_value <= fidelity.LEVEL for m in rows)
+    told = sum(m.p_value <= LEVEL for m in rows)
     low, high = percent(min(m.accuracy for m in rows)), percent(max(m.accuracy for m in rows))
     return (
         f"median of {count(len(rows), 'class', 'classes')} ({low} to {high}) at {rows[0].layer}; before "
         f"{percent(median([m.baseline for m in rows]))}, random sets {percent(median([mean(m.null) for m in rows]))}; "
-        f"told apart from {len(rows[0].null)} random sets in {told} of {len(rows)} (p ≤ {fidelity.LEVEL})"
+        f"told apart from {len(rows[0].null)} random sets in {told} of {len(rows)} (p ≤ {LEVEL})"
     )
 
 
@@ -122,10 +125,11 @@ def _planted(indices: Sequence[Index]) -> tuple[Figure, ...]:
     known = [a for i in indices for _, _, a in agreements(i.result)]
     if not known:
         return ()
-    beyond = sum(a.p_value <= fidelity.LEVEL for a in known)
+    beyond = sum(a.p_value <= LEVEL for a in known)
     note = (
-        f"neuron groups whose patches show one planted part more than random patches do (permutation p ≤ {fidelity.LEVEL}); "
-        f"{fidelity.LEVEL * len(known):.1f} expected by chance"
+        "neuron groups whose patches show one planted part more than random patches do (permutation p ≤ "
+        f"{LEVEL}); "
+        f"{LEVEL * len(known):.1f} expected by chance"
     )
     return (Figure(label="Groups that match a part", value=f"{beyond} of {len(known)}", note=note),)
 
@@ -140,7 +144,7 @@ def _card(index: Index) -> ClassCard:
     )
     part = (
         f", mostly {groups[0].agreement.part}"
-        if groups and groups[0].agreement and groups[0].agreement.p_value <= fidelity.LEVEL
+        if groups and groups[0].agreement and groups[0].agreement.p_value <= LEVEL
         else ""
     )
     kinds = len({c.code for c in result.cautions})

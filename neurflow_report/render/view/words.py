@@ -49,6 +49,11 @@ def figure(value: float) -> str:
     return f"{value:.{digits}f}".replace("-", MINUS)
 
 
+def silhouette(value: float) -> str:
+    """A silhouette, −1..1, with two decimals: "0.41"."""
+    return f"{value:.2f}".replace("-", MINUS)
+
+
 def p_value(p: float) -> str:
     """ "0.048"; "0.0005" where three decimals would hide it."""
     return f"{p:.3f}" if p >= 0.001 else f"{p:.1g}" if p else "0"
