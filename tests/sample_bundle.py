@@ -160,7 +160,7 @@ def _class_result(number: int, entry: ClassEntry, count: int, seed: int, drawn: 
         patches=tuple(boxes[i] for i in used),
         layers=tuple(_shared(rng, number, layer) for layer in layers),
         edges=edges,
-        masking=_masking(rng, layers),
+        masking=_masking(rng, layers, count),
         cautions=_cautions(number, layers),
     )
 
@@ -320,16 +320,16 @@ def _agreement(rng: np.random.Generator, number: int, group: NeuronGroup) -> Par
     return PartAgreement(part=PARTS[int(rng.integers(5))], purity=purity, chance=chance, p_value=p_value, n=n)
 
 
-def _masking(rng: np.random.Generator, layers: tuple[LayerResult, ...]) -> tuple[Masking, ...]:
+def _masking(rng: np.random.Generator, layers: tuple[LayerResult, ...], n: int) -> tuple[Masking, ...]:
     rows = []
     for layer in layers[:-1]:
         for tau in (2, TAU):
             size = max(1, len(layer.neurons) * tau // TAU)
             for mode, middle in (("mask", 0.2), ("retain", 0.9)):
-                null = tuple(float(np.clip(round(50 * v) / 50, 0, 1)) for v in rng.normal(1.1 - middle, 0.08, DRAWS))
-                hits = round(50 * float(np.clip(middle + rng.normal(0, 0.05), 0, 1)))
-                extreme = sum(v <= hits / 50 if mode == "mask" else v >= hits / 50 for v in null)
-                low, high = _wilson(hits, 50)
+                null = tuple(float(np.clip(round(n * v) / n, 0, 1)) for v in rng.normal(1.1 - middle, 0.08, DRAWS))
+                hits = round(n * float(np.clip(middle + rng.normal(0, 0.05), 0, 1)))
+                extreme = sum(v <= hits / n if mode == "mask" else v >= hits / n for v in null)
+                low, high = _wilson(hits, n)
                 rows.append(
                     Masking(
                         mode=mode,
@@ -337,9 +337,9 @@ def _masking(rng: np.random.Generator, layers: tuple[LayerResult, ...]) -> tuple
                         tau=tau,
                         size=size,
                         channels=layer.channels,
-                        n=50,
-                        baseline=0.98,
-                        accuracy=hits / 50,
+                        n=n,
+                        baseline=1.0,
+                        accuracy=hits / n,
                         low=low,
                         high=high,
                         null=null,
@@ -370,6 +370,6 @@ def _cautions(number: int, layers: tuple[LayerResult, ...]) -> tuple[Caution, ..
     return (
         Caution(code="dead-neuron", layer="layer1", channel=layers[0].neurons[-1].channel, figure=0, threshold=0),
         Caution(code="saturation", layer="layer1", channel=None, figure=share, threshold=0.5),
-        Caution(code="single-group", layer="layer1", channel=None, figure=1, threshold=2),
+        Caution(code="single-group", layer="layer1", channel=layers[0].neurons[-1].channel, figure=K, threshold=2),
         Caution(code="retain-loses", layer="layer2.0", channel=None, figure=0.46, threshold=0.5),
     )

@@ -14,7 +14,7 @@
   button.className = "theme";
   const show = (theme) => {
     root.dataset.theme = theme;
-    button.textContent = { auto: "Auto", light: "Light", dark: "Dark" }[theme];
+    button.textContent = { auto: "Auto colours", light: "Light", dark: "Dark" }[theme];
     button.setAttribute("aria-label", `Colours: ${button.textContent}. Change`);
   };
   const kept = keep.get();

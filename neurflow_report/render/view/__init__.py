@@ -1,4 +1,4 @@
-"""From a bundle to what a reader sees, before any markup: sorting, rounding, wording, addresses, all as frozen values."""
+"""From a bundle to what a reader sees, before any markup: order, rounding, wording, addresses, as frozen values."""
 
 from __future__ import annotations
 

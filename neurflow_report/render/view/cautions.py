@@ -79,6 +79,18 @@ def of_neuron(cautions: Iterable[Caution], layer: str, channel: int) -> tuple[Ca
     return tuple(c for c in cautions if c.layer == layer and c.channel == channel)
 
 
+def own(cautions: Iterable[Caution]) -> tuple[Notice, ...]:
+    """The cautions of one neuron, at that neuron: without its name."""
+    kinds = [(c, _kind(c.code, True)) for c in cautions]
+    return tuple(
+        Notice(code=c.code, title=kind.title, text=f"{_capital(_measured(c))}. {kind.meaning}") for c, kind in kinds
+    )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def over_classes(classes: Sequence[tuple[str, str, Sequence[Caution]]]) -> tuple[Notice, ...]:
     """One notice a kind of caution over all classes, given as (name, slug, cautions); most widespread first."""
     kinds: dict[tuple[str, bool], dict[str, tuple[str, list[Caution]]]] = {}

@@ -23,8 +23,8 @@ from neurflow_report.render.view.terms import terms
 from neurflow_report.render.view.words import (
     count,
     figure,
-    listing,
     p_value,
+    part_of,
     percent,
     percent_fine,
     signed,
@@ -186,10 +186,9 @@ def _neuron(index: Index, layer: LayerResult, a: Neuron) -> NeuronView:
         href=places.neuron(slug, layer.name, a.channel),
         sentence=_neuron_sentence(index, layer, a),
         facts=_facts(a),
-        notices=cautions.notices(cautions.of_neuron(index.result.cautions, layer.name, a.channel), slug),
+        notices=cautions.own(cautions.of_neuron(index.result.cautions, layer.name, a.channel)),
         concept=index.concept(a),
-        concept_note=f"Concept: {min(CARD, len(a.concept))} of {count(len(a.concept), 'patch', 'patches')}, "
-        "strongest first",
+        concept_note=f"Concept: {part_of(min(CARD, len(a.concept)), len(a.concept), 'patch', 'patches')}, strongest first",
         semantic=tuple(_semantic(index, layer, a, g) for g in a.groups),
         core=_core(index, layer, a),
     )
@@ -232,13 +231,12 @@ def _facts(a: Neuron) -> tuple[Fact, ...]:
 def _semantic(index: Index, layer: LayerResult, a: Neuron, g: SemanticGroup) -> SemanticView:
     number = index.memberships.get((layer.name, a.channel), {}).get(g.index)
     link = places.group(index.result.slug, layer.name, number) if number else ""
-    patches = count(len(g.patches), "patch", "patches")
     shown = min(CARD, len(g.patches))
     return SemanticView(
         name=f"Semantic group {g.index}",
         anchor=f"n{a.channel}-{g.index}",
         mosaic=index.semantic(a, g.index, g.patches),
-        note=f"{shown} of {patches}, mean activation {figure(g.activation)}",
+        note=f"{part_of(shown, len(g.patches), 'patch', 'patches')}, mean activation {figure(g.activation)}",
         group=(Span(text="in "), Span(text=f"G{number}", href=link)) if number else (),
     )
 
@@ -257,9 +255,8 @@ def _core(index: Index, layer: LayerResult, a: Neuron) -> Table | None:
         )
         for c in a.core
     )
-    names = listing([f"{g.index}" for g in a.groups])
     return Table(
-        caption=f"Core concept neurons of n{a.channel}, at {below.name}: score, and w in semantic group {names}",
+        caption=f"Core concept neurons at {below.name}",
         columns=(
             Column(label="Neuron"),
             Column(label="Score", numeric=True),

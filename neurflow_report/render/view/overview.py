@@ -25,8 +25,10 @@ from neurflow_report.render.view.terms import terms
 from neurflow_report.render.view.words import count, listing, mean, median, percent, percent_fine
 from neurflow_report.results.records import Manifest, Masking, Run
 
-PAPER = "NeurFlow: Interpreting Neural Networks through Neuron Groups and Functional Interactions. ICLR 2025. "
+PAPER = (
+    "NeurFlow: Interpreting Neural Networks through Neuron Groups and Functional Interactions. ICLR 2025. "
     "arXiv:2502.16105."
+)
 
 
 def overview_page(indices: Sequence[Index], manifest: Manifest, beside: Mapping[str, str]) -> OverviewPage:
@@ -51,7 +53,7 @@ def overview_page(indices: Sequence[Index], manifest: Manifest, beside: Mapping[
 
 
 def identity(manifest: Manifest) -> str:
-    """The sha256 over the names and digests of the bundle's files: what this report was made from, without the clock."""
+    """The sha256 over the names and digests of the bundle's files: what the report was made from, without the clock."""
     lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(manifest.files.items()))
     return hashlib.sha256(lines.encode()).hexdigest()
 
@@ -69,7 +71,7 @@ def _lead(run: Run) -> Prose:
         Span(text=f" when it says {told if len(names) <= 6 else count(len(names), 'class', 'classes')}? "),
         Span(
             text=f"The circuits below were read off {len(run.layers)} layers with NeurFlow, from the logit "
-                "down, and tested "
+            "down, and tested "
         ),
         Span(text="by taking neurons away." if run.settings.experiments else "in no experiment yet."),
     )

@@ -98,8 +98,8 @@ def _neuron_edges(i: Index) -> list[list[object]]:
 def _masking(i: Index) -> list[list[object]]:
     return [
         [
-            i.result.name, m.mode, m.layer, m.tau, m.size, m.channels, m.n, m.baseline, m.accuracy, m.low, m.high, m.p_value,
-            " ".join(str(v) for v in m.null),
+            i.result.name, m.mode, m.layer, m.tau, m.size, m.channels, m.n, m.baseline, m.accuracy, m.low, m.high,
+            m.p_value, " ".join(str(v) for v in m.null),
         ]
         for m in i.masking
     ]  # fmt: skip

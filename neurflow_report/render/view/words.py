@@ -64,6 +64,13 @@ def count(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def part_of(shown: int, whole: int, one: str, many: str = "") -> str:
+    """ "9 of 23 patches", "all 5 patches", "the only patch"."""
+    if shown < whole:
+        return f"{shown:,} of {count(whole, one, many)}"
+    return f"the only {one}" if whole == 1 else f"all {count(whole, one, many)}"
+
+
 def listing(words: Sequence[str]) -> str:
     """ "a", "a and b", "a, b and c"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
