@@ -1,4 +1,4 @@
-"""Open a torchvision data set by its class name: class names, labels, and a picture by number. Nothing is downloaded."""
+"""Open a torchvision data set by its class name: class names, labels, and pictures by number. Nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torchvision
 from PIL import Image
 
 from neurflow_report.errors import InputError, did_you_mean
-from neurflow_report.images.pictures import UnreadablePicture, plain
+from neurflow_report.images.pictures import PictureError, plain
 
 Opened = tuple[tuple[str, ...], list[int], Callable[[int], Image.Image]]
 _IDX_FAMILY = ("MNIST", "FashionMNIST", "KMNIST")
@@ -31,10 +31,7 @@ def open_dataset(*, name: str, root: Path, split: str) -> Opened:
     """
     kind = _dataset_class(name)
     folder = _idx_folder(name, root)
-    if folder is not None:
-        dataset = _open_idx(kind, name, folder, split)
-    else:
-        dataset = _construct(kind, name, root, split)
+    dataset = _open_idx(kind, name, folder, split) if folder else _construct(kind, name, root, split)
     labels = _labels(dataset)
     return _class_names(dataset, labels), labels, lambda number: _picture(dataset, number)
 
@@ -135,7 +132,7 @@ def _picture(dataset: Any, number: int) -> Image.Image:
     try:
         picture = dataset[number][0]
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UnreadablePicture(f"damaged: {type(error).__name__}") from error
+        raise PictureError(f"damaged: {type(error).__name__}") from error
     if not isinstance(picture, Image.Image):
-        raise UnreadablePicture(f"a {type(picture).__name__}, not a picture")
+        raise PictureError(f"a {type(picture).__name__}, not a picture")
     return plain(picture)

@@ -17,14 +17,14 @@ MOST_PIXELS = 89_000_000
 """Pictures with more are refused: they may be decompression bombs."""
 
 
-class UnreadablePicture(Exception):
+class PictureError(Exception):
     """A picture that cannot be used. The text is the reason; it names no path."""
 
 
 def decode(data: bytes) -> Image.Image:
-    """The picture in `data`, mode RGB or L. Errors: UnreadablePicture."""
+    """The picture in `data`, mode RGB or L. Errors: PictureError."""
     if not data:
-        raise UnreadablePicture("the file is empty")
+        raise PictureError("the file is empty")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -33,17 +33,17 @@ def decode(data: bytes) -> Image.Image:
             picture.load()
             return plain(ImageOps.exif_transpose(picture))
     except UnidentifiedImageError as error:
-        raise UnreadablePicture("not a picture in a known format") from error
+        raise PictureError("not a picture in a known format") from error
     except Image.DecompressionBombError as error:
-        raise UnreadablePicture(f"more than {MOST_PIXELS // 10**6} million pixels") from error
+        raise PictureError(f"more than {MOST_PIXELS // 10**6} million pixels") from error
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, MemoryError) as error:
-        raise UnreadablePicture(f"damaged: {_reason(error)}") from error
+        raise PictureError(f"damaged: {_reason(error)}") from error
 
 
 def _check_size(picture: Image.Image) -> None:
     if picture.width * picture.height > MOST_PIXELS:
         text = f"{picture.width}×{picture.height} pixels, more than {MOST_PIXELS // 10**6} million"
-        raise UnreadablePicture(text)
+        raise PictureError(text)
 
 
 def _reason(error: Exception) -> str:
@@ -52,13 +52,13 @@ def _reason(error: Exception) -> str:
 
 
 def plain(picture: Image.Image) -> Image.Image:
-    """`picture` as RGB or L. Errors: UnreadablePicture for floating-point pictures, which have no known range."""
+    """`picture` as RGB or L. Errors: PictureError for floating-point pictures, which have no known range."""
     if picture.mode in {"RGB", "L"}:
         return picture
     if picture.mode == "1":
         return picture.convert("L")
     if picture.mode == "F":
-        raise UnreadablePicture("a floating-point picture, which has no known range")
+        raise PictureError("a floating-point picture, which has no known range")
     if picture.mode.startswith("I"):
         values = np.asarray(picture).astype(np.int64)
         return Image.fromarray(np.clip(np.round(values / 257), 0, 255).astype(np.uint8))

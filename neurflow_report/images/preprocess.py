@@ -14,7 +14,7 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as F
 
-from neurflow_report.images.pictures import MOST_PIXELS, UnreadablePicture
+from neurflow_report.images.pictures import MOST_PIXELS, PictureError
 from neurflow_report.results.records import Preprocess, Region
 
 
@@ -22,12 +22,12 @@ def to_input(picture: Image.Image, preprocess: Preprocess) -> tuple[Tensor, Regi
     """The input, (channels, S, S) float32, and the region of `picture` that it shows, in the picture's pixels.
 
     The region is larger than the picture, with negative left or top, where the picture is smaller than the crop.
-    Errors: UnreadablePicture where resizing would make a picture too large (very elongated ones).
+    Errors: PictureError where resizing would make a picture too large (very elongated ones).
     """
     wanted = picture.convert("RGB" if preprocess.channels == 3 else "L")
     width, height = resized_size(picture.size, preprocess.resize)
     if width * height > MOST_PIXELS:
-        raise UnreadablePicture(f"{picture.width}×{picture.height} pixels, too elongated to resize")
+        raise PictureError(f"{picture.width}×{picture.height} pixels, too elongated to resize")
     if preprocess.resize is not None:
         mode = InterpolationMode(preprocess.interpolation)
         wanted = F.resize(wanted, [preprocess.resize], interpolation=mode, antialias=preprocess.antialias)
@@ -51,8 +51,8 @@ def region_of(size: tuple[int, int], preprocess: Preprocess) -> Region:
     """The rectangle of a picture of `size` (width, height) that the network sees, in the picture's pixels."""
     scaled = resized_size(size, preprocess.resize)
     left, top = (_crop_start(side, preprocess.size) for side in scaled)
-    x, y = size[0] / scaled[0], size[1] / scaled[1]
-    return Region(left=left * x, top=top * y, width=preprocess.size * x, height=preprocess.size * y)
+    width, height = (preprocess.size * size[axis] / scaled[axis] for axis in (0, 1))
+    return Region(left=left * size[0] / scaled[0], top=top * size[1] / scaled[1], width=width, height=height)
 
 
 def _crop_start(side: int, crop: int) -> int:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from neurflow_report.errors import InputError
-from neurflow_report.images.pictures import UnreadablePicture, decode
+from neurflow_report.images.pictures import PictureError, decode
 from neurflow_report.results.records import Skipped
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"})
@@ -25,7 +25,7 @@ _ROOT = ("data", "root")
 @dataclass(frozen=True, kw_only=True)
 class Item:
     """One picture: `name` within its source, `label` the index of its class in the source, `open` its picture (RGB or
-    L; raises UnreadablePicture). `data` gives the original file's bytes, `parts` the demo's masks by part name."""
+    L; raises PictureError). `data` gives the original file's bytes, `parts` the demo's masks by part name."""
 
     name: str
     label: int | None
@@ -59,16 +59,14 @@ def open_source(*, source: str, name: str | None, root: Path | None, split: str 
         raise InputError("data-missing", f"the data folder {root.name!r} {what}", hint=hint, path=_ROOT)
     if source == "folder":
         return _folder(root)
-    from neurflow_report.images.datasets import open_dataset
-
-    return _dataset(name or "", root, split, open_dataset)
+    return _dataset(name or "", root, split)
 
 
 def read(item: Item) -> Image.Image | Skipped:
     """The item's picture, or its name and why it cannot be used."""
     try:
         return item.open()
-    except UnreadablePicture as error:
+    except PictureError as error:
         return Skipped(name=item.name, reason=str(error))
 
 
@@ -108,13 +106,13 @@ def _open_file(path: Path) -> Image.Image:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UnreadablePicture(f"cannot be read: {error.strerror or type(error).__name__}") from error
+        raise PictureError(f"cannot be read: {error.strerror or type(error).__name__}") from error
     return decode(data)
 
 
-def _dataset(
-    name: str, root: Path, split: str, open_dataset: Callable[..., tuple[tuple[str, ...], list[int], Callable[[int], Image.Image]]]
-) -> Source:  # fmt: skip
+def _dataset(name: str, root: Path, split: str) -> Source:
+    from neurflow_report.images.datasets import open_dataset
+
     classes, labels, picture = open_dataset(name=name, root=root, split=split)
     if not labels:
         raise InputError("data-empty", f"the data set {name} holds no picture in split {split!r}", path=_ROOT)

@@ -1,0 +1,191 @@
+"""Choose the pictures that count for each class (METHOD §1): those predicted as it, labelled as it, or both.
+
+A class's candidates are its own pictures first, then all others, both in the source's order; its pictures are the first
+`limit` candidates that count. What is chosen for a class so never depends on which other classes are examined.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from neurflow_report.errors import InputError
+from neurflow_report.images.classes import ClassTarget
+from neurflow_report.images.pictures import PictureError
+from neurflow_report.images.preprocess import region_of, to_input
+from neurflow_report.images.sources import Item, Source
+from neurflow_report.results.records import Preprocess, Region, Skipped
+
+Predict = Callable[[Tensor], NDArray[np.int64]]
+"""(N, C, S, S) float32 → the class with the largest logit, (N,)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """A picture of a class. `predicted` is a logit, `label` a class of the source; `size` (width, height) in pixels;
+    `sha256` is over the original file's bytes, or over mode, size and pixels where there is no file."""
+
+    item: Item
+    label: int | None
+    predicted: int
+    size: tuple[int, int]
+    region: Region
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The pictures of each class, in the order of the targets; how many pictures were looked at, and those that could
+    not be used, in the source's order."""
+
+    classes: tuple[tuple[Chosen, ...], ...]
+    pool: int
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(kw_only=True)
+class _Looker:
+    """Predicts pictures in batches, each only once. `seen` holds a prediction, or why there is none, per item."""
+
+    source: Source
+    predict: Predict
+    preprocess: Preprocess
+    batch: int
+    on_batch: Callable[[int], None]
+    seen: dict[int, int | Skipped] = field(default_factory=dict)
+
+    def predictions(self, numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """(item number, predicted logit) in the order of `numbers`, unusable ones left out; a batch ahead at most."""
+        for start in range(0, len(numbers), self.batch):
+            some = numbers[start : start + self.batch]
+            self._look([n for n in some if n not in self.seen])
+            for number in some:
+                predicted = self.seen[number]
+                if isinstance(predicted, int):
+                    yield number, predicted
+
+    def _look(self, numbers: Sequence[int]) -> None:
+        inputs: dict[int, Tensor] = {}
+        for number in numbers:
+            item = self.source.items[number]
+            try:
+                inputs[number] = to_input(item.open(), self.preprocess)[0]
+            except PictureError as error:
+                self.seen[number] = Skipped(name=item.name, reason=str(error))
+        if inputs:
+            predicted = self.predict(torch.stack(list(inputs.values())))
+            self.seen.update({n: int(p) for n, p in zip(inputs, predicted, strict=True)})
+        if numbers:
+            self.on_batch(len(numbers))
+
+
+def _unheard(_rows: int) -> None:
+    """Nobody follows the progress."""
+
+
+def choose(
+    source: Source,
+    targets: Sequence[ClassTarget],
+    predict: Predict,
+    preprocess: Preprocess,
+    *,
+    select: Literal["predicted", "labelled", "correct"] = "predicted",
+    limit: int = 50,
+    pool: Literal["all", "class"] = "all",
+    batch: int = 64,
+    on_batch: Callable[[int], None] = _unheard,
+) -> Choice:
+    """The first `limit` pictures that count for each target; looking stops as soon as a class has enough.
+
+    Args: select: what counts; pool: whether predicted pictures are also looked for outside the class's own; batch:
+    pictures a call of `predict`; on_batch: told how many pictures were looked at, after each batch.
+    Errors: class-empty (path data.root) where the data has the class but no picture of it, or pictures of its own are
+    needed and the data does not have the class (path ("classes", i)); too-few-images (the same path) where none counts,
+    with how many were looked at. METHOD §1.
+    """
+    looker = _Looker(source=source, predict=predict, preprocess=preprocess, batch=batch, on_batch=on_batch)
+    chosen = []
+    for i, target in enumerate(targets):
+        own = [n for n, item in enumerate(source.items) if target.label is not None and item.label == target.label]
+        others = select == "predicted" and pool == "all"
+        if not own and (target.label is not None or not others):
+            raise _empty(source, target, i)
+        candidates = [*own, *sorted(set(range(len(source.items))) - set(own))] if others else own
+        found = _first(looker, candidates, target, select, limit)
+        if not found:
+            raise _none(target, select, [looker.seen[n] for n in candidates if n in looker.seen], i)
+        chosen.append(tuple(_chosen(source.items[n], p, preprocess) for n, p in found))
+    skipped = tuple(s for _, s in sorted(looker.seen.items()) if isinstance(s, Skipped))
+    return Choice(classes=tuple(chosen), pool=len(looker.seen), skipped=skipped)
+
+
+def _first(
+    looker: _Looker, candidates: Sequence[int], target: ClassTarget, select: str, limit: int
+) -> list[tuple[int, int]]:
+    """The first `limit` candidates that count, with their predictions."""
+    found: list[tuple[int, int]] = []
+    for number, predicted in looker.predictions(candidates):
+        if select == "labelled" or predicted == target.index:
+            found.append((number, predicted))
+            if len(found) == limit:
+                break
+    return found
+
+
+def _empty(source: Source, target: ClassTarget, i: int) -> InputError:
+    if target.label is not None:
+        folder = source.class_names[target.label]
+        message = f"class {target.name!r} has no picture: {folder!r} in {source.name!r} holds none"
+        hint = "add pictures of the class, or take it out of `classes`"
+        return InputError("class-empty", message, hint=hint, path=("data", "root"))
+    message = f"class {target.name!r} (logit {target.index}) has no picture: {source.name!r} has no such class"
+    hint = "use select: predicted with pool: all, or a data set that has the class"
+    return InputError("class-empty", message, hint=hint, path=("classes", i))
+
+
+def _none(target: ClassTarget, select: str, seen: Sequence[int | Skipped], i: int) -> InputError:
+    unusable = sum(isinstance(s, Skipped) for s in seen)
+    rest = f" ({unusable} could not be read)" if unusable else ""
+    how = {"predicted": "predicted as it", "labelled": "usable", "correct": "labelled and predicted as it"}[select]
+    message = f"class {target.name!r} (logit {target.index}): of {len(seen)} pictures looked at, 0 are {how}{rest}"
+    hint = "check the weights, the preprocessing and the order of the classes, or use select: labelled"
+    return InputError("too-few-images", message, hint=hint, path=("classes", i))
+
+
+def _chosen(item: Item, predicted: int, preprocess: Preprocess) -> Chosen:
+    picture = item.open()
+    return Chosen(
+        item=item,
+        label=item.label,
+        predicted=predicted,
+        size=picture.size,
+        region=region_of(picture.size, preprocess),
+        sha256=_digest(item, picture),
+    )
+
+
+def _digest(item: Item, picture: Image.Image) -> str:
+    if item.data is not None:
+        return hashlib.sha256(item.data()).hexdigest()
+    head = f"{picture.mode} {picture.width} {picture.height}\0".encode()
+    return hashlib.sha256(head + picture.tobytes()).hexdigest()
+
+
+def load_pixels(chosen: Sequence[Chosen], preprocess: Preprocess) -> Tensor:
+    """The inputs of the chosen pictures, (I, C, S, S) float32, on the CPU."""
+    return torch.stack([to_input(c.item.open(), preprocess)[0] for c in chosen])
+
+
+def choice_digest(choice: Choice) -> str:
+    """sha256, in hex, over the digests of all pictures chosen, in order."""
+    digests = (picture.sha256 for picture in chain.from_iterable(choice.classes))
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()

@@ -1,0 +1,193 @@
+"""Classes are resolved by a clear rule; pictures are chosen in a fixed order, whatever else is examined."""
+
+import hashlib
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from torch import Tensor
+
+from neurflow_report.errors import InputError, InputErrors
+from neurflow_report.images.classes import ClassTarget, class_indices
+from neurflow_report.images.pictures import PictureError
+from neurflow_report.images.select import choice_digest, choose, load_pixels
+from neurflow_report.images.sources import Item, Source
+from neurflow_report.results.records import Preprocess, Skipped
+
+PLAIN = Preprocess(resize=None, size=2, mean=(0.0,), std=(1.0,), channels=1)
+
+
+def damaged() -> Image.Image:
+    raise PictureError("damaged: on purpose")
+
+
+def source_of(pictures: list[tuple[int | None, int | None]], names: tuple[str, ...] = ("ant", "bee", "cat")) -> Source:
+    """(label, what the network will predict; None: cannot be read)."""
+
+    def opener(value: int | None) -> Callable[[], Image.Image]:
+        return damaged if value is None else lambda: Image.new("L", (2, 2), value)
+
+    items = tuple(Item(name=f"p{i}", label=label, open=opener(p)) for i, (label, p) in enumerate(pictures))
+    return Source(name="set", class_names=names, items=items)
+
+
+def predict(batch: Tensor) -> np.ndarray:
+    return (batch[:, 0, 0, 0] * 255).round().long().numpy()
+
+
+def targets(*indices: int) -> tuple[ClassTarget, ...]:
+    return tuple(ClassTarget(index=i, name=("ant", "bee", "cat")[i], label=i) for i in indices)
+
+
+PICTURES: list[tuple[int | None, int | None]] = [
+    (0, 0),
+    (0, 1),
+    (0, None),
+    (0, 0),
+    (1, 1),
+    (1, 0),
+    (2, 2),
+    (2, 0),
+    (2, 1),
+]
+
+
+def names(choice: object) -> list[list[str]]:
+    return [[c.item.name for c in chosen] for chosen in choice.classes]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("select", "pool", "expected"),
+    [
+        ("predicted", "all", [["p0", "p3", "p5", "p7"], ["p4", "p1", "p8"]]),
+        ("predicted", "class", [["p0", "p3"], ["p4"]]),
+        ("labelled", "all", [["p0", "p1", "p3"], ["p4", "p5"]]),
+        ("correct", "all", [["p0", "p3"], ["p4"]]),
+    ],
+)
+def test_what_counts(select: str, pool: str, expected: list[list[str]]) -> None:
+    choice = choose(source_of(PICTURES), targets(0, 1), predict, PLAIN, select=select, pool=pool, batch=2)  # type: ignore[arg-type]
+    assert names(choice) == expected
+    assert choice.skipped == (Skipped(name="p2", reason="damaged: on purpose"),)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.one_of(st.none(), st.integers(0, 2))), min_size=1, max_size=25),
+    st.integers(1, 6),
+    st.integers(1, 9),
+)
+@settings(max_examples=60, deadline=None)
+def test_choice_against_the_definition(pictures: list[tuple[int, int | None]], limit: int, batch: int) -> None:
+    source = source_of(list(pictures))
+    for index in range(3):
+        own = [i for i, (label, _) in enumerate(pictures) if label == index]
+        order = own + [i for i in range(len(pictures)) if i not in own]
+        expected = [f"p{i}" for i in order if pictures[i][1] == index][:limit]
+        if not own or not expected:
+            with pytest.raises(InputError) as caught:
+                choose(source, targets(index), predict, PLAIN, limit=limit, batch=batch)
+            assert caught.value.slug == ("too-few-images" if own else "class-empty")
+        else:
+            assert names(choose(source, targets(index), predict, PLAIN, limit=limit, batch=batch)) == [expected]
+
+
+def test_looking_stops_when_every_class_has_enough() -> None:
+    looked: list[int] = []
+    source = source_of([(0, 0)] * 100 + [(1, 1)] * 100)
+    choice = choose(source, targets(0, 1), predict, PLAIN, limit=5, batch=8, on_batch=looked.append)
+    assert choice.pool == sum(looked) == 16
+    assert names(choice)[1] == [f"p{i}" for i in range(100, 105)]
+
+
+def test_what_is_known_of_a_chosen_picture() -> None:
+    choice = choose(source_of(PICTURES), targets(0), predict, PLAIN, select="labelled")
+    second = choice.classes[0][1]
+    assert (second.label, second.predicted, second.size) == (0, 1, (2, 2))
+    assert second.sha256 == hashlib.sha256(b"L 2 2\0" + bytes([1] * 4)).hexdigest()
+    pixels = load_pixels(choice.classes[0], PLAIN)
+    assert pixels.shape == (3, 1, 2, 2)
+    torch.testing.assert_close(pixels[1], torch.full((1, 2, 2), 1 / 255))
+    assert choice_digest(choice) != choice_digest(choose(source_of(PICTURES), targets(1), predict, PLAIN))
+
+
+def test_no_picture_counts() -> None:
+    with pytest.raises(InputError) as caught:
+        choose(source_of([(0, 1), (0, None), (1, 1)]), targets(1, 0), predict, PLAIN)
+    assert (caught.value.slug, caught.value.path) == ("too-few-images", ("classes", 1))
+    assert caught.value.message == (
+        "class 'ant' (logit 0): of 3 pictures looked at, 0 are predicted as it (1 could not be read)"
+    )
+
+
+def test_an_empty_class_and_one_the_data_lacks() -> None:
+    with pytest.raises(InputError) as caught:
+        choose(source_of([(0, 0), (1, 2)]), targets(2), predict, PLAIN)
+    assert (caught.value.slug, caught.value.path) == ("class-empty", ("data", "root"))
+    assert caught.value.message == "class 'cat' has no picture: 'cat' in 'set' holds none"
+    absent = ClassTarget(index=2, name="cat", label=None)
+    assert names(choose(source_of([(0, 0), (1, 2)]), [absent], predict, PLAIN)) == [["p1"]]
+    with pytest.raises(InputError) as caught:
+        choose(source_of([(0, 0), (1, 2)]), [absent], predict, PLAIN, select="labelled")
+    assert caught.value.message == "class 'cat' (logit 2) has no picture: 'set' has no such class"
+
+
+def resolve(
+    classes: list[str | int], model: list[str] | None, folders: list[str], outputs: int
+) -> list[tuple[int, str, int | None]]:
+    found = class_indices(classes, model_names=model, folder_names=folders, outputs=outputs)
+    return [(t.index, t.name, t.label) for t in found]
+
+
+def test_names_of_the_model_in_any_spelling() -> None:
+    model, folders = ["Samoyed", "great white shark", "bee"], ["bee", "great_white_shark", "n02111889_Samoyed"]
+    assert resolve(["samoyed", "Great_White Shark", 2], model, folders, 3) == [
+        (0, "Samoyed", 2), (1, "great white shark", 1), (2, "bee", 0),
+    ]  # fmt: skip
+    assert resolve(["n02111889_samoyed"], model, folders, 3) == [(0, "Samoyed", 2)]
+
+
+def test_folders_without_model_names_go_by_order() -> None:
+    assert resolve(["n02", 0], None, ["n01", "n02", "n03"], 3) == [(1, "n02", 1), (0, "n01", 0)]
+    assert resolve(["n02"], ["x", "y", "z"], ["n01", "n02", "n03"], 3) == [(1, "y", 1)]
+
+
+def test_some_folders_of_a_large_model_go_by_name() -> None:
+    model = ["ant", "bee", "cat", "dog", "crane", "crane"]
+    assert resolve(["dog", 4, "cat"], model, ["dog", "misc", "ant"], 6) == [
+        (3, "dog", 0), (4, "crane", None), (2, "cat", None),
+    ]  # fmt: skip
+
+
+def problem(classes: list[str | int], model: list[str] | None, folders: list[str], outputs: int) -> InputError:
+    with pytest.raises(InputError) as caught:
+        resolve(classes, model, folders, outputs)
+    return caught.value
+
+
+def test_classes_that_cannot_be_resolved() -> None:
+    error = problem(["ant", "bea"], ["ant", "bee"], ["ant", "bee"], 2)
+    assert (error.slug, error.path) == ("class-unknown", ("classes", 1))
+    assert error.message == "there is no class 'bea'"
+    assert error.hint == "did you mean 'bee'?"
+    error = problem([9], ["ant", "bee"], ["ant", "bee"], 2)
+    assert error.message == "there is no class 9: the network has 2 outputs, 0 to 1"
+    error = problem(["crane"], ["crane", "bee", "crane"], [], 3)
+    assert error.message == "the network has 2 classes named 'crane'"
+    assert error.hint == "write the logit instead: 0 or 2"
+    error = problem(["misc"], None, ["misc", "more"], 6)
+    assert (error.slug, error.path) == ("classes-mismatch", ("classes", 0))
+    assert error.message == (
+        "it cannot be told which of the network's 6 outputs is the data's class 'misc': the data has 2 classes"
+    )
+    error = problem(["bee", 1], ["ant", "bee"], [], 2)
+    assert error.message == "classes names logit 1 twice, the second time as 1"
+
+
+def test_all_errors_are_told_at_once() -> None:
+    error = problem(["x", "ant", 7], ["ant", "bee"], ["ant", "bee"], 2)
+    assert isinstance(error, InputErrors)
+    assert [e.path for e in error.problems()] == [("classes", 0), ("classes", 2)]
