@@ -12,7 +12,9 @@ r, the vector that groups are made from, is the activation of the layer below; t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -29,6 +31,13 @@ Floats = NDArray[np.floating]
 Indices = NDArray[np.int64]
 Activations = Callable[[int, Indices], Tensor]
 """The full activation of a layer (by its number) on patches (by their indices)."""
+
+
+class Counter(Protocol):
+    """Who counts the targets done."""
+
+    def advance(self, n: int = 1) -> None:
+        """`n` more targets are done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,41 +68,46 @@ def find_neurons(
     means: Sequence[Floats],
     logit: int,
     activations: Activations,
-    on_layer: Callable[[str, int], Callable[[int], None]],
+    stage: Callable[[str, int], AbstractContextManager[Counter]],
 ) -> tuple[tuple[Neuron, ...], ...]:
     """The core neurons of every layer, input → output; the last layer's is the logit alone.
 
     Args: layers: names; hops: hops[i] leads from layer i to i+1; means: a (P, C) array of φ a layer; logit: channel of
-    the last layer; on_layer: told a layer's name and target count, returns what is told the targets done.
+    the last layer; stage: told a layer's name and target count, it follows the targets done.
     Raises: RunError not-finite when an attribution is NaN or infinite.
     """
     core = np.array([logit], dtype=np.int64)
     found: list[tuple[Neuron, ...]] = []
     for number in range(len(layers) - 1, -1, -1):
-        done = on_layer(layers[number], len(core))
-        below = max(number - 1, 0)
-        neurons: list[Neuron] = []
-        for part in _portions(core, max(1, hops[below].rows // search.k)):
-            wanted = concepts(means[number], part, search.k)
-            scored = _attribute(search, hops[below], below, part, wanted, activations) if number else None
-            if scored is not None and not bool(torch.isfinite(scored.values).all()):
-                raise RunError("not-finite", f"an attribution of layer {layers[number]} is NaN or infinite")
-            neurons += [
-                _neuron(
-                    search,
-                    layers[number],
-                    int(c),
-                    means[number][:, c],
-                    wanted[i],
-                    means[below],
-                    _rows(scored, i, search.k),
-                )
-                for i, c in enumerate(part)
-            ]
-            done(len(part))
+        with stage(layers[number], len(core)) as counter:
+            neurons = _layer_neurons(search, layers, hops, means, number, core, activations, counter)
         found.append(tuple(neurons))
         core = np.array(sorted({s.channel for n in neurons for s in n.core}), dtype=np.int64)
     return tuple(reversed(found))
+
+
+def _layer_neurons(
+    search: Search,
+    layers: Sequence[str],
+    hops: Sequence[Hop],
+    means: Sequence[Floats],
+    number: int,
+    core: Indices,
+    activations: Activations,
+    counter: Counter,
+) -> list[Neuron]:
+    """The records of all targets `core` of one layer."""
+    below, neurons = max(number - 1, 0), []
+    for part in _portions(core, max(1, hops[below].rows // search.k)):
+        wanted = concepts(means[number], part, search.k)
+        scored = _attribute(search, hops[below], below, part, wanted, activations) if number else None
+        if scored is not None and not bool(torch.isfinite(scored.values).all()):
+            raise RunError("not-finite", f"an attribution of layer {layers[number]!r} is NaN or infinite")
+        for i, channel in enumerate(part):
+            phi, mine = means[number][:, channel], _rows(scored, i, search.k)
+            neurons.append(_neuron(search, layers[number], int(channel), phi, wanted[i], means[below], mine))
+        counter.advance(len(part))
+    return neurons
 
 
 def _portions(core: Indices, size: int) -> list[Indices]:

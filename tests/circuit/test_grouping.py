@@ -28,7 +28,9 @@ def as_sets(labels):
 )
 def test_equals_scikit_learn(seed, count, width, most, blobs):
     random = np.random.default_rng(seed)
-    vectors = random.normal(size=(count, width)) + 4 * random.normal(size=(blobs, width))[random.integers(blobs, size=count)]
+    vectors = (
+        random.normal(size=(count, width)) + 4 * random.normal(size=(blobs, width))[random.integers(blobs, size=count)]
+    )
     n, labels, score = naive(vectors, most)
     found = partition(vectors, most)
     assert found.count == n

@@ -45,7 +45,9 @@ def test_group_edge_is_the_mean_over_semantic_groups_and_counts_a_neuron_once():
 
 
 def test_shares_hand_down_absolute_weight():
-    assert shares(np.array([0.75, 0.25]), np.array([[0.2, -0.6], [0.8, 0.0]])).tolist() == pytest.approx([0.4375, 0.5625])
+    assert shares(np.array([0.75, 0.25]), np.array([[0.2, -0.6], [0.8, 0.0]])).tolist() == pytest.approx(
+        [0.4375, 0.5625]
+    )
 
 
 def test_shares_without_any_weight_are_equal():

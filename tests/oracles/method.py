@@ -24,18 +24,29 @@ class OracleNeuron:
     weights: list[dict[int, float]]  # per group: core channel → w
 
 
+class Enough(Exception):  # noqa: N818
+    """The layer that was asked for has been seen: the rest of the pass is not needed."""
+
+
 def hooked(model, layer, pixels, *, replace=None):
     """The output of `layer` for `pixels`; with `replace=(below, value)` the output of `below` is `value` instead."""
     modules, seen = dict(model.named_modules()), {}
-    handles = [modules[layer].register_forward_hook(lambda _m, _i, out: seen.update(out=out))]
+
+    def see(_module, _inputs, out):
+        seen["out"] = out
+        raise Enough
+
+    handles = [modules[layer].register_forward_hook(see)]
     if replace is not None:
         handles.append(modules[replace[0]].register_forward_hook(lambda _m, _i, _o: replace[1]))
     try:
         model(pixels)
+    except Enough:
+        return seen["out"]
     finally:
         for handle in handles:
             handle.remove()
-    return seen["out"].clone()
+    raise AssertionError(layer)
 
 
 def mean_over_space(out):
@@ -47,12 +58,11 @@ def integrated_gradients(model, layer, below, channel, patch, nodes):
     with torch.no_grad():
         A = hooked(model, below, patch)
     x, w = np.polynomial.legendre.leggauss(nodes)
-    total = torch.zeros_like(A)
-    for node, weight in zip((x + 1) / 2, w / 2, strict=True):
-        point = (A * node).requires_grad_()
-        phi = mean_over_space(hooked(model, layer, patch, replace=(below, point)))[0, channel]
-        total += weight * torch.autograd.grad(phi, point)[0]
-    T = A * total
+    nodes, weights = torch.as_tensor((x + 1) / 2), torch.as_tensor(w / 2)
+    point = (A * nodes.view(-1, *[1] * (A.dim() - 1))).requires_grad_()
+    phi = mean_over_space(hooked(model, layer, patch, replace=(below, point)))[:, channel]
+    gradient = torch.autograd.grad(phi.sum(), point)[0]
+    T = A * (weights.view(-1, *[1] * (A.dim() - 1)) * gradient).sum(0, keepdim=True)
     with torch.no_grad():
         ends = [mean_over_space(hooked(model, layer, patch, replace=(below, a)))[0, channel] for a in (A, A * 0)]
     T = T.flatten(2).sum(2) if T.dim() == 4 else T
@@ -86,7 +96,9 @@ def neurons(model, layers, patches, logit, *, k, tau, max_semantic, nodes):
             concept = top(means[layer][:, a].tolist(), k)
             T, core = None, []
             if number:
-                T = np.stack([integrated_gradients(model, layer, below, a, patches[v : v + 1], nodes)[0] for v in concept])
+                T = np.stack(
+                    [integrated_gradients(model, layer, below, a, patches[v : v + 1], nodes)[0] for v in concept]
+                )
                 score = np.abs(T).mean(0)
                 core = [i for i in top(score.tolist(), tau) if score[i] > 0]
             rows = clusters(means[below][concept], max_semantic)

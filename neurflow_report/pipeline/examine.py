@@ -1,0 +1,180 @@
+"""One class from its pictures to its record: φ of all patches, the circuit, F1, the failure signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from neurflow_report.circuit.attribution import Quadrature
+from neurflow_report.circuit.search import Hop, Search, find_neurons
+from neurflow_report.circuit.wiring import wire
+from neurflow_report.errors import InputError
+from neurflow_report.fidelity.cautions import cautions
+from neurflow_report.fidelity.masking import masking
+from neurflow_report.images.patches import PatchGrid, crops
+from neurflow_report.network.ablate import masked_logits
+from neurflow_report.network.cut import Segments
+from neurflow_report.network.forward import activations, batch_rows, layer_means
+from neurflow_report.pipeline.progress import Progress
+from neurflow_report.results.records import Caution, GroupEdge, LayerResult, Masking, Neuron
+from neurflow_report.spec.schema import Spec
+
+Means = tuple[NDArray[Any], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """A network at its cuts, ready for any class: what all classes share.
+
+    `forward_rows`: the most pictures a forward pass; `hop_rows[i]`: the most rows with gradients through stages[i].
+    """
+
+    segments: Segments
+    grid: PatchGrid
+    forward_rows: int
+    hop_rows: tuple[int, ...]
+
+    @classmethod
+    def set_up(cls, segments: Segments, grid: PatchGrid, memory: int, example: Tensor) -> Bench:
+        """Measure how many rows fit into `memory` bytes. Raises InputError out-of-memory when not even one does."""
+        hops = range(len(segments.stages))
+        return cls(
+            segments=segments,
+            grid=grid,
+            forward_rows=batch_rows(segments, memory, example),
+            hop_rows=tuple(batch_rows(segments, memory, example, stage=i, gradients=True) for i in hops),
+        )
+
+    def hops(self) -> tuple[Hop, ...]:
+        """The steps of the recursion, lowest first."""
+        axis = self.segments.feature_axis
+        return tuple(
+            Hop(segment=stage, axis=axis(i), out_axis=axis(i + 1), rows=self.hop_rows[i])
+            for i, stage in enumerate(self.segments.stages)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What the method and the experiments say of one class."""
+
+    layers: tuple[LayerResult, ...]
+    edges: tuple[GroupEdge, ...]
+    masking: tuple[Masking, ...]
+    cautions: tuple[Caution, ...]
+    candidates: int
+
+
+def examine(bench: Bench, spec: Spec, pixels: Tensor, *, logit: int, name: str, progress: Progress) -> Findings:
+    """Run METHOD §§1–3 and F1 for one class.
+
+    Args: pixels: the class's pictures as inputs, (I, C, S, S); logit: its output's index; name: for the progress.
+    Raises: InputError too-few-patches; RunError not-finite.
+    """
+    candidates = len(pixels) * bench.grid.per_image
+    check_patches(name, len(pixels), candidates, spec.concept.k)
+    with progress.stage(f"{name}: patches", candidates) as step:
+        means = layer_means(bench.segments, patch_batches(bench, pixels), total=candidates, on_batch=step.advance)
+    neurons = _search(bench, spec, pixels, means, logit, name, progress)
+    layers, edges = wire([info.name for info in bench.segments.layers], neurons, means, spec.groups.max_neuron)
+    tests = _masking(bench, spec, pixels, neurons, logit, name, progress)
+    return Findings(
+        layers=layers,
+        edges=edges,
+        masking=tests,
+        cautions=cautions(
+            layers, tests, pictures=len(pixels), limit=spec.data.limit, tolerance=spec.attribution.tolerance
+        ),
+        candidates=candidates,
+    )
+
+
+def check_patches(name: str, pictures: int, candidates: int, k: int) -> None:
+    """Raises InputError too-few-patches where a class's pictures give fewer than k patches."""
+    if candidates < k:
+        raise InputError(
+            "too-few-patches",
+            f"class {name!r} has {candidates} patches from {pictures} pictures, and a concept needs k = {k}",
+            hint=f"set concept.k to at most {candidates}, or give more pictures, scales or a smaller stride",
+            path=("concept", "k"),
+        )
+
+
+def patch_batches(bench: Bench, pixels: Tensor) -> Iterator[Tensor]:
+    """All patches of the pictures in their fixed order, as many at a time as fit the memory."""
+    count = len(pixels) * bench.grid.per_image
+    for first in range(0, count, bench.forward_rows):
+        yield crops(pixels, np.arange(first, min(first + bench.forward_rows, count)), bench.grid)
+
+
+def _search(
+    bench: Bench, spec: Spec, pixels: Tensor, means: Means, logit: int, name: str, progress: Progress
+) -> tuple[tuple[Neuron, ...], ...]:
+    def full(layer: int, patches: NDArray[np.int64]) -> Tensor:
+        parts = np.array_split(patches, -(-len(patches) // bench.forward_rows))
+        return torch.cat([activations(bench.segments, layer, crops(pixels, part, bench.grid)) for part in parts])
+
+    search = Search(
+        k=spec.concept.k,
+        tau=spec.core.tau,
+        max_semantic=spec.groups.max_semantic,
+        quadrature=Quadrature(
+            nodes=spec.attribution.nodes, max_nodes=spec.attribution.max_nodes, tolerance=spec.attribution.tolerance
+        ),
+    )
+    return find_neurons(
+        search,
+        layers=[info.name for info in bench.segments.layers],
+        hops=bench.hops(),
+        means=means,
+        logit=logit,
+        activations=full,
+        stage=lambda layer, targets: progress.stage(f"{name}: neurons of {layer}", targets),
+    )
+
+
+def _masking(
+    bench: Bench,
+    spec: Spec,
+    pixels: Tensor,
+    neurons: Sequence[Sequence[Neuron]],
+    logit: int,
+    name: str,
+    progress: Progress,
+) -> tuple[Masking, ...]:
+    if "masking" not in spec.fidelity.experiments:
+        return ()
+    layers = bench.segments.layers
+    taus = spec.fidelity.taus or (spec.core.tau,)
+    with progress.stage(f"{name}: masking", len(taus) * (len(layers) - 1)) as step:
+        return masking(
+            layers=[info.name for info in layers],
+            neurons=neurons,
+            channels=[info.channels for info in layers],
+            target=logit,
+            taus=taus,
+            draws=spec.fidelity.draws,
+            seed=spec.runtime.seed,
+            predictions=_predictions(bench, pixels, step.advance),
+        )
+
+
+def _predictions(bench: Bench, pixels: Tensor, done: Callable[[], None]) -> Callable[[int, Tensor], NDArray[np.int64]]:
+    """Class predicted under each mask (M, N), a few pictures at a time."""
+
+    def predict(layer: int, keep: Tensor) -> NDArray[np.int64]:
+        parts = []
+        for part in torch.split(pixels, bench.forward_rows):
+            full = activations(bench.segments, layer, part)
+            logits = masked_logits(bench.segments, layer, full, keep, rows_per_batch=bench.forward_rows)
+            parts.append(logits.argmax(dim=2).cpu().numpy())
+        done()
+        return np.concatenate(parts, axis=1)
+
+    return predict

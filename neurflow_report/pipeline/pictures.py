@@ -1,0 +1,31 @@
+"""The pictures that a bundle keeps: the region of the original that the model saw, once each, in its own colours."""
+
+from __future__ import annotations
+
+import hashlib
+from io import BytesIO
+
+from PIL import Image
+
+from neurflow_report.images.preprocess import region_picture
+from neurflow_report.images.select import Chosen
+
+MOST = 1024
+"""Longest side kept, in pixels."""
+LOSSLESS = 128
+"""Pictures up to this side are kept as PNG, larger ones as JPEG (quality 92)."""
+
+
+def region_bytes(chosen: Chosen) -> tuple[str, bytes]:
+    """File name (from the picture's content) and encoded bytes of the region that the model saw."""
+    picture = region_picture(chosen.item.open(), chosen.region, MOST)
+    suffix, options = ("png", {}) if max(picture.size) <= LOSSLESS else ("jpg", {"quality": 92})
+    data = encode(picture, "PNG" if suffix == "png" else "JPEG", **options)
+    return f"{hashlib.sha256(data).hexdigest()[:16]}.{suffix}", data
+
+
+def encode(picture: Image.Image, form: str, **options: int) -> bytes:
+    """`picture` in an image format, without metadata."""
+    buffer = BytesIO()
+    picture.save(buffer, form, **options)
+    return buffer.getvalue()

@@ -1,0 +1,333 @@
+"""From a spec to a bundle, stage by stage.
+
+1. The network: load it, cut it at the declared layers.
+2. The pictures: open the source, tie its classes to logits, choose those that count.
+3. Each class: patches, circuit, experiments (examine.py); in the demo, agreement with the planted parts.
+4. The bundle, written whole at the end.
+
+Everything that can be checked is checked before the first class is examined.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurflow_report.demo.flowers import DATASET
+from neurflow_report.errors import InputError, ReportError
+from neurflow_report.images.classes import ClassTarget, class_indices
+from neurflow_report.images.patches import PatchGrid
+from neurflow_report.images.select import Choice, Chosen, choice_digest, choose, load_pixels
+from neurflow_report.images.sources import Source, open_source
+from neurflow_report.network.cut import Segments, cut
+from neurflow_report.network.forward import memory_budget
+from neurflow_report.network.load import Network, choose_device, load_network
+from neurflow_report.pipeline.examine import Bench, Findings, check_patches, examine
+from neurflow_report.pipeline.pictures import region_bytes
+from neurflow_report.pipeline.progress import Progress, Step
+from neurflow_report.pipeline.provenance import provenance
+from neurflow_report.pipeline.truth import with_agreement
+from neurflow_report.results.bundle import write_bundle
+from neurflow_report.results.records import (
+    ClassEntry,
+    ClassResult,
+    DataInfo,
+    ModelInfo,
+    Picture,
+    Run,
+    Settings,
+)
+from neurflow_report.spec.load import LoadedSpec, located
+from neurflow_report.spec.schema import Spec
+
+
+def analyze(loaded: LoadedSpec, *, progress: Progress) -> Path:
+    """Run the analysis of a spec and write `<output>/bundle`; → that directory.
+
+    Raises: InputError (exit code 2) with file:line:column where the spec, the model or the data is wrong;
+    RunError where an activation or attribution is not finite.
+    """
+    try:
+        with exact_arithmetic():
+            return _analyze(loaded, _Timed(progress))
+    except ReportError as error:
+        raise located(error, loaded) from error
+
+
+@contextmanager
+def exact_arithmetic() -> Iterator[None]:
+    """Full float32 and deterministic algorithms on any device; what was set before is set again afterwards."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = (
+        matmul.allow_tf32,
+        cudnn.allow_tf32,
+        cudnn.benchmark,
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    matmul.allow_tf32 = cudnn.allow_tf32 = cudnn.benchmark = False
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = before[:3]
+        torch.use_deterministic_algorithms(before[3], warn_only=before[4])
+
+
+@dataclass
+class _Timed:
+    """A progress that also adds up the wall time of each kind of stage (what stands after a class's name)."""
+
+    progress: Progress
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str, total: int | None) -> Iterator[Step]:
+        kind = name.rpartition(": ")[2]
+        begun = time.monotonic()
+        try:
+            with self.progress.stage(name, total) as step:
+                yield step
+        finally:
+            self.seconds[kind] = self.seconds.get(kind, 0.0) + time.monotonic() - begun
+
+
+def _analyze(loaded: LoadedSpec, progress: _Timed) -> Path:
+    spec, base = loaded.spec, loaded.file.resolve().parent
+    output = Path(spec.output)
+    check_writable(output)
+    device = choose_device(spec.runtime.device)
+    with progress.stage("load the network", None):
+        network, segments = _network(spec, base, device)
+    with progress.stage("choose pictures", None) as step:
+        source, targets, choice = _pictures(spec, base, network, segments, step.advance)
+        for skipped in choice.skipped:
+            step.note(f"skipped {skipped.name}: {skipped.reason}")
+    bench = _bench(spec, network, segments, choice, targets)
+    classes, files = [], dict[str, bytes]()
+    for target, chosen, slug in zip(targets, choice.classes, slugs([t.name for t in targets]), strict=True):
+        pixels = load_pixels(chosen, network.preprocess).to(device, segments.dtype)
+        found = examine(bench, spec, pixels, logit=target.index, name=target.name, progress=progress)
+        found = with_agreement(found, bench.grid, [c.item for c in chosen], part_names(spec), spec.runtime.seed)
+        record, pictures = _class_result(bench, network, source, target, slug, chosen, found)
+        classes.append(record)
+        files |= pictures
+    run = _run(spec, network, segments, source, choice, classes)
+    with progress.stage("write the bundle", None):
+        write_bundle(
+            output / "bundle",
+            run=run,
+            classes=classes,
+            provenance=provenance(loaded, device=device, seconds=progress.seconds),
+            pictures=files,
+        )
+    return output / "bundle"
+
+
+def check_writable(output: Path) -> None:
+    """Raises InputError output-unwritable unless the output folder is there, or can be made, and takes a file."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output):
+            pass
+    except OSError as error:
+        raise InputError(
+            "output-unwritable",
+            f"the output folder {output} cannot be written: {error.strerror}",
+            hint="name a folder that you may write to",
+            path=("output",),
+        ) from error
+
+
+def _network(spec: Spec, base: Path, device: torch.device) -> tuple[Network, Segments]:
+    dtype = torch.float64 if spec.runtime.precision == "float64" else torch.float32
+    network = load_network(
+        source=spec.model.source,
+        name=spec.model.name,
+        weights=spec.model.weights,
+        outputs=spec.model.outputs,
+        base=base,
+        seed=spec.runtime.seed,
+        device=device,
+        dtype=dtype,
+    )
+    return network, cut(network.module, spec.layers, example_input(network, device, dtype))
+
+
+def example_input(network: Network, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """One fixed noise picture of the network's input size: what the cut is tried on."""
+    size, channels = network.preprocess.size, network.preprocess.channels
+    noise = torch.rand((1, channels, size, size), generator=torch.Generator().manual_seed(0))
+    return noise.to(device, dtype)
+
+
+def _pictures(
+    spec: Spec, base: Path, network: Network, segments: Segments, done: Callable[[int], None]
+) -> tuple[Source, tuple[ClassTarget, ...], Choice]:
+    root = None if spec.data.root is None else base / Path(spec.data.root).expanduser()
+    source = open_source(source=spec.data.source, name=spec.data.name, root=root, split=spec.data.split)
+    targets = class_indices(
+        spec.classes,
+        model_names=network.class_names,
+        folder_names=source.class_names,
+        outputs=segments.layers[-1].channels,
+    )
+
+    @torch.no_grad()
+    def predict(batch: Tensor) -> np.ndarray:
+        logits: Tensor = network.module(batch.to(segments.device, segments.dtype))
+        found: np.ndarray = logits.argmax(dim=1).cpu().numpy()
+        return found
+
+    choice = choose(
+        source,
+        targets,
+        predict,
+        network.preprocess,
+        select=spec.data.select,
+        limit=spec.data.limit,
+        pool=spec.data.pool,
+        on_batch=done,
+    )
+    return source, targets, choice
+
+
+def _bench(spec: Spec, network: Network, segments: Segments, choice: Choice, targets: Sequence[ClassTarget]) -> Bench:
+    """The bench, once it is clear that every class has enough patches."""
+    grid = PatchGrid(size=network.preprocess.size, scales=spec.concept.scales, stride=spec.concept.stride)
+    for target, chosen in zip(targets, choice.classes, strict=True):
+        check_patches(target.name, len(chosen), len(chosen) * grid.per_image, spec.concept.k)
+    budget = memory_budget(spec.runtime.memory, segments.device)
+    return Bench.set_up(segments, grid, budget, example_input(network, segments.device, segments.dtype))
+
+
+def slugs(names: Sequence[str]) -> tuple[str, ...]:
+    """A folder name for each class: letters, digits and `-`; a number after one that is taken."""
+    found: list[str] = []
+    for name in names:
+        plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "class"
+        slug, n = plain, 2
+        while slug in found:
+            slug, n = f"{plain}-{n}", n + 1
+        found.append(slug)
+    return tuple(found)
+
+
+def _class_result(
+    bench: Bench,
+    network: Network,
+    source: Source,
+    target: ClassTarget,
+    slug: str,
+    chosen: Sequence[Chosen],
+    found: Findings,
+) -> tuple[ClassResult, dict[str, bytes]]:
+    """The record of a class, with the boxes of the patches that it shows and the pictures these were cut from."""
+    used = sorted({p for layer in found.layers for neuron in layer.neurons for p in neuron.concept})
+    patches = tuple(bench.grid.box(p) for p in used)
+    shown = {patch.image for patch in patches}
+    names = network.class_names or tuple(f"class {i}" for i in range(bench.segments.layers[-1].channels))
+    pictures, files = [], {}
+    for number, picture in enumerate(chosen):
+        file = None
+        if number in shown:
+            file, files_bytes = region_bytes(picture)
+            files[file] = files_bytes
+        pictures.append(
+            Picture(
+                name=picture.item.name,
+                label=None if picture.label is None else source.class_names[picture.label],
+                predicted=names[picture.predicted],
+                width=picture.size[0],
+                height=picture.size[1],
+                region=picture.region,
+                sha256=picture.sha256,
+                file=file,
+            )
+        )
+    record = ClassResult(
+        index=target.index,
+        name=target.name,
+        slug=slug,
+        pictures=tuple(pictures),
+        candidates=found.candidates,
+        patches=patches,
+        layers=found.layers,
+        edges=found.edges,
+        masking=found.masking,
+        cautions=found.cautions,
+    )
+    return record, files
+
+
+def _run(
+    spec: Spec,
+    network: Network,
+    segments: Segments,
+    source: Source,
+    choice: Choice,
+    classes: Sequence[ClassResult],
+) -> Run:
+    """All of the bundle that is not about one class."""
+    return Run(
+        title=spec.title,
+        theme=spec.report.theme,
+        formats=spec.report.formats,
+        model=ModelInfo(
+            source=network.source,
+            name=network.name,
+            weights=network.weights,
+            parameters=network.parameters,
+            outputs=segments.layers[-1].channels,
+            digest=network.digest,
+            preprocess=network.preprocess,
+            test_accuracy=network.test_accuracy,
+        ),
+        data=DataInfo(
+            source=spec.data.source,
+            name=source.name,
+            select=spec.data.select,
+            limit=spec.data.limit,
+            pool=choice.pool,
+            skipped=choice.skipped,
+            digest=choice_digest(choice),
+        ),
+        settings=_settings(spec, segments),
+        layers=segments.layers,
+        classes=tuple(ClassEntry(index=c.index, name=c.name, slug=c.slug) for c in classes),
+        parts=part_names(spec),
+    )
+
+
+def part_names(spec: Spec) -> tuple[str, ...]:
+    """The planted parts of the data; none unless it is the demo's."""
+    return DATASET.parts if spec.data.source == "demo" else ()
+
+
+def _settings(spec: Spec, segments: Segments) -> Settings:
+    return Settings(
+        k=spec.concept.k,
+        scales=spec.concept.scales,
+        stride=spec.concept.stride,
+        nodes=spec.attribution.nodes,
+        max_nodes=spec.attribution.max_nodes,
+        tolerance=spec.attribution.tolerance,
+        tau=spec.core.tau,
+        max_semantic=spec.groups.max_semantic,
+        max_neuron=spec.groups.max_neuron,
+        taus=spec.fidelity.taus or (spec.core.tau,),
+        draws=spec.fidelity.draws,
+        experiments=spec.fidelity.experiments,
+        seed=spec.runtime.seed,
+        device=segments.device.type,
+        precision=spec.runtime.precision,
+    )
