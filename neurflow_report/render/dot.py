@@ -34,7 +34,8 @@ def to_dot(diagram: Diagram) -> str:
     lines = ["digraph circuit {", f"graph [{_attributes(_graph_look(diagram))}];"]
     lines += [f"node [{_attributes(NODE_LOOK)}];", "edge [arrowhead=none];"]
     lines += _dot_bands(diagram)
-    lines += [_dot_link(link, diagram.strongest()) for link in sorted(diagram.links, key=_link_key)]
+    most = diagram.strongest()
+    lines += [_dot_link(link, most) for link in sorted(diagram.links, key=_link_key)]
     return "\n".join([*lines, "}"]) + "\n"
 
 

@@ -122,8 +122,13 @@ def _place_row(row: list[Node], band: Box, style: Style) -> dict[str, Box]:
 
 def _wires(diagram: Diagram, cards: Mapping[str, Box]) -> tuple[Wire, ...]:
     links = sorted(diagram.links, key=lambda link: (abs(link.weight), link.upper, link.lower))
-    below = {key: _ports([i for i, x in enumerate(links) if x.upper == key], links, cards, key) for key in cards}
-    above = {key: _ports([i for i, x in enumerate(links) if x.lower == key], links, cards, key) for key in cards}
+    from_card: dict[str, list[int]] = {key: [] for key in cards}
+    to_card: dict[str, list[int]] = {key: [] for key in cards}
+    for i, link in enumerate(links):
+        from_card[link.upper].append(i)
+        to_card[link.lower].append(i)
+    below = {key: _ports(numbers, links, cards, key) for key, numbers in from_card.items()}
+    above = {key: _ports(numbers, links, cards, key) for key, numbers in to_card.items()}
     return tuple(
         Wire(
             link=link, x1=below[link.upper][i], y1=cards[link.upper].bottom,

@@ -23,7 +23,7 @@ LOOK = """#ID{FONT}
 #ID .card{fill:var(--card,#ffffff);stroke:var(--line,#cbd4de);stroke-width:1}
 #ID .rail{fill:var(--line,#cbd4de)}
 #ID .bar{fill:var(--ink,#1c2430)}
-#ID .e{fill:none}
+#ID .e,#ID .s{fill:none}
 #ID .p{stroke:var(--positive,#2b6a99)}
 #ID .q{stroke:var(--negative,#b5432f)}"""
 LIVE = """#ID .e{transition:none}
@@ -114,7 +114,8 @@ def _two_lines(label: str, size: float, room: float) -> list[str]:
 def _links(diagram: Diagram, layout: Layout) -> str:
     number = {node.id: i for i, node in enumerate(diagram.nodes)}
     titles = {node.id: node.title for node in diagram.nodes}
-    return "\n".join(_wire(wire, diagram.strongest(), number, titles) for wire in layout.wires)
+    most = diagram.strongest()
+    return "\n".join(_wire(wire, most, number, titles) for wire in layout.wires)
 
 
 def _wire(wire: Wire, most: float, number: dict[str, int], titles: dict[str, str]) -> str:
@@ -215,7 +216,7 @@ def _sample(weight: float, most: float, x: float, y: float, length: float) -> st
     link = Link(upper="", lower="", weight=weight)
     width, opacity = thickness(link, most)
     return (
-        f'<path class="e {sign_class(link)}" d="M{_n(x)} {_n(y)}H{_n(x + length)}" stroke-width="{_n(width)}" '
+        f'<path class="s {sign_class(link)}" d="M{_n(x)} {_n(y)}H{_n(x + length)}" stroke-width="{_n(width)}" '
         f'opacity="{_n(opacity)}"{_dash(link, width)}/>'
     )
 

@@ -122,13 +122,20 @@ def _panel(axis: Any, rows: Sequence[Masking], keys: Sequence[tuple[str, int]]) 
 
 def _row(axis: Any, row: Masking, y: int) -> None:
     axis.plot([100 * row.baseline] * 2, [y - 0.5, y + 0.5], color=INK, linestyle=(0, (3, 2)), linewidth=1, zorder=2)
-    spread = [y + 0.24 * (i % 5 - 2) / 2 for i in range(len(row.null))]
+    spread = [y + offset for offset in _spread(row.null)]
     null = [100 * value for value in row.null]
     axis.plot(
         null, spread, "o", markersize=4, markerfacecolor="none", markeredgecolor=NULL, markeredgewidth=0.8, zorder=3
     )
     axis.plot([100 * row.low, 100 * row.high], [y, y], color=CORE, linewidth=2.4, solid_capstyle="butt", zorder=4)
     axis.plot([100 * row.accuracy], [y], "D", markersize=6.5, color=CORE, markeredgecolor=PAPER, zorder=5)
+
+
+def _spread(values: Sequence[float]) -> list[float]:
+    """A small offset for each value, so that marks at nearly the same place stand apart: neighbours take turns."""
+    ranks = {i: rank for rank, i in enumerate(sorted(range(len(values)), key=lambda i: (values[i], i)))}
+    turns = (0.0, 0.26, -0.26, 0.13, -0.13)
+    return [turns[ranks[i] % len(turns)] for i in range(len(values))]
 
 
 def _axis(axis: Any) -> None:
