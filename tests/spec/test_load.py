@@ -156,7 +156,10 @@ def test_all_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
     text = (
         GOOD.replace("demo\n  name", "dmeo\n  nmae").replace("version: 1", "version: 2") + "core: {tau: x}\ncore: 3\n"
     )
-    slugs = [(line.split(" ")[0], line.split(" | ")[0].split("[")[-1].rstrip("]")) for line in told(tmp_path, text, "a", "title=")]
+    slugs = [
+        (line.split(" ")[0], line.split(" | ")[0].split("[")[-1].rstrip("]"))
+        for line in told(tmp_path, text, "a", "title=")
+    ]
     assert slugs == [
         ("1:10", "spec-bad-value"), ("4:3", "spec-missing-key"), ("4:11", "spec-bad-value"), ("5:3", "spec-unknown-key"),
         ("13:13", "spec-wrong-type"), ("14:1", "spec-duplicate-key"), ("--set", "spec-override"),
