@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from neurflow_report.pipeline.progress import Progress
 
 DONE, INTERRUPTED = 0, 130
+MOST_ERRORS = 50
 DEBUG = "NEURFLOW_REPORT_DEBUG"
 RUN_PACKAGES = frozenset({"torch", "torchvision", "safetensors", "scipy"})
 
@@ -76,7 +77,9 @@ def _refuse(error: ReportError, as_json: bool) -> int:
     if as_json:
         _print_json({"ok": False, "errors": [terminal.as_json(problem) for problem in problems]})
     else:
-        print("\n".join(terminal.describe(problem) for problem in problems), file=sys.stderr)
+        print("\n".join(terminal.describe(problem) for problem in problems[:MOST_ERRORS]), file=sys.stderr)
+        if len(problems) > MOST_ERRORS:
+            print(f"and {len(problems) - MOST_ERRORS} more errors (--json shows all)", file=sys.stderr)
     return error.exit_code
 
 

@@ -115,6 +115,14 @@ def test_every_error_of_every_spec(run: Run, spec: str, tmp_path: Path) -> None:
     )
 
 
+def test_a_flood_of_errors_is_cut(run: Run, spec: str) -> None:
+    Path(spec).write_text(SPEC + "".join(f"k{n}: 1\n" for n in range(60)))
+    _, _, err = run("validate", spec)
+    assert err.count("error: ") == 50
+    assert err.endswith("and 10 more errors (--json shows all)\n")
+    assert len(json.loads(run("validate", spec, "--json")[1])["errors"]) == 60
+
+
 def test_errors_as_json(run: Run, spec: str) -> None:
     Path(spec).write_text(SPEC + "cor: {}\n")
     code, out, err = run("build", spec, "--json")
