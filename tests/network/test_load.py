@@ -147,6 +147,14 @@ def test_demo_network_without_weights() -> None:
     assert network.test_accuracy is None
 
 
+def test_demo_weights() -> None:
+    network = load(source="demo", name="flowers", weights="demo", outputs=None)
+    assert network.weights == "demo"
+    assert network.test_accuracy is not None
+    assert 0.98 <= network.test_accuracy <= 1
+    assert network.digest != load(source="demo", name="flowers", outputs=None).digest
+
+
 def test_devices() -> None:
     assert choose_device("cpu") == torch.device("cpu")
     assert choose_device("auto").type in {"cpu", "cuda", "mps"}
