@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from neurflow_report.render.dot import rank_order
 from neurflow_report.render.graph import Diagram, Order
-from neurflow_report.render.layout import FULL, Layout, lay_out
+from neurflow_report.render.layout import PRINT, Layout, lay_out
 from neurflow_report.render.paint import paint
 
 MM = 25.4 / 96
@@ -42,21 +43,60 @@ class PrintDrawing:
     boxes: tuple[LinkBox, ...]
 
 
-def print_drawing(
+def print_drawings(
     diagram: Diagram, *, id_prefix: str, embed: Callable[[str], str], anchor: Callable[[str], str]
-) -> PrintDrawing:
-    """`diagram` for paper. `embed` maps image URLs; `anchor` maps site addresses to `#…`, or "" for what print lacks.
+) -> tuple[PrintDrawing, ...]:
+    """`diagram` for paper, in several parts where it has more bands than one sheet can show at a readable size.
 
+    A part begins with the band that the one before ended with. `embed` maps image URLs; `anchor` maps site addresses
+    to `#…`, or "" for what print lacks.
     Raises: RunError graphviz-missing.
     """
     order = rank_order(diagram)
-    layout = lay_out(diagram, order, FULL)
+    parts = split(diagram, order)
+    return tuple(_drawing(part, order, f"{id_prefix}-{i}", embed, anchor) for i, part in enumerate(parts, 1))
+
+
+def split(diagram: Diagram, order: Order) -> tuple[Diagram, ...]:
+    """The fewest runs of bands, each overlapping the next by one, that are readable on a sheet each."""
+    bands = len(diagram.bands)
+    for count in range(1, max(2, bands)):
+        parts = tuple(_bands(diagram, first, last) for first, last in _runs(bands, count))
+        if all(_scale(part, order) >= SMALLEST for part in parts):
+            return parts
+    return (diagram,)
+
+
+def _runs(bands: int, count: int) -> list[tuple[int, int]]:
+    """`count` runs (first, last) over `bands` bands, as even as can be, neighbours sharing an end."""
+    ends = [round(i * (bands - 1) / count) for i in range(count + 1)]
+    return list(pairwise(ends))
+
+
+def _bands(diagram: Diagram, first: int, last: int) -> Diagram:
+    """The part from band `first` to band `last`, both included."""
+    bands = diagram.bands[first : last + 1]
+    names = {band.name for band in bands}
+    nodes = tuple(node for node in diagram.nodes if node.band in names)
+    ids = {node.id for node in nodes}
+    links = tuple(link for link in diagram.links if link.upper in ids and link.lower in ids)
+    return replace(diagram, bands=bands, nodes=nodes, links=links)
+
+
+def _scale(diagram: Diagram, order: Order) -> float:
+    layout = lay_out(diagram, order, PRINT)
+    return fit(layout.width * MM, layout.height * MM)[1]
+
+
+def _drawing(
+    diagram: Diagram, order: Order, id_prefix: str, embed: Callable[[str], str], anchor: Callable[[str], str]
+) -> PrintDrawing:
+    layout = lay_out(diagram, order, PRINT)
     page, scale = fit(layout.width * MM, layout.height * MM)
     width, height = round(layout.width * MM * scale, 2), round(layout.height * MM * scale, 2)
-    svg = _svg(diagram, order, id_prefix, embed)
-    svg = re.sub(
-        r'width="[\d.]+" height="[\d.]+" viewBox', f'width="{width}mm" height="{height}mm" viewBox', svg, count=1
-    )
+    svg = plain_colours(paint(diagram, order, id_prefix=id_prefix, embed=embed, interactive=False))
+    size = f'width="{width}mm" height="{height}mm" viewBox'
+    svg = re.sub(r'width="[\d.]+" height="[\d.]+" viewBox', size, svg, count=1)
     return PrintDrawing(page=page, width=width, height=height, svg=svg, boxes=_boxes(diagram, layout, anchor))
 
 
@@ -72,10 +112,6 @@ def fit(width: float, height: float) -> tuple[str, float]:
 def plain_colours(svg: str) -> str:
     """The SVG with every `var(--name,fallback)` replaced by its fallback."""
     return re.sub(r"var\(--[\w-]+,((?:[^()]|\([^()]*\))*)\)", r"\1", svg)
-
-
-def _svg(diagram: Diagram, order: Order, id_prefix: str, embed: Callable[[str], str]) -> str:
-    return plain_colours(paint(diagram, order, id_prefix=id_prefix, embed=embed, interactive=False))
 
 
 def _boxes(diagram: Diagram, layout: Layout, anchor: Callable[[str], str]) -> tuple[LinkBox, ...]:

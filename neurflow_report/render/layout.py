@@ -6,7 +6,7 @@ Pure geometry in CSS pixels, y down, origin at the top left; text widths are est
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from neurflow_report.render.graph import Diagram, Link, Node, Order
 
@@ -31,6 +31,7 @@ class Style:
 FULL = Style(
     margin=1, label=120, card=120, wide=232, pad=7, text=40, gap=20, row=72, inset=12, least=640, foot=46,
 )  # fmt: skip
+PRINT = replace(FULL, row=50)
 COMPACT = Style(margin=2, label=0, card=44, wide=44, pad=0, text=0, gap=10, row=26, inset=0, least=120, foot=0)
 
 

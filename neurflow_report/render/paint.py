@@ -10,7 +10,7 @@ from dataclasses import replace
 from html import escape
 
 from neurflow_report.render.graph import Band, Diagram, Link, Node, Order
-from neurflow_report.render.layout import COMPACT, FULL, Box, Layout, Style, Wire, lay_out, shorten, text_width
+from neurflow_report.render.layout import COMPACT, FULL, PRINT, Box, Layout, Style, Wire, lay_out, shorten, text_width
 from neurflow_report.render.view.words import percent
 
 FONT = "font-family:var(--font-sans,Inter,'DejaVu Sans',sans-serif)"
@@ -44,9 +44,9 @@ def paint(
 
     `order`: band name → node ids, left to right (`rank_order`). `id_prefix` makes the ids unique within a page.
     `embed` maps an image's URL to what the drawing shall hold. `compact`: a thumbnail of mosaics and links, without
-    text and without anchors. `interactive=False` leaves out links and highlighting, for print.
+    text and without anchors. `interactive=False` is for print: no links, no highlighting, rows closer together.
     """
-    style = COMPACT if compact else FULL
+    style = COMPACT if compact else FULL if interactive else PRINT
     diagram = diagram if interactive and not compact else _unlinked(diagram)
     layout = lay_out(diagram, order, style)
     body = [_bands(diagram, layout, style), _links(diagram, layout), _cards(diagram, layout, style, embed)]

@@ -20,7 +20,7 @@ from typing import Any
 from PIL import Image
 
 from neurflow_report.errors import InputError
-from neurflow_report.render.figures import plain_colours, print_drawing
+from neurflow_report.render.figures import plain_colours, print_drawings
 from neurflow_report.render.mosaic import columns_of, mosaic
 from neurflow_report.render.plots import masking_plot
 from neurflow_report.render.site import own_templates, template_environment
@@ -210,7 +210,7 @@ def _id(address: str) -> str:
 
 
 def _draw(circuit: Circuit, prefix: str, *, anchor: Callable[[str], str]) -> Any:
-    return print_drawing(circuit.diagram, id_prefix=f"{prefix}-{circuit.id}", embed=_jpeg_name, anchor=anchor)
+    return print_drawings(circuit.diagram, id_prefix=f"{prefix}-{circuit.id}", embed=_jpeg_name, anchor=anchor)
 
 
 def _plot_svg(plot: Plot, prefix: str) -> str:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections import Counter
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from PIL import Image
 
 from neurflow_report.errors import InputError
 from neurflow_report.render import pdf
-from neurflow_report.render.figures import SHEETS, fit, plain_colours
+from neurflow_report.render.diagram import Band, Diagram, Link, Node, rank_order
+from neurflow_report.render.figures import SHEETS, SMALLEST, fit, plain_colours, print_drawings, split
 from neurflow_report.render.pdf import print_files, print_html, render_pdf, typeset
 from neurflow_report.render.view import SiteView, site_view
 from neurflow_report.render.view.pages import Table
@@ -250,6 +252,41 @@ def test_drawings_get_the_sheet_that_holds_them(size: tuple[float, float], sheet
     assert scale <= 1
     assert size[0] * scale <= SHEETS[page][0] + 1e-9
     assert size[1] * scale <= SHEETS[page][1] + 1e-9
+
+
+def tower(bands: int, across: int) -> Diagram:
+    names = [f"inception{i}.branch" for i in range(bands)]
+    nodes = tuple(
+        Node(id=f"{b}/G{k}", band=b, title=f"G{k}", subtitle="", value=0.1, image="media/x.webp", href=f"{b}#G{k}")
+        for b in names
+        for k in range(across)
+    )
+    links = tuple(
+        Link(upper=f"{a}/G{k}", lower=f"{b}/G{k}", weight=0.1 * (k + 1))
+        for a, b in pairwise(names)
+        for k in range(across)
+    )
+    return Diagram(title="t", bands=tuple(Band(name=b, label=b) for b in names), nodes=nodes, links=links)
+
+
+def test_a_tall_circuit_is_split_at_its_bands_and_no_link_is_lost() -> None:
+    diagram = tower(11, 8)
+    parts = split(diagram, rank_order(diagram))
+    assert len(parts) == 2
+    assert parts[0].bands[-1] == parts[1].bands[0]
+    assert {link for part in parts for link in part.links} == set(diagram.links)
+    drawn = print_drawings(diagram, id_prefix="c", embed=str, anchor=lambda href: f"#{href}")
+    assert {d.page for d in drawn} == {"a3-portrait"}
+    assert all(d.height <= SHEETS[d.page][1] for d in drawn)
+    assert [len(d.boxes) for d in drawn] == [len(part.nodes) for part in parts]
+    assert all(fit(d.width, d.height)[1] >= SMALLEST for d in drawn)
+
+
+def test_a_small_circuit_stays_whole() -> None:
+    diagram = tower(5, 4)
+    assert split(diagram, rank_order(diagram)) == (diagram,)
+    (drawn,) = print_drawings(diagram, id_prefix="c", embed=str, anchor=lambda href: f"#{href}")
+    assert drawn.page == "a4"
 
 
 def test_custom_properties_become_their_fallbacks() -> None:
