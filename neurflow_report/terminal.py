@@ -82,9 +82,10 @@ class Lines:
         try:
             yield step
         except BaseException:
-            self.say(f"{name}: stopped at {step.count()}")
+            self.say(f"{name}: stopped" + (f" at {step.count()}" if step.done else ""))
             raise
-        self.say(f"{name}: {step.count()} in {_seconds(step.elapsed())}")
+        done = step.count() if step.done or total is not None else "done"
+        self.say(f"{name}: {done} in {_seconds(step.elapsed())}")
 
     def say(self, text: str) -> None:
         """Write one line at once."""
@@ -146,6 +147,9 @@ class Live:
         task = bars.add_task(name, total=total)
         try:
             yield _LiveStep(bars, task)
+            if total is None:  # a bar without an end would look as if it still ran
+                done = max(bars.tasks[task].completed, 1)
+                bars.update(task, total=done, completed=done)
         finally:
             bars.stop_task(task)
             self.depth -= 1

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import types
@@ -239,6 +241,23 @@ def test_light_commands_import_nothing_heavy(words: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_the_middle_of_a_run_leaves_nothing(tmp_path: Path) -> None:
+    words = ["build", str(ROOT / "specs" / "demo.yaml"), "--set", "data.limit=5", "--set", "output=out"]
+    code = f"import sys; from neurflow_report.cli import main; sys.exit(main({words!r}))"
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=environment, stderr=subprocess.PIPE) as run:
+        assert run.stderr is not None
+        lines = iter(run.stderr.readline, b"")
+        assert any(b"firebell: patches" in line for line in lines)
+        run.send_signal(signal.SIGINT)
+        said = run.stderr.read().decode()
+    assert run.returncode == 130
+    assert "error: interrupted [interrupted]" in said
+    assert "Traceback" not in said
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_a_reader_that_leaves_early_is_no_failure() -> None:

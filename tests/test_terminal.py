@@ -95,6 +95,13 @@ def test_lines_without_a_total_or_ended_by_an_error() -> None:
     assert stream.getvalue() == "draw: 120, 20 a second\ndraw: stopped at 120\n"
 
 
+def test_lines_of_a_stage_that_does_not_count() -> None:
+    stream, clock = io.StringIO(), Clock()
+    with Lines(stream, clock=clock).stage("load", None):
+        clock.now = 2
+    assert stream.getvalue() == "load: done in 2.0 s\n"
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
