@@ -19,6 +19,7 @@ from neurflow_report.results.records import LayerResult, Neuron, NeuronGroup
 LEVEL = 0.05
 """The p-value up to which a test tells something apart from chance."""
 KEPT = 0.9
+ROUNDING = 1e-9
 MOST_EDGES = 24
 MOST_GROUPS = 8
 MOST_NEURONS = 8
@@ -59,7 +60,7 @@ def prune(weights: Sequence[Weight], shown: frozenset[str]) -> Pruned:
 def _strongest(pair: Sequence[Weight], whole: float) -> list[Link]:
     links, drawn = [], 0.0
     for w in sorted(pair, key=lambda w: (-abs(w.weight), w.upper, w.lower))[:MOST_EDGES]:
-        if w.weight == 0 or drawn >= KEPT * whole:
+        if w.weight == 0 or drawn >= (KEPT - ROUNDING) * whole:
             break
         links.append(Link(upper=w.upper, lower=w.lower, weight=w.weight))
         drawn += abs(w.weight)

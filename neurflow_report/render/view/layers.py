@@ -179,7 +179,7 @@ def _members(index: Index, layer: LayerResult, group: NeuronGroup) -> Table:
 
 
 def _neuron(index: Index, layer: LayerResult, a: Neuron) -> NeuronView:
-    slug = index.result.slug
+    slug, concept = index.result.slug, index.concept(a)
     return NeuronView(
         name=f"n{a.channel}",
         anchor=f"n{a.channel}",
@@ -187,8 +187,8 @@ def _neuron(index: Index, layer: LayerResult, a: Neuron) -> NeuronView:
         sentence=_neuron_sentence(index, layer, a),
         facts=_facts(a),
         notices=cautions.own(cautions.of_neuron(index.result.cautions, layer.name, a.channel)),
-        concept=index.concept(a),
-        concept_note=f"Concept: {part_of(min(CARD, len(a.concept)), len(a.concept), 'patch', 'patches')}, strongest first",
+        concept=concept,
+        concept_note=f"Concept: {part_of(len(concept.patches), len(a.concept), 'patch', 'patches')}, strongest first",
         semantic=tuple(_semantic(index, layer, a, g) for g in a.groups),
         core=_core(index, layer, a),
     )

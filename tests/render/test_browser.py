@@ -1,0 +1,140 @@
+"""The site in a browser, opened from the disk: silent, self-contained, no wider than the screen, accessible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from neurflow_report.render.site import render_site
+from tests.sample_bundle import frozen_bundle
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = Path("/usr/bin/chromium")
+AXE = Path(__file__).parents[2] / "build/node/node_modules/axe-core/axe.min.js"
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--no-first-run", "--disable-dev-shm-usage",
+]  # fmt: skip
+PAGES = (
+    "index.html", "class/bee-co/index.html", "class/angstrom-3/layer2.0/index.html", "fidelity/index.html",
+    "method/index.html", "provenance/index.html",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("browser")
+    render_site(frozen_bundle(folder), folder / "site")
+    return folder / "site"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not installed")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+def opened(browser: Browser, address: str, *, width: int = 1280, theme: str = "light", script: bool = True) -> Page:
+    context = browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme=theme,  # type: ignore[arg-type]
+        java_script_enabled=script,
+    )
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    page.goto(address)
+    return page
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_request_leaves_the_folder_and_nothing_is_complained_about(browser: Browser, site: Path, path: str) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    asked: list[str] = []
+    complaints: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("requestfailed", lambda request: complaints.append(request.url))
+    page.goto(site.joinpath(path).as_uri())
+    page.evaluate("document.querySelectorAll('img').forEach(i => { i.loading = 'eager' })")
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("[...document.images].filter(i => !(i.complete && i.naturalWidth)).map(i => i.src)") == []
+    context.close()
+    assert complaints == []
+    assert [url for url in asked if not url.startswith((site.as_uri(), "data:,"))] == []
+    assert any(url.endswith(".woff2") for url in asked)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_is_wider_than_the_screen(browser: Browser, site: Path, path: str, width: int, theme: str) -> None:
+    page = opened(browser, site.joinpath(path).as_uri(), width=width, theme=theme)
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    page.context.close()
+    assert wide <= width
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing(browser: Browser, site: Path, path: str, theme: str) -> None:
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed: npm install --prefix build/node axe-core")
+    page = opened(browser, site.joinpath(path).as_uri(), width=360, theme=theme)
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    rules = {"rules": {"target-size": {"enabled": True}}}
+    found = page.evaluate("rules => axe.run(document, rules)", rules)["violations"]
+    page.context.close()
+    assert [(v["id"], [n["target"] for n in v["nodes"]][:4]) for v in found] == []
+
+
+def test_all_is_readable_without_a_script(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "class/bee-co/index.html").as_uri(), script=False)
+    assert page.locator("h1").inner_text() == "bee & <co>"
+    assert page.locator("button").count() == 0
+    page.locator("summary").first.click()
+    assert page.locator("details[open] table").first.is_visible()
+    page.context.close()
+
+
+def test_the_switch_changes_the_colours_and_is_remembered(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "index.html").as_uri())
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.get_by_role("button").click()
+    assert page.evaluate(ground) == light
+    page.get_by_role("button").click()
+    dark = page.evaluate(ground)
+    assert dark != light
+    page.goto((site / "method/index.html").as_uri())
+    assert page.evaluate(ground) == dark
+    page.context.close()
+
+
+def test_the_keyboard_comes_to_the_content_first(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "class/bee-co/index.html").as_uri())
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    assert page.locator(".skip").bounding_box()["y"] >= 0  # type: ignore[index]
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.context.close()
+
+
+def test_a_drawings_node_leads_to_its_group(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "class/bee-co/index.html").as_uri())
+    page.locator("svg.circuit a").filter(has_text="G2").first.click()
+    page.wait_for_url("**/class/bee-co/layer3/index.html#G2")
+    assert page.locator("article:target h3").inner_text().startswith("G2")
+    page.context.close()

@@ -1,0 +1,243 @@
+"""The site on disk: every link and anchor leads somewhere, nothing is fetched, the bytes repeat, all or nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
+
+import jinja2
+import pytest
+from PIL import Image
+from syrupy.assertion import SnapshotAssertion
+
+from neurflow_report.errors import InputError
+from neurflow_report.render.site import formula_html, relative, render_site
+from neurflow_report.results.bundle import Bundle
+from tests.sample_bundle import frozen_bundle
+
+KINDS = ("index.html", "class/bee-co/index.html", "class/angstrom-3/layer3/index.html", "fidelity/index.html",
+         "method/index.html", "provenance/index.html")  # fmt: skip
+
+
+class Reader(HTMLParser):
+    """Ids, addresses, headings and pictures of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.addresses: list[str] = []
+        self.headings: list[int] = []
+        self.pictures: list[dict[str, str | None]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.ids += [given["id"]] if given.get("id") else []  # type: ignore[list-item]
+        self.addresses += [v for k, v in attrs if k in {"href", "src", "xlink:href"} and v is not None]
+        self.headings += [int(tag[1])] if re.fullmatch("h[1-6]", tag) else []
+        self.pictures += [given] if tag == "img" else []
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return frozen_bundle(tmp_path_factory.mktemp("bundle"))
+
+
+@pytest.fixture(scope="module")
+def site(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("site") / "site"
+    render_site(bundle, target)
+    return target
+
+
+@pytest.fixture(scope="module")
+def pages(site: Path) -> dict[str, Reader]:
+    found = sorted(site.rglob("*.html"))
+    return {path.relative_to(site).as_posix(): Reader(path.read_text(encoding="utf-8")) for path in found}
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def resolve(page: str, address: str) -> tuple[str, str]:
+    file, _, anchor = address.partition("#")
+    parts: list[str] = list(PurePosixPath(page).parent.parts) if file else [page]
+    for part in file.split("/") if file else ():
+        if part == "..":
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts), unquote(anchor)
+
+
+def test_all_pages_are_there(pages: dict[str, Reader]) -> None:
+    layers = [
+        f"class/{c}/{name}index.html"
+        for c in ("bee-co", "angstrom-3")
+        for name in ("", "layer1/", "layer2.0/", "layer3/", "fc/")
+    ]
+    assert sorted(pages) == sorted(
+        ["index.html", "fidelity/index.html", "method/index.html", "provenance/index.html", *layers]
+    )
+
+
+def test_every_link_and_anchor_leads_somewhere(site: Path, pages: dict[str, Reader]) -> None:
+    broken = []
+    for page, reader in pages.items():
+        for address in reader.addresses:
+            if address == "data:,":
+                continue
+            file, anchor = resolve(page, address)
+            if not (site / file).is_file() or (anchor and anchor not in pages[file].ids):
+                broken.append((page, address))
+    assert broken == []
+
+
+def test_every_file_is_used(site: Path, pages: dict[str, Reader]) -> None:
+    used = {resolve(page, a)[0] for page, reader in pages.items() for a in reader.addresses if a != "data:,"}
+    fonts = {f for f in tree(site) if f.startswith("static/inter-")}
+    assert set(tree(site)) - used - fonts == set()
+
+
+def test_nothing_is_fetched_from_a_host(site: Path, pages: dict[str, Reader]) -> None:
+    assert [
+        a for reader in pages.values() for a in reader.addresses if re.match(r"[a-z]+:|//", a) and a != "data:,"
+    ] == []
+    style = (site / "static/site.css").read_text()
+    assert re.findall(r'url\("?([^)"]*)', style) == ["inter-latin-400-normal.woff2", "inter-latin-600-normal.woff2"]
+    assert "http" not in style + (site / "static/site.js").read_text()
+
+
+def test_ids_are_unique_and_headings_in_order(pages: dict[str, Reader]) -> None:
+    for page, reader in pages.items():
+        assert [i for i, n in Counter(reader.ids).items() if n > 1] == [], page
+        assert reader.headings[0] == 1
+        assert reader.headings.count(1) == 1, page
+        assert all(b <= a + 1 for a, b in zip(reader.headings, reader.headings[1:], strict=False)), page
+
+
+def test_pictures_have_words_and_their_own_size(site: Path, pages: dict[str, Reader]) -> None:
+    for page, reader in pages.items():
+        for given in reader.pictures:
+            assert given["alt"]
+            with Image.open(site / resolve(page, str(given["src"]))[0]) as image:
+                assert (str(image.width), str(image.height)) == (given["width"], given["height"])
+
+
+def test_names_are_escaped(site: Path) -> None:
+    text = "".join(p.read_text() for p in site.rglob("*.html"))
+    assert "bee &amp; &lt;co&gt;" in text
+    assert not re.search(r"<(co|friends|not|1|0)>", text)
+
+
+def test_the_same_bundle_gives_the_same_bytes(bundle: Bundle, site: Path, tmp_path: Path) -> None:
+    render_site(bundle, tmp_path / "again")
+    assert tree(tmp_path / "again") == tree(site)
+
+
+def test_the_clock_is_on_the_provenance_page_alone(site: Path) -> None:
+    assert [name for name, data in tree(site).items() if b"2026-01-02" in data] == ["provenance/index.html"]
+
+
+def test_summary_and_progress(bundle: Bundle, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    summary = render_site(bundle, tmp_path / "site", on_page=lambda done, all_: seen.append((done, all_)))
+    files = tree(tmp_path / "site")
+    assert (summary.pages, summary.files, summary.bytes) == (14, len(files), sum(map(len, files.values())))
+    assert seen == [(n, 14) for n in range(1, 15)]
+
+
+def test_an_old_site_is_replaced_whole(bundle: Bundle, site: Path, tmp_path: Path) -> None:
+    target = tmp_path / "site"
+    render_site(bundle, target)
+    (target / "left-over.html").write_text("old")
+    render_site(bundle, target)
+    assert tree(target) == tree(site)
+    assert [p.name for p in tmp_path.iterdir()] == ["site"]
+
+
+def test_a_folder_that_is_no_site_is_left_alone(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError) as caught:
+        render_site(bundle, tmp_path / "mine")
+    assert (caught.value.slug, caught.value.message) == ("output-unwritable", "mine exists and is no site of a report")
+    assert tree(tmp_path) == {"mine/thesis.txt": b"years of work"}
+
+
+def test_nothing_is_left_when_a_template_breaks(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "templates" / "site").mkdir(parents=True)
+    (tmp_path / "templates" / "site" / "provenance.html").write_text("{{ page.no_such_thing }}")
+    with pytest.raises(jinja2.UndefinedError):
+        render_site(bundle, tmp_path / "out" / "site", templates=tmp_path / "templates")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_users_templates_come_first(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "own" / "site").mkdir(parents=True)
+    (tmp_path / "own" / "static").mkdir()
+    (tmp_path / "own" / "site" / "method.html").write_text("<p>{{ site.title }}</p>\n")
+    (tmp_path / "own" / "static" / "site.css").write_text("p{}")
+    render_site(bundle, tmp_path / "site", templates=tmp_path / "own")
+    assert (tmp_path / "site/method/index.html").read_text() == "<p>A sample of flowers</p>\n"
+    assert (tmp_path / "site/static/site.css").read_text() == "p{}"
+    assert "<h1>Fidelity</h1>" in (tmp_path / "site/fidelity/index.html").read_text()
+
+
+@pytest.mark.parametrize("theme", ["auto", "light", "dark"])
+def test_the_runs_theme_is_the_pages(bundle: Bundle, tmp_path: Path, theme: str) -> None:
+    render_site(replace(bundle, run=bundle.run.model_copy(update={"theme": theme})), tmp_path / "site")
+    assert f'<html lang="en" data-theme="{theme}">' in (tmp_path / "site/index.html").read_text()
+
+
+def test_csv_holds_every_random_set(site: Path, bundle: Bundle) -> None:
+    rows = list(csv.DictReader(io.StringIO((site / "data/masking.csv").read_text(encoding="utf-8"))))
+    assert len(rows) == sum(len(c.masking) for c in bundle.classes)
+    assert rows[0]["class"] == "bee & <co>"
+    assert {len(row["null"].split()) for row in rows} == {bundle.run.settings.draws}
+
+
+def test_contrast_is_at_least_four_and_a_half(site: Path) -> None:
+    """Text colours on every ground they stand on, in both themes (WCAG 2.2, 1.4.3)."""
+    blocks = re.findall(r"\{([^{}]*--paper[^{}]*)\}", (site / "static/site.css").read_text())
+    for block in blocks[:2]:
+        colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", block))
+        for text in ("ink", "muted", "accent", "positive", "negative"):
+            for ground in ("paper", "card", "band", "doubt"):
+                assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground, colours["paper"])
+
+
+def contrast(one: str, other: str) -> float:
+    lights = sorted((luminance(one), luminance(other)))
+    return (lights[1] + 0.05) / (lights[0] + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_relative_addresses() -> None:
+    assert relative("index.html", "class/a/index.html") == "class/a/index.html"
+    assert relative("class/a/index.html", "index.html") == "../../index.html"
+    assert relative("class/a/index.html", "class/a/index.html#G1") == "#G1"
+    assert relative("class/a/index.html", "class/a/index.html") == "../../class/a/index.html"
+
+
+def test_formulas_are_escaped() -> None:
+    assert formula_html("φ_a < T_i") == "φ<sub>a</sub> &lt; T<sub>i</sub>"
+
+
+@pytest.mark.parametrize("path", KINDS)
+def test_html(site: Path, path: str, snapshot: SnapshotAssertion) -> None:
+    """The markup of one page of each kind, without the drawings, which are other modules'."""
+    text = (site / path).read_text(encoding="utf-8")
+    assert re.sub(r"<svg.*?</svg>", "<svg/>", text, flags=re.S) == snapshot
