@@ -107,7 +107,7 @@ class _LineStep:
     def advance(self, n: int = 1) -> None:
         self.done += n
         now = self.lines.clock()
-        if now - self.told < self.lines.every:
+        if now - self.told < self.lines.every or self.done == self.total:
             return
         self.told = now
         rate = self.done / (now - self.begun)

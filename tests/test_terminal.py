@@ -76,7 +76,6 @@ def test_lines() -> None:
         "attribute: 25/100, 5 a second, 15 s left",
         "attribute: 50/100, 5 a second, 10 s left",
         "attribute: a smaller batch",
-        "attribute: 100/100, 1.4 a second, 0.0 s left",
         "attribute: 100/100 in 1 min 10 s",
     ]
 
