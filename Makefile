@@ -36,7 +36,7 @@ lint: $(STAMPS)/test
 	$(BIN)/lint-imports
 
 bench: $(STAMPS)/test
-	for file in bench/*.py; do $(BIN)/python "$$file"; done
+	shopt -s nullglob; for file in bench/*.py; do $(BIN)/python "$$file"; done
 
 setup: $(STAMPS)/test $(STAMPS)/axe
 
