@@ -37,7 +37,7 @@ def class_page(index: Index) -> ClassPage:
         description=f"What drives the class {result.name} in {run.model.name}",
         crumbs=(Span(text="Overview", href=places.OVERVIEW),),
         here=result.name,
-        kicker=f"Class {result.index} of {run.model.outputs:,}",
+        kicker=f"Class (logit {result.index})",
         heading=result.name,
         lead=lead(index),
         terms=terms(run, "core", "semantic", "group", "share", "weight"),

@@ -23,13 +23,15 @@ def masking_sentence(m: Masking) -> str:
     """What one row says, in words, with n, interval, null and test."""
     random = f"{count(len(m.null), 'random set')} of the same size leave {percent(mean(m.null))} on average"
     what = (
-        f"Setting the {count(m.size, 'core neuron')} of {m.layer} to 0 takes"
+        f"Setting the {count(m.size, 'core neuron')} of {m.layer} to 0"
         if m.mode == "mask"
-        else f"Keeping only the {count(m.size, 'core neuron')} of {m.layer} takes"
+        else f"Keeping only the {count(m.size, 'core neuron')} of {m.layer}"
     )
     verdict = "" if m.p_value <= LEVEL else ": not told apart from them"
+    before, after = percent(m.baseline), percent(m.accuracy)
+    change = f"leaves the accuracy at {after}" if before == after else f"takes the accuracy from {before} to {after}"
     return (
-        f"{what} the accuracy from {percent(m.baseline)} to {percent(m.accuracy)} "
+        f"{what} {change} "
         f"(95% interval {interval(m.low, m.high)}, n = {count(m.n, 'picture')}); "
         f"{random} (p = {p_value(m.p_value)}{verdict})."
     )

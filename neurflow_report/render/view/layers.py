@@ -94,8 +94,7 @@ def group_view(index: Index, layer: LayerResult, group: NeuronGroup) -> GroupVie
         size_text=f"{count(len(channels), 'neuron')}, {count(len(group.members), 'semantic group')}",
         card=index.card(layer.name, group),
         mosaic=index.wide(layer.name, group),
-        mosaic_note=f"{shown} of {count(len(group.patches), 'patch', 'patches')}, the closest to the group's "
-        "centre first",
+        mosaic_note=f"{part_of(shown, len(group.patches), 'patch', 'patches')}, closest to the group's centre first",
         neurons=_names(slug, layer.name, channels),
         more_neurons=max(0, len(channels) - MOST_NAMES),
         summary=_summary(index, feeds, fed_by),

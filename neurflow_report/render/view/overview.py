@@ -149,7 +149,8 @@ def _card(index: Index) -> ClassCard:
         if groups and groups[0].agreement and groups[0].agreement.p_value <= LEVEL
         else ""
     )
-    kinds = len({c.code for c in result.cautions})
+    weak = fidelity.undecided(index.masking)
+    kinds = len({(c.code, c.channel is None) for c in result.cautions}) + (weak is not None)
     return ClassCard(
         name=result.name,
         href=places.class_page(result.slug),
