@@ -19,7 +19,7 @@ from neurflow_report.demo.flowers import DATASET
 from neurflow_report.results.records import Preprocess
 
 if TYPE_CHECKING:
-    from torch import nn
+    from neurflow_report.demo.cnn import SmallCnn
 
 WEIGHTS = Path(__file__).parent / "weights"
 FASHION_CLASSES = (
@@ -41,7 +41,7 @@ class Block:
 class DemoNetwork:
     """An embedded network. `build` makes it untrained, in eval mode; `layers` are the layers worth declaring."""
 
-    build: Callable[[], nn.Module]
+    build: Callable[[], SmallCnn]
     weights: Path
     preprocess: Preprocess
     class_names: tuple[str, ...]
@@ -70,7 +70,7 @@ def header_metadata(path: Path) -> Mapping[str, str]:
     return MappingProxyType(dict(header.get("__metadata__", {})))
 
 
-def build_network(blocks: tuple[Block, ...], *, channels: int, outputs: int) -> nn.Module:
+def build_network(blocks: tuple[Block, ...], *, channels: int, outputs: int) -> SmallCnn:
     """block1 … blockN, global average pool, `fc`: (B, channels, S, S) → (B, outputs) logits.
 
     In eval mode, with random weights from torch's global seed.
