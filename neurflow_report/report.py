@@ -61,7 +61,8 @@ def render(
     if "html" in formats:
         with progress.stage("draw the site", None) as step:
             site = output / "site"
-            summary = render_site(found, site, on_page=lambda _done, _all: step.advance())
+            beside = _beside(site, output / "report.pdf" if "pdf" in formats else None, found.root)
+            summary = render_site(found, site, on_page=lambda _done, _all: step.advance(), beside=beside)
             pages, size = summary.pages, summary.bytes
     if "pdf" in formats:
         with progress.stage("draw the PDF", None):
@@ -69,6 +70,14 @@ def render(
             render_pdf(found, pdf)
             size += pdf.stat().st_size
     return Rendered(site=site, pdf=pdf, pages=pages, bytes=size, seconds=time.monotonic() - begun)
+
+
+def _beside(site: Path, pdf: Path | None, bundle: Path) -> dict[str, str]:
+    """Addresses, from the site's root, of what lies in the same folder as the site."""
+    here = {"Report (PDF)": pdf, "Bundle (manifest)": bundle / "manifest.json"}
+    found = {label: path for label, path in here.items() if path is not None}
+    near = {label: path for label, path in found.items() if path.resolve().is_relative_to(site.parent.resolve())}
+    return {label: f"../{path.resolve().relative_to(site.parent.resolve()).as_posix()}" for label, path in near.items()}
 
 
 def build(loaded: LoadedSpec, *, progress: Progress | None = None) -> Built:
