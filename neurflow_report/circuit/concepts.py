@@ -25,6 +25,12 @@ def dead(phi: Floats) -> bool:
     return bool(phi.max() <= 0 or phi.max() == phi.min())
 
 
+def silent_share(means: Floats) -> float:
+    """Share of the channels, 0..1, that are dead on all patches; means: (P, C), P ≥ 1. METHOD §6."""
+    highest, lowest = means.max(axis=0), means.min(axis=0)
+    return float(((highest <= 0) | (highest == lowest)).mean())
+
+
 def core_set(scores: Floats, tau: int) -> Indices:
     """S_a: the τ channels with the largest score (C,), largest first; fewer where scores are exactly 0. METHOD §2.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from neurflow_report.results.records import Caution, LayerResult, Masking, Neuron
 
@@ -10,20 +10,29 @@ SILHOUETTE = 0.1
 """Mean silhouette under which groups are arbitrary (METHOD §3)."""
 HALF = 0.5
 """Share of a layer in the core set over which masking says little (METHOD §6)."""
+SILENT = 0.25
+"""Share of a layer's channels that are dead on the class's patches, over which random sets are easy to beat."""
 
 
 def cautions(
-    layers: Sequence[LayerResult], masking: Sequence[Masking], *, pictures: int, limit: int, tolerance: float
+    layers: Sequence[LayerResult],
+    masking: Sequence[Masking],
+    *,
+    pictures: int,
+    limit: int,
+    tolerance: float,
+    silent: Mapping[str, float],
 ) -> tuple[Caution, ...]:
     """Every failure signature of one class, from the logit down.
 
-    Args: layers: input → output; pictures: how many were found, of `limit` asked for; tolerance: completeness gap.
+    Args: layers: input → output; pictures: how many were found, of `limit` asked for; tolerance: completeness gap;
+    silent: the share of each layer's channels that are dead on all the class's patches (METHOD §6).
     """
     found: list[Caution] = []
     if pictures < limit:
         found.append(Caution(code="few-images", layer="", channel=None, figure=pictures, threshold=limit))
     for layer in reversed(layers):
-        found += _of_layer(layer, top=layer is layers[-1])
+        found += [] if layer is layers[-1] else _of_layer(layer, silent.get(layer.name, 0.0))
         found += [c for neuron in layer.neurons for c in _of_neuron(neuron, tolerance)]
         found += [
             Caution(code="retain-loses", layer=m.layer, channel=None, figure=m.accuracy, threshold=m.baseline / 2)
@@ -33,12 +42,12 @@ def cautions(
     return tuple(found)
 
 
-def _of_layer(layer: LayerResult, *, top: bool) -> Iterator[Caution]:
-    if top:
-        return
+def _of_layer(layer: LayerResult, silent: float) -> Iterator[Caution]:
     share = len(layer.neurons) / layer.channels
     if share > HALF:
         yield Caution(code="saturation", layer=layer.name, channel=None, figure=share, threshold=HALF)
+    if silent > SILENT:
+        yield Caution(code="silent", layer=layer.name, channel=None, figure=silent, threshold=SILENT)
     if layer.silhouette is not None and layer.silhouette < SILHOUETTE:
         yield Caution(code="silhouette", layer=layer.name, channel=None, figure=layer.silhouette, threshold=SILHOUETTE)
 

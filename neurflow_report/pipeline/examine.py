@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neurflow_report.circuit.attribution import Quadrature
+from neurflow_report.circuit.concepts import silent_share
 from neurflow_report.circuit.search import Hop, Search, find_neurons
 from neurflow_report.circuit.wiring import wire
 from neurflow_report.errors import InputError
@@ -89,7 +90,12 @@ def examine(bench: Bench, spec: Spec, pixels: Tensor, *, logit: int, name: str, 
         edges=edges,
         masking=tests,
         cautions=cautions(
-            layers, tests, pictures=len(pixels), limit=spec.data.limit, tolerance=spec.attribution.tolerance
+            layers,
+            tests,
+            pictures=len(pixels),
+            limit=spec.data.limit,
+            tolerance=spec.attribution.tolerance,
+            silent={info.name: silent_share(m) for info, m in zip(bench.segments.layers, means, strict=True)},
         ),
         candidates=candidates,
     )

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from neurflow_report.circuit.concepts import concepts, core_set, dead
+from neurflow_report.circuit.concepts import concepts, core_set, dead, silent_share
 
 few_values = arrays(np.float32, st.integers(1, 40), elements=st.sampled_from([-1.0, -0.0, 0.0, 0.5, 0.5, 2.0]))
 
@@ -37,3 +37,9 @@ def test_no_channels():
 )
 def test_dead(phi, expected):
     assert dead(np.array(phi, dtype=float)) is expected
+
+
+def test_silent_share_counts_channels_that_are_dead_on_every_patch():
+    means = np.array([[0.0, 1.0, -1.0, 0.0], [0.0, 1.0, -2.0, 3.0]])
+    assert silent_share(means) == 0.75
+    assert [dead(column) for column in means.T] == [True, True, True, False]
