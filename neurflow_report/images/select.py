@@ -158,6 +158,8 @@ def _none(target: ClassTarget, select: str, seen: Sequence[int | Skipped], i: in
     how = {"predicted": "predicted as it", "labelled": "usable", "correct": "labelled and predicted as it"}[select]
     message = f"class {target.name!r} (logit {target.index}): of {len(seen)} pictures looked at, 0 are {how}{rest}"
     hint = "check the weights, the preprocessing and the order of the classes, or use select: labelled"
+    if unusable == len(seen):
+        hint = "give pictures that can be read; docs/guide.md says which formats"
     return InputError("too-few-images", message, hint=hint, path=("classes", i))
 
 

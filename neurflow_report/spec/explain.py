@@ -48,11 +48,16 @@ class Finding:
 
 
 def findings(details: Sequence[ErrorDetails], value: object, model: type[BaseModel]) -> Iterator[Finding]:
-    """Every error of `details`, which validating `value` as a `model` gave; one a path, those of a union joined."""
+    """Every error of `details`, which validating `value` as a `model` gave; one a path, those of a union joined.
+
+    A list that is called too short only because pydantic left out its wrong items is not told a second time.
+    """
     by_path: dict[Path, list[ErrorDetails]] = {}
     for detail in details:
         by_path.setdefault(_path(detail, value), []).append(detail)
     for path, group in by_path.items():
+        if all(d["type"] == "too_short" for d in group) and any(p[: len(path)] == path != p for p in by_path):
+            continue
         yield _finding(path, group, value, model)
 
 

@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import platform
 import socket
 from pathlib import Path
 
@@ -106,14 +107,19 @@ def test_with_source_date_epoch_wholly_the_same(write_spec, tmp_path, monkeypatc
     assert "2023-11-14T22:13:20Z" in (roots[0] / "bundle" / "manifest.json").read_text()
 
 
-def test_a_bundle_gives_away_no_path_user_or_host(write_spec, picture_folder, tmp_path):
+def test_a_bundle_gives_away_no_path_user_or_host(write_spec, picture_folder, tmp_path, monkeypatch):
+    for name in ("USER", "LOGNAME", "LNAME", "USERNAME", "HOSTNAME"):
+        monkeypatch.setenv(name, "unlikely-user-name")
+    monkeypatch.setattr(socket, "gethostname", lambda: "secret-host-name")
+    monkeypatch.setattr(platform, "node", lambda: "secret-host-name")
+    monkeypatch.setenv("HOME", "/home/unlikely-user-name")
     spec = write_spec(data={"source": "folder", "root": str(picture_folder(4)), "limit": None}, classes=["firebell"])
+    spec.write_text(spec.read_text() + "# kept in /home/unlikely-user-name/specs on the laptop\n")
     root = analyze(load_spec(spec), progress=Silent())
+    assert getpass.getuser() == "unlikely-user-name"
     for name, content in files(root).items():
-        for secret in (str(tmp_path), str(Path.home()) + "/", socket.gethostname()):
+        for secret in (str(tmp_path), "unlikely-user-name", "secret-host-name"):
             assert secret.encode() not in content, (name, secret)
-        if len(getpass.getuser()) > 4:
-            assert getpass.getuser().encode() not in content
 
 
 def test_the_same_network_over_the_same_pictures_as_files_gives_the_same_circuit(write_spec, picture_folder):
@@ -135,7 +141,7 @@ def test_an_unreadable_picture_is_skipped_and_listed(write_spec, picture_folder)
     bundle = read_bundle(built.bundle)
     assert [s.name for s in bundle.run.data.skipped] == ["firebell/1.png", "firebell/2.png"]
     assert len(bundle.classes[0].pictures) == 2
-    assert [c.code for c in bundle.classes[0].cautions][0] == "few-images"
+    assert "few-images" in {c.code for c in bundle.classes[0].cautions}
     page = "".join(p.read_text() for p in built.rendered.site.rglob("*.html"))
     assert "firebell/1.png" in page
 
@@ -173,10 +179,16 @@ def test_nothing_is_left_behind_when_the_run_is_interrupted(write_spec, tmp_path
 
 
 def test_exact_arithmetic_puts_back_what_it_found():
-    before = torch.are_deterministic_algorithms_enabled()
-    with pytest.raises(ZeroDivisionError), exact_arithmetic():
-        assert torch.are_deterministic_algorithms_enabled()
-        raise ZeroDivisionError
+    before, seen = torch.are_deterministic_algorithms_enabled(), []
+
+    def fails():
+        with exact_arithmetic():
+            seen.append(torch.are_deterministic_algorithms_enabled())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
+    assert seen == [True]
     assert torch.are_deterministic_algorithms_enabled() is before
 
 
