@@ -21,6 +21,7 @@ NODES = 8
 CASES = {
     "resnet18": (networks.resnet18, 48, ["layer3.1", "layer4.0", "layer4.1", "fc"]),
     "googlenet": (networks.googlenet, 48, ["inception4e", "inception5a", "inception5b", "fc"]),
+    "demo": (networks.demo, 64, ["block1", "block2", "block3", "block4", "fc"]),
     "planted": (networks.Planted, 12, ["low", "mid", "fc"]),
 }
 
@@ -47,7 +48,8 @@ def search(model, layers, patches, logit, *, k, tau, dtype, rows=64):
 @pytest.fixture(scope="module", params=CASES)
 def case(request):
     build, size, layers = CASES[request.param]
-    patches, k, tau = networks.pictures(40, size), 10, 3
+    patches = networks.demo_patches(40) if request.param == "demo" else networks.pictures(40, size)
+    k, tau = 10, 3
     found, means = oracle.neurons(
         build(size) if size > 12 else build(), layers, patches, 1, k=k, tau=tau, max_semantic=5, nodes=NODES
     )

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torchvision
+from safetensors.torch import load_file
 from torch import nn
+
+from neurflow_report.demo.flowers import DATASET
+from neurflow_report.demo.networks import NETWORKS
+from neurflow_report.images.patches import PatchGrid, crops
+from neurflow_report.images.preprocess import to_input
 
 
 def pictures(count, size, *, seed=0, channels=3):
@@ -36,6 +43,21 @@ def googlenet(size=64):
     torch.manual_seed(2)
     model = torchvision.models.googlenet(weights=None, num_classes=10, aux_logits=False, init_weights=False)
     return calibrated(model, size)
+
+
+def demo(_size=64):
+    """The demo's own network, with its trained weights."""
+    network = NETWORKS["flowers"]
+    model = network.build()
+    model.load_state_dict(load_file(network.weights))
+    return model.double().eval().requires_grad_(False)
+
+
+def demo_patches(count):
+    """The demo's pictures of one class as the network sees them, at several scales."""
+    preprocess, grid = NETWORKS["flowers"].preprocess, PatchGrid(size=64, scales=(1.0, 0.5), stride=0.5)
+    inputs = torch.stack([to_input(DATASET.draw(1, n)[0], preprocess)[0] for n in range(-(-count // grid.per_image))])
+    return crops(inputs, np.arange(count), grid).double()
 
 
 class Planted(nn.Module):

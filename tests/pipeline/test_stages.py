@@ -109,16 +109,16 @@ def test_with_source_date_epoch_wholly_the_same(write_spec, tmp_path, monkeypatc
 
 def test_a_bundle_gives_away_no_path_user_or_host(write_spec, picture_folder, tmp_path, monkeypatch):
     for name in ("USER", "LOGNAME", "LNAME", "USERNAME", "HOSTNAME"):
-        monkeypatch.setenv(name, "unlikely-user-name")
+        monkeypatch.setenv(name, "jane-unlikely")
     monkeypatch.setattr(socket, "gethostname", lambda: "secret-host-name")
     monkeypatch.setattr(platform, "node", lambda: "secret-host-name")
-    monkeypatch.setenv("HOME", "/home/unlikely-user-name")
+    monkeypatch.setenv("HOME", "/home/jane-unlikely")
     spec = write_spec(data={"source": "folder", "root": str(picture_folder(4)), "limit": None}, classes=["firebell"])
-    spec.write_text(spec.read_text() + "# kept in /home/unlikely-user-name/specs on the laptop\n")
+    spec.write_text(spec.read_text() + "# kept in /home/jane-unlikely/specs on the laptop\n")
     root = analyze(load_spec(spec), progress=Silent())
-    assert getpass.getuser() == "unlikely-user-name"
+    assert getpass.getuser() == "jane-unlikely"
     for name, content in files(root).items():
-        for secret in (str(tmp_path), "unlikely-user-name", "secret-host-name"):
+        for secret in (str(tmp_path), "jane-unlikely", "secret-host-name"):
             assert secret.encode() not in content, (name, secret)
 
 
