@@ -84,7 +84,7 @@ def attribute(
     for n in quadrature.counts():
         for chunk in torch.split(pending, max(1, rows // n)):
             part = Pairs(rows=pairs.rows[chunk], channels=pairs.channels[chunk])
-            values[chunk] = _integrate(segment, activations, part, n, axis, out_axis)
+            values[chunk] = _integrate(segment, activations, part, n, axis, out_axis, rows)
         error = (values[pending].sum(dim=1) - rise[pending]).abs()
         gap[pending] = error / rise[pending].abs().clamp_min(EPSILON)
         nodes[pending.cpu()] = n
@@ -94,18 +94,31 @@ def attribute(
     return Attribution(values=values, gap=gap, nodes=nodes)
 
 
-def _integrate(segment: Segment, activations: Tensor, pairs: Pairs, n: int, axis: int, out_axis: int) -> Tensor:
-    """T of the pairs with n nodes: one forward and one backward pass over pairs × n rows."""
+def _integrate(
+    segment: Segment, activations: Tensor, pairs: Pairs, n: int, axis: int, out_axis: int, rows: int
+) -> Tensor:
+    """T of the pairs with n nodes: forward and backward passes over pairs × nodes, at most `rows` of them at once."""
     alphas, weights = (torch.as_tensor(x).to(activations) for x in gauss_legendre(n))
     top = activations[pairs.rows]
-    shape = (-1, *[1] * (top.dim() - 1))
+    some = max(1, rows // len(top))
+    mean_gradient = sum(
+        _gradient(segment, top, pairs.channels, a, w, out_axis)
+        for a, w in zip(alphas.split(some), weights.split(some), strict=True)
+    )
+    return spatial_sum(top * mean_gradient, axis)
+
+
+def _gradient(
+    segment: Segment, top: Tensor, channels: Tensor, alphas: Tensor, weights: Tensor, out_axis: int
+) -> Tensor:
+    """Σ over the nodes of weight × ∂φ/∂A at α·A, for each row of `top` and its channel: the shape of `top`."""
+    n, shape = len(alphas), (-1, *[1] * (top.dim() - 1))
     path = (top.unsqueeze(1) * alphas.view(1, *shape)).flatten(0, 1).requires_grad_()
     with torch.enable_grad():
         phi = spatial_mean(segment(path), out_axis)
-        chosen = phi.gather(1, pairs.channels.repeat_interleave(n).unsqueeze(1)).squeeze(1)
+        chosen = phi.gather(1, channels.repeat_interleave(n).unsqueeze(1)).squeeze(1)
         (gradient,) = torch.autograd.grad((chosen * weights.repeat(len(top))).sum(), path)
-    mean_gradient = gradient.view(len(top), n, *top.shape[1:]).sum(dim=1)
-    return spatial_sum(top * mean_gradient, axis)
+    return gradient.view(len(top), n, *top.shape[1:]).sum(dim=1)
 
 
 def spatial_sum(values: Tensor, axis: int) -> Tensor:

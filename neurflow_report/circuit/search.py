@@ -101,7 +101,7 @@ def _layer_neurons(
     for part in _portions(core, max(1, hops[below].rows // search.k)):
         wanted = concepts(means[number], part, search.k)
         scored = _attribute(search, hops[below], below, part, wanted, activations) if number else None
-        if scored is not None and not bool(torch.isfinite(scored.values).all()):
+        if scored is not None and not _finite(scored):
             raise RunError("not-finite", f"an attribution of layer {layers[number]!r} is NaN or infinite")
         for i, channel in enumerate(part):
             phi, mine = means[number][:, channel], _rows(scored, i, search.k)
@@ -130,6 +130,11 @@ def _attribute(
     )
 
 
+def _finite(scored: Attribution) -> bool:
+    """Whether all T are finite, and all gaps: φ may have no value at the zero baseline where T has one."""
+    return bool(torch.isfinite(scored.values).all() and torch.isfinite(scored.gap).all())
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Scored:
     """One target's share of an Attribution, on the CPU: T (k, C), gap (k,), nodes."""
@@ -143,7 +148,7 @@ def _rows(scored: Attribution | None, i: int, k: int) -> _Scored | None:
     if scored is None:
         return None
     mine = slice(i * k, (i + 1) * k)
-    values, gap = (x[mine].double().cpu().numpy() for x in (scored.values, scored.gap))
+    values, gap = (x[mine].cpu().double().numpy() for x in (scored.values, scored.gap))
     return _Scored(values=values, gap=gap, nodes=int(scored.nodes[mine].max()))
 
 

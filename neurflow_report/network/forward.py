@@ -121,11 +121,13 @@ def _meminfo_available(meminfo: Path = Path("/proc/meminfo")) -> int | None:
 
 
 def _cgroup_free(folder: Path = Path("/sys/fs/cgroup")) -> list[int]:
-    """What a container's limit leaves, if there is one."""
+    """What a container's limit leaves, if there is one; cached files that can be dropped count as free."""
     try:
-        return [int((folder / "memory.max").read_text()) - int((folder / "memory.current").read_text())]
+        limit, used = (int((folder / f"memory.{name}").read_text()) for name in ("max", "current"))
+        cached = re.search(r"^inactive_file (\d+)$", (folder / "memory.stat").read_text(), re.MULTILINE)
     except (OSError, ValueError):
         return []
+    return [max(0, limit - used + (int(cached[1]) if cached else 0))]
 
 
 def batch_rows(

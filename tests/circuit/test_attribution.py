@@ -51,6 +51,18 @@ def test_batches_do_not_matter():
         assert torch.allclose(run(segment, A, rows, channels, batch=batch).values, whole.values, rtol=1e-12)
 
 
+@pytest.mark.parametrize("batch", [1, 3, 20])
+def test_no_batch_has_more_rows_than_allowed(batch):
+    segment, seen = small(1), []
+
+    def watched(x):
+        seen.append(len(x))
+        return segment(x)
+
+    run(watched, torch.randn(5, 4, 6, 6, dtype=torch.float64), [0, 1, 2, 3, 4], [0] * 5, batch=batch, nodes=8)
+    assert max(seen) <= batch
+
+
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 10_000), st.booleans())
 def test_completeness_holds_to_the_gap_that_is_reported(seed, bias):

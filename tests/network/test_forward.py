@@ -1,5 +1,7 @@
 """Means of all layers in one pass, memory, and knock-outs, against the plain way."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from neurflow_report.errors import InputError, RunError
 from neurflow_report.network.ablate import keep, knocked_out, mask, masked_logits
 from neurflow_report.network.cut import Segments, cut
 from neurflow_report.network.forward import (
+    _cgroup_free,
     activations,
     batch_rows,
     layer_means,
@@ -83,6 +86,15 @@ def test_memory_auto_and_nonsense() -> None:
     assert 2**20 < memory_budget("auto", torch.device("cpu")) < 2**50
     with pytest.raises(InputError, match="memory is 'lots', and auto or a size such as 6GiB was expected"):
         memory_budget("lots", torch.device("cpu"))
+
+
+def test_cached_files_of_a_container_count_as_free(tmp_path: Path) -> None:
+    assert _cgroup_free(tmp_path) == []
+    for name, text in {"max": "1000\n", "current": "990\n", "stat": "anon 90\ninactive_file 700\nfile 9\n"}.items():
+        (tmp_path / f"memory.{name}").write_text(text)
+    assert _cgroup_free(tmp_path) == [710]
+    (tmp_path / "memory.max").write_text("max\n")
+    assert _cgroup_free(tmp_path) == []
 
 
 def test_row_bytes_of_a_known_chain() -> None:
