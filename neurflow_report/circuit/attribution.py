@@ -101,10 +101,9 @@ def _integrate(
     alphas, weights = (torch.as_tensor(x).to(activations) for x in gauss_legendre(n))
     top = activations[pairs.rows]
     some = max(1, rows // len(top))
-    mean_gradient = sum(
-        _gradient(segment, top, pairs.channels, a, w, out_axis)
-        for a, w in zip(alphas.split(some), weights.split(some), strict=True)
-    )
+    mean_gradient = torch.zeros_like(top)
+    for a, w in zip(torch.split(alphas, some), torch.split(weights, some), strict=True):
+        mean_gradient += _gradient(segment, top, pairs.channels, a, w, out_axis)
     return spatial_sum(top * mean_gradient, axis)
 
 

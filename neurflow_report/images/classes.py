@@ -38,6 +38,7 @@ def class_indices(
     """
     names = model_names if model_names is not None and len(model_names) == outputs else None
     logits = tie(names, folder_names, outputs)
+    display = display_names(model_names, folder_names, outputs)
     found: list[ClassTarget] = []
     errors: list[InputError] = []
     for i, wanted in enumerate(classes):
@@ -47,7 +48,7 @@ def class_indices(
                 message = f"classes names logit {index} twice, the second time as {wanted!r}"
                 raise InputError("spec-bad-value", message, path=("classes", i))
             label = logits.index(index) if index in logits else None
-            found.append(ClassTarget(index=index, name=_display(index, label, names, folder_names), label=label))
+            found.append(ClassTarget(index=index, name=display[index], label=label))
         except InputError as error:
             errors.append(error)
     if errors:
@@ -64,6 +65,14 @@ def tie(model_names: Sequence[str] | None, folder_names: Sequence[str], outputs:
     if len(folder_names) == outputs:
         return tuple(range(outputs))
     return tuple(n if n is not None and by_name.count(n) == 1 else None for n in by_name)
+
+
+def display_names(model_names: Sequence[str] | None, folder_names: Sequence[str], outputs: int) -> tuple[str, ...]:
+    """What each logit is called in the report: the model's name for it, else the data's, else `class N`."""
+    if model_names is not None and len(model_names) == outputs:
+        return tuple(model_names)
+    names = {logit: folder for folder, logit in zip(folder_names, tie(None, folder_names, outputs), strict=True)}
+    return tuple(names.get(i, f"class {i}") for i in range(outputs))
 
 
 def _only(matches: list[int]) -> int | None:
@@ -127,9 +136,3 @@ def _logit_of_folder(
         hint = "write the logit's number, or let the data have a folder for each output, in the outputs' order"
         raise InputError("classes-mismatch", message, hint=hint, path=path)
     return logit
-
-
-def _display(index: int, label: int | None, names: Sequence[str] | None, folder_names: Sequence[str]) -> str:
-    if names is not None:
-        return names[index]
-    return f"class {index}" if label is None else folder_names[label]

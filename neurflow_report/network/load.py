@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -95,17 +96,9 @@ def choose_device(name: str) -> torch.device:
     count, mps = torch.cuda.device_count(), torch.backends.mps.is_available()
     if name == "auto":
         return torch.device("cuda" if count else "mps" if mps else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = torch.device("meta")
-    if (
-        device.type == "cpu"
-        or (device.type == "mps" and mps)
-        or (device.type == "cuda" and (device.index or 0) < count)
-    ):
-        return device
     have = ["cpu", *(f"cuda:{i}" for i in range(count)), *(["mps"] if mps else [])]
+    if name in have or (name == "cuda" and count):
+        return torch.device(name)
     hint = f"this machine has: {', '.join(have)}; `auto` takes what is there"
     raise InputError("device-unavailable", f"there is no device {name!r}", hint=hint, path=("runtime", "device"))
 
@@ -123,6 +116,11 @@ def _is_path(weights: str) -> bool:
     return weights.lower().endswith(_SUFFIXES)
 
 
+def _checkpoint(base: Path, weights: str) -> Path:
+    """Where a checkpoint lies. The home of a user that does not exist stays as it is written: there is no such file."""
+    return base / os.path.expanduser(weights)  # noqa: PTH111
+
+
 def _load_demo(name: str, weights: str, outputs: int | None, base: Path, seed: int) -> _Built:
     from neurflow_report.demo.networks import NETWORKS
 
@@ -138,7 +136,7 @@ def _load_demo(name: str, weights: str, outputs: int | None, base: Path, seed: i
         load_state(module, read_state(demo.weights), demo.weights.name)
         accuracy = demo.test_accuracy
     elif _is_path(weights):
-        load_state(module, read_state(base / Path(weights).expanduser()), Path(weights).name)
+        load_state(module, read_state(_checkpoint(base, weights)), Path(weights).name)
     elif weights != "none":
         raise _weights_unknown(f"demo network {name!r}", weights, ["demo", "none"])
     return _Built(module=module, preprocess=demo.preprocess, class_names=demo.class_names, test_accuracy=accuracy)
@@ -156,9 +154,7 @@ def _load_torchvision(name: str, weights: str, outputs: int | None, base: Path, 
     default = getattr(entries, "DEFAULT", None)
     module = _seeded(lambda: _architecture(name, outputs, default is not None), seed)
     if weights != "none":
-        load_state(
-            module, _without_auxiliary(read_state(base / Path(weights).expanduser()), module), Path(weights).name
-        )
+        load_state(module, _without_auxiliary(read_state(_checkpoint(base, weights)), module), Path(weights).name)
     preprocess = IMAGENET if default is None else preprocess_of(default.transforms())
     return _Built(module=module, preprocess=_fitted(preprocess, module))
 

@@ -25,7 +25,9 @@ def region_bytes(chosen: Chosen) -> tuple[str, bytes]:
 
 
 def encode(picture: Image.Image, form: str, **options: int) -> bytes:
-    """`picture` in an image format, without metadata."""
+    """`picture` in an image format, without metadata: no comment, no EXIF, no colour profile."""
     buffer = BytesIO()
+    picture = picture.copy()
+    picture.info.clear()
     picture.save(buffer, form, **options)
     return buffer.getvalue()

@@ -10,6 +10,7 @@ Everything that can be checked is checked before the first class is examined.
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 import time
@@ -24,7 +25,7 @@ from torch import Tensor
 
 from neurflow_report.demo.flowers import DATASET
 from neurflow_report.errors import InputError, ReportError
-from neurflow_report.images.classes import ClassTarget, class_indices
+from neurflow_report.images.classes import ClassTarget, class_indices, display_names
 from neurflow_report.images.patches import PatchGrid
 from neurflow_report.images.select import Choice, Chosen, choice_digest, choose, load_pixels
 from neurflow_report.images.sources import Source, open_source
@@ -117,7 +118,7 @@ def _analyze(loaded: LoadedSpec, progress: _Timed) -> Path:
     for target, chosen, slug in zip(targets, choice.classes, slugs([t.name for t in targets]), strict=True):
         pixels = load_pixels(chosen, network.preprocess).to(device, segments.dtype)
         found = examine(bench, spec, pixels, logit=target.index, name=target.name, progress=progress)
-        found = with_agreement(found, bench.grid, [c.item for c in chosen], part_names(spec), spec.runtime.seed)
+        found = with_agreement(found, bench.grid, chosen, part_names(spec), spec.runtime.seed)
         record, pictures = _class_result(bench, network, source, target, slug, chosen, found)
         classes.append(record)
         files |= pictures
@@ -139,10 +140,10 @@ def check_writable(output: Path) -> None:
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=output):
             pass
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise InputError(
             "output-unwritable",
-            f"the output folder {output} cannot be written: {error.strerror}",
+            f"the output folder {output} cannot be written: {getattr(error, 'strerror', None) or error}",
             hint="name a folder that you may write to",
             path=("output",),
         ) from error
@@ -173,7 +174,8 @@ def example_input(network: Network, device: torch.device, dtype: torch.dtype) ->
 def _pictures(
     spec: Spec, base: Path, network: Network, segments: Segments, done: Callable[[int], None]
 ) -> tuple[Source, tuple[ClassTarget, ...], Choice]:
-    root = None if spec.data.root is None else base / Path(spec.data.root).expanduser()
+    # a ~ of a user that does not exist stays, and is no folder; Path.expanduser would raise RuntimeError
+    root = None if spec.data.root is None else base / os.path.expanduser(spec.data.root)  # noqa: PTH111
     source = open_source(source=spec.data.source, name=spec.data.name, root=root, split=spec.data.split)
     targets = class_indices(
         spec.classes,
@@ -235,7 +237,7 @@ def _class_result(
     used = sorted({p for layer in found.layers for neuron in layer.neurons for p in neuron.concept})
     patches = tuple(bench.grid.box(p) for p in used)
     shown = {patch.image for patch in patches}
-    names = network.class_names or tuple(f"class {i}" for i in range(bench.segments.layers[-1].channels))
+    names = display_names(network.class_names, source.class_names, bench.segments.layers[-1].channels)
     pictures, files = [], {}
     for number, picture in enumerate(chosen):
         file = None

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from neurflow_report.errors import InputError, InputErrors
-from neurflow_report.images.classes import ClassTarget, class_indices
+from neurflow_report.images.classes import ClassTarget, class_indices, display_names
 from neurflow_report.images.pictures import PictureError
 from neurflow_report.images.select import choice_digest, choose, load_pixels
 from neurflow_report.images.sources import Item, Source
@@ -153,6 +153,13 @@ def test_names_of_the_model_in_any_spelling() -> None:
 def test_folders_without_model_names_go_by_order() -> None:
     assert resolve(["n02", 0], None, ["n01", "n02", "n03"], 3) == [(1, "n02", 1), (0, "n01", 0)]
     assert resolve(["n02"], ["x", "y", "z"], ["n01", "n02", "n03"], 3) == [(1, "y", 1)]
+
+
+def test_every_logit_is_called_what_its_class_is_called() -> None:
+    assert display_names(["x", "y"], ["n01", "n02"], 2) == ("x", "y")
+    assert display_names(None, ["n01", "n02"], 2) == ("n01", "n02")
+    assert display_names(None, ["n01", "n02"], 3) == ("class 0", "class 1", "class 2")
+    assert display_names(["x"], ["n01", "n02"], 2) == ("n01", "n02")
 
 
 def test_some_folders_of_a_large_model_go_by_name() -> None:

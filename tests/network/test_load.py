@@ -158,7 +158,7 @@ def test_demo_weights() -> None:
 def test_devices() -> None:
     assert choose_device("cpu") == torch.device("cpu")
     assert choose_device("auto").type in {"cpu", "cuda", "mps"}
-    for name in ("cuda:99", "toaster"):
+    for name in ("cuda:99", "cuda:200", "toaster"):
         with pytest.raises(InputError) as caught:
             choose_device(name)
         assert (caught.value.slug, caught.value.path) == ("device-unavailable", ("runtime", "device"))

@@ -1,0 +1,31 @@
+"""Places in a spec that lead nowhere are told as such, not as a failure of the program."""
+
+import pytest
+
+from neurflow_report.errors import InputError
+from neurflow_report.pipeline.progress import Silent
+from neurflow_report.pipeline.stages import analyze
+from neurflow_report.spec.load import load_spec
+
+
+@pytest.mark.parametrize(
+    ("changes", "slug", "message"),
+    [
+        ({"model": {"weights": "~nobody-of-that-name/x.pt"}}, "weights-unreadable", "there is no weights file 'x.pt'"),
+        (
+            {"data": {"source": "folder", "root": "~nobody-of-that-name/x"}},
+            "data-missing",
+            "the data folder 'x' does not exist",
+        ),
+        (
+            {"output": "a\0b"},
+            "output-unwritable",
+            "the output folder a\0b cannot be written: embedded null byte",
+        ),
+    ],
+    ids=["weights", "root", "output"],
+)
+def test_a_place_that_cannot_be(write_spec, changes, slug, message):
+    with pytest.raises(InputError) as caught:
+        analyze(load_spec(write_spec(**changes)), progress=Silent())
+    assert (caught.value.slug, caught.value.message) == (slug, message)
