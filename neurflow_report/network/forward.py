@@ -69,14 +69,19 @@ def _means(segments: Segments, batch: Tensor) -> list[Tensor]:
     for i, (info, part) in enumerate(zip(segments.layers, (segments.stem, *segments.stages), strict=True)):
         value = part(value)
         mean = spatial_mean(value, segments.feature_axis(i))
-        if not torch.isfinite(mean).all():
-            raise RunError(
-                "not-finite",
-                f"the activation of layer {info.name!r} holds NaN or Inf",
-                hint="check the weights and the preprocessing; with float32, try runtime.precision: float64",
-            )
+        check_finite(mean, info.name)
         means.append(mean)
     return means
+
+
+def check_finite(values: Tensor, layer: str) -> None:
+    """Raises RunError not-finite naming the layer whose activation, or means of it, these are. METHOD §6."""
+    if not torch.isfinite(values).all():
+        raise RunError(
+            "not-finite",
+            f"the activation of layer {layer!r} holds NaN or Inf",
+            hint="check the weights and the preprocessing; with float32, try runtime.precision: float64",
+        )
 
 
 def activations(segments: Segments, layer: int, pixels: Tensor) -> Tensor:

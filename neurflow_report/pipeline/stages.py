@@ -30,7 +30,7 @@ from neurflow_report.images.patches import PatchGrid
 from neurflow_report.images.select import Choice, Chosen, choice_digest, choose, load_pixels
 from neurflow_report.images.sources import Source, open_source
 from neurflow_report.network.cut import Segments, cut
-from neurflow_report.network.forward import memory_budget
+from neurflow_report.network.forward import check_finite, memory_budget
 from neurflow_report.network.load import Network, choose_device, load_network
 from neurflow_report.pipeline.examine import Bench, Findings, check_patches, examine
 from neurflow_report.pipeline.pictures import region_bytes
@@ -187,6 +187,7 @@ def _pictures(
     @torch.no_grad()
     def predict(batch: Tensor) -> np.ndarray:
         logits: Tensor = network.module(batch.to(segments.device, segments.dtype))
+        check_finite(logits, segments.layers[-1].name)
         found: np.ndarray = logits.argmax(dim=1).cpu().numpy()
         return found
 

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Scale = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Nodes = Annotated[int, Field(ge=1, le=1000)]
 Index = Annotated[int, Field(ge=0)]
 T = TypeVar("T")
 
@@ -87,7 +88,7 @@ class Concept(Section):
     """The concept of a neuron: its top-k patches (METHOD §1)."""
 
     k: Annotated[int, Field(ge=2)] = Field(50, description="Patches in a concept.")
-    scales: Annotated[tuple[Scale, ...], Field(min_length=1)] = Field(
+    scales: Annotated[tuple[Scale, ...], Field(min_length=1), AfterValidator(_unique)] = Field(
         (1.0, 0.5, 0.25), description="Patch sides as shares of the input's side."
     )
     stride: Scale = Field(0.5, description="Step between patches as a share of their side.")
@@ -96,8 +97,8 @@ class Concept(Section):
 class Attribution(Section):
     """Integrated gradients (METHOD §2)."""
 
-    nodes: Count = Field(8, description="Gauss–Legendre nodes to begin with.")
-    max_nodes: Count = Field(64, description="The most nodes: doubled for patches whose gap is over the tolerance.")
+    nodes: Nodes = Field(8, description="Gauss–Legendre nodes to begin with.")
+    max_nodes: Nodes = Field(64, description="The most nodes: doubled for patches whose gap is over the tolerance.")
     tolerance: Annotated[float, Field(gt=0)] = Field(0.02, description="Completeness gap that is good enough.")
 
     @model_validator(mode="after")
@@ -123,7 +124,7 @@ class Groups(Section):
 class Fidelity(Section):
     """The experiments that test the circuit (METHOD §5)."""
 
-    taus: tuple[Count, ...] | None = Field(
+    taus: Annotated[tuple[Count, ...], AfterValidator(_unique)] | None = Field(
         None, description="Core set sizes τ to test, each at most core.tau; default: core.tau alone."
     )
     draws: Annotated[int, Field(ge=1)] = Field(20, description="Random sets in each null.")

@@ -85,6 +85,12 @@ def test_bare_exponents_are_numbers(tmp_path: Path) -> None:
         ("zzz: 1", "13:1 zzz: the spec has no key 'zzz' [spec-unknown-key] | the keys of the spec are version, title, "
          "model, data, classes, layers, concept, attribution, core, groups, fidelity, report, output, runtime"),
         ("core: {Tau: 3}", "13:8 core.Tau: core has no key 'Tau' [spec-unknown-key] | did you mean 'tau'?"),
+        ("concept: {scales: [0.5, 1, 0.5]}", "13:29 concept.scales[2]: 0.5 stands twice, first as number 1 "
+         "[spec-bad-value] | Patch sides as shares of the input's side."),
+        ("fidelity: {taus: [2, 2]}", "13:22 fidelity.taus[1]: 2 stands twice, first as number 1 [spec-bad-value] | "
+         "Core set sizes τ to test, each at most core.tau; default: core.tau alone."),
+        ("attribution: {max_nodes: 100000}", "13:26 attribution.max_nodes: found 100000, expected a number of at most 1000 "
+         "[spec-bad-value] | The most nodes: doubled for patches whose gap is over the tolerance."),
         ("core: {tau: many}", "13:13 core.tau: found 'many', expected a whole number [spec-wrong-type] | "
          "Core neurons of each target, τ."),
         ('core: {tau: "3"}', "13:13 core.tau: found '3', expected a whole number [spec-wrong-type] | leave out the quotes"),
