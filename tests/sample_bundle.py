@@ -370,6 +370,7 @@ def _cautions(number: int, layers: tuple[LayerResult, ...]) -> tuple[Caution, ..
     return (
         Caution(code="dead-neuron", layer="layer1", channel=layers[0].neurons[-1].channel, figure=0, threshold=0),
         Caution(code="saturation", layer="layer1", channel=None, figure=share, threshold=0.5),
+        Caution(code="silent", layer="layer1", channel=None, figure=0.375, threshold=0.25),
         Caution(code="single-group", layer="layer1", channel=layers[0].neurons[-1].channel, figure=K, threshold=2),
         Caution(code="retain-loses", layer="layer2.0", channel=None, figure=0.46, threshold=0.5),
     )

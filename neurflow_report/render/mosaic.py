@@ -13,7 +13,9 @@ from neurflow_report.results.records import Patch
 
 Format = Literal["webp", "jpeg"]
 GUTTER = 3
-WEBP_QUALITY, JPEG_QUALITY = 80, 85
+WEBP_QUALITY, JPEG_QUALITY = 78, 85
+LEAST = 32
+"""Pixels of a cell, at least, whatever its patches have: smooth where it is shown larger."""
 
 
 def mosaic(
@@ -24,23 +26,36 @@ def mosaic(
     columns: int,
     cell: int,
     format: Format,
+    least: int = LEAST,
 ) -> bytes:
-    """The patches side by side, row by row in their order, each `cell`×`cell` pixels, as an encoded picture.
+    """The patches side by side, row by row in their order, as an encoded picture. Equal input gives equal bytes.
 
+    A cell has `cell`×`cell` pixels, or as many as the largest patch has where that is less (`least` at least): pixels
+    made up by enlarging are weight without content. Gutters shrink with the cells.
     `pictures` gives picture number `image`'s region as the model saw it, at whatever size it is stored; `size` is S,
     the side in whose pixels the boxes are (METHOD §1). At most `columns` columns, fewer where that leaves no cell
-    empty. Gutters and empty cells are see-through in WebP, white in JPEG. Equal input gives equal bytes.
+    empty. Gutters and empty cells are see-through in WebP, white in JPEG.
     Raises: ValueError when there is no patch.
     """
     if not patches:
         raise ValueError("a mosaic needs at least one patch")
     across = columns_of(len(patches), columns)
     down = ceil(len(patches) / across)
-    sheet = Image.new("RGBA", (_extent(across, cell), _extent(down, cell)), (255, 255, 255, 0))
+    side = cell_of([box_in(pictures(patch.image), patch, size=size) for patch in patches], least, cell)
+    step = side + max(1, round(GUTTER * side / cell))
+    gutter = step - side
+    sheet = Image.new("RGBA", (across * step - gutter, down * step - gutter), (255, 255, 255, 0))
     for i, patch in enumerate(patches):
-        left, top = (cell + GUTTER) * (i % across), (cell + GUTTER) * (i // across)
-        sheet.paste(crop(pictures(patch.image), patch, size=size, cell=cell), (left, top))
+        sheet.paste(
+            crop(pictures(patch.image), patch, size=size, cell=side), (step * (i % across), step * (i // across))
+        )
     return encode(sheet, format)
+
+
+def cell_of(boxes: Sequence[tuple[float, float, float, float]], least: int, most: int) -> int:
+    """The side of a cell in pixels: the longest side of a box, `least` to `most` (which counts more)."""
+    longest = max(max(right - left, bottom - top) for left, top, right, bottom in boxes)
+    return min(most, max(least, ceil(longest)))
 
 
 def columns_of(count: int, columns: int) -> int:
@@ -54,7 +69,8 @@ def crop(region: Image.Image, patch: Patch, *, size: int, cell: int) -> Image.Im
     box = box_in(region, patch, size=size)
     smaller = cell < min(box[2] - box[0], box[3] - box[1])
     resample = Image.Resampling.LANCZOS if smaller else Image.Resampling.BICUBIC
-    return region.convert("RGB").resize((cell, cell), resample, box=box)
+    coloured = region if region.mode == "RGB" else region.convert("RGB")
+    return coloured.resize((cell, cell), resample, box=box)
 
 
 def box_in(region: Image.Image, patch: Patch, *, size: int) -> tuple[float, float, float, float]:
@@ -79,7 +95,7 @@ def place(picture: Image.Image, patch: Patch, *, size: int, side: int = 240, for
 
 
 def encode(picture: Image.Image, format: Format) -> bytes:
-    """RGBA pixels as WebP (quality 80) for the screen or JPEG (quality 85, on white) for print."""
+    """RGBA pixels as WebP (quality 78) for the screen or JPEG (quality 85, on white) for print."""
     out = BytesIO()
     if format == "webp":
         picture.save(out, "WEBP", quality=WEBP_QUALITY, method=4)
@@ -88,7 +104,3 @@ def encode(picture: Image.Image, format: Format) -> bytes:
         flat.paste(picture, mask=picture.getchannel("A"))
         flat.save(out, "JPEG", quality=JPEG_QUALITY, optimize=True)
     return out.getvalue()
-
-
-def _extent(cells: int, cell: int) -> int:
-    return cells * cell + (cells - 1) * GUTTER

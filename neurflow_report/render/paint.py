@@ -78,7 +78,7 @@ def _highlights(diagram: Diagram) -> str:
     rules = []
     for i, _ in enumerate(diagram.nodes):
         own = f"#ID:has(.c{i}:is(:hover,:focus-visible))"
-        rules.append(f"{own} .e:not(.u{i},.l{i}){{opacity:.07}}{own} :is(.u{i},.l{i}){{opacity:1}}")
+        rules.append(f"{own} .e:not(.u{i},.l{i}){{stroke-opacity:.07}}{own} :is(.u{i},.l{i}){{stroke-opacity:1}}")
     return "\n" + "\n".join(rules)
 
 
@@ -126,9 +126,10 @@ def _wire(wire: Wire, most: float, number: dict[str, int], titles: dict[str, str
         f"{_n(wire.x2)} {_n(wire.y2 - bend)} {_n(wire.x2)} {_n(wire.y2)}"
     )
     name = f"{titles[link.upper]} – {titles[link.lower]}: {link.weight:+.3f}"
+    look = f'stroke-width="{_n(width)}" stroke-opacity="{_n(opacity)}"{_dash(link, width)}'
     return (
         f'<path class="e {sign_class(link)} u{number[link.upper]} l{number[link.lower]}" d="{path}" '
-        f'stroke-width="{_n(width)}" opacity="{_n(opacity)}"{_dash(link, width)}><title>{escape(name)}</title></path>'
+        f"{look}><title>{escape(name)}</title></path>"
     )
 
 
@@ -217,7 +218,7 @@ def _sample(weight: float, most: float, x: float, y: float, length: float) -> st
     width, opacity = thickness(link, most)
     return (
         f'<path class="s {sign_class(link)}" d="M{_n(x)} {_n(y)}H{_n(x + length)}" stroke-width="{_n(width)}" '
-        f'opacity="{_n(opacity)}"{_dash(link, width)}/>'
+        f'stroke-opacity="{_n(opacity)}"{_dash(link, width)}/>'
     )
 
 

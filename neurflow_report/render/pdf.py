@@ -6,6 +6,7 @@ the same bundle gives the same bytes.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import re
@@ -29,7 +30,8 @@ from neurflow_report.render.view.pages import Circuit, Mosaic, Plot
 from neurflow_report.results.bundle import Bundle
 
 HOST = "https://report.invalid/"
-CELL = 96
+CELL, LEAST = 96, 64
+"""Pixels of a mosaic's cell: at most, and for patches of few pixels at least (a viewer may not smooth them)."""
 PACKAGES = "apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
 Read = Callable[[], bytes]
 
@@ -75,7 +77,7 @@ def typeset(html: str, files: Mapping[str, Read]) -> tuple[bytes, int]:
     """
     weasyprint = _weasyprint()
     missing: list[str] = []
-    with _quiet():
+    with _quiet(), _uncollected():
         try:
             fetcher = _fetcher(weasyprint, files, missing)
             document = weasyprint.HTML(string=html, base_url=HOST, url_fetcher=fetcher).render(
@@ -135,6 +137,19 @@ def _quiet() -> Iterator[None]:
         logger.removeFilter(known)
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No collection of garbage: a document is millions of objects that all live to its end, and a quarter of the time
+    went into looking through them."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
 def print_files(view: SiteView, bundle: Bundle, templates: Path | None) -> dict[str, Read]:
     """Everything the page may ask for, by its path: the mosaics as JPEG, made when read; the style sheet, the fonts."""
     files: dict[str, Read] = {}
@@ -155,6 +170,7 @@ def _jpeg(bundle: Bundle, picture: Mosaic) -> bytes:
         size=bundle.run.model.preprocess.size,
         columns=picture.columns,
         cell=CELL,
+        least=LEAST,
         format="jpeg",
     )
 

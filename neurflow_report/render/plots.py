@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from html import escape
 from io import StringIO
 from typing import Any
@@ -55,19 +56,45 @@ def masking_plot(rows: Sequence[Masking], *, title: str, id_prefix: str) -> str:
     """
     if not rows:
         return ""
+    return inline_svg(_drawn(tuple(rows)), title=title, id_prefix=id_prefix)
+
+
+@lru_cache(maxsize=256)
+def _drawn(rows: tuple[Masking, ...]) -> str:
+    """matplotlib's SVG, lean; kept, since a class's plot stands on several pages and in print."""
     keys = list(dict.fromkeys((row.layer, row.tau) for row in rows))
     with mpl.rc_context(STYLE):
         figure = _figure(rows, keys)
         out = StringIO()
         canvas: Any = FigureCanvasSVG(figure)
         canvas.print_svg(out, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return inline_svg(out.getvalue(), title=title, id_prefix=id_prefix)
+    return lean(out.getvalue())
+
+
+def lean(svg: str) -> str:
+    """matplotlib's SVG without what draws nothing: idle ids, empty groups, clips, turns by 0, a third decimal.
+
+    Clips may go because every mark lies within its panel. A style that all marks of a row share stands once.
+    """
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<clipPath.*?</clipPath>", "", svg, flags=re.S)
+    svg = re.sub(r' clip-path="[^"]*"| transform="rotate\(-0[^"]*"| *<g id="[^"]*"/>', "", svg)
+    svg = re.sub(r'(<g) id="[^"]*"', r"\1", svg)
+    svg = re.sub(r"-?\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), svg)
+    return re.sub(r"<g>\s*((?:<use [^>]*/>\s*)+)</g>", _shared_style, svg)
+
+
+def _shared_style(found: re.Match[str]) -> str:
+    """A group of marks whose style, where it is one, stands at the group."""
+    styles = set(re.findall(r' style="[^"]*"', found[1]))
+    if len(styles) != 1:
+        return found[0]
+    style = styles.pop()
+    return f"<g{style}>{found[1].replace(style, '')}</g>"
 
 
 def inline_svg(svg: str, *, title: str, id_prefix: str) -> str:
-    """matplotlib's SVG for a page: no prolog, no metadata, prefixed ids, theme colours, pixels, a title."""
+    """A lean SVG for a page: no prolog, prefixed ids, theme colours, pixels, a title."""
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.S)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{id_prefix}-", svg)
     for sentinel, colour in COLOURS.items():
         svg = svg.replace(sentinel, colour)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -173,14 +175,14 @@ def _drawn(bundle: Bundle, view: SiteView) -> Iterator[tuple[str, bytes]]:
     for drawing in view.circuits():
         yield drawing.dot, to_dot(drawing.diagram).encode()
     images = {result.slug: _pictures(bundle, number) for number, result in enumerate(bundle.classes)}
-    for file, wanted in sorted(view.mosaics().items()):
-        yield file, _mosaic(wanted, images[wanted.slug], bundle.run.model.preprocess.size)
+    wanted = sorted(view.mosaics().items())
+    size = bundle.run.model.preprocess.size
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from pool.map(lambda one: (one[0], _mosaic(one[1], images[one[1].slug], size)), wanted)
 
 
 def _mosaic(wanted: Mosaic, pictures: Callable[[int], Image.Image], size: int) -> bytes:
-    return mosaic(
-        pictures, wanted.patches, size=size, columns=wanted.columns, cell=wanted.cell, format="webp"
-    )  # fmt: skip
+    return mosaic(pictures, wanted.patches, size=size, columns=wanted.columns, cell=wanted.cell, format="webp")
 
 
 def _pictures(bundle: Bundle, number: int) -> Callable[[int], Image.Image]:

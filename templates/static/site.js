@@ -1,4 +1,5 @@
-// What the report gains from a script: a theme switch, and sections that unfold when linked to or printed.
+// What the report gains from a script: a theme switch, wide drawings that open at their logit, and sections that
+// unfold when linked to or printed.
 "use strict";
 (() => {
   const root = document.documentElement;
@@ -34,6 +35,37 @@
   };
   addEventListener("hashchange", unfold);
   unfold();
+
+  // A drawing wider than its box opens at its logit, and its layers' names stay in sight while it is scrolled.
+  const wide = (box) => box.scrollWidth > box.clientWidth + 1;
+  const centre = (box) => {
+    const logit = box.querySelector(".card");
+    if (!logit || !wide(box)) return;
+    const [card, frame] = [logit.getBoundingClientRect(), box.getBoundingClientRect()];
+    box.scrollLeft += card.left + card.width / 2 - frame.left - frame.width / 2;
+  };
+  const names = (box) => {
+    const svg = box.querySelector("svg");
+    const scale = svg.viewBox.baseVal.width / svg.getBoundingClientRect().width;
+    const room = wide(box) ? box.scrollLeft * scale : 0;
+    box.querySelectorAll("rect.band").forEach((band, i) => {
+      const name = box.querySelectorAll("text.n")[i];
+      const lift = i && room ? band.height.baseVal.value / 2 + 11 : 0;
+      name.classList.toggle("lifted", lift > 0);
+      name.setAttribute("transform", `translate(${room.toFixed(1)} ${(-lift).toFixed(1)})`);
+    });
+  };
+  const drawings = [...document.querySelectorAll(".drawing .scroll")].filter((box) => box.querySelector("rect.band"));
+  drawings.forEach((box) => {
+    box.addEventListener("scroll", () => requestAnimationFrame(() => names(box)), { passive: true });
+    const first = box.querySelector("svg > .c0");
+    if (first) box.querySelectorAll("text.n").forEach((name) => first.before(name.closest("a") || name));
+    centre(box);
+    names(box);
+  });
+  addEventListener("resize", () => drawings.forEach(names));
+  addEventListener("beforeprint", () => drawings.forEach((box) => { box.scrollLeft = 0; names(box); }));
+  addEventListener("afterprint", () => drawings.forEach(centre));
 
   const closed = () => document.querySelectorAll("details:not([open])");
   let opened = [];

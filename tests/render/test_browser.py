@@ -138,3 +138,20 @@ def test_a_drawings_node_leads_to_its_group(browser: Browser, site: Path) -> Non
     page.wait_for_url("**/class/bee-co/layer3/index.html#G2")
     assert page.locator("article:target h3").inner_text().startswith("G2")
     page.context.close()
+
+
+def test_a_wide_drawing_opens_at_its_logit_and_keeps_its_layers_names(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "class/bee-co/index.html").as_uri(), width=360)
+    box = page.locator(".drawing .scroll").first
+    assert box.evaluate("box => box.scrollWidth > box.clientWidth")
+    frame = box.bounding_box()
+    logit = box.locator(".card").first.bounding_box()
+    assert frame is not None
+    assert logit is not None
+    assert abs(logit["x"] + logit["width"] / 2 - frame["x"] - frame["width"] / 2) < 8
+    for left in (0, 120, 9999):
+        box.evaluate("(box, left) => { box.scrollLeft = left }", left)
+        page.wait_for_timeout(100)
+        names = [name.bounding_box() for name in box.locator("text.n").all()]
+        assert all(n and frame["x"] <= n["x"] <= frame["x"] + frame["width"] / 2 for n in names), (left, names)
+    page.context.close()

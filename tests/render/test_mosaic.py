@@ -45,7 +45,7 @@ def opened(data: bytes) -> Image.Image:
 def test_cells_hold_their_patches(side: int | tuple[int, int], format: str) -> None:
     picture = quadrants(side)
     patches = [patch(top, left) for top, left, _ in QUADRANTS]
-    sheet = opened(mosaic(lambda _: picture, patches, size=64, columns=3, cell=48, format=format))  # type: ignore[arg-type]
+    sheet = opened(mosaic(lambda _: picture, patches, size=64, columns=3, cell=48, format=format, least=48))  # type: ignore[arg-type]
     assert sheet.size == (2 * 48 + GUTTER, 2 * 48 + GUTTER)
     assert sheet.format == format.upper()
     for i, (_, _, colour) in enumerate(QUADRANTS):
@@ -62,6 +62,22 @@ def test_pictures_are_asked_for_by_number() -> None:
     assert sheet.size == (2 * 40 + GUTTER, 40)
     assert near(sheet.getpixel((20, 20)), BLUE)
     assert near(sheet.getpixel((63, 20)), RED)
+
+
+@pytest.mark.parametrize(
+    ("stored", "sides", "cell"),
+    [(64, (16, 16), 32), (64, (16, 48), 48), (64, (64, 16), 64), (640, (16, 16), 96), (128, (32, 16), 64)],
+    ids=["enlarged to the least", "the largest patch's pixels", "all there are", "as asked", "stored larger than seen"],
+)
+def test_a_cell_has_no_more_pixels_than_its_patches(stored: int, sides: tuple[int, ...], cell: int) -> None:
+    two = [patch(0, 0, side) for side in sides]
+    sheet = opened(mosaic(lambda _: quadrants(stored), two, size=64, columns=2, cell=96, format="webp"))
+    assert sheet.size == (2 * cell + max(1, round(GUTTER * cell / 96)), cell)
+
+
+def test_print_may_ask_for_more_pixels_at_least() -> None:
+    data = mosaic(lambda _: quadrants(64), [patch(0, 0, 16)], size=64, columns=2, cell=96, format="jpeg", least=64)
+    assert opened(data).size == (64, 64)
 
 
 def test_gutters_are_clear_on_screen_and_white_in_print() -> None:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from neurflow_report.render.plots import COLOURS, masking_plot
+from neurflow_report.render.plots import COLOURS, lean, masking_plot
 from neurflow_report.results.records import Masking
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -23,13 +23,19 @@ def row(mode: str, layer: str, tau: int, accuracy: float = 0.2) -> Masking:
 ROWS = [row(mode, layer, tau) for layer in ("block1", "block & <2>") for tau in (4, 8) for mode in ("mask", "retain")]
 
 
+def marks(root: ElementTree.Element, colour: str) -> list[ElementTree.Element]:
+    """The marks in a colour, whether the style stands at them or at their group."""
+    found = [u for u in root.iter(f"{SVG}use") if colour in (u.get("style") or "")]
+    return found + [u for g in root.iter(f"{SVG}g") if colour in (g.get("style") or "") for u in g]
+
+
 def test_every_layer_tau_and_random_set_is_drawn() -> None:
     root = ElementTree.fromstring(masking_plot(ROWS, title="Masking of bee & <co>", id_prefix="p1"))
     texts = [" ".join((t.text or "").split()) for t in root.iter(f"{SVG}text")]
     for name in ("block1 τ 4", "block1 τ 8", "block & <2> τ 4", "block & <2> τ 8"):
         assert texts.count(name) == 1
     assert {"core set masked", "all others masked", "100%", "core set, 95% interval"} <= set(texts)
-    rings = [u for u in root.iter(f"{SVG}use") if COLOURS["#060606"] in (u.get("style") or "")]
+    rings = marks(root, COLOURS["#060606"])
     assert len(rings) == 3 * len(ROWS) + 1
     assert root.get("aria-label") == "Masking of bee & <co>"
     assert root.get("width") == "600"
@@ -71,11 +77,14 @@ def test_nothing_to_plot_is_no_plot() -> None:
 @pytest.mark.parametrize("accuracy", [0.0, 0.5, 1.0])
 def test_the_mark_stands_at_the_accuracy(accuracy: float) -> None:
     root = ElementTree.fromstring(masking_plot([row("mask", "a", 4, accuracy)], title="t", id_prefix="a"))
-    marks = [u for u in root.iter(f"{SVG}use") if COLOURS["#070707"] in (u.get("style") or "")]
-    ticks = {}
-    for group in root.iter(f"{SVG}g"):
-        name = group.get("id") or ""
-        if re.fullmatch(r"a-xtick_\d", name) and int(name[-1]) <= 5:
-            line = next(group.iter(f"{SVG}path"))
-            ticks[int(name[-1]) - 1] = float(line.attrib["d"].split()[1])
-    assert float(marks[0].attrib["x"]) == pytest.approx(ticks[0] + accuracy * (ticks[4] - ticks[0]), abs=0.01)
+    left, right = (
+        next(float(t.attrib["x"]) for t in root.iter(f"{SVG}text") if t.text == label) for label in ("0", "100%")
+    )
+    mark = marks(root, COLOURS["#070707"])[0]
+    assert float(mark.attrib["x"]) == pytest.approx(left + accuracy * (right - left), abs=0.02)
+
+
+def test_what_draws_nothing_is_left_out() -> None:
+    svg = masking_plot(ROWS, title="t", id_prefix="a")
+    assert not re.findall(r"clip-path|<clipPath|rotate\(-0|<g id=|\d\.\d{3}", svg)
+    assert lean('<g id="x"><use href="#m" style="s"/>\n<use href="#m" style="t"/></g>').count("style=") == 2

@@ -136,8 +136,9 @@ def test_core_sets_no_better_than_chance_are_a_doubt() -> None:
         ("silhouette", None, 0.04, 0.1, "L: silhouette 0.04, under 0.10. "),
         ("silhouette", 3, 0.04, 0.1, "1 neuron at L: silhouette 0.04, under 0.10. "),
         ("completeness", 3, 0.031, 0.02, "1 neuron at L: completeness gap 3.1%, over the tolerance of 2.0%. "),
-        ("saturation", None, 0.66, 0.5, "L: 66% of its channels are core neurons, over 50%. "),
-        ("retain-loses", None, 0.3, 0.5, "L: 30% accuracy with only the core neurons kept, under 50%. "),
+        ("saturation", None, 0.66, 0.5, "L: 66% of the layer's channels are core neurons, over 50%. "),
+        ("retain-loses", None, 0.3, 0.5, "L: 30% accuracy with only the core set kept, under 50%. "),
+        ("silent", None, 0.375, 0.25, "L: 38% of the layer's channels are silent on every patch of the class. "),
         ("dead-neuron", 3, 0, 0, "1 neuron at L: largest activation 0. "),
         ("single-group", 3, 12, 2, "1 neuron at L: one group by default. "),
         ("brand-new", None, 3, 2, "L: 3.00 against 2.00. "),
@@ -146,14 +147,23 @@ def test_core_sets_no_better_than_chance_are_a_doubt() -> None:
 def test_every_caution_in_words(code: str, channel: int | None, figure: float, threshold: float, start: str) -> None:
     layer = "" if code == "few-images" else "L"
     one = Caution(code=code, layer=layer, channel=channel, figure=figure, threshold=threshold)
-    (notice,) = cautions.notices([one], "bee")
+    (notice,) = cautions.notices([one], "bee", masking=())
     assert notice.text.startswith(start)
     assert [s.href for s in notice.places] == (["class/bee/L/index.html#n3"] if channel else [])
 
 
+def test_a_lost_class_is_told_with_its_tau_where_several_were_tried() -> None:
+    one = Caution(code="retain-loses", layer="L", channel=None, figure=0.3, threshold=0.5)
+    rows = [_masking(layer="L", mode="retain", tau=tau, accuracy=a) for tau, a in ((2, 0.3), (4, 1.0))]
+    (notice,) = cautions.notices([one], "bee", masking=rows)
+    assert notice.text.startswith("L with τ 2: 30% accuracy with only the core set kept, under 50%. ")
+    (notice,) = cautions.notices([one], "bee", masking=rows[:1])
+    assert notice.text.startswith("L: 30% accuracy")
+
+
 def test_many_neurons_with_one_caution_are_one_notice() -> None:
     many = [Caution(code="silhouette", layer="L", channel=c, figure=c / 1000, threshold=0.1) for c in range(30)]
-    (notice,) = cautions.notices(many, "bee")
+    (notice,) = cautions.notices(many, "bee", masking=())
     assert notice.text.startswith("30 neurons at L: at worst silhouette 0.00, under 0.10. ")
     assert "".join(s.text for s in notice.places).endswith("n11 and 18 more")
 

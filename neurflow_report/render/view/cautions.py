@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from neurflow_report.render.view import places
 from neurflow_report.render.view.pages import Notice, Prose, Span
 from neurflow_report.render.view.words import count, figure, listing, percent, percent_fine, silhouette
-from neurflow_report.results.records import Caution
+from neurflow_report.results.records import Caution, Masking
 
 MOST_PLACES = 12
 
@@ -48,7 +48,12 @@ _KINDS: dict[tuple[str, bool], _Kind] = {
     ),
     ("retain-loses", False): _Kind(
         title="The core set alone is not enough",
-        meaning="The class is lost when only the core neurons are kept: the circuit leaves out something that matters.",
+        meaning="The class is lost when only such a core set is kept: it leaves out something that matters.",
+    ),
+    ("silent", False): _Kind(
+        title="Random sets easy to beat",
+        meaning="Random sets often hold such channels; taking these away changes nothing, and keeping these keeps "
+        "nothing: the null of masking and retaining is easier to beat than it looks.",
     ),
     ("single-group", True): _Kind(
         title="Only one semantic group",
@@ -61,12 +66,15 @@ _KINDS: dict[tuple[str, bool], _Kind] = {
 }
 
 
-def notices(cautions: Iterable[Caution], slug: str) -> tuple[Notice, ...]:
-    """The cautions of one class, those of one kind and layer together, in the order given."""
+def notices(cautions: Iterable[Caution], slug: str, *, masking: Sequence[Masking]) -> tuple[Notice, ...]:
+    """The cautions of one class, those of one kind and layer together, in the order given.
+
+    `masking`: the class's F1 rows, from which a caution on a core set learns its τ.
+    """
     gathered: dict[tuple[str, str, bool], list[Caution]] = {}
     for caution in cautions:
         gathered.setdefault((caution.code, caution.layer, caution.channel is not None), []).append(caution)
-    return tuple(_notice(code, layer, met, slug) for (code, layer, _), met in gathered.items())
+    return tuple(_notice(code, layer, met, slug, masking) for (code, layer, _), met in gathered.items())
 
 
 def of_layer(cautions: Iterable[Caution], layer: str) -> tuple[Caution, ...]:
@@ -106,7 +114,9 @@ def _over(code: str, single: bool, met: dict[str, tuple[str, list[Caution]]], cl
     kind = _kind(code, single)
     found = [c for _, cautions in met.values() for c in cautions]
     amount = f"{count(len(found), 'neuron')} in " if single else ""
-    text = f"{amount}{len(met)} of {count(classes, 'class', 'classes')}: {_range(found)}. {kind.meaning}"
+    where = _worst(found).layer
+    seen = f"{_range(found)} ({where})" if where else _range(found)
+    text = f"{amount}{len(met)} of {count(classes, 'class', 'classes')}: {seen}. {kind.meaning}"
     spans = [
         Span(text=f"{name} ({len(cs)})" if single else name, href=f"{places.class_page(slug)}#doubts")
         for slug, (name, cs) in met.items()
@@ -115,20 +125,30 @@ def _over(code: str, single: bool, met: dict[str, tuple[str, list[Caution]]], cl
 
 
 def _range(found: Sequence[Caution]) -> str:
-    worst = max(found, key=lambda c: abs(c.figure - c.threshold))
-    words = _measured(worst)
+    words = _measured(_worst(found))
     return f"at worst {words}" if len(found) > 1 else words
 
 
-def _notice(code: str, layer: str, met: Sequence[Caution], slug: str) -> Notice:
+def _worst(found: Sequence[Caution]) -> Caution:
+    return max(found, key=lambda c: abs(c.figure - c.threshold))
+
+
+def _notice(code: str, layer: str, met: Sequence[Caution], slug: str, masking: Sequence[Masking]) -> Notice:
     single = met[0].channel is not None
     kind = _kind(code, single)
     where = f" at {layer}" if layer else ""
-    subject = f"{count(len(met), 'neuron')}{where}: " if single else f"{layer}: " if layer else ""
+    subject = f"{count(len(met), 'neuron')}{where}: " if single else f"{layer}{_taus(met, masking)}: " if layer else ""
     spans = [
         Span(text=f"n{c.channel}", href=places.neuron(slug, c.layer, c.channel)) for c in met if c.channel is not None
     ]
     return Notice(code=code, title=kind.title, text=f"{subject}{_range(met)}. {kind.meaning}", places=_separated(spans))
+
+
+def _taus(met: Sequence[Caution], masking: Sequence[Masking]) -> str:
+    """At which τ the core sets met lost the class, where several were tried."""
+    lost = {(c.layer, c.figure) for c in met if c.code == "retain-loses"}
+    taus = sorted({m.tau for m in masking if m.mode == "retain" and (m.layer, m.accuracy) in lost})
+    return f" with τ {listing([str(tau) for tau in taus])}" if taus and len({m.tau for m in masking}) > 1 else ""
 
 
 def _separated(spans: Sequence[Span]) -> Prose:
@@ -148,9 +168,11 @@ def _measured(c: Caution) -> str:
         case "completeness":
             return f"completeness gap {percent_fine(c.figure)}, over the tolerance of {percent_fine(c.threshold)}"
         case "saturation":
-            return f"{percent(c.figure)} of its channels are core neurons, over {percent(c.threshold)}"
+            return f"{percent(c.figure)} of the layer's channels are core neurons, over {percent(c.threshold)}"
         case "retain-loses":
-            return f"{percent(c.figure)} accuracy with only the core neurons kept, under {percent(c.threshold)}"
+            return f"{percent(c.figure)} accuracy with only the core set kept, under {percent(c.threshold)}"
+        case "silent":
+            return f"{percent(c.figure)} of the layer's channels are silent on every patch of the class"
         case "dead-neuron":
             return f"largest activation {figure(c.figure)}"
         case "single-group":

@@ -40,7 +40,7 @@ def class_page(index: Index) -> ClassPage:
         kicker=f"Class (logit {result.index})",
         heading=result.name,
         lead=lead(index),
-        terms=terms(run, "core", "semantic", "group", "share", "weight"),
+        terms=terms(run, "logit", "patch", "core", "semantic", "group", "share", "weight", "tau"),
         figures=figures(index),
         notices=_notices(index),
         circuit=group_circuit(index),
@@ -75,17 +75,19 @@ def figures(index: Index) -> tuple[Figure, ...]:
     for mode, label in (("mask", "Accuracy without the core"), ("retain", "Accuracy with the core alone")):
         m = fidelity.main_row(index, mode)
         if m is not None:
+            random = percent(mean(m.null))
+            verdict = "" if m.p_value <= LEVEL else ": not told apart from them"
             note = (
                 f"{m.layer}, {m.size} neurons; 95% interval {interval(m.low, m.high)}, n = {m.n}; random sets "
-                f"{percent(mean(m.null))}, p = {p_value(m.p_value)}"
+                f"{random}, p = {p_value(m.p_value)}{verdict}"
             )
-            found.append(Figure(label=label, value=percent(m.accuracy), note=note))
+            found.append(Figure(label=label, value=percent(m.accuracy), note=note, against=f"random sets {random}"))
     return tuple(found)
 
 
 def _notices(index: Index) -> tuple[Notice, ...]:
-    weak = fidelity.undecided(index.masking)
-    return (*((weak,) if weak else ()), *cautions.notices(index.result.cautions, index.result.slug))
+    weak, result = fidelity.undecided(index.masking), index.result
+    return (*((weak,) if weak else ()), *cautions.notices(result.cautions, result.slug, masking=result.masking))
 
 
 def _section(index: Index, layer: LayerResult) -> LayerSection:
@@ -95,7 +97,9 @@ def _section(index: Index, layer: LayerResult) -> LayerSection:
         anchor=places.folder_name(layer.name),
         href=places.layer_page(slug, layer.name),
         sentence=layer_sentence(index, layer),
-        notices=cautions.notices(cautions.of_layer(index.result.cautions, layer.name), slug),
+        notices=cautions.notices(
+            cautions.of_layer(index.result.cautions, layer.name), slug, masking=index.result.masking
+        ),
         groups=tuple(group_view(index, layer, g) for g in layer.groups),
     )
 
@@ -107,8 +111,8 @@ def _masking_words(index: Index) -> str:
     draws = len(row.null)
     return (
         "Masking sets the core neurons of one layer to 0; retaining sets all others to 0. "
-        f"{fidelity.masking_sentence(row)} With {draws} random sets p cannot be smaller than "
-        f"{p_value(1 / (1 + draws))}."
+        f"{fidelity.masking_sentence(row)} p is the share of sets that do at least as well, the core set counted "
+        f"among them; with {draws} random sets it cannot be smaller than {p_value(1 / (1 + draws))}."
     )
 
 

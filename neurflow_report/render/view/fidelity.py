@@ -121,7 +121,7 @@ def fidelity_page(indices: Sequence[Index]) -> FidelityPage:
         lead="If core neurons carry a class, the network should lose the class without them, and keep it with "
         "them alone, "
         "more so than with other neurons of the same number. Here both were tried, one layer at a time.",
-        terms=terms(run, "core", "masking"),
+        terms=terms(run, "core", "masking", "tau"),
         doubts=doubts,
         words=_null_words(run.settings.draws, [m for _, _, m in rows]),
         table=masking_table(
@@ -136,7 +136,7 @@ def fidelity_page(indices: Sequence[Index]) -> FidelityPage:
 
 
 def _faults(indices: Sequence[Index]) -> tuple[Notice, ...]:
-    kinds = {"retain-loses", "saturation", "few-images"}
+    kinds = {"retain-loses", "saturation", "silent", "few-images"}
     given = [(i.result.name, i.result.slug, [c for c in i.result.cautions if c.code in kinds]) for i in indices]
     return cautions.over_classes(given)
 

@@ -39,7 +39,7 @@ def layer_page(index: Index, layer: LayerResult) -> LayerPage:
     """The page of one layer of one class."""
     slug, name = index.result.slug, index.result.name
     above, below = index.above(layer.name), index.below(layer.name)
-    known = ("core", "semantic", "group", "share", "gap", "silhouette")
+    known = ("core", "semantic", "group", "share", "weight", "gap", "silhouette")
     return LayerPage(
         path=places.layer_page(slug, layer.name),
         title=f"{layer.name} · {name}",
@@ -50,7 +50,9 @@ def layer_page(index: Index, layer: LayerResult) -> LayerPage:
         heading=layer.name,
         lead=layer_sentence(index, layer),
         terms=terms(index.run, *(known if above is not None else ("semantic", "gap", "silhouette"))),
-        notices=cautions.notices(cautions.of_layer(index.result.cautions, layer.name), slug),
+        notices=cautions.notices(
+            cautions.of_layer(index.result.cautions, layer.name), slug, masking=index.result.masking
+        ),
         groups=tuple(group_view(index, layer, g) for g in layer.groups),
         neurons=tuple(_neuron(index, layer, a) for a in layer.neurons),
         above=Span(text=above.name, href=places.layer_page(slug, above.name)) if above else None,

@@ -41,7 +41,7 @@ def overview_page(indices: Sequence[Index], manifest: Manifest, beside: Mapping[
         crumbs=(),
         here="Overview",
         lead=_lead(run),
-        terms=terms(run, "group", "core", "masking"),
+        terms=terms(run, "logit", "patch", "core", "group", "masking"),
         doubts=_doubts(indices),
         figures=_figures(indices),
         cards=tuple(_card(i) for i in indices),

@@ -30,7 +30,10 @@ Prose = tuple[Span, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Mosaic:
-    """A picture to make: `patches` of class `slug`, row by row in `columns` columns of `cell` pixels."""
+    """A picture to make: `patches` of class `slug`, row by row in `columns` columns.
+
+    A cell is shown `cell` CSS pixels wide; the file has fewer where the pictures have.
+    """
 
     file: str
     alt: str
@@ -41,12 +44,12 @@ class Mosaic:
 
     @property
     def width(self) -> int:
-        """Pixels across."""
+        """CSS pixels across."""
         return self._pixels(columns_of(len(self.patches), self.columns))
 
     @property
     def height(self) -> int:
-        """Pixels down."""
+        """CSS pixels down."""
         return self._pixels(ceil(len(self.patches) / columns_of(len(self.patches), self.columns)))
 
     def _pixels(self, cells: int) -> int:
@@ -82,11 +85,15 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A headline figure with its unit in `value`, what it is in `label`, and n, interval and null in `note`."""
+    """A headline figure with its unit in `value`, what it is in `label`, and n, interval and null in `note`.
+
+    `against` is the null alone, for where there is no room for the note.
+    """
 
     label: str
     value: str
     note: str
+    against: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from neurflow_report.render.view.pages import Prose, Span
+from neurflow_report.render.view.words import listing
 from neurflow_report.results.records import Run
 
 
@@ -13,10 +14,23 @@ def terms(run: Run, *names: str) -> tuple[Prose, ...]:
 
 def _fill(text: str, run: Run) -> str:
     s = run.settings
-    return text.replace("{tau}", str(s.tau)).replace("{k}", str(s.k)).replace("{tolerance}", f"{100 * s.tolerance:g}%")
+    values = {"tau": str(s.tau), "taus": listing([str(tau) for tau in s.taus]), "k": str(s.k)}
+    return text.format(**values, tolerance=f"{100 * s.tolerance:g}%")
 
 
 _TERMS: dict[str, tuple[str, str]] = {
+    "logit": (
+        "Logit",
+        ": the network's output for one class; the class with the largest is predicted.",
+    ),
+    "patch": (
+        "Patch",
+        ": a square window of a picture, shown to the network at full size.",
+    ),
+    "tau": (
+        "τ",
+        ": how many core neurons a neuron is given: {tau} in the circuit; the tests try {taus}.",
+    ),
     "core": (
         "Core concept neurons",
         " of a neuron: the {tau} channels of the layer below that its activation rests on most.",
@@ -48,6 +62,7 @@ _TERMS: dict[str, tuple[str, str]] = {
     ),
     "weight": (
         "Weight",
-        " W of an edge: the mean signed part that a group of the layer below has in a group's activation.",
+        " W of an edge: the mean signed part that a group of the layer below has in a group's activation. A neuron in "
+        "several groups counts in each, so what feeds a group may add up to more than 1.",
     ),
 }
