@@ -237,31 +237,16 @@ def _class_result(
     """The record of a class, with the boxes of the patches that it shows and the pictures these were cut from."""
     used = sorted({p for layer in found.layers for neuron in layer.neurons for p in neuron.concept})
     patches = tuple(bench.grid.box(p) for p in used)
-    shown = {patch.image for patch in patches}
     names = display_names(network.class_names, source.class_names, bench.segments.layers[-1].channels)
-    pictures, files = [], {}
-    for number, picture in enumerate(chosen):
-        file = None
-        if number in shown:
-            file, files_bytes = region_bytes(picture)
-            files[file] = files_bytes
-        pictures.append(
-            Picture(
-                name=picture.item.name,
-                label=None if picture.label is None else source.class_names[picture.label],
-                predicted=names[picture.predicted],
-                width=picture.size[0],
-                height=picture.size[1],
-                region=picture.region,
-                sha256=picture.sha256,
-                file=file,
-            )
-        )
+    files = {number: region_bytes(chosen[number]) for number in sorted({patch.image for patch in patches})}
     record = ClassResult(
         index=target.index,
         name=target.name,
         slug=slug,
-        pictures=tuple(pictures),
+        pictures=tuple(
+            _picture(picture, names, source.class_names, files.get(number, (None, b""))[0])
+            for number, picture in enumerate(chosen)
+        ),
         candidates=found.candidates,
         patches=patches,
         layers=found.layers,
@@ -269,7 +254,21 @@ def _class_result(
         masking=found.masking,
         cautions=found.cautions,
     )
-    return record, files
+    return record, dict(files.values())
+
+
+def _picture(chosen: Chosen, logits: Sequence[str], labels: Sequence[str], file: str | None) -> Picture:
+    """The record of a picture; `logits` and `labels`: the names of the network's classes and of the data's."""
+    return Picture(
+        name=chosen.item.name,
+        label=None if chosen.label is None else labels[chosen.label],
+        predicted=logits[chosen.predicted],
+        width=chosen.size[0],
+        height=chosen.size[1],
+        region=chosen.region,
+        sha256=chosen.sha256,
+        file=file,
+    )
 
 
 def _run(
