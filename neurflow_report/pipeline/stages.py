@@ -30,7 +30,7 @@ from neurflow_report.images.patches import PatchGrid
 from neurflow_report.images.select import Choice, Chosen, choice_digest, choose, load_pixels
 from neurflow_report.images.sources import Source, open_source
 from neurflow_report.network.cut import Segments, cut
-from neurflow_report.network.forward import check_finite, memory_budget
+from neurflow_report.network.forward import batch_rows, check_finite, memory_budget
 from neurflow_report.network.load import Network, choose_device, load_network
 from neurflow_report.pipeline.examine import Bench, Findings, check_patches, examine
 from neurflow_report.pipeline.pictures import region_bytes
@@ -184,9 +184,13 @@ def _pictures(
         outputs=segments.layers[-1].channels,
     )
 
+    example = example_input(network, segments.device, segments.dtype)
+    rows = batch_rows(segments, memory_budget(spec.runtime.memory, segments.device), example)
+
     @torch.no_grad()
     def predict(batch: Tensor) -> np.ndarray:
-        logits: Tensor = network.module(batch.to(segments.device, segments.dtype))
+        parts = torch.split(batch.to(segments.device, segments.dtype), rows)
+        logits = torch.cat([network.module(part) for part in parts])
         check_finite(logits, segments.layers[-1].name)
         found: np.ndarray = logits.argmax(dim=1).cpu().numpy()
         return found
