@@ -14,6 +14,7 @@ from syrupy.assertion import SnapshotAssertion
 from neurflow_report.render.view import SiteView, cautions, circuit, fidelity, places, site_view, words
 from neurflow_report.render.view.index import Index
 from neurflow_report.render.view.lead import lead
+from neurflow_report.render.view.overview import overview_page
 from neurflow_report.results.bundle import Bundle
 from neurflow_report.results.records import Caution, Masking
 from tests.sample_bundle import K, frozen_bundle
@@ -224,6 +225,22 @@ def test_the_lead_says_what_lowers_and_names_no_part_without_a_test(bundle: Bund
         "The logit bee & <co> is held down most by G1 of layer3 (46% of its absolute weight, W −0.13)"
     )
     assert "match no planted part better than chance does" in text
+
+
+def test_a_group_of_background_matches_no_part(bundle: Bundle) -> None:
+    result = bundle.classes[0]
+    layer = result.layers[-2]
+    known = layer.groups[0].agreement
+    assert known is not None
+    ground = known.model_copy(update={"part": "background", "p_value": 0.001})
+    groups = (layer.groups[0].model_copy(update={"agreement": ground}), *layer.groups[1:])
+    layers = (*result.layers[:-2], layer.model_copy(update={"groups": groups}), result.layers[-1])
+    index = Index(bundle.run, result.model_copy(update={"layers": layers}))
+    figure = next(
+        f for f in overview_page([index], bundle.manifest, {}).figures if f.label == "Groups that match a part"
+    )
+    assert figure.value == "4 of 9"
+    assert "; 1 more match the background; " in figure.note
 
 
 def test_polysemantic_neurons_are_said_to_be(view: SiteView) -> None:

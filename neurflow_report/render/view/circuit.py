@@ -25,6 +25,10 @@ MOST_GROUPS = 8
 MOST_NEURONS = 8
 MOST_ROWS = 400
 """Rows of a table on the page; the file beside it has all."""
+PLANTED = (
+    " Under a group's name stands the planted part that its patches show more often than chance does "
+    f"(p ≤ {LEVEL}), if there is one; that need not be most of them."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +193,7 @@ def _circuit(index: Index, name: str, what: str, nodes: tuple[Node, ...], weight
         Band(name=layer.name, label=layer.name, href=places.layer_page(slug, layer.name)) for layer in index.downward()
     )
     title = f"Circuit of {what}s for {index.result.name}"
-    caption = _caption(what, nodes, every, pruned)
+    caption = _caption(what, nodes, every, pruned) + (PLANTED if what == "neuron group" and _planted(index) else "")
     return Circuit(
         id=f"{name}-circuit",
         title=title,
@@ -198,6 +202,10 @@ def _circuit(index: Index, name: str, what: str, nodes: tuple[Node, ...], weight
         table=_table(index, name, what, weights),
         dot=places.data(slug, f"{name}.dot"),
     )
+
+
+def _planted(index: Index) -> bool:
+    return any(g.agreement is not None for layer in index.result.layers for g in layer.groups)
 
 
 def _caption(what: str, nodes: Sequence[Node], every: int, pruned: Pruned) -> str:
@@ -212,6 +220,7 @@ def _caption(what: str, nodes: Sequence[Node], every: int, pruned: Pruned) -> st
     return (
         f"Drawn: {drawn}; {rest}. One row a layer, the logit on top; the bar under a picture is the share. "
         "A line is as wide as its weight is large: blue and solid raises what it leads up to, red and dashed lowers it."
+        f" Weights are relative to the upper {what}, however small its share."
     )
 
 
@@ -227,14 +236,16 @@ def _table(index: Index, name: str, what: str, weights: Sequence[Weight]) -> Tab
             Column(label=f"Lower {what}"),
             Column(label=label, numeric=True),
         ),
-        rows=tuple((_end(slug, w.upper), _end(slug, w.lower), weight_cell(w.weight)) for w in rows),
+        rows=tuple((_end(index, w.upper), _end(index, w.lower), weight_cell(w.weight)) for w in rows),
         download=places.data(slug, f"{name[:-1]}-edges.csv"),
     )
 
 
-def _end(slug: str, node: str) -> Cell:
+def _end(index: Index, node: str) -> Cell:
     layer, _, name = node.rpartition("/")
-    return Cell(text=f"{layer} {name}", href=f"{places.layer_page(slug, layer)}#{name}")
+    logit = layer == index.top.name and len(index.top.groups) < 2
+    text = "the logit" if logit else f"{layer} {name}"
+    return Cell(text=text, href=f"{places.layer_page(index.result.slug, layer)}#{name}")
 
 
 def weight_cell(weight: float) -> Cell:

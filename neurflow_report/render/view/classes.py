@@ -22,6 +22,8 @@ from neurflow_report.render.view.terms import terms
 from neurflow_report.render.view.words import count, interval, mean, p_value, percent
 from neurflow_report.results.records import ClassResult, LayerResult, NeuronGroup, PartAgreement
 
+BACKGROUND = "background"
+"""The part that stands for no part of the thing drawn."""
 SELECTED = {"predicted": "predicted as", "labelled": "labelled as", "correct": "labelled and predicted as"}
 
 
@@ -128,15 +130,13 @@ def agreements(result: ClassResult) -> tuple[tuple[LayerResult, NeuronGroup, Par
 
 def _agreement_words(result: ClassResult) -> str:
     known = agreements(result)
-    beyond = sum(a.p_value <= LEVEL for _, _, a in known)
+    beyond = [a.part for _, _, a in known if a.p_value <= LEVEL]
     return (
         "These pictures are drawn by a program, so the parts in each patch are known. Purity is the share of a group's "
-        "patches that show the named part most; chance is that share over all the class's patches; p is a "
-        "permutation test "
-        f"of the best part's excess against random patch sets of the same size. {beyond} of "
-        f"{count(len(known), 'group')} have "
-        f"p ≤ {LEVEL}; {LEVEL * len(known):.1f} would by chance alone (no correction for "
-        "their number)."
+        "patches that show the named part most; chance is that share over all the class's patches; p is a permutation "
+        f"test of the best part's excess against random patch sets of the same size. {len(beyond)} of "
+        f"{count(len(known), 'group')} have p ≤ {LEVEL}, {beyond.count(BACKGROUND)} of these for the background; "
+        f"{LEVEL * len(known):.1f} would by chance alone (no correction for their number)."
     )
 
 

@@ -93,7 +93,8 @@ def group_view(index: Index, layer: LayerResult, group: NeuronGroup) -> GroupVie
         class_anchor=f"{places.folder_name(layer.name)}/G{group.index}",
         share=group.share,
         share_text=percent(group.share),
-        size_text=f"{count(len(channels), 'neuron')}, {count(len(group.members), 'semantic group')}",
+        size_text=f"{count(len(channels), 'neuron')}, {count(len(group.members), 'semantic group')}, "
+        f"{count(len(group.patches), 'patch', 'patches')}",
         card=index.card(layer.name, group),
         mosaic=index.wide(layer.name, group),
         mosaic_note=f"{part_of(shown, len(group.patches), 'patch', 'patches')}, closest to the group's centre first",
@@ -134,6 +135,11 @@ def _summary(index: Index, feeds: Sequence[GroupEdge], fed_by: Sequence[GroupEdg
     return tuple(lines)
 
 
+def _place_name(index: Index, layer: str, group: int) -> str:
+    name = index.short_name(layer, group)
+    return f"{layer} {name}" if name.startswith("G") else name
+
+
 def _edges(index: Index, side: str, edges: Sequence[GroupEdge]) -> Table | None:
     if not edges:
         return None
@@ -141,7 +147,7 @@ def _edges(index: Index, side: str, edges: Sequence[GroupEdge]) -> Table | None:
     ends = [(e.upper_layer, e.upper) if up else (e.lower_layer, e.lower) for e in edges]
     rows = tuple(
         (
-            Cell(text=f"{layer} {index.short_name(layer, n)}", href=places.group(index.result.slug, layer, n)),
+            Cell(text=_place_name(index, layer, n), href=places.group(index.result.slug, layer, n)),
             weight_cell(e.weight),
         )
         for (layer, n), e in zip(ends, edges, strict=True)

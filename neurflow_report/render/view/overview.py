@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from neurflow_report.render.view import cautions, fidelity, places
 from neurflow_report.render.view.circuit import LEVEL
-from neurflow_report.render.view.classes import SELECTED, agreements, figures
+from neurflow_report.render.view.classes import BACKGROUND, SELECTED, agreements, figures
 from neurflow_report.render.view.index import Index
 from neurflow_report.render.view.pages import (
     Cell,
@@ -23,7 +23,7 @@ from neurflow_report.render.view.pages import (
 )
 from neurflow_report.render.view.terms import terms
 from neurflow_report.render.view.words import count, listing, mean, median, percent, percent_fine
-from neurflow_report.results.records import Manifest, Masking, Run
+from neurflow_report.results.records import Manifest, Masking, PartAgreement, Run
 
 PAPER = (
     "NeurFlow: Interpreting Neural Networks through Neuron Groups and Functional Interactions. ICLR 2025. "
@@ -127,13 +127,13 @@ def _planted(indices: Sequence[Index]) -> tuple[Figure, ...]:
     known = [a for i in indices for _, _, a in agreements(i.result)]
     if not known:
         return ()
-    beyond = sum(a.p_value <= LEVEL for a in known)
+    beyond = [a for a in known if a.p_value <= LEVEL]
+    parts = sum(a.part != BACKGROUND for a in beyond)
     note = (
         "neuron groups whose patches show one planted part more than random patches do (permutation p ≤ "
-        f"{LEVEL}); "
-        f"{LEVEL * len(known):.1f} expected by chance"
+        f"{LEVEL}); {len(beyond) - parts} more match the background; {LEVEL * len(known):.1f} of all expected by chance"
     )
-    return (Figure(label="Groups that match a part", value=f"{beyond} of {len(known)}", note=note),)
+    return (Figure(label="Groups that match a part", value=f"{parts} of {len(known)}", note=note),)
 
 
 def _card(index: Index) -> ClassCard:
@@ -144,21 +144,21 @@ def _card(index: Index) -> ClassCard:
         if groups
         else f"No group at {layer.name}"
     )
-    part = (
-        f", mostly {groups[0].agreement.part}"
-        if groups and groups[0].agreement and groups[0].agreement.p_value <= LEVEL
-        else ""
-    )
     weak = fidelity.undecided(index.masking)
     kinds = len({(c.code, c.channel is None) for c in result.cautions}) + (weak is not None)
     return ClassCard(
         name=result.name,
         href=places.class_page(result.slug),
-        sentence=f"{first}{part}.",
+        sentence=f"{first}{_shows(groups[0].agreement if groups else None)}.",
         mosaics=tuple(index.card(layer.name, g) for g in groups),
         figures=figures(index),
         cautions=f"{count(kinds, 'kind')} of caution" if kinds else "No caution",
     )
+
+
+def _shows(a: PartAgreement | None) -> str:
+    """The part that a group's patches show, where the test allows to name one, and how many of them do."""
+    return f"; {percent(a.purity)} of its patches show {a.part}" if a is not None and a.p_value <= LEVEL else ""
 
 
 def _facts(run: Run) -> Table:
