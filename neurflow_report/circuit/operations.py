@@ -1,0 +1,123 @@
+"""What the engine knows of the operations in a segment's graph: which keep a ray straight, which keep channels apart.
+
+Along the path α·A, α in [0, 1], a tensor is *straight* where it is an affine function of α (METHOD §4, rules 1 and 3):
+
+- affine operations on straight tensors are straight;
+- positively homogeneous ones (ReLU, max pooling) are straight on a tensor that is exactly 0 at A = 0.
+
+An operation is *channelwise* where channel c of its output needs channel c of its inputs only (rule 2). An operation
+that is not known here is neither: slower, never wrong.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional as F
+from torchvision.ops import FrozenBatchNorm2d, StochasticDepth, stochastic_depth
+
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, FrozenBatchNorm2d)
+_IDLE = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, StochasticDepth)
+_AVERAGES = (nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.ZeroPad2d, nn.Upsample)
+_HOMOGENEOUS = (nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.MaxPool2d, nn.AdaptiveMaxPool2d)
+_POINTWISE = (nn.ReLU6, nn.SiLU, nn.GELU, nn.Hardswish, nn.Hardsigmoid, nn.Sigmoid, nn.Tanh, nn.ELU, nn.Mish)
+_SHAPING = (nn.Flatten,)
+
+_IDLE_CALLS = {F.dropout, F.dropout2d, torch.dropout, stochastic_depth, "contiguous", "clone", "detach"}
+_AVERAGE_CALLS = {F.avg_pool2d, F.adaptive_avg_pool2d, F.pad, F.interpolate}
+_HOMOGENEOUS_CALLS = {torch.relu, F.relu, F.leaky_relu, F.max_pool2d, F.adaptive_max_pool2d, "relu"}
+_POINTWISE_CALLS = {
+    torch.sigmoid, torch.tanh, F.relu6, F.silu, F.gelu, F.hardswish, F.hardsigmoid, F.sigmoid, F.tanh, F.elu, F.mish,
+    "sigmoid", "tanh",
+}  # fmt: skip
+_SHAPING_CALLS = {
+    torch.flatten, torch.mean, torch.sum, torch.permute, torch.transpose, torch.reshape, torch.squeeze,
+    torch.unsqueeze, operator.getitem, operator.neg, torch.neg, "flatten", "mean", "sum", "permute", "transpose",
+    "reshape", "view", "squeeze", "unsqueeze",
+}  # fmt: skip
+ADD = {operator.add, torch.add, "add"}
+_SUBTRACT = {operator.sub, torch.sub, "sub"}
+MULTIPLY = {operator.mul, torch.mul, "mul"}
+_DIVIDE = {operator.truediv, torch.div, "div"}
+CAT = {torch.cat, torch.concat}
+
+
+def module_of(node: fx.Node) -> nn.Module | None:
+    """The module that the node calls, None where it calls none."""
+    if node.op != "call_module":
+        return None
+    return node.graph.owning_module.get_submodule(str(node.target))  # type: ignore[union-attr]
+
+
+def is_conv(node: fx.Node) -> bool:
+    """Whether the node is a two-dimensional convolution with zero padding."""
+    module = module_of(node)
+    return isinstance(module, nn.Conv2d) and module.padding_mode == "zeros" and not isinstance(module.padding, str)
+
+
+def is_norm(node: fx.Node) -> bool:
+    """Whether the node is a batch norm that uses the statistics it was trained with, as it does in eval mode."""
+    module = module_of(node)
+    return isinstance(module, _NORMS) and module.running_var is not None
+
+
+def calls(node: fx.Node, known: set[Any]) -> bool:
+    """Whether the node calls one of the functions or methods `known`."""
+    return node.op in {"call_function", "call_method"} and node.target in known
+
+
+def is_affine(node: fx.Node, moving: Callable[[fx.Node], bool]) -> bool:
+    """Whether the node's value is an affine function of its `moving` inputs together (those that depend on A)."""
+    module = module_of(node)
+    if module is not None:
+        return is_conv(node) or is_norm(node) or isinstance(module, (nn.Linear, *_IDLE, *_AVERAGES, *_SHAPING))
+    if calls(node, ADD | _SUBTRACT | CAT | _IDLE_CALLS | _AVERAGE_CALLS | _SHAPING_CALLS):
+        return True
+    if calls(node, MULTIPLY):
+        return sum(moving(n) for n in node.all_input_nodes) == 1 and len(set(node.args)) == len(node.args)
+    return calls(node, _DIVIDE) and not (isinstance(node.args[1], fx.Node) and moving(node.args[1]))
+
+
+def is_homogeneous(node: fx.Node) -> bool:
+    """Whether f(α·x) = α·f(x) for α ≥ 0."""
+    return isinstance(module_of(node), _HOMOGENEOUS) or calls(node, _HOMOGENEOUS_CALLS)
+
+
+def is_channelwise(node: fx.Node) -> bool:
+    """Whether channel c of the output needs channel c of each input only; sums and products included."""
+    module = module_of(node)
+    if module is not None:
+        return (
+            is_norm(node)
+            or isinstance(module, (*_IDLE, *_AVERAGES, *_POINTWISE))
+            or (is_homogeneous(node) and not (isinstance(module, nn.PReLU) and module.num_parameters > 1))
+        )
+    known = ADD | _SUBTRACT | MULTIPLY | _DIVIDE | _IDLE_CALLS | {F.avg_pool2d, F.adaptive_avg_pool2d}
+    return calls(node, known | _HOMOGENEOUS_CALLS | _POINTWISE_CALLS)
+
+
+def run(node: fx.Node, value: Callable[[fx.Node], Any]) -> Any:
+    """The node's value, its inputs' given by `value`."""
+    args, kwargs = fx.map_arg(node.args, value), fx.map_arg(node.kwargs, value)
+    if node.op == "call_module":
+        return module_of(node)(*args, **kwargs)  # type: ignore[misc]
+    if node.op == "call_method":
+        return getattr(args[0], str(node.target))(*args[1:], **kwargs)
+    if node.op == "get_attr":
+        owner, _, name = str(node.target).rpartition(".")
+        return getattr(node.graph.owning_module.get_submodule(owner), name)  # type: ignore[union-attr]
+    return node.target(*args, **kwargs)  # type: ignore[operator]
+
+
+def norm_affine(module: nn.Module) -> tuple[Tensor, Tensor]:
+    """(scale, shift), each (C,), of an eval-mode batch norm: y = x·scale + shift."""
+    mean, variance = module.get_buffer("running_mean"), module.get_buffer("running_var")
+    scale = torch.rsqrt(variance + float(module.eps))  # type: ignore[arg-type]
+    weight, bias = (getattr(module, name, None) for name in ("weight", "bias"))
+    scale = scale if weight is None else scale * weight
+    shift = -mean * scale
+    return scale, shift if bias is None else shift + bias
