@@ -10,6 +10,8 @@ SILHOUETTE = 0.1
 """Mean silhouette under which groups are arbitrary (METHOD §3)."""
 HALF = 0.5
 """Share of a layer in the core set over which masking says little (METHOD §6)."""
+LOW = 0.5
+"""Accuracy before masking under which masking has little to take away."""
 SILENT = 0.25
 """Share of a layer's channels that are dead on the class's patches, over which random sets are easy to beat."""
 
@@ -31,7 +33,11 @@ def cautions(
     found: list[Caution] = []
     if pictures < limit:
         found.append(Caution(code="few-images", layer="", channel=None, figure=pictures, threshold=limit))
-    for layer in reversed(layers):
+    if masking and masking[0].baseline < LOW:
+        found.append(Caution(code="low-baseline", layer="", channel=None, figure=masking[0].baseline, threshold=LOW))
+    for below, layer in zip(reversed((None, *layers[:-1])), reversed(layers), strict=True):
+        if layer.neurons and below is not None and not below.neurons:
+            found.append(Caution(code="no-core", layer=layer.name, channel=None, figure=0, threshold=1))
         found += [] if layer is layers[-1] else _of_layer(layer, silent.get(layer.name, 0.0))
         found += [c for neuron in layer.neurons for c in _of_neuron(neuron, tolerance)]
         found += [
@@ -44,6 +50,8 @@ def cautions(
 
 def _of_layer(layer: LayerResult, silent: float) -> Iterator[Caution]:
     share = len(layer.neurons) / layer.channels
+    if not layer.neurons:
+        return
     if share > HALF:
         yield Caution(code="saturation", layer=layer.name, channel=None, figure=share, threshold=HALF)
     if silent > SILENT:

@@ -158,7 +158,7 @@ def _masking(
         return ()
     layers = bench.segments.layers
     taus = spec.fidelity.taus or (spec.core.tau,)
-    with progress.stage(f"{name}: masking", len(taus) * (len(layers) - 1)) as step:
+    with progress.stage(f"{name}: masking", len(taus) * sum(bool(found) for found in neurons[:-1])) as step:
         return masking(
             layers=[info.name for info in layers],
             neurons=neurons,

@@ -104,7 +104,7 @@ class _Timed:
 
 def _analyze(loaded: LoadedSpec, progress: _Timed) -> Path:
     spec, base = loaded.spec, loaded.file.resolve().parent
-    output = Path(spec.output)
+    output = Path(os.path.expanduser(spec.output))  # noqa: PTH111
     check_writable(output)
     device = choose_device(spec.runtime.device)
     with progress.stage("load the network", None):

@@ -210,7 +210,8 @@ def _find(root: Path) -> Path:
     for place in (root, root / "bundle"):
         if (place / MANIFEST).is_file():
             return place
-    found = "the folder has no manifest.json" if root.is_dir() else "there is no such folder"
+    what = "this is a file, and a folder was expected" if root.exists() else "there is no such folder"
+    found = "the folder has no manifest.json" if root.is_dir() else what
     raise InputError(
         "bundle-missing",
         f"there is no bundle: {found}",

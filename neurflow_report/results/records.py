@@ -273,7 +273,8 @@ class Masking(Record):
 class Caution(Record):
     """A failure signature (METHOD.md §6), at a layer or one neuron. `figure` is the number that set it off.
 
-    Codes: few-images, dead-neuron, silhouette, completeness, saturation, silent, retain-loses, single-group.
+    Codes: few-images, low-baseline, no-core, dead-neuron, silhouette, completeness, saturation, silent, retain-loses,
+    single-group.
     """
 
     code: str

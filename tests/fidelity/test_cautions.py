@@ -15,9 +15,9 @@ def layer(name, neurons, *, channels=10, silhouette=0.5):
     return LayerResult(name=name, channels=channels, neurons=tuple(neurons), groups=(), silhouette=silhouette)
 
 
-def retained(accuracy):
+def retained(accuracy, baseline=1.0):
     return Masking(
-        mode="retain", layer="low", tau=2, size=1, channels=10, n=10, baseline=1.0, accuracy=accuracy, low=0, high=1,
+        mode="retain", layer="low", tau=2, size=1, channels=10, n=10, baseline=baseline, accuracy=accuracy, low=0, high=1,
         null=(0.5,), p_value=1.0,
     )  # fmt: skip
 
@@ -43,6 +43,9 @@ def test_nothing_to_caution_of():
     [
         (layer("low", [neuron(1)]), {"pictures": 7}, ("few-images", "", None, 7)),
         (layer("low", [neuron(i) for i in range(6)]), {}, ("saturation", "low", None, 0.6)),
+        (layer("low", [neuron(1)]), {"masking": [retained(0.4, 0.4)]}, ("low-baseline", "", None, 0.4)),
+        (layer("low", []), {}, ("no-core", "fc", None, 0)),
+        (layer("low", []), {"silent": 1.0}, ("no-core", "fc", None, 0)),
         (layer("low", [neuron(1)], silhouette=0.05), {}, ("silhouette", "low", None, 0.05)),
         (layer("low", [neuron(1)]), {"silent": 0.3}, ("silent", "low", None, 0.3)),
         (layer("low", [neuron(1, silhouette=0.05)]), {}, ("silhouette", "low", 1, 0.05)),

@@ -24,6 +24,14 @@ _KINDS: dict[tuple[str, bool], _Kind] = {
         title="Few pictures",
         meaning="Every figure on the class rests on these pictures alone, and the intervals are wide.",
     ),
+    ("low-baseline", False): _Kind(
+        title="The model seldom says this class",
+        meaning="Few of these pictures are predicted as the class to begin with, so masking has little to take away.",
+    ),
+    ("no-core", False): _Kind(
+        title="The circuit ends here",
+        meaning="No attribution to the layer below differs from 0, so nothing lower was found or tested.",
+    ),
     ("dead-neuron", True): _Kind(
         title="Dead neurons",
         meaning="They never rise above 0, or never change, over all patches: the patches shown for them mean nothing.",
@@ -173,6 +181,10 @@ def _measured(c: Caution) -> str:
             return f"{percent(c.figure)} accuracy with only the core set kept, under {percent(c.threshold)}"
         case "silent":
             return f"{percent(c.figure)} of the layer's channels are silent on every patch of the class"
+        case "low-baseline":
+            return f"{percent(c.figure)} accuracy before anything is masked, under {percent(c.threshold)}"
+        case "no-core":
+            return "no core concept neuron below"
         case "dead-neuron":
             return f"largest activation {figure(c.figure)}"
         case "single-group":
