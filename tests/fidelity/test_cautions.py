@@ -17,8 +17,8 @@ def layer(name, neurons, *, channels=10, silhouette=0.5):
 
 def retained(accuracy, baseline=1.0):
     return Masking(
-        mode="retain", layer="low", tau=2, size=1, channels=10, n=10, baseline=baseline, accuracy=accuracy, low=0, high=1,
-        null=(0.5,), p_value=1.0,
+        mode="retain", layer="low", tau=2, size=1, channels=10, n=10, baseline=baseline, accuracy=accuracy, low=0,
+        high=1, null=(0.5,), p_value=1.0,
     )  # fmt: skip
 
 
