@@ -139,6 +139,8 @@ def test_core_sets_no_better_than_chance_are_a_doubt() -> None:
         ("completeness", 3, 0.031, 0.02, "1 neuron at L: completeness gap 3.1%, over the tolerance of 2.0%. "),
         ("saturation", None, 0.66, 0.5, "L: 66% of the layer's channels are core neurons, over 50%. "),
         ("retain-loses", None, 0.3, 0.5, "L: 30% accuracy with only the core set kept, under 50%. "),
+        ("low-baseline", None, 0.3, 0.5, "30% accuracy before anything is masked, under 50%. "),
+        ("no-core", None, 0, 1, "L: no core concept neuron below. "),
         ("silent", None, 0.375, 0.25, "L: 38% of the layer's channels are silent on every patch of the class. "),
         ("dead-neuron", 3, 0, 0, "1 neuron at L: largest activation 0. "),
         ("single-group", 3, 12, 2, "1 neuron at L: one group by default. "),
@@ -146,7 +148,7 @@ def test_core_sets_no_better_than_chance_are_a_doubt() -> None:
     ],
 )
 def test_every_caution_in_words(code: str, channel: int | None, figure: float, threshold: float, start: str) -> None:
-    layer = "" if code == "few-images" else "L"
+    layer = "" if code in ("few-images", "low-baseline") else "L"
     one = Caution(code=code, layer=layer, channel=channel, figure=figure, threshold=threshold)
     (notice,) = cautions.notices([one], "bee", masking=())
     assert notice.text.startswith(start)

@@ -136,7 +136,7 @@ def fidelity_page(indices: Sequence[Index]) -> FidelityPage:
 
 
 def _faults(indices: Sequence[Index]) -> tuple[Notice, ...]:
-    kinds = {"retain-loses", "saturation", "silent", "few-images"}
+    kinds = {"retain-loses", "saturation", "silent", "few-images", "low-baseline"}
     given = [(i.result.name, i.result.slug, [c for c in i.result.cautions if c.code in kinds]) for i in indices]
     return cautions.over_classes(given)
 
