@@ -13,9 +13,9 @@ For target channel a, patch v, activation A of the layer below on v and baseline
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -26,6 +26,8 @@ from neurflow_report.network.forward import spatial_mean
 
 Segment = Callable[[Tensor], Tensor]
 
+BLOCK = 16 * 2**20
+"""Bytes of the widest tensor that the core works on at once on a CPU: about half of a usual last-level cache."""
 EPSILON = 1e-6
 """Floor of the completeness gap's denominator, in units of the target's activation."""
 
@@ -78,16 +80,14 @@ def attribute(
     axis, out_axis: the channel axes of the segment's input and output; rows: the most rows (pair × node) a batch.
     Returns: an Attribution on the activations' device.
     """
-    exact, integrate = _integrator(segment, activations, axis, out_axis, rows)
-    rise = _rise(segment, activations, pairs, out_axis, rows)
+    engine = _engine(segment, activations, axis, out_axis, rows)
+    rise = engine.rise(pairs)
     count = len(pairs.rows)
     values = activations.new_zeros((count, activations.shape[axis]))
     gap, nodes = activations.new_full((count,), torch.inf), torch.zeros(count, dtype=torch.long)
     pending = torch.arange(count, device=activations.device)
-    for n in [1] if exact else quadrature.counts():
-        for chunk in torch.split(pending, max(1, rows // n)):
-            part = Pairs(rows=pairs.rows[chunk], channels=pairs.channels[chunk])
-            values[chunk] = integrate(part, n)
+    for n in [1] if engine.exact else quadrature.counts():
+        values[pending] = engine.integrate(Pairs(rows=pairs.rows[pending], channels=pairs.channels[pending]), n)
         error = (values[pending].sum(dim=1) - rise[pending]).abs()
         gap[pending] = error / rise[pending].abs().clamp_min(EPSILON)
         nodes[pending.cpu()] = n
@@ -97,75 +97,121 @@ def attribute(
     return Attribution(values=values, gap=gap, nodes=nodes)
 
 
-def _integrator(
-    segment: Segment, activations: Tensor, axis: int, out_axis: int, rows: int
-) -> tuple[bool, Callable[[Pairs, int], Tensor]]:
-    """Whether one node is exact, and T of pairs with n nodes: through the split segment where it can be split."""
-    try:
-        if not isinstance(segment, fx.GraphModule):
-            raise NotSplittableError(type(segment).__name__)
-        part = split(segment, activations[:1], out_axis)
-    except NotSplittableError:
-        plain = partial(_integrate, segment, activations, axis=axis, out_axis=out_axis, rows=rows)
-        return False, plain
-    values = frontier_values(part, activations, rows)
-    return part.is_straight, partial(_integrate_split, part, values, activations, axis=axis, rows=rows)
+class Engine(Protocol):
+    """How T and φ_a(A) − φ_a(0) are computed on one segment. `exact`: one node is enough."""
+
+    exact: bool
+
+    def rise(self, pairs: Pairs) -> Tensor:
+        """φ_a(A) − φ_a(0) of each pair, (pairs,)."""
+
+    def integrate(self, pairs: Pairs, n: int) -> Tensor:
+        """T of each pair with n nodes, (pairs, C)."""
 
 
-def _integrate_split(
-    part: Split,
-    values: Mapping[fx.Node, Tensor],
-    activations: Tensor,
-    pairs: Pairs,
-    n: int,
-    *,
-    axis: int,
-    rows: int,
-) -> Tensor:
-    """T of the pairs with n nodes, target by target, through the split segment."""
-    result = activations.new_zeros((len(pairs.rows), activations.shape[axis]))
+def _engine(segment: Segment, activations: Tensor, axis: int, out_axis: int, rows: int) -> Engine:
+    """The split engine where the segment can be split, else the plain one."""
+    if isinstance(segment, fx.GraphModule):
+        try:
+            return SplitEngine(split(segment, activations[:1], out_axis), activations, axis, rows)
+        except NotSplittableError:
+            pass
+    return PlainEngine(segment, activations, axis, out_axis, rows)
+
+
+class PlainEngine:
+    """The segment as it is: pairs × nodes are the rows of one batch, at most `rows` of them at once."""
+
+    exact = False
+
+    def __init__(self, segment: Segment, activations: Tensor, axis: int, out_axis: int, rows: int) -> None:
+        self.segment, self.activations, self.rows = segment, activations, rows
+        self.axis, self.out_axis = axis, out_axis
+
+    @torch.no_grad()
+    def rise(self, pairs: Pairs) -> Tensor:
+        """φ_a(A) − φ_a(0) of each pair."""
+        phi = [spatial_mean(self.segment(part), self.out_axis) for part in torch.split(self.activations, self.rows)]
+        start = spatial_mean(self.segment(torch.zeros_like(self.activations[:1])), self.out_axis)
+        return torch.cat(phi)[pairs.rows, pairs.channels] - start[0, pairs.channels]
+
+    def integrate(self, pairs: Pairs, n: int) -> Tensor:
+        """T of the pairs with n nodes."""
+        size = max(1, self.rows // n)
+        chunks = zip(torch.split(pairs.rows, size), torch.split(pairs.channels, size), strict=True)
+        return torch.cat([self._some(rows, channels, n) for rows, channels in chunks])
+
+    def _some(self, rows: Tensor, channels: Tensor, n: int) -> Tensor:
+        alphas, weights = (torch.as_tensor(x).to(self.activations) for x in gauss_legendre(n))
+        top = self.activations[rows]
+        mean_gradient = torch.zeros_like(top)
+        nodes = max(1, self.rows // len(top))
+        for a, w in zip(torch.split(alphas, nodes), torch.split(weights, nodes), strict=True):
+            mean_gradient += _gradient(self.segment, top, channels, a, w, self.out_axis)
+        return spatial_sum(top * mean_gradient, self.axis)
+
+
+class SplitEngine:
+    """The segment split at its frontier (straight.py), target by target.
+
+    On a CPU the core's tensors are kept to `BLOCK` bytes: they stay in the cache from one operation to the next.
+    """
+
+    def __init__(self, part: Split, activations: Tensor, axis: int, rows: int) -> None:
+        self.part, self.activations, self.axis = part, activations, axis
+        self.exact = part.is_straight
+        self.values = frontier_values(part, activations, rows)
+        widest = max(part.zero[n].numel() for n in part.order if n is not part.result or part.result is part.source)
+        fitting = BLOCK // (widest * activations.element_size())
+        self.rows = max(1, min(rows, fitting) if activations.device.type == "cpu" else rows)
+
+    @torch.no_grad()
+    def rise(self, pairs: Pairs) -> Tensor:
+        """φ_a(A) − φ_a(0) of each pair."""
+        start = spatial_mean(self.part.zero[self.part.result], self.part.axis)[0]
+        end = torch.empty_like(start[pairs.channels])
+        one = torch.ones(1).to(end)
+        for channel, mine in _by_target(pairs):
+            for some in torch.split(mine, self.rows):
+                end[some] = self._phi(Core(self.part, self.values, pairs.rows[some], one), channel)
+        return end - start[pairs.channels]
+
+    def integrate(self, pairs: Pairs, n: int) -> Tensor:
+        """T of the pairs with n nodes."""
+        result = self.activations.new_zeros((len(pairs.rows), self.activations.shape[self.axis]))
+        for channel, mine in _by_target(pairs):
+            rows = pairs.rows[mine]
+            parts = [self._gradients(some, channel, n) for some in torch.split(rows, max(1, self.rows // n))]
+            gradients = {key: torch.cat([p[key] for p in parts]) for key in parts[0]}
+            for (_, only), gradient in back(self.part, self.values, rows, gradients).items():
+                top = self.activations if only is None else self.activations.narrow(self.axis, only, 1)
+                columns = slice(None) if only is None else slice(only, only + 1)
+                result[mine, columns] += spatial_sum(top[rows] * gradient, self.axis)
+        return result
+
+    def _phi(self, core: Core, channel: int) -> Tensor:
+        return spatial_mean(core.target(channel), self.part.axis).squeeze(self.part.axis)
+
+    def _gradients(self, rows: Tensor, channel: int, n: int) -> dict[Key, Tensor]:
+        """Σ over n nodes of weight × ∂φ/∂u at each frontier tensor u that the target reads."""
+        alphas, weights = (torch.as_tensor(x).to(self.activations) for x in gauss_legendre(n))
+        nodes = max(1, self.rows // len(rows))
+        summed: dict[Key, Tensor] = {}
+        for a, w in zip(torch.split(alphas, nodes), torch.split(weights, nodes), strict=True):
+            with torch.enable_grad():
+                core = Core(self.part, self.values, rows, a)
+                phi = self._phi(core, channel)
+                found = torch.autograd.grad((phi * w.repeat(len(rows))).sum(), list(core.leaves.values()))
+            for key, gradient in zip(core.leaves, found, strict=True):
+                total = gradient.view(len(rows), len(a), *gradient.shape[1:]).sum(dim=1)
+                summed[key] = summed[key] + total if key in summed else total
+        return summed
+
+
+def _by_target(pairs: Pairs) -> Iterator[tuple[int, Tensor]]:
+    """Each target channel, and which pairs are its own."""
     for channel in torch.unique(pairs.channels).tolist():
-        mine = (pairs.channels == channel).nonzero().squeeze(1)
-        chosen = pairs.rows[mine]
-        gradients = _frontier_gradients(part, values, chosen, channel, n, rows)
-        for (_, only), gradient in back(part, values, chosen, gradients).items():
-            if only is None:
-                result[mine] += spatial_sum(activations[chosen] * gradient, axis)
-            else:
-                result[mine, only] += spatial_sum(activations.narrow(axis, only, 1)[chosen] * gradient, axis)[:, 0]
-    return result
-
-
-def _frontier_gradients(
-    part: Split, values: Mapping[fx.Node, Tensor], chosen: Tensor, channel: int, n: int, rows: int
-) -> dict[Key, Tensor]:
-    """Σ over n nodes of weight × ∂φ/∂u at each frontier tensor u that the target reads, at most `rows` rows at once."""
-    alphas, weights = (torch.as_tensor(x).to(values[part.source]) for x in gauss_legendre(n))
-    some = max(1, rows // len(chosen))
-    summed: dict[Key, Tensor] = {}
-    for a, w in zip(torch.split(alphas, some), torch.split(weights, some), strict=True):
-        with torch.enable_grad():
-            core = Core(part, values, chosen, a)
-            phi = spatial_mean(core.target(channel), part.axis).squeeze(part.axis)
-            keys = list(core.leaves)
-            found = torch.autograd.grad((phi * w.repeat(len(chosen))).sum(), [core.leaves[k] for k in keys])
-        for key, gradient in zip(keys, found, strict=True):
-            total = gradient.view(len(chosen), len(a), *gradient.shape[1:]).sum(dim=1)
-            summed[key] = summed[key] + total if key in summed else total
-    return summed
-
-
-def _integrate(
-    segment: Segment, activations: Tensor, pairs: Pairs, n: int, *, axis: int, out_axis: int, rows: int
-) -> Tensor:
-    """T of the pairs with n nodes: forward and backward passes over pairs × nodes, at most `rows` of them at once."""
-    alphas, weights = (torch.as_tensor(x).to(activations) for x in gauss_legendre(n))
-    top = activations[pairs.rows]
-    some = max(1, rows // len(top))
-    mean_gradient = torch.zeros_like(top)
-    for a, w in zip(torch.split(alphas, some), torch.split(weights, some), strict=True):
-        mean_gradient += _gradient(segment, top, pairs.channels, a, w, out_axis)
-    return spatial_sum(top * mean_gradient, axis)
+        yield channel, (pairs.channels == channel).nonzero().squeeze(1)
 
 
 def _gradient(
@@ -185,11 +231,3 @@ def spatial_sum(values: Tensor, axis: int) -> Tensor:
     """(N, …) summed over everything but the batch and the channel axis: (N, C)."""
     rest = [d for d in range(1, values.dim()) if d != axis % values.dim()]
     return values.sum(dim=rest) if rest else values
-
-
-@torch.no_grad()
-def _rise(segment: Segment, activations: Tensor, pairs: Pairs, out_axis: int, rows: int) -> Tensor:
-    """φ_a(A) − φ_a(0) of each pair."""
-    phi = torch.cat([spatial_mean(segment(part), out_axis) for part in torch.split(activations, rows)])
-    start = spatial_mean(segment(torch.zeros_like(activations[:1])), out_axis)
-    return phi[pairs.rows, pairs.channels] - start[0, pairs.channels]
