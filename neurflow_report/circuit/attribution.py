@@ -13,7 +13,7 @@ For target channel a, patch v, activation A of the layer below on v and baseline
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,6 +28,8 @@ Segment = Callable[[Tensor], Tensor]
 
 BLOCK = 16 * 2**20
 """Bytes of the widest tensor that the core works on at once on a CPU: about half of a usual last-level cache."""
+TOGETHER = 128
+"""Rows that go back through the straight part in one batch, where that many fit the memory."""
 EPSILON = 1e-6
 """Floor of the completeness gap's denominator, in units of the target's activation."""
 
@@ -82,31 +84,23 @@ def attribute(
     """
     engine = _engine(segment, activations, axis, out_axis, rows)
     rise = engine.rise(pairs)
-    count = len(pairs.rows)
-    values = activations.new_zeros((count, activations.shape[axis]))
-    gap, nodes = activations.new_full((count,), torch.inf), torch.zeros(count, dtype=torch.long)
-    pending = torch.arange(count, device=activations.device)
-    for n in [1] if engine.exact else quadrature.counts():
-        values[pending] = engine.integrate(Pairs(rows=pairs.rows[pending], channels=pairs.channels[pending]), n)
-        error = (values[pending].sum(dim=1) - rise[pending]).abs()
-        gap[pending] = error / rise[pending].abs().clamp_min(EPSILON)
-        nodes[pending.cpu()] = n
-        pending = pending[gap[pending] > quadrature.tolerance]
-        if len(pending) == 0:
-            break
-    return Attribution(values=values, gap=gap, nodes=nodes)
+    values, nodes = engine.integrate(pairs, rise, quadrature)
+    return Attribution(values=values, gap=completeness_gap(values.sum(dim=1), rise), nodes=nodes)
+
+
+def completeness_gap(total: Tensor, rise: Tensor) -> Tensor:
+    """|Σ_i T − (φ(A) − φ(0))| / max(|φ(A) − φ(0)|, ε) of each pair: relative, 0 is exact. METHOD §2."""
+    return (total - rise).abs() / rise.abs().clamp_min(EPSILON)
 
 
 class Engine(Protocol):
-    """How T and φ_a(A) − φ_a(0) are computed on one segment. `exact`: one node is enough."""
-
-    exact: bool
+    """How T and φ_a(A) − φ_a(0) are computed on one segment."""
 
     def rise(self, pairs: Pairs) -> Tensor:
         """φ_a(A) − φ_a(0) of each pair, (pairs,)."""
 
-    def integrate(self, pairs: Pairs, n: int) -> Tensor:
-        """T of each pair with n nodes, (pairs, C)."""
+    def integrate(self, pairs: Pairs, rise: Tensor, quadrature: Quadrature) -> tuple[Tensor, Tensor]:
+        """T of each pair, (pairs, C), with as many nodes as its gap asks for, and how many that were, (pairs,)."""
 
 
 def _engine(segment: Segment, activations: Tensor, axis: int, out_axis: int, rows: int) -> Engine:
@@ -122,8 +116,6 @@ def _engine(segment: Segment, activations: Tensor, axis: int, out_axis: int, row
 class PlainEngine:
     """The segment as it is: pairs × nodes are the rows of one batch, at most `rows` of them at once."""
 
-    exact = False
-
     def __init__(self, segment: Segment, activations: Tensor, axis: int, out_axis: int, rows: int) -> None:
         self.segment, self.activations, self.rows = segment, activations, rows
         self.axis, self.out_axis = axis, out_axis
@@ -135,11 +127,19 @@ class PlainEngine:
         start = spatial_mean(self.segment(torch.zeros_like(self.activations[:1])), self.out_axis)
         return torch.cat(phi)[pairs.rows, pairs.channels] - start[0, pairs.channels]
 
-    def integrate(self, pairs: Pairs, n: int) -> Tensor:
-        """T of the pairs with n nodes."""
-        size = max(1, self.rows // n)
-        chunks = zip(torch.split(pairs.rows, size), torch.split(pairs.channels, size), strict=True)
-        return torch.cat([self._some(rows, channels, n) for rows, channels in chunks])
+    def integrate(self, pairs: Pairs, rise: Tensor, quadrature: Quadrature) -> tuple[Tensor, Tensor]:
+        """T of each pair, and the nodes it took."""
+        count = len(pairs.rows)
+        values, nodes = self.activations.new_zeros((count, self.activations.shape[self.axis])), _no_nodes(count)
+        pending = torch.arange(count, device=self.activations.device)
+        for n in quadrature.counts():
+            for some in torch.split(pending, max(1, self.rows // n)):
+                values[some] = self._some(pairs.rows[some], pairs.channels[some], n)
+            nodes[pending.cpu()] = n
+            pending = pending[completeness_gap(values[pending].sum(dim=1), rise[pending]) > quadrature.tolerance]
+            if len(pending) == 0:
+                break
+        return values, nodes
 
     def _some(self, rows: Tensor, channels: Tensor, n: int) -> Tensor:
         alphas, weights = (torch.as_tensor(x).to(self.activations) for x in gauss_legendre(n))
@@ -151,18 +151,31 @@ class PlainEngine:
         return spatial_sum(top * mean_gradient, self.axis)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Converged:
+    """One target's gradients at the frontier, summed over the nodes: pair `mine[p]` stands on row `rows[p]`."""
+
+    mine: Tensor
+    rows: Tensor
+    gradients: dict[Key, Tensor]
+
+
 class SplitEngine:
-    """The segment split at its frontier (straight.py), target by target.
+    """The segment split at its frontier (straight.py).
+
+    1. Target by target, the core's gradients at the frontier are summed over the nodes. Completeness can be seen there
+       already: Σ_i T = Σ_u <∂φ/∂u, u(A) − u(0)>, since the part below is straight. So more nodes cost the core alone.
+    2. They go back to A once, many targets a batch.
 
     On a CPU the core's tensors are kept to `BLOCK` bytes: they stay in the cache from one operation to the next.
     """
 
     def __init__(self, part: Split, activations: Tensor, axis: int, rows: int) -> None:
         self.part, self.activations, self.axis = part, activations, axis
-        self.exact = part.is_straight
         self.values = frontier_values(part, activations, rows)
         widest = max(part.zero[n].numel() for n in part.order if n is not part.result or part.result is part.source)
         fitting = BLOCK // (widest * activations.element_size())
+        self.batch = rows
         self.rows = max(1, min(rows, fitting) if activations.device.type == "cpu" else rows)
 
     @torch.no_grad()
@@ -176,18 +189,62 @@ class SplitEngine:
                 end[some] = self._phi(Core(self.part, self.values, pairs.rows[some], one), channel)
         return end - start[pairs.channels]
 
-    def integrate(self, pairs: Pairs, n: int) -> Tensor:
-        """T of the pairs with n nodes."""
-        result = self.activations.new_zeros((len(pairs.rows), self.activations.shape[self.axis]))
+    def integrate(self, pairs: Pairs, rise: Tensor, quadrature: Quadrature) -> tuple[Tensor, Tensor]:
+        """T of each pair, and the nodes it took; a segment that is straight throughout takes one."""
+        counts = [1] if self.part.is_straight else quadrature.counts()
+        values = self.activations.new_zeros((len(pairs.rows), self.activations.shape[self.axis]))
+        nodes, waiting = _no_nodes(len(pairs.rows)), list[Converged]()
         for channel, mine in _by_target(pairs):
-            rows = pairs.rows[mine]
-            parts = [self._gradients(some, channel, n) for some in torch.split(rows, max(1, self.rows // n))]
-            gradients = {key: torch.cat([p[key] for p in parts]) for key in parts[0]}
+            for some in torch.split(mine, self.batch):
+                found, used = self._converged(pairs.rows[some], channel, rise[some], counts, quadrature.tolerance)
+                nodes[some.cpu()] = used
+                waiting.append(Converged(mine=some, rows=pairs.rows[some], gradients=found))
+            if sum(len(w.rows) for w in waiting) >= min(self.batch, TOGETHER):
+                self._finish(waiting, values)
+                waiting = []
+        self._finish(waiting, values)
+        return values, nodes
+
+    def _converged(
+        self, rows: Tensor, channel: int, rise: Tensor, counts: Sequence[int], tolerance: float
+    ) -> tuple[dict[Key, Tensor], Tensor]:
+        """Σ over the nodes of weight × ∂φ/∂u at the frontier tensors that one target reads, and the nodes it took."""
+        summed: dict[Key, Tensor] = {}
+        nodes, pending = _no_nodes(len(rows)), torch.arange(len(rows), device=rows.device)
+        for n in counts:
+            parts = [self._gradients(some, channel, n) for some in torch.split(rows[pending], max(1, self.rows // n))]
+            total = torch.zeros_like(rise[pending])
+            for key in parts[0]:
+                gradient = torch.cat([p[key] for p in parts])
+                total += self._along(key, rows[pending], gradient)
+                summed[key] = summed[key].index_copy(0, pending, gradient) if key in summed else gradient
+            nodes[pending.cpu()] = n
+            pending = pending[completeness_gap(total, rise[pending]) > tolerance]
+            if len(pending) == 0:
+                break
+        return summed, nodes
+
+    def _along(self, key: Key, rows: Tensor, gradient: Tensor) -> Tensor:
+        """<gradient, u(A) − u(0)> of each row, for the frontier tensor u (or its one channel) that `key` names."""
+        node, channel = key
+        move = self.part.narrow(self.values[node], channel)[rows] - self.part.narrow(self.part.zero[node], channel)
+        return (gradient * move).flatten(1).sum(dim=1)
+
+    def _finish(self, waiting: Sequence[Converged], values: Tensor) -> None:
+        """Take the gradients back to A and add A ⊙ gradient to `values`; whole tensors of many targets together."""
+        alike: dict[tuple[Key, ...], list[Converged]] = {}
+        for one in waiting:
+            whole = tuple(key for key in one.gradients if key[1] is None)
+            single = tuple(key for key in one.gradients if key[1] is not None)
+            for keys in filter(None, (whole, single)):
+                alike.setdefault(keys, []).append(one)
+        for keys, same in alike.items():
+            mine, rows = torch.cat([w.mine for w in same]), torch.cat([w.rows for w in same])
+            gradients = {key: torch.cat([w.gradients[key] for w in same]) for key in keys}
             for (_, only), gradient in back(self.part, self.values, rows, gradients).items():
                 top = self.activations if only is None else self.activations.narrow(self.axis, only, 1)
                 columns = slice(None) if only is None else slice(only, only + 1)
-                result[mine, columns] += spatial_sum(top[rows] * gradient, self.axis)
-        return result
+                values[mine, columns] += spatial_sum(top[rows] * gradient, self.axis)
 
     def _phi(self, core: Core, channel: int) -> Tensor:
         return spatial_mean(core.target(channel), self.part.axis).squeeze(self.part.axis)
@@ -206,6 +263,10 @@ class SplitEngine:
                 total = gradient.view(len(rows), len(a), *gradient.shape[1:]).sum(dim=1)
                 summed[key] = summed[key] + total if key in summed else total
         return summed
+
+
+def _no_nodes(count: int) -> Tensor:
+    return torch.zeros(count, dtype=torch.long)
 
 
 def _by_target(pairs: Pairs) -> Iterator[tuple[int, Tensor]]:
