@@ -151,7 +151,8 @@ def _render(options: argparse.Namespace) -> Result:
 
     output = options.output or _output_of(options.bundle)
     formats = tuple(dict.fromkeys(options.formats)) if options.formats else None
-    return asdict(report.render(options.bundle, output=output, formats=formats, progress=_progress(options)))
+    rendered = report.render(options.bundle, output=output, formats=formats, progress=_progress(options))
+    return {**asdict(rendered), "seconds": round(rendered.seconds, 2)}
 
 
 def _build(options: argparse.Namespace) -> Result:
@@ -161,7 +162,7 @@ def _build(options: argparse.Namespace) -> Result:
     from neurflow_report import report
 
     built = report.build(loaded, progress=_progress(options))
-    return {"bundle": str(built.bundle), **asdict(built.rendered)}
+    return {"bundle": str(built.bundle), **asdict(built.rendered), "seconds": round(built.seconds, 2)}
 
 
 def _output_of(bundle: Path) -> Path:

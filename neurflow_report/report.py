@@ -27,10 +27,11 @@ class Rendered:
 
 @dataclass(frozen=True, kw_only=True)
 class Built:
-    """A bundle and what was drawn from it."""
+    """A bundle, what was drawn from it, and in how many seconds all that was done."""
 
     bundle: Path
     rendered: Rendered
+    seconds: float
 
 
 def analyze(loaded: LoadedSpec, *, progress: Progress | None = None) -> Path:
@@ -82,5 +83,7 @@ def _beside(site: Path, pdf: Path | None, bundle: Path) -> dict[str, str]:
 
 def build(loaded: LoadedSpec, *, progress: Progress | None = None) -> Built:
     """`analyze`, then `render` into the same output folder. Raises what both raise."""
+    begun = time.monotonic()
     bundle = analyze(loaded, progress=progress)
-    return Built(bundle=bundle, rendered=render(bundle, progress=progress))
+    rendered = render(bundle, progress=progress)
+    return Built(bundle=bundle, rendered=rendered, seconds=time.monotonic() - begun)

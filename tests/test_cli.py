@@ -45,6 +45,7 @@ class Rendered:
 class Built:
     bundle: Path
     rendered: Rendered
+    seconds: float = 12.34567
 
 
 @pytest.fixture
@@ -150,7 +151,7 @@ def test_analyze_and_build(run: Run, spec: str, calls: dict[str, Any]) -> None:
     assert calls["analyze"][0][0].spec.core.tau == 3
     assert run("build", spec) == (0, "bundle: o/bundle/manifest.json\nsite: o/site/index.html\n", "")
     code, out, _ = run("build", spec, "--json")
-    drawn = {"site": "o/site", "pdf": None, "pages": 3, "bytes": 4, "seconds": 0.5}
+    drawn = {"site": "o/site", "pdf": None, "pages": 3, "bytes": 4, "seconds": 12.35}
     assert (code, json.loads(out)) == (0, {"ok": True, "bundle": "o/bundle", **drawn})
 
 

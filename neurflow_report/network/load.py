@@ -11,7 +11,6 @@ from pathlib import Path
 
 import torch
 import torchvision
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -236,8 +235,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
         raise _unreadable(
             f"weights file {path.name!r} is damaged, or holds more than tensors and would need unpickling", hint
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, SafetensorError) as error:
-        raise _unreadable(f"weights file {path.name!r} cannot be read ({type(error).__name__})", "") from error
+    except Exception as error:  # what a damaged file makes torch's reader raise is not limited to a few kinds
+        hint = "it is truncated, or no checkpoint: save it anew, or fetch it again"
+        raise _unreadable(f"weights file {path.name!r} cannot be read ({type(error).__name__})", hint) from error
     return _state_in(content, path)
 
 

@@ -15,7 +15,7 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -105,7 +105,12 @@ class _Timed:
 def _analyze(loaded: LoadedSpec, progress: _Timed) -> Path:
     spec, base = loaded.spec, loaded.file.resolve().parent
     output = Path(os.path.expanduser(spec.output))  # noqa: PTH111
-    check_writable(output)
+    with output_folder(output):
+        _examine_all(loaded, spec, base, output, progress)
+    return output / "bundle"
+
+
+def _examine_all(loaded: LoadedSpec, spec: Spec, base: Path, output: Path, progress: _Timed) -> None:
     device = choose_device(spec.runtime.device)
     with progress.stage("load the network", None):
         network, segments = _network(spec, base, device)
@@ -131,7 +136,23 @@ def _analyze(loaded: LoadedSpec, progress: _Timed) -> Path:
             provenance=provenance(loaded, device=device, seconds=progress.seconds),
             pictures=files,
         )
-    return output / "bundle"
+
+
+@contextmanager
+def output_folder(output: Path) -> Iterator[None]:
+    """The output folder is there inside; where the block fails, the folders that were made for it are gone again.
+
+    Raises: InputError output-unwritable.
+    """
+    made = [folder for folder in (output, *output.parents) if not os.path.lexists(folder)]
+    check_writable(output)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for folder in made:
+                folder.rmdir()
+        raise
 
 
 def check_writable(output: Path) -> None:

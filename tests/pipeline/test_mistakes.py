@@ -17,8 +17,7 @@ def refused(write_spec, tmp_path, capsys):
         if text is not None:
             spec.write_text(text(spec.read_text()))
         assert main(["build", str(spec), "--quiet"]) == 2
-        output = tmp_path / "out"
-        assert not output.exists() or list(output.iterdir()) == []
+        assert not (tmp_path / "out").exists()
         printed = capsys.readouterr()
         assert printed.out == ""
         assert "Traceback" not in printed.err
@@ -114,6 +113,15 @@ def test_weights_that_do_not_fit(refused, tmp_path):
         "               ^\n"
         "  hint: is it this model? where only the last layer differs, set model.outputs to the checkpoint's number\n"
     )
+
+
+@pytest.mark.parametrize("junk", [b"junk", b"", b"PK\x03\x04", b"\x80\x02c", bytes(range(256))])
+def test_weights_that_are_no_checkpoint(refused, tmp_path, junk):
+    (tmp_path / "junk.pt").write_bytes(junk)
+    err = refused(model={"weights": "junk.pt"})
+    assert "model.weights: weights file 'junk.pt' " in err
+    assert "[weights-unreadable]" in err
+    assert "hint: " in err
 
 
 def test_k_larger_than_the_patches(refused):

@@ -60,15 +60,11 @@ def identity(manifest: Manifest) -> str:
 
 def _lead(run: Run) -> Prose:
     names = [c.name for c in run.classes]
-    told = (
-        listing(names)
-        if len(names) <= 6
-        else f"{listing(names[:5])[: -len(names[4])]}{names[4]} and {len(names) - 5} more"
-    )
+    told = listing(names) if len(names) <= 6 else f"each of {count(len(names), 'class', 'classes')}"
     return (
-        Span(text="Which groups of neurons drive "),
+        Span(text="Which groups of neurons drive the network "),
         Span(text=run.model.name, strong=True),
-        Span(text=f" when it says {told if len(names) <= 6 else count(len(names), 'class', 'classes')}? "),
+        Span(text=f" when it predicts {told}? "),
         Span(
             text=f"The circuits below were read off {len(run.layers)} layers with NeurFlow, from the logit "
             "down, and tested "
