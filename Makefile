@@ -18,7 +18,7 @@ AXE := axe-core@4.10.3
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
 
 DEMO_PACKAGES := python3-venv graphviz libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core
-TEST_PACKAGES := $(DEMO_PACKAGES) chromium poppler-utils dataset-fashion-mnist nodejs npm
+TEST_PACKAGES := $(DEMO_PACKAGES) chromium libatomic1 poppler-utils dataset-fashion-mnist nodejs npm
 
 demo: $(STAMPS)/run
 	$(BIN)/neurflow-report build specs/demo.yaml
