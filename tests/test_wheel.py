@@ -23,8 +23,10 @@ ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.slow
 
 
-def run(*command: str | Path, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+def run(*command: str | Path, cwd: Path, code: int = 0, path: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command that must end with `code`; `path` is searched first for Python packages."""
     clean = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONHOME"}}
+    clean |= {"PYTHONPATH": str(path)} if path else {}
     done = subprocess.run([str(c) for c in command], cwd=cwd, env=clean, capture_output=True, text=True, timeout=300)
     assert done.returncode == code, f"{done.stdout}\n{done.stderr}"
     return done
@@ -114,6 +116,23 @@ def test_it_draws_a_bundle(bare: Path, tmp_path: Path) -> None:
     assert (result["site"], result["pdf"]) == ("out/site", "out/report.pdf")
     assert (tmp_path / "out/site/index.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert (tmp_path / "out/report.pdf").read_bytes().startswith(b"%PDF-")
+
+
+def test_the_demo_runs_from_the_wheel_and_is_drawn_without_torch(wheel: Path, bare: Path, tmp_path: Path) -> None:
+    """The wheel's own code, spec and weights analyze the demo where torch is; the bare environment draws it."""
+    unpacked = tmp_path / "unpacked"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(unpacked)
+    where = run(sys.executable, "-c", "import neurflow_report as n; print(n.__file__)", cwd=tmp_path, path=unpacked)
+    assert Path(where.stdout.strip()).is_relative_to(unpacked)
+    small = ("classes=[firebell]", "data.limit=3", "concept.k=12", "fidelity.draws=3", "output=out")
+    options = [part for change in small for part in ("--set", change)]
+    spec = unpacked / "neurflow_report/specs/demo.yaml"
+    run(sys.executable, "-m", "neurflow_report.cli", "analyze", spec, *options, cwd=tmp_path, path=unpacked)
+    run(bare / "neurflow-report", "render", "out", cwd=tmp_path)
+    page = (tmp_path / "out/site/class/firebell/index.html").read_text(encoding="utf-8")
+    assert "The circuit" in page
+    assert (tmp_path / "out/report.pdf").stat().st_size > 100_000
 
 
 def test_the_light_commands_work(bare: Path, tmp_path: Path) -> None:
