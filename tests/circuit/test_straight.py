@@ -128,13 +128,17 @@ def traced(build, seed=0):
     return fx.symbolic_trace(module.eval().requires_grad_(False))
 
 
-def both(segment, activations, axis, *, nodes=6):
+def both(segment, activations, axis, *, nodes=6, most=None, tolerance=0.02, rows=20):
     """Split and plain attribution for all channels of a few rows."""
     channels = segment(activations[:1]).shape[axis]
-    rows = torch.arange(len(activations)).repeat(channels)
-    pairs = Pairs(rows=rows, channels=torch.arange(channels).repeat_interleave(len(activations)))
-    options = {"axis": axis, "out_axis": axis, "quadrature": Quadrature(nodes=nodes, max_nodes=nodes), "rows": 20}
-    return attribute(segment, activations, pairs, **options), attribute(segment.forward, activations, pairs, **options)
+    pairs = Pairs(
+        rows=torch.arange(len(activations)).repeat(channels),
+        channels=torch.arange(channels).repeat_interleave(len(activations)),
+    )
+    quadrature = Quadrature(nodes=nodes, max_nodes=most or nodes, tolerance=tolerance)
+    options = {"axis": axis, "out_axis": axis, "quadrature": quadrature}
+    plain = attribute(segment.forward, activations, pairs, **options, rows=1000)
+    return attribute(segment, activations, pairs, **options, rows=rows), plain
 
 
 @pytest.mark.parametrize("name", SPATIAL)
@@ -144,6 +148,22 @@ def test_equals_the_plain_path(name, positive):
     fast, plain = both(segment, A.relu() if positive else A, 1)
     assert torch.allclose(fast.values, plain.values, rtol=1e-9, atol=1e-12)
     assert plain.values.abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("rows", [1, 4, 7, 1000])
+def test_however_few_rows_fit_the_memory(rows):
+    fast, plain = both(traced(Residual), torch.randn(3, C, 8, 8, dtype=torch.float64), 1, rows=rows)
+    assert torch.allclose(fast.values, plain.values, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["residual", "inception", "strided residual"])
+def test_the_same_pairs_take_more_nodes(name):
+    segment, A = traced(SPATIAL[name]), torch.randn(5, C, 8, 8, dtype=torch.float64)
+    fast, plain = both(segment, A, 1, nodes=2, most=16, tolerance=0.01)
+    assert len(plain.nodes.unique()) > 1
+    assert torch.equal(fast.nodes, plain.nodes)
+    assert torch.allclose(fast.values, plain.values, rtol=1e-9, atol=1e-12)
+    assert torch.allclose(fast.gap, plain.gap, rtol=1e-6, atol=1e-9)
 
 
 def test_equals_the_plain_path_for_tokens():
