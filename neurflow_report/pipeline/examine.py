@@ -62,6 +62,15 @@ class Bench:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Circuit:
+    """The circuit of one class, and φ of all its patches, (P, C) a layer, which it was found from."""
+
+    means: Means
+    layers: tuple[LayerResult, ...]
+    edges: tuple[GroupEdge, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Findings:
     """What the method and the experiments say of one class."""
 
@@ -78,27 +87,35 @@ def examine(bench: Bench, spec: Spec, pixels: Tensor, *, logit: int, name: str, 
     Args: pixels: the class's pictures as inputs, (I, C, S, S); logit: its output's index; name: for the progress.
     Raises: InputError too-few-patches; RunError not-finite.
     """
+    found = find_circuit(bench, spec, pixels, logit=logit, name=name, progress=progress)
+    tests = _masking(bench, spec, pixels, [layer.neurons for layer in found.layers], logit, name, progress)
+    silent = {layer.name: silent_share(m) for layer, m in zip(found.layers, found.means, strict=True)}
+    return Findings(
+        layers=found.layers,
+        edges=found.edges,
+        masking=tests,
+        cautions=cautions(
+            found.layers,
+            tests,
+            pictures=len(pixels),
+            limit=spec.data.limit,
+            tolerance=spec.attribution.tolerance,
+            silent=silent,
+        ),
+        candidates=len(found.means[0]),
+    )
+
+
+def find_circuit(bench: Bench, spec: Spec, pixels: Tensor, *, logit: int, name: str, progress: Progress) -> Circuit:
+    """Run METHOD §§1–3 for one class: the arguments and the errors are those of `examine`."""
     candidates = len(pixels) * bench.grid.per_image
     check_patches(name, len(pixels), candidates, spec.concept.k)
     with progress.stage(f"{name}: patches", candidates) as step:
         means = layer_means(bench.segments, patch_batches(bench, pixels), total=candidates, on_batch=step.advance)
     neurons = _search(bench, spec, pixels, means, logit, name, progress)
-    layers, edges = wire([info.name for info in bench.segments.layers], neurons, means, spec.groups.max_neuron)
-    tests = _masking(bench, spec, pixels, neurons, logit, name, progress)
-    return Findings(
-        layers=layers,
-        edges=edges,
-        masking=tests,
-        cautions=cautions(
-            layers,
-            tests,
-            pictures=len(pixels),
-            limit=spec.data.limit,
-            tolerance=spec.attribution.tolerance,
-            silent={info.name: silent_share(m) for info, m in zip(bench.segments.layers, means, strict=True)},
-        ),
-        candidates=candidates,
-    )
+    with progress.stage(f"{name}: neuron groups", None):
+        layers, edges = wire([info.name for info in bench.segments.layers], neurons, means, spec.groups.max_neuron)
+    return Circuit(means=means, layers=layers, edges=edges)
 
 
 def check_patches(name: str, pictures: int, candidates: int, k: int) -> None:
