@@ -6,8 +6,6 @@ the provenance page alone.
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import re
 import shutil
@@ -24,13 +22,13 @@ from PIL import Image
 
 from neurflow_report.errors import InputError
 from neurflow_report.render.diagram import Diagram, paint, rank_order, to_dot
+from neurflow_report.render.downloads import circuit_svg, csv_bytes, json_bytes, plot_svg
 from neurflow_report.render.mosaic import mosaic
 from neurflow_report.render.plots import masking_plot
 from neurflow_report.render.view import SiteView, site_view
 from neurflow_report.render.view.pages import (
     Circuit,
     ClassPage,
-    CsvFile,
     FidelityPage,
     LayerPage,
     MethodPage,
@@ -169,14 +167,23 @@ def _relative_diagram(diagram: Diagram, url: Callable[[str], str]) -> Diagram:
 
 
 def _drawn(bundle: Bundle, view: SiteView) -> Iterator[tuple[str, bytes]]:
-    """Tables, DOT sources and mosaics."""
+    """Tables, drawings, plots and mosaics."""
     for table in view.tables:
         yield table.file, csv_bytes(table)
-    for drawing in view.circuits():
-        yield drawing.dot, to_dot(drawing.diagram).encode()
+        yield table.json, json_bytes(table)
+    for drawn in view.plots():
+        yield drawn.svg, plot_svg(drawn)
     images = {result.slug: _pictures(bundle, number) for number, result in enumerate(bundle.classes)}
     wanted = sorted(view.mosaics().items())
     size = bundle.run.model.preprocess.size
+
+    def small(file: str) -> bytes:
+        one = view.mosaics()[file]
+        return mosaic(images[one.slug], one.patches, size=size, columns=3, cell=36, format="jpeg")
+
+    for drawing in view.circuits():
+        yield drawing.dot, to_dot(drawing.diagram).encode()
+        yield drawing.svg, circuit_svg(drawing, small)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         yield from pool.map(lambda one: (one[0], _mosaic(one[1], images[one[1].slug], size)), wanted)
 
@@ -197,13 +204,6 @@ def _pictures(bundle: Bundle, number: int) -> Callable[[int], Image.Image]:
             return opened.convert("RGB")
 
     return picture
-
-
-def csv_bytes(table: CsvFile) -> bytes:
-    """A table as CSV: UTF-8, commas, one newline a row."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([table.head, *table.rows])
-    return text.getvalue().encode()
 
 
 def _static(templates: Path | None) -> Iterator[tuple[str, bytes]]:

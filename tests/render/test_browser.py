@@ -112,9 +112,10 @@ def test_the_switch_changes_the_colours_and_is_remembered(browser: Browser, site
     page = opened(browser, (site / "index.html").as_uri())
     ground = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(ground)
-    page.get_by_role("button").click()
+    switch = page.get_by_role("button", name="Colours")
+    switch.click()
     assert page.evaluate(ground) == light
-    page.get_by_role("button").click()
+    switch.click()
     dark = page.evaluate(ground)
     assert dark != light
     page.goto((site / "method/index.html").as_uri())
@@ -154,4 +155,40 @@ def test_a_wide_drawing_opens_at_its_logit_and_keeps_its_layers_names(browser: B
         page.wait_for_timeout(100)
         names = [name.bounding_box() for name in box.locator("text.n").all()]
         assert all(n and frame["x"] <= n["x"] <= frame["x"] + frame["width"] / 2 for n in names), (left, names)
+    page.context.close()
+
+
+def shown(page: Page, table: str, column: int) -> list[str]:
+    cells = page.locator(f"{table} tbody tr:visible > :nth-child({column})")
+    return [text.strip() for text in cells.all_inner_texts()]
+
+
+def test_a_table_is_sorted_filtered_and_copied(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "fidelity/index.html").as_uri())
+    given = shown(page, "#table", 8)
+    head = page.locator("#table thead th").nth(7)
+    orders = []
+    for _ in range(3):
+        head.get_by_role("button").click()
+        orders.append((head.get_attribute("aria-sort"), shown(page, "#table", 8)))
+    values = sorted(int(text.rstrip("%")) for text in given)
+    assert [[int(t.rstrip("%")) for t in o] for _, o in orders[:2]] == [values[::-1], values]
+    assert [way for way, _ in orders] == ["descending", "ascending", None]
+    assert orders[2][1] == given
+    page.get_by_label("Filter rows: Masking").fill("layer3 keep")
+    rows = page.locator("#table tbody tr:visible")
+    assert rows.count() == 4
+    assert all("layer3" in text and "keep" in text for text in rows.all_inner_texts())
+    assert page.locator(".tools .count").inner_text() == f"4 of {len(given)} rows"
+    page.context.close()
+
+
+def test_a_citation_is_copied(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "index.html").as_uri())
+    page.evaluate("navigator.clipboard.writeText = (text) => { window.copied = text; return Promise.resolve(); }")
+    page.get_by_role("button", name="Copy the citation").first.click()
+    assert page.evaluate("window.copied").startswith("A sample of flowers. Report made with")
+    page.get_by_text("BibTeX").first.click()
+    page.get_by_role("button", name="Copy the BibTeX entry").first.click()
+    assert page.evaluate("window.copied").startswith("@misc{report-")
     page.context.close()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
+import xml.dom.minidom
 from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -101,9 +103,11 @@ def test_every_link_and_anchor_leads_somewhere(site: Path, pages: dict[str, Read
 
 
 def test_every_file_is_used(site: Path, pages: dict[str, Reader]) -> None:
+    """Each file is linked, but for the fonts, which the style sheet asks for, and JSON of tables that are not shown."""
     used = {resolve(page, a)[0] for page, reader in pages.items() for a in reader.addresses if a != "data:,"}
     fonts = {f for f in tree(site) if f.startswith("static/inter-")}
-    assert set(tree(site)) - used - fonts == set()
+    twins = {f"{f.removesuffix('.csv')}.json" for f in used if f.endswith(".csv")}
+    assert set(tree(site)) - used - fonts - twins == set()
 
 
 def test_nothing_is_fetched_from_a_host(site: Path, pages: dict[str, Reader]) -> None:
@@ -204,6 +208,27 @@ def test_csv_holds_every_random_set(site: Path, bundle: Bundle) -> None:
     assert len(rows) == sum(len(c.masking) for c in bundle.classes)
     assert rows[0]["class"] == "bee & <co>"
     assert {len(row["null"].split()) for row in rows} == {bundle.run.settings.draws}
+
+
+def test_json_says_the_same_as_csv(site: Path) -> None:
+    files = sorted((site / "data").rglob("*.csv"))
+    assert len(files) == 12
+    for file in files:
+        rows = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8"))))
+        values = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+        assert [{k: "" if v is None else str(v) for k, v in row.items()} for row in values] == rows
+    assert isinstance(json.loads((site / "data/groups.json").read_text())[0]["share"], float)
+
+
+def test_drawings_and_plots_stand_alone(site: Path) -> None:
+    files = sorted((site / "data").rglob("*.svg"))
+    assert {file.name for file in files} == {"groups.svg", "neurons.svg", "masking.svg"}
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        addresses = [v for k, v in re.findall(r'\b((?:xlink:)?href)="([^"]*)"', text)]
+        assert all(a.startswith(("data:image/jpeg;base64,", "#")) for a in addresses)
+        assert "var(--" not in text
+        xml.dom.minidom.parseString(text)
 
 
 def test_contrast_is_at_least_four_and_a_half(site: Path) -> None:

@@ -12,7 +12,7 @@ from neurflow_report.render.view.method import method_page
 from neurflow_report.render.view.overview import overview_page
 from neurflow_report.render.view.pages import SiteView
 from neurflow_report.render.view.provenance import provenance_page
-from neurflow_report.render.view.tables import csv_files
+from neurflow_report.render.view.tables import data_files
 from neurflow_report.results.bundle import Bundle
 
 __all__ = ["SiteView", "site_view"]
@@ -31,5 +31,5 @@ def site_view(bundle: Bundle, *, beside: Mapping[str, str] | None = None) -> Sit
         fidelity=fidelity_page(indices),
         method=method_page(bundle.run),
         provenance=provenance_page(bundle.run, bundle.manifest),
-        tables=tuple(csv_files(indices)),
+        tables=tuple(data_files(indices)),
     )

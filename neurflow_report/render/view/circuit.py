@@ -201,6 +201,7 @@ def _circuit(index: Index, name: str, what: str, nodes: tuple[Node, ...], weight
         caption=caption,
         table=_table(index, name, what, weights),
         dot=places.data(slug, f"{name}.dot"),
+        svg=places.data(slug, f"{name}.svg"),
     )
 
 

@@ -103,6 +103,8 @@ def plot(index: Index) -> Plot | None:
         f"Bars across the points: 95% Wilson intervals over n = {count(index.masking[0].n, 'picture')}; small "
         "marks: the "
         f"{count(len(index.masking[0].null), 'random set')} of the same size.",
+        svg=places.data(index.result.slug, "masking.svg"),
+        download=places.data(index.result.slug, "masking.csv"),
     )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 
 from neurflow_report.render.view import cautions, fidelity, places
 from neurflow_report.render.view.circuit import LEVEL
+from neurflow_report.render.view.citation import citations
 from neurflow_report.render.view.classes import BACKGROUND, SELECTED, agreements, figures
 from neurflow_report.render.view.index import Index
 from neurflow_report.render.view.pages import (
@@ -24,11 +24,6 @@ from neurflow_report.render.view.pages import (
 from neurflow_report.render.view.terms import terms
 from neurflow_report.render.view.words import count, listing, mean, median, percent, percent_fine
 from neurflow_report.results.records import Manifest, Masking, PartAgreement, Run
-
-PAPER = (
-    "NeurFlow: Interpreting Neural Networks through Neuron Groups and Functional Interactions. ICLR 2025. "
-    "arXiv:2502.16105."
-)
 
 
 def overview_page(indices: Sequence[Index], manifest: Manifest, beside: Mapping[str, str]) -> OverviewPage:
@@ -48,14 +43,8 @@ def overview_page(indices: Sequence[Index], manifest: Manifest, beside: Mapping[
         facts=_facts(run),
         skipped=_skipped(run),
         downloads=_downloads(beside),
-        citation=_citation(run, manifest),
+        citations=citations(run, manifest),
     )
-
-
-def identity(manifest: Manifest) -> str:
-    """The sha256 over the names and digests of the bundle's files: what the report was made from, without the clock."""
-    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(manifest.files.items()))
-    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _lead(run: Run) -> Prose:
@@ -195,8 +184,3 @@ def _downloads(beside: Mapping[str, str]) -> tuple[Download, ...]:
         Download(label="groups.csv", href="data/groups.csv", note="neuron groups, all classes"),
     )
     return (*(Download(label=label, href=href, note="") for label, href in beside.items()), *tables)
-
-
-def _citation(run: Run, manifest: Manifest) -> tuple[str, ...]:
-    generator = manifest.provenance.generator
-    return (f"{run.title}. Report made with {generator}, results {identity(manifest)[:16]}.", PAPER)

@@ -26,6 +26,7 @@ class Span:
 
 
 Prose = tuple[Span, ...]
+Value = str | int | float | bool | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +76,10 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table; the first cell of a row names the row. `download` is the address of the same figures as CSV."""
+    """A table; the first cell of a row names the row.
+
+    `download` is the address of the same figures as CSV; the same as JSON lies beside it.
+    """
 
     caption: str
     columns: tuple[Column, ...]
@@ -116,8 +120,17 @@ class Download:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Citation:
+    """How to cite `what`: in words, and as a BibTeX entry."""
+
+    what: str
+    text: str
+    bibtex: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Circuit:
-    """A drawing and the table that says the same. `dot` is the address of the drawing's DOT source."""
+    """A drawing and the table that says the same. `dot` and `svg`: addresses of its DOT source and of it alone."""
 
     id: str
     title: str
@@ -125,16 +138,19 @@ class Circuit:
     caption: str
     table: Table
     dot: str
+    svg: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
-    """Masking figures to plot, with the words beside the plot."""
+    """Masking figures to plot, with the words beside the plot; addresses of the plot alone and of its figures."""
 
     id: str
     title: str
     rows: tuple[Masking, ...]
     caption: str
+    svg: str
+    download: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -286,7 +302,7 @@ class OverviewPage(Page):
     facts: Table
     skipped: Table | None
     downloads: tuple[Download, ...]
-    citation: tuple[str, ...]
+    citations: tuple[Citation, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -337,12 +353,17 @@ class ProvenancePage(Page):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CsvFile:
-    """A table of the site as a file."""
+class Data:
+    """A table of the site as a file of data: written as CSV to `file`, and as JSON beside it (`json`)."""
 
     file: str
     head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[Value, ...], ...]
+
+    @property
+    def json(self) -> str:
+        """The address of the same as JSON."""
+        return self.file.removesuffix(".csv") + ".json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -358,7 +379,7 @@ class SiteView:
     fidelity: FidelityPage
     method: MethodPage
     provenance: ProvenancePage
-    tables: tuple[CsvFile, ...]
+    tables: tuple[Data, ...]
 
     def pages(self) -> Iterator[Page]:
         """Every page, the overview first."""
@@ -371,6 +392,10 @@ class SiteView:
         """Every drawing."""
         for page in self.classes:
             yield from (page.circuit, page.neurons)
+
+    def plots(self) -> Iterator[Plot]:
+        """Every plot."""
+        yield from (page.plot for page in self.classes if page.plot is not None)
 
     def mosaics(self) -> dict[str, Mosaic]:
         """Every mosaic by its file; equal files are equal mosaics."""

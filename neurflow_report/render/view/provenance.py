@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from neurflow_report.render.view import places
-from neurflow_report.render.view.overview import identity
+from neurflow_report.render.view.citation import identity
 from neurflow_report.render.view.pages import Cell, Column, ProvenancePage, Span, Table
 from neurflow_report.results.records import Manifest, Run
 

@@ -1,4 +1,4 @@
-"""The site's tables as CSV rows: full precision, one file a class and kind, and two over all classes."""
+"""The site's tables as data: full precision, one file a class and kind, and two over all classes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from neurflow_report.render.view import places
 from neurflow_report.render.view.circuit import neuron_weights
 from neurflow_report.render.view.index import Index
-from neurflow_report.render.view.pages import CsvFile
+from neurflow_report.render.view.pages import Data, Value
 
 GROUPS = ("class", "layer", "group", "share", "members", "patches", "part", "purity", "chance", "p_value", "n")
 EDGES = ("class", "upper_layer", "upper", "lower_layer", "lower", "weight")
@@ -29,7 +29,7 @@ MASKING = (
 )  # fmt: skip
 
 
-def csv_files(indices: Sequence[Index]) -> Iterator[CsvFile]:
+def data_files(indices: Sequence[Index]) -> Iterator[Data]:
     """Every table; lists within a cell are parted by spaces."""
     for i in indices:
         slug = i.result.slug
@@ -42,16 +42,12 @@ def csv_files(indices: Sequence[Index]) -> Iterator[CsvFile]:
     yield _file("data/masking.csv", MASKING, [row for i in indices for row in _masking(i)])
 
 
-def _file(file: str, head: tuple[str, ...], rows: list[list[object]]) -> CsvFile:
-    return CsvFile(file=file, head=head, rows=tuple(tuple(_text(value) for value in row) for row in rows))
+def _file(file: str, head: tuple[str, ...], rows: list[list[Value]]) -> Data:
+    return Data(file=file, head=head, rows=tuple(tuple(row) for row in rows))
 
 
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
-
-
-def _groups(i: Index) -> list[list[object]]:
-    rows: list[list[object]] = []
+def _groups(i: Index) -> list[list[Value]]:
+    rows: list[list[Value]] = []
     for layer in reversed(i.result.layers):
         for g in layer.groups:
             a = g.agreement
@@ -62,14 +58,14 @@ def _groups(i: Index) -> list[list[object]]:
     return rows
 
 
-def _group_edges(i: Index) -> list[list[object]]:
+def _group_edges(i: Index) -> list[list[Value]]:
     return [
         [i.result.name, e.upper_layer, f"G{e.upper}", e.lower_layer, f"G{e.lower}", e.weight] for e in i.result.edges
     ]
 
 
-def _neurons(i: Index) -> list[list[object]]:
-    rows: list[list[object]] = []
+def _neurons(i: Index) -> list[list[Value]]:
+    rows: list[list[Value]] = []
     for layer in reversed(i.result.layers):
         for a in layer.neurons:
             groups = sorted(set(i.memberships.get((layer.name, a.channel), {}).values()))
@@ -81,7 +77,7 @@ def _neurons(i: Index) -> list[list[object]]:
     return rows
 
 
-def _neuron_edges(i: Index) -> list[list[object]]:
+def _neuron_edges(i: Index) -> list[list[Value]]:
     return [
         [
             i.result.name,
@@ -95,7 +91,7 @@ def _neuron_edges(i: Index) -> list[list[object]]:
     ]
 
 
-def _masking(i: Index) -> list[list[object]]:
+def _masking(i: Index) -> list[list[Value]]:
     return [
         [
             i.result.name, m.mode, m.layer, m.tau, m.size, m.channels, m.n, m.baseline, m.accuracy, m.low, m.high,

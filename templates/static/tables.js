@@ -1,0 +1,100 @@
+// What tables and citations gain from a script: sorting by a column, a filter, and copying.
+"use strict";
+(() => {
+  const SORT_FROM = 4;
+  const FILTER_FROM = 12;
+  const element = (name, look, text) => Object.assign(document.createElement(name), { className: look, textContent: text });
+
+  // "−0.13", "1,250", "34%", "<1%", "12–33%", "1.0e−04" as numbers, what has none as NaN.
+  const value = (text) => {
+    const plain = text.replaceAll("−", "-").replaceAll(",", "");
+    const number = parseFloat(plain.replace(/^[^\d.+-]*/, ""));
+    return plain.startsWith("<") ? number - 1e-9 : plain.startsWith(">") ? number + 1e-9 : number;
+  };
+  const compare = (a, b, numeric) => {
+    if (!numeric) return a.localeCompare(b, "en", { numeric: true });
+    const [x, y] = [value(a), value(b)];
+    return Number.isNaN(x) || Number.isNaN(y) ? Number.isNaN(x) - Number.isNaN(y) : x - y;
+  };
+
+  const sortable = (table) => {
+    const body = table.tBodies[0];
+    const given = [...body.rows];
+    const heads = [...table.tHead.rows[0].cells];
+    const sort = (head, at) => {
+      const numeric = head.classList.contains("num");
+      const turns = numeric ? ["descending", "ascending", "none"] : ["ascending", "descending", "none"];
+      const next = turns[(turns.indexOf(head.getAttribute("aria-sort") || "none") + 1) % turns.length];
+      heads.forEach((other) => other.removeAttribute("aria-sort"));
+      if (next !== "none") head.setAttribute("aria-sort", next);
+      const way = next === "descending" ? -1 : 1;
+      const rows = next === "none" ? given
+        : [...given].sort((a, b) => way * compare(a.cells[at].textContent, b.cells[at].textContent, numeric));
+      body.append(...rows);
+    };
+    heads.forEach((head, at) => {
+      if (!head.textContent) return;
+      const button = element("button", "sort", "");
+      button.type = "button";
+      button.append(...head.childNodes);
+      button.addEventListener("click", () => sort(head, at));
+      head.append(button);
+    });
+  };
+
+  const say = element("p", "unseen", "");
+  say.setAttribute("role", "status");
+  document.querySelector("main").append(say);
+  const copying = (text, what) => {
+    const button = element("button", "tool", "Copy");
+    button.type = "button";
+    button.append(element("span", "unseen", ` ${what}`));
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(text());
+      button.firstChild.textContent = "Copied";
+      say.textContent = `Copied ${what}`;
+      setTimeout(() => { button.firstChild.textContent = "Copy"; }, 2000);
+    });
+    return button;
+  };
+
+  // Tab-separated, as a spreadsheet takes it: the rows that the filter leaves, in the order shown.
+  const plain = (table) => [...table.rows].filter((row) => !row.hidden)
+    .map((row) => [...row.cells].map((cell) => cell.textContent.trim()).join("\t")).join("\n");
+
+  const filter = (table, name) => {
+    const rows = [...table.tBodies[0].rows];
+    const box = element("input", "", "");
+    box.type = "search";
+    box.placeholder = "Filter rows";
+    box.setAttribute("aria-label", `Filter rows: ${name}`);
+    const count = element("span", "count", "");
+    box.addEventListener("input", () => {
+      const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
+      rows.forEach((row) => {
+        const text = row.textContent.toLowerCase();
+        row.hidden = !words.every((word) => text.includes(word));
+      });
+      const shown = rows.filter((row) => !row.hidden).length;
+      count.textContent = words.length ? `${shown} of ${rows.length} rows` : "";
+    });
+    return [box, count];
+  };
+
+  document.querySelectorAll("table.data").forEach((table) => {
+    const length = table.tBodies[0].rows.length;
+    if (length < SORT_FROM) return;
+    sortable(table);
+    const name = table.caption ? table.caption.textContent : "table";
+    const tools = element("div", "tools", "");
+    if (length >= FILTER_FROM) tools.append(...filter(table, name));
+    if (navigator.clipboard) tools.append(copying(() => plain(table), `the table “${name}”`));
+    if (tools.children.length) (table.closest(".scroll") || table).before(tools);
+  });
+  if (navigator.clipboard) {
+    document.querySelectorAll(".copied").forEach((text) => {
+      const what = text.matches("code") ? "the BibTeX entry" : "the citation";
+      (text.closest("pre") || text).after(copying(() => text.textContent, what));
+    });
+  }
+})();
