@@ -112,7 +112,7 @@ def find_circuit(bench: Bench, spec: Spec, pixels: Tensor, *, logit: int, name: 
     check_patches(name, len(pixels), candidates, spec.concept.k)
     with progress.stage(f"{name}: patches", candidates) as step:
         means = layer_means(bench.segments, patch_batches(bench, pixels), total=candidates, on_batch=step.advance)
-    neurons = _search(bench, spec, pixels, means, logit, name, progress)
+    neurons = search_neurons(bench, spec, pixels, means, logit, name, progress)
     with progress.stage(f"{name}: neuron groups", None):
         layers, edges = wire([info.name for info in bench.segments.layers], neurons, means, spec.groups.max_neuron)
     return Circuit(means=means, layers=layers, edges=edges)
@@ -136,9 +136,12 @@ def patch_batches(bench: Bench, pixels: Tensor) -> Iterator[Tensor]:
         yield crops(pixels, np.arange(first, min(first + bench.forward_rows, count)), bench.grid)
 
 
-def _search(
+def search_neurons(
     bench: Bench, spec: Spec, pixels: Tensor, means: Means, logit: int, name: str, progress: Progress
 ) -> tuple[tuple[Neuron, ...], ...]:
+    """The core neurons of every layer, input → output (METHOD §§2–3), from the φ of all patches. Raises RunError
+    not-finite."""
+
     def full(layer: int, patches: NDArray[np.int64]) -> Tensor:
         parts = np.array_split(patches, -(-len(patches) // bench.forward_rows))
         return torch.cat([activations(bench.segments, layer, crops(pixels, part, bench.grid)) for part in parts])

@@ -1,0 +1,104 @@
+"""What the benchmarks run on: torchvision networks with random weights and calibrated batch norms, random pictures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import torch
+import torchvision
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from neurflow_report.images.patches import PatchGrid
+from neurflow_report.network.cut import cut
+from neurflow_report.network.forward import memory_budget
+from neurflow_report.pipeline.examine import Bench
+from neurflow_report.pipeline.progress import SilentStep
+from neurflow_report.spec.schema import Spec
+
+T = TypeVar("T")
+
+
+def pictures(count: int, size: int, seed: int = 1) -> Tensor:
+    """Random pictures with structure at several scales, (count, 3, size, size): their patches are unlike each other."""
+    return torch.stack([_picture(size, 1000 * seed + number) for number in range(count)])
+
+
+def _picture(size: int, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    total = torch.randn(1, 3, size, size, generator=generator) * 0.3
+    for grid in (4, 12, 36):
+        noise = torch.randn(1, 3, grid, grid, generator=generator)
+        total += F.interpolate(noise, size=(size, size), mode="bilinear", align_corners=False)
+    return total[0]
+
+
+def network(name: str, device: torch.device, size: int = 224) -> nn.Module:
+    """A torchvision network with random weights, its batch norms' statistics those of 16 pictures, in eval mode."""
+    torch.manual_seed(0)
+    options = {"aux_logits": False, "init_weights": False} if name == "googlenet" else {}
+    model = torchvision.models.get_model(name, weights=None, **options).to(device)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None
+    model.train()
+    with torch.no_grad():
+        model(pictures(16, size, seed=9).to(device))
+    return model.eval().requires_grad_(False)
+
+
+def spec(name: str, layers: list[str], **changes: Any) -> Spec:
+    """A spec with METHOD's settings (k 50, τ 16), for the parts of the pipeline that read one."""
+    basic: dict[str, Any] = {
+        "version": 1,
+        "title": "benchmark",
+        "model": {"source": "torchvision", "name": name},
+        "data": {"source": "demo"},
+        "classes": [0],
+        "layers": layers,
+    }
+    return Spec.model_validate(basic | changes)
+
+
+def bench(model: nn.Module, layers: list[str], device: torch.device, size: int, memory: str) -> Bench:
+    """The network cut at `layers`, with the patches of METHOD §1 and batches that fit `memory`."""
+    example = pictures(1, size).to(device)
+    grid = PatchGrid(size=size, scales=(1.0, 0.5, 0.25), stride=0.5)
+    return Bench.set_up(cut(model, layers, example), grid, memory_budget(memory, device), example)
+
+
+def timed(device: torch.device, call: Callable[[], T]) -> tuple[T, float]:
+    """The result of a call, and its seconds."""
+    wait(device)
+    begun = time.perf_counter()
+    result = call()
+    wait(device)
+    return result, time.perf_counter() - begun
+
+
+def wait(device: torch.device) -> None:
+    """Until the device has done what it was asked."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+@dataclass
+class Stopwatch:
+    """A progress that notes the seconds of each stage."""
+
+    device: torch.device
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str, total: int | None) -> Iterator[SilentStep]:  # noqa: ARG002
+        """One stage."""
+        wait(self.device)
+        begun = time.perf_counter()
+        yield SilentStep()
+        wait(self.device)
+        kind = name.rpartition(": ")[2]
+        self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - begun

@@ -1,0 +1,89 @@
+"""The benchmarks notice results that do not agree, and fit what they say they fit."""
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+BENCH = Path(__file__).parents[1] / "bench"
+
+
+@pytest.fixture
+def pipeline(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    return __import__("pipeline")
+
+
+@pytest.fixture
+def scaling(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    return __import__("scaling")
+
+
+def neuron(core, concept=(4, 2, 9), groups=((4, 9), (2,))):
+    scores = [SimpleNamespace(channel=c, score=s) for c, s in core]
+    return SimpleNamespace(core=scores, concept=concept, groups=[SimpleNamespace(patches=g) for g in groups])
+
+
+def reference(scores, core, concept=(4, 2, 9), groups=((9, 4), (2,))):
+    naive = sys.modules["naive"]
+    return naive.Found(
+        concept=list(concept), scores=np.array(scores), core=core, groups=list(map(frozenset, groups)), weights=[]
+    )
+
+
+def test_what_agrees(pipeline):
+    found = pipeline.compare([neuron([(1, 3.0), (0, 2.0)])], [reference([2.0, 3.0, 1.0], [1, 0])], 1.0)
+    assert found == {"error": 0.0, "agreement": 1.0, "groups": 1.0, "agrees": True}
+
+
+def test_a_tie_is_no_disagreement_at_50_nodes_and_nothing_else_is(pipeline):
+    tied = pipeline.compare([neuron([(1, 3.0), (2, 2.0)])], [reference([2.00001, 3.0, 2.0], [1, 0])], 1.0)
+    assert (tied["agreement"], tied["agrees"]) == (0.5, True)
+    other = pipeline.compare([neuron([(1, 3.0), (2, 1.9)])], [reference([2.0, 3.0, 1.9], [1, 0])], 1.0)
+    assert (other["agreement"], other["agrees"]) == (0.5, False)
+
+
+@pytest.mark.parametrize(
+    ("mine", "least"),
+    [
+        (neuron([(1, 3.0), (2, 1.0)]), 0.98),
+        (neuron([(1, 3.0), (0, 2.1)]), 1.0),
+        (neuron([(1, 3.0), (0, 2.0)], concept=(4, 9, 2)), 0.98),
+        (neuron([(1, 3.0), (0, 2.0)], groups=((4, 2), (9,))), 0.98),
+        (neuron([], groups=((4, 2), (9,))), None),
+    ],
+)
+def test_what_does_not_agree(pipeline, mine, least):
+    assert pipeline.compare([mine], [reference([2.0, 3.0, 1.0], [1, 0])], least)["agrees"] is False
+
+
+def test_partitions_are_equal_whatever_their_labels(pipeline):
+    assert pipeline._equal(np.array([0, 1, 1, 2]), np.array([2, 0, 0, 1]))
+    assert not pipeline._equal(np.array([0, 1, 1]), np.array([0, 1, 2]))
+    assert not pipeline._equal(np.array([0, 1, 2]), np.array([0, 1, 1]))
+
+
+def test_targets_are_spread(pipeline):
+    assert pipeline.spread(range(100), 4) == [12, 37, 62, 87]
+    assert pipeline.spread([5, 7], 8) == [5, 7]
+
+
+def test_exponents_and_differences(scaling):
+    counts = [1, 4, 16, 64]
+    assert scaling.exponent(counts, [3.0 * n**1.5 for n in counts]) == pytest.approx(1.5)
+    a = {"names": [[1, 2]], "values": [1.0, 4.0]}
+    assert scaling.difference(a, a | {"values": [1.0, 5.0]}) == 0.2
+    assert scaling.difference(a, a | {"names": [[2, 1]]}) == float("inf")
+
+
+@pytest.mark.slow
+def test_the_pipeline_agrees_with_the_naive_way_and_says_so(pipeline, tmp_path, capsys):
+    assert pipeline.main(["--quick", "--json", str(tmp_path / "rows.json")]) == 0
+    rows = json.loads((tmp_path / "rows.json").read_text())
+    assert {"segment", "mode", "seconds", "reference_seconds", "ratio", "error", "agreement"} <= set(rows[0])
+    assert [r["mode"] for r in rows[-2:]] == ["whole", "÷ forward pass"]
+    assert len(capsys.readouterr().out.splitlines()) == len(rows) + 1
