@@ -6,12 +6,20 @@ import csv
 import io
 import json
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from neurflow_report.render.diagram import paint, rank_order
+from PIL import Image
+
+from neurflow_report.render.diagram import Node, paint, rank_order
 from neurflow_report.render.figures import plain_colours
+from neurflow_report.render.mosaic import encode, sheet
 from neurflow_report.render.plots import masking_plot
-from neurflow_report.render.view.pages import Circuit, Data, Plot
+from neurflow_report.render.view.parts import Captions, Circuit, Data, Plot
+
+CELL = 32
+"""Pixels of a patch in a drawing that stands alone."""
+ACROSS, QUALITY = 8, 65
+"""Nodes a row of the picture inside such a drawing, and that picture's JPEG quality."""
 
 
 def csv_bytes(table: Data) -> bytes:
@@ -22,20 +30,48 @@ def csv_bytes(table: Data) -> bytes:
 
 
 def json_bytes(table: Data) -> bytes:
-    """A table as JSON: a list with an object a row, numbers as numbers, null for a missing value."""
-    rows = (json.dumps(dict(zip(table.head, row, strict=True)), ensure_ascii=False) for row in table.rows)
-    return ("[" + ",\n".join(rows) + "]\n").encode()
+    """A table as JSON: its columns' names, and a list a row; numbers as numbers, null for a missing value."""
+    columns = json.dumps(table.head)
+    rows = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in table.rows)
+    return f'{{"columns": {columns},\n"data": [\n{rows}\n]}}\n'.encode()
 
 
-def circuit_svg(drawing: Circuit, picture: Callable[[str], bytes]) -> bytes:
-    """A drawing that stands alone: plain colours, no links, its pictures inside; `picture` gives them as JPEG."""
+def captions_script(captions: Captions) -> bytes:
+    """What a script says of the pictures of one class, as a script: a file opened from a disk may load no data."""
+    value = json.dumps({"size": captions.size, "texts": captions.texts}, ensure_ascii=False, separators=(",", ":"))
+    name = json.dumps(captions.slug)
+    return f"(globalThis.captions ??= {{}})[{name}] = {value};\n".encode()
 
-    def embed(file: str) -> str:
-        return "data:image/jpeg;base64," + b64encode(picture(file)).decode()
 
+def circuit_svg(drawing: Circuit, pictures: Callable[[int], Image.Image]) -> bytes:
+    """A drawing that stands alone: plain colours, no links, its patches inside. `pictures`: the class's, by number."""
     diagram = drawing.diagram
-    svg = paint(diagram, rank_order(diagram), id_prefix=drawing.id, embed=embed, interactive=False)
-    return _alone(svg)
+    sheets = {n.id: sheet(pictures, n.tiles, columns=3, cell=CELL) for n in diagram.nodes if n.tiles}
+    places, whole = _gathered(sheets)
+    name = f"{drawing.id}-patches"
+
+    def picture(node: Node, x: float, y: float, side: float) -> str:
+        box = " ".join(map(str, places[node.id]))
+        frame = f'x="{x:.2f}" y="{y:.2f}" width="{side:.2f}" height="{side:.2f}" viewBox="{box}"'
+        return f'<svg {frame}><use href="#{name}"/></svg>'
+
+    svg = paint(diagram, rank_order(diagram), id_prefix=drawing.id, picture=picture, interactive=False)
+    address = "data:image/jpeg;base64," + b64encode(encode(whole, "jpeg", QUALITY)).decode()
+    size = f'width="{whole.width}" height="{whole.height}"'
+    defs = f'<defs><image id="{name}" {size} href="{address}"/></defs>'
+    return _alone(svg.replace("</title>", "</title>" + defs, 1))
+
+
+def _gathered(sheets: Mapping[str, Image.Image]) -> tuple[dict[str, tuple[int, int, int, int]], Image.Image]:
+    """All sheets on one, and where on it (left, top, width, height) each stands."""
+    step = 3 * CELL + 8
+    down = max(1, -(-len(sheets) // ACROSS))
+    whole, places = Image.new("RGB", (ACROSS * step, down * step), (255, 255, 255)), {}
+    for i, (name, one) in enumerate(sheets.items()):
+        left, top = step * (i % ACROSS), step * (i // ACROSS)
+        whole.paste(one, (left, top))
+        places[name] = (left, top, one.width, one.height)
+    return places, whole
 
 
 def plot_svg(drawing: Plot) -> bytes:

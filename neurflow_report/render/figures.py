@@ -13,7 +13,7 @@ from itertools import pairwise
 from neurflow_report.render.dot import rank_order
 from neurflow_report.render.graph import Diagram, Order
 from neurflow_report.render.layout import PRINT, Layout, lay_out
-from neurflow_report.render.paint import paint
+from neurflow_report.render.paint import Picture, paint
 
 MM = 25.4 / 96
 SMALLEST = 0.62
@@ -44,17 +44,17 @@ class PrintDrawing:
 
 
 def print_drawings(
-    diagram: Diagram, *, id_prefix: str, embed: Callable[[str], str], anchor: Callable[[str], str]
+    diagram: Diagram, *, id_prefix: str, picture: Picture, anchor: Callable[[str], str]
 ) -> tuple[PrintDrawing, ...]:
     """`diagram` for paper, in several parts where it has more bands than one sheet can show at a readable size.
 
-    A part begins with the band that the one before ended with. `embed` maps image URLs; `anchor` maps site addresses
-    to `#…`, or "" for what print lacks.
+    A part begins with the band that the one before ended with. `picture` draws a node's patches; `anchor` maps site
+    addresses to `#…`, or "" for what print lacks.
     Raises: RunError graphviz-missing.
     """
     order = rank_order(diagram)
     parts = split(diagram, order)
-    return tuple(_drawing(part, order, f"{id_prefix}-{i}", embed, anchor) for i, part in enumerate(parts, 1))
+    return tuple(_drawing(part, order, f"{id_prefix}-{i}", picture, anchor) for i, part in enumerate(parts, 1))
 
 
 def split(diagram: Diagram, order: Order) -> tuple[Diagram, ...]:
@@ -89,12 +89,12 @@ def _scale(diagram: Diagram, order: Order) -> float:
 
 
 def _drawing(
-    diagram: Diagram, order: Order, id_prefix: str, embed: Callable[[str], str], anchor: Callable[[str], str]
+    diagram: Diagram, order: Order, id_prefix: str, picture: Picture, anchor: Callable[[str], str]
 ) -> PrintDrawing:
     layout = lay_out(diagram, order, PRINT)
     page, scale = fit(layout.width * MM, layout.height * MM)
     width, height = round(layout.width * MM * scale, 2), round(layout.height * MM * scale, 2)
-    svg = plain_colours(paint(diagram, order, id_prefix=id_prefix, embed=embed, interactive=False))
+    svg = plain_colours(paint(diagram, order, id_prefix=id_prefix, picture=picture, interactive=False))
     size = f'width="{width}mm" height="{height}mm" viewBox'
     svg = re.sub(r'width="[\d.]+" height="[\d.]+" viewBox', size, svg, count=1)
     return PrintDrawing(page=page, width=width, height=height, svg=svg, boxes=_boxes(diagram, layout, anchor))

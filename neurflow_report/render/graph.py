@@ -9,6 +9,29 @@ Order = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tile:
+    """A patch to show: a window on a stored picture.
+
+    `index` and `image`: its number and its picture's within the class `slug`; `file` is the address of the stored
+    picture, `href` of the patch's place in it. `left`, `top`, `side` are shares (0..1) of the picture's side.
+    """
+
+    index: int
+    slug: str
+    image: int
+    file: str
+    href: str
+    left: float
+    top: float
+    side: float
+
+    @property
+    def picture(self) -> str:
+        """A name for its picture, unique in the report and fit for an id."""
+        return f"{self.slug}.{self.image}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Band:
     """A layer. `name` is its key, `label` what stands at the left, `href` where the label leads."""
 
@@ -19,7 +42,7 @@ class Band:
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A neuron group, a neuron or the logit. `value` in 0..1 is drawn as a bar; `image` is a square mosaic's URL."""
+    """A neuron group, a neuron or the logit. `value` in 0..1 is drawn as a bar; `tiles`: at most 9 patches to show."""
 
     id: str
     band: str
@@ -27,7 +50,7 @@ class Node:
     subtitle: str
     value: float
     href: str | None = None
-    image: str | None = None
+    tiles: tuple[Tile, ...] = ()
     alt: str = ""
 
 

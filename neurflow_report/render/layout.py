@@ -95,13 +95,13 @@ def lay_out(diagram: Diagram, order: Order, style: Style) -> Layout:
 
 def card_height(node: Node, style: Style) -> float:
     """A card's height: mosaic and text; without a mosaic the text alone, in the compact style a short pill."""
-    if node.image is None:
+    if not node.tiles:
         return style.text + 2 * style.pad if style.text else style.card / 2
     return style.card + style.text
 
 
 def _card_width(row: list[Node], style: Style) -> float:
-    return style.wide if len(row) == 1 and row[0].image is None else style.card
+    return style.wide if len(row) == 1 and not row[0].tiles else style.card
 
 
 def _row_width(row: list[Node], style: Style) -> float:

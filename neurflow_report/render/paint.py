@@ -9,10 +9,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from html import escape
 
-from neurflow_report.render.graph import Band, Diagram, Link, Node, Order
+from neurflow_report.render.graph import Band, Diagram, Link, Node, Order, Tile
 from neurflow_report.render.layout import COMPACT, FULL, PRINT, Box, Layout, Style, Wire, lay_out, shorten, text_width
+from neurflow_report.render.mosaic import columns_of
 from neurflow_report.render.view.words import percent
 
+Picture = Callable[[Node, float, float, float], str]
+"""A node's patches as SVG, in the square at (x, y) with that side."""
 FONT = "font-family:var(--font-sans,Inter,'DejaVu Sans',sans-serif)"
 LOOK = """#ID{FONT}
 #ID text{fill:var(--ink,#1c2430);font-size:12px}
@@ -36,20 +39,21 @@ def paint(
     order: Order,
     *,
     id_prefix: str,
-    embed: Callable[[str], str] | None = None,
+    picture: Picture | None = None,
     compact: bool = False,
     interactive: bool = True,
 ) -> str:
     """The drawing as SVG text, with its size in pixels; equal input gives equal text.
 
     `order`: band name → node ids, left to right (`rank_order`). `id_prefix` makes the ids unique within a page.
-    `embed` maps an image's URL to what the drawing shall hold. `compact`: a thumbnail of mosaics and links, without
-    text and without anchors. `interactive=False` is for print: no links, no highlighting, rows closer together.
+    `picture` draws a node's patches (without it: windows on the stored pictures). `compact`: a thumbnail of mosaics and
+    links, without text and without anchors. `interactive=False` is for print: no links, no highlighting, rows closer.
     """
     style = COMPACT if compact else FULL if interactive else PRINT
     diagram = diagram if interactive and not compact else _unlinked(diagram)
     layout = lay_out(diagram, order, style)
-    body = [_bands(diagram, layout, style), _links(diagram, layout), _cards(diagram, layout, style, embed)]
+    cards = _cards(diagram, layout, style, picture or windows(linked))
+    body = [_bands(diagram, layout, style), _links(diagram, layout), cards]
     if not compact:
         body.append(_legend(diagram, layout))
     look = LOOK + ("\n" + LIVE + _highlights(diagram) if interactive and not compact else "")
@@ -148,24 +152,24 @@ def _dash(link: Link, width: float) -> str:
     return "" if link.weight >= 0 else f' stroke-dasharray="{_n(4 + 1.2 * width)} {_n(2.5 + 0.8 * width)}"'
 
 
-def _cards(diagram: Diagram, layout: Layout, style: Style, embed: Callable[[str], str] | None) -> str:
+def _cards(diagram: Diagram, layout: Layout, style: Style, picture: Picture) -> str:
     if not style.text:
-        return "\n".join(_thumb(node, layout.cards[node.id], embed) for node in diagram.nodes)
-    return "\n".join(_card(i, node, layout.cards[node.id], style, embed) for i, node in enumerate(diagram.nodes))
+        return "\n".join(_thumb(node, layout.cards[node.id], picture) for node in diagram.nodes)
+    return "\n".join(_card(i, node, layout.cards[node.id], style, picture) for i, node in enumerate(diagram.nodes))
 
 
-def _thumb(node: Node, box: Box, embed: Callable[[str], str] | None) -> str:
-    if node.image is None:
+def _thumb(node: Node, box: Box, picture: Picture) -> str:
+    if not node.tiles:
         return f'<rect class="bar" {_rect(box)} rx="{_n(box.height / 2)}"/>'
-    return f'<rect class="card" {_rect(box)}/>{_image(node.image, box.x, box.y, box.width, embed)}'
+    return f'<rect class="card" {_rect(box)}/>{picture(node, box.x, box.y, box.width)}'
 
 
-def _card(i: int, node: Node, box: Box, style: Style, embed: Callable[[str], str] | None) -> str:
+def _card(i: int, node: Node, box: Box, style: Style, picture: Picture) -> str:
     inner, x = box.width - 2 * style.pad, box.x + style.pad
     parts = [f'<rect class="card" {_rect(box)} rx="6"/>']
-    if node.image is not None:
-        parts.append(_image(node.image, x, box.y + style.pad, inner, embed))
-    top = box.bottom - style.pad - style.text + (6 if node.image is not None else 0)
+    if node.tiles:
+        parts.append(picture(node, x, box.y + style.pad, inner))
+    top = box.bottom - style.pad - style.text + (6 if node.tiles else 0)
     parts.append(_card_text(node, x, top, inner))
     name = ", ".join(part for part in (node.title, node.subtitle, percent(node.value)) if part)
     title = f"<title>{escape(name + ('. ' + node.alt if node.alt else ''))}</title>"
@@ -192,9 +196,37 @@ def _card_text(node: Node, x: float, top: float, room: float) -> str:
     )
 
 
-def _image(url: str, x: float, y: float, side: float, embed: Callable[[str], str] | None) -> str:
-    href = embed(url) if embed else url
-    return f'<image href="{escape(href)}" x="{_n(x)}" y="{_n(y)}" width="{_n(side)}" height="{_n(side)}"/>'
+def windows(shown: Callable[[Tile], str]) -> Picture:
+    """Patches as windows on their stored pictures; `shown`: a tile's picture as SVG, in the unit square."""
+
+    def draw(node: Node, x: float, y: float, side: float) -> str:
+        return "".join(
+            f'<svg x="{_n(left)}" y="{_n(top)}" width="{_n(cell)}" height="{_n(cell)}" viewBox="{window(tile)}">'
+            f"{shown(tile)}</svg>"
+            for tile, (left, top, cell) in zip(node.tiles, grid(len(node.tiles), x, y, side), strict=True)
+        )
+
+    return draw
+
+
+def linked(tile: Tile) -> str:
+    """A tile's picture, as an image at its address."""
+    return f'<image href="{escape(tile.file)}" width="1" height="1" preserveAspectRatio="none"/>'
+
+
+def window(tile: Tile) -> str:
+    """A tile's window on its picture, in shares of the picture's side, as a viewBox."""
+    return f"{tile.left:.5g} {tile.top:.5g} {tile.side:.5g} {tile.side:.5g}"
+
+
+def grid(count: int, x: float, y: float, side: float) -> list[tuple[float, float, float]]:
+    """Left, top and side of `count` cells in the middle of a square, at most three across."""
+    across = columns_of(count, 3)
+    gap = side / 52
+    cell = (side - gap * (across - 1)) / across
+    down = -(-count // across)
+    top = y + (side - down * cell - (down - 1) * gap) / 2
+    return [(x + (cell + gap) * (i % across), top + (cell + gap) * (i // across), cell) for i in range(count)]
 
 
 def _legend(diagram: Diagram, layout: Layout) -> str:

@@ -14,24 +14,25 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache, partial
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup, escape
 from PIL import Image
 
 from neurflow_report.errors import InputError
+from neurflow_report.render.diagram import Tile
 from neurflow_report.render.figures import plain_colours, print_drawings
-from neurflow_report.render.mosaic import columns_of, mosaic
+from neurflow_report.render.mosaic import stored
+from neurflow_report.render.paint import window, windows
 from neurflow_report.render.plots import masking_plot
 from neurflow_report.render.site import own_templates, template_environment
 from neurflow_report.render.view import SiteView, site_view
 from neurflow_report.render.view.pages import Circuit, Mosaic, Plot
+from neurflow_report.render.view.places import picture_file
 from neurflow_report.results.bundle import Bundle
 
 HOST = "https://report.invalid/"
-CELL, LEAST = 96, 64
-"""Pixels of a mosaic's cell: at most, and for patches of few pixels at least (a viewer may not smooth them)."""
 PACKAGES = "apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
 Read = Callable[[], bytes]
 
@@ -45,7 +46,7 @@ def render_pdf(bundle: Bundle, target: Path, *, templates: Path | None = None) -
     cannot be written, bundle-damaged for a missing picture; RunError graphviz-missing.
     """
     view = site_view(bundle)
-    data, pages = typeset(print_html(view, bundle, templates), print_files(view, bundle, templates))
+    data, pages = typeset(print_html(view, bundle, templates), print_files(bundle, templates))
     _write(target, data)
     return pages
 
@@ -62,8 +63,7 @@ def print_html(view: SiteView, bundle: Bundle, templates: Path | None) -> str:
             model=" · ".join(part for part in (model.source, model.name, model.weights) if part),
             cover=_cover(view),
             anchor=anchor,
-            picture=_jpeg_name,
-            across=lambda picture: columns_of(len(picture.patches), picture.columns),
+            mosaic=_mosaic,
             draw=partial(_draw, anchor=anchor),
             plot_svg=_plot_svg,
         )
@@ -150,11 +150,14 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def print_files(view: SiteView, bundle: Bundle, templates: Path | None) -> dict[str, Read]:
-    """Everything the page may ask for, by its path: the mosaics as JPEG, made when read; the style sheet, the fonts."""
+def print_files(bundle: Bundle, templates: Path | None) -> dict[str, Read]:
+    """Everything the page may ask for, by its path: pictures as JPEG, made when read; the style sheet, the fonts."""
     files: dict[str, Read] = {}
-    for name, picture in view.mosaics().items():
-        files[_jpeg_name(name)] = lru_cache(maxsize=1)(partial(_jpeg, bundle, picture))
+    for result in bundle.classes:
+        for number, picture in enumerate(result.pictures):
+            if picture.file is not None:
+                read = partial(_jpeg, bundle.picture(picture.file))
+                files[jpeg_name(picture_file(result.slug, number))] = lru_cache(maxsize=1)(read)
     for folder in (own_templates(), templates):
         if folder is not None:
             found = (*folder.glob("print/*.css"), *folder.glob("static/*.woff2"))
@@ -162,39 +165,37 @@ def print_files(view: SiteView, bundle: Bundle, templates: Path | None) -> dict[
     return files
 
 
-def _jpeg(bundle: Bundle, picture: Mosaic) -> bytes:
-    """A mosaic for print: JPEG, since a PDF holds other formats inflated."""
-    return mosaic(
-        partial(_region, bundle, picture.slug),
-        picture.patches,
-        size=bundle.run.model.preprocess.size,
-        columns=picture.columns,
-        cell=CELL,
-        least=LEAST,
-        format="jpeg",
-    )
+def _jpeg(path: Path) -> bytes:
+    """A picture for print: JPEG, since a PDF holds other formats inflated."""
+    with Image.open(path) as opened:
+        return stored(opened, "jpeg")
 
 
-def _region(bundle: Bundle, slug: str, number: int) -> Image.Image:
-    """Picture `number` of a class, as the bundle keeps it.
-
-    Raises: InputError bundle-damaged when the bundle lacks it.
-    """
-    result = next(result for result in bundle.classes if result.slug == slug)
-    file = result.pictures[number].file
-    if file is None:
-        message = f"the bundle has no picture {result.pictures[number].name!r} of the class {result.name!r}"
-        raise InputError("bundle-damaged", message, hint="run the analysis again")
-    return _opened(bundle.picture(file))
-
-
-@lru_cache(maxsize=64)
-def _opened(path: Path) -> Image.Image:
-    return Image.open(BytesIO(path.read_bytes())).convert("RGB")
-
-
-def _jpeg_name(name: str) -> str:
+def jpeg_name(name: str) -> str:
+    """The name in print of a stored picture."""
     return re.sub(r"\.\w+$", ".jpeg", name)
+
+
+def _shown(tile: Tile) -> str:
+    return f'<image href="{jpeg_name(tile.file)}" width="1" height="1" preserveAspectRatio="none"/>'
+
+
+def _mosaic(picture: Mosaic, cell: float) -> Markup:
+    """A mosaic with cells of `cell` mm, as one figure with a text of its own."""
+    across, gap = picture.across, cell / 28
+    down = -(-len(picture.tiles) // across)
+    step = cell + gap
+    width, height = across * step - gap, down * step - gap
+    body = "".join(
+        f'<svg x="{step * (i % across):.3f}" y="{step * (i // across):.3f}" width="{cell:.3f}" height="{cell:.3f}" '
+        f'viewBox="{window(tile)}">{_shown(tile)}</svg>'
+        for i, tile in enumerate(picture.tiles)
+    )
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="mosaic" width="{width:.3f}mm" height="{height:.3f}mm" '
+        f'viewBox="0 0 {width:.3f} {height:.3f}"><title>{escape(picture.alt)}</title>'
+    )
+    return Markup(f"{head}{body}</svg>")  # noqa: S704 numbers and names made here
 
 
 def _cover(view: SiteView) -> tuple[Mosaic, ...]:
@@ -226,7 +227,7 @@ def _id(address: str) -> str:
 
 
 def _draw(circuit: Circuit, prefix: str, *, anchor: Callable[[str], str]) -> Any:
-    return print_drawings(circuit.diagram, id_prefix=f"{prefix}-{circuit.id}", embed=_jpeg_name, anchor=anchor)
+    return print_drawings(circuit.diagram, id_prefix=f"{prefix}-{circuit.id}", picture=windows(_shown), anchor=anchor)
 
 
 def _plot_svg(plot: Plot, prefix: str) -> str:

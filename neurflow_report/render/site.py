@@ -7,6 +7,7 @@ the provenance page alone.
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import shutil
 import tempfile
@@ -21,9 +22,10 @@ from markupsafe import Markup, escape
 from PIL import Image
 
 from neurflow_report.errors import InputError
-from neurflow_report.render.diagram import Diagram, paint, rank_order, to_dot
-from neurflow_report.render.downloads import circuit_svg, csv_bytes, json_bytes, plot_svg
-from neurflow_report.render.mosaic import mosaic
+from neurflow_report.render.diagram import Diagram, Tile, paint, rank_order, to_dot
+from neurflow_report.render.downloads import captions_script, circuit_svg, csv_bytes, json_bytes, plot_svg
+from neurflow_report.render.mosaic import stored
+from neurflow_report.render.paint import windows
 from neurflow_report.render.plots import masking_plot
 from neurflow_report.render.view import SiteView, site_view
 from neurflow_report.render.view.pages import (
@@ -32,20 +34,24 @@ from neurflow_report.render.view.pages import (
     FidelityPage,
     LayerPage,
     MethodPage,
-    Mosaic,
     OverviewPage,
     Page,
+    PicturesPage,
     Plot,
     ProvenancePage,
 )
+from neurflow_report.render.view.places import picture_file
 from neurflow_report.results.bundle import Bundle
 
 MARK = "static/site.css"
 """A folder that holds this file is a site, and may be replaced by a new one."""
+BOXES = "static/boxes.css"
+Boxes = Mapping[tuple[float, float, float], str]
 TEMPLATES: dict[type[Page], str] = {
     OverviewPage: "site/overview.html",
     ClassPage: "site/class.html",
     LayerPage: "site/layer.html",
+    PicturesPage: "site/pictures.html",
     FidelityPage: "site/fidelity.html",
     MethodPage: "site/method.html",
     ProvenancePage: "site/provenance.html",
@@ -92,29 +98,51 @@ def site_files(
 ) -> Iterator[tuple[str, bytes]]:
     """Every file of the site: its path from the site's root, and its bytes."""
     environment = template_environment(templates)
-    pages = tuple(view.pages())
+    pages, boxes = tuple(view.pages()), box_names(view)
+    yield BOXES, box_rules(boxes).encode()
     for done, page in enumerate(pages, 1):
-        yield page.path, page_html(environment, view, page).encode()
+        yield page.path, page_html(environment, view, page, boxes).encode()
         if on_page is not None:
             on_page(done, len(pages))
     yield from _drawn(bundle, view)
     yield from _static(templates)
 
 
-def page_html(environment: jinja2.Environment, view: SiteView, page: Page) -> str:
+def page_html(environment: jinja2.Environment, view: SiteView, page: Page, boxes: Boxes) -> str:
     """One page as HTML."""
 
     def url(href: str) -> str:
         return relative(page.path, href)
 
     def circuit(drawing: Circuit) -> str:
-        return paint(_relative_diagram(drawing.diagram, url), _order(drawing.diagram), id_prefix=drawing.id)
+        diagram = _relative_diagram(drawing.diagram, url)
+        return paint(diagram, _order(drawing.diagram), id_prefix=drawing.id, picture=windows(use))
 
     def plot(drawing: Plot) -> str:
         return masking_plot(drawing.rows, title=drawing.title, id_prefix=drawing.id)
 
+    def tile(one: Tile) -> Markup:
+        return window_html(url(one.file), one, boxes[one.left, one.top, one.side])
+
+    def whole(file: str, alt: str) -> Markup:
+        return Markup('<img src="{}" alt="{}" loading="lazy">').format(url(file), alt)
+
+    def defined(name: str, file: str) -> Markup:
+        image = '<image id="{}" href="{}" width="1" height="1" preserveAspectRatio="none"/>'
+        return Markup(image).format(name, url(file))  # noqa: S704 escaped by format
+
     template = environment.get_template(TEMPLATES[type(page)])
-    return template.render(site=view, page=page, url=url, circuit=circuit, plot=plot)
+    return template.render(
+        site=view,
+        page=page,
+        url=url,
+        circuit=circuit,
+        plot=plot,
+        tile=tile,
+        whole=whole,
+        defined=defined,
+        box=boxes.__getitem__,
+    )
 
 
 def relative(path: str, href: str) -> str:
@@ -122,7 +150,29 @@ def relative(path: str, href: str) -> str:
     file, mark, anchor = href.partition("#")
     if file == path and mark:
         return f"#{anchor}"
-    return "../" * path.count("/") + href
+    place = posixpath.relpath(file, posixpath.dirname(path) or ".")
+    return place + mark + anchor
+
+
+def window_html(src: str, tile: Tile, box: str) -> Markup:
+    """A patch: its picture, so enlarged and placed by the class `box` of boxes.css that its frame shows the patch."""
+    return Markup('<img src="{}" alt="{}" class="{}">').format(src, f"patch {tile.index}", box)
+
+
+def box_names(view: SiteView) -> dict[tuple[float, float, float], str]:
+    """A class name for every place that a patch has in its picture: (left, top, side) in shares of the side."""
+    found = {(p.left, p.top, p.side) for page in view.pictures for one in page.shown for p in one.places}
+    return {box: f"b{number}" for number, box in enumerate(sorted(found))}
+
+
+def box_rules(names: Mapping[tuple[float, float, float], str]) -> str:
+    """The style sheet that says where those places are."""
+    return "".join(f".{name}{{--l:{b[0]:.5g};--t:{b[1]:.5g};--s:{b[2]:.5g}}}\n" for b, name in names.items())
+
+
+def use(tile: Tile) -> str:
+    """A patch's picture within a drawing: the one that the page defines."""
+    return f'<use href="#{tile.picture}"/>'
 
 
 def own_templates() -> Path:
@@ -158,41 +208,48 @@ def _order(diagram: Diagram) -> dict[str, tuple[str, ...]]:
 
 
 def _relative_diagram(diagram: Diagram, url: Callable[[str], str]) -> Diagram:
-    """The drawing with the addresses of its links and pictures as seen from a page."""
-    nodes = tuple(
-        replace(n, href=url(n.href) if n.href else None, image=url(n.image) if n.image else None) for n in diagram.nodes
-    )
+    """The drawing with the addresses of its links as seen from a page."""
+    nodes = tuple(replace(n, href=url(n.href) if n.href else None) for n in diagram.nodes)
     bands = tuple(replace(b, href=url(b.href) if b.href else None) for b in diagram.bands)
     return replace(diagram, nodes=nodes, bands=bands)
 
 
 def _drawn(bundle: Bundle, view: SiteView) -> Iterator[tuple[str, bytes]]:
-    """Tables, drawings, plots and mosaics."""
+    """Tables, drawings, plots and pictures."""
     for table in view.tables:
         yield table.file, csv_bytes(table)
-        yield table.json, json_bytes(table)
-    for drawn in view.plots():
-        yield drawn.svg, plot_svg(drawn)
-    images = {result.slug: _pictures(bundle, number) for number, result in enumerate(bundle.classes)}
-    wanted = sorted(view.mosaics().items())
-    size = bundle.run.model.preprocess.size
+        if table.json:
+            yield table.json, json_bytes(table)
+    for plotted in view.plots():
+        yield plotted.svg, plot_svg(plotted)
+    for number, page in enumerate(view.classes):
+        pictures = regions(bundle, number)
+        for drawing in (page.circuit, page.neurons):
+            yield drawing.dot, to_dot(drawing.diagram).encode()
+            yield drawing.svg, circuit_svg(drawing, pictures)
+    for shown in view.pictures:
+        yield shown.captions.script, captions_script(shown.captions)
+    yield from _pictures(bundle)
 
-    def small(file: str) -> bytes:
-        one = view.mosaics()[file]
-        return mosaic(images[one.slug], one.patches, size=size, columns=3, cell=36, format="jpeg")
 
-    for drawing in view.circuits():
-        yield drawing.dot, to_dot(drawing.diagram).encode()
-        yield drawing.svg, circuit_svg(drawing, small)
+def _pictures(bundle: Bundle) -> Iterator[tuple[str, bytes]]:
+    """Every picture of which a patch is shown, once."""
+    wanted = [
+        (picture_file(result.slug, number), bundle.picture(picture.file))
+        for result in bundle.classes
+        for number, picture in enumerate(result.pictures)
+        if picture.file is not None
+    ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield from pool.map(lambda one: (one[0], _mosaic(one[1], images[one[1].slug], size)), wanted)
+        yield from pool.map(lambda one: (one[0], _stored(one[1])), wanted)
 
 
-def _mosaic(wanted: Mosaic, pictures: Callable[[int], Image.Image], size: int) -> bytes:
-    return mosaic(pictures, wanted.patches, size=size, columns=wanted.columns, cell=wanted.cell, format="webp")
+def _stored(path: Path) -> bytes:
+    with Image.open(path) as opened:
+        return stored(opened, "webp")
 
 
-def _pictures(bundle: Bundle, number: int) -> Callable[[int], Image.Image]:
+def regions(bundle: Bundle, number: int) -> Callable[[int], Image.Image]:
     """By picture number of one class: its region, read once and kept for a while."""
 
     @lru_cache(maxsize=256)

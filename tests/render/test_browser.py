@@ -20,7 +20,8 @@ FLAGS = [
     "--no-first-run", "--disable-dev-shm-usage",
 ]  # fmt: skip
 PAGES = (
-    "index.html", "class/bee-co/index.html", "class/angstrom-3/layer2.0/index.html", "fidelity/index.html",
+    "index.html", "class/bee-co/index.html", "class/bee-co/pictures.html",
+    "class/angstrom-3/layer2.0/index.html", "fidelity/index.html",
     "method/index.html", "provenance/index.html",
 )  # fmt: skip
 
@@ -191,4 +192,53 @@ def test_a_citation_is_copied(browser: Browser, site: Path) -> None:
     page.get_by_text("BibTeX").first.click()
     page.get_by_role("button", name="Copy the BibTeX entry").first.click()
     assert page.evaluate("window.copied").startswith("@misc{report-")
+    page.context.close()
+
+
+def test_a_patch_shows_its_place_on_pointing_and_on_focus(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "class/bee-co/layer3/index.html").as_uri())
+    tip = page.locator(".tip")
+    patch = page.locator("#G1 .mosaic a").nth(1)
+    patch.hover()
+    frame, mark = tip.locator(".frame").bounding_box(), tip.locator("b").bounding_box()
+    style = "getComputedStyle(e.querySelector('img')).getPropertyValue"
+    left, side = (float(patch.evaluate(f"e => {style}('--{n}')")) for n in "ls")
+    assert frame is not None
+    assert mark is not None
+    assert abs(mark["x"] - frame["x"] - left * frame["width"]) < 1
+    assert abs(mark["width"] - side * frame["width"]) < 1
+    page.mouse.move(2, 2)
+    assert tip.is_hidden()
+    page.locator("#G1 .mosaic a").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert patch.evaluate("e => e === document.activeElement")
+    assert tip.is_visible()
+    page.keyboard.press("Escape")
+    assert tip.is_hidden()
+    page.context.close()
+
+
+def test_a_patch_opens_large_with_its_picture(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "class/bee-co/layer3/index.html").as_uri())
+    patches = page.locator("#G1 .mosaic a")
+    patches.first.click()
+    box = page.locator("dialog[open]")
+    assert box.get_by_role("heading").inner_text() == f"Patch 1 of {patches.count()}"
+    assert "predicted bee & <co>" in box.locator(".words").inner_text()
+    assert box.locator(".words p").nth(1).inner_text().startswith("The patch: ")
+    page.keyboard.press("ArrowRight")
+    assert box.get_by_role("heading").inner_text() == f"Patch 2 of {patches.count()}"
+    page.keyboard.press("Escape")
+    assert page.locator("dialog[open]").count() == 0
+    assert patches.nth(1).evaluate("e => e === document.activeElement")
+    page.context.close()
+
+
+def test_without_a_script_a_patch_leads_to_its_place(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "class/bee-co/layer3/index.html").as_uri(), script=False)
+    patch = page.locator("#G1 .mosaic a").first
+    where = str(patch.get_attribute("href"))
+    patch.click()
+    page.wait_for_url(f"**/{where.removeprefix('../')}")
+    assert page.locator("b:target i").is_visible()
     page.context.close()

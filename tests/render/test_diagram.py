@@ -16,15 +16,24 @@ from syrupy.assertion import SnapshotAssertion
 
 from neurflow_report.errors import RunError
 from neurflow_report.render import dot
-from neurflow_report.render.diagram import Band, Diagram, Link, Node, paint, rank_order, to_dot
+from neurflow_report.render.diagram import Band, Diagram, Link, Node, Tile, paint, rank_order, to_dot
 from neurflow_report.render.layout import FULL, lay_out, shorten, text_width
-from neurflow_report.render.paint import thickness
+from neurflow_report.render.paint import grid, thickness, windows
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
+def tiles(name: str) -> tuple[Tile, ...]:
+    """Two patches: a whole picture, and a quarter of it."""
+    boxes = ((0.0, 0.0, 1.0), (0.5, 0.25, 0.25))
+    return tuple(
+        Tile(index=i, slug="bee", image=i, file=f"media/{name}-{i}.webp", href="", left=left, top=top, side=side)
+        for i, (left, top, side) in enumerate(boxes)
+    )
+
+
 def node(name: str, band: str, **more: object) -> Node:
-    values = {"title": name, "subtitle": "3 neurons", "value": 0.5, "image": f"media/{name}.webp", "href": f"#{name}"}
+    values = {"title": name, "subtitle": "3 neurons", "value": 0.5, "tiles": tiles(name), "href": f"#{name}"}
     return Node(id=name, band=band, alt=f"patches of {name}", **{**values, **more})  # type: ignore[arg-type]
 
 
@@ -36,7 +45,7 @@ def small() -> Diagram:
         Band(name="b1", label='b"1\\<&'),
     )
     nodes = (
-        node("top", "fc", image=None, title="bee & <co>", subtitle="logit", value=1.0),
+        node("top", "fc", tiles=(), title="bee & <co>", subtitle="logit", value=1.0),
         node("b2/G1", "b2", value=0.75),
         node("b2/G2", "b2", value=0.25, href=None),
         node("b1:G1", "b1", title='a "very" long title \\ that cannot possibly fit', value=0.002),
@@ -171,8 +180,9 @@ def test_every_card_and_link_is_painted() -> None:
     assert sum("stroke-dasharray" in p.attrib for p in links) == 2
     assert all(("stroke-dasharray" in p.attrib) == (" q " in p.attrib["class"]) for p in links)
     assert [i.get("href") for i in root.iter(f"{SVG}image")] == [
-        f"media/{n}.webp" for n in ("b2/G1", "b2/G2", "b1:G1", "b1:G2")
+        f"media/{n}-{i}.webp" for n in ("b2/G1", "b2/G2", "b1:G1", "b1:G2") for i in (0, 1)
     ]
+    assert [w.get("viewBox") for w in root.iter(f"{SVG}svg")][1:3] == ["0 0 1 1", "0.5 0.25 0.25 0.25"]
     assert {a.get("href") for a in root.iter(f"{SVG}a")} == {"#top", "#b2/G1", "#b1:G1", "#b1:G2", "#b2"}
     titles = [t.text for t in root.iter(f"{SVG}title")]
     assert 'a "very" long title \\ that cannot possibly fit, 3 neurons, <1%. patches of b1:G1' in titles
@@ -244,17 +254,26 @@ def test_cards_do_not_overlap_and_the_drawing_grows_with_its_rows() -> None:
 
 def test_a_thumbnail_has_pictures_and_no_text() -> None:
     root = painted(compact=True)
-    assert len(list(root.iter(f"{SVG}image"))) == 4
+    assert len(list(root.iter(f"{SVG}image"))) == 8
     assert not list(root.iter(f"{SVG}text"))
     assert not list(root.iter(f"{SVG}a"))
     assert root.get("role") == "img"
 
 
 def test_print_has_no_link_and_no_highlight() -> None:
-    root = painted(interactive=False, embed=lambda url: url.replace("webp", "jpeg"))
+    root = painted(interactive=False, picture=windows(lambda tile: f'<use href="#{tile.picture}"/>'))
     assert not list(root.iter(f"{SVG}a"))
     assert ":has" not in ElementTree.tostring(root, encoding="unicode")
-    assert next(root.iter(f"{SVG}image")).get("href") == "media/b2/G1.jpeg"
+    assert [u.get("href") for u in root.iter(f"{SVG}use")] == ["#bee.0", "#bee.1"] * 4
+
+
+def test_cells_fill_the_square_and_stay_inside() -> None:
+    for count in range(1, 10):
+        cells = grid(count, 10, 20, 104)
+        assert len(cells) == count
+        assert all(x >= 10 and x + s <= 114.001 and y >= 20 and y + s <= 124.001 for x, y, s in cells)
+        assert all(a != b for a, b in pairwise(cells))
+    assert grid(4, 0, 0, 104)[3] == (53, 53, 51)
 
 
 def test_painting_twice_gives_the_same_text() -> None:

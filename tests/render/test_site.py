@@ -15,7 +15,6 @@ from urllib.parse import unquote
 
 import jinja2
 import pytest
-from PIL import Image
 from syrupy.assertion import SnapshotAssertion
 
 from neurflow_report.errors import InputError
@@ -24,7 +23,7 @@ from neurflow_report.results.bundle import Bundle
 from tests.sample_bundle import frozen_bundle
 
 KINDS = ("index.html", "class/bee-co/index.html", "class/angstrom-3/layer3/index.html", "fidelity/index.html",
-         "method/index.html", "provenance/index.html")  # fmt: skip
+         "method/index.html", "provenance/index.html", "class/bee-co/pictures.html")  # fmt: skip
 
 
 class Reader(HTMLParser):
@@ -85,8 +84,9 @@ def test_all_pages_are_there(pages: dict[str, Reader]) -> None:
         for c in ("bee-co", "angstrom-3")
         for name in ("", "layer1/", "layer2.0/", "layer3/", "fc/")
     ]
+    pictures = ["class/bee-co/pictures.html", "class/angstrom-3/pictures.html"]
     assert sorted(pages) == sorted(
-        ["index.html", "fidelity/index.html", "method/index.html", "provenance/index.html", *layers]
+        [*pictures, "index.html", "fidelity/index.html", "method/index.html", "provenance/index.html", *layers]
     )
 
 
@@ -103,11 +103,10 @@ def test_every_link_and_anchor_leads_somewhere(site: Path, pages: dict[str, Read
 
 
 def test_every_file_is_used(site: Path, pages: dict[str, Reader]) -> None:
-    """Each file is linked, but for the fonts, which the style sheet asks for, and JSON of tables that are not shown."""
+    """Each file is linked, but for the fonts, which the style sheet asks for."""
     used = {resolve(page, a)[0] for page, reader in pages.items() for a in reader.addresses if a != "data:,"}
     fonts = {f for f in tree(site) if f.startswith("static/inter-")}
-    twins = {f"{f.removesuffix('.csv')}.json" for f in used if f.endswith(".csv")}
-    assert set(tree(site)) - used - fonts - twins == set()
+    assert sorted(set(tree(site)) - used - fonts) == []
 
 
 def test_nothing_is_fetched_from_a_host(site: Path, pages: dict[str, Reader]) -> None:
@@ -127,14 +126,29 @@ def test_ids_are_unique_and_headings_in_order(pages: dict[str, Reader]) -> None:
         assert all(b <= a + 1 for a, b in zip(reader.headings, reader.headings[1:], strict=False)), page
 
 
-def test_pictures_have_words_and_their_own_shape(site: Path, pages: dict[str, Reader]) -> None:
+def test_pictures_have_words_and_are_kept_once(site: Path, pages: dict[str, Reader], bundle: Bundle) -> None:
+    used = set()
     for page, reader in pages.items():
         for given in reader.pictures:
+            used.add(resolve(page, str(given["src"]))[0])
             assert given["alt"]
-            with Image.open(site / resolve(page, str(given["src"]))[0]) as image:
-                wide, tall = int(str(given["width"])), int(str(given["height"]))
-                assert image.width <= wide
-                assert image.width / image.height == pytest.approx(wide / tall, abs=0.02)
+    kept = [p.relative_to(site).as_posix() for p in site.rglob("*.webp")]
+    assert sorted(kept) == sorted(used)
+    assert len(kept) == sum(p.file is not None for c in bundle.classes for p in c.pictures)
+
+
+def test_a_patchs_window_is_where_its_box_is(site: Path) -> None:
+    rules = dict(re.findall(r"\.(b\d+)\{(.*)\}", (site / "static/boxes.css").read_text()))
+    place = re.compile(r'<b id="p(\d+)" class="(b\d+)"><i>(\d+) px at \((\d+), (\d+)\)')
+    boxes = {p: (name, *map(int, box)) for p, name, *box in place.findall((site / KINDS[6]).read_text())}
+    shown = re.findall(
+        r'#p(\d+)"[^>]*><img src="[^"]*" alt="patch (\d+)" class="(b\d+)">', (site / KINDS[1]).read_text()
+    )
+    assert len(shown) > 50
+    for target, alt, name in shown:
+        box, side, left, top = boxes[target]
+        assert (alt, name) == (target, box)
+        assert rules[name] == f"--l:{left / 64:.5g};--t:{top / 64:.5g};--s:{side / 64:.5g}"
 
 
 def test_names_are_escaped(site: Path) -> None:
@@ -156,8 +170,8 @@ def test_summary_and_progress(bundle: Bundle, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     summary = render_site(bundle, tmp_path / "site", on_page=lambda done, all_: seen.append((done, all_)))
     files = tree(tmp_path / "site")
-    assert (summary.pages, summary.files, summary.bytes) == (14, len(files), sum(map(len, files.values())))
-    assert seen == [(n, 14) for n in range(1, 15)]
+    assert (summary.pages, summary.files, summary.bytes) == (16, len(files), sum(map(len, files.values())))
+    assert seen == [(n, 16) for n in range(1, 17)]
 
 
 def test_an_old_site_is_replaced_whole(bundle: Bundle, site: Path, tmp_path: Path) -> None:
@@ -211,13 +225,14 @@ def test_csv_holds_every_random_set(site: Path, bundle: Bundle) -> None:
 
 
 def test_json_says_the_same_as_csv(site: Path) -> None:
-    files = sorted((site / "data").rglob("*.csv"))
-    assert len(files) == 12
+    files = sorted((site / "data").rglob("*.json"))
+    assert {file.stem for file in files} == {"group-edges", "groups", "masking", "neuron-edges", "pictures"}
     for file in files:
-        rows = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8"))))
-        values = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
-        assert [{k: "" if v is None else str(v) for k, v in row.items()} for row in values] == rows
-    assert isinstance(json.loads((site / "data/groups.json").read_text())[0]["share"], float)
+        rows = list(csv.reader(io.StringIO(file.with_suffix(".csv").read_text(encoding="utf-8"))))
+        value = json.loads(file.read_text(encoding="utf-8"))
+        texts = [["" if v is None else str(v) for v in row] for row in value["data"]]
+        assert [value["columns"], *texts] == rows
+    assert isinstance(json.loads((site / "data/groups.json").read_text())["data"][0][3], float)
 
 
 def test_drawings_and_plots_stand_alone(site: Path) -> None:
@@ -256,7 +271,9 @@ def test_relative_addresses() -> None:
     assert relative("index.html", "class/a/index.html") == "class/a/index.html"
     assert relative("class/a/index.html", "index.html") == "../../index.html"
     assert relative("class/a/index.html", "class/a/index.html#G1") == "#G1"
-    assert relative("class/a/index.html", "class/a/index.html") == "../../class/a/index.html"
+    assert relative("class/a/index.html", "class/a/index.html") == "index.html"
+    assert relative("class/a/layer/index.html", "class/a/pictures.html#p3") == "../pictures.html#p3"
+    assert relative("index.html", "../report.pdf") == "../report.pdf"
 
 
 def test_formulas_are_escaped() -> None:

@@ -267,13 +267,40 @@ def test_weak_evidence_stands_first(view: SiteView) -> None:
 
 
 def test_every_mosaic_has_patches_and_a_spoken_text(view: SiteView) -> None:
-    mosaics = view.mosaics()
+    groups = [g for page in view.layers for g in page.groups]
+    neurons = [a for page in view.layers for a in page.neurons]
+    mosaics = [m for g in groups for m in (g.card, g.mosaic)] + [a.concept for a in neurons]
+    mosaics += [s.mosaic for a in neurons for s in a.semantic]
     assert len(mosaics) > 100
-    for one in mosaics.values():
-        assert one.patches
-        assert one.alt.startswith(f"{len(one.patches)} patches of ")
-    concept = mosaics["media/bee-co/layer3/n2.webp"]
-    assert (len(concept.patches), concept.width, concept.height) == (min(K, 9), 198, 198)
+    for one in mosaics:
+        assert one.tiles
+        assert one.alt.startswith(f"{len(one.tiles)} patches of ")
+    assert {len(a.concept.tiles) for a in neurons} == {min(K, 9)}
+
+
+def test_a_patch_is_a_window_on_its_picture_and_has_a_place_there(bundle: Bundle, view: SiteView) -> None:
+    pages = {page.captions.slug: page for page in view.pictures}
+    places = {
+        (slug, p.anchor): (number, p)
+        for slug, page in pages.items()
+        for number, one in enumerate(page.shown)
+        for p in one.places
+    }
+    size = bundle.run.model.preprocess.size
+    for layer in view.layers:
+        for tile in (t for g in layer.groups for t in g.mosaic.tiles):
+            patch = next(p for c in bundle.classes if c.slug == tile.slug for p in c.patches if p.index == tile.index)
+            assert (tile.left * size, tile.top * size, tile.side * size) == (patch.left, patch.top, patch.side)
+            path, _, anchor = tile.href.partition("#")
+            number, place = places[tile.slug, anchor]
+            assert path == pages[tile.slug].path
+            assert number == tile.image == patch.image
+            assert (place.left, place.top, place.side) == (tile.left, tile.top, tile.side)
+            assert pages[tile.slug].shown[number].file == tile.file
+
+
+def test_no_layer_takes_the_pictures_folder() -> None:
+    assert places.folder_name("media") == "media-"
 
 
 def test_without_experiments_the_report_says_so(bundle: Bundle) -> None:
@@ -292,8 +319,9 @@ def test_the_clock_is_on_the_provenance_page_alone(view: SiteView) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["index.html", "class/bee-co/index.html", "class/angstrom-3/layer2.0/index.html", "fidelity/index.html",
-             "method/index.html", "provenance/index.html"],
+    "path", ["index.html", "class/bee-co/index.html", "class/angstrom-3/layer2.0/index.html",
+             "class/bee-co/pictures.html",
+             "fidelity/index.html", "method/index.html", "provenance/index.html"],
 )  # fmt: skip
 def test_page_data(view: SiteView, path: str, snapshot: SnapshotAssertion) -> None:
     page = next(p for p in view.pages() if p.path == path)

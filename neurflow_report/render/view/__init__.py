@@ -11,6 +11,7 @@ from neurflow_report.render.view.layers import layer_page
 from neurflow_report.render.view.method import method_page
 from neurflow_report.render.view.overview import overview_page
 from neurflow_report.render.view.pages import SiteView
+from neurflow_report.render.view.pictures import pictures_page
 from neurflow_report.render.view.provenance import provenance_page
 from neurflow_report.render.view.tables import data_files
 from neurflow_report.results.bundle import Bundle
@@ -28,6 +29,7 @@ def site_view(bundle: Bundle, *, beside: Mapping[str, str] | None = None) -> Sit
         overview=overview_page(indices, bundle.manifest, beside or {}),
         classes=tuple(class_page(i) for i in indices),
         layers=tuple(layer_page(i, layer) for i in indices for layer in i.downward()),
+        pictures=tuple(pictures_page(i) for i in indices),
         fidelity=fidelity_page(indices),
         method=method_page(bundle.run),
         provenance=provenance_page(bundle.run, bundle.manifest),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from neurflow_report.render.graph import Band, Diagram, Link, Node
 from neurflow_report.render.view import places
-from neurflow_report.render.view.index import Index
+from neurflow_report.render.view.index import NODE, Index
 from neurflow_report.render.view.pages import Cell, Circuit, Column, Table
 from neurflow_report.render.view.words import count, percent, sign, signed
 from neurflow_report.results.records import LayerResult, Neuron, NeuronGroup
@@ -143,7 +143,6 @@ def _group_nodes(index: Index, layer: LayerResult) -> list[Node]:
     for g in layer.groups[:MOST_GROUPS]:
         channels = len({m.channel for m in g.members})
         name = index.short_name(layer.name, g.index)
-        card = index.card(layer.name, g)
         nodes.append(
             Node(
                 id=f"{layer.name}/G{g.index}",
@@ -152,7 +151,7 @@ def _group_nodes(index: Index, layer: LayerResult) -> list[Node]:
                 subtitle=_subtitle(name, g, channels),
                 value=g.share,
                 href=places.group(index.result.slug, layer.name, g.index),
-                image=card.file,
+                tiles=index.card(layer.name, g).tiles,
                 alt=f"{index.group_name(layer.name, g.index)}, share {percent(g.share)}, {count(channels, 'neuron')}",
             )
         )
@@ -179,7 +178,7 @@ def _neuron_nodes(index: Index, layer: LayerResult, ranks: dict[int, float]) -> 
             subtitle="logit" if top else count(len(set(index.memberships.get((layer.name, c), {}).values())), "group"),
             value=ranks[c],
             href=places.neuron(index.result.slug, layer.name, c),
-            image=index.concept(known[c]).file,
+            tiles=index.concept(known[c]).tiles[:NODE],
             alt=f"{'Logit' if top else 'Neuron'} n{c} of {layer.name}, share {percent(ranks[c])}",
         )
         for c in best

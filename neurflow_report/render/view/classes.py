@@ -18,6 +18,7 @@ from neurflow_report.render.view.pages import (
     Span,
     Table,
 )
+from neurflow_report.render.view.pictures import captions
 from neurflow_report.render.view.terms import terms
 from neurflow_report.render.view.words import count, interval, mean, p_value, percent
 from neurflow_report.results.records import ClassResult, LayerResult, NeuronGroup, PartAgreement
@@ -54,13 +55,15 @@ def class_page(index: Index) -> ClassPage:
         if rows
         else None,
         layers=tuple(_section(index, layer) for layer in index.downward() if layer.name != index.top.name),
+        groups_data=places.data(slug, "groups.csv"),
         neurons=neuron_circuit(index),
         neurons_words="The same circuit before grouping: single core concept neurons, the ones that most of "
         "the logit's "
         "absolute weight reaches. A line is the mean of the weights w over the upper neuron's semantic groups.",
         agreement_words=_agreement_words(result),
         agreement=_agreement_table(index),
-        pictures=_pictures(result),
+        pictures=captions(index),
+        pictures_href=places.pictures(slug),
         downloads=_downloads(slug),
     )
 
@@ -165,27 +168,6 @@ def _agreement_table(index: Index) -> Table | None:
     )
 
 
-def _pictures(result: ClassResult) -> Table:
-    return Table(
-        caption=f"The {count(len(result.pictures), 'picture')} behind this page",
-        columns=(
-            Column(label="Picture"),
-            Column(label="Label"),
-            Column(label="Predicted"),
-            Column(label="Size in pixels", numeric=True),
-        ),
-        rows=tuple(
-            (
-                Cell(text=p.name),
-                Cell(text=p.label if p.label is not None else "unknown"),
-                Cell(text=p.predicted),
-                Cell(text=f"{p.width} × {p.height}"),
-            )
-            for p in result.pictures
-        ),
-    )
-
-
 def _downloads(slug: str) -> tuple[Download, ...]:
     notes = {
         "groups.csv": "neuron groups, shares, members",
@@ -193,6 +175,8 @@ def _downloads(slug: str) -> tuple[Download, ...]:
         "neurons.csv": "core concept neurons",
         "neuron-edges.csv": "mean w between neurons",
         "masking.csv": "masking and retaining, with every random set",
+        "patches.csv": "every patch shown: its picture, its place, and what it excites",
+        "pictures.csv": "the pictures",
         "groups.dot": "the circuit of groups, for Graphviz",
         "neurons.dot": "the circuit of neurons, for Graphviz",
     }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from neurflow_report.render.graph import Tile
 from neurflow_report.render.view import places
 from neurflow_report.render.view.pages import Mosaic
 from neurflow_report.results.records import (
@@ -19,8 +20,8 @@ from neurflow_report.results.records import (
     Run,
 )
 
-CARD, WIDE = 9, 24
-"""Patches of a card (3×3) and of a group's large mosaic (6 columns × 4)."""
+CARD, WIDE, STRIP, NODE = 9, 24, 6, 4
+"""Patches of a card (3×3), a group's large mosaic (6 columns × 4), a semantic group's (3×2), a neuron's in drawings."""
 CARD_CELL, WIDE_CELL, SMALL_CELL = 96, 96, 64
 
 
@@ -96,34 +97,50 @@ class Index:
 
     def card(self, layer: str, group: NeuronGroup) -> Mosaic:
         """The square mosaic of a neuron group."""
-        return self._mosaic(
-            layer, f"G{group.index}", group.patches[:CARD], 3, CARD_CELL, f"neuron group G{group.index}"
-        )
+        return self._mosaic(layer, group.patches[:CARD], 3, CARD_CELL, f"neuron group G{group.index}")
 
     def wide(self, layer: str, group: NeuronGroup) -> Mosaic:
         """The large mosaic of a neuron group."""
-        name = f"neuron group G{group.index}"
-        return self._mosaic(layer, f"G{group.index}-wide", group.patches[:WIDE], 6, WIDE_CELL, name)
+        return self._mosaic(layer, group.patches[:WIDE], 6, WIDE_CELL, f"neuron group G{group.index}")
 
     def concept(self, neuron: Neuron) -> Mosaic:
         """The square mosaic of a neuron's best patches."""
-        name = f"n{neuron.channel}"
-        return self._mosaic(neuron.layer, name, neuron.concept[:CARD], 3, SMALL_CELL, f"neuron {name}, strongest first")
+        spoken = f"neuron n{neuron.channel}, strongest first"
+        return self._mosaic(neuron.layer, neuron.concept[:CARD], 3, SMALL_CELL, spoken)
 
     def semantic(self, neuron: Neuron, index: int, patches: Sequence[int]) -> Mosaic:
         """The square mosaic of a semantic group."""
-        name = f"n{neuron.channel}-{index}"
         spoken = f"semantic group {index} of neuron n{neuron.channel}"
-        return self._mosaic(neuron.layer, name, patches[:CARD], 3, SMALL_CELL, spoken)
+        return self._mosaic(neuron.layer, patches[:STRIP], 3, SMALL_CELL, spoken)
 
-    def _mosaic(self, layer: str, name: str, patches: Sequence[int], columns: int, cell: int, what: str) -> Mosaic:
-        shown = tuple(self.patches[p] for p in patches)
-        pictures = len({p.image for p in shown})
+    def _mosaic(self, layer: str, patches: Sequence[int], columns: int, cell: int, what: str) -> Mosaic:
+        shown = tuple(self.tile(p) for p in patches)
+        pictures = len({t.image for t in shown})
         return Mosaic(
-            file=places.media(self.result.slug, layer, name),
             alt=f"{len(shown)} patches of {what} at {layer}, from {pictures} picture{'s' * (pictures != 1)}",
             slug=self.result.slug,
-            patches=shown,
+            tiles=shown,
             columns=columns,
             cell=cell,
         )
+
+    def tile(self, patch: int) -> Tile:
+        """A patch as a window on its picture."""
+        return self._tiles[patch]
+
+    @cached_property
+    def _tiles(self) -> dict[int, Tile]:
+        slug, size = self.result.slug, self.run.model.preprocess.size
+        return {
+            p.index: Tile(
+                index=p.index,
+                slug=slug,
+                image=p.image,
+                file=places.picture_file(slug, p.image),
+                href=places.patch(slug, p.index),
+                left=p.left / size,
+                top=p.top / size,
+                side=p.side / size,
+            )
+            for p in self.result.patches
+        }

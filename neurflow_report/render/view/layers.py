@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from neurflow_report.render.view import cautions, places
 from neurflow_report.render.view.circuit import weight_cell
-from neurflow_report.render.view.index import CARD, WIDE, Index
+from neurflow_report.render.view.index import STRIP, WIDE, Index
 from neurflow_report.render.view.pages import (
     Cell,
     Column,
@@ -19,6 +19,7 @@ from neurflow_report.render.view.pages import (
     Span,
     Table,
 )
+from neurflow_report.render.view.pictures import captions
 from neurflow_report.render.view.terms import terms
 from neurflow_report.render.view.words import (
     count,
@@ -55,6 +56,7 @@ def layer_page(index: Index, layer: LayerResult) -> LayerPage:
         ),
         groups=tuple(group_view(index, layer, g) for g in layer.groups),
         neurons=tuple(_neuron(index, layer, a) for a in layer.neurons),
+        pictures=captions(index),
         above=Span(text=above.name, href=places.layer_page(slug, above.name)) if above else None,
         below=Span(text=below.name, href=places.layer_page(slug, below.name)) if below else None,
     )
@@ -195,7 +197,7 @@ def _neuron(index: Index, layer: LayerResult, a: Neuron) -> NeuronView:
         facts=_facts(a),
         notices=cautions.own(cautions.of_neuron(index.result.cautions, layer.name, a.channel)),
         concept=concept,
-        concept_note=f"Concept: {part_of(len(concept.patches), len(a.concept), 'patch', 'patches')}, strongest first",
+        concept_note=f"Concept: {part_of(len(concept.tiles), len(a.concept), 'patch', 'patches')}, strongest first",
         semantic=tuple(_semantic(index, layer, a, g) for g in a.groups),
         core=_core(index, layer, a),
     )
@@ -238,7 +240,7 @@ def _facts(a: Neuron) -> tuple[Fact, ...]:
 def _semantic(index: Index, layer: LayerResult, a: Neuron, g: SemanticGroup) -> SemanticView:
     number = index.memberships.get((layer.name, a.channel), {}).get(g.index)
     link = places.group(index.result.slug, layer.name, number) if number else ""
-    shown = min(CARD, len(g.patches))
+    shown = min(STRIP, len(g.patches))
     return SemanticView(
         name=f"Semantic group {g.index}",
         anchor=f"n{a.channel}-{g.index}",

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from neurflow_report.render.view.parts import (
+    Captions,
     Cell,
     Circuit,
     Citation,
@@ -156,6 +157,7 @@ class LayerPage(Page):
     notices: tuple[Notice, ...]
     groups: tuple[GroupView, ...]
     neurons: tuple[NeuronView, ...]
+    pictures: Captions
     above: Span | None
     below: Span | None
 
@@ -176,12 +178,48 @@ class ClassPage(Page):
     plot: Plot | None
     masking: Table | None
     layers: tuple[LayerSection, ...]
+    groups_data: str
     neurons: Circuit
     neurons_words: str
     agreement_words: str
     agreement: Table | None
-    pictures: Table
+    pictures: Captions
+    pictures_href: str
     downloads: tuple[Download, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a patch lies in its picture, in shares (0..1) of the picture's side, and in words."""
+
+    anchor: str
+    left: float
+    top: float
+    side: float
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureView:
+    """A picture as the model saw it; `file` is "" where no patch of it is shown."""
+
+    anchor: str
+    file: str
+    name: str
+    caption: str
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PicturesPage(Page):
+    """The pictures of one class, and in each the place of every patch that the report shows."""
+
+    kicker: str
+    heading: str
+    lead: str
+    captions: Captions
+    shown: tuple[PictureView, ...]
+    table: Table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,6 +306,7 @@ class SiteView:
     overview: OverviewPage
     classes: tuple[ClassPage, ...]
     layers: tuple[LayerPage, ...]
+    pictures: tuple[PicturesPage, ...]
     fidelity: FidelityPage
     method: MethodPage
     provenance: ProvenancePage
@@ -278,6 +317,7 @@ class SiteView:
         yield self.overview
         yield from self.classes
         yield from self.layers
+        yield from self.pictures
         yield from (self.fidelity, self.method, self.provenance)
 
     def circuits(self) -> Iterator[Circuit]:
@@ -288,11 +328,3 @@ class SiteView:
     def plots(self) -> Iterator[Plot]:
         """Every plot."""
         yield from (page.plot for page in self.classes if page.plot is not None)
-
-    def mosaics(self) -> dict[str, Mosaic]:
-        """Every mosaic by its file; equal files are equal mosaics."""
-        groups = [g for page in self.layers for g in page.groups]
-        neurons = [a for page in self.layers for a in page.neurons]
-        found = [m for g in groups for m in (g.card, g.mosaic)]
-        found += [m for a in neurons for m in (a.concept, *(s.mosaic for s in a.semantic))]
-        return {mosaic.file: mosaic for mosaic in found}

@@ -6,11 +6,10 @@ Addresses (`href`, `file`) are relative to the site's root; "" stands for no lin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
 
-from neurflow_report.render.graph import Diagram
-from neurflow_report.render.mosaic import GUTTER, columns_of
-from neurflow_report.results.records import Masking, Patch
+from neurflow_report.render.graph import Diagram, Tile
+from neurflow_report.render.mosaic import columns_of
+from neurflow_report.results.records import Masking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,30 +28,32 @@ Value = str | int | float | bool | None
 
 @dataclass(frozen=True, kw_only=True)
 class Mosaic:
-    """A picture to make: `patches` of class `slug`, row by row in `columns` columns.
+    """Patches of class `slug` to show, row by row in at most `columns` columns of cells `cell` CSS pixels wide."""
 
-    A cell is shown `cell` CSS pixels wide; the file has fewer where the pictures have.
-    """
-
-    file: str
     alt: str
     slug: str
-    patches: tuple[Patch, ...]
+    tiles: tuple[Tile, ...]
     columns: int
     cell: int
 
     @property
-    def width(self) -> int:
-        """CSS pixels across."""
-        return self._pixels(columns_of(len(self.patches), self.columns))
+    def across(self) -> int:
+        """Columns that are used."""
+        return columns_of(len(self.tiles), self.columns)
 
-    @property
-    def height(self) -> int:
-        """CSS pixels down."""
-        return self._pixels(ceil(len(self.patches) / columns_of(len(self.patches), self.columns)))
 
-    def _pixels(self, cells: int) -> int:
-        return cells * (self.cell + GUTTER) - GUTTER
+@dataclass(frozen=True, kw_only=True)
+class Captions:
+    """What a page says of the pictures of class `slug`, by number; `size`: the side in pixels as the model sees them.
+
+    `files` are their addresses, "" for one of which no patch is shown; `script` holds the texts for a script.
+    """
+
+    slug: str
+    size: int
+    texts: tuple[str, ...]
+    files: tuple[str, ...]
+    script: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,13 +154,14 @@ class Plot:
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """A table of the site as a file of data: written as CSV to `file`, and as JSON beside it (`json`)."""
+    """A table of the site as a file of data: written as CSV to `file`, and where `twin` as JSON beside it."""
 
     file: str
     head: tuple[str, ...]
     rows: tuple[tuple[Value, ...], ...]
+    twin: bool = True
 
     @property
     def json(self) -> str:
-        """The address of the same as JSON."""
-        return self.file.removesuffix(".csv") + ".json"
+        """The address of the same as JSON, or ""."""
+        return self.file.removesuffix(".csv") + ".json" if self.twin else ""

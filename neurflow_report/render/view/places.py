@@ -10,12 +10,15 @@ import re
 OVERVIEW = "index.html"
 FIDELITY = "fidelity/index.html"
 METHOD = "method/index.html"
+MEDIA = "media"
+"""The folder of a class's pictures, beside those of its layers."""
 PROVENANCE = "provenance/index.html"
 
 
 def folder_name(layer: str) -> str:
-    """A layer's name as a folder: letters, digits, ".", "_" and "-" stay, all else becomes "-"."""
-    return re.sub(r"[^A-Za-z0-9._-]", "-", layer).strip(".") or "layer"
+    """A layer's name as a folder: letters, digits, ".", "_" and "-" stay, all else becomes "-"; never `MEDIA`."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", layer).strip(".") or "layer"
+    return f"{name}-" if name == MEDIA else name
 
 
 def class_page(slug: str) -> str:
@@ -44,8 +47,24 @@ def neuron(slug: str, layer: str, channel: int) -> str:
     return f"{layer_page(slug, layer)}#n{channel}"
 
 
-def media(slug: str, layer: str, name: str) -> str:
-    return f"media/{slug}/{folder_name(layer)}/{name}.webp"
+def pictures(slug: str) -> str:
+    """The page of a class's pictures."""
+    return f"class/{slug}/pictures.html"
+
+
+def patch(slug: str, index: int) -> str:
+    """A patch's place in its picture."""
+    return f"{pictures(slug)}#p{index}"
+
+
+def picture_file(slug: str, number: int) -> str:
+    """The stored picture, from which every patch of it is shown."""
+    return f"class/{slug}/{MEDIA}/{number}.webp"
+
+
+def captions(slug: str) -> str:
+    """The script with what is said of the class's pictures."""
+    return f"class/{slug}/{MEDIA}/captions.js"
 
 
 def data(slug: str, name: str) -> str:

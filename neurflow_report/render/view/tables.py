@@ -28,6 +28,9 @@ MASKING = (
     "class", "mode", "layer", "tau", "size", "channels", "n", "baseline", "accuracy", "low", "high", "p_value", "null",
 )  # fmt: skip
 
+PATCHES = ("class", "patch", "picture", "name", "left", "top", "side", "groups")
+PICTURES = ("class", "picture", "name", "label", "predicted", "width", "height", "sha256")
+
 
 def data_files(indices: Sequence[Index]) -> Iterator[Data]:
     """Every table; lists within a cell are parted by spaces."""
@@ -35,15 +38,17 @@ def data_files(indices: Sequence[Index]) -> Iterator[Data]:
         slug = i.result.slug
         yield _file(places.data(slug, "groups.csv"), GROUPS, _groups(i))
         yield _file(places.data(slug, "group-edges.csv"), EDGES, _group_edges(i))
-        yield _file(places.data(slug, "neurons.csv"), NEURONS, _neurons(i))
+        yield _file(places.data(slug, "neurons.csv"), NEURONS, _neurons(i), twin=False)
         yield _file(places.data(slug, "neuron-edges.csv"), EDGES, _neuron_edges(i))
         yield _file(places.data(slug, "masking.csv"), MASKING, _masking(i))
+        yield _file(places.data(slug, "patches.csv"), PATCHES, _patches(i), twin=False)
+        yield _file(places.data(slug, "pictures.csv"), PICTURES, _pictures(i))
     yield _file("data/groups.csv", GROUPS, [row for i in indices for row in _groups(i)])
     yield _file("data/masking.csv", MASKING, [row for i in indices for row in _masking(i)])
 
 
-def _file(file: str, head: tuple[str, ...], rows: list[list[Value]]) -> Data:
-    return Data(file=file, head=head, rows=tuple(tuple(row) for row in rows))
+def _file(file: str, head: tuple[str, ...], rows: list[list[Value]], *, twin: bool = True) -> Data:
+    return Data(file=file, head=head, rows=tuple(tuple(row) for row in rows), twin=twin)
 
 
 def _groups(i: Index) -> list[list[Value]]:
@@ -99,3 +104,24 @@ def _masking(i: Index) -> list[list[Value]]:
         ]
         for m in i.masking
     ]  # fmt: skip
+
+
+def _patches(i: Index) -> list[list[Value]]:
+    """A row a patch shown, with the neuron groups that it is in, as "layer/G2"."""
+    groups: dict[int, list[str]] = {}
+    for layer in reversed(i.result.layers):
+        for g in layer.groups:
+            for p in g.patches:
+                groups.setdefault(p, []).append(f"{layer.name}/G{g.index}")
+    names = [p.name for p in i.result.pictures]
+    return [
+        [i.result.name, p.index, p.image, names[p.image], p.left, p.top, p.side, " ".join(groups.get(p.index, ()))]
+        for p in i.result.patches
+    ]
+
+
+def _pictures(i: Index) -> list[list[Value]]:
+    return [
+        [i.result.name, number, p.name, p.label, p.predicted, p.width, p.height, p.sha256]
+        for number, p in enumerate(i.result.pictures)
+    ]
