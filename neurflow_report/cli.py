@@ -129,7 +129,7 @@ def _validate(options: argparse.Namespace) -> Result:
     problems: list[ReportError] = []
     for file in options.specs:
         try:
-            load_spec(file, options.overrides)
+            load_spec(file, options.overrides, allow_code=options.allow_code)
         except InputErrors as error:
             problems += error.problems()
     if problems:
@@ -140,7 +140,7 @@ def _validate(options: argparse.Namespace) -> Result:
 def _analyze(options: argparse.Namespace) -> Result:
     from neurflow_report.spec.load import load_spec
 
-    loaded = load_spec(options.spec, options.overrides)
+    loaded = load_spec(options.spec, options.overrides, allow_code=options.allow_code)
     from neurflow_report import report
 
     return {"bundle": str(report.analyze(loaded, progress=_progress(options)))}
@@ -158,7 +158,7 @@ def _render(options: argparse.Namespace) -> Result:
 def _build(options: argparse.Namespace) -> Result:
     from neurflow_report.spec.load import load_spec
 
-    loaded = load_spec(options.spec, options.overrides)
+    loaded = load_spec(options.spec, options.overrides, allow_code=options.allow_code)
     from neurflow_report import report
 
     built = report.build(loaded, progress=_progress(options))
@@ -253,6 +253,11 @@ def _add_overrides(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="set a value of the spec, such as core.tau=8 or layers[1]=layer4.0; as often as wanted",
+    )
+    command.add_argument(
+        "--allow-code",
+        action="store_true",
+        help="import and run the code that the spec names (source: python); NEURFLOW_REPORT_ALLOW_CODE=1 does the same",
     )
 
 

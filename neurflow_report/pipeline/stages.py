@@ -32,6 +32,7 @@ from neurflow_report.images.sources import Source, open_source
 from neurflow_report.network.cut import Segments, cut
 from neurflow_report.network.forward import batch_rows, check_finite, memory_budget
 from neurflow_report.network.load import Network, choose_device, load_network
+from neurflow_report.network.names import check_names
 from neurflow_report.pipeline.examine import Bench, Findings, check_patches, examine
 from neurflow_report.pipeline.pictures import region_bytes
 from neurflow_report.pipeline.progress import Progress, Step
@@ -113,7 +114,7 @@ def _analyze(loaded: LoadedSpec, progress: _Timed) -> Path:
 def _examine_all(loaded: LoadedSpec, spec: Spec, base: Path, output: Path, progress: _Timed) -> None:
     device = choose_device(spec.runtime.device)
     with progress.stage("load the network", None):
-        network, segments = _network(spec, base, device)
+        network, segments = _network(loaded, base, device)
     with progress.stage("choose pictures", None) as step:
         source, targets, choice = _pictures(spec, base, network, segments, step.advance)
         for skipped in choice.skipped:
@@ -170,19 +171,22 @@ def check_writable(output: Path) -> None:
         ) from error
 
 
-def _network(spec: Spec, base: Path, device: torch.device) -> tuple[Network, Segments]:
+def _network(loaded: LoadedSpec, base: Path, device: torch.device) -> tuple[Network, Segments]:
+    spec = loaded.spec
     dtype = torch.float64 if spec.runtime.precision == "float64" else torch.float32
     network = load_network(
-        source=spec.model.source,
-        name=spec.model.name,
-        weights=spec.model.weights,
-        outputs=spec.model.outputs,
+        **spec.model.model_dump(),
+        preprocess=spec.preprocess.values(),
+        allow_code=loaded.allow_code,
         base=base,
         seed=spec.runtime.seed,
         device=device,
         dtype=dtype,
     )
-    return network, cut(network.module, spec.layers, example_input(network, device, dtype))
+    segments = cut(network.module, spec.layers, example_input(network, device, dtype))
+    if spec.model.class_names is not None and network.class_names is not None:
+        check_names(network.class_names, Path(spec.model.class_names).name, segments.layers[-1].channels)
+    return network, segments
 
 
 def example_input(network: Network, device: torch.device, dtype: torch.dtype) -> Tensor:

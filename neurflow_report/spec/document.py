@@ -74,14 +74,20 @@ def _kind(field: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
         return " or ".join(_kind(option, schema) for option in field["anyOf"] if option.get("type") != "null")
     if "const" in field or "enum" in field:
         return ", ".join(f"`{choice}`" for choice in field.get("enum", [field.get("const")]))
-    if field["type"] == "array":
+    if field.get("type") == "array":
         most = "a list" + (f" of at least {n}" if (n := field.get("minItems", 0)) > 1 else "")
         return f"{most}: {_kind(field['items'], schema)}"
     return _scalar(field)
 
 
 def _scalar(field: Mapping[str, Any]) -> str:
-    names = {"integer": "whole number", "number": "number", "string": "text"}
+    names = {
+        "integer": "whole number",
+        "number": "number",
+        "string": "text",
+        "boolean": "true or false",
+        "object": "a mapping",
+    }
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     limits = [f"{sign} {field[key]:g}" for key, sign in signs.items() if key in field and field[key] < 2**32]
     return " ".join([names[field["type"]], ", ".join(limits)]).strip()

@@ -21,7 +21,8 @@ LARGEST = 256 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedSpec:
-    """A valid spec, the text it was read from, and where each value stands. `file` is as the user named it.
+    """A valid spec, the text it was read from, and where each value stands. `file` is as the user named it;
+    `allow_code`: the user lets code that the spec names run.
 
     `places` maps the paths of the values that are written out; a value that an override set stands in that option.
     """
@@ -30,18 +31,22 @@ class LoadedSpec:
     text: str
     file: Path
     places: Mapping[errors.Path, Where]
+    allow_code: bool = False
 
     def where(self, path: errors.Path) -> Where | None:
         """Where `path` stands, or the nearest thing around it; None for the empty path of an empty place map."""
         return _nearest(self.places, path)
 
 
-def load_spec(file: Path, overrides: Sequence[str] = ()) -> LoadedSpec:
+def load_spec(file: Path | str, overrides: Sequence[str] = (), *, allow_code: bool = False) -> LoadedSpec:
     """Read and check the spec `file`, with `overrides` such as `core.tau=8` put in, in their order.
 
+    Args: allow_code: what is done with the spec may import and run the code that it names (`source: python`); nothing
+    is run here.
     Raises: InputErrors with every error found: spec-unreadable, spec-syntax, spec-duplicate-key, spec-unknown-key,
     spec-missing-key, spec-wrong-type, spec-bad-value, spec-override.
     """
+    file = Path(file)
     text = _read(file)
     try:
         tree = parse(text, str(file))
@@ -58,7 +63,7 @@ def load_spec(file: Path, overrides: Sequence[str] = ()) -> LoadedSpec:
         raise InputErrors(_in_order([*problems, *found])) from error
     if problems:
         raise InputErrors(problems)
-    return LoadedSpec(spec=spec, text=text, file=file, places=places)
+    return LoadedSpec(spec=spec, text=text, file=file, places=places, allow_code=allow_code)
 
 
 def located(error: ReportError, loaded: LoadedSpec) -> ReportError:

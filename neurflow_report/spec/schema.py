@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
@@ -12,6 +12,7 @@ Scale = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Nodes = Annotated[int, Field(ge=1, le=1000)]
 Index = Annotated[int, Field(ge=0)]
+Channels = Annotated[tuple[float, ...], Field(min_length=1, max_length=3)]
 T = TypeVar("T")
 
 
@@ -36,19 +37,122 @@ class Section(BaseModel):
 class Model(Section):
     """The network to examine."""
 
-    source: Literal["torchvision", "demo"] = Field(
-        description="Where the network comes from: a torchvision model, or one of the embedded demo networks."
+    source: Literal["torchvision", "timm", "python", "demo"] = Field(
+        description="Where the network comes from: torchvision's or timm's by name, a `factory` of your own, or an "
+        "embedded demo network.",
+        examples=["torchvision", "python"],
     )
-    name: Text = Field(description="The model's name in its source.", examples=["resnet50", "flowers"])
+    name: Text | None = Field(
+        None,
+        description="The model's name in its source; for the source python what the report calls it (default: the "
+        "callable's name).",
+        examples=["resnet50", "vit_base_patch16_224.augreg_in1k", "flowers"],
+    )
+    factory: Text | None = Field(
+        None,
+        description="The source python: `package.module:callable`, which returns the network (a torch.nn.Module). It "
+        "is imported and run only with --allow-code.",
+        examples=["mynet.models:resnet20"],
+    )
+    kwargs: dict[str, Any] = Field(
+        {},
+        description="Keyword arguments of the factory, or of torchvision's or timm's architecture.",
+        examples=[{"num_classes": 10}, {"image_size": 64}],
+    )
+    python_path: Text | None = Field(
+        None,
+        description="The folder in which the factory's package lies, relative to the spec; default: the spec's own. "
+        "What is installed is found in any case.",
+        examples=["src"],
+    )
     weights: Text = Field(
         "none",
-        description="A torchvision weights enum name, `demo` for the embedded weights, a path to a .safetensors, .pt "
-        "or .pth checkpoint (relative to the spec), or `none` for random weights from the seed.",
+        description="The name of trained weights (torchvision: an enum name; timm: a tag, or `pretrained`; demo: "
+        "`demo`), a path to a .safetensors, .pt, .pth or .th checkpoint (relative to the spec), or `none`: random from "
+        "the seed, or as the factory made them.",
         examples=["IMAGENET1K_V2", "weights/model.safetensors", "none"],
     )
-    outputs: Count | None = Field(
-        None, description="Number of logits, where the checkpoint's differ from the architecture's default."
+    state_dict_key: Text | None = Field(
+        None,
+        description="Where in the checkpoint the state lies, with dots between keys; default: the checkpoint itself, "
+        "or its key `state_dict` or `model`.",
+        examples=["ema.state_dict"],
     )
+    strip_prefix: Text | None = Field(
+        None,
+        description="What to take off the names in the checkpoint; default: `module.`, where all names have it.",
+        examples=["module.", "backbone."],
+    )
+    outputs: Count | None = Field(
+        None,
+        description="Number of logits, where the checkpoint's differ from the architecture's default.",
+        examples=[10],
+    )
+    class_names: Text | None = Field(
+        None,
+        description="A file with the names of the logits, in their order: a name a line, or JSON (a list, or a mapping "
+        "from the logit's number). Default: those of the trained weights, else the data's.",
+        examples=["classes.txt"],
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.source == "python" and self.factory is None:
+            raise _problem("the source python needs a `factory`, package.module:callable", "factory", missing=True)
+        if self.source != "python" and self.name is None:
+            raise _problem(f"the source {self.source} needs a `name`", "name", missing=True)
+        for key in _FOREIGN[self.source]:
+            if key in self.model_fields_set and getattr(self, key):
+                raise _problem(f"the source {self.source} takes no `{key}`", key)
+        return self
+
+
+_FOREIGN = {
+    "torchvision": ("factory", "python_path"),
+    "timm": ("factory", "python_path"),
+    "python": ("outputs",),
+    "demo": ("factory", "python_path", "kwargs"),
+}
+"""Keys of `model` that mean nothing for a source."""
+
+
+class PreprocessChange(Section):
+    """What to do with a picture otherwise than the model's own preprocessing does; what is left out stays as it is."""
+
+    size: Count | None = Field(None, description="The side of the network's input, in pixels.", examples=[224, 32])
+    resize: Count | Literal["none"] | None = Field(
+        None,
+        description="Pixels of the short side before the centre is cut out; `none`: no resizing. Default, where only "
+        "`size` is given: in the model's own ratio to it.",
+        examples=[256, "none"],
+    )
+    interpolation: Literal["nearest", "bilinear", "bicubic"] | None = Field(
+        None, description="How pictures are resized.", examples=["bicubic"]
+    )
+    antialias: bool | None = Field(None, description="Whether making a picture smaller smooths it.", examples=[True])
+    mean: Channels | None = Field(
+        None, description="Mean of each channel, at values 0 to 1.", examples=[[0.485, 0.456, 0.406]]
+    )
+    std: Channels | None = Field(
+        None, description="Standard deviation of each channel, at values 0 to 1.", examples=[[0.229, 0.224, 0.225]]
+    )
+    channels: Literal[1, 3] | None = Field(None, description="1 for a grey input, 3 for colour.", examples=[1])
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.mean and self.std and len(self.mean) != len(self.std):
+            raise _problem(f"found {len(self.std)} values, expected as many as `mean` has, {len(self.mean)}", "std")
+        for index, value in enumerate(self.std or ()):
+            if value <= 0:
+                raise _problem(f"found {value:g}, expected a number greater than 0", "std", index)
+        if isinstance(self.resize, int) and self.size is not None and self.resize < self.size:
+            raise _problem(f"found {self.resize}, expected at least size, which is {self.size}", "resize")
+        return self
+
+    def values(self) -> dict[str, Any]:
+        """The fields that were given, as those of the record Preprocess."""
+        given = {key: value for key, value in self.model_dump().items() if value is not None}
+        return given | ({"resize": None} if given.get("resize") == "none" else {})
 
 
 class Data(Section):
@@ -169,6 +273,7 @@ class Spec(Section):
         description="Named modules, input → output; the last gives the logits (`output`: the network's own output).",
         examples=[["layer3.0", "layer4.2", "fc"]],
     )
+    preprocess: PreprocessChange = Field(default_factory=PreprocessChange)
     concept: Concept = Field(default_factory=Concept)
     attribution: Attribution = Field(default_factory=Attribution)
     core: Core = Field(default_factory=Core)

@@ -96,7 +96,10 @@ def test_checkpoint_that_would_need_unpickling(tmp_path: Path) -> None:
     torch.save(nn.Linear(1, 1), tmp_path / "whole.pt")
     error = problem(tmp_path, weights="whole.pt")
     assert error.slug == "weights-unreadable"
-    assert error.message == ("weights file 'whole.pt' is damaged, or holds more than tensors and would need unpickling")
+    assert error.message == (
+        "weights file 'whole.pt' holds more than tensors: unpickling it would run torch.nn.modules.linear.Linear, "
+        "which is refused"
+    )
 
 
 @pytest.mark.parametrize("name", ["gone.pt", "bad.pt", "bad.safetensors", "list.pt"])

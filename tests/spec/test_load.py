@@ -83,7 +83,7 @@ def test_bare_exponents_are_numbers(tmp_path: Path) -> None:
     [
         ("modle: {}", "13:1 modle: the spec has no key 'modle' [spec-unknown-key] | did you mean 'model'?"),
         ("zzz: 1", "13:1 zzz: the spec has no key 'zzz' [spec-unknown-key] | the keys of the spec are version, title, "
-         "model, data, classes, layers, concept, attribution, core, groups, fidelity, report, output, runtime"),
+         "model, data, classes, layers, preprocess, concept, attribution, core, groups, fidelity, report, output, runtime"),
         ("core: {Tau: 3}", "13:8 core.Tau: core has no key 'Tau' [spec-unknown-key] | did you mean 'tau'?"),
         ("concept: {scales: [0.5, 1, 0.5]}", "13:28 concept.scales[2]: 0.5 stands twice, first as number 1 "
          "[spec-bad-value] | Patch sides as shares of the input's side."),
@@ -141,8 +141,8 @@ def test_one_mistake(tmp_path: Path, line: str, expected: str) -> None:
     ("old", "new", "expected"),
     [
         ("title: A title", "title: 2024", '2:8 title: found 2024, expected text [spec-wrong-type] | put it into quotes: "2024"'),
-        ("  name: flowers\n", "", "4:3 model.name: the key 'name' is missing [spec-missing-key] | "
-         "The model's name in its source."),
+        ("  name: flowers\n", "", "4:3 model.name: the source demo needs a `name` [spec-missing-key] | The model's "
+         "name in its source; for the source python what the report calls it (default: the callable's name)."),
         ("  source: demo\nclasses", "  source: folder\nclasses", "7:3 data.root: the source folder needs a `root`, the "
          "folder with the pictures [spec-missing-key] | The folder (relative to the spec, `~` is expanded)."),
         ("  source: demo\nclasses", "  source: torchvision\nclasses", "7:3 data.name: the source torchvision needs a "
@@ -167,7 +167,7 @@ def test_all_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
         for line in told(tmp_path, text, "a", "title=")
     ]
     assert slugs == [
-        ("1:10", "spec-bad-value"), ("4:3", "spec-missing-key"), ("4:11", "spec-bad-value"), ("5:3", "spec-unknown-key"),
+        ("1:10", "spec-bad-value"), ("4:11", "spec-bad-value"), ("5:3", "spec-unknown-key"),
         ("13:13", "spec-wrong-type"), ("14:1", "spec-duplicate-key"), ("--set", "spec-override"),
         ("--set", "spec-wrong-type"),
     ]  # fmt: skip

@@ -1,0 +1,118 @@
+"""A network that a user's own code makes: `package.module:callable`, imported only where the user allowed it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from neurflow_report.errors import InputError, did_you_mean
+
+ALLOW = "NEURFLOW_REPORT_ALLOW_CODE"
+_PATH = ("model", "factory")
+_FORM = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
+
+def code_is_allowed(allow_code: bool) -> bool:
+    """Whether the user let this run execute code that the spec names: by the option, or by the variable `ALLOW`."""
+    return allow_code or os.environ.get(ALLOW) == "1"
+
+
+def make(factory: str, kwargs: Mapping[str, object], folder: Path, *, allow_code: bool) -> nn.Module:
+    """Call `factory` (`package.module:callable`) with `kwargs`; → the module that it returns.
+
+    Args: folder: searched for the package before what is installed.
+    Errors (path model.factory): code-not-allowed before anything is imported; factory-failed, with the last line of the
+    user's code, where importing or calling fails or what comes back is no torch module.
+    """
+    if not code_is_allowed(allow_code):
+        raise InputError(
+            "code-not-allowed",
+            f"this spec would import and run {factory!r}, and code that a spec names runs only if you allow it",
+            hint=f"if you trust the spec and its code, add --allow-code, or set {ALLOW}=1",
+            path=_PATH,
+        )
+    if not _FORM.fullmatch(factory):
+        hint = "write package.module:callable, such as mynet.models:resnet20"
+        raise _failed(f"{factory!r} names no callable in a module", hint)
+    if not folder.is_dir():
+        message = f"the folder {folder.name!r} does not exist"
+        hint = "model.python_path is relative to the spec"
+        raise InputError("factory-failed", message, hint=hint, path=("model", "python_path"))
+    with importable(folder):
+        made = _called(_found(factory), factory, kwargs)
+    if not isinstance(made, nn.Module):
+        kind = type(made).__name__
+        raise _failed(f"{factory!r} returned a {kind}, and a torch.nn.Module was expected", "let it return the network")
+    return made
+
+
+@contextmanager
+def importable(folder: Path) -> Iterator[None]:
+    """Modules in `folder` come first inside; afterwards last, for what the code imports while it runs."""
+    place = str(folder.resolve())
+    sys.path.insert(0, place)
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path.remove(place)
+        if place not in sys.path:
+            sys.path.append(place)
+
+
+def _found(factory: str) -> Any:
+    module_name, _, name = factory.partition(":")
+    try:
+        found: Any = importlib.import_module(module_name)
+    except BaseException as error:  # also what calls sys.exit() when it is imported
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        if isinstance(error, ModuleNotFoundError) and module_name.startswith(f"{error.name}"):
+            hint = "install it, or set model.python_path to the folder that holds it (default: the spec's own folder)"
+            raise _failed(f"there is no Python module {error.name!r}", hint) from error
+        raise _code_failed(f"importing {module_name!r} failed", error) from error
+    for part in name.split("."):
+        if not hasattr(found, part):
+            known = [n for n in dir(found) if not n.startswith("_") and callable(getattr(found, n, None))]
+            hint = did_you_mean(part, known) or f"the callables there are {', '.join(known[:8])}"
+            raise _failed(f"module {module_name!r} has no {name!r}", hint)
+        found = getattr(found, part)
+    if not callable(found):
+        raise _failed(f"{factory!r} is a {type(found).__name__}, and cannot be called", "name a function or a class")
+    return found
+
+
+def _called(factory: Any, name: str, kwargs: Mapping[str, object]) -> object:
+    try:
+        return factory(**kwargs)
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise _code_failed(f"calling {name!r} with {_spelt(kwargs)} failed", error) from error
+
+
+def _spelt(kwargs: Mapping[str, object]) -> str:
+    return f"({', '.join(f'{k}={v!r}' for k, v in kwargs.items())})"
+
+
+def _code_failed(what: str, error: BaseException) -> InputError:
+    """What the user's code raised, and in which of its lines; no path of the machine."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) != Path(__file__)]
+    own = [f for f in frames if not f.filename.startswith("<frozen")]
+    place = f" in {Path(own[-1].filename).name}, line {own[-1].lineno}" if own else ""
+    reason = (str(error).strip().splitlines() or [""])[0]
+    message = f"{what}{place}: {type(error).__name__}{f': {reason}' if reason else ''}"
+    return _failed(message, "try it in Python first: import the callable, call it, and pass it a batch of pictures")
+
+
+def _failed(message: str, hint: str) -> InputError:
+    return InputError("factory-failed", message, hint=hint, path=_PATH)

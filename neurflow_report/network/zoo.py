@@ -1,0 +1,267 @@
+"""Networks by name: the embedded demo's, torchvision's and timm's, with the preprocessing that belongs to each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from neurflow_report.errors import InputError, RunError, did_you_mean
+from neurflow_report.network.checkpoint import SUFFIXES, load_state, read_state
+from neurflow_report.results.records import Preprocess
+
+IMAGENET = Preprocess(resize=256, size=224)
+_AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
+_PRETRAINED = "pretrained"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """A module with its weights, still on the CPU and in its own number format."""
+
+    module: nn.Module
+    preprocess: Preprocess
+    class_names: tuple[str, ...] | None = None
+    test_accuracy: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A network as it was asked for. `checkpoint` reads the state of the checkpoint that `weights` names."""
+
+    name: str
+    weights: str
+    outputs: int | None
+    seed: int
+    kwargs: Mapping[str, object] = field(default_factory=dict)
+    file: Path | None = None
+    state_dict_key: str | None = None
+    strip_prefix: str | None = None
+
+    def state(self) -> dict[str, Tensor]:
+        """The state in the checkpoint. Errors: weights-unreadable."""
+        assert self.file is not None  # noqa: S101
+        return read_state(self.file, self.state_dict_key, self.strip_prefix)
+
+    def loaded(self, module: nn.Module, state: Mapping[str, Tensor] | None = None) -> None:
+        """Put the checkpoint, where there is one, into `module`. Errors: weights-unreadable, weights-mismatch."""
+        if self.file is not None:
+            load_state(module, self.state() if state is None else state, self.file.name)
+
+
+def seeded(build: Callable[[], Any], seed: int) -> Any:
+    """What `build` makes with torch's CPU generator at `seed`; the generator is put back."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return build()
+
+
+def load_demo(asked: Asked) -> Built:
+    """An embedded network. Errors: model-unknown, weights-unknown, weights-unreadable, weights-mismatch."""
+    from neurflow_report.demo.networks import NETWORKS
+
+    name = asked.name
+    if name not in NETWORKS:
+        hint = did_you_mean(name, NETWORKS) or f"the demo networks are: {', '.join(NETWORKS)}"
+        raise InputError("model-unknown", f"there is no demo network {name!r}", hint=hint, path=("model", "name"))
+    demo = NETWORKS[name]
+    if asked.outputs not in (None, len(demo.class_names)):
+        raise _outputs_error(f"demo network {name!r}", len(demo.class_names), asked.outputs)
+    module = seeded(demo.build, asked.seed)
+    accuracy = None
+    if asked.weights == "demo":
+        load_state(module, read_state(demo.weights), demo.weights.name)
+        accuracy = demo.test_accuracy
+    elif asked.file is not None:
+        asked.loaded(module)
+    elif asked.weights != "none":
+        raise weights_unknown(f"demo network {name!r}", asked.weights, ["demo", "none"])
+    return Built(module=module, preprocess=demo.preprocess, class_names=demo.class_names, test_accuracy=accuracy)
+
+
+def load_torchvision(asked: Asked) -> Built:
+    """A torchvision classifier. Errors: as `load_demo`, and factory-failed for arguments that it does not take."""
+    name = asked.name
+    models = torchvision.models.list_models(module=torchvision.models)
+    if name not in models:
+        hint = did_you_mean(name, models) or "torchvision.models.list_models() names them all"
+        message = f"torchvision has no classification model {name!r}"
+        raise InputError("model-unknown", message, hint=hint, path=("model", "name"))
+    entries = torchvision.models.get_model_weights(name)
+    if asked.weights != "none" and asked.file is None:
+        return _from_entry(asked, entries)
+    default = getattr(entries, "DEFAULT", None)
+    module = _made(asked, lambda: _architecture(asked, default is not None))
+    if asked.file is not None:
+        asked.loaded(module, _without_auxiliary(asked.state(), module))
+    preprocess = IMAGENET if default is None else preprocess_of(default.transforms())
+    return Built(module=module, preprocess=_fitted(preprocess, module))
+
+
+def _from_entry(asked: Asked, entries: Mapping[str, object]) -> Built:
+    """Weights by their name in torchvision's enum, downloaded if they are not there yet."""
+    known: Mapping[str, object] = entries.__members__  # type: ignore[attr-defined]
+    entry = known.get(asked.weights.rpartition(".")[2])
+    if entry is None:
+        raise weights_unknown(f"torchvision model {asked.name!r}", asked.weights, [*known, "none"])
+    names = tuple(entry.meta["categories"])  # type: ignore[attr-defined]
+    if asked.outputs not in (None, len(names)):
+        raise _outputs_error(f"weights {asked.weights!r}", len(names), asked.outputs)
+    with _download(asked):
+        module = torchvision.models.get_model(asked.name, weights=entry, progress=False, **asked.kwargs)
+    return Built(module=module, preprocess=preprocess_of(entry.transforms()), class_names=names)  # type: ignore[attr-defined]
+
+
+class _download:  # noqa: N801
+    """Inside, what fails while weights are fetched is told as weights-unreadable."""
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+
+    def __enter__(self) -> None:
+        """Nothing to do yet."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, (OSError, RuntimeError)):
+            raise RunError(
+                "weights-unreadable",
+                f"weights {self.asked.weights!r} of {self.asked.name!r} could not be downloaded or read "
+                f"({type(error).__name__})",
+                hint="download them elsewhere and give their path as model.weights",
+                path=("model", "weights"),
+            ) from error
+
+
+def _architecture(asked: Asked, trained: bool) -> nn.Module:
+    """The bare module. `trained`: there are trained weights to take the input transform after."""
+    kwargs: dict[str, object] = {} if asked.outputs is None else {"num_classes": asked.outputs}
+    if asked.name in {"googlenet", "inception_v3"}:
+        kwargs |= {"aux_logits": False, "init_weights": False, "transform_input": trained}
+    module: nn.Module = torchvision.models.get_model(asked.name, weights=None, **(kwargs | dict(asked.kwargs)))
+    return module
+
+
+def _made(asked: Asked, build: Callable[[], nn.Module]) -> nn.Module:
+    """The seeded module; arguments that the architecture refuses are told at model.kwargs."""
+    try:
+        module: nn.Module = seeded(build, asked.seed)
+    except Exception as error:
+        if not asked.kwargs:
+            raise
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        message = f"{asked.name!r} cannot be made with these kwargs: {type(error).__name__}: {reason}"
+        hint = "they are passed to the architecture as they are; its own documentation names them"
+        raise InputError("factory-failed", message, hint=hint, path=("model", "kwargs")) from error
+    return module
+
+
+def preprocess_of(transform: object) -> Preprocess:
+    """The record of a torchvision preset (ImageClassification); ImageNet's usual one for anything else."""
+    if not isinstance(transform, torchvision.transforms._presets.ImageClassification):
+        return IMAGENET
+    return Preprocess(
+        resize=transform.resize_size[0],
+        size=transform.crop_size[0],
+        interpolation=transform.interpolation.value,
+        antialias=bool(transform.antialias),
+        mean=tuple(transform.mean),
+        std=tuple(transform.std),
+    )
+
+
+def _fitted(preprocess: Preprocess, module: nn.Module) -> Preprocess:
+    """With the input size of a module that takes only one (a vision transformer)."""
+    size = getattr(module, "image_size", None)
+    if not isinstance(size, int) or size == preprocess.size:
+        return preprocess
+    return preprocess.model_copy(update={"resize": size, "size": size})
+
+
+def _without_auxiliary(state: dict[str, Tensor], module: nn.Module) -> dict[str, Tensor]:
+    """Without the auxiliary heads of GoogLeNet and Inception, which eval mode does not use."""
+    if not hasattr(module, "aux_logits"):
+        return state
+    return {name: value for name, value in state.items() if not name.startswith(_AUXILIARY)}
+
+
+def load_timm(asked: Asked) -> Built:
+    """A timm model by its name, with or without a tag (`resnet50`, `resnet50.a1_in1k`), and its own preprocessing.
+
+    `weights` is `none`, `pretrained`, a tag, or a checkpoint.
+    Errors: missing-package, model-unknown, weights-unknown, weights-unreadable, weights-mismatch, factory-failed.
+    """
+    timm = _timm()
+    bare, _, tag = asked.name.partition(".")
+    if not timm.is_model(bare):
+        hint = did_you_mean(bare, timm.list_models()) or "timm.list_models() names them all"
+        raise InputError("model-unknown", f"timm has no model {bare!r}", hint=hint, path=("model", "name"))
+    tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{bare}.*")]
+    pretrained = asked.weights != "none" and asked.file is None
+    if pretrained and asked.weights != _PRETRAINED:
+        tag = asked.weights
+    if tag and tag not in tags:
+        raise weights_unknown(f"timm model {bare!r}", tag, [*tags, "none"])
+    if pretrained and not tags:
+        raise weights_unknown(f"timm model {bare!r}", asked.weights, ["none"])
+    name = f"{bare}.{tag}" if tag else bare
+    kwargs = dict(asked.kwargs) | ({} if asked.outputs is None else {"num_classes": asked.outputs})
+    if pretrained:
+        with _download(asked):
+            module = timm.create_model(name, pretrained=True, **kwargs)
+    else:
+        module = _made(asked, lambda: timm.create_model(name, **kwargs))
+    asked.loaded(module)
+    names = _timm_names(timm, module) if pretrained and asked.outputs is None else None
+    return Built(module=module, preprocess=_timm_preprocess(timm, module, kwargs), class_names=names)
+
+
+def _timm() -> Any:
+    try:
+        import timm
+    except ModuleNotFoundError as error:
+        hint = "pip install 'neurflow-report[timm]'"
+        message = "the Python package timm is not installed"
+        raise InputError("missing-package", message, hint=hint, path=("model", "source")) from error
+    return timm
+
+
+def _timm_preprocess(timm: Any, module: nn.Module, kwargs: Mapping[str, Any]) -> Preprocess:
+    config = timm.data.resolve_model_data_config(module)
+    channels, size = kwargs.get("in_chans", config["input_size"][0]), kwargs.get("img_size", config["input_size"][1])
+    mean, std = config["mean"], config["std"]
+    if channels == 1 and len(mean) == 3:
+        mean, std = (sum(mean) / 3,), (sum(std) / 3,)
+    return Preprocess(
+        resize=math.floor(size / config["crop_pct"]),
+        size=size,
+        interpolation="bilinear" if config["interpolation"] == "random" else config["interpolation"],
+        mean=tuple(mean),
+        std=tuple(std),
+        channels=channels,
+    )
+
+
+def _timm_names(timm: Any, module: nn.Module) -> tuple[str, ...] | None:
+    subset = timm.data.infer_imagenet_subset(module)
+    if subset is None:
+        return None
+    info = timm.data.ImageNetInfo(subset)
+    return tuple(info.index_to_description(i) for i in range(info.num_classes()))
+
+
+def weights_unknown(what: str, weights: str, known: list[str]) -> InputError:
+    """The error weights-unknown with what is known."""
+    ends = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+    hint = did_you_mean(weights, known) or f"expected {', '.join(known)}, or a path that ends in {ends}"
+    return InputError("weights-unknown", f"{what} has no weights {weights!r}", hint=hint, path=("model", "weights"))
+
+
+def _outputs_error(what: str, have: int, asked: int | None) -> InputError:
+    message = f"{what} has {have} outputs, and model.outputs says {asked}"
+    return InputError("weights-mismatch", message, hint="leave model.outputs out", path=("model", "outputs"))
