@@ -151,7 +151,14 @@ def _render(options: argparse.Namespace) -> Result:
 
     output = options.output or _output_of(options.bundle)
     formats = tuple(dict.fromkeys(options.formats)) if options.formats else None
-    rendered = report.render(options.bundle, output=output, formats=formats, progress=_progress(options))
+    rendered = report.render(
+        options.bundle,
+        output=output,
+        formats=formats,
+        templates=options.templates,
+        attach_bundle=options.attach_bundle,
+        progress=_progress(options),
+    )
     return {**asdict(rendered), "seconds": round(rendered.seconds, 2)}
 
 
@@ -192,7 +199,7 @@ def _validate_words(result: Result) -> list[str]:
 
 
 def _file_words(result: Result) -> list[str]:
-    files = {"bundle": "manifest.json", "site": "index.html", "pdf": ""}
+    files = {"bundle": "manifest.json", "site": "index.html", "pdf": "", "single": ""}
     return [f"{key}: {Path(str(result[key])) / file}" for key, file in files.items() if result.get(key) is not None]
 
 
@@ -268,8 +275,16 @@ def _add_render(command: argparse.ArgumentParser) -> None:
         "--format",
         dest="formats",
         action="append",
-        choices=("html", "pdf"),
+        choices=("html", "pdf", "single"),
         help="what to write, as often as wanted (default: what the spec asked for)",
+    )
+    command.add_argument(
+        "--templates", metavar="DIR", type=Path, help="your own templates, style, logo and footer (docs/templates.md)"
+    )
+    command.add_argument(
+        "--attach-bundle",
+        action=argparse.BooleanOptionalAction,
+        help="the bundle inside the PDF, as a zip (default: what the spec asked for)",
     )
 
 

@@ -52,6 +52,7 @@ SLUGS: dict[str, str] = {
     "bundle-damaged": "A file of the bundle does not match its digest, or is missing.",
     "bundle-version": "The bundle has a format that this version cannot read.",
     "output-unwritable": "The output cannot be written.",
+    "template-broken": "A template of yours is not there, or cannot be used.",
     "graphviz-missing": "Graphviz's program `dot` is not installed, or failed.",
     "interrupted": "The run was interrupted.",
     "internal-error": "The program itself failed.",

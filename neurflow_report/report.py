@@ -1,17 +1,20 @@
-"""The public Python API: `build` = `analyze` (spec → bundle), then `render` (bundle → site and PDF)."""
+"""The public Python API: `build` = `analyze` (spec → bundle), then `render` (bundle → site, PDF, single file)."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from neurflow_report.errors import InputError
 from neurflow_report.pipeline.progress import Progress, Silent
+from neurflow_report.render.html import check_templates, template_problems
 from neurflow_report.render.pdf import render_pdf
+from neurflow_report.render.single import LARGE, render_single
 from neurflow_report.render.site import render_site
-from neurflow_report.results.bundle import read_bundle
-from neurflow_report.spec.load import LoadedSpec
+from neurflow_report.results.bundle import Bundle, read_bundle
+from neurflow_report.spec.load import LoadedSpec, located
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +23,7 @@ class Rendered:
 
     site: Path | None
     pdf: Path | None
+    single: Path | None = None
     pages: int
     bytes: int
     seconds: float
@@ -46,44 +50,109 @@ def analyze(loaded: LoadedSpec, *, progress: Progress | None = None) -> Path:
 
 
 def render(
-    bundle: Path, *, output: Path | None = None, formats: Sequence[str] | None = None, progress: Progress | None = None
+    bundle: Path,
+    *,
+    output: Path | None = None,
+    formats: Sequence[str] | None = None,
+    templates: Path | None = None,
+    attach_bundle: bool | None = None,
+    progress: Progress | None = None,
 ) -> Rendered:
-    """Draw a bundle: `<output>/site` (format html) and `<output>/report.pdf` (pdf). Needs no torch, model or data.
+    """Draw a bundle: `<output>/site` (html), `report.pdf` (pdf), `report.html` (single). Needs no torch, model or data.
 
-    Args: output: default the folder that holds the bundle; formats: default those the spec asked for.
-    Raises: InputError bundle-missing, bundle-damaged, bundle-version, graphviz-missing, output-unwritable.
+    Args: output: default the folder that holds the bundle; formats, attach_bundle: default what the spec asked for;
+    templates: a directory searched before the package's own templates.
+    Raises: InputError bundle-missing, bundle-damaged, bundle-version, output-unwritable, template-broken;
+    RunError graphviz-missing.
     """
     progress = progress or Silent()
     begun = time.monotonic()
+    check_templates(templates)
     found = read_bundle(bundle)
     output = output or found.root.parent
-    formats = tuple(formats or found.run.formats)
-    site, pdf, pages, size = None, None, 0, 0
-    if "html" in formats:
+    attach = _asked_to_attach(found) if attach_bundle is None else attach_bundle
+    wanted = {name: output / file for name, file in FILES.items() if name in (formats or found.run.formats)}
+    with template_problems(templates):
+        pages, size = _draw(found, wanted, templates, attach, progress)
+    return Rendered(
+        site=wanted.get("html"),
+        pdf=wanted.get("pdf"),
+        single=wanted.get("single"),
+        pages=pages,
+        bytes=size,
+        seconds=time.monotonic() - begun,
+    )
+
+
+FILES = {"html": "site", "pdf": "report.pdf", "single": "report.html"}
+"""What each format writes."""
+
+
+def _draw(
+    found: Bundle, wanted: Mapping[str, Path], templates: Path | None, attach: bool, progress: Progress
+) -> tuple[int, int]:
+    """Write what is wanted; → the pages of the site and the bytes of all."""
+    pages = size = 0
+    if "html" in wanted:
         with progress.stage("draw the site", None) as step:
-            site = output / "site"
-            beside = _beside(site, output / "report.pdf" if "pdf" in formats else None, found.root)
-            summary = render_site(found, site, on_page=lambda _done, _all: step.advance(), beside=beside)
+            beside = _beside(wanted, found.root)
+            summary = render_site(
+                found, wanted["html"], templates=templates, on_page=lambda _done, _all: step.advance(), beside=beside
+            )
             pages, size = summary.pages, summary.bytes
-    if "pdf" in formats:
+    if "single" in wanted:
+        with progress.stage("draw the single file", None) as step:
+            one = render_single(
+                found, wanted["single"], templates=templates, on_page=lambda _done, _all: step.advance()
+            )
+            step.note(_size_told(one))
+            size += one
+    if "pdf" in wanted:
         with progress.stage("draw the PDF", None):
-            pdf = output / "report.pdf"
-            render_pdf(found, pdf)
-            size += pdf.stat().st_size
-    return Rendered(site=site, pdf=pdf, pages=pages, bytes=size, seconds=time.monotonic() - begun)
+            render_pdf(found, wanted["pdf"], templates=templates, attach_bundle=attach)
+            size += wanted["pdf"].stat().st_size
+    return pages, size
 
 
-def _beside(site: Path, pdf: Path | None, bundle: Path) -> dict[str, str]:
+def _size_told(size: int) -> str:
+    """How large the single file is, and what to change where it is hard to mail."""
+    told = f"report.html has {size / 1e6:.1f} MB"
+    if size <= LARGE:
+        return told
+    return (
+        f"{told}, over {LARGE / 1e6:.0f} MB: to make it smaller, examine fewer classes or layers at a time, or set a "
+        "smaller data.limit, core.tau or groups.max_neuron"
+    )
+
+
+def _asked_to_attach(bundle: Bundle) -> bool:
+    """Whether the spec that the bundle was made from asked for the bundle in the PDF."""
+    report = bundle.manifest.provenance.spec_resolved.get("report")
+    return isinstance(report, Mapping) and report.get("attach_bundle") is True
+
+
+def _beside(wanted: Mapping[str, Path], bundle: Path) -> dict[str, str]:
     """Addresses, from the site's root, of what lies in the same folder as the site."""
-    here = {"Report (PDF)": pdf, "Bundle (manifest)": bundle / "manifest.json"}
+    here = {
+        "Report (PDF)": wanted.get("pdf"),
+        "Report (one HTML file)": wanted.get("single"),
+        "Bundle (manifest)": bundle / "manifest.json",
+    }
     found = {label: path for label, path in here.items() if path is not None}
-    near = {label: path for label, path in found.items() if path.resolve().is_relative_to(site.parent.resolve())}
-    return {label: f"../{path.resolve().relative_to(site.parent.resolve()).as_posix()}" for label, path in near.items()}
+    folder = wanted["html"].parent.resolve()
+    near = {label: path for label, path in found.items() if path.resolve().is_relative_to(folder)}
+    return {label: f"../{path.resolve().relative_to(folder).as_posix()}" for label, path in near.items()}
 
 
 def build(loaded: LoadedSpec, *, progress: Progress | None = None) -> Built:
     """`analyze`, then `render` into the same output folder. Raises what both raise."""
     begun = time.monotonic()
-    bundle = analyze(loaded, progress=progress)
-    rendered = render(bundle, progress=progress)
+    asked = loaded.spec.report.templates
+    templates = loaded.file.resolve().parent / asked if asked else None
+    try:
+        check_templates(templates)
+        bundle = analyze(loaded, progress=progress)
+        rendered = render(bundle, templates=templates, progress=progress)
+    except InputError as error:
+        raise located(error, loaded) from error
     return Built(bundle=bundle, rendered=rendered, seconds=time.monotonic() - begun)

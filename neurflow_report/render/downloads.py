@@ -40,6 +40,7 @@ def captions_script(captions: Captions) -> bytes:
     """What a script says of the pictures of one class, as a script: a file opened from a disk may load no data."""
     value = json.dumps({"size": captions.size, "texts": captions.texts}, ensure_ascii=False, separators=(",", ":"))
     name = json.dumps(captions.slug)
+    value = value.replace("<", "\\u003c")
     return f"(globalThis.captions ??= {{}})[{name}] = {value};\n".encode()
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 import re
-import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import lru_cache, partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -23,31 +24,34 @@ from PIL import Image
 from neurflow_report.errors import InputError
 from neurflow_report.render.diagram import Tile
 from neurflow_report.render.figures import plain_colours, print_drawings
+from neurflow_report.render.html import LOGOS, own_templates, static_files, template_environment
 from neurflow_report.render.mosaic import stored
 from neurflow_report.render.paint import window, windows
+from neurflow_report.render.place import write_file
 from neurflow_report.render.plots import masking_plot
-from neurflow_report.render.site import own_templates, template_environment
 from neurflow_report.render.view import SiteView, site_view
 from neurflow_report.render.view.pages import Circuit, Mosaic, Plot
 from neurflow_report.render.view.places import picture_file
-from neurflow_report.results.bundle import Bundle
+from neurflow_report.results.bundle import MANIFEST, Bundle
 
 HOST = "https://report.invalid/"
 PACKAGES = "apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
 Read = Callable[[], bytes]
 
 
-def render_pdf(bundle: Bundle, target: Path, *, templates: Path | None = None) -> int:
+def render_pdf(bundle: Bundle, target: Path, *, templates: Path | None = None, attach_bundle: bool = False) -> int:
     """Write the report of `bundle` to the file `target`, whole or not at all; returns the number of pages.
 
-    `templates`: a user's own directory, searched before the ones shipped. The same bundle, fonts and WeasyPrint give
+    `templates`: a user's own directory, searched before the ones shipped. `attach_bundle`: put the bundle into the
+    file, as bundle.zip. The same bundle, fonts and WeasyPrint give
     the same bytes; the only clock in the file is the provenance's.
     Raises: InputError missing-package without WeasyPrint or its system libraries, output-unwritable when `target`
     cannot be written, bundle-damaged for a missing picture; RunError graphviz-missing.
     """
     view = site_view(bundle)
-    data, pages = typeset(print_html(view, bundle, templates), print_files(bundle, templates))
-    _write(target, data)
+    attached = bundle_zip(bundle) if attach_bundle else None
+    data, pages = typeset(print_html(view, bundle, templates), print_files(bundle, templates), attached)
+    write_file(target, data)
     return pages
 
 
@@ -70,8 +74,21 @@ def print_html(view: SiteView, bundle: Bundle, templates: Path | None) -> str:
     )
 
 
-def typeset(html: str, files: Mapping[str, Read]) -> tuple[bytes, int]:
+def bundle_zip(bundle: Bundle) -> bytes:
+    """The bundle's files as a zip: sorted, without a clock, so that the same bundle gives the same bytes."""
+    out = BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for name in sorted([MANIFEST, *bundle.manifest.files]):
+            entry = zipfile.ZipInfo(f"bundle/{name}", date_time=(1980, 1, 1, 0, 0, 0))
+            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            archive.writestr(entry, (bundle.root / name).read_bytes())
+    return out.getvalue()
+
+
+def typeset(html: str, files: Mapping[str, Read], attached: bytes | None = None) -> tuple[bytes, int]:
     """The PDF of a page whose resources are `files` (by path) and nothing else, and its number of pages.
+
+    `attached`: a zip to put into the file as bundle.zip.
 
     Raises: InputError missing-package without WeasyPrint or its libraries; KeyError for a resource not in `files`.
     """
@@ -83,10 +100,24 @@ def typeset(html: str, files: Mapping[str, Read]) -> tuple[bytes, int]:
             document = weasyprint.HTML(string=html, base_url=HOST, url_fetcher=fetcher).render(
                 pdf_variant="pdf/ua-1", pdf_tags=True
             )
+            if attached is not None:
+                document.metadata.attachments = [_attachment(weasyprint, attached)]
             data: bytes = document.write_pdf(pdf_variant="pdf/ua-1", pdf_tags=True)
         except weasyprint.urls.FatalURLFetchingError as error:
             raise KeyError(f"the page asks for {missing[-1] if missing else error}, which it does not have") from error
     return data, len(document.pages)
+
+
+def _attachment(weasyprint: Any, data: bytes) -> Any:
+    moment = datetime(1980, 1, 1, tzinfo=UTC)
+    return weasyprint.Attachment(
+        string=data,
+        name="bundle.zip",
+        description="The bundle: every number and picture that this report was made from",
+        created=moment,
+        modified=moment,
+        relationship="Source",
+    )
 
 
 def _weasyprint() -> Any:
@@ -108,7 +139,13 @@ def _weasyprint() -> Any:
 
 def _fetcher(weasyprint: Any, files: Mapping[str, Read], missing: list[str]) -> Any:
     """A fetcher that knows `files` alone and stops everything at any other address."""
-    kinds = {".css": "text/css", ".jpeg": "image/jpeg", ".woff2": "font/woff2"}
+    kinds = {
+        ".css": "text/css",
+        ".jpeg": "image/jpeg",
+        ".woff2": "font/woff2",
+        ".svg": "image/svg+xml",
+        ".png": "image/png",
+    }
 
     class Fetcher(weasyprint.urls.URLFetcher):  # type: ignore[misc]
         def fetch(self, url: str, headers: Any = None) -> Any:  # noqa: ARG002 the signature is WeasyPrint's
@@ -162,6 +199,7 @@ def print_files(bundle: Bundle, templates: Path | None) -> dict[str, Read]:
         if folder is not None:
             found = (*folder.glob("print/*.css"), *folder.glob("static/*.woff2"))
             files |= {path.relative_to(folder).as_posix(): path.read_bytes for path in found}
+    files |= {name: path.read_bytes for name, path in static_files(templates).items() if name in LOGOS}
     return files
 
 
@@ -238,22 +276,3 @@ def _plot_svg(plot: Plot, prefix: str) -> str:
         return f'width="150mm" height="{150 * int(found[2]) / int(found[1]):.2f}mm"'
 
     return re.sub(r'width="(\d+)" height="(\d+)"', sized, svg, count=1)
-
-
-def _write(target: Path, data: bytes) -> None:
-    """The file at once: under another name first, then moved into place."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name + ".")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            Path(name).chmod(0o644)
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        reason = error.strerror or str(error)
-        message = f"{target.name} cannot be written: {reason}"
-        raise InputError("output-unwritable", message, hint="choose another output folder", path=("output",)) from error

@@ -8,54 +8,37 @@ from __future__ import annotations
 
 import os
 import posixpath
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import jinja2
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from PIL import Image
 
 from neurflow_report.errors import InputError
-from neurflow_report.render.diagram import Diagram, Tile, paint, rank_order, to_dot
+from neurflow_report.render.diagram import Tile, to_dot
 from neurflow_report.render.downloads import captions_script, circuit_svg, csv_bytes, json_bytes, plot_svg
-from neurflow_report.render.mosaic import stored
-from neurflow_report.render.paint import windows
-from neurflow_report.render.plots import masking_plot
-from neurflow_report.render.view import SiteView, site_view
-from neurflow_report.render.view.pages import (
-    Circuit,
-    ClassPage,
-    FidelityPage,
-    LayerPage,
-    MethodPage,
-    OverviewPage,
-    Page,
-    PicturesPage,
-    Plot,
-    ProvenancePage,
+from neurflow_report.render.html import (
+    BOXES,
+    Boxes,
+    Medium,
+    box_names,
+    box_rules,
+    page_html,
+    static_files,
+    template_environment,
 )
+from neurflow_report.render.mosaic import stored
+from neurflow_report.render.view import SiteView, site_view
 from neurflow_report.render.view.places import picture_file
 from neurflow_report.results.bundle import Bundle
 
 MARK = "static/site.css"
 """A folder that holds this file is a site, and may be replaced by a new one."""
-BOXES = "static/boxes.css"
-Boxes = Mapping[tuple[float, float, float], str]
-TEMPLATES: dict[type[Page], str] = {
-    OverviewPage: "site/overview.html",
-    ClassPage: "site/class.html",
-    LayerPage: "site/layer.html",
-    PicturesPage: "site/pictures.html",
-    FidelityPage: "site/fidelity.html",
-    MethodPage: "site/method.html",
-    ProvenancePage: "site/provenance.html",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,25 +84,19 @@ def site_files(
     pages, boxes = tuple(view.pages()), box_names(view)
     yield BOXES, box_rules(boxes).encode()
     for done, page in enumerate(pages, 1):
-        yield page.path, page_html(environment, view, page, boxes).encode()
+        yield page.path, page_html(environment, view, page, site_medium(page.path, boxes)).encode()
         if on_page is not None:
             on_page(done, len(pages))
     yield from _drawn(bundle, view)
-    yield from _static(templates)
+    for name, path in static_files(templates).items():
+        yield name, path.read_bytes()
 
 
-def page_html(environment: jinja2.Environment, view: SiteView, page: Page, boxes: Boxes) -> str:
-    """One page as HTML."""
+def site_medium(path: str, boxes: Boxes) -> Medium:
+    """How the page at `path` shows patches, and where its links lead: relative addresses, pictures as files."""
 
     def url(href: str) -> str:
-        return relative(page.path, href)
-
-    def circuit(drawing: Circuit) -> str:
-        diagram = _relative_diagram(drawing.diagram, url)
-        return paint(diagram, _order(drawing.diagram), id_prefix=drawing.id, picture=windows(use))
-
-    def plot(drawing: Plot) -> str:
-        return masking_plot(drawing.rows, title=drawing.title, id_prefix=drawing.id)
+        return relative(path, href)
 
     def tile(one: Tile) -> Markup:
         return window_html(url(one.file), one, boxes[one.left, one.top, one.side])
@@ -131,18 +108,7 @@ def page_html(environment: jinja2.Environment, view: SiteView, page: Page, boxes
         image = '<image id="{}" href="{}" width="1" height="1" preserveAspectRatio="none"/>'
         return Markup(image).format(name, url(file))  # noqa: S704 escaped by format
 
-    template = environment.get_template(TEMPLATES[type(page)])
-    return template.render(
-        site=view,
-        page=page,
-        url=url,
-        circuit=circuit,
-        plot=plot,
-        tile=tile,
-        whole=whole,
-        defined=defined,
-        box=boxes.__getitem__,
-    )
+    return Medium(url=url, tile=tile, whole=whole, defined=defined, boxes=boxes)
 
 
 def relative(path: str, href: str) -> str:
@@ -157,61 +123,6 @@ def relative(path: str, href: str) -> str:
 def window_html(src: str, tile: Tile, box: str) -> Markup:
     """A patch: its picture, so enlarged and placed by the class `box` of boxes.css that its frame shows the patch."""
     return Markup('<img src="{}" alt="{}" class="{}">').format(src, f"patch {tile.index}", box)
-
-
-def box_names(view: SiteView) -> dict[tuple[float, float, float], str]:
-    """A class name for every place that a patch has in its picture: (left, top, side) in shares of the side."""
-    found = {(p.left, p.top, p.side) for page in view.pictures for one in page.shown for p in one.places}
-    return {box: f"b{number}" for number, box in enumerate(sorted(found))}
-
-
-def box_rules(names: Mapping[tuple[float, float, float], str]) -> str:
-    """The style sheet that says where those places are."""
-    return "".join(f".{name}{{--l:{b[0]:.5g};--t:{b[1]:.5g};--s:{b[2]:.5g}}}\n" for b, name in names.items())
-
-
-def use(tile: Tile) -> str:
-    """A patch's picture within a drawing: the one that the page defines."""
-    return f'<use href="#{tile.picture}"/>'
-
-
-def own_templates() -> Path:
-    """The package's templates: inside the package where it was installed, beside it in a checkout."""
-    package = Path(__file__).parents[1]
-    inside = package / "templates"
-    return inside if inside.is_dir() else package.parent / "templates"
-
-
-def template_environment(templates: Path | None) -> jinja2.Environment:
-    """Jinja with escaping on and unknown names refused; `templates` is searched before the package's own."""
-    folders = [folder for folder in (templates, own_templates()) if folder is not None]
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([str(folder) for folder in folders]),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["formula"] = formula_html
-    return environment
-
-
-def formula_html(text: str) -> Markup:
-    """A formula of the method's page, escaped, with "φ_a" as φ and a subscript."""
-    return Markup(re.sub(r"_(\w)", r"<sub>\1</sub>", str(escape(text))))  # noqa: S704 escaped just here
-
-
-@lru_cache(maxsize=64)
-def _order(diagram: Diagram) -> dict[str, tuple[str, ...]]:
-    return rank_order(diagram)
-
-
-def _relative_diagram(diagram: Diagram, url: Callable[[str], str]) -> Diagram:
-    """The drawing with the addresses of its links as seen from a page."""
-    nodes = tuple(replace(n, href=url(n.href) if n.href else None) for n in diagram.nodes)
-    bands = tuple(replace(b, href=url(b.href) if b.href else None) for b in diagram.bands)
-    return replace(diagram, nodes=nodes, bands=bands)
 
 
 def _drawn(bundle: Bundle, view: SiteView) -> Iterator[tuple[str, bytes]]:
@@ -261,16 +172,6 @@ def regions(bundle: Bundle, number: int) -> Callable[[int], Image.Image]:
             return opened.convert("RGB")
 
     return picture
-
-
-def _static(templates: Path | None) -> Iterator[tuple[str, bytes]]:
-    """Style, script and fonts; a file of the user's stands in for the package's of the same name."""
-    found: dict[str, Path] = {}
-    for folder in (own_templates(), templates):
-        if folder is not None and (folder / "static").is_dir():
-            found |= {path.name: path for path in (folder / "static").iterdir() if path.is_file()}
-    for name, path in sorted(found.items()):
-        yield f"static/{name}", path.read_bytes()
 
 
 def _write(target: Path, files: Iterator[tuple[str, bytes]]) -> list[int]:

@@ -238,10 +238,19 @@ class Fidelity(Section):
 class Report(Section):
     """What is drawn."""
 
-    formats: Annotated[tuple[Literal["html", "pdf"], ...], Field(min_length=1)] = Field(
-        ("html", "pdf"), description="What to write beside the bundle."
+    formats: Annotated[tuple[Literal["html", "pdf", "single"], ...], Field(min_length=1)] = Field(
+        ("html", "pdf"),
+        description="What to write beside the bundle: `html` a site, `pdf` report.pdf, `single` the site as one file, "
+        "report.html.",
     )
     theme: Literal["auto", "light", "dark"] = Field("auto", description="Colours: the reader's system's, or fixed.")
+    templates: Text | None = Field(
+        None,
+        description="A directory of your own templates, style, logo and footer (relative to the spec), searched before "
+        "the ones that come with the program; see docs/templates.md.",
+        examples=["branding"],
+    )
+    attach_bundle: bool = Field(False, description="Whether the PDF holds the bundle, as an attached zip.")
 
 
 class Runtime(Section):

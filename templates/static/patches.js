@@ -22,8 +22,9 @@
     return { left, top, side };
   };
   const number = (link) => {
-    const shown = link.querySelector("img, use");
-    return Number(/(\d+)(\.\w+)?$/.exec(shown.getAttribute(shown.matches("img") ? "src" : "href"))[1]);
+    const image = link.querySelector("img");
+    return Number(image ? /(\d+)\.\w+$/.exec(image.getAttribute("src"))[1]
+      : link.querySelector("use").getAttribute("href").split(".").pop());
   };
   const whole = (link) => {
     const copy = link.firstElementChild.cloneNode(true);

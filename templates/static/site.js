@@ -27,11 +27,21 @@
   });
   document.querySelector(".bar .wrap").append(button);
 
+  // In the single file one page is shown at a time: the one that is linked to, or that holds the place linked to.
+  const pages = [...document.querySelectorAll("article.page")];
+  const turn = (place) => {
+    const page = (place && place.closest("article.page")) || pages[0];
+    root.classList.add("paged");
+    pages.forEach((other) => other.classList.toggle("here", other === page));
+    if (page === place) scrollTo(0, 0);
+  };
+
   const unfold = () => {
     const id = decodeURIComponent(location.hash.slice(1));
     const place = id && document.getElementById(id);
+    if (pages.length && (!id || place)) turn(place);
     for (let box = place && place.closest("details"); box; box = box.parentElement.closest("details")) box.open = true;
-    if (place) place.scrollIntoView();
+    if (place && !pages.includes(place)) place.scrollIntoView();
   };
   addEventListener("hashchange", unfold);
   unfold();

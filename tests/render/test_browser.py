@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from neurflow_report.render.single import render_single
 from neurflow_report.render.site import render_site
 from tests.sample_bundle import frozen_bundle
 
@@ -22,7 +23,7 @@ FLAGS = [
 PAGES = (
     "index.html", "class/bee-co/index.html", "class/bee-co/pictures.html",
     "class/angstrom-3/layer2.0/index.html", "fidelity/index.html",
-    "method/index.html", "provenance/index.html",
+    "search/index.html", "method/index.html", "provenance/index.html",
 )  # fmt: skip
 
 
@@ -240,5 +241,79 @@ def test_without_a_script_a_patch_leads_to_its_place(browser: Browser, site: Pat
     where = str(patch.get_attribute("href"))
     patch.click()
     page.wait_for_url(f"**/{where.removeprefix('../')}")
+    assert page.locator("b:target i").is_visible()
+    page.context.close()
+
+
+def test_a_neuron_is_found_by_its_id(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "class/bee-co/index.html").as_uri())
+    field = page.get_by_role("searchbox", name="Find")
+    field.fill("n5 layer3")
+    field.press("Enter")
+    page.wait_for_url("**/search/index.html?q=n5+layer3")
+    first = page.locator(".results li").first
+    assert first.inner_text().startswith("n5 neuron · layer3")
+    page.get_by_role("searchbox", name="Find").fill("angstrom")
+    assert page.locator(".results li").first.inner_text().startswith("Ångström 3 class")
+    page.get_by_role("searchbox", name="Find").fill("no such thing")
+    assert page.locator(".results h2").inner_text() == "Nothing found"
+    page.get_by_role("searchbox", name="Find").fill("n5 layer3")
+    page.locator(".results a").first.click()
+    page.wait_for_url("**/layer3/index.html#n5")
+    page.context.close()
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("single")
+    render_single(frozen_bundle(folder), folder / "report.html")
+    return folder / "report.html"
+
+
+def test_the_single_file_is_the_whole_report(browser: Browser, single: Path) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    asked: list[str] = []
+    complaints: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(single.as_uri())
+    assert page.locator("h1:visible").inner_text() == "A sample of flowers"
+    page.get_by_role("link", name="bee & <co>", exact=True).first.click()
+    assert page.locator("h1:visible").inner_text() == "bee & <co>"
+    page.locator(".here svg.circuit a").filter(has_text="G2").first.click()
+    page.wait_for_url("**#bee-co-layer3--G2")
+    assert page.locator("article:target h3").inner_text().startswith("G2")
+    page.locator(".here #bee-co-layer3--G2 .mosaic a").first.click()
+    assert "predicted bee & <co>" in page.locator("dialog[open] .words").inner_text()
+    page.keyboard.press("Escape")
+    field = page.get_by_role("searchbox", name="Find")
+    field.fill("n5 layer3")
+    field.press("Enter")
+    assert page.locator(".results li:visible").first.inner_text().startswith("n5 neuron · layer3")
+    page.go_back()
+    assert page.locator("h1:visible").inner_text() == "layer3"
+    context.close()
+    assert complaints == []
+    assert [url for url in asked if not url.startswith((single.as_uri(), "data:"))] == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_single_file_is_accessible_and_fits_a_narrow_screen(browser: Browser, single: Path, theme: str) -> None:
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed: npm install --prefix build/node axe-core")
+    page = opened(browser, f"{single.as_uri()}#bee-co-layer3", width=360, theme=theme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, {rules: {'target-size': {enabled: true}}})")["violations"]
+    page.context.close()
+    assert [(v["id"], [n["target"] for n in v["nodes"]][:4]) for v in found] == []
+
+
+def test_the_single_file_is_whole_without_a_script(browser: Browser, single: Path) -> None:
+    page = opened(browser, single.as_uri(), script=False)
+    assert page.locator("article.page:visible").count() == page.locator("article.page").count() > 10
+    page.locator("#bee-co-layer3--G1 .mosaic a").first.click()
     assert page.locator("b:target i").is_visible()
     page.context.close()

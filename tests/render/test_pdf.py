@@ -7,6 +7,7 @@ import logging
 import re
 import shutil
 import subprocess
+import zipfile
 from collections import Counter
 from io import BytesIO
 from itertools import pairwise
@@ -22,10 +23,11 @@ from neurflow_report.render import pdf
 from neurflow_report.render.diagram import Band, Diagram, Link, Node, Tile, rank_order
 from neurflow_report.render.figures import SHEETS, SMALLEST, fit, plain_colours, print_drawings, split
 from neurflow_report.render.paint import linked, windows
-from neurflow_report.render.pdf import print_files, print_html, render_pdf, typeset
+from neurflow_report.render.pdf import bundle_zip, print_files, print_html, render_pdf, typeset
+from neurflow_report.render.place import write_file
 from neurflow_report.render.view import SiteView, site_view
 from neurflow_report.render.view.pages import Table
-from neurflow_report.results.bundle import Bundle
+from neurflow_report.results.bundle import Bundle, read_bundle
 from tests.sample_bundle import frozen_bundle
 
 
@@ -235,10 +237,23 @@ def test_missing_libraries_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def test_the_bundle_is_attached_where_asked(bundle: Bundle, reader: pypdf.PdfReader, tmp_path: Path) -> None:
+    assert reader.attachments == {}
+    data = bundle_zip(bundle)
+    assert data == bundle_zip(bundle)
+    made = typeset('<html lang="en"><title>t</title><p>x', {}, data)[0]
+    assert made == typeset('<html lang="en"><title>t</title><p>x', {}, data)[0]
+    attached = pypdf.PdfReader(BytesIO(made)).attachments
+    assert list(attached) == ["bundle.zip"]
+    with zipfile.ZipFile(BytesIO(attached["bundle.zip"][0])) as archive:
+        archive.extractall(tmp_path)
+    assert read_bundle(tmp_path / "bundle").classes == bundle.classes
+
+
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError) as caught:
-        pdf._write(tmp_path / "file" / "report.pdf", b"x")
+        write_file(tmp_path / "file" / "report.pdf", b"x")
     assert caught.value.slug == "output-unwritable"
     assert caught.value.message.startswith("report.pdf cannot be written: ")
 

@@ -18,12 +18,14 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from neurflow_report.errors import InputError
-from neurflow_report.render.site import formula_html, relative, render_site
+from neurflow_report.render.html import check_templates, formula_html, template_problems
+from neurflow_report.render.single import single_html
+from neurflow_report.render.site import relative, render_site
 from neurflow_report.results.bundle import Bundle
 from tests.sample_bundle import frozen_bundle
 
 KINDS = ("index.html", "class/bee-co/index.html", "class/angstrom-3/layer3/index.html", "fidelity/index.html",
-         "method/index.html", "provenance/index.html", "class/bee-co/pictures.html")  # fmt: skip
+         "method/index.html", "provenance/index.html", "class/bee-co/pictures.html", "search/index.html")  # fmt: skip
 
 
 class Reader(HTMLParser):
@@ -86,7 +88,15 @@ def test_all_pages_are_there(pages: dict[str, Reader]) -> None:
     ]
     pictures = ["class/bee-co/pictures.html", "class/angstrom-3/pictures.html"]
     assert sorted(pages) == sorted(
-        [*pictures, "index.html", "fidelity/index.html", "method/index.html", "provenance/index.html", *layers]
+        [
+            *pictures,
+            "index.html",
+            "search/index.html",
+            "fidelity/index.html",
+            "method/index.html",
+            "provenance/index.html",
+            *layers,
+        ]
     )
 
 
@@ -170,8 +180,8 @@ def test_summary_and_progress(bundle: Bundle, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     summary = render_site(bundle, tmp_path / "site", on_page=lambda done, all_: seen.append((done, all_)))
     files = tree(tmp_path / "site")
-    assert (summary.pages, summary.files, summary.bytes) == (16, len(files), sum(map(len, files.values())))
-    assert seen == [(n, 16) for n in range(1, 17)]
+    assert (summary.pages, summary.files, summary.bytes) == (17, len(files), sum(map(len, files.values())))
+    assert seen == [(n, 17) for n in range(1, 18)]
 
 
 def test_an_old_site_is_replaced_whole(bundle: Bundle, site: Path, tmp_path: Path) -> None:
@@ -209,6 +219,61 @@ def test_a_users_templates_come_first(bundle: Bundle, tmp_path: Path) -> None:
     assert (tmp_path / "site/method/index.html").read_text() == "<p>A sample of flowers</p>\n"
     assert (tmp_path / "site/static/site.css").read_text() == "p{}"
     assert "<h1>Fidelity</h1>" in (tmp_path / "site/fidelity/index.html").read_text()
+
+
+def test_a_logo_a_footer_and_own_rules_need_no_template_of_a_page(bundle: Bundle, tmp_path: Path) -> None:
+    for folder in ("brand", "static"):
+        (tmp_path / "own" / folder).mkdir(parents=True)
+    (tmp_path / "own/static/logo.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>')
+    (tmp_path / "own/static/brand.css").write_text(":root { --accent: #7a1f5c; }")
+    (tmp_path / "own/brand/footer.html").write_text("<p>{{ site.title }} for the board</p>")
+    render_site(bundle, tmp_path / "site", templates=tmp_path / "own")
+    page = (tmp_path / "site/class/bee-co/layer3/index.html").read_text()
+    assert '<img src="../../../static/logo.svg" alt="" class="logo">' in page
+    assert "<p>A sample of flowers for the board</p>" in page
+    assert page.index("static/site.css") < page.index("static/brand.css")
+    assert (tmp_path / "site/static/brand.css").read_text() == ":root { --accent: #7a1f5c; }"
+    one = single_html(bundle, tmp_path / "own")
+    assert "data:image/svg+xml;base64," in one
+    assert "--accent: #7a1f5c" in one
+    assert one.count("<p>A sample of flowers for the board</p>") == 1
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        (
+            "<p>\n{{ page.steps_ }}",
+            "own/site/method.html:2:1: the template cannot be used: "
+            "'neurflow_report.render.view.pages.MethodPage object' has no attribute 'steps_' [template-broken]",
+        ),
+        (
+            "<p>\n\n{% for %}",
+            "own/site/method.html:3:1: the template cannot be used: "
+            "Expected an expression, got 'end of statement block' [template-broken]",
+        ),
+    ],
+)
+def test_a_mistake_in_a_users_template_is_told_with_its_line(
+    bundle: Bundle, tmp_path: Path, template: str, message: str
+) -> None:
+    (tmp_path / "own" / "site").mkdir(parents=True)
+    (tmp_path / "own/site/method.html").write_text(template)
+    with pytest.raises(InputError) as caught, template_problems(tmp_path / "own"):
+        render_site(bundle, tmp_path / "site", templates=tmp_path / "own")
+    assert str(caught.value) == f"{message}\n  hint: docs/templates.md says what a template is given"
+    assert not (tmp_path / "site").exists()
+
+
+def test_a_directory_of_templates_that_is_not_there_is_told(tmp_path: Path) -> None:
+    check_templates(None)
+    check_templates(tmp_path)
+    with pytest.raises(InputError) as caught:
+        check_templates(tmp_path / "branding")
+    assert str(caught.value) == (
+        "report.templates: there is no directory of templates 'branding' [template-broken]\n"
+        "  hint: report.templates is relative to the spec's folder; docs/templates.md says what it holds"
+    )
 
 
 @pytest.mark.parametrize("theme", ["auto", "light", "dark"])

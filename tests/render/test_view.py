@@ -321,7 +321,7 @@ def test_the_clock_is_on_the_provenance_page_alone(view: SiteView) -> None:
 @pytest.mark.parametrize(
     "path", ["index.html", "class/bee-co/index.html", "class/angstrom-3/layer2.0/index.html",
              "class/bee-co/pictures.html",
-             "fidelity/index.html", "method/index.html", "provenance/index.html"],
+             "fidelity/index.html", "method/index.html", "provenance/index.html", "search/index.html"],
 )  # fmt: skip
 def test_page_data(view: SiteView, path: str, snapshot: SnapshotAssertion) -> None:
     page = next(p for p in view.pages() if p.path == path)

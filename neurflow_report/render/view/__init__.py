@@ -13,6 +13,7 @@ from neurflow_report.render.view.overview import overview_page
 from neurflow_report.render.view.pages import SiteView
 from neurflow_report.render.view.pictures import pictures_page
 from neurflow_report.render.view.provenance import provenance_page
+from neurflow_report.render.view.search import search_page
 from neurflow_report.render.view.tables import data_files
 from neurflow_report.results.bundle import Bundle
 
@@ -33,5 +34,6 @@ def site_view(bundle: Bundle, *, beside: Mapping[str, str] | None = None) -> Sit
         fidelity=fidelity_page(indices),
         method=method_page(bundle.run),
         provenance=provenance_page(bundle.run, bundle.manifest),
+        search=search_page(indices),
         tables=tuple(data_files(indices)),
     )

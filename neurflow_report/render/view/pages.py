@@ -39,6 +39,8 @@ __all__ = [
     "Fact",
     "FidelityPage",
     "Figure",
+    "FoundClass",
+    "FoundLayer",
     "GroupView",
     "LayerPage",
     "LayerSection",
@@ -52,6 +54,7 @@ __all__ = [
     "Plot",
     "Prose",
     "ProvenancePage",
+    "SearchPage",
     "SemanticView",
     "SiteView",
     "Span",
@@ -297,6 +300,35 @@ class ProvenancePage(Page):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FoundLayer:
+    """What of one layer can be found: its groups with what they show, and its neurons."""
+
+    name: str
+    href: str
+    groups: tuple[tuple[Span, str], ...]
+    neurons: tuple[Span, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundClass:
+    """What of one class can be found; `pictures` with what is said of them."""
+
+    name: str
+    href: str
+    anchor: str
+    layers: tuple[FoundLayer, ...]
+    pictures: tuple[tuple[Span, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchPage(Page):
+    """Everything that has a name, as a list; a script finds in it."""
+
+    lead: str
+    classes: tuple[FoundClass, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class SiteView:
     """The whole site."""
 
@@ -310,6 +342,7 @@ class SiteView:
     fidelity: FidelityPage
     method: MethodPage
     provenance: ProvenancePage
+    search: SearchPage
     tables: tuple[Data, ...]
 
     def pages(self) -> Iterator[Page]:
@@ -318,7 +351,7 @@ class SiteView:
         yield from self.classes
         yield from self.layers
         yield from self.pictures
-        yield from (self.fidelity, self.method, self.provenance)
+        yield from (self.fidelity, self.method, self.provenance, self.search)
 
     def circuits(self) -> Iterator[Circuit]:
         """Every drawing."""

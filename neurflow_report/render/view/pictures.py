@@ -35,7 +35,7 @@ def pictures_page(index: Index) -> PicturesPage:
 
 def captions(index: Index) -> Captions:
     """What the class's other pages say of a picture when a patch of it is looked at."""
-    texts = tuple(f"{p.name}: {_caption(p)}" for p in index.result.pictures)
+    texts = tuple(f"{p.name}: {described(p)}" for p in index.result.pictures)
     slug, size = index.result.slug, index.run.model.preprocess.size
     files = tuple(
         places.picture_file(slug, number) if p.file is not None else ""
@@ -44,7 +44,8 @@ def captions(index: Index) -> Captions:
     return Captions(slug=slug, size=size, texts=texts, files=files, script=places.captions(slug))
 
 
-def _caption(picture: Picture) -> str:
+def described(picture: Picture) -> str:
+    """A picture's label and what the model takes it for."""
     label = f"labelled {picture.label}" if picture.label is not None else "label unknown"
     return f"{label}, predicted {picture.predicted}"
 
@@ -56,7 +57,7 @@ def _picture(index: Index, number: int, picture: Picture) -> PictureView:
         anchor=f"i{number}",
         file=places.picture_file(index.result.slug, number) if picture.file is not None else "",
         name=picture.name,
-        caption=f"{_caption(picture)}; {what}",
+        caption=f"{described(picture)}; {what}",
         places=tuple(_place(index, p) for p in own),
     )
 

@@ -10,6 +10,7 @@ import re
 OVERVIEW = "index.html"
 FIDELITY = "fidelity/index.html"
 METHOD = "method/index.html"
+SEARCH = "search/index.html"
 MEDIA = "media"
 """The folder of a class's pictures, beside those of its layers."""
 PROVENANCE = "provenance/index.html"
