@@ -80,13 +80,13 @@ def find_neurons(
     found: list[tuple[Neuron, ...]] = []
     for number in range(len(layers) - 1, -1, -1):
         with stage(layers[number], len(core)) as counter:
-            neurons = _layer_neurons(search, layers, hops, means, number, core, activations, counter)
+            neurons = layer_neurons(search, layers, hops, means, number, core, activations, counter)
         found.append(tuple(neurons))
         core = np.array(sorted({s.channel for n in neurons for s in n.core}), dtype=np.int64)
     return tuple(reversed(found))
 
 
-def _layer_neurons(
+def layer_neurons(
     search: Search,
     layers: Sequence[str],
     hops: Sequence[Hop],
@@ -96,7 +96,7 @@ def _layer_neurons(
     activations: Activations,
     counter: Counter,
 ) -> list[Neuron]:
-    """The records of all targets `core` of one layer."""
+    """The records of all targets `core` of one layer, by its number: a step of `find_neurons`, with its arguments."""
     below, neurons = max(number - 1, 0), []
     for part in _portions(core, max(1, hops[below].rows // search.k)):
         wanted = concepts(means[number], part, search.k)

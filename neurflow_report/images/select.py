@@ -29,6 +29,10 @@ Predict = Callable[[Tensor], NDArray[np.int64]]
 """(N, C, S, S) float32 → the class with the largest logit, (N,)."""
 
 
+BATCH = 64
+"""Pictures that are looked at together."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
     """A picture of a class. `predicted` is a logit, `label` a class of the source; `size` (width, height) in pixels;
@@ -101,7 +105,7 @@ def choose(
     select: Literal["predicted", "labelled", "correct"] = "predicted",
     limit: int = 50,
     pool: Literal["all", "class"] = "all",
-    batch: int = 64,
+    batch: int = BATCH,
     on_batch: Callable[[int], None] = _unheard,
 ) -> Choice:
     """The first `limit` pictures that count for each target; looking stops as soon as a class has enough.
@@ -115,17 +119,25 @@ def choose(
     looker = _Looker(source=source, predict=predict, preprocess=preprocess, batch=batch, on_batch=on_batch)
     chosen = []
     for i, target in enumerate(targets):
-        own = [n for n, item in enumerate(source.items) if target.label is not None and item.label == target.label]
-        others = select == "predicted" and pool == "all"
-        if not own and (target.label is not None or not others):
-            raise _empty(source, target, i)
-        candidates = [*own, *sorted(set(range(len(source.items))) - set(own))] if others else own
+        candidates = candidates_of(source, target, i, select=select, pool=pool)
         found = _first(looker, candidates, target, select, limit)
         if not found:
             raise _none(target, select, [looker.seen[n] for n in candidates if n in looker.seen], i)
         chosen.append(tuple(_chosen(source.items[n], p, preprocess) for n, p in found))
     skipped = tuple(s for _, s in sorted(looker.seen.items()) if isinstance(s, Skipped))
     return Choice(classes=tuple(chosen), pool=len(looker.seen), skipped=skipped)
+
+
+def candidates_of(source: Source, target: ClassTarget, i: int, *, select: str, pool: str) -> list[int]:
+    """The numbers of the pictures that may count for target number `i`, in the order in which they are looked at.
+
+    Errors: class-empty, as `choose` tells it.
+    """
+    own = [n for n, item in enumerate(source.items) if target.label is not None and item.label == target.label]
+    others = select == "predicted" and pool == "all"
+    if not own and (target.label is not None or not others):
+        raise _empty(source, target, i)
+    return [*own, *sorted(set(range(len(source.items))) - set(own))] if others else own
 
 
 def _first(

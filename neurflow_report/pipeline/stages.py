@@ -114,7 +114,7 @@ def _analyze(loaded: LoadedSpec, progress: _Timed) -> Path:
 def _examine_all(loaded: LoadedSpec, spec: Spec, base: Path, output: Path, progress: _Timed) -> None:
     device = choose_device(spec.runtime.device)
     with progress.stage("load the network", None):
-        network, segments = _network(loaded, base, device)
+        network, segments = load_and_cut(loaded, base, device)
     with progress.stage("choose pictures", None) as step:
         source, targets, choice = _pictures(spec, base, network, segments, step.advance)
         for skipped in choice.skipped:
@@ -171,7 +171,8 @@ def check_writable(output: Path) -> None:
         ) from error
 
 
-def _network(loaded: LoadedSpec, base: Path, device: torch.device) -> tuple[Network, Segments]:
+def load_and_cut(loaded: LoadedSpec, base: Path, device: torch.device) -> tuple[Network, Segments]:
+    """The spec's network on the device, and its segments. Raises what `load_network` and `cut` raise."""
     spec = loaded.spec
     dtype = torch.float64 if spec.runtime.precision == "float64" else torch.float32
     network = load_network(
@@ -196,9 +197,8 @@ def example_input(network: Network, device: torch.device, dtype: torch.dtype) ->
     return noise.to(device, dtype)
 
 
-def _pictures(
-    spec: Spec, base: Path, network: Network, segments: Segments, done: Callable[[int], None]
-) -> tuple[Source, tuple[ClassTarget, ...], Choice]:
+def open_pictures(spec: Spec, base: Path, network: Network, outputs: int) -> tuple[Source, tuple[ClassTarget, ...]]:
+    """The spec's pictures, and its classes as logits. Raises what `open_source` and `class_indices` raise."""
     # a ~ of a user that does not exist stays, and is no folder; Path.expanduser would raise RuntimeError
     root = None if spec.data.root is None else base / os.path.expanduser(spec.data.root)  # noqa: PTH111
     source = open_source(source=spec.data.source, name=spec.data.name, root=root, split=spec.data.split)
@@ -206,9 +206,15 @@ def _pictures(
         spec.classes,
         model_names=network.class_names,
         folder_names=source.class_names,
-        outputs=segments.layers[-1].channels,
+        outputs=outputs,
     )
+    return source, targets
 
+
+def _pictures(
+    spec: Spec, base: Path, network: Network, segments: Segments, done: Callable[[int], None]
+) -> tuple[Source, tuple[ClassTarget, ...], Choice]:
+    source, targets = open_pictures(spec, base, network, segments.layers[-1].channels)
     example = example_input(network, segments.device, segments.dtype)
     rows = batch_rows(segments, memory_budget(spec.runtime.memory, segments.device), example)
 
