@@ -36,7 +36,7 @@ lint: $(STAMPS)/test
 	$(BIN)/lint-imports
 
 bench: $(STAMPS)/test
-	for name in attribution pipeline scaling; do $(BIN)/python bench/$$name.py; done
+	for name in attribution pipeline scaling plan; do $(BIN)/python bench/$$name.py; done
 
 setup: $(STAMPS)/test $(STAMPS)/axe
 

@@ -137,6 +137,17 @@ def _validate(options: argparse.Namespace) -> Result:
     return {"specs": [str(file) for file in options.specs]}
 
 
+def _plan(options: argparse.Namespace) -> Result:
+    from neurflow_report.spec.load import load_spec
+
+    loaded = load_spec(options.spec, options.overrides)
+    from neurflow_report import report
+    from neurflow_report.pipeline.plan_text import lines
+
+    plan = report.plan(loaded, timed=not options.no_time, progress=_progress(options))
+    return {"plan": asdict(plan)} if options.json else {"lines": lines(plan)}
+
+
 def _analyze(options: argparse.Namespace) -> Result:
     from neurflow_report.spec.load import load_spec
 
@@ -198,6 +209,11 @@ def _validate_words(result: Result) -> list[str]:
     return [f"{file}: ok" for file in specs] if isinstance(specs, list) else []
 
 
+def _plan_words(result: Result) -> list[str]:
+    lines = result["lines"]
+    return [str(line) for line in lines] if isinstance(lines, list) else []
+
+
 def _file_words(result: Result) -> list[str]:
     files = {"bundle": "manifest.json", "site": "index.html", "pdf": "", "single": ""}
     return [f"{key}: {Path(str(result[key])) / file}" for key, file in files.items() if result.get(key) is not None]
@@ -226,11 +242,13 @@ def _parser() -> argparse.ArgumentParser:
         commands, "validate", _validate, _validate_words, "check specs, and tell every error in them at once"
     )
     validate.add_argument("specs", metavar="SPEC", nargs="+", type=Path, help="a spec file")
+    plan = _add(commands, "plan", _plan, _plan_words, "tell what a run would do and cost, without doing it")
+    plan.add_argument("--no-time", action="store_true", help="count, but do not measure the time for some seconds")
     analyze = _add(commands, "analyze", _analyze, _file_words, "examine the network: a spec becomes a bundle")
     build = _add(commands, "build", _build, _file_words, "analyze, then render: a spec becomes a report")
-    for command in (analyze, build):
+    for command in (plan, analyze, build):
         command.add_argument("spec", metavar="SPEC", type=Path, help="a spec file")
-    for command in (validate, analyze, build):
+    for command in (validate, plan, analyze, build):
         _add_overrides(command)
     _add_render(_add(commands, "render", _render, _file_words, "draw a bundle: no network and no torch needed"))
     return parser
@@ -307,7 +325,7 @@ class _Version(argparse.Action):
 
 def _checked(words: Sequence[str]) -> Sequence[str]:
     """The words, unless the first is nearly a command."""
-    known = ("schema", "validate", "analyze", "render", "build")
+    known = ("schema", "validate", "plan", "analyze", "render", "build")
     if words and not words[0].startswith("-") and words[0] not in known:
         hint = did_you_mean(words[0], known) or f"the commands are {', '.join(known)}"
         raise InputError("command-line", f"there is no command {words[0]!r}", hint=hint)

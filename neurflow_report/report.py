@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from neurflow_report.errors import InputError
 from neurflow_report.pipeline.progress import Progress, Silent
@@ -15,6 +16,9 @@ from neurflow_report.render.single import LARGE, render_single
 from neurflow_report.render.site import render_site
 from neurflow_report.results.bundle import Bundle, read_bundle
 from neurflow_report.spec.load import LoadedSpec, located
+
+if TYPE_CHECKING:
+    from neurflow_report.pipeline.plan import Plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +51,16 @@ def analyze(loaded: LoadedSpec, *, progress: Progress | None = None) -> Path:
     from neurflow_report.pipeline.stages import analyze as run
 
     return run(loaded, progress=progress or Silent())
+
+
+def plan(loaded: LoadedSpec, *, timed: bool = True, progress: Progress | None = None) -> Plan:
+    """What `analyze` would do with the spec, and what it would cost; nothing is written.
+
+    Args: timed: whether to measure for some seconds. Raises: InputError as `analyze` does.
+    """
+    from neurflow_report.pipeline.plan import plan as make
+
+    return make(loaded, timed=timed, progress=progress or Silent())
 
 
 def render(

@@ -91,16 +91,17 @@ class _Timed:
 
     progress: Progress
     seconds: dict[str, float] = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
 
     @contextmanager
     def stage(self, name: str, total: int | None) -> Iterator[Step]:
         kind = name.rpartition(": ")[2]
-        begun = time.monotonic()
+        begun = self.clock()
         try:
             with self.progress.stage(name, total) as step:
                 yield step
         finally:
-            self.seconds[kind] = self.seconds.get(kind, 0.0) + time.monotonic() - begun
+            self.seconds[kind] = self.seconds.get(kind, 0.0) + self.clock() - begun
 
 
 def _analyze(loaded: LoadedSpec, progress: _Timed) -> Path:

@@ -1,0 +1,354 @@
+"""What a run would do and cost, told without doing it: nothing is written.
+
+1. The network is loaded and cut, the pictures are listed, the classes found: all mistakes that `build` would tell
+   before it looks at a picture, `plan` tells in the same words.
+2. A few seconds of the work are done (calibrate.py), unless no times are wanted.
+3. Multiply-adds and seconds are so much a row, a target or a picture, times how many there will be.
+
+How many pictures count and how many targets a layer has is known only by running; the most there can be is exact, and
+what is likely is an estimate. Seconds are those of `analyze`; drawing comes on top.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from neurflow_report.errors import ReportError
+from neurflow_report.images.classes import ClassTarget
+from neurflow_report.images.patches import PatchGrid
+from neurflow_report.images.pictures import PictureError
+from neurflow_report.images.preprocess import region_of, to_input
+from neurflow_report.images.select import BATCH, Chosen, candidates_of
+from neurflow_report.images.sources import Item, Source
+from neurflow_report.network.forward import activations, memory_budget, row_bytes
+from neurflow_report.network.load import Network, choose_device
+from neurflow_report.pipeline.calibrate import Calibration, calibrate, clock, clustering_seconds
+from neurflow_report.pipeline.examine import Bench, check_patches
+from neurflow_report.pipeline.pictures import region_bytes
+from neurflow_report.pipeline.progress import Progress
+from neurflow_report.pipeline.provenance import describe
+from neurflow_report.pipeline.stages import exact_arithmetic, example_input, load_and_cut, open_pictures
+from neurflow_report.spec.load import LoadedSpec, located
+from neurflow_report.spec.schema import Spec
+
+LOOKED_AT = 4
+"""Pictures that are measured on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedClass:
+    """A class: how many pictures it has at most, and so many patches."""
+
+    name: str
+    index: int
+    pictures: int
+    patches: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedLayer:
+    """A layer: the targets a class has there at most, and likely (None: not known); `rows`: rows with gradients a batch
+    on the way up from it, None for the last."""
+
+    name: str
+    channels: int
+    shape: tuple[int, ...]
+    targets_most: int
+    targets_likely: int | None
+    rows: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedStage:
+    """A stage of the run, all classes together: `amount` of `unit`, multiply-adds, and seconds (None: not timed)."""
+
+    name: str
+    amount: int
+    unit: str
+    multiply_adds: int
+    seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What `analyze` would do. `targets`: whether stages count the likely number of targets or the most; `memory` and
+    `peak` in bytes, of activations and of the whole process; `peak` on a GPU: of its own memory."""
+
+    title: str
+    device: str
+    precision: str
+    k: int
+    tau: int
+    classes: tuple[PlannedClass, ...]
+    layers: tuple[PlannedLayer, ...]
+    patches_per_picture: int
+    forward_rows: int
+    memory: int
+    peak: int
+    targets: str
+    stages: tuple[PlannedStage, ...]
+    multiply_adds: int
+    seconds: float | None
+    not_predicted: tuple[str, ...]
+
+
+def plan(loaded: LoadedSpec, *, timed: bool, progress: Progress) -> Plan:
+    """What `analyze` would do with this spec. Args: timed: whether to measure for some seconds.
+
+    Raises: the InputErrors that `analyze` raises before it looks at a picture.
+    """
+    try:
+        with exact_arithmetic():
+            return _plan(loaded.spec, loaded.file.resolve().parent, timed, progress)
+    except ReportError as error:
+        raise located(error, loaded) from error
+
+
+def _plan(spec: Spec, base: Path, timed: bool, progress: Progress) -> Plan:
+    device, begun = choose_device(spec.runtime.device), clock()
+    with progress.stage("load the network", None):
+        network, segments = load_and_cut(spec, base, device)
+    loading = clock() - begun
+    source, targets = open_pictures(spec, base, network, segments.layers[-1].channels)
+    candidates = [
+        candidates_of(source, target, i, select=spec.data.select, pool=spec.data.pool)
+        for i, target in enumerate(targets)
+    ]
+    grid = PatchGrid(size=network.preprocess.size, scales=spec.concept.scales, stride=spec.concept.stride)
+    classes = tuple(_class(spec, grid, t, len(c)) for t, c in zip(targets, candidates, strict=True))
+    example = example_input(network, device, segments.dtype)
+    bench = Bench.set_up(segments, grid, memory_budget(spec.runtime.memory, device), example)
+    with progress.stage("measure" if timed else "count", None):
+        seen = _Pictures.look(source, candidates[0], network, timed)
+        pixels = example if seen is None else torch.stack(seen.inputs).to(device, segments.dtype)
+        most = max(c.patches for c in classes)
+        costs = calibrate(bench, spec, pixels, logit=targets[0].index, patches=most, timed=timed)
+    layers = _layers(bench, spec, costs, known=seen is not None)
+    looked_at = _looked_at(spec, source, candidates, classes)
+    stages = _Stages(bench=bench, spec=spec, costs=costs, layers=layers, classes=classes, seen=seen)
+    listed = stages.all(looked_at, loading if timed else None)
+    return Plan(
+        title=spec.title,
+        device=describe(device),
+        precision=spec.runtime.precision,
+        k=spec.concept.k,
+        tau=spec.core.tau,
+        classes=classes,
+        layers=layers,
+        patches_per_picture=grid.per_image,
+        forward_rows=bench.forward_rows,
+        memory=memory_budget(spec.runtime.memory, device),
+        peak=_peak(bench, classes, example),
+        targets="most" if seen is None else "likely",
+        stages=listed,
+        multiply_adds=sum(stage.multiply_adds for stage in listed),
+        seconds=sum(stage.seconds or 0.0 for stage in listed) if timed else None,
+        not_predicted=tuple(name for name in spec.fidelity.experiments if name != "masking"),
+    )
+
+
+def _class(spec: Spec, grid: PatchGrid, target: ClassTarget, candidates: int) -> PlannedClass:
+    pictures = min(spec.data.limit, candidates)
+    check_patches(target.name, pictures, pictures * grid.per_image, spec.concept.k)
+    return PlannedClass(name=target.name, index=target.index, pictures=pictures, patches=pictures * grid.per_image)
+
+
+def _layers(bench: Bench, spec: Spec, costs: Calibration, *, known: bool) -> tuple[PlannedLayer, ...]:
+    """Input → output; the most targets grow by τ a layer downward, up to the layer's channels.
+
+    Args: known: whether it was measured on pictures; noise does not say how many targets are likely.
+    """
+    found, most = list[PlannedLayer](), 1
+    infos = bench.segments.layers
+    for number in range(len(infos) - 1, -1, -1):
+        info = infos[number]
+        most = 1 if number == len(infos) - 1 else min(info.channels, most * spec.core.tau)
+        likely = costs.layers[number].targets if known else None
+        rows = bench.hop_rows[number] if number < len(bench.hop_rows) else None
+        found.append(
+            PlannedLayer(
+                name=info.name,
+                channels=info.channels,
+                shape=info.shape,
+                targets_most=most,
+                targets_likely=None if likely is None else min(likely, most),
+                rows=rows,
+            )
+        )
+    return tuple(reversed(found))
+
+
+def _looked_at(spec: Spec, source: Source, candidates: Sequence[Sequence[int]], classes: Sequence[PlannedClass]) -> int:
+    """How many pictures are looked at, if a class's own all count; each once, a batch ahead at most."""
+    seen: set[int] = set()
+    for numbers, planned in zip(candidates, classes, strict=True):
+        own = sum(source.items[n].label == source.items[numbers[0]].label for n in numbers)
+        enough = -(-planned.pictures // BATCH) * BATCH if own >= spec.data.limit else len(numbers)
+        seen.update(numbers[:enough])
+    return len(seen)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pictures:
+    """Some pictures as inputs, and the seconds to open and prepare one, and to keep one in the bundle."""
+
+    inputs: list[Tensor]
+    opening: float
+    keeping: float
+
+    @classmethod
+    def look(cls, source: Source, numbers: Sequence[int], network: Network, timed: bool) -> _Pictures | None:
+        """The first pictures that can be read, in the order in which the run looks; none where nothing is timed."""
+        inputs, opening, keeping = list[Tensor](), 0.0, 0.0
+        for number in numbers[: 2 * LOOKED_AT] if timed else ():
+            try:
+                begun = clock()
+                item = source.items[number]
+                picture = item.open()
+                inputs.append(to_input(picture, network.preprocess)[0])
+                opened = clock()
+                region_bytes(_chosen(item, picture.size, network))
+                if item.parts is not None:
+                    item.parts()
+            except PictureError:
+                continue
+            opening, keeping = opening + opened - begun, keeping + clock() - opened
+            if len(inputs) == LOOKED_AT:
+                break
+        if not inputs:
+            return None
+        return cls(inputs=inputs, opening=opening / len(inputs), keeping=keeping / len(inputs))
+
+
+def _chosen(item: Item, size: tuple[int, int], network: Network) -> Chosen:
+    region = region_of(size, network.preprocess)
+    return Chosen(item=item, label=item.label, predicted=0, size=size, region=region, sha256="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stages:
+    """The stages of the run, from what one row, target or picture costs."""
+
+    bench: Bench
+    spec: Spec
+    costs: Calibration
+    layers: tuple[PlannedLayer, ...]
+    classes: tuple[PlannedClass, ...]
+    seen: _Pictures | None
+
+    def all(self, looked_at: int, loading: float | None) -> tuple[PlannedStage, ...]:
+        """In the order in which they run. Args: loading: the seconds that it took just now."""
+        hops = [self._neurons(number) for number in range(len(self.layers) - 1, -1, -1)]
+        load = PlannedStage(name="load the network", amount=1, unit="network", multiply_adds=0, seconds=loading)
+        masked = [self._masking()] if "masking" in self.spec.fidelity.experiments else []
+        return (load, self._choose(looked_at), self._patches(), *hops, self._groups(), *masked, self._keep())
+
+    def _rows(self, first: int, last: int) -> tuple[int, float | None]:
+        """Multiply-adds and seconds of a row through segments first … last − 1 (0: the stem)."""
+        seconds = None if self.costs.segments is None else sum(self.costs.segments[first:last])
+        return sum(self.costs.row_work[first:last]), seconds
+
+    def _choose(self, looked_at: int) -> PlannedStage:
+        work, seconds = self._rows(0, len(self.layers))
+        if seconds is not None:
+            kept = sum(c.pictures for c in self.classes)
+            opening = self.seen.opening if self.seen else 0.0
+            seconds = looked_at * (seconds + opening) + kept * opening
+        return PlannedStage(
+            name="choose pictures", amount=looked_at, unit="pictures", multiply_adds=looked_at * work, seconds=seconds
+        )
+
+    def _patches(self) -> PlannedStage:
+        work, seconds = self._rows(0, len(self.layers))
+        count = sum(c.patches for c in self.classes)
+        if seconds is not None and self.costs.crop is not None:
+            seconds = count * (seconds + self.costs.crop)
+        return PlannedStage(name="patches", amount=count, unit="patches", multiply_adds=count * work, seconds=seconds)
+
+    def _targets(self, number: int) -> int:
+        """Targets of a layer, all classes together."""
+        layer = self.layers[number]
+        each = layer.targets_most if layer.targets_likely is None else layer.targets_likely
+        return each * len(self.classes)
+
+    def _neurons(self, number: int) -> PlannedStage:
+        cost, count = self.costs.layers[number], self._targets(number)
+        rows = count * self.spec.concept.k * cost.fresh
+        work, seconds = self._rows(0, number)
+        if seconds is not None and cost.seconds is not None and self.costs.crop is not None:
+            seconds = count * cost.seconds + (rows * (seconds + self.costs.crop) if number else 0.0)
+        return PlannedStage(
+            name=f"neurons of {self.layers[number].name}",
+            amount=count,
+            unit="targets",
+            multiply_adds=round(count * cost.multiply_adds + rows * work),
+            seconds=seconds if cost.seconds is not None else None,
+        )
+
+    def _groups(self) -> PlannedStage:
+        vectors = [round(self._targets(i) * self.costs.layers[i].groups) for i in range(len(self.layers))]
+        seconds = 0.0 if self.costs.segments is not None else None
+        for number, count in enumerate(vectors[:-1]) if seconds is not None else ():
+            each, width = count // len(self.classes), self.layers[max(number - 1, 0)].channels
+            spent = clustering_seconds(self.bench, each, width, self.spec.groups.max_neuron)
+            seconds = (seconds or 0.0) + spent * len(self.classes)
+        return PlannedStage(
+            name="neuron groups", amount=sum(vectors), unit="semantic groups", multiply_adds=0, seconds=seconds
+        )
+
+    def _masking(self) -> PlannedStage:
+        """F1: each picture under all masks of each layer and τ, from that layer up; the way to the layer once a τ."""
+        taus, masks = len(self.spec.fidelity.taus or (self.spec.core.tau,)), 1 + 2 * (1 + self.spec.fidelity.draws)
+        pictures, top = sum(c.pictures for c in self.classes), len(self.layers)
+        work, seconds = 0, 0.0
+        for number in range(top - 1):
+            up, up_seconds = self._rows(number + 1, top)
+            down, down_seconds = self._rows(0, number + 1)
+            work += taus * pictures * (masks * up + down)
+            seconds += taus * pictures * (masks * (up_seconds or 0.0) + (down_seconds or 0.0))
+        return PlannedStage(
+            name="masking",
+            amount=taus * pictures * masks * (top - 1),
+            unit="masked pictures",
+            multiply_adds=work,
+            seconds=None if self.costs.segments is None else seconds,
+        )
+
+    def _keep(self) -> PlannedStage:
+        kept = sum(c.pictures for c in self.classes)
+        seconds = None
+        if self.costs.segments is not None:
+            seconds = kept * (self.seen.opening + self.seen.keeping) if self.seen else 0.0
+        return PlannedStage(name="keep pictures", amount=kept, unit="pictures", multiply_adds=0, seconds=seconds)
+
+
+@torch.no_grad()
+def _peak(bench: Bench, classes: Sequence[PlannedClass], example: Tensor) -> int:
+    """Bytes at the run's peak: what is taken now, a class's inputs and φ, and the widest batch."""
+    segments = bench.segments
+    forward = max(row_bytes(segments.stem, example), *(
+        row_bytes(stage, activations(segments, i, example)) for i, stage in enumerate(segments.stages)
+    ))  # fmt: skip
+    hops = [
+        rows * row_bytes(segments.stages[i], activations(segments, i, example), gradients=True)
+        for i, rows in enumerate(bench.hop_rows)
+    ]
+    inputs = max(c.pictures for c in classes) * example.numel() * example.element_size()
+    phi = max(c.patches for c in classes) * sum(info.channels for info in segments.layers) * example.element_size()
+    return _now(segments.device) + inputs + phi + max(bench.forward_rows * forward, *hops)
+
+
+def _now(device: torch.device) -> int:
+    """Bytes that the process (on a GPU: its tensors) takes, at most so far."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    import resource
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
