@@ -140,7 +140,7 @@ def _validate(options: argparse.Namespace) -> Result:
 def _plan(options: argparse.Namespace) -> Result:
     from neurflow_report.spec.load import load_spec
 
-    loaded = load_spec(options.spec, options.overrides)
+    loaded = load_spec(options.spec, options.overrides, allow_code=options.allow_code)
     from neurflow_report import report
     from neurflow_report.pipeline.plan_text import lines
 

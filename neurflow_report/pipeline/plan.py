@@ -105,15 +105,16 @@ def plan(loaded: LoadedSpec, *, timed: bool, progress: Progress) -> Plan:
     """
     try:
         with exact_arithmetic():
-            return _plan(loaded.spec, loaded.file.resolve().parent, timed, progress)
+            return _plan(loaded, loaded.file.resolve().parent, timed, progress)
     except ReportError as error:
         raise located(error, loaded) from error
 
 
-def _plan(spec: Spec, base: Path, timed: bool, progress: Progress) -> Plan:
-    device, begun = choose_device(spec.runtime.device), clock()
+def _plan(loaded: LoadedSpec, base: Path, timed: bool, progress: Progress) -> Plan:
+    spec, begun = loaded.spec, clock()
+    device = choose_device(spec.runtime.device)
     with progress.stage("load the network", None):
-        network, segments = load_and_cut(spec, base, device)
+        network, segments = load_and_cut(loaded, base, device)
     loading = clock() - begun
     source, targets = open_pictures(spec, base, network, segments.layers[-1].channels)
     candidates = [
