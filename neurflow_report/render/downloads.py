@@ -16,7 +16,7 @@ from neurflow_report.render.mosaic import encode, sheet
 from neurflow_report.render.plots import masking_plot
 from neurflow_report.render.view.parts import Captions, Circuit, Data, Plot
 
-CELL = 32
+CELL = 28
 """Pixels of a patch in a drawing that stands alone."""
 ACROSS, QUALITY = 8, 65
 """Nodes a row of the picture inside such a drawing, and that picture's JPEG quality."""

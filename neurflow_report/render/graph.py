@@ -42,7 +42,10 @@ class Band:
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A neuron group, a neuron or the logit. `value` in 0..1 is drawn as a bar; `tiles`: at most 9 patches to show."""
+    """A neuron group, a neuron or the logit. `value` in 0..1 is drawn as a bar; `tiles`: at most 9 patches to show.
+
+    `groups`: the neuron groups that a neuron is in, where a script may pick them out.
+    """
 
     id: str
     band: str
@@ -52,6 +55,7 @@ class Node:
     href: str | None = None
     tiles: tuple[Tile, ...] = ()
     alt: str = ""
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +69,17 @@ class Link:
 
 @dataclass(frozen=True, kw_only=True)
 class Diagram:
-    """A circuit: `bands` from the logit down. Node ids are unique; links name nodes of this diagram."""
+    """A circuit: `bands` from the logit down. Node ids are unique; links name nodes of this diagram.
+
+    `small`: cards of a patch and a name, for many nodes.
+    """
 
     title: str
     bands: tuple[Band, ...]
     nodes: tuple[Node, ...]
     links: tuple[Link, ...]
     caption: str = ""
+    small: bool = False
 
     def rows(self) -> dict[str, tuple[Node, ...]]:
         """The nodes of each band in the order they were given, top band first."""

@@ -21,6 +21,7 @@ from neurflow_report.render.diagram import Diagram, Tile, paint, rank_order
 from neurflow_report.render.paint import windows
 from neurflow_report.render.plots import masking_plot
 from neurflow_report.render.view.pages import (
+    CircuitPage,
     ClassPage,
     FidelityPage,
     LayerPage,
@@ -40,6 +41,7 @@ TEMPLATES: dict[type[Page], str] = {
     OverviewPage: "site/overview.html",
     ClassPage: "site/class.html",
     LayerPage: "site/layer.html",
+    CircuitPage: "site/circuit.html",
     PicturesPage: "site/pictures.html",
     SearchPage: "site/search.html",
     FidelityPage: "site/fidelity.html",

@@ -32,6 +32,9 @@ FULL = Style(
     margin=1, label=120, card=120, wide=232, pad=7, text=40, gap=20, row=72, inset=12, least=640, foot=46,
 )  # fmt: skip
 PRINT = replace(FULL, row=50)
+SMALL = Style(
+    margin=1, label=110, card=58, wide=150, pad=4, text=20, gap=8, row=70, inset=8, least=640, foot=46,
+)  # fmt: skip
 COMPACT = Style(margin=2, label=0, card=44, wide=44, pad=0, text=0, gap=10, row=26, inset=0, least=120, foot=0)
 
 

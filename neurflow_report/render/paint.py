@@ -10,7 +10,19 @@ from dataclasses import replace
 from html import escape
 
 from neurflow_report.render.graph import Band, Diagram, Link, Node, Order, Tile
-from neurflow_report.render.layout import COMPACT, FULL, PRINT, Box, Layout, Style, Wire, lay_out, shorten, text_width
+from neurflow_report.render.layout import (
+    COMPACT,
+    FULL,
+    PRINT,
+    SMALL,
+    Box,
+    Layout,
+    Style,
+    Wire,
+    lay_out,
+    shorten,
+    text_width,
+)
 from neurflow_report.render.mosaic import columns_of
 from neurflow_report.render.view.words import percent
 
@@ -49,7 +61,7 @@ def paint(
     `picture` draws a node's patches (without it: windows on the stored pictures). `compact`: a thumbnail of mosaics and
     links, without text and without anchors. `interactive=False` is for print: no links, no highlighting, rows closer.
     """
-    style = COMPACT if compact else FULL if interactive else PRINT
+    style = COMPACT if compact else SMALL if diagram.small else FULL if interactive else PRINT
     diagram = diagram if interactive and not compact else _unlinked(diagram)
     layout = lay_out(diagram, order, style)
     cards = _cards(diagram, layout, style, picture or windows(linked))
@@ -70,8 +82,9 @@ def _unlinked(diagram: Diagram) -> Diagram:
 def _head(diagram: Diagram, layout: Layout, id_prefix: str, compact: bool) -> str:
     width, height = _n(layout.width), _n(layout.height)
     role = "img" if compact else "group"
+    look = " thumb" if compact else " small" if diagram.small else ""
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" id="{id_prefix}" class="circuit{" thumb" if compact else ""}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" id="{id_prefix}" class="circuit{look}" '
         f'role="{role}" aria-label="{escape(diagram.title)}" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}">\n<title>{escape(diagram.title)}</title>'
     )
@@ -79,11 +92,11 @@ def _head(diagram: Diagram, layout: Layout, id_prefix: str, compact: bool) -> st
 
 def _highlights(diagram: Diagram) -> str:
     """CSS: a card under the pointer or focus fades every link but its own; links know their ends by class."""
-    rules = []
-    for i, _ in enumerate(diagram.nodes):
-        own = f"#ID:has(.c{i}:is(:hover,:focus-visible))"
-        rules.append(f"{own} .e:not(.u{i},.l{i}){{stroke-opacity:.07}}{own} :is(.u{i},.l{i}){{stroke-opacity:1}}")
-    return "\n" + "\n".join(rules)
+    rules = [
+        f"&amp;:has(.c{i}:is(:hover,:focus-visible)){{.e:not(.u{i},.l{i}){{stroke-opacity:.07}}.u{i},.l{i}{{stroke-opacity:1}}}}"
+        for i in range(len(diagram.nodes))
+    ]
+    return "\n#ID{" + "\n".join(rules) + "}"
 
 
 def _bands(diagram: Diagram, layout: Layout, style: Style) -> str:
@@ -170,13 +183,14 @@ def _card(i: int, node: Node, box: Box, style: Style, picture: Picture) -> str:
     if node.tiles:
         parts.append(picture(node, x, box.y + style.pad, inner))
     top = box.bottom - style.pad - style.text + (6 if node.tiles else 0)
-    parts.append(_card_text(node, x, top, inner))
+    parts.append((_card_text if style.text > SMALL.text else _small_text)(node, x, top, inner))
     name = ", ".join(part for part in (node.title, node.subtitle, percent(node.value)) if part)
     title = f"<title>{escape(name + ('. ' + node.alt if node.alt else ''))}</title>"
     inside = title + "".join(parts)
     if node.href is None:
         return f'<g class="c{i}">{inside}</g>'
-    return f'<a class="c{i}" href="{escape(node.href)}" aria-label="{escape(name)}">{inside}</a>'
+    groups = f' data-groups="{escape(" ".join(node.groups))}"' if node.groups else ""
+    return f'<a class="c{i}" href="{escape(node.href)}" aria-label="{escape(name)}"{groups}>{inside}</a>'
 
 
 def _card_text(node: Node, x: float, top: float, room: float) -> str:
@@ -193,6 +207,15 @@ def _card_text(node: Node, x: float, top: float, room: float) -> str:
         f'<text class="m" x="{_n(x)}" y="{_n(top + 25)}">{escape(subtitle)}</text>'
         f'<rect class="rail" x="{_n(x)}" y="{_n(top + 32)}" width="{_n(room)}" height="3" rx="1.5"/>'
         f'<rect class="bar" x="{_n(x)}" y="{_n(top + 32)}" width="{_n(full)}" height="3" rx="1.5"/>'
+    )
+
+
+def _small_text(node: Node, x: float, top: float, room: float) -> str:
+    """The name and the bar, without the value, which the title has."""
+    full = max(1.0, room * min(1.0, max(0.0, node.value)))
+    return (
+        f'<text class="t" x="{_n(x)}" y="{_n(top + 6)}">{escape(shorten(node.title, 12.5, room))}</text>'
+        f'<rect class="bar" x="{_n(x)}" y="{_n(top + 10)}" width="{_n(full)}" height="2"/>'
     )
 
 

@@ -95,19 +95,21 @@ def _shared_style(found: re.Match[str]) -> str:
 def inline_svg(svg: str, *, title: str, id_prefix: str) -> str:
     """A lean SVG for a page: no prolog, prefixed ids, theme colours, pixels, a title."""
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{id_prefix}-", svg)
+    names = {name: f"{id_prefix}-{i}" for i, name in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg)))}
+    svg = re.sub(r'(?:xlink:)?(\bid="|href="#|url\(#)([^")]+)', lambda found: found[1] + names[found[2]], svg)
     for sentinel, colour in COLOURS.items():
         svg = svg.replace(sentinel, colour)
     svg = svg.replace("'DejaVu Sans'", "var(--font-sans,Inter,'DejaVu Sans',sans-serif)")
     head, body = svg.split(">", 1)
     width, height = (round(float(x)) for x in re.findall(r"[\d.]+", re.findall(r'viewBox="([^"]*)"', head)[0])[2:])
     own = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" class="plot" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" role="img" '
         'stroke-linejoin="round" stroke-linecap="butt" '
         f'aria-label="{escape(title)}" width="{width * 4 // 3}" height="{height * 4 // 3}" '
         f'viewBox="0 0 {width} {height}">\n<title>{escape(title)}</title>'
     )
-    return re.sub(r"\s*\n\s*", "\n", own + body).strip()
+    short = re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", own + body)
+    return re.sub(r"\s*\n\s*", "\n", short).strip()
 
 
 def _figure(rows: Sequence[Masking], keys: Sequence[tuple[str, int]]) -> Figure:

@@ -140,7 +140,7 @@ def _style(path: Path, static: dict[str, Path]) -> str:
 def _scripts(view: SiteView, static: dict[str, Path]) -> Iterator[str]:
     for page in view.pictures:
         yield captions_script(page.captions).decode()
-    for name in ("site", "tables", "patches", "search"):
+    for name in ("site", "tables", "patches", "circuit", "search"):
         yield static[f"static/{name}.js"].read_text(encoding="utf-8")
 
 

@@ -134,10 +134,9 @@ def _drawn(bundle: Bundle, view: SiteView) -> Iterator[tuple[str, bytes]]:
     for plotted in view.plots():
         yield plotted.svg, plot_svg(plotted)
     for number, page in enumerate(view.classes):
-        pictures = regions(bundle, number)
-        for drawing in (page.circuit, page.neurons):
-            yield drawing.dot, to_dot(drawing.diagram).encode()
-            yield drawing.svg, circuit_svg(drawing, pictures)
+        yield page.circuit.svg, circuit_svg(page.circuit, regions(bundle, number))
+    for drawing in view.circuits():
+        yield drawing.dot, to_dot(drawing.diagram).encode()
     for shown in view.pictures:
         yield shown.captions.script, captions_script(shown.captions)
     yield from _pictures(bundle)

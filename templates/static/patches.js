@@ -123,6 +123,7 @@
     move(all[from + by]);
   };
   mosaics.forEach((mosaic) => {
+    [...mosaic.querySelectorAll("a")].slice(1).forEach((link) => { link.tabIndex = -1; });
     mosaic.addEventListener("keydown", walk);
     mosaic.addEventListener("pointerover", (event) => { const a = event.target.closest("a"); if (a) show(a); });
     mosaic.addEventListener("pointerleave", hide);

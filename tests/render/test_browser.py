@@ -21,7 +21,7 @@ FLAGS = [
     "--no-first-run", "--disable-dev-shm-usage",
 ]  # fmt: skip
 PAGES = (
-    "index.html", "class/bee-co/index.html", "class/bee-co/pictures.html",
+    "index.html", "class/bee-co/index.html", "class/bee-co/pictures.html", "class/bee-co/circuit.html",
     "class/angstrom-3/layer2.0/index.html", "fidelity/index.html",
     "search/index.html", "method/index.html", "provenance/index.html",
 )  # fmt: skip
@@ -77,28 +77,26 @@ def test_no_request_leaves_the_folder_and_nothing_is_complained_about(browser: B
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("path", PAGES)
-def test_no_page_is_wider_than_the_screen(browser: Browser, site: Path, path: str, width: int, theme: str) -> None:
-    page = opened(browser, site.joinpath(path).as_uri(), width=width, theme=theme)
+def test_no_page_is_wider_than_the_screen_and_axe_finds_nothing(
+    browser: Browser, site: Path, path: str, theme: str
+) -> None:
+    page = opened(browser, site.joinpath(path).as_uri(), theme=theme)
     page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
-    wide = page.evaluate("document.documentElement.scrollWidth")
+    for width in (1280, 360):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    found = violations(page)
     page.context.close()
-    assert wide <= width
+    assert found == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("path", PAGES)
-def test_axe_finds_nothing(browser: Browser, site: Path, path: str, theme: str) -> None:
+def violations(page: Page) -> list[object]:
     if not AXE.exists():
         pytest.skip("axe-core is not installed: npm install --prefix build/node axe-core")
-    page = opened(browser, site.joinpath(path).as_uri(), width=360, theme=theme)
-    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    rules = {"rules": {"target-size": {"enabled": True}}}
-    found = page.evaluate("rules => axe.run(document, rules)", rules)["violations"]
-    page.context.close()
-    assert [(v["id"], [n["target"] for n in v["nodes"]][:4]) for v in found] == []
+    found = page.evaluate("axe.run(document, {rules: {'target-size': {enabled: true}}})")["violations"]
+    return [(v["id"], [n["target"] for n in v["nodes"]][:4]) for v in found]
 
 
 def test_all_is_readable_without_a_script(browser: Browser, site: Path) -> None:
@@ -291,7 +289,9 @@ def test_the_single_file_is_the_whole_report(browser: Browser, single: Path) -> 
     field = page.get_by_role("searchbox", name="Find")
     field.fill("n5 layer3")
     field.press("Enter")
-    assert page.locator(".results li:visible").first.inner_text().startswith("n5 neuron · layer3")
+    first = page.locator(".results li:visible").first.text_content()
+    assert first is not None
+    assert first.startswith("n5 neuron · layer3")
     page.go_back()
     assert page.locator("h1:visible").inner_text() == "layer3"
     context.close()
@@ -301,14 +301,11 @@ def test_the_single_file_is_the_whole_report(browser: Browser, single: Path) -> 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_single_file_is_accessible_and_fits_a_narrow_screen(browser: Browser, single: Path, theme: str) -> None:
-    if not AXE.exists():
-        pytest.skip("axe-core is not installed: npm install --prefix build/node axe-core")
     page = opened(browser, f"{single.as_uri()}#bee-co-layer3", width=360, theme=theme)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run(document, {rules: {'target-size': {enabled: true}}})")["violations"]
+    found = violations(page)
     page.context.close()
-    assert [(v["id"], [n["target"] for n in v["nodes"]][:4]) for v in found] == []
+    assert found == []
 
 
 def test_the_single_file_is_whole_without_a_script(browser: Browser, single: Path) -> None:
@@ -316,4 +313,69 @@ def test_the_single_file_is_whole_without_a_script(browser: Browser, single: Pat
     assert page.locator("article.page:visible").count() == page.locator("article.page").count() > 10
     page.locator("#bee-co-layer3--G1 .mosaic a").first.click()
     assert page.locator("b:target i").is_visible()
+    page.context.close()
+
+
+def test_the_arrow_keys_walk_through_a_circuit(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "class/bee-co/index.html").as_uri())
+    cards = page.locator("#circuit svg.circuit > a[class]")
+    assert [c.get_attribute("tabindex") for c in cards.all()].count("0") == 1
+    focused = "document.activeElement.getAttribute('aria-label')"
+    row = "document.activeElement.querySelector('.card').y.baseVal.value"
+    cards.first.focus()
+    top = page.evaluate(row)
+    page.keyboard.press("ArrowDown")
+    second = page.evaluate(row)
+    assert second > top
+    strongest = page.evaluate(
+        "[...document.querySelectorAll('#circuit path.e.u0')].sort((a, b) => "
+        "b.getAttribute('stroke-width') - a.getAttribute('stroke-width'))[0].classList[3].slice(1)"
+    )
+    assert page.evaluate("document.activeElement.getAttribute('class')") == f"c{strongest}"
+    names = {page.evaluate(focused)}
+    for key in ("ArrowLeft", "ArrowLeft", "ArrowRight", "ArrowRight", "ArrowRight"):
+        page.keyboard.press(key)
+        names.add(page.evaluate(focused))
+        assert page.evaluate(row) == second
+    assert len(names) > 1
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate(row) == top
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/layer3/index.html#G*")
+    page.context.close()
+
+
+def test_a_drawing_is_zoomed_and_panned(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "class/bee-co/circuit.html").as_uri())
+    drawing, box = page.locator("#neurons svg.circuit"), page.locator("#neurons .drawing .scroll")
+    wide = "e => e.getBoundingClientRect().width"
+    before = drawing.evaluate(wide)
+    for _ in range(3):
+        page.locator("#neurons").get_by_role("button", name="Zoom in").click()
+    assert drawing.evaluate(wide) > 1.8 * before
+    place = box.bounding_box()
+    assert place is not None
+    left = box.evaluate("e => e.scrollLeft")
+    page.mouse.move(place["x"] + 300, place["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(place["x"] + 180, place["y"] + 60, steps=4)
+    page.mouse.up()
+    assert box.evaluate("e => e.scrollLeft") == pytest.approx(left + 120, abs=3)
+    page.locator("#neurons").get_by_role("button", name="Show the whole").click()
+    assert drawing.evaluate(wide) <= box.evaluate("e => e.clientWidth")
+    page.context.close()
+
+
+def test_the_neurons_of_one_group_are_picked_out(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "class/bee-co/layer3/index.html").as_uri())
+    members = set(page.locator("#G2 details th[scope=row]").all_text_contents())
+    page.get_by_role("link", name="How the neurons of G2 are wired").click()
+    page.wait_for_function("document.querySelector('svg.picked')")
+    own = page.locator("#neurons svg .own .t").all_text_contents()
+    assert set(own) == members
+    assert page.locator("#neurons select").input_value() == "layer3/G2"
+    assert page.locator("#neurons svg > g path.s").count() > len(own)
+    page.locator("#neurons select").select_option("")
+    assert page.locator("svg.picked").count() == 0
     page.context.close()

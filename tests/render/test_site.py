@@ -86,7 +86,7 @@ def test_all_pages_are_there(pages: dict[str, Reader]) -> None:
         for c in ("bee-co", "angstrom-3")
         for name in ("", "layer1/", "layer2.0/", "layer3/", "fc/")
     ]
-    pictures = ["class/bee-co/pictures.html", "class/angstrom-3/pictures.html"]
+    pictures = [f"class/{c}/{name}.html" for c in ("bee-co", "angstrom-3") for name in ("pictures", "circuit")]
     assert sorted(pages) == sorted(
         [
             *pictures,
@@ -180,8 +180,8 @@ def test_summary_and_progress(bundle: Bundle, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     summary = render_site(bundle, tmp_path / "site", on_page=lambda done, all_: seen.append((done, all_)))
     files = tree(tmp_path / "site")
-    assert (summary.pages, summary.files, summary.bytes) == (17, len(files), sum(map(len, files.values())))
-    assert seen == [(n, 17) for n in range(1, 18)]
+    assert (summary.pages, summary.files, summary.bytes) == (19, len(files), sum(map(len, files.values())))
+    assert seen == [(n, 19) for n in range(1, 20)]
 
 
 def test_an_old_site_is_replaced_whole(bundle: Bundle, site: Path, tmp_path: Path) -> None:
@@ -297,12 +297,12 @@ def test_json_says_the_same_as_csv(site: Path) -> None:
         value = json.loads(file.read_text(encoding="utf-8"))
         texts = [["" if v is None else str(v) for v in row] for row in value["data"]]
         assert [value["columns"], *texts] == rows
-    assert isinstance(json.loads((site / "data/groups.json").read_text())["data"][0][3], float)
+    assert isinstance(json.loads((site / "data/bee-co/groups.json").read_text())["data"][0][3], float)
 
 
 def test_drawings_and_plots_stand_alone(site: Path) -> None:
     files = sorted((site / "data").rglob("*.svg"))
-    assert {file.name for file in files} == {"groups.svg", "neurons.svg", "masking.svg"}
+    assert {file.name for file in files} == {"groups.svg", "masking.svg"}
     for file in files:
         text = file.read_text(encoding="utf-8")
         addresses = [v for k, v in re.findall(r'\b((?:xlink:)?href)="([^"]*)"', text)]

@@ -15,6 +15,7 @@ from neurflow_report.render.view.pictures import pictures_page
 from neurflow_report.render.view.provenance import provenance_page
 from neurflow_report.render.view.search import search_page
 from neurflow_report.render.view.tables import data_files
+from neurflow_report.render.view.whole import circuit_page
 from neurflow_report.results.bundle import Bundle
 
 __all__ = ["SiteView", "site_view"]
@@ -30,6 +31,7 @@ def site_view(bundle: Bundle, *, beside: Mapping[str, str] | None = None) -> Sit
         overview=overview_page(indices, bundle.manifest, beside or {}),
         classes=tuple(class_page(i) for i in indices),
         layers=tuple(layer_page(i, layer) for i in indices for layer in i.downward()),
+        circuit_pages=tuple(circuit_page(i) for i in indices),
         pictures=tuple(pictures_page(i) for i in indices),
         fidelity=fidelity_page(indices),
         method=method_page(bundle.run),

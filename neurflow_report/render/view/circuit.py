@@ -1,13 +1,14 @@
-"""The two drawings of a class page: which nodes and edges are drawn, how much is left out, and the same as tables.
+"""The drawings of a class: which nodes and edges are drawn, how much is left out, and the same as tables.
 
-Nodes: the weightiest of each layer. Edges between two neighbouring layers: the strongest, until `KEPT` of the pair's
-absolute weight is drawn or `MOST_EDGES` are. What is left out is counted over all edges, hidden nodes' included.
+Nodes: the weightiest of each layer, or all. Edges between two neighbouring layers: the strongest, until `KEPT` of the
+pair's absolute weight is drawn or `MOST_EDGES` are (`MOST_SMALL_EDGES` where every node is drawn). What is left out is
+counted over all edges, hidden nodes' included.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from neurflow_report.render.graph import Band, Diagram, Link, Node
 from neurflow_report.render.view import places
@@ -20,10 +21,10 @@ LEVEL = 0.05
 """The p-value up to which a test tells something apart from chance."""
 KEPT = 0.9
 ROUNDING = 1e-9
-MOST_EDGES = 24
+MOST_EDGES, MOST_SMALL_EDGES = 24, 100
 MOST_GROUPS = 8
 MOST_NEURONS = 8
-MOST_ROWS = 400
+MOST_ROWS = 200
 """Rows of a table on the page; the file beside it has all."""
 PLANTED = (
     " Under a group's name stands the planted part that its patches show more often than chance does "
@@ -50,20 +51,20 @@ class Pruned:
     kept: float
 
 
-def prune(weights: Sequence[Weight], shown: frozenset[str]) -> Pruned:
+def prune(weights: Sequence[Weight], shown: frozenset[str], most: int = MOST_EDGES) -> Pruned:
     """The edges to draw between the `shown` nodes: for each lower layer the strongest, by the rule of this module."""
     links: list[Link] = []
     for layer in dict.fromkeys(w.layer for w in weights):
         pair = [w for w in weights if w.layer == layer]
-        links += _strongest([w for w in pair if {w.upper, w.lower} <= shown], sum(abs(w.weight) for w in pair))
+        links += _strongest([w for w in pair if {w.upper, w.lower} <= shown], sum(abs(w.weight) for w in pair), most)
     whole = sum(abs(w.weight) for w in weights)
     drawn = sum(abs(link.weight) for link in links)
     return Pruned(links=tuple(links), total=len(weights), kept=drawn / whole if whole else 1.0)
 
 
-def _strongest(pair: Sequence[Weight], whole: float) -> list[Link]:
+def _strongest(pair: Sequence[Weight], whole: float, most: int) -> list[Link]:
     links, drawn = [], 0.0
-    for w in sorted(pair, key=lambda w: (-abs(w.weight), w.upper, w.lower))[:MOST_EDGES]:
+    for w in sorted(pair, key=lambda w: (-abs(w.weight), w.upper, w.lower))[:most]:
         if w.weight == 0 or drawn >= (KEPT - ROUNDING) * whole:
             break
         links.append(Link(upper=w.upper, lower=w.lower, weight=w.weight))
@@ -73,8 +74,14 @@ def _strongest(pair: Sequence[Weight], whole: float) -> list[Link]:
 
 def group_circuit(index: Index) -> Circuit:
     """The circuit of neuron groups."""
-    nodes = tuple(n for layer in index.downward() for n in _group_nodes(index, layer))
-    weights = [
+    nodes = tuple(n for layer in index.downward() for n in _group_nodes(index, layer, MOST_GROUPS))
+    every = sum(len(layer.groups) for layer in index.result.layers)
+    return _circuit(index, "groups", "neuron group", nodes, group_weights(index), every)
+
+
+def group_weights(index: Index) -> list[Weight]:
+    """All edges between neuron groups, from the logit down."""
+    return [
         Weight(
             upper=f"{e.upper_layer}/G{e.upper}",
             lower=f"{e.lower_layer}/G{e.lower}",
@@ -85,16 +92,27 @@ def group_circuit(index: Index) -> Circuit:
         for e in index.result.edges
         if e.lower_layer == layer.name
     ]
-    every = sum(len(layer.groups) for layer in index.result.layers)
-    return _circuit(index, "groups", "neuron group", nodes, weights, every)
 
 
 def neuron_circuit(index: Index) -> Circuit:
-    """The circuit of core concept neurons; an edge is the mean of w(a, i, j) over the semantic groups j of a."""
+    """The circuit of the weightiest neurons; an edge is the mean of w(a, i, j) over the semantic groups j of a."""
     ranks = ranked_neurons(index)
-    nodes = tuple(n for layer in index.downward() for n in _neuron_nodes(index, layer, ranks[layer.name]))
+    nodes = tuple(n for layer in index.downward() for n in _neuron_nodes(index, layer, ranks[layer.name], MOST_NEURONS))
     every = sum(len(layer.neurons) for layer in index.result.layers)
     return _circuit(index, "neurons", "neuron", nodes, neuron_weights(index), every)
+
+
+def whole_circuit(index: Index, what: str) -> Circuit:
+    """The circuit with every node of a kind ("neuron group" or "neuron"), on small cards of one patch each."""
+    if what == "neuron":
+        ranks = ranked_neurons(index)
+        found = [n for layer in index.downward() for n in _neuron_nodes(index, layer, ranks[layer.name], None)]
+        weights, name = neuron_weights(index), "all-neurons"
+    else:
+        found = [n for layer in index.downward() for n in _group_nodes(index, layer, None)]
+        weights, name = group_weights(index), "all-groups"
+    nodes = tuple(replace(n, tiles=n.tiles[:1]) for n in found)
+    return _circuit(index, name, what, nodes, weights, len(nodes), small=True)
 
 
 def neuron_weights(index: Index) -> list[Weight]:
@@ -138,9 +156,9 @@ def ranked_neurons(index: Index) -> dict[str, dict[int, float]]:
     return ranks
 
 
-def _group_nodes(index: Index, layer: LayerResult) -> list[Node]:
+def _group_nodes(index: Index, layer: LayerResult, most: int | None) -> list[Node]:
     nodes = []
-    for g in layer.groups[:MOST_GROUPS]:
+    for g in layer.groups[:most]:
         channels = len({m.channel for m in g.members})
         name = index.short_name(layer.name, g.index)
         nodes.append(
@@ -166,41 +184,50 @@ def _subtitle(name: str, group: NeuronGroup, channels: int) -> str:
     return a.part if a is not None and a.p_value <= LEVEL else count(channels, "neuron")
 
 
-def _neuron_nodes(index: Index, layer: LayerResult, ranks: dict[int, float]) -> list[Node]:
+def _neuron_nodes(index: Index, layer: LayerResult, ranks: dict[int, float], most: int | None) -> list[Node]:
     known = {a.channel: a for a in layer.neurons}
-    best = sorted((c for c in ranks if c in known), key=lambda c: (-ranks[c], c))[:MOST_NEURONS]
+    best = sorted((c for c in ranks if c in known), key=lambda c: (-ranks[c], c))[:most]
     top = layer.name == index.top.name
     return [
         Node(
             id=f"{layer.name}/n{c}",
             band=layer.name,
             title=index.result.name if top else f"n{c}",
-            subtitle="logit" if top else count(len(set(index.memberships.get((layer.name, c), {}).values())), "group"),
+            subtitle="logit" if top else count(len(index.groups_of(layer.name, c)), "group"),
             value=ranks[c],
             href=places.neuron(index.result.slug, layer.name, c),
             tiles=index.concept(known[c]).tiles[:NODE],
             alt=f"{'Logit' if top else 'Neuron'} n{c} of {layer.name}, share {percent(ranks[c])}",
+            groups=() if top else tuple(f"{layer.name}/G{g}" for g in index.groups_of(layer.name, c)),
         )
         for c in best
     ]
 
 
-def _circuit(index: Index, name: str, what: str, nodes: tuple[Node, ...], weights: list[Weight], every: int) -> Circuit:
-    pruned = prune(weights, frozenset(n.id for n in nodes))
+def _circuit(
+    index: Index,
+    name: str,
+    what: str,
+    nodes: tuple[Node, ...],
+    weights: list[Weight],
+    every: int,
+    small: bool = False,
+) -> Circuit:
+    pruned = prune(weights, frozenset(n.id for n in nodes), MOST_SMALL_EDGES if small else MOST_EDGES)
     slug = index.result.slug
     bands = tuple(
         Band(name=layer.name, label=layer.name, href=places.layer_page(slug, layer.name)) for layer in index.downward()
     )
-    title = f"Circuit of {what}s for {index.result.name}"
-    caption = _caption(what, nodes, every, pruned) + (PLANTED if what == "neuron group" and _planted(index) else "")
+    title = f"Circuit of {'all ' if small else ''}{what}s for {index.result.name}"
+    told = what == "neuron group" and not small and _planted(index)
     return Circuit(
         id=f"{name}-circuit",
         title=title,
-        diagram=Diagram(title=title, bands=bands, nodes=nodes, links=pruned.links, caption=title),
-        caption=caption,
-        table=_table(index, name, what, weights),
+        diagram=Diagram(title=title, bands=bands, nodes=nodes, links=pruned.links, caption=title, small=small),
+        caption=_caption(what, nodes, every, pruned) + (PLANTED if told else ""),
+        table=_table(index, what, weights),
         dot=places.data(slug, f"{name}.dot"),
-        svg=places.data(slug, f"{name}.svg"),
+        svg="" if small else places.data(slug, f"{name}.svg"),
     )
 
 
@@ -224,7 +251,7 @@ def _caption(what: str, nodes: Sequence[Node], every: int, pruned: Pruned) -> st
     )
 
 
-def _table(index: Index, name: str, what: str, weights: Sequence[Weight]) -> Table:
+def _table(index: Index, what: str, weights: Sequence[Weight]) -> Table:
     slug = index.result.slug
     rows = sorted(weights, key=lambda w: -abs(w.weight))[:MOST_ROWS]
     label = "W (group edge weight)" if what == "neuron group" else "mean w (neuron edge weight)"
@@ -237,7 +264,7 @@ def _table(index: Index, name: str, what: str, weights: Sequence[Weight]) -> Tab
             Column(label=label, numeric=True),
         ),
         rows=tuple((_end(index, w.upper), _end(index, w.lower), weight_cell(w.weight)) for w in rows),
-        download=places.data(slug, f"{name[:-1]}-edges.csv"),
+        download=places.data(slug, "group-edges.csv" if what == "neuron group" else "neuron-edges.csv"),
     )
 
 

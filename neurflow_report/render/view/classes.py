@@ -60,6 +60,7 @@ def class_page(index: Index) -> ClassPage:
         neurons_words="The same circuit before grouping: single core concept neurons, the ones that most of "
         "the logit's "
         "absolute weight reaches. A line is the mean of the weights w over the upper neuron's semantic groups.",
+        whole_href=places.circuit(slug),
         agreement_words=_agreement_words(result),
         agreement=_agreement_table(index),
         pictures=captions(index),
@@ -178,6 +179,6 @@ def _downloads(slug: str) -> tuple[Download, ...]:
         "patches.csv": "every patch shown: its picture, its place, and what it excites",
         "pictures.csv": "the pictures",
         "groups.dot": "the circuit of groups, for Graphviz",
-        "neurons.dot": "the circuit of neurons, for Graphviz",
+        "all-neurons.dot": "the circuit of all neurons, for Graphviz",
     }
     return tuple(Download(label=name, href=places.data(slug, name), note=note) for name, note in notes.items())

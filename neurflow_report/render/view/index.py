@@ -71,6 +71,10 @@ class Index:
                     found.setdefault((layer.name, member.channel), {})[member.semantic] = group.index
         return found
 
+    def groups_of(self, layer: str, channel: int) -> list[int]:
+        """The neuron groups that a neuron is in, by their numbers."""
+        return sorted(set(self.memberships.get((layer, channel), {}).values()))
+
     @cached_property
     def masking(self) -> tuple[Masking, ...]:
         """F1's rows from the logit down, by τ, masking before retaining."""

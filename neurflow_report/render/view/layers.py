@@ -105,6 +105,7 @@ def group_view(index: Index, layer: LayerResult, group: NeuronGroup) -> GroupVie
         summary=_summary(index, feeds, fed_by),
         agreement=agreement_sentence(group.agreement) if group.agreement else "",
         members=_members(index, layer, group),
+        wired=places.group_in_circuit(slug, layer.name, group.index) if layer.name != index.top.name else "",
         feeds=_edges(index, "feeds", feeds),
         fed_by=_edges(index, "fed_by", fed_by),
     )
@@ -206,7 +207,7 @@ def _neuron(index: Index, layer: LayerResult, a: Neuron) -> NeuronView:
 def _neuron_sentence(index: Index, layer: LayerResult, a: Neuron) -> Prose:
     """In how many groups the neuron is, said in words."""
     slug = index.result.slug
-    groups = sorted(set(index.memberships.get((layer.name, a.channel), {}).values()))
+    groups = index.groups_of(layer.name, a.channel)
     links = [Span(text=f"G{g}", href=places.group(slug, layer.name, g)) for g in groups]
     named = tuple(part for link in links for part in (Span(text=", "), link))[1:]
     if layer.name == index.top.name:

@@ -182,6 +182,5 @@ def _downloads(beside: Mapping[str, str]) -> tuple[Download, ...]:
     tables = (
         Download(label="masking.csv", href="data/masking.csv", note="masking and retaining, all classes"),
         Download(label="groups.csv", href="data/groups.csv", note="neuron groups, all classes"),
-        Download(label="groups.json", href="data/groups.json", note="the same as JSON"),
     )
     return (*(Download(label=label, href=href, note="") for label, href in beside.items()), *tables)

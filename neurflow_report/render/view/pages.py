@@ -29,7 +29,9 @@ from neurflow_report.render.view.parts import (
 
 __all__ = [
     "Cell",
+    "Choice",
     "Circuit",
+    "CircuitPage",
     "Citation",
     "ClassCard",
     "ClassPage",
@@ -82,6 +84,7 @@ class GroupView:
     summary: tuple[Prose, ...]
     agreement: str
     members: Table
+    wired: str
     feeds: Table | None
     fed_by: Table | None
 
@@ -184,11 +187,39 @@ class ClassPage(Page):
     groups_data: str
     neurons: Circuit
     neurons_words: str
+    whole_href: str
     agreement_words: str
     agreement: Table | None
     pictures: Captions
     pictures_href: str
     downloads: tuple[Download, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A neuron group to pick out of the drawing of all neurons: its key there, how it is named, and its neurons."""
+
+    key: str
+    name: str
+    href: str
+    neurons: Prose
+
+
+@dataclass(frozen=True, kw_only=True)
+class CircuitPage(Page):
+    """The whole circuit of one class: every neuron, every neuron group, and all edges between neurons for a script.
+
+    `edges`: (upper node, lower node, weight) by the nodes' places in `neurons.diagram.nodes`.
+    """
+
+    kicker: str
+    heading: str
+    lead: str
+    pictures: Captions
+    neurons: Circuit
+    groups: Circuit
+    choices: tuple[Choice, ...]
+    edges: tuple[tuple[int, int, float], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -338,6 +369,7 @@ class SiteView:
     overview: OverviewPage
     classes: tuple[ClassPage, ...]
     layers: tuple[LayerPage, ...]
+    circuit_pages: tuple[CircuitPage, ...]
     pictures: tuple[PicturesPage, ...]
     fidelity: FidelityPage
     method: MethodPage
@@ -350,13 +382,16 @@ class SiteView:
         yield self.overview
         yield from self.classes
         yield from self.layers
+        yield from self.circuit_pages
         yield from self.pictures
         yield from (self.fidelity, self.method, self.provenance, self.search)
 
     def circuits(self) -> Iterator[Circuit]:
-        """Every drawing."""
+        """Every drawing of the site; that of the weightiest neurons is for print alone."""
         for page in self.classes:
-            yield from (page.circuit, page.neurons)
+            yield page.circuit
+        for whole in self.circuit_pages:
+            yield from (whole.neurons, whole.groups)
 
     def plots(self) -> Iterator[Plot]:
         """Every plot."""

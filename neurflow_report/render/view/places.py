@@ -53,6 +53,16 @@ def pictures(slug: str) -> str:
     return f"class/{slug}/pictures.html"
 
 
+def circuit(slug: str) -> str:
+    """The page of a class's whole circuit."""
+    return f"class/{slug}/circuit.html"
+
+
+def group_in_circuit(slug: str, layer: str, index: int) -> str:
+    """The whole circuit with one group's neurons picked out."""
+    return f"{circuit(slug)}#{layer}/G{index}"
+
+
 def patch(slug: str, index: int) -> str:
     """A patch's place in its picture."""
     return f"{pictures(slug)}#p{index}"

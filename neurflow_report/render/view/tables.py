@@ -28,7 +28,7 @@ MASKING = (
     "class", "mode", "layer", "tau", "size", "channels", "n", "baseline", "accuracy", "low", "high", "p_value", "null",
 )  # fmt: skip
 
-PATCHES = ("class", "patch", "picture", "name", "left", "top", "side", "groups")
+PATCHES = ("patch", "picture", "left", "top", "side", "groups")
 PICTURES = ("class", "picture", "name", "label", "predicted", "width", "height", "sha256")
 
 
@@ -43,7 +43,7 @@ def data_files(indices: Sequence[Index]) -> Iterator[Data]:
         yield _file(places.data(slug, "masking.csv"), MASKING, _masking(i))
         yield _file(places.data(slug, "patches.csv"), PATCHES, _patches(i), twin=False)
         yield _file(places.data(slug, "pictures.csv"), PICTURES, _pictures(i))
-    yield _file("data/groups.csv", GROUPS, [row for i in indices for row in _groups(i)])
+    yield _file("data/groups.csv", GROUPS, [row for i in indices for row in _groups(i)], twin=False)
     yield _file("data/masking.csv", MASKING, [row for i in indices for row in _masking(i)])
 
 
@@ -113,11 +113,7 @@ def _patches(i: Index) -> list[list[Value]]:
         for g in layer.groups:
             for p in g.patches:
                 groups.setdefault(p, []).append(f"{layer.name}/G{g.index}")
-    names = [p.name for p in i.result.pictures]
-    return [
-        [i.result.name, p.index, p.image, names[p.image], p.left, p.top, p.side, " ".join(groups.get(p.index, ()))]
-        for p in i.result.patches
-    ]
+    return [[p.index, p.image, p.left, p.top, p.side, " ".join(groups.get(p.index, ()))] for p in i.result.patches]
 
 
 def _pictures(i: Index) -> list[list[Value]]:
