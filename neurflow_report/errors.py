@@ -47,7 +47,7 @@ SLUGS: dict[str, str] = {
     "too-few-patches": "A class has fewer patches than the concept needs.",
     "too-few-images": "No picture of the data counts for the class.",
     "device-unavailable": "The device asked for is not there.",
-    "out-of-memory": "The memory budget is too small for even one patch.",
+    "out-of-memory": "The memory does not suffice for even one patch.",
     "bundle-missing": "There is no bundle there.",
     "bundle-damaged": "A file of the bundle does not match its digest, or is missing.",
     "bundle-version": "The bundle has a format that this version cannot read.",

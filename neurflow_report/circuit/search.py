@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -25,6 +26,7 @@ from neurflow_report.circuit.attribution import Attribution, Pairs, Quadrature, 
 from neurflow_report.circuit.concepts import concepts, core_set, dead
 from neurflow_report.circuit.grouping import closest_first, partition
 from neurflow_report.errors import RunError
+from neurflow_report.network.forward import Rows
 from neurflow_report.results.records import CoreScore, Neuron, NeuronEdge, SemanticGroup
 
 Floats = NDArray[np.floating]
@@ -38,6 +40,9 @@ class Counter(Protocol):
 
     def advance(self, n: int = 1) -> None:
         """`n` more targets are done."""
+
+    def note(self, text: str) -> None:
+        """A batch was made smaller, in one line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,16 +102,39 @@ def layer_neurons(
     counter: Counter,
 ) -> list[Neuron]:
     """The records of all targets `core` of one layer, by its number: a step of `find_neurons`, with its arguments."""
-    below, neurons = max(number - 1, 0), []
-    for part in _portions(core, max(1, hops[below].rows // search.k)):
-        wanted = concepts(means[number], part, search.k)
-        scored = _attribute(search, hops[below], below, part, wanted, activations) if number else None
-        if scored is not None and not _finite(scored):
-            raise RunError("not-finite", f"an attribution of layer {layers[number]!r} is NaN or infinite")
-        for i, channel in enumerate(part):
-            phi, mine = means[number][:, channel], _rows(scored, i, search.k)
-            neurons.append(_neuron(search, layers[number], int(channel), phi, wanted[i], means[below], mine))
+    hop = hops[max(number - 1, 0)]
+    rows, neurons = Rows(most=hop.rows, note=counter.note), list[Neuron]()
+
+    def found(part: Indices, n: int) -> list[Neuron]:
+        fewer = replace(hop, rows=n)
+        parts = _portions(part, max(1, n // search.k))
+        return [x for some in parts for x in _portion(search, layers, fewer, means, number, some, activations)]
+
+    for part in _portions(core, max(1, hop.rows // search.k)):
+        neurons += rows.attempt(partial(found, part))
         counter.advance(len(part))
+    return neurons
+
+
+def _portion(
+    search: Search,
+    layers: Sequence[str],
+    hop: Hop,
+    means: Sequence[Floats],
+    number: int,
+    part: Indices,
+    activations: Activations,
+) -> list[Neuron]:
+    """The records of some targets, attributed together."""
+    below = max(number - 1, 0)
+    wanted = concepts(means[number], part, search.k)
+    scored = _attribute(search, hop, below, part, wanted, activations) if number else None
+    if scored is not None and not _finite(scored):
+        raise RunError("not-finite", f"an attribution of layer {layers[number]!r} is NaN or infinite")
+    neurons = []
+    for i, channel in enumerate(part):
+        phi, mine = means[number][:, channel], _rows(scored, i, search.k)
+        neurons.append(_neuron(search, layers[number], int(channel), phi, wanted[i], means[below], mine))
     return neurons
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,9 +17,49 @@ from torch import Tensor, fx, nn
 from neurflow_report.errors import InputError, RunError
 from neurflow_report.network.cut import Segments
 
+T = TypeVar("T")
+
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _WORKSPACE = 2
 """Times the activations' bytes: what convolutions and copies take besides."""
+
+
+def _untold(_text: str) -> None:
+    """Nobody is told."""
+
+
+@dataclass
+class Rows:
+    """How many rows run at once: `most`, halved for good where memory runs out; `note` is told of it, one line."""
+
+    most: int
+    note: Callable[[str], None] = _untold
+
+    def attempt(self, work: Callable[[int], T]) -> T:
+        """What `work` gives for `most` rows at once, or for half as many, and so on.
+
+        Raises: RunError out-of-memory where one row is too many; what else `work` raises.
+        """
+        while True:
+            try:
+                return work(self.most)
+            except RuntimeError as error:
+                if not _out_of_memory(error):
+                    raise
+                self._halve(error)
+
+    def _halve(self, error: RuntimeError) -> None:
+        if self.most == 1:
+            hint = "free memory on the device, or run on another"
+            raise RunError("out-of-memory", "memory ran out with one row at a time", hint=hint) from error
+        self.most, before = self.most // 2, self.most
+        self.note(f"out of memory with {before} rows at once: going on with {self.most}")
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    """Whether an allocator, of a GPU or of the CPU, says so."""
+    cpu = ("DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough memory")
+    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in cpu)
 
 
 def spatial_mean(activation: Tensor, feature_axis: int) -> Tensor:
@@ -40,19 +81,24 @@ def layer_means(
     *,
     total: int | None = None,
     on_batch: Callable[[int], None] = _unheard,
+    note: Callable[[str], None] = _untold,
 ) -> tuple[NDArray[Any], ...]:
     """φ of every channel of every declared layer: one (P, C) array a layer, in one forward pass over all pictures.
 
-    Args: batches: (n, C, S, S) each, on any device; total: P, where it is known; on_batch: told n after each batch.
+    Args: batches: (n, C, S, S) each, on any device; total: P, where it is known; on_batch: told n after each batch;
+    note: told where memory ran out and a batch is taken in parts.
     Float32, or float64 for a float64 network. Errors: not-finite naming the layer; ValueError when `total` is wrong.
     METHOD §1, §4.
     """
     dtype = np.float64 if segments.dtype == torch.float64 else np.float32
     parts: list[list[NDArray[Any]]] = [[] for _ in segments.layers]
+    rows: Rows | None = None
     with torch.no_grad():
         for batch in batches:
-            for means, value in zip(parts, _means(segments, batch), strict=True):
-                means.append(value.cpu().numpy().astype(dtype, copy=False))
+            rows = rows or Rows(most=len(batch), note=note)
+            for found in rows.attempt(lambda n: [_means(segments, part) for part in torch.split(batch, n)]):  # noqa: B023
+                for means, value in zip(parts, found, strict=True):
+                    means.append(value.cpu().numpy().astype(dtype, copy=False))
             on_batch(len(batch))
     arrays = tuple(
         np.concatenate(means) if means else np.empty((0, info.channels), dtype)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,8 +23,8 @@ from neurflow_report.fidelity.masking import masking
 from neurflow_report.images.patches import PatchGrid, crops
 from neurflow_report.network.ablate import masked_logits
 from neurflow_report.network.cut import Segments
-from neurflow_report.network.forward import activations, batch_rows, layer_means
-from neurflow_report.pipeline.progress import Progress
+from neurflow_report.network.forward import Rows, activations, batch_rows, layer_means
+from neurflow_report.pipeline.progress import Progress, Step
 from neurflow_report.results.records import Caution, GroupEdge, LayerResult, Masking, Neuron
 from neurflow_report.spec.schema import Spec
 
@@ -111,7 +113,8 @@ def find_circuit(bench: Bench, spec: Spec, pixels: Tensor, *, logit: int, name: 
     candidates = len(pixels) * bench.grid.per_image
     check_patches(name, len(pixels), candidates, spec.concept.k)
     with progress.stage(f"{name}: patches", candidates) as step:
-        means = layer_means(bench.segments, patch_batches(bench, pixels), total=candidates, on_batch=step.advance)
+        batches = patch_batches(bench, pixels)
+        means = layer_means(bench.segments, batches, total=candidates, on_batch=step.advance, note=step.note)
     neurons = search_neurons(bench, spec, pixels, means, logit, name, progress)
     with progress.stage(f"{name}: neuron groups", None):
         layers, edges = wire([info.name for info in bench.segments.layers], neurons, means, spec.groups.max_neuron)
@@ -142,9 +145,20 @@ def search_neurons(
     """The core neurons of every layer, input → output (METHOD §§2–3), from the φ of all patches. Raises RunError
     not-finite."""
 
+    rows = Rows(most=bench.forward_rows)
+
     def full(layer: int, patches: NDArray[np.int64]) -> Tensor:
-        parts = np.array_split(patches, -(-len(patches) // bench.forward_rows))
-        return torch.cat([activations(bench.segments, layer, crops(pixels, part, bench.grid)) for part in parts])
+        def run(n: int) -> Tensor:
+            parts = np.array_split(patches, -(-len(patches) // n))
+            return torch.cat([activations(bench.segments, layer, crops(pixels, part, bench.grid)) for part in parts])
+
+        return rows.attempt(run)
+
+    @contextmanager
+    def stage(layer: str, targets: int) -> Iterator[Step]:
+        with progress.stage(f"{name}: neurons of {layer}", targets) as step:
+            rows.note = step.note
+            yield step
 
     search = Search(
         k=spec.concept.k,
@@ -161,7 +175,7 @@ def search_neurons(
         means=means,
         logit=logit,
         activations=full,
-        stage=lambda layer, targets: progress.stage(f"{name}: neurons of {layer}", targets),
+        stage=stage,
     )
 
 
@@ -187,20 +201,25 @@ def _masking(
             taus=taus,
             draws=spec.fidelity.draws,
             seed=spec.runtime.seed,
-            predictions=_predictions(bench, pixels, step.advance),
+            predictions=_predictions(bench, pixels, step),
         )
 
 
-def _predictions(bench: Bench, pixels: Tensor, done: Callable[[], None]) -> Callable[[int, Tensor], NDArray[np.int64]]:
+def _predictions(bench: Bench, pixels: Tensor, step: Step) -> Callable[[int, Tensor], NDArray[np.int64]]:
     """Class predicted under each mask (M, N), a few pictures at a time."""
+    rows = Rows(most=bench.forward_rows, note=step.note)
+
+    def run(layer: int, keep: Tensor, n: int) -> NDArray[np.int64]:
+        parts = []
+        for part in torch.split(pixels, n):
+            full = activations(bench.segments, layer, part)
+            logits = masked_logits(bench.segments, layer, full, keep, rows_per_batch=n)
+            parts.append(logits.argmax(dim=2).cpu().numpy())
+        return np.concatenate(parts, axis=1)
 
     def predict(layer: int, keep: Tensor) -> NDArray[np.int64]:
-        parts = []
-        for part in torch.split(pixels, bench.forward_rows):
-            full = activations(bench.segments, layer, part)
-            logits = masked_logits(bench.segments, layer, full, keep, rows_per_batch=bench.forward_rows)
-            parts.append(logits.argmax(dim=2).cpu().numpy())
-        done()
-        return np.concatenate(parts, axis=1)
+        found = rows.attempt(partial(run, layer, keep))
+        step.advance()
+        return found
 
     return predict

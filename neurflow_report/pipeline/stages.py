@@ -30,7 +30,7 @@ from neurflow_report.images.patches import PatchGrid
 from neurflow_report.images.select import Choice, Chosen, choice_digest, choose, load_pixels
 from neurflow_report.images.sources import Source, open_source
 from neurflow_report.network.cut import Segments, cut
-from neurflow_report.network.forward import batch_rows, check_finite, memory_budget
+from neurflow_report.network.forward import Rows, batch_rows, check_finite, memory_budget
 from neurflow_report.network.load import Network, choose_device, load_network
 from neurflow_report.network.names import check_names
 from neurflow_report.pipeline.examine import Bench, Findings, check_patches, examine
@@ -117,7 +117,7 @@ def _examine_all(loaded: LoadedSpec, spec: Spec, base: Path, output: Path, progr
     with progress.stage("load the network", None):
         network, segments = load_and_cut(loaded, base, device)
     with progress.stage("choose pictures", None) as step:
-        source, targets, choice = _pictures(spec, base, network, segments, step.advance)
+        source, targets, choice = _pictures(spec, base, network, segments, step)
         for skipped in choice.skipped:
             step.note(f"skipped {skipped.name}: {skipped.reason}")
     bench = _bench(spec, network, segments, choice, targets)
@@ -213,16 +213,17 @@ def open_pictures(spec: Spec, base: Path, network: Network, outputs: int) -> tup
 
 
 def _pictures(
-    spec: Spec, base: Path, network: Network, segments: Segments, done: Callable[[int], None]
+    spec: Spec, base: Path, network: Network, segments: Segments, step: Step
 ) -> tuple[Source, tuple[ClassTarget, ...], Choice]:
     source, targets = open_pictures(spec, base, network, segments.layers[-1].channels)
     example = example_input(network, segments.device, segments.dtype)
-    rows = batch_rows(segments, memory_budget(spec.runtime.memory, segments.device), example)
+    most = batch_rows(segments, memory_budget(spec.runtime.memory, segments.device), example)
+    rows = Rows(most=most, note=step.note)
 
     @torch.no_grad()
     def predict(batch: Tensor) -> np.ndarray:
-        parts = torch.split(batch.to(segments.device, segments.dtype), rows)
-        logits = torch.cat([network.module(part) for part in parts])
+        inputs = batch.to(segments.device, segments.dtype)
+        logits = rows.attempt(lambda n: torch.cat([network.module(part) for part in torch.split(inputs, n)]))
         check_finite(logits, segments.layers[-1].name)
         found: np.ndarray = logits.argmax(dim=1).cpu().numpy()
         return found
@@ -235,7 +236,7 @@ def _pictures(
         select=spec.data.select,
         limit=spec.data.limit,
         pool=spec.data.pool,
-        on_batch=done,
+        on_batch=step.advance,
     )
     return source, targets, choice
 

@@ -14,6 +14,7 @@ from neurflow_report.circuit.wiring import wire
 from neurflow_report.errors import RunError
 from neurflow_report.network.cut import cut
 from neurflow_report.network.forward import activations, layer_means
+from neurflow_report.pipeline.progress import SilentStep
 from tests.oracles import method as oracle
 from tests.oracles import networks
 
@@ -40,7 +41,7 @@ def search(model, layers, patches, logit, *, k, tau, dtype, rows=64):
         means=means,
         logit=logit,
         activations=lambda layer, rows: activations(segments, layer, patches[torch.as_tensor(rows)]),
-        stage=lambda _layer, _targets: nullcontext(SimpleNamespace(advance=lambda _n=1: None)),
+        stage=lambda _layer, _targets: nullcontext(SilentStep()),
     )
     return neurons, *wire(layers, neurons, means, 100)
 
@@ -144,5 +145,58 @@ def test_an_attribution_that_is_not_finite_names_the_layer(segment):
             means=[np.random.default_rng(i).random((9, 3)) for i in (0, 1)],
             logit=0,
             activations=lambda _layer, rows: torch.ones(len(rows), 3, 2, 2),
-            stage=lambda _layer, _targets: nullcontext(SimpleNamespace(advance=lambda _n=1: None)),
+            stage=lambda _layer, _targets: nullcontext(SilentStep()),
         )
+
+
+class Notes(SilentStep):
+    def __init__(self):
+        self.said = []
+
+    def note(self, text):
+        self.said.append(text)
+
+
+def bounded(limit):
+    """A layer of 6 channels → 4, that has memory for `limit` rows, and the neurons found through it with 16 at once."""
+    weight = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
+
+    def segment(x):
+        if len(x) > limit:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return torch.tanh(x @ weight.T)
+
+    x = torch.randn(20, 6, generator=torch.Generator().manual_seed(1))
+    notes = Notes()
+    neurons = find_neurons(
+        Search(k=4, tau=3, max_semantic=3, quadrature=Quadrature(nodes=4, max_nodes=4)),
+        layers=["low", "top"],
+        hops=[Hop(segment=segment, axis=1, out_axis=1, rows=16)],
+        means=[x.numpy(), torch.tanh(x @ weight.T).numpy()],
+        logit=2,
+        activations=lambda _layer, patches: x[torch.as_tensor(patches)],
+        stage=lambda _layer, _targets: nullcontext(notes),
+    )
+    return neurons, notes.said
+
+
+def test_out_of_memory_halves_the_rows_and_finds_the_same():
+    plenty, silence = bounded(100)
+    assert silence == []
+    little, said = bounded(3)
+    assert said == [
+        "out of memory with 16 rows at once: going on with 8",
+        "out of memory with 8 rows at once: going on with 4",
+        "out of memory with 4 rows at once: going on with 2",
+    ]
+    for a, b in zip(plenty, little, strict=True):
+        for one, other in zip(a, b, strict=True):
+            assert (one.channel, one.concept) == (other.channel, other.concept)
+            assert [g.patches for g in one.groups] == [g.patches for g in other.groups]
+            assert [s.score for s in one.core] == pytest.approx([s.score for s in other.core])
+
+
+def test_out_of_memory_with_one_row_is_told():
+    with pytest.raises(RunError) as caught:
+        bounded(0)
+    assert (caught.value.slug, caught.value.message) == ("out-of-memory", "memory ran out with one row at a time")

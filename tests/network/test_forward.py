@@ -13,6 +13,7 @@ from neurflow_report.errors import InputError, RunError
 from neurflow_report.network.ablate import keep, knocked_out, mask, masked_logits
 from neurflow_report.network.cut import Segments, cut
 from neurflow_report.network.forward import (
+    Rows,
     _cgroup_free,
     activations,
     batch_rows,
@@ -176,3 +177,43 @@ def test_knocked_out_restores_after_an_error(resnet: nn.Module) -> None:
 def test_masks_of_a_wrong_shape(segments: Segments) -> None:
     with pytest.raises(ValueError, match=r"masks of layer 'layer2.1' must be bool \(M, 128\), not \(2, 5\)"):
         masked_logits(segments, 0, torch.zeros(1, 128, 4, 4), torch.ones(2, 5, dtype=torch.bool))
+
+
+CPU = (
+    "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 8"
+)
+
+
+@pytest.mark.parametrize("error", [RuntimeError(CPU), torch.OutOfMemoryError("CUDA out of memory.")])
+def test_rows_are_halved_for_good_where_memory_runs_out(error: RuntimeError) -> None:
+    said: list[str] = []
+    rows, tried = Rows(most=12, note=said.append), []
+
+    def work(n: int) -> str:
+        tried.append(n)
+        if n > 4:
+            raise error
+        return f"done with {n}"
+
+    assert (rows.attempt(work), rows.attempt(work), tried) == ("done with 3", "done with 3", [12, 6, 3, 3])
+    assert said == [
+        "out of memory with 12 rows at once: going on with 6",
+        "out of memory with 6 rows at once: going on with 3",
+    ]
+
+
+def test_one_row_that_does_not_fit_is_a_failed_run() -> None:
+    def work(_n: int) -> None:
+        raise torch.OutOfMemoryError
+
+    with pytest.raises(RunError) as caught:
+        Rows(most=2).attempt(work)
+    assert (caught.value.slug, caught.value.exit_code) == ("out-of-memory", 1)
+
+
+def test_other_errors_are_not_taken_for_want_of_memory() -> None:
+    def work(_n: int) -> None:
+        raise RuntimeError("shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        Rows(most=64).attempt(work)
