@@ -28,6 +28,7 @@ from neurflow_report.network.cut import cut
 from neurflow_report.network.forward import activations, spatial_mean
 
 PATCHES, NODES, TOP = 16, 50, 16
+MODES = {"50 nodes": Quadrature(rule="gauss", nodes=NODES, max_nodes=NODES), "adaptive": Quadrature()}
 SEGMENTS = [
     ("googlenet", "inception4a", "inception4b", "fc"),
     ("resnet18", "layer2.1", "layer3.0", "fc"),
@@ -103,21 +104,20 @@ def measure(
     segment, A = segments.stages[0], activations(segments, 0, pictures)
     targets = [int((i + 0.5) * segments.layers[1].channels / channels) for i in range(channels)]
 
-    def engine(nodes: int, most: int, wanted: list[int]) -> Tensor:
+    def engine(quadrature: Quadrature, wanted: list[int]) -> Tensor:
         pairs = Pairs(
             rows=torch.arange(PATCHES, device=device).repeat(len(wanted)),
             channels=torch.tensor(wanted, device=device).repeat_interleave(PATCHES),
         )
-        quadrature = Quadrature(nodes=nodes, max_nodes=most, tolerance=0.02)
         return attribute(segment, A, pairs, axis=1, out_axis=1, quadrature=quadrature, rows=1024).values
 
     captum(segment, A[:1], targets[0])
     reference, seconds = timed(device, lambda: torch.stack([captum(segment, A, c) for c in targets[:checked]]))
     reference_seconds = seconds / checked
     rows = []
-    for mode, nodes, most in (("50 nodes", NODES, NODES), ("adaptive", 8, 64)):
-        engine(nodes, most, targets[:1])
-        found, seconds = timed(device, lambda n=nodes, m=most: engine(n, m, targets))
+    for mode, quadrature in MODES.items():
+        engine(quadrature, targets[:1])
+        found, seconds = timed(device, lambda q=quadrature: engine(q, targets))
         first = found.view(channels, PATCHES, -1)[:checked]
         error, agreement = float((first - reference).norm() / reference.norm()), overlap(first, reference)
         row = Row(

@@ -4,32 +4,43 @@ For target channel a, patch v, activation A of the layer below on v and baseline
 
   T(a, i, v) = Σ_space A_i ⊙ ∫₀¹ ∂φ_a/∂A_i (αA) dα
 
-1. The integral is a Gauss–Legendre sum over n nodes on [0, 1].
-2. What is affine along the path is taken out of the sum, and only what feeds the target is computed (straight.py).
-   A segment that cannot be split is run as it is, pairs (a, v) and nodes as rows of one batch.
-3. Completeness, Σ_i T = φ_a(A) − φ_a(0), is checked for every pair; pairs over the tolerance are
-   computed again with twice the nodes, up to the most allowed. A segment that is affine throughout takes one.
+1. What is affine along the path is taken out of the integral, and only what feeds the target is computed
+   (straight.py); the rest, the core, is evaluated once for all targets of a patch (core.py), and their gradients go
+   back together (backward.py). A segment that cannot be split is run as it is.
+2. The integral is a sum over steps of the path, by one of two rules:
+   - cells: n cells with the mean slopes in each, and Romberg's step from n/2 and n; the size of that step, relative to
+     T's, is the error (L2 over the channels, estimated with random signs: backward.py, `Below.size`);
+   - gauss: n Gauss–Legendre nodes; its error is taken for the completeness gap.
+3. Pairs (a, v) whose error or completeness gap is over the tolerance are computed again with twice the steps, up to
+   the most allowed. A segment that is affine throughout takes one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, fx
 
-from neurflow_report.circuit.straight import Core, Key, NotSplittableError, Split, back, frontier_values, split
+from neurflow_report.circuit.backward import Batch, Below, Gradients, attributed, spatial_sum, to_frontier
+from neurflow_report.circuit.core import Core, Group, Slopes, Steps, cells, gauss, gauss_legendre, groups
+from neurflow_report.circuit.responses import Space
+from neurflow_report.circuit.straight import NotSplittableError, Split, split, straight_values, trail
 from neurflow_report.network.forward import spatial_mean
 
 Segment = Callable[[Tensor], Tensor]
+Rule = Literal["cells", "gauss"]
 
 BLOCK = 16 * 2**20
 """Bytes of the widest tensor that the core works on at once on a CPU: about half of a usual last-level cache."""
-TOGETHER = 128
-"""Rows that go back through the straight part in one batch, where that many fit the memory."""
+PROBES = 8
+"""Random signs by which the error of T is estimated: its standard deviation is about a quarter of it."""
+FEW = 4
+"""Pairs that a CPU works on at once at least, where there are more."""
+ROUNDING = 100
+"""Times the dtype's precision times Σ_i |T|: a completeness gap of this size is rounding, and no reason to go on."""
 EPSILON = 1e-6
 """Floor of the completeness gap's denominator, in units of the target's activation."""
 
@@ -44,33 +55,34 @@ class Pairs:
 
 @dataclass(frozen=True, kw_only=True)
 class Attribution:
-    """T of each pair, (pairs, C) in units of the target's activation; `gap` (pairs,) relative; `nodes` (pairs,)."""
+    """T of each pair, (pairs, C) in units of the target's activation; `gap` and `error` (pairs,) relative;
+    `nodes` (pairs,): the steps that it took."""
 
     values: Tensor
     gap: Tensor
+    error: Tensor
     nodes: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quadrature:
-    """Gauss–Legendre nodes to begin with, the most, and the completeness gap (relative) that is good enough."""
+    """The rule, its steps to begin with and at most, and the relative error or gap that is good enough.
 
-    nodes: int = 8
+    The rule of cells compares with half as many, so that its counts are even.
+    """
+
+    rule: Rule = "cells"
+    nodes: int = 4
     max_nodes: int = 64
     tolerance: float = 0.02
 
     def counts(self) -> list[int]:
-        """Node counts to try, doubling: 8, 16, 32, 64."""
-        counts = [self.nodes]
-        while counts[-1] < self.max_nodes:
-            counts.append(min(2 * counts[-1], self.max_nodes))
+        """Numbers of steps to try, doubling: 4, 8, 16, 32, 64."""
+        even = self.rule == "cells"
+        counts, most = [self.nodes + self.nodes % 2 * even], max(self.nodes, self.max_nodes)
+        while counts[-1] < most:
+            counts.append(2 * counts[-1] if even else min(2 * counts[-1], most))
         return counts
-
-
-def gauss_legendre(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes and weights of Gauss–Legendre quadrature on [0, 1]; the weights sum to 1."""
-    nodes, weights = np.polynomial.legendre.leggauss(count)
-    return (nodes + 1) / 2, weights / 2
 
 
 def attribute(
@@ -79,13 +91,10 @@ def attribute(
     """T(a, i, v) for each pair (METHOD §2).
 
     Args: segment: eval-mode function of the lower layer's activation alone; activations: (n, …) of the patches in use;
-    axis, out_axis: the channel axes of the segment's input and output; rows: the most rows (pair × node) a batch.
+    axis, out_axis: the channel axes of the segment's input and output; rows: the most rows (pair × step) a batch.
     Returns: an Attribution on the activations' device.
     """
-    engine = _engine(segment, activations, axis, out_axis, rows)
-    rise = engine.rise(pairs)
-    values, nodes = engine.integrate(pairs, rise, quadrature)
-    return Attribution(values=values, gap=completeness_gap(values.sum(dim=1), rise), nodes=nodes)
+    return _engine(segment, activations, axis, out_axis, rows).integrate(pairs, quadrature)
 
 
 def completeness_gap(total: Tensor, rise: Tensor) -> Tensor:
@@ -94,44 +103,34 @@ def completeness_gap(total: Tensor, rise: Tensor) -> Tensor:
 
 
 class Engine(Protocol):
-    """How T and φ_a(A) − φ_a(0) are computed on one segment."""
+    """How T is computed on one segment."""
 
-    def rise(self, pairs: Pairs) -> Tensor:
-        """φ_a(A) − φ_a(0) of each pair, (pairs,)."""
-
-    def integrate(self, pairs: Pairs, rise: Tensor, quadrature: Quadrature) -> tuple[Tensor, Tensor]:
-        """T of each pair, (pairs, C), with as many nodes as its gap asks for, and how many that were, (pairs,)."""
+    def integrate(self, pairs: Pairs, quadrature: Quadrature) -> Attribution:
+        """T of each pair, with as many steps as its error and its gap ask for."""
 
 
 def _engine(segment: Segment, activations: Tensor, axis: int, out_axis: int, rows: int) -> Engine:
     """The split engine where the segment can be split, else the plain one."""
     if isinstance(segment, fx.GraphModule):
         try:
-            return SplitEngine(split(segment, activations[:1], out_axis), activations, axis, rows)
+            return SplitEngine(split(segment, activations[:1], axis, out_axis), activations, axis, rows)
         except NotSplittableError:
             pass
     return PlainEngine(segment, activations, axis, out_axis, rows)
 
 
 class PlainEngine:
-    """The segment as it is: pairs × nodes are the rows of one batch, at most `rows` of them at once."""
+    """The segment as it is, by Gauss's rule: pairs × nodes are the rows of one batch, at most `rows` at once."""
 
     def __init__(self, segment: Segment, activations: Tensor, axis: int, out_axis: int, rows: int) -> None:
         self.segment, self.activations, self.rows = segment, activations, rows
         self.axis, self.out_axis = axis, out_axis
 
-    @torch.no_grad()
-    def rise(self, pairs: Pairs) -> Tensor:
-        """φ_a(A) − φ_a(0) of each pair."""
-        phi = [spatial_mean(self.segment(part), self.out_axis) for part in torch.split(self.activations, self.rows)]
-        start = spatial_mean(self.segment(torch.zeros_like(self.activations[:1])), self.out_axis)
-        return torch.cat(phi)[pairs.rows, pairs.channels] - start[0, pairs.channels]
-
-    def integrate(self, pairs: Pairs, rise: Tensor, quadrature: Quadrature) -> tuple[Tensor, Tensor]:
+    def integrate(self, pairs: Pairs, quadrature: Quadrature) -> Attribution:
         """T of each pair, and the nodes it took."""
-        count = len(pairs.rows)
-        values, nodes = self.activations.new_zeros((count, self.activations.shape[self.axis])), _no_nodes(count)
-        pending = torch.arange(count, device=self.activations.device)
+        rise, count = self._rise(pairs), len(pairs.rows)
+        values = self.activations.new_zeros((count, self.activations.shape[self.axis]))
+        nodes, pending = torch.zeros(count, dtype=torch.long), torch.arange(count, device=self.activations.device)
         for n in quadrature.counts():
             for some in torch.split(pending, max(1, self.rows // n)):
                 values[some] = self._some(pairs.rows[some], pairs.channels[some], n)
@@ -139,7 +138,15 @@ class PlainEngine:
             pending = pending[completeness_gap(values[pending].sum(dim=1), rise[pending]) > quadrature.tolerance]
             if len(pending) == 0:
                 break
-        return values, nodes
+        gap = completeness_gap(values.sum(dim=1), rise)
+        return Attribution(values=values, gap=gap, error=gap, nodes=nodes)
+
+    @torch.no_grad()
+    def _rise(self, pairs: Pairs) -> Tensor:
+        """φ_a(A) − φ_a(0) of each pair."""
+        phi = [spatial_mean(self.segment(part), self.out_axis) for part in torch.split(self.activations, self.rows)]
+        start = spatial_mean(self.segment(torch.zeros_like(self.activations[:1])), self.out_axis)
+        return torch.cat(phi)[pairs.rows, pairs.channels] - start[0, pairs.channels]
 
     def _some(self, rows: Tensor, channels: Tensor, n: int) -> Tensor:
         alphas, weights = (torch.as_tensor(x).to(self.activations) for x in gauss_legendre(n))
@@ -151,128 +158,164 @@ class PlainEngine:
         return spatial_sum(top * mean_gradient, self.axis)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Converged:
-    """One target's gradients at the frontier, summed over the nodes: pair `mine[p]` stands on row `rows[p]`."""
-
-    mine: Tensor
-    rows: Tensor
-    gradients: dict[Key, Tensor]
-
-
 class SplitEngine:
-    """The segment split at its frontier (straight.py).
-
-    1. Target by target, the core's gradients at the frontier are summed over the nodes. Completeness can be seen there
-       already: Σ_i T = Σ_u <∂φ/∂u, u(A) − u(0)>, since the part below is straight. So more nodes cost the core alone.
-    2. They go back to A once, many targets a batch.
+    """The segment split (straight.py), a few patches at a time, all their targets together.
 
     On a CPU the core's tensors are kept to `BLOCK` bytes: they stay in the cache from one operation to the next.
     """
 
     def __init__(self, part: Split, activations: Tensor, axis: int, rows: int) -> None:
         self.part, self.activations, self.axis = part, activations, axis
-        self.values = frontier_values(part, activations, rows)
-        widest = max(part.zero[n].numel() for n in part.order if n is not part.result or part.result is part.source)
-        fitting = BLOCK // (widest * activations.element_size())
-        self.batch = rows
-        self.rows = max(1, min(rows, fitting) if activations.device.type == "cpu" else rows)
+        self.straight = straight_values(part, activations, rows)
+        self.channels, self.space = activations.shape[axis], Space()
+        coins = torch.randint(0, 2, (PROBES, self.channels), generator=torch.Generator().manual_seed(0))
+        self.signs = (2 * coins - 1).to(activations)
+        fitting = BLOCK // (_widest(part) * activations.element_size())
+        self.most, self.rows = rows, max(1, min(rows, fitting) if activations.device.type == "cpu" else rows)
 
     @torch.no_grad()
-    def rise(self, pairs: Pairs) -> Tensor:
-        """φ_a(A) − φ_a(0) of each pair."""
-        start = spatial_mean(self.part.zero[self.part.result], self.part.axis)[0]
-        end = torch.empty_like(start[pairs.channels])
-        one = torch.ones(1).to(end)
-        for channel, mine in _by_target(pairs):
-            for some in torch.split(mine, self.rows):
-                end[some] = self._phi(Core(self.part, self.values, pairs.rows[some], one), channel)
-        return end - start[pairs.channels]
+    def integrate(self, pairs: Pairs, quadrature: Quadrature) -> Attribution:
+        """T of each pair, and the steps it took; a segment that is straight throughout takes one."""
+        count = len(pairs.rows)
+        values = self.activations.new_zeros((count, self.channels))
+        gap, error = values.new_zeros(count), values.new_zeros(count)
+        nodes = torch.zeros(count, dtype=torch.long)
+        for block in self._blocks(pairs.rows, quadrature.nodes):
+            some = Pairs(rows=pairs.rows[block], channels=pairs.channels[block])
+            found = self._block(some, quadrature)
+            values[block], gap[block], error[block] = found.values, found.gap, found.error
+            nodes[block.cpu()] = found.nodes
+        return Attribution(values=values, gap=gap, error=error, nodes=nodes)
 
-    def integrate(self, pairs: Pairs, rise: Tensor, quadrature: Quadrature) -> tuple[Tensor, Tensor]:
-        """T of each pair, and the nodes it took; a segment that is straight throughout takes one."""
+    def _blocks(self, rows: Tensor, steps: int) -> Iterator[Tensor]:
+        """Pairs of a few patches each. On a CPU, no more than it takes for a few pairs: slopes and tables of one patch
+        need no copies; elsewhere as many as keep to `rows` rows of pairs × steps, and of patches × points."""
+        order = torch.argsort(rows, stable=True)
+        sizes = torch.unique_consecutive(rows[order], return_counts=True)[1].tolist()
+        first = taken = patches = 0
+        for size in sizes:
+            full = taken >= FEW if self.activations.device.type == "cpu" else (taken + size) * steps > self.rows
+            if taken and (full or (patches + 1) * (steps + 1) > self.rows):
+                yield order[first : first + taken]
+                first, taken, patches = first + taken, 0, 0
+            taken, patches = taken + size, patches + 1
+        if taken:
+            yield order[first : first + taken]
+
+    def _block(self, pairs: Pairs, quadrature: Quadrature) -> Attribution:
+        """The pairs of a few patches."""
+        patches, rows = torch.unique(pairs.rows, return_inverse=True)
+        targets, places = torch.unique(pairs.channels, return_inverse=True)
         counts = [1] if self.part.is_straight else quadrature.counts()
-        values = self.activations.new_zeros((len(pairs.rows), self.activations.shape[self.axis]))
-        nodes, waiting = _no_nodes(len(pairs.rows)), list[Converged]()
-        for channel, mine in _by_target(pairs):
-            for some in torch.split(mine, self.batch):
-                found, used = self._converged(pairs.rows[some], channel, rise[some], counts, quadrature.tolerance)
-                nodes[some.cpu()] = used
-                waiting.append(Converged(mine=some, rows=pairs.rows[some], gradients=found))
-            if sum(len(w.rows) for w in waiting) >= min(self.batch, TOGETHER):
-                self._finish(waiting, values)
-                waiting = []
-        self._finish(waiting, values)
-        return values, nodes
+        path = _Path(self, patches, quadrature.rule if len(counts) > 1 or counts[0] > 1 else "gauss", len(rows))
+        values = self.activations.new_zeros((len(rows), self.channels))
+        gap, error, nodes = values.new_zeros(len(rows)), values.new_zeros(len(rows)), torch.zeros(len(rows), dtype=int)
+        for group, members in groups(self.part, targets.tolist(), rows.device):
+            for some, batch in self._batches(rows, places, group, members, counts[0]):
+                values[some], gap[some], error[some], nodes[some.cpu()] = path.climb(batch, counts, quadrature.tolerance)
+        return Attribution(values=values, gap=gap, error=error, nodes=nodes)
 
-    def _converged(
-        self, rows: Tensor, channel: int, rise: Tensor, counts: Sequence[int], tolerance: float
-    ) -> tuple[dict[Key, Tensor], Tensor]:
-        """Σ over the nodes of weight × ∂φ/∂u at the frontier tensors that one target reads, and the nodes it took."""
-        summed: dict[Key, Tensor] = {}
-        nodes, pending = _no_nodes(len(rows)), torch.arange(len(rows), device=rows.device)
-        for n in counts:
-            parts = [self._gradients(some, channel, n) for some in torch.split(rows[pending], max(1, self.rows // n))]
-            total = torch.zeros_like(rise[pending])
-            for key in parts[0]:
-                gradient = torch.cat([p[key] for p in parts])
-                total += self._along(key, rows[pending], gradient)
-                summed[key] = summed[key].index_copy(0, pending, gradient) if key in summed else gradient
-            nodes[pending.cpu()] = n
-            pending = pending[completeness_gap(total, rise[pending]) > tolerance]
-            if len(pending) == 0:
+    def _batches(
+        self, rows: Tensor, places: Tensor, group: Group, members: list[int], steps: int
+    ) -> Iterator[tuple[Tensor, Batch]]:
+        """The pairs of a group's targets, as many at once as fit: which, and as a batch. `places`: each pair's target."""
+        where = torch.full((int(places.max()) + 1,), -1, device=rows.device)
+        where[torch.tensor(members, device=rows.device)] = torch.arange(len(members), device=rows.device)
+        for some in torch.split((where[places] >= 0).nonzero().squeeze(1), max(1, self.rows // steps)):
+            yield some, Batch(group=group, rows=rows[some], targets=where[places[some]])
+
+
+def _widest(part: Split) -> int:
+    """Elements of the core's widest tensor, for one row; 1 where all of them hold one channel."""
+    sliced = trail(part, 0)
+    whole = [n for n in part.order if n not in part.straight and n not in sliced]
+    read = [i for n in part.order if n not in part.straight for i in n.all_input_nodes if i not in sliced]
+    return max([part.zero[n].numel() for n in (*whole, *read) if part.moves(n)], default=1)
+
+
+class _Path:
+    """The path of a few patches, at as many steps as are asked for; the cores are shared by all targets."""
+
+    def __init__(self, engine: SplitEngine, patches: Tensor, rule: Rule, pairs: int) -> None:
+        self.engine, self.patches, self.cells = engine, patches, rule == "cells"
+        self.start = spatial_mean(engine.part.zero[engine.part.result], engine.part.axis)[0]
+        self.cores: dict[int, list[Core]] = {}
+        self.below = Below(
+            core=self.core(gauss(1)),
+            axis=engine.axis,
+            channels=engine.channels,
+            pairs=pairs,
+            space=engine.space,
+            signs=engine.signs,
+        )
+
+    def core(self, steps: Steps) -> Core:
+        """The patches' core at these steps."""
+        return Core(self.engine.part, self.engine.straight, self.patches, steps)
+
+    def climb(
+        self, batch: Batch, counts: Sequence[int], tolerance: float
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """T, gap, error and steps of a batch; what is over the tolerance goes up to the next count."""
+        fine, coarse, rise = self._integral(batch, counts[0], coarse=self.cells)
+        values, gap, error = self._judged(batch, fine, coarse, rise)
+        nodes = torch.full((len(batch),), counts[0])
+        again = short = self._short(values, gap, error, tolerance)
+        for n in counts[1:]:
+            if len(again) == 0:
                 break
-        return summed, nodes
+            some, coarse = batch.some(again), {key: g[short] for key, g in fine.items() if self.cells}
+            fine, _, rise = self._integral(some, n, coarse=False)
+            better = self._judged(some, fine, coarse, rise)
+            values[again], gap[again], error[again] = better
+            nodes[again.cpu()] = n
+            short = self._short(*better, tolerance)
+            again = again[short]
+        return values, gap, error, nodes
 
-    def _along(self, key: Key, rows: Tensor, gradient: Tensor) -> Tensor:
-        """<gradient, u(A) − u(0)> of each row, for the frontier tensor u (or its one channel) that `key` names."""
-        node, channel = key
-        move = self.part.narrow(self.values[node], channel)[rows] - self.part.narrow(self.part.zero[node], channel)
-        return (gradient * move).flatten(1).sum(dim=1)
+    def _integral(self, batch: Batch, n: int, *, coarse: bool) -> tuple[Gradients, Gradients, Tensor]:
+        """Gradients at the frontier by n steps (and by n/2 cells), and φ(A) − φ(0)."""
+        fine: Gradients = {}
+        wide: Gradients = {}
+        for core in self._cores(n):
+            found = to_frontier(core, Slopes(core, batch.group, coarse=coarse), batch)
+            for sums, part in zip((fine, wide), found, strict=True):
+                for key, gradient in part.items():
+                    sums[key] = sums[key] + gradient if key in sums else gradient
+        end = core.phi(batch.group)[batch.rows, -1, batch.targets]
+        return fine, wide, end - self.start[batch.group.channels[self.engine.part.result][batch.targets]]
 
-    def _finish(self, waiting: Sequence[Converged], values: Tensor) -> None:
-        """Take the gradients back to A and add A ⊙ gradient to `values`; whole tensors of many targets together."""
-        alike: dict[tuple[Key, ...], list[Converged]] = {}
-        for one in waiting:
-            whole = tuple(key for key in one.gradients if key[1] is None)
-            single = tuple(key for key in one.gradients if key[1] is not None)
-            for keys in filter(None, (whole, single)):
-                alike.setdefault(keys, []).append(one)
-        for keys, same in alike.items():
-            mine, rows = torch.cat([w.mine for w in same]), torch.cat([w.rows for w in same])
-            gradients = {key: torch.cat([w.gradients[key] for w in same]) for key in keys}
-            for (_, only), gradient in back(self.part, self.values, rows, gradients).items():
-                top = self.activations if only is None else self.activations.narrow(self.axis, only, 1)
-                columns = slice(None) if only is None else slice(only, only + 1)
-                values[mine, columns] += spatial_sum(top[rows] * gradient, self.axis)
+    def _cores(self, n: int) -> Iterator[Core]:
+        """The core at n steps; where these don't fit, it is made in pieces, each time anew."""
+        steps = cells(n) if self.cells else gauss(n)
+        size = max(2, self.engine.most // len(self.patches) // 2 * 2)
+        if n > size:
+            yield from (self.core(steps.some(first, size)) for first in range(0, n, size))
+            return
+        if n not in self.cores:
+            self.cores[n] = [self.core(steps)]
+        yield from self.cores[n]
 
-    def _phi(self, core: Core, channel: int) -> Tensor:
-        return spatial_mean(core.target(channel), self.part.axis).squeeze(self.part.axis)
+    def _judged(
+        self, batch: Batch, fine: Gradients, coarse: Gradients, rise: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """T, its gap, and its error: with cells, T takes Romberg's step, and the error is that step's relative size."""
+        step = {key: (fine[key] - wide) / 3 for key, wide in coarse.items()}
+        best = {key: gradient + step[key] if key in step else gradient for key, gradient in fine.items()}
+        values = attributed(self.below, batch, best)
+        gap = completeness_gap(values.sum(dim=1), rise)
+        if self.engine.part.is_straight:
+            return values, gap, torch.zeros_like(gap)
+        if not self.cells:
+            return values, gap, gap
+        size = values.norm(dim=1).clamp_min(torch.finfo(values.dtype).tiny)
+        return values, gap, self.below.size(batch, step) / size
 
-    def _gradients(self, rows: Tensor, channel: int, n: int) -> dict[Key, Tensor]:
-        """Σ over n nodes of weight × ∂φ/∂u at each frontier tensor u that the target reads."""
-        alphas, weights = (torch.as_tensor(x).to(self.activations) for x in gauss_legendre(n))
-        nodes = max(1, self.rows // len(rows))
-        summed: dict[Key, Tensor] = {}
-        for a, w in zip(torch.split(alphas, nodes), torch.split(weights, nodes), strict=True):
-            with torch.enable_grad():
-                core = Core(self.part, self.values, rows, a)
-                phi = self._phi(core, channel)
-                found = torch.autograd.grad((phi * w.repeat(len(rows))).sum(), list(core.leaves.values()))
-            for key, gradient in zip(core.leaves, found, strict=True):
-                total = gradient.view(len(rows), len(a), *gradient.shape[1:]).sum(dim=1)
-                summed[key] = summed[key] + total if key in summed else total
-        return summed
-
-
-def _no_nodes(count: int) -> Tensor:
-    return torch.zeros(count, dtype=torch.long)
-
-
-def _by_target(pairs: Pairs) -> Iterator[tuple[int, Tensor]]:
-    """Each target channel, and which pairs are its own."""
-    for channel in torch.unique(pairs.channels).tolist():
-        yield channel, (pairs.channels == channel).nonzero().squeeze(1)
+    def _short(self, values: Tensor, gap: Tensor, error: Tensor, tolerance: float) -> Tensor:
+        """Which pairs need more steps; a gap that is rounding is no reason."""
+        rounding = ROUNDING * torch.finfo(gap.dtype).eps * values.abs().sum(dim=1)
+        real = gap * values.sum(dim=1).abs() > rounding
+        return ((error > tolerance) | (gap > tolerance) & real).nonzero().squeeze(1)
 
 
 def _gradient(
@@ -286,9 +329,3 @@ def _gradient(
         chosen = phi.gather(1, channels.repeat_interleave(n).unsqueeze(1)).squeeze(1)
         (gradient,) = torch.autograd.grad((chosen * weights.repeat(len(top))).sum(), path)
     return gradient.view(len(top), n, *top.shape[1:]).sum(dim=1)
-
-
-def spatial_sum(values: Tensor, axis: int) -> Tensor:
-    """(N, …) summed over everything but the batch and the channel axis: (N, C)."""
-    rest = [d for d in range(1, values.dim()) if d != axis % values.dim()]
-    return values.sum(dim=rest) if rest else values

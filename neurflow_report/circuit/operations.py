@@ -24,16 +24,19 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, FrozenBatchNorm2d)
 _IDLE = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, StochasticDepth)
 _AVERAGES = (nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.ZeroPad2d, nn.Upsample)
 _HOMOGENEOUS = (nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.MaxPool2d, nn.AdaptiveMaxPool2d)
-_POINTWISE = (nn.ReLU6, nn.SiLU, nn.GELU, nn.Hardswish, nn.Hardsigmoid, nn.Sigmoid, nn.Tanh, nn.ELU, nn.Mish)
+_SMOOTH = (nn.SiLU, nn.GELU, nn.Hardswish, nn.Sigmoid, nn.Tanh, nn.ELU, nn.Mish)
+_KINKED = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.Hardsigmoid, nn.Hardtanh)
+_POINTWISE = (*_SMOOTH, *_KINKED)
 _SHAPING = (nn.Flatten,)
 
 _IDLE_CALLS = {F.dropout, F.dropout2d, torch.dropout, stochastic_depth, "contiguous", "clone", "detach"}
 _AVERAGE_CALLS = {F.avg_pool2d, F.adaptive_avg_pool2d, F.pad, F.interpolate}
 _HOMOGENEOUS_CALLS = {torch.relu, F.relu, F.leaky_relu, F.max_pool2d, F.adaptive_max_pool2d, "relu"}
-_POINTWISE_CALLS = {
-    torch.sigmoid, torch.tanh, F.relu6, F.silu, F.gelu, F.hardswish, F.hardsigmoid, F.sigmoid, F.tanh, F.elu, F.mish,
-    "sigmoid", "tanh",
+_SMOOTH_CALLS = {
+    torch.sigmoid, torch.tanh, F.silu, F.gelu, F.hardswish, F.sigmoid, F.tanh, F.elu, F.mish, "sigmoid", "tanh",
 }  # fmt: skip
+_KINKED_CALLS = {torch.relu, F.relu, F.relu6, F.leaky_relu, F.hardsigmoid, F.hardtanh, "relu"}
+_POINTWISE_CALLS = _SMOOTH_CALLS | _KINKED_CALLS
 _SHAPING_CALLS = {
     torch.flatten, torch.mean, torch.sum, torch.permute, torch.transpose, torch.reshape, torch.squeeze,
     torch.unsqueeze, operator.getitem, operator.neg, torch.neg, "flatten", "mean", "sum", "permute", "transpose",
@@ -65,6 +68,11 @@ def is_norm(node: fx.Node) -> bool:
     return isinstance(module, _NORMS) and module.running_var is not None
 
 
+def is_linear(node: fx.Node) -> bool:
+    """Whether the node is a linear layer, which works on the last axis."""
+    return isinstance(module_of(node), nn.Linear)
+
+
 def calls(node: fx.Node, known: set[Any]) -> bool:
     """Whether the node calls one of the functions or methods `known`."""
     return node.op in {"call_function", "call_method"} and node.target in known
@@ -85,6 +93,18 @@ def is_affine(node: fx.Node, moving: Callable[[fx.Node], bool]) -> bool:
 def is_homogeneous(node: fx.Node) -> bool:
     """Whether f(α·x) = α·f(x) for α ≥ 0."""
     return isinstance(module_of(node), _HOMOGENEOUS) or calls(node, _HOMOGENEOUS_CALLS)
+
+
+def is_pointwise(node: fx.Node) -> bool:
+    """Whether y = f(x) for every element of the node's one input."""
+    if len(node.all_input_nodes) != 1:
+        return False
+    return isinstance(module_of(node), (*_KINKED, *_SMOOTH)) or calls(node, _KINKED_CALLS | _SMOOTH_CALLS)
+
+
+def is_smooth(node: fx.Node) -> bool:
+    """Whether a pointwise node's f has no straight pieces, so that a secant over a short way loses digits."""
+    return isinstance(module_of(node), _SMOOTH) or calls(node, _SMOOTH_CALLS)
 
 
 def is_channelwise(node: fx.Node) -> bool:

@@ -1,30 +1,28 @@
-"""A segment split in two: what is straight along the path α·A, and the core that is evaluated at every node.
+"""A segment split in two: what is straight along the path α·A, and the core that is evaluated step by step.
 
 1. Nodes are straight by the rules of operations.py; the values at A = 0 tell which are exactly 0 there.
 2. The frontier, straight tensors that the core reads, is known at every α from two values:
    u(α) = u(0) + α·(u(A) − u(0)). It is computed once per patch, for all targets.
-3. The core is evaluated from the target channel back, so that only what feeds that channel is computed: batch norm,
-   ReLU and sums pass one channel on, a concatenation picks one branch, a convolution or linear layer takes one row.
-4. Gradients at the frontier, summed over the nodes, go back through the straight part once, one channel where one
-   channel was read.
+3. A target is one channel. `reads` tells which channel of which input a channel needs: batch norm, ReLU and sums pass
+   one channel on, a concatenation picks one branch, a convolution or linear layer takes one row and all of its input.
+4. Where each channel of a straight tensor x comes from the same channel of A alone, the way back can end:
+   Σ_space A_i ⊙ (∂x/∂A)ᵀ g = Σ_space (x_i(A) − x_i(0)) ⊙ g_i, since x is affine along the path.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
-from torch.nn import functional as F
-from torch.nn.grad import conv2d_input
+from torch import Tensor, fx
 
 from neurflow_report.circuit import operations as ops
 
-Key = tuple[fx.Node, int | None]
-"""A tensor of the graph: all of it, or one channel."""
+Read = tuple[fx.Node, int | None]
+"""An input that a channel needs: all of it, or one channel."""
 
 
 class NotSplittableError(Exception):
@@ -34,13 +32,15 @@ class NotSplittableError(Exception):
 @dataclass(frozen=True, kw_only=True)
 class Split:
     """A segment's graph with what is known of it. `order`: nodes that depend on A, in graph order; `zero`: the values
-    at A = 0, one row; `straight`: see the module; `kept`: the straight nodes whose values at A are needed later."""
+    at A = 0, one row; `straight`: see the module; `apart`: straight nodes whose channels come from the same channel of
+    A each; `kept`: the straight nodes whose values at A are needed; `axis`: the channel axis."""
 
     source: fx.Node
     result: fx.Node
     axis: int
     order: tuple[fx.Node, ...]
     straight: frozenset[fx.Node]
+    apart: frozenset[fx.Node]
     kept: frozenset[fx.Node]
     zero: Mapping[fx.Node, Any]
 
@@ -61,14 +61,17 @@ class Split:
     def _moving(self) -> frozenset[fx.Node]:
         return frozenset(self.order)
 
-    def narrow(self, value: Tensor, channel: int | None) -> Tensor:
-        """`value`, or the one channel of it (the axis stays)."""
-        return value if channel is None else value.narrow(self.axis, channel, 1)
+    def constant(self, node: fx.Node, ndim: int) -> Any:
+        """A value that does not depend on A; a tensor of fewer axes than `ndim` with ones before them."""
+        value = self.zero[node]
+        if not isinstance(value, Tensor) or value.ndim == 0 or value.ndim >= ndim:
+            return value
+        return value.view(*[1] * (ndim - value.ndim), *value.shape)
 
 
 @torch.no_grad()
-def split(segment: fx.GraphModule, row: Tensor, axis: int) -> Split:
-    """Split a segment. Args: row: one row of its input; axis: the channel axis of its output (1, or -1 for tokens).
+def split(segment: fx.GraphModule, row: Tensor, axis: int, out_axis: int) -> Split:
+    """Split a segment. Args: row: one row of its input; axis, out_axis: its input's and output's channel axis.
 
     Raises: NotSplittableError where a value that depends on A is no tensor with A's rows.
     """
@@ -88,10 +91,17 @@ def split(segment: fx.GraphModule, row: Tensor, axis: int) -> Split:
     result = segment.graph.output_node().args[0]
     if not isinstance(result, fx.Node) or result not in order:
         raise NotSplittableError("the output")
-    zero = {n: v[:1] if n in order else v for n, v in values.items()}
-    kept = _kept(source, result, straight)
-    return Split(source=source, result=result, axis=axis, order=tuple(order), straight=frozenset(straight),
-                 kept=kept, zero=zero)  # fmt: skip
+    apart = _apart(source, tuple(order), straight, values) if axis == out_axis == 1 else {source}
+    return Split(
+        source=source,
+        result=result,
+        axis=out_axis,
+        order=tuple(order),
+        straight=frozenset(straight),
+        apart=frozenset(apart),
+        kept=_kept(result, straight, apart),
+        zero={n: v[:1] if n in order else v for n, v in values.items()},
+    )
 
 
 def _is_straight(
@@ -106,10 +116,25 @@ def _is_straight(
     )
 
 
-def _kept(source: fx.Node, result: fx.Node, straight: set[fx.Node]) -> frozenset[fx.Node]:
-    """The straight nodes that the core reads, or whose values the way back takes."""
-    read = {n for n in straight if n in (source, result) or not straight.issuperset(_real_users(n))}
-    return frozenset(read | {i for n in straight if _needs_input(n) for i in n.all_input_nodes if i in straight})
+def _apart(
+    source: fx.Node, order: tuple[fx.Node, ...], straight: set[fx.Node], zero: Mapping[fx.Node, Any]
+) -> set[fx.Node]:
+    """The straight nodes that mix no channels of A: channel i of each depends on A_i alone."""
+    found = {source}
+    for node in order:
+        inputs = [n for n in node.all_input_nodes if n in order]
+        same = all(zero[n].shape[1] == zero[node].shape[1] for n in inputs)
+        if node in straight and found.issuperset(inputs) and ops.is_channelwise(node) and same:
+            found.add(node)
+    return found
+
+
+def _kept(result: fx.Node, straight: set[fx.Node], apart: set[fx.Node]) -> frozenset[fx.Node]:
+    """The straight nodes that the core reads, at which the way back ends, or whose values it takes."""
+    read = {n for n in straight if n is result or not straight.issuperset(_real_users(n))}
+    ends = {n for n in apart if not apart.issuperset(_real_users(n)) or n is result}
+    taken = {i for n in straight - apart if _needs_input(n) for i in n.all_input_nodes if i in straight}
+    return frozenset(read | ends | taken)
 
 
 def _real_users(node: fx.Node) -> list[fx.Node]:
@@ -117,13 +142,12 @@ def _real_users(node: fx.Node) -> list[fx.Node]:
 
 
 def _needs_input(node: fx.Node) -> bool:
-    """Whether going back through a straight node takes its input's value (see `back`)."""
-    module = ops.module_of(node)
-    return not (ops.is_conv(node) or ops.is_norm(node) or isinstance(module, nn.Linear) or ops.calls(node, ops.CAT))
+    """Whether going back through a straight node takes its input's value (see backward.py)."""
+    return ops.is_homogeneous(node)
 
 
 @torch.no_grad()
-def frontier_values(part: Split, activations: Tensor, rows: int) -> dict[fx.Node, Tensor]:
+def straight_values(part: Split, activations: Tensor, rows: int) -> dict[fx.Node, Tensor]:
     """The kept straight values at A, each (n, …), computed `rows` rows at a time."""
     found: dict[fx.Node, list[Tensor]] = {n: [] for n in part.kept}
     for chunk in torch.split(activations, rows):
@@ -137,84 +161,36 @@ def frontier_values(part: Split, activations: Tensor, rows: int) -> dict[fx.Node
     return {n: torch.cat(v) if len(v) > 1 else v[0] for n, v in found.items()}
 
 
-class Core:
-    """The core for one target channel at given points of the path; `leaves` are the frontier tensors that it read."""
-
-    def __init__(self, part: Split, values: Mapping[fx.Node, Tensor], rows: Tensor, alphas: Tensor) -> None:
-        self.part, self.values, self.rows, self.alphas = part, values, rows, alphas
-        self.leaves: dict[Key, Tensor] = {}
-        self.memo: dict[Key, Any] = {}
-
-    def target(self, channel: int) -> Tensor:
-        """The target channel at every (row, α), rows outermost: (rows·alphas, …) with one channel."""
-        found: Tensor = self.value(self.part.result, channel)
-        return found
-
-    def value(self, node: fx.Node, channel: int | None) -> Any:
-        """The node's value at every (row, α), or one channel of it."""
-        key = (node, channel)
-        if key not in self.memo:
-            if node in self.part.straight:
-                self.memo[key] = self.leaves[key] = self._path(node, channel)
-            elif not self.part.moves(node):
-                self.memo[key] = self.part.narrow(self.part.zero[node], channel)
-            else:
-                self.memo[key] = self._core(node, channel)
-        return self.memo[key]
-
-    def _path(self, node: fx.Node, channel: int | None) -> Tensor:
-        end = self.part.narrow(self.values[node], channel)[self.rows].unsqueeze(1)
-        start = self.part.narrow(self.part.zero[node], channel).unsqueeze(1)
-        alphas = self.alphas.view(1, -1, *[1] * (end.ndim - 2))
-        path: Tensor = torch.addcmul(start, end - start, alphas).flatten(0, 1)
-        return path.requires_grad_()
-
-    def _core(self, node: fx.Node, channel: int | None) -> Any:
-        if channel is None:
-            return ops.run(node, lambda n: self.value(n, None))
-        module = ops.module_of(node)
-        if ops.is_conv(node):
-            return self._conv_row(node, channel)
-        if (
-            isinstance(module, nn.Linear)
-            and self.part.axis % self.part.zero[node].ndim == self.part.zero[node].ndim - 1
-        ):
-            bias = None if module.bias is None else module.bias[channel : channel + 1]
-            return F.linear(self.value(_input(node), None), module.weight[channel : channel + 1], bias)
-        if module is not None and ops.is_norm(node) and self.part.axis == 1:
-            scale, shift = ops.norm_affine(module)
-            return self.value(_input(node), channel) * scale[channel] + shift[channel]
-        if ops.calls(node, ops.CAT) and (found := branch(self.part, node, channel)):
-            return self.value(*found)
-        if ops.is_channelwise(node) and self.part.axis == 1:
-            return ops.run(node, lambda n: self.value(n, self._shared(node, n, channel)))
-        return self.part.narrow(self.value(node, None), channel)
-
-    def _shared(self, node: fx.Node, source: fx.Node, channel: int) -> int | None:
-        """Which channel of an input a channelwise node reads; all of an input that is spread over the channels."""
-        shape = self.part.zero[source].shape if isinstance(self.part.zero[source], Tensor) else ()
-        same = len(shape) == self.part.zero[node].ndim and shape[self.part.axis] == self.part.channels(node)
-        return channel if same else None
-
-    def _conv_row(self, node: fx.Node, channel: int) -> Tensor:
-        conv = ops.module_of(node)
-        assert isinstance(conv, nn.Conv2d)  # noqa: S101
-        width = conv.in_channels // conv.groups
-        first = channel // (conv.out_channels // conv.groups) * width
-        if width == 1:
-            inputs = self.value(_input(node), first)
-        else:
-            inputs = self.value(_input(node), None).narrow(1, first, width)
-        bias = None if conv.bias is None else conv.bias[channel : channel + 1]
-        weight = conv.weight[channel : channel + 1]
-        return F.conv2d(inputs, weight, bias, conv.stride, conv.padding, conv.dilation)
+def reads(part: Split, node: fx.Node, channel: int) -> tuple[Read, ...] | None:
+    """What one channel of a node needs of its inputs that depend on A; None where it takes the whole node."""
+    module = ops.module_of(node)
+    if ops.is_conv(node):
+        width = module.in_channels // module.groups  # type: ignore[union-attr, operator]
+        one = channel // (module.out_channels // module.groups) if width == 1 else None  # type: ignore[union-attr, operator]
+        return ((only_input(node), one),)
+    if ops.is_linear(node):
+        return ((only_input(node), None),) if part.axis % part.zero[node].ndim == part.zero[node].ndim - 1 else None
+    if ops.is_norm(node):
+        return ((only_input(node), channel),) if part.axis == 1 else None
+    if ops.calls(node, ops.CAT):
+        return _branch(part, node, channel)
+    if ops.is_channelwise(node) and part.axis == 1:
+        moving = dict.fromkeys(n for n in node.all_input_nodes if part.moves(n))
+        return tuple((n, channel if _is_as_wide(part, n, node) else None) for n in moving)
+    return None
 
 
-def _input(node: fx.Node) -> fx.Node:
+def only_input(node: fx.Node) -> fx.Node:
+    """The input of a node that has one."""
     return node.all_input_nodes[0]
 
 
-def branch(part: Split, node: fx.Node, channel: int) -> Key | None:
+def _is_as_wide(part: Split, source: fx.Node, node: fx.Node) -> bool:
+    """Whether an input of a channelwise node has all of its channels, and is not spread over them."""
+    return part.zero[source].ndim == part.zero[node].ndim and part.channels(source) == part.channels(node)
+
+
+def _branch(part: Split, node: fx.Node, channel: int) -> tuple[Read, ...] | None:
     """The input of a concatenation over the channels that holds `channel`, and the channel's number there."""
     dim = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else 0)
     ndim = part.zero[node].ndim
@@ -223,92 +199,25 @@ def branch(part: Split, node: fx.Node, channel: int) -> Key | None:
     for source in node.args[0]:  # type: ignore[union-attr]
         count = part.channels(source)  # type: ignore[arg-type]
         if channel < count:
-            return source, channel  # type: ignore[return-value]
+            return ((source, channel),) if part.moves(source) else None  # type: ignore[return-value, arg-type]
         channel -= count
     return None
 
 
-def back(
-    part: Split, values: Mapping[fx.Node, Tensor], rows: Tensor, gradients: dict[Key, Tensor]
-) -> dict[Key, Tensor]:
-    """Gradients at straight tensors, rows as in `rows`, taken back to A: {(A, None or channel): gradient}."""
-    pending = dict(gradients)
-    for node in reversed(part.order):
-        if node not in part.straight or node is part.source:
-            continue
-        for key in [k for k in pending if k[0] is node]:
-            for source, gradient in _back(part, values, rows, key, pending.pop(key)):
-                pending[source] = pending[source] + gradient if source in pending else gradient
-    return pending
+def trail(part: Split, channel: int) -> dict[fx.Node, int]:
+    """The nodes of which a target channel needs one channel only, and which; the way ends at `apart` nodes.
 
-
-def _back(
-    part: Split, values: Mapping[fx.Node, Tensor], rows: Tensor, key: Key, gradient: Tensor
-) -> Iterator[tuple[Key, Tensor]]:
-    """One step back: the keys of the node's inputs and the gradients there."""
-    node, channel = key
-    module = ops.module_of(node)
-    if ops.is_conv(node):
-        yield (_input(node), None), _conv_back(part, node, channel, gradient)
-    elif isinstance(module, nn.Linear) and (channel is None or part.axis % gradient.ndim == gradient.ndim - 1):
-        weight = module.weight if channel is None else module.weight[channel : channel + 1]
-        yield (_input(node), None), gradient @ weight
-    elif module is not None and ops.is_norm(node) and (channel is None or part.axis == 1):
-        scale, _ = ops.norm_affine(module)
-        scale = scale if channel is None else scale[channel : channel + 1]
-        yield (_input(node), channel), gradient * scale.view(1, -1, *[1] * (gradient.ndim - 2))
-    elif ops.calls(node, ops.CAT) and channel is not None and (found := branch(part, node, channel)):
-        if part.moves(found[0]):
-            yield found, gradient
-    else:
-        yield from _generic_back(part, values, rows, key, gradient)
-
-
-def _conv_back(part: Split, node: fx.Node, channel: int | None, gradient: Tensor) -> Tensor:
-    conv = ops.module_of(node)
-    assert isinstance(conv, nn.Conv2d)  # noqa: S101
-    shape = (len(gradient), *part.zero[_input(node)].shape[1:])
-    weight, groups = conv.weight, conv.groups
-    if channel is not None and groups == 1:
-        weight = weight[channel : channel + 1]
-    elif channel is not None:
-        gradient = _spread(gradient, channel, conv.out_channels, 1)
-    options = (conv.stride, conv.padding, conv.dilation, groups)
-    found: Tensor = conv2d_input(shape, weight, gradient, *options)  # type: ignore[no-untyped-call]
+    Where two ways lead to different channels of one node, the target is worked on unsliced: {result: channel}.
+    """
+    found, waiting = {part.result: channel}, [part.result]
+    while waiting:
+        node = waiting.pop()
+        for source, one in () if node in part.apart else reads(part, node, found[node]) or ():
+            if one is None:
+                continue
+            if source not in found:
+                found[source] = one
+                waiting.append(source)
+            elif found[source] != one:
+                return {part.result: channel}
     return found
-
-
-def _spread(gradient: Tensor, channel: int, channels: int, axis: int) -> Tensor:
-    """The gradient of one channel as that of all of them, 0 elsewhere."""
-    shape = list(gradient.shape)
-    shape[axis] = channels
-    whole = gradient.new_zeros(shape)
-    whole.narrow(axis, channel, 1).copy_(gradient)
-    return whole
-
-
-def _generic_back(
-    part: Split, values: Mapping[fx.Node, Tensor], rows: Tensor, key: Key, gradient: Tensor
-) -> Iterator[tuple[Key, Tensor]]:
-    """Through any straight node, by running it once more with gradients at its inputs' values; one channel where the
-    node keeps channels apart."""
-    node, channel = key
-    sources = [n for n in node.all_input_nodes if part.moves(n)]
-    apart = channel is not None and ops.is_channelwise(node) and part.axis == 1
-    apart = apart and all(part.zero[s].shape[:2] == part.zero[node].shape[:2] for s in sources)
-    taken = channel if apart else None
-    if channel is not None and not apart:
-        gradient = _spread(gradient, channel, part.channels(node), part.axis)
-    with torch.enable_grad():
-        inputs = {s: part.narrow(values[s], taken)[rows].detach().requires_grad_() for s in sources}
-        constants = {n: part.zero[n] for n in node.all_input_nodes if n not in inputs}
-        if apart:
-            same = part.zero[node].ndim
-            constants = {
-                n: part.narrow(c, taken) if isinstance(c, Tensor) and c.ndim == same and c.shape[1] > 1 else c
-                for n, c in constants.items()
-            }
-        out = ops.run(node, lambda n: inputs[n] if n in inputs else constants[n])
-    found = torch.autograd.grad(out, list(inputs.values()), gradient)
-    for source, g in zip(sources, found, strict=True):
-        yield (source, taken), g

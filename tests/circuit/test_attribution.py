@@ -17,7 +17,8 @@ def small(seed, *, bias=True, width=6):
     return nn.Sequential(*layers).double().eval().requires_grad_(False)
 
 
-def run(segment, activations, rows, channels, *, batch=64, axis=1, out_axis=1, **quadrature):
+def run(segment, activations, rows, channels, *, batch=64, axis=1, out_axis=1, nodes=8, **quadrature):
+    quadrature = {"rule": "gauss", "nodes": nodes, **quadrature}
     pairs = Pairs(rows=torch.tensor(rows), channels=torch.tensor(channels))
     return attribute(
         segment, activations, pairs, axis=axis, out_axis=out_axis, quadrature=Quadrature(**quadrature), rows=batch

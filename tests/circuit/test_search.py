@@ -35,7 +35,7 @@ def search(model, layers, patches, logit, *, k, tau, dtype, rows=64):
     hops = [Hop(segment=s, axis=axis(i), out_axis=axis(i + 1), rows=rows) for i, s in enumerate(segments.stages)]
     means = layer_means(segments, patches.split(50))
     neurons = find_neurons(
-        Search(k=k, tau=tau, max_semantic=5, quadrature=Quadrature(nodes=NODES, max_nodes=NODES)),
+        Search(k=k, tau=tau, max_semantic=5, quadrature=Quadrature(rule="gauss", nodes=NODES, max_nodes=NODES)),
         layers=layers,
         hops=hops,
         means=means,

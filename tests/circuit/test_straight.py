@@ -135,7 +135,7 @@ def both(segment, activations, axis, *, nodes=6, most=None, tolerance=0.02, rows
         rows=torch.arange(len(activations)).repeat(channels),
         channels=torch.arange(channels).repeat_interleave(len(activations)),
     )
-    quadrature = Quadrature(nodes=nodes, max_nodes=most or nodes, tolerance=tolerance)
+    quadrature = Quadrature(rule="gauss", nodes=nodes, max_nodes=most or nodes, tolerance=tolerance)
     options = {"axis": axis, "out_axis": axis, "quadrature": quadrature}
     plain = attribute(segment.forward, activations, pairs, **options, rows=1000)
     return attribute(segment, activations, pairs, **options, rows=rows), plain
@@ -185,19 +185,19 @@ def names(segment, nodes):
 
 def test_the_pool_branch_of_an_inception_is_straight_up_to_its_batch_norm():
     segment = traced(Inception)
-    part = split(segment, torch.randn(1, C, 8, 8, dtype=torch.float64), 1)
+    part = split(segment, torch.randn(1, C, 8, 8, dtype=torch.float64), 1, 1)
     assert names(segment, part.straight) == {"one_0", "three_0", "pool_0", "pool_1", "pool_2"}
 
 
 def test_a_max_pool_behind_a_bias_is_not_straight():
     segment = traced(SPATIAL["max pool after bias"])
-    part = split(segment, torch.randn(1, C, 8, 8, dtype=torch.float64), 1)
+    part = split(segment, torch.randn(1, C, 8, 8, dtype=torch.float64), 1, 1)
     assert names(segment, part.straight) == {"_0"}
 
 
 def test_a_residual_block_keeps_its_first_half_and_its_shortcut():
     segment = traced(Residual)
-    part = split(segment, torch.randn(1, C, 8, 8, dtype=torch.float64), 1)
+    part = split(segment, torch.randn(1, C, 8, 8, dtype=torch.float64), 1, 1)
     assert names(segment, part.straight) == {"a", "na", "short"}
 
 
@@ -212,7 +212,7 @@ def test_values_that_are_no_tensors_are_not_split_but_still_right():
 
     segment, A = traced(Reshaped), torch.randn(3, C, 4, 4, dtype=torch.float64)
     with pytest.raises(NotSplittableError):
-        split(segment, A[:1], 1)
+        split(segment, A[:1], 1, 1)
     fast, plain = both(segment, A, 1)
     assert torch.equal(fast.values, plain.values)
 

@@ -1,0 +1,265 @@
+"""The core of a segment along the path α·A: its values for all targets of a few patches, and its local slopes.
+
+1. The core's tensors do not depend on the target until one channel is taken: they are computed once for all targets of
+   a patch. Where only the targets' channels are needed, only these are computed (straight.py, `reads`).
+2. The path is looked at in steps, whose weights sum to 1:
+   - Gauss: nodes α_j; a step's slope of y = f(x) is f'(x(α_j)).
+   - Cells: [α_j, α_j+1]; the slope is (f(x(α_j+1)) − f(x(α_j))) / (x(α_j+1) − x(α_j)), which is the mean of f' over the
+     cell where x is straight there. So a ReLU that opens inside a cell counts for the part of it in which it is open,
+     and completeness holds cell by cell.
+3. An operation that is not pointwise has the derivative at the middle of its inputs' values at the cell's ends, which
+   is exact for products and for whatever is affine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, fx
+from torch.nn import functional as F
+
+from neurflow_report.circuit import operations as ops
+from neurflow_report.circuit.straight import Read, Split, only_input, reads, trail
+from neurflow_report.network.forward import spatial_mean
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """n steps of the path, and their `weights`; the core is evaluated at n + 1 `alphas`, the last of the path's at 1.
+
+    `cells`: step j lies between alphas j and j + 1; else it is a Gauss node, and the last alpha is one too many."""
+
+    alphas: tuple[float, ...]
+    weights: tuple[float, ...]
+    cells: bool
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    def some(self, first: int, count: int) -> Steps:
+        """`count` steps from number `first` on."""
+        weights = self.weights[first : first + count]
+        return Steps(alphas=self.alphas[first : first + len(weights) + 1], weights=weights, cells=self.cells)
+
+
+def cells(count: int) -> Steps:
+    """`count` cells of the same width."""
+    return Steps(alphas=tuple(i / count for i in range(count + 1)), weights=(1 / count,) * count, cells=True)
+
+
+def gauss_legendre(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of Gauss–Legendre quadrature on [0, 1]; the weights sum to 1."""
+    nodes, weights = np.polynomial.legendre.leggauss(count)
+    return (nodes + 1) / 2, weights / 2
+
+
+def gauss(count: int) -> Steps:
+    """Gauss–Legendre quadrature; exact for polynomials up to degree 2·count − 1."""
+    nodes, weights = gauss_legendre(count)
+    return Steps(alphas=(*nodes.tolist(), 1.0), weights=tuple(weights.tolist()), cells=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Targets whose ways through the segment are alike. `channels[node]`: the channel of each target at every node of
+    which the target needs one channel only, (targets,)."""
+
+    part: Split
+    channels: Mapping[fx.Node, Tensor]
+    first: Mapping[fx.Node, int]
+
+    def __len__(self) -> int:
+        return len(self.channels[self.part.result])
+
+    def reads(self, node: fx.Node) -> tuple[Read, ...] | None:
+        """What the targets' channel of a node needs (`straight.reads`); the number of a channel is the first target's.
+
+        None where it takes the whole node.
+        """
+        found = reads(self.part, node, self.first[node])
+        if found is None or any(one is not None and source not in self.channels for source, one in found):
+            return None
+        return found
+
+
+def groups(part: Split, channels: Sequence[int], device: torch.device) -> list[tuple[Group, list[int]]]:
+    """Target channels grouped by the nodes on their trails, and the places of each group's in `channels`."""
+    trails = [trail(part, channel) for channel in channels]
+    alike: dict[tuple[fx.Node, ...], list[int]] = {}
+    for place, found in enumerate(trails):
+        alike.setdefault(tuple(found), []).append(place)
+    return [
+        (
+            Group(
+                part=part,
+                channels={n: torch.tensor([trails[p][n] for p in places], device=device) for n in nodes},
+                first=trails[places[0]],
+            ),
+            places,
+        )
+        for nodes, places in alike.items()
+    ]
+
+
+class Core:
+    """Values on a few patches (`rows` of the straight values) at given points of the path.
+
+    Tensors are (rows · alphas, …), rows outermost. A group's own tensors hold its targets' channels alone.
+    """
+
+    def __init__(self, part: Split, straight: Mapping[fx.Node, Tensor], rows: Tensor, steps: Steps) -> None:
+        self.part, self.straight, self.rows, self.steps = part, straight, rows, steps
+        self.alphas = torch.tensor(steps.alphas, dtype=part.zero[part.source].dtype, device=rows.device)
+        self._whole: dict[fx.Node, Any] = {}
+        self._sliced: dict[tuple[int, fx.Node], Tensor] = {}
+
+    def value(self, group: Group, node: fx.Node, sliced: bool) -> Any:
+        """The node's value; with `sliced`, of the group's channels alone."""
+        return self._slices(group, node) if sliced else self.whole(node)
+
+    def phi(self, group: Group) -> Tensor:
+        """φ of the group's targets, (rows, alphas, targets)."""
+        found = spatial_mean(self._slices(group, self.part.result), self.part.axis)
+        return found.view(len(self.rows), len(self.alphas), -1)
+
+    @torch.no_grad()
+    def whole(self, node: fx.Node) -> Any:
+        """All channels of the node."""
+        if not self.part.moves(node):
+            return self.part.zero[node]
+        if node not in self._whole:
+            straight = node in self.part.straight
+            self._whole[node] = self._path(node, None) if straight else ops.run(node, self.whole)
+        return self._whole[node]
+
+    @torch.no_grad()
+    def _slices(self, group: Group, node: fx.Node) -> Tensor:
+        key = (id(group), node)
+        if key not in self._sliced:
+            self._sliced[key] = self._slice(group, node)
+        return self._sliced[key]
+
+    def _path(self, node: fx.Node, channels: Tensor | None) -> Tensor:
+        end, start = self.straight[node], self.part.zero[node]
+        if channels is not None:
+            end, start = (v.index_select(self.part.axis, channels) for v in (end, start))
+        end, start = end[self.rows].unsqueeze(1), start.unsqueeze(1)
+        return torch.addcmul(start, end - start, self.alphas.view(1, -1, *[1] * (end.ndim - 2))).flatten(0, 1)
+
+    def _slice(self, group: Group, node: fx.Node) -> Tensor:
+        channels = group.channels[node]
+        if node in self.part.straight:
+            return self._path(node, channels)
+        into = group.reads(node)
+        if into is None:
+            found: Tensor = self.whole(node)
+            return found.index_select(self.part.axis, channels)
+        module = ops.module_of(node)
+        if ops.is_conv(node):
+            return self._conv(group, node, channels)
+        if ops.is_linear(node):
+            bias = None if module.bias is None else module.bias[channels]  # type: ignore[union-attr, index]
+            return F.linear(self.whole(only_input(node)), module.weight[channels], bias)  # type: ignore[union-attr, index]
+        if ops.is_norm(node):
+            scale, shift = (v[channels].view(-1, *[1] * (self.part.zero[node].ndim - 2)) for v in ops.norm_affine(module))  # type: ignore[arg-type]
+            return torch.addcmul(shift, self._slices(group, only_input(node)), scale)
+        if ops.calls(node, ops.CAT):
+            return self._slices(group, into[0][0])
+        sliced = {source for source, one in into if one is not None}
+        return run_sliced(self.part, node, channels, lambda n: self.value(group, n, n in sliced))
+
+    def _conv(self, group: Group, node: fx.Node, channels: Tensor) -> Tensor:
+        conv, source = ops.module_of(node), only_input(node)
+        width = conv.in_channels // conv.groups  # type: ignore[union-attr, operator]
+        weight, bias = conv.weight[channels], None if conv.bias is None else conv.bias[channels]  # type: ignore[union-attr, index]
+        options = (conv.stride, conv.padding, conv.dilation)  # type: ignore[union-attr]
+        if conv.groups == 1:  # type: ignore[union-attr]
+            return F.conv2d(self.whole(source), weight, bias, *options)  # type: ignore[arg-type]
+        if width == 1:
+            inputs = self._slices(group, source)
+        else:
+            wanted = group_inputs(conv, channels)  # type: ignore[arg-type]
+            inputs = self.whole(source).index_select(1, wanted.flatten())
+        return F.conv2d(inputs, weight, bias, *options, groups=len(channels))  # type: ignore[arg-type]
+
+
+def group_inputs(conv: torch.nn.Conv2d, channels: Tensor) -> Tensor:
+    """The input channels that each output channel of a grouped convolution reads, (channels, width)."""
+    width = conv.in_channels // conv.groups
+    first = channels // (conv.out_channels // conv.groups) * width
+    return first.unsqueeze(1) + torch.arange(width, device=channels.device)
+
+
+def run_sliced(part: Split, node: fx.Node, channels: Tensor, value: Any) -> Tensor:
+    """A channelwise node on chosen channels of its inputs; constants that have all channels are cut as well."""
+    ndim = part.zero[node].ndim
+
+    def chosen(source: fx.Node) -> Any:
+        if part.moves(source):
+            return value(source)
+        constant = part.constant(source, ndim)
+        if isinstance(constant, Tensor) and constant.ndim == ndim and constant.shape[part.axis] > 1:
+            return constant.index_select(part.axis, channels)
+        return constant
+
+    found: Tensor = ops.run(node, chosen)
+    return found
+
+
+class Slopes:
+    """The core's local derivatives in each step, (rows, steps, …): computed once for all targets that go back.
+
+    With `coarse`, there are the n cells first, then the n/2 of twice the width. `weights`: (steps,).
+    """
+
+    def __init__(self, core: Core, group: Group, *, coarse: bool) -> None:
+        self.core, self.group, n = core, group, len(core.steps)
+        self.strides = (1, 2) if coarse else (1,)
+        self.count = sum(n // stride for stride in self.strides)
+        weights = [stride * w for stride in self.strides for w in core.steps.weights[::stride]]
+        self.weights = core.alphas.new_tensor(weights)
+        self._memo: dict[tuple[fx.Node, bool], Tensor] = {}
+
+    def slope(self, node: fx.Node, sliced: bool) -> Tensor:
+        """dy/dx of a pointwise node in each step."""
+        key = (node, sliced)
+        if key not in self._memo:
+            source = only_input(node)
+            x, y = (self._apart(self.core.value(self.group, n, sliced)) for n in (source, node))
+            self._memo[key] = self._secants(node, x, y) if self.core.steps.cells else derivative(node, x[:, : self.count])
+        return self._memo[key]
+
+    def middle(self, node: fx.Node, sliced: bool) -> Tensor:
+        """The value of a node in the middle of each step."""
+        x = self._apart(self.core.value(self.group, node, sliced))
+        if not self.core.steps.cells:
+            return x[:, : self.count]
+        return torch.cat([(x[:, :-s:s] + x[:, s::s]) / 2 for s in self.strides], dim=1)
+
+    def _apart(self, value: Tensor) -> Tensor:
+        return value.view(len(self.core.rows), -1, *value.shape[1:])
+
+    def _secants(self, node: fx.Node, x: Tensor, y: Tensor) -> Tensor:
+        return torch.cat([secant(node, x[:, ::s], y[:, ::s]) for s in self.strides], dim=1)
+
+
+def secant(node: fx.Node, x: Tensor, y: Tensor) -> Tensor:
+    """Δy/Δx of a pointwise node from step to step of axis 1; f' in the middle where x hardly moves."""
+    run = x[:, 1:] - x[:, :-1]
+    slopes = (y[:, 1:] - y[:, :-1]).div_(run)
+    flat = run.abs_() <= (torch.finfo(x.dtype).eps ** (1 / 3) if ops.is_smooth(node) else 0)
+    if bool(flat.any()):
+        slopes = torch.where(flat, derivative(node, (x[:, 1:] + x[:, :-1]) / 2), slopes)
+    return slopes
+
+
+def derivative(node: fx.Node, x: Tensor) -> Tensor:
+    """f'(x) of a pointwise node."""
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        (found,) = torch.autograd.grad(ops.run(node, lambda _: x).sum(), x)
+    return found
