@@ -24,7 +24,8 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor, fx
 
-from neurflow_report.circuit.backward import Batch, Below, Gradients, attributed, spatial_sum, to_frontier
+from neurflow_report.circuit.backward import Batch, Gradients, to_frontier
+from neurflow_report.circuit.below import Below, attributed, spatial_sum
 from neurflow_report.circuit.core import Core, Group, Slopes, Steps, cells, gauss, gauss_legendre, groups
 from neurflow_report.circuit.responses import Space
 from neurflow_report.circuit.straight import NotSplittableError, Split, split, straight_values, trail
@@ -77,12 +78,11 @@ class Quadrature:
     tolerance: float = 0.02
 
     def counts(self) -> list[int]:
-        """Numbers of steps to try, doubling: 4, 8, 16, 32, 64."""
-        even = self.rule == "cells"
-        counts, most = [self.nodes + self.nodes % 2 * even], max(self.nodes, self.max_nodes)
-        while counts[-1] < most:
-            counts.append(2 * counts[-1] if even else min(2 * counts[-1], most))
-        return counts
+        """Numbers of steps to try, doubling: 4, 8, 16, 32, 64. Nodes end with the most; cells are even, and doubled."""
+        counts = [self.nodes]
+        while 2 * counts[-1] <= self.max_nodes:
+            counts.append(2 * counts[-1])
+        return counts if self.rule == "cells" or counts[-1] == self.max_nodes else [*counts, self.max_nodes]
 
 
 def attribute(
@@ -207,18 +207,21 @@ class SplitEngine:
         patches, rows = torch.unique(pairs.rows, return_inverse=True)
         targets, places = torch.unique(pairs.channels, return_inverse=True)
         counts = [1] if self.part.is_straight else quadrature.counts()
-        path = _Path(self, patches, quadrature.rule if len(counts) > 1 or counts[0] > 1 else "gauss", len(rows))
+        path = _Path(self, patches, "gauss" if self.part.is_straight else quadrature.rule, len(rows))
         values = self.activations.new_zeros((len(rows), self.channels))
-        gap, error, nodes = values.new_zeros(len(rows)), values.new_zeros(len(rows)), torch.zeros(len(rows), dtype=int)
+        gap, error = values.new_zeros(len(rows)), values.new_zeros(len(rows))
+        nodes = torch.zeros(len(rows), dtype=torch.long)
         for group, members in groups(self.part, targets.tolist(), rows.device):
             for some, batch in self._batches(rows, places, group, members, counts[0]):
-                values[some], gap[some], error[some], nodes[some.cpu()] = path.climb(batch, counts, quadrature.tolerance)
+                values[some], gap[some], error[some], nodes[some.cpu()] = path.climb(
+                    batch, counts, quadrature.tolerance
+                )
         return Attribution(values=values, gap=gap, error=error, nodes=nodes)
 
     def _batches(
         self, rows: Tensor, places: Tensor, group: Group, members: list[int], steps: int
     ) -> Iterator[tuple[Tensor, Batch]]:
-        """The pairs of a group's targets, as many at once as fit: which, and as a batch. `places`: each pair's target."""
+        """A group's pairs, as many at once as fit: which, and as a batch. `places`: the target of each pair."""
         where = torch.full((int(places.max()) + 1,), -1, device=rows.device)
         where[torch.tensor(members, device=rows.device)] = torch.arange(len(members), device=rows.device)
         for some in torch.split((where[places] >= 0).nonzero().squeeze(1), max(1, self.rows // steps)):
@@ -253,9 +256,7 @@ class _Path:
         """The patches' core at these steps."""
         return Core(self.engine.part, self.engine.straight, self.patches, steps)
 
-    def climb(
-        self, batch: Batch, counts: Sequence[int], tolerance: float
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def climb(self, batch: Batch, counts: Sequence[int], tolerance: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """T, gap, error and steps of a batch; what is over the tolerance goes up to the next count."""
         fine, coarse, rise = self._integral(batch, counts[0], coarse=self.cells)
         values, gap, error = self._judged(batch, fine, coarse, rise)
@@ -296,9 +297,7 @@ class _Path:
             self.cores[n] = [self.core(steps)]
         yield from self.cores[n]
 
-    def _judged(
-        self, batch: Batch, fine: Gradients, coarse: Gradients, rise: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _judged(self, batch: Batch, fine: Gradients, coarse: Gradients, rise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """T, its gap, and its error: with cells, T takes Romberg's step, and the error is that step's relative size."""
         step = {key: (fine[key] - wide) / 3 for key, wide in coarse.items()}
         best = {key: gradient + step[key] if key in step else gradient for key, gradient in fine.items()}

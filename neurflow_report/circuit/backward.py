@@ -1,16 +1,15 @@
-"""The way back through a segment, for many targets at once: from φ_a to the gradients at the frontier, and to T.
+"""The way back through a segment, for many targets at once: from φ_a to the gradients at the frontier.
 
 1. Pairs (target, patch) are a batch; each has a gradient in every step of the path: tensors are (pairs · steps, …).
 2. In the core a gradient takes the local slopes of core.py, which the targets of a patch share. Where a pair needs one
    channel, its gradient has one; which one differs from pair to pair.
-3. At the frontier the steps are summed. From there on the segment is affine (or a ray): one gradient a pair.
-4. The way ends where channels are still apart: T(a, i, v) = Σ_space (x_i(A) − x_i(0)) ⊙ g_i (straight.py, 4).
+3. At the frontier the steps are summed; below.py goes on from there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -19,8 +18,7 @@ from torch.nn import functional as F
 from torch.nn.grad import conv2d_input
 
 from neurflow_report.circuit import operations as ops
-from neurflow_report.circuit.core import Core, Group, Slopes, derivative, group_inputs
-from neurflow_report.circuit.responses import Space, responses
+from neurflow_report.circuit.core import Core, Group, Slopes, group_inputs
 from neurflow_report.circuit.straight import Split, only_input
 
 Key = tuple[fx.Node, bool]
@@ -67,28 +65,6 @@ class Local(Protocol):
         """The value of a node in the middle of each step, (rows, steps, …)."""
 
 
-class StraightLocal:
-    """Of the straight part: one step, at A. A ray has the same slope at every α; what is affine needs no values."""
-
-    count = 1
-
-    def __init__(self, core: Core, group: Group) -> None:
-        self.core, self.group = core, group
-
-    def slope(self, node: fx.Node, sliced: bool) -> Tensor:
-        """dy/dx of a pointwise node."""
-        return derivative(node, self.middle(only_input(node), sliced))
-
-    def middle(self, node: fx.Node, sliced: bool) -> Tensor:
-        """The value of a node at A; zeros of its shape where nobody needs it."""
-        part, rows = self.core.part, self.core.rows
-        value = self.core.straight.get(node)
-        value = part.zero[node].expand(len(rows), *part.zero[node].shape[1:]) if value is None else value[rows]
-        if sliced:
-            value = value.index_select(part.axis, self.group.channels[node])
-        return value.unsqueeze(1)
-
-
 def to_frontier(core: Core, slopes: Slopes, batch: Batch) -> tuple[Gradients, Gradients]:
     """Σ over the steps of weight × ∂φ/∂u at the frontier tensors u that the pairs read, (pairs, …) each.
 
@@ -107,113 +83,8 @@ def to_frontier(core: Core, slopes: Slopes, batch: Batch) -> tuple[Gradients, Gr
                 if slopes.count > n:
                     coarse[key] = steps[:, n:].sum(dim=1)
             elif key in pending:
-                _pass_on(part, batch, key, pending.pop(key), slopes, pending)
+                pass_on(part, batch, key, pending.pop(key), slopes, pending)
     return fine, coarse
-
-
-def _move(core: Core, batch: Batch, key: Key, axis: int) -> Tensor:
-    """u(A) − u(0) of each pair, (pairs or 1, …); of its one channel where it has one. `axis`: u's channel axis."""
-    node, sliced = key
-    move = core.straight[node][core.rows] - core.part.zero[node]
-    if sliced:
-        return move.movedim(axis, 1)[batch.rows, batch.channel(node)].unsqueeze(axis)
-    return move if len(move) == 1 else move[batch.rows]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Below:
-    """What the straight part of a segment is to the pairs of a few patches: see `attributed`.
-
-    `core`: any of the patches'; `axis`, `channels`: A's; `signs`: (probes, channels) of ±1. Tables are made in `space`
-    when first asked for (responses.py), None where none pays.
-    """
-
-    core: Core
-    axis: int
-    channels: int
-    pairs: int
-    space: Space
-    signs: Tensor
-    tables: dict[fx.Node, Tensor | None] = field(default_factory=dict)
-    probes: dict[fx.Node, Tensor] = field(default_factory=dict)
-
-    def size(self, batch: Batch, gradients: Gradients) -> Tensor:
-        """An estimate of the root of Σ_i T_i² of each pair for gradients at the frontier, (pairs,).
-
-        For random signs s_i, Σ_i s_i T_i = <g, u of s ⊙ A> has the mean square Σ_i T_i². The moves of the frontier under
-        a few such signs are the same for all targets of a patch, and no gradient has to go back for it.
-        """
-        total = self.signs.new_zeros((len(batch), len(self.signs)))
-        for (node, sliced), gradient in gradients.items():
-            probes = self._probe(node)
-            if sliced:
-                mine = probes.movedim(self.core.part.axis + (self.core.part.axis > 0), 1)
-                mine = mine[batch.rows, batch.channel(node)].flatten(2)
-            else:
-                mine = probes.flatten(2) if len(probes) == 1 else probes[batch.rows].flatten(2)
-            total += (mine @ gradient.flatten(1).unsqueeze(2)).squeeze(2)
-        return total.square().mean(dim=1).sqrt()
-
-    def _probe(self, node: fx.Node) -> Tensor:
-        """The move of a straight tensor when A's channels move by their signs times their values, (rows, probes, …)."""
-        if node not in self.probes:
-            self.probes[node] = self._probed(node)
-        return self.probes[node]
-
-    def _probed(self, node: fx.Node) -> Tensor:
-        part, core = self.core.part, self.core
-        if node in part.apart:
-            move = (core.straight[node][core.rows] - part.zero[node]).unsqueeze(1)
-            axis = self.axis + (self.axis > 0)
-            return move * self.signs.view(1, len(self.signs), *(-1 if d == axis % move.ndim else 1 for d in range(2, move.ndim)))
-        inputs = {n: self._probe(n).flatten(0, 1) for n in _moving(part, node)}
-        count = len(core.rows) * len(self.signs)
-        if ops.is_homogeneous(node):
-            at = core.straight[only_input(node)][core.rows].repeat_interleave(len(self.signs), 0)
-            moved = torch.func.jvp(lambda x: ops.run(node, lambda _: x), (at,), (inputs[only_input(node)],))[1]
-        else:
-            moved = ops.run(node, lambda n: inputs[n] if n in inputs else part.zero[n])
-            moved = moved - ops.run(node, lambda n: torch.zeros_like(inputs[n][:1]) if n in inputs else part.zero[n])
-        return moved.view(len(core.rows), count // len(core.rows), *moved.shape[1:])
-
-    def table(self, node: fx.Node) -> Tensor | None:
-        """The responses at a straight tensor."""
-        if node not in self.tables:
-            self.tables[node] = responses(self.core, node, self.pairs, self.space)
-        return self.tables[node]
-
-
-def attributed(below: Below, batch: Batch, gradients: Gradients) -> Tensor:
-    """T of each pair, (pairs, channels), from the gradients at the frontier."""
-    part, local, pending = below.core.part, StraightLocal(below.core, batch.group), dict(gradients)
-    values = below.core.alphas.new_zeros((len(batch), below.channels))
-    for node in reversed(part.order):
-        for key in ((node, True), (node, False)):
-            if key not in pending:
-                continue
-            gradient = pending.pop(key)
-            if node in part.apart:
-                _end(below, batch, key, gradient, values)
-            elif not key[1] and (table := below.table(node)) is not None:
-                values += gradient.flatten(1) @ table.T
-            else:
-                _pass_on(part, batch, key, gradient, local, pending)
-    return values
-
-
-def _end(below: Below, batch: Batch, key: Key, gradient: Tensor, values: Tensor) -> None:
-    """Σ_space (x(A) − x(0)) ⊙ gradient is added to the values' columns of the key's channels."""
-    found = spatial_sum(_move(below.core, batch, key, below.axis) * gradient, below.axis)
-    if key[1]:
-        values.scatter_add_(1, batch.channel(key[0]).unsqueeze(1), found)
-    else:
-        values += found
-
-
-def spatial_sum(values: Tensor, axis: int) -> Tensor:
-    """(N, …) summed over everything but the batch and the channel axis: (N, C)."""
-    rest = [d for d in range(1, values.dim()) if d != axis % values.dim()]
-    return values.sum(dim=rest) if rest else values
 
 
 def _start(part: Split, batch: Batch, weights: Tensor) -> Tensor:
@@ -225,7 +96,7 @@ def _start(part: Split, batch: Batch, weights: Tensor) -> Tensor:
     return column.expand(-1, *shape[1:])
 
 
-def _pass_on(part: Split, batch: Batch, key: Key, gradient: Tensor, local: Local, pending: Gradients) -> None:
+def pass_on(part: Split, batch: Batch, key: Key, gradient: Tensor, local: Local, pending: Gradients) -> None:
     """One operation back: the gradients at its inputs are added to `pending`."""
     node, sliced = key
     step = _sliced_back if sliced else _whole_back
@@ -237,13 +108,12 @@ def _pass_on(part: Split, batch: Batch, key: Key, gradient: Tensor, local: Local
 def _whole_back(
     part: Split, batch: Batch, node: fx.Node, gradient: Tensor, local: Local
 ) -> Iterator[tuple[Key, Tensor]]:
-    module = ops.module_of(node)
     if ops.is_conv(node):
         yield (only_input(node), False), _conv_back(part, node, gradient)
     elif ops.is_linear(node):
-        yield (only_input(node), False), gradient @ module.weight  # type: ignore[union-attr, operator]
+        yield (only_input(node), False), gradient @ ops.linear_of(node).weight
     elif ops.is_norm(node):
-        scale, _ = ops.norm_affine(module)  # type: ignore[arg-type]
+        scale, _ = ops.norm_affine(node)
         yield (only_input(node), False), gradient * scale.view(1, -1, *[1] * (gradient.ndim - 2))
     elif ops.calls(node, ops.CAT):
         yield from _parts(part, node, gradient)
@@ -251,15 +121,18 @@ def _whole_back(
         for source in node.all_input_nodes:
             yield (source, False), gradient
     elif ops.is_pointwise(node):
-        yield (only_input(node), False), _times(gradient, batch.mine(local.slope(node, False), False, part.axis), len(batch))
+        yield (
+            (only_input(node), False),
+            _times(gradient, batch.mine(local.slope(node, False), False, part.axis), len(batch)),
+        )
     else:
-        yield from _generic_back(part, batch, node, gradient, local, {n: False for n in _moving(part, node)})
+        yield from _generic_back(part, batch, node, gradient, local, dict.fromkeys(moving(part, node), False))
 
 
 def _sliced_back(
     part: Split, batch: Batch, node: fx.Node, gradient: Tensor, local: Local
 ) -> Iterator[tuple[Key, Tensor]]:
-    into, module = batch.group.reads(node), ops.module_of(node)
+    into = batch.group.reads(node)
     if into is None:
         yield (node, False), _spread(part, batch, node, gradient)
         return
@@ -267,11 +140,11 @@ def _sliced_back(
     if ops.is_conv(node):
         yield (source, one is not None), _conv_rows_back(part, batch, node, gradient)
     elif ops.is_linear(node):
-        weight = module.weight[batch.channel(node)].unsqueeze(1)  # type: ignore[union-attr, index]
+        weight = ops.linear_of(node).weight[batch.channel(node)].unsqueeze(1)
         found = gradient.reshape(len(batch), -1, 1) * weight
         yield (source, False), found.view(*gradient.shape[:-1], -1)
     elif ops.is_norm(node):
-        scale, _ = ops.norm_affine(module)  # type: ignore[arg-type]
+        scale, _ = ops.norm_affine(node)
         yield (source, True), _times(gradient, scale[batch.channel(node)].view(-1, *[1] * gradient.ndim), len(batch))
     elif ops.calls(node, ops.CAT):
         yield (source, True), gradient
@@ -289,7 +162,7 @@ def _parts(part: Split, node: fx.Node, gradient: Tensor) -> Iterator[tuple[Key, 
     dim = int(node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else 0))  # type: ignore[arg-type]
     sources: list[fx.Node] = list(node.args[0] if node.args else node.kwargs["tensors"])  # type: ignore[arg-type]
     sizes = [part.zero[source].shape[dim] for source in sources]
-    for source, piece in zip(sources, gradient.split(sizes, dim), strict=True):
+    for source, piece in zip(sources, torch.split(gradient, sizes, dim), strict=True):
         yield (source, False), piece
 
 
@@ -298,7 +171,7 @@ def _times(gradient: Tensor, factor: Tensor, pairs: int) -> Tensor:
     return (gradient.view(pairs, -1, *gradient.shape[1:]) * factor).flatten(0, 1)
 
 
-def _moving(part: Split, node: fx.Node) -> list[fx.Node]:
+def moving(part: Split, node: fx.Node) -> list[fx.Node]:
     return list(dict.fromkeys(n for n in node.all_input_nodes if part.moves(n)))
 
 
@@ -310,15 +183,12 @@ def _is_plain_sum(part: Split, node: fx.Node) -> bool:
         and not node.kwargs
         and len(args) == 2
         and args[0] is not args[1]
-        and all(
-            isinstance(a, fx.Node) and part.moves(a) and part.zero[a].shape == part.zero[node].shape for a in args
-        )
+        and all(isinstance(a, fx.Node) and part.moves(a) and part.zero[a].shape == part.zero[node].shape for a in args)
     )
 
 
 def _conv_back(part: Split, node: fx.Node, gradient: Tensor) -> Tensor:
-    conv = ops.module_of(node)
-    assert isinstance(conv, nn.Conv2d)  # noqa: S101
+    conv = ops.conv_of(node)
     shape = (len(gradient), *part.zero[only_input(node)].shape[1:])
     options = (conv.stride, conv.padding, conv.dilation, conv.groups)
     found: Tensor = conv2d_input(shape, conv.weight, gradient, *options)  # type: ignore[no-untyped-call]
@@ -336,8 +206,7 @@ def _spread(part: Split, batch: Batch, node: fx.Node, gradient: Tensor) -> Tenso
 
 def _conv_rows_back(part: Split, batch: Batch, node: fx.Node, gradient: Tensor) -> Tensor:
     """Back through one output channel for each pair: to all input channels, or to one where each has its own."""
-    conv, source = ops.module_of(node), only_input(node)
-    assert isinstance(conv, nn.Conv2d)  # noqa: S101
+    conv, source = ops.conv_of(node), only_input(node)
     steps, channels = len(gradient) // len(batch), batch.channel(node)
     weight = conv.weight[channels]
     size = part.zero[source].shape[-2:]
@@ -389,7 +258,9 @@ def _generic_back(
         for source, one in inputs.items():
             value = batch.mine(local.middle(source, one), one, part.axis)
             taken[source] = value.expand(len(batch), steps, *value.shape[2:]).flatten(0, 1).detach().requires_grad_()
-        out = _run(part, batch, node, steps, taken) if sliced else ops.run(node, lambda n: taken.get(n, part.zero.get(n)))
+        out = (
+            _run(part, batch, node, steps, taken) if sliced else ops.run(node, lambda n: taken.get(n, part.zero.get(n)))
+        )
     found = torch.autograd.grad(out, list(taken.values()), gradient.expand(out.shape))
     for (source, one), g in zip(inputs.items(), found, strict=True):
         yield (source, one), g

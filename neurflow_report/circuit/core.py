@@ -158,14 +158,15 @@ class Core:
         if into is None:
             found: Tensor = self.whole(node)
             return found.index_select(self.part.axis, channels)
-        module = ops.module_of(node)
         if ops.is_conv(node):
             return self._conv(group, node, channels)
         if ops.is_linear(node):
-            bias = None if module.bias is None else module.bias[channels]  # type: ignore[union-attr, index]
-            return F.linear(self.whole(only_input(node)), module.weight[channels], bias)  # type: ignore[union-attr, index]
+            linear = ops.linear_of(node)
+            bias = None if linear.bias is None else linear.bias[channels]
+            return F.linear(self.whole(only_input(node)), linear.weight[channels], bias)
         if ops.is_norm(node):
-            scale, shift = (v[channels].view(-1, *[1] * (self.part.zero[node].ndim - 2)) for v in ops.norm_affine(module))  # type: ignore[arg-type]
+            ones = [1] * (self.part.zero[node].ndim - 2)
+            scale, shift = (v[channels].view(-1, *ones) for v in ops.norm_affine(node))
             return torch.addcmul(shift, self._slices(group, only_input(node)), scale)
         if ops.calls(node, ops.CAT):
             return self._slices(group, into[0][0])
@@ -173,18 +174,15 @@ class Core:
         return run_sliced(self.part, node, channels, lambda n: self.value(group, n, n in sliced))
 
     def _conv(self, group: Group, node: fx.Node, channels: Tensor) -> Tensor:
-        conv, source = ops.module_of(node), only_input(node)
-        width = conv.in_channels // conv.groups  # type: ignore[union-attr, operator]
-        weight, bias = conv.weight[channels], None if conv.bias is None else conv.bias[channels]  # type: ignore[union-attr, index]
-        options = (conv.stride, conv.padding, conv.dilation)  # type: ignore[union-attr]
-        if conv.groups == 1:  # type: ignore[union-attr]
-            return F.conv2d(self.whole(source), weight, bias, *options)  # type: ignore[arg-type]
-        if width == 1:
+        conv, source = ops.conv_of(node), only_input(node)
+        weight, bias = conv.weight[channels], None if conv.bias is None else conv.bias[channels]
+        if conv.groups == 1:
+            return F.conv2d(self.whole(source), weight, bias, conv.stride, conv.padding, conv.dilation)
+        if conv.in_channels == conv.groups:
             inputs = self._slices(group, source)
         else:
-            wanted = group_inputs(conv, channels)  # type: ignore[arg-type]
-            inputs = self.whole(source).index_select(1, wanted.flatten())
-        return F.conv2d(inputs, weight, bias, *options, groups=len(channels))  # type: ignore[arg-type]
+            inputs = self.whole(source).index_select(1, group_inputs(conv, channels).flatten())
+        return F.conv2d(inputs, weight, bias, conv.stride, conv.padding, conv.dilation, len(channels))
 
 
 def group_inputs(conv: torch.nn.Conv2d, channels: Tensor) -> Tensor:
@@ -230,7 +228,8 @@ class Slopes:
         if key not in self._memo:
             source = only_input(node)
             x, y = (self._apart(self.core.value(self.group, n, sliced)) for n in (source, node))
-            self._memo[key] = self._secants(node, x, y) if self.core.steps.cells else derivative(node, x[:, : self.count])
+            cells = self.core.steps.cells
+            self._memo[key] = self._secants(node, x, y) if cells else derivative(node, x[:, : self.count])
         return self._memo[key]
 
     def middle(self, node: fx.Node, sliced: bool) -> Tensor:

@@ -62,6 +62,20 @@ def is_conv(node: fx.Node) -> bool:
     return isinstance(module, nn.Conv2d) and module.padding_mode == "zeros" and not isinstance(module.padding, str)
 
 
+def conv_of(node: fx.Node) -> nn.Conv2d:
+    """The convolution of a node that `is_conv`."""
+    module = module_of(node)
+    assert isinstance(module, nn.Conv2d)  # noqa: S101
+    return module
+
+
+def linear_of(node: fx.Node) -> nn.Linear:
+    """The layer of a node that `is_linear`."""
+    module = module_of(node)
+    assert isinstance(module, nn.Linear)  # noqa: S101
+    return module
+
+
 def is_norm(node: fx.Node) -> bool:
     """Whether the node is a batch norm that uses the statistics it was trained with, as it does in eval mode."""
     module = module_of(node)
@@ -133,8 +147,10 @@ def run(node: fx.Node, value: Callable[[fx.Node], Any]) -> Any:
     return node.target(*args, **kwargs)  # type: ignore[operator]
 
 
-def norm_affine(module: nn.Module) -> tuple[Tensor, Tensor]:
-    """(scale, shift), each (C,), of an eval-mode batch norm: y = x·scale + shift."""
+def norm_affine(node: fx.Node) -> tuple[Tensor, Tensor]:
+    """(scale, shift), each (C,), of a node that `is_norm`: y = x·scale + shift."""
+    module = module_of(node)
+    assert module is not None  # noqa: S101
     mean, variance = module.get_buffer("running_mean"), module.get_buffer("running_var")
     scale = torch.rsqrt(variance + float(module.eps))  # type: ignore[arg-type]
     weight, bias = (getattr(module, name, None) for name in ("weight", "bias"))

@@ -8,7 +8,7 @@ a target costs Cin·K·H'·W' multiplications in one matrix product, where the w
 from __future__ import annotations
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 from torch.nn import functional as F
 
 from neurflow_report.circuit import operations as ops
@@ -39,8 +39,9 @@ def convolution_below(part: Split, node: fx.Node) -> fx.Node | None:
     below = only_input(node) if ops.is_norm(node) else node
     if below not in part.straight or not ops.is_conv(below) or only_input(below) not in part.apart:
         return None
-    conv = ops.module_of(below)
-    return below if conv.groups == 1 and conv.kernel_size[0] * conv.kernel_size[1] >= FEW else None  # type: ignore[union-attr, index, operator]
+    conv = ops.conv_of(below)
+    taps = conv.kernel_size[0] * conv.kernel_size[1]
+    return below if conv.groups == 1 and taps >= FEW else None
 
 
 def responses(core: Core, node: fx.Node, pairs: int, space: Space) -> Tensor | None:
@@ -51,11 +52,10 @@ def responses(core: Core, node: fx.Node, pairs: int, space: Space) -> Tensor | N
     source, zero = only_input(below), core.part.zero
     if zero[source].shape[1] * zero[node].numel() * zero[node].element_size() > MOST_BYTES:
         return None
-    conv = ops.module_of(below)
-    assert isinstance(conv, nn.Conv2d)  # noqa: S101
+    conv = ops.conv_of(below)
     weight = conv.weight
     if below is not node:
-        weight = weight * ops.norm_affine(ops.module_of(node))[0].view(-1, 1, 1, 1)  # type: ignore[arg-type]
+        weight = weight * ops.norm_affine(node)[0].view(-1, 1, 1, 1)
     move = core.straight[source][core.rows] - zero[source]
     windows = F.unfold(move, conv.kernel_size, conv.dilation, conv.padding, conv.stride)  # type: ignore[arg-type]
     apart = windows.view(conv.in_channels, -1, windows.shape[-1])

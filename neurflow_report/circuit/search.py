@@ -165,10 +165,11 @@ def _finite(scored: Attribution) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class _Scored:
-    """One target's share of an Attribution, on the CPU: T (k, C), gap (k,), nodes."""
+    """One target's share of an Attribution, on the CPU: T (k, C), gap and error (k,), nodes."""
 
     values: Floats
     gap: Floats
+    error: Floats
     nodes: int
 
 
@@ -176,8 +177,8 @@ def _rows(scored: Attribution | None, i: int, k: int) -> _Scored | None:
     if scored is None:
         return None
     mine = slice(i * k, (i + 1) * k)
-    values, gap = (x[mine].cpu().double().numpy() for x in (scored.values, scored.gap))
-    return _Scored(values=values, gap=gap, nodes=int(scored.nodes[mine].max()))
+    values, gap, error = (x[mine].cpu().double().numpy() for x in (scored.values, scored.gap, scored.error))
+    return _Scored(values=values, gap=gap, error=error, nodes=int(scored.nodes[mine].max()))
 
 
 def _neuron(
@@ -201,6 +202,8 @@ def _neuron(
         silhouette=split.silhouette,
         groups=tuple(_semantic(j + 1, m, phi, concept, r, core, scored) for j, m in enumerate(groups)),
         dead=dead(phi),
+        error_mean=float(scored.error.mean()) if scored else None,
+        error_max=float(scored.error.max()) if scored else None,
     )
 
 

@@ -163,11 +163,10 @@ def straight_values(part: Split, activations: Tensor, rows: int) -> dict[fx.Node
 
 def reads(part: Split, node: fx.Node, channel: int) -> tuple[Read, ...] | None:
     """What one channel of a node needs of its inputs that depend on A; None where it takes the whole node."""
-    module = ops.module_of(node)
     if ops.is_conv(node):
-        width = module.in_channels // module.groups  # type: ignore[union-attr, operator]
-        one = channel // (module.out_channels // module.groups) if width == 1 else None  # type: ignore[union-attr, operator]
-        return ((only_input(node), one),)
+        conv = ops.conv_of(node)
+        alone = conv.in_channels == conv.groups
+        return ((only_input(node), channel // (conv.out_channels // conv.groups) if alone else None),)
     if ops.is_linear(node):
         return ((only_input(node), None),) if part.axis % part.zero[node].ndim == part.zero[node].ndim - 1 else None
     if ops.is_norm(node):

@@ -72,3 +72,5 @@ def _of_neuron(neuron: Neuron, tolerance: float) -> Iterator[Caution]:
         yield caution("silhouette", neuron.silhouette, SILHOUETTE)
     if neuron.gap_max is not None and neuron.gap_max > tolerance:
         yield caution("completeness", neuron.gap_max, tolerance)
+    if neuron.error_max is not None and neuron.error_max > tolerance:
+        yield caution("integration", neuron.error_max, tolerance)

@@ -192,9 +192,7 @@ class _Trial:
             k=k,
             tau=core.tau,
             max_semantic=self.spec.groups.max_semantic,
-            quadrature=Quadrature(
-                nodes=attribution.nodes, max_nodes=attribution.max_nodes, tolerance=attribution.tolerance
-            ),
+            quadrature=Quadrature(**attribution.model_dump()),
         )
         names = [info.name for info in self.bench.segments.layers]
         wanted = np.array(targets, np.int64)

@@ -164,9 +164,7 @@ def search_neurons(
         k=spec.concept.k,
         tau=spec.core.tau,
         max_semantic=spec.groups.max_semantic,
-        quadrature=Quadrature(
-            nodes=spec.attribution.nodes, max_nodes=spec.attribution.max_nodes, tolerance=spec.attribution.tolerance
-        ),
+        quadrature=Quadrature(**spec.attribution.model_dump()),
     )
     return find_neurons(
         search,

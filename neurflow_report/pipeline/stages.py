@@ -357,6 +357,7 @@ def _settings(spec: Spec, segments: Segments) -> Settings:
         k=spec.concept.k,
         scales=spec.concept.scales,
         stride=spec.concept.stride,
+        rule=spec.attribution.rule,
         nodes=spec.attribution.nodes,
         max_nodes=spec.attribution.max_nodes,
         tolerance=spec.attribution.tolerance,

@@ -93,6 +93,7 @@ class Settings(Record):
     seed: int
     device: str
     precision: str
+    rule: str = "gauss"
 
 
 class ClassEntry(Record):
@@ -175,8 +176,9 @@ class SemanticGroup(Record):
 class Neuron(Record):
     """One core concept neuron (or the logit) and its concept V_a, best patch first.
 
-    `core` is empty at the lowest layer. `gap_mean`, `gap_max` are the completeness gap over the concept's patches
-    (relative, 0 is exact) and `nodes` the most quadrature nodes that a patch needed; None at the lowest layer.
+    `core` is empty at the lowest layer. Over the concept's patches: `gap_mean`, `gap_max` are the completeness gap and
+    `error_mean`, `error_max` the estimated error of the integration (relative, 0 is exact), `nodes` the most steps that
+    a patch needed; None at the lowest layer.
     `silhouette` is None where the concept is one group by default (all its vectors equal).
     """
 
@@ -191,6 +193,8 @@ class Neuron(Record):
     silhouette: float | None
     groups: tuple[SemanticGroup, ...]
     dead: bool
+    error_mean: float | None = None
+    error_max: float | None = None
 
 
 class Member(Record):

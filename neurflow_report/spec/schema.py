@@ -201,12 +201,21 @@ class Concept(Section):
 class Attribution(Section):
     """Integrated gradients (METHOD §2)."""
 
-    nodes: Nodes = Field(8, description="Gauss–Legendre nodes to begin with.")
-    max_nodes: Nodes = Field(64, description="The most nodes: doubled for patches whose gap is over the tolerance.")
-    tolerance: Annotated[float, Field(gt=0)] = Field(0.02, description="Completeness gap that is good enough.")
+    rule: Literal["cells", "gauss"] = Field(
+        "cells", description="How the path is integrated: cells with mean slopes, or Gauss–Legendre nodes."
+    )
+    nodes: Nodes = Field(4, description="Steps of the path to begin with: cells (an even number), or nodes.")
+    max_nodes: Nodes = Field(64, description="The most steps: doubled for patches over the tolerance.")
+    tolerance: Annotated[float, Field(gt=0)] = Field(
+        0.02, description="Relative error and completeness gap that are good enough."
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
+        if self.rule == "cells" and self.nodes % 2:
+            raise _problem(
+                f"found {self.nodes}, expected an even number: cells are compared with half as many", "nodes"
+            )
         if self.max_nodes < self.nodes:
             raise _problem(f"found {self.max_nodes}, expected at least nodes, which is {self.nodes}", "max_nodes")
         return self

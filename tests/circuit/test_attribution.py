@@ -4,7 +4,7 @@ import torch
 from captum.attr import IntegratedGradients
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
+from torch import fx, nn
 
 from neurflow_report.circuit.attribution import EPSILON, Pairs, Quadrature, attribute, gauss_legendre
 from tests.oracles.networks import Planted, pictures
@@ -131,3 +131,117 @@ def test_gauss_legendre_integrates_polynomials(count):
     assert weights.sum() == pytest.approx(1)
     degree = 2 * count - 1
     assert np.dot(weights, nodes**degree) == pytest.approx(1 / (degree + 1))
+
+
+# The rule of cells.
+
+
+def by_cells(segment, A, rows, channels, **quadrature):
+    return run(segment, A, rows, channels, **{"rule": "cells", "nodes": 4, "tolerance": 1.0, **quadrature})
+
+
+def secants(segment, A, channel, cells):
+    """T by mean slopes in `cells` cells, for conv → ReLU → conv → ReLU: one place, channel and cell at a time."""
+    first, last = segment[0], segment[2]
+    relu = lambda x: np.maximum(x, 0)  # noqa: E731
+
+    def slope(a, b):
+        return np.where(b != a, (relu(b) - relu(a)) / np.where(b != a, b - a, 1), (a > 0).astype(float))
+
+    total = torch.zeros_like(A)
+    for i in range(cells):
+        ends = [(i + e) / cells * A for e in (0, 1)]
+        u = [first(x[None])[0].numpy() for x in ends]
+        h = [last(torch.as_tensor(relu(v))[None])[0, channel].numpy() for v in u]
+        outer = slope(*h) / h[0].size
+        inner = np.zeros_like(u[0])
+        for y, x in np.ndindex(*h[0].shape):
+            inner[:, y : y + 3, x : x + 3] += outer[y, x] * last.weight[channel].numpy()
+        down = torch.as_tensor(inner * slope(*u))[None]
+        total += torch.nn.grad.conv2d_input((1, *A.shape), first.weight, down, padding=1)[0] / cells
+    return (total * A).sum(dim=(1, 2))
+
+
+@pytest.mark.parametrize("cells", [2, 4])
+def test_cells_are_mean_slopes_and_rombergs_step(cells):
+    segment, A = fx.symbolic_trace(small(0)), torch.randn(3, 4, 7, 7, dtype=torch.float64)
+    found = by_cells(segment, A, [0, 2], [3, 1], nodes=cells, max_nodes=cells)
+    for p, (row, channel) in enumerate([(0, 3), (2, 1)]):
+        fine, coarse = (secants(small(0), A[row], channel, n) for n in (cells, cells // 2))
+        assert torch.allclose(found.values[p], fine + (fine - coarse) / 3, rtol=1e-9, atol=1e-12)
+        size = (fine - coarse).norm() / 3 / found.values[p].norm()
+        assert 0.3 * size < found.error[p] < 2 * size
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 10_000), st.booleans())
+def test_cells_are_complete_for_any_number(seed, bias):
+    segment, A = fx.symbolic_trace(small(seed, bias=bias)), torch.randn(2, 4, 6, 6, dtype=torch.float64)
+    found = by_cells(segment, A, [0, 1], [0, 1], nodes=2, max_nodes=2)
+    for p in (0, 1):
+        rise = segment(A[p : p + 1]).mean(dim=(2, 3))[0, p] - segment(A[:1] * 0).mean(dim=(2, 3))[0, p]
+        assert found.values[p].sum() == pytest.approx(float(rise), abs=1e-9)
+
+
+def test_cells_are_nearer_to_the_integral_than_as_many_nodes():
+    segment, A = fx.symbolic_trace(small(5, width=24)), torch.randn(6, 4, 9, 9, dtype=torch.float64)
+    pairs = list(range(6)) * 3, [0] * 6 + [2] * 6 + [4] * 6
+    integral = run(segment, A, *pairs, nodes=800, max_nodes=800).values
+    error = [
+        ((found.values - integral).norm(dim=1) / integral.norm(dim=1).clamp_min(1e-9)).mean()
+        for found in (
+            by_cells(segment, A, *pairs, max_nodes=4),
+            by_cells(segment, A, *pairs, max_nodes=8, nodes=8),
+            run(segment, A, *pairs, nodes=8, max_nodes=8),
+        )
+    ]
+    assert error[1] < error[0] < error[2]
+
+
+def test_the_reported_error_is_of_the_size_of_the_true_one():
+    segment, A = fx.symbolic_trace(small(6, width=24)), torch.randn(8, 4, 9, 9, dtype=torch.float64)
+    rows, channels = list(range(8)) * 5, [c for c in range(5) for _ in range(8)]
+    integral = run(segment, A, rows, channels, nodes=1000, max_nodes=1000).values
+    found = by_cells(segment, A, rows, channels, max_nodes=4)
+    true = (found.values - integral).norm(dim=1) / integral.norm(dim=1)
+    ratio = found.error[true > 1e-4] / true[true > 1e-4]
+    assert len(ratio) > 20
+    assert 0.5 < ratio.median() < 4
+
+
+def test_cells_double_where_the_error_is_over_the_tolerance():
+    segment, A = fx.symbolic_trace(small(3)), torch.randn(4, 4, 6, 6, dtype=torch.float64)
+    rows, channels = [0, 1, 2, 3] * 5, [c for c in range(5) for _ in range(4)]
+    first = by_cells(segment, A, rows, channels, max_nodes=64)
+    level = float(first.error.median())
+    found = by_cells(segment, A, rows, channels, max_nodes=64, tolerance=level)
+    assert set(found.nodes.tolist()) >= {4, 8}
+    assert (found.nodes[first.error <= level] == 4).all()
+    assert (found.error <= level).all() | (found.nodes == 64).any()
+    alone = by_cells(segment, A, rows, channels, nodes=8, max_nodes=8)
+    risen = found.nodes == 8
+    assert torch.allclose(found.values[risen], alone.values[risen], rtol=1e-9, atol=1e-12)
+
+
+def test_smooth_functions_and_products_are_complete_by_cells():
+    torch.manual_seed(0)
+
+    class Gate(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.c = nn.Conv2d(4, 6, 3), nn.Conv2d(4, 6, 3), nn.Conv2d(6, 5, 1)
+
+        def forward(self, x):
+            return self.c(nn.functional.silu(self.a(x)) * torch.sigmoid(self.b(x)))
+
+    segment = fx.symbolic_trace(Gate().double().eval().requires_grad_(False))
+    A = torch.randn(3, 4, 6, 6, dtype=torch.float64)
+    found = by_cells(segment, A, [0, 1, 2], [0, 3, 4], max_nodes=4)
+    assert found.gap.max() < 1e-9
+    integral = run(segment, A, [0, 1, 2], [0, 3, 4], nodes=64, max_nodes=64).values
+    assert torch.allclose(found.values, integral, rtol=0.02, atol=0.02 * float(integral.abs().max()))
+
+
+def test_an_even_number_of_cells_is_doubled_and_nodes_end_with_the_most():
+    assert Quadrature(rule="cells", nodes=4, max_nodes=50).counts() == [4, 8, 16, 32]
+    assert Quadrature(rule="gauss", nodes=8, max_nodes=50).counts() == [8, 16, 32, 50]

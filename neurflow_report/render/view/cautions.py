@@ -49,6 +49,11 @@ _KINDS: dict[tuple[str, bool], _Kind] = {
         meaning="Their attributions do not add up to the activation they should explain; weights may be off by "
         "as much.",
     ),
+    ("integration", True): _Kind(
+        title="Coarse attributions",
+        meaning="The integral behind their attributions was not found to the accuracy asked for; raise "
+        "attribution.max_nodes in the spec.",
+    ),
     ("saturation", False): _Kind(
         title="Core set too large",
         meaning="With so much of the layer in the core set, masking and retaining say little about which "
@@ -175,6 +180,8 @@ def _measured(c: Caution) -> str:
             return f"silhouette {silhouette(c.figure)}, under {silhouette(c.threshold)}"
         case "completeness":
             return f"completeness gap {percent_fine(c.figure)}, over the tolerance of {percent_fine(c.threshold)}"
+        case "integration":
+            return f"estimated error {percent_fine(c.figure)}, over the tolerance of {percent_fine(c.threshold)}"
         case "saturation":
             return f"{percent(c.figure)} of the layer's channels are core neurons, over {percent(c.threshold)}"
         case "retain-loses":

@@ -233,8 +233,11 @@ def _facts(a: Neuron) -> tuple[Fact, ...]:
     if a.gap_mean is not None and a.gap_max is not None:
         value = f"{percent_fine(a.gap_mean)} mean, {percent_fine(a.gap_max)} worst (n = {k} patches)"
         facts.append(Fact(label="Completeness gap", value=value))
+    if a.error_mean is not None and a.error_max is not None:
+        value = f"{percent_fine(a.error_mean)} mean, {percent_fine(a.error_max)} worst"
+        facts.append(Fact(label="Error of the attributions (estimated)", value=value))
     if a.nodes is not None:
-        facts.append(Fact(label="Quadrature nodes", value=f"{a.nodes} at most"))
+        facts.append(Fact(label="Steps of the integration", value=f"{a.nodes} at most"))
     return tuple(facts)
 
 

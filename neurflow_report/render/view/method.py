@@ -8,6 +8,12 @@ from neurflow_report.render.view.pages import Cell, Column, MethodPage, MethodSt
 from neurflow_report.render.view.words import listing, percent
 from neurflow_report.results.records import Run, Settings
 
+_RULES = {
+    "cells": "The integral is a sum over cells of the path, with mean slopes in each; what it changes when the cells "
+    "are halved tells its error.",
+    "gauss": "The integral is a sum over Gauss–Legendre nodes, and the gap stands for its error, too.",
+}
+
 
 def method_page(run: Run) -> MethodPage:
     """The page of the method as this run used it."""
@@ -69,10 +75,8 @@ def _attribution(s: Settings) -> tuple[MethodStep, ...]:
                 f"the {s.tau} channels with the largest score are the core concept neurons, and a score of "
                 "exactly 0 never counts.",
                 "Attributions should add up to the activation they explain. How far they miss it, relative to "
-                "it, is the "
-                f"completeness gap. Patches over {100 * s.tolerance:g}% are integrated again with more points, "
-                f"from {s.nodes} up "
-                f"to {s.max_nodes} Gauss–Legendre nodes; what stays over is listed as a caution.",
+                f"it, is the completeness gap. {_RULES[s.rule]} Patches over {100 * s.tolerance:g}% are integrated "
+                f"again with more steps, from {s.nodes} up to {s.max_nodes}; what stays over is listed as a caution.",
             ),
             formula="T(a, i, v) = Σ A_i ∫₀¹ ∂φ_a/∂A_i (αA) dα,   score(a, i) = mean over v ∈ V_a of |T(a, i, v)|",
             where="A: the layer below's activation on patch v; Σ over space; T and score in activation units of a",

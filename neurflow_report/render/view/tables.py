@@ -19,6 +19,8 @@ NEURONS = (
     "silhouette",
     "gap_mean",
     "gap_max",
+    "error_mean",
+    "error_max",
     "nodes",
     "dead",
     "core",
@@ -77,7 +79,7 @@ def _neurons(i: Index) -> list[list[Value]]:
             named = " ".join(f"G{g}" for g in groups)
             core = " ".join(f"n{c.channel}:{c.score}" for c in a.core)
             concept = " ".join(str(p) for p in a.concept)
-            figures = [a.silhouette, a.gap_mean, a.gap_max, a.nodes, a.dead]
+            figures = [a.silhouette, a.gap_mean, a.gap_max, a.error_mean, a.error_max, a.nodes, a.dead]
             rows.append([i.result.name, layer.name, a.channel, named, *figures, core, concept])
     return rows
 
