@@ -101,8 +101,9 @@ def _run() -> Run:
         k=K,
         scales=(1.0, 0.5, 0.25),
         stride=0.5,
-        nodes=8,
+        nodes=4,
         max_nodes=64,
+        rule="cells",
         tolerance=0.02,
         tau=TAU,
         max_semantic=5,
@@ -238,8 +239,10 @@ def _neuron(rng: np.random.Generator, layer: str, channel: int, below: LayerInfo
         activations=activations,
         core=tuple(CoreScore(channel=int(c), score=round(float(s), 4)) for c, s in zip(cores, scores, strict=True)),
         gap_mean=0.004 if below else None,
+        error_mean=0.006 if below else None,
+        error_max=0.011 if below else None,
         gap_max=0.031 if below and channel % 2 else 0.012 if below else None,
-        nodes=8 + 8 * (channel % 2) if below else None,
+        nodes=4 + 4 * (channel % 2) if below else None,
         silhouette=round(float(rng.uniform(0.05, 0.6)), 3),
         groups=tuple(
             SemanticGroup(

@@ -90,7 +90,7 @@ def test_bare_exponents_are_numbers(tmp_path: Path) -> None:
         ("fidelity: {taus: [2, 2]}", "13:22 fidelity.taus[1]: 2 stands twice, first as number 1 [spec-bad-value] | "
          "Core set sizes τ to test, each at most core.tau; default: core.tau alone."),
         ("attribution: {max_nodes: 100000}", "13:26 attribution.max_nodes: found 100000, expected a number of at most 1000 "
-         "[spec-bad-value] | The most nodes: doubled for patches whose gap is over the tolerance."),
+         "[spec-bad-value] | The most steps: doubled for patches over the tolerance."),
         ("core: {tau: many}", "13:13 core.tau: found 'many', expected a whole number [spec-wrong-type] | "
          "Core neurons of each target, τ."),
         ('core: {tau: "3"}', "13:13 core.tau: found '3', expected a whole number [spec-wrong-type] | leave out the quotes"),
@@ -110,8 +110,10 @@ def test_bare_exponents_are_numbers(tmp_path: Path) -> None:
          "Step between patches as a share of their side."),
         ("fidelity: {taus: [8, 17]}", "13:22 fidelity.taus[1]: found 17, expected at most core.tau, which is 16 "
          "[spec-bad-value] | Core set sizes τ to test, each at most core.tau; default: core.tau alone."),
-        ("attribution: {nodes: 9, max_nodes: 4}", "13:36 attribution.max_nodes: found 4, expected at least nodes, which "
-         "is 9 [spec-bad-value] | The most nodes: doubled for patches whose gap is over the tolerance."),
+        ("attribution: {nodes: 8, max_nodes: 4}", "13:36 attribution.max_nodes: found 4, expected at least nodes, which "
+         "is 8 [spec-bad-value] | The most steps: doubled for patches over the tolerance."),
+        ("attribution: {nodes: 9}", "13:22 attribution.nodes: found 9, expected an even number: cells are compared with "
+         "half as many [spec-bad-value] | Steps of the path to begin with: cells (an even number), or nodes."),
         ("report: {theme: drak}", "13:17 report.theme: found 'drak', expected 'auto', 'light' or 'dark' [spec-bad-value] | "
          "did you mean 'dark'?"),
         ("runtime: {device: gpu}", "13:19 runtime.device: found 'gpu', expected one of the forms that the hint names "

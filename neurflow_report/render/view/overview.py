@@ -105,7 +105,13 @@ def _gap(indices: Sequence[Index]) -> tuple[Figure, ...]:
         f"mean over {count(len(known), 'neuron')}: how far attributions miss the activation they explain; "
         f"{over} have a patch over the tolerance of {100 * tolerance:g}%"
     )
-    return (Figure(label="Completeness gap", value=percent_fine(mean([a.gap_mean or 0 for a in known])), note=note),)
+    figures = [Figure(label="Completeness gap", value=percent_fine(mean([a.gap_mean or 0 for a in known])), note=note)]
+    errors = [a.error_mean for a in known if a.error_mean is not None]
+    if errors:
+        wrong = sum((a.error_max or 0) > tolerance for a in known)
+        note = f"estimated, mean over {count(len(errors), 'neuron')}; {wrong} have a patch over the tolerance"
+        figures.append(Figure(label="Error of the attributions", value=percent_fine(mean(errors)), note=note))
+    return tuple(figures)
 
 
 def _planted(indices: Sequence[Index]) -> tuple[Figure, ...]:
