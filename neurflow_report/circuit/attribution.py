@@ -248,6 +248,7 @@ class _Path:
             axis=engine.axis,
             channels=engine.channels,
             pairs=pairs,
+            rows=engine.most,
             space=engine.space,
             signs=engine.signs,
         )

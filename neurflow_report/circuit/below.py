@@ -46,14 +46,15 @@ class StraightLocal:
 class Below:
     """What the straight part of a segment is to the pairs of a few patches: see `attributed`.
 
-    `core`: any of the patches'; `axis`, `channels`: A's; `signs`: (probes, channels) of ±1. Tables are made in `space`
-    when first asked for (responses.py), None where none pays.
+    `core`: any of the patches'; `axis`, `channels`: A's; `signs`: (probes, channels) of ±1; `rows`: the most that run
+    at once. Tables are made in `space` when first asked for (responses.py), None where none pays.
     """
 
     core: Core
     axis: int
     channels: int
     pairs: int
+    rows: int
     space: Space
     signs: Tensor
     tables: dict[fx.Node, Tensor | None] = field(default_factory=dict)
@@ -90,20 +91,23 @@ class Below:
             signed: Tensor = move * self.signs.view(1, len(self.signs), *ones)
             return signed
         inputs = {n: self._probe(n).flatten(0, 1) for n in moving(self.core.part, node)}
-        moved = self._moved_ray(node, inputs) if ops.is_homogeneous(node) else self._moved(node, inputs)
+        move = self._moved_ray if ops.is_homogeneous(node) else self._moved
+        every = torch.arange(len(self.core.rows) * len(self.signs), device=self.signs.device)
+        parts = [move(node, {n: x[some] for n, x in inputs.items()}, some) for some in torch.split(every, self.rows)]
+        moved = torch.cat(parts)
         return moved.view(len(self.core.rows), len(self.signs), *moved.shape[1:])
 
-    def _moved(self, node: fx.Node, inputs: dict[fx.Node, Tensor]) -> Tensor:
+    def _moved(self, node: fx.Node, inputs: dict[fx.Node, Tensor], _which: Tensor) -> Tensor:
         """Of an affine operation: without its bias."""
         zero = self.core.part.zero
         end: Tensor = ops.run(node, lambda n: inputs.get(n, zero[n]))
         start: Tensor = ops.run(node, lambda n: torch.zeros_like(inputs[n][:1]) if n in inputs else zero[n])
         return end - start
 
-    def _moved_ray(self, node: fx.Node, inputs: dict[fx.Node, Tensor]) -> Tensor:
+    def _moved_ray(self, node: fx.Node, inputs: dict[fx.Node, Tensor], which: Tensor) -> Tensor:
         """Of a homogeneous operation: along its derivative at A."""
         source = only_input(node)
-        at = self.core.straight[source][self.core.rows].repeat_interleave(len(self.signs), 0)
+        at = self.core.straight[source][self.core.rows].repeat_interleave(len(self.signs), 0)[which]
         found: Tensor = torch.func.jvp(lambda x: ops.run(node, lambda _: x), (at,), (inputs[source],))[1]
         return found
 
