@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 DONE, INTERRUPTED = 0, 130
 MOST_ERRORS = 50
+MODEL_SOURCES = ("torchvision", "timm", "python", "demo")
 DEBUG = "NEURFLOW_REPORT_DEBUG"
 RUN_PACKAGES = frozenset({"torch", "torchvision", "safetensors", "scipy"})
 
@@ -148,6 +149,22 @@ def _plan(options: argparse.Namespace) -> Result:
     return {"plan": asdict(plan)} if options.json else {"lines": lines(plan)}
 
 
+def _layers(options: argparse.Namespace) -> Result:
+    from neurflow_report.spec.load import load_spec
+
+    model = str(options.model)
+    file = Path(model)
+    if file.suffix.lower() in {".yaml", ".yml"} or file.is_file():
+        loaded = load_spec(file, options.overrides, allow_code=options.allow_code)
+        from neurflow_report.pipeline.layers import layers_of_spec
+
+        return asdict(layers_of_spec(loaded))
+    from neurflow_report.pipeline.layers import layers_of_model
+
+    source, _, name = model.partition(":") if model.split(":")[0] in MODEL_SOURCES else ("torchvision", "", model)
+    return asdict(layers_of_model(source, name, size=options.size, allow_code=options.allow_code))
+
+
 def _analyze(options: argparse.Namespace) -> Result:
     from neurflow_report.spec.load import load_spec
 
@@ -214,6 +231,12 @@ def _plan_words(result: Result) -> list[str]:
     return [str(line) for line in lines] if isinstance(lines, list) else []
 
 
+def _layers_words(result: Result) -> list[str]:
+    from neurflow_report.terminal import layer_lines
+
+    return layer_lines(result)
+
+
 def _file_words(result: Result) -> list[str]:
     files = {"bundle": "manifest.json", "site": "index.html", "pdf": "", "single": ""}
     return [f"{key}: {Path(str(result[key])) / file}" for key, file in files.items() if result.get(key) is not None]
@@ -246,9 +269,13 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("--no-time", action="store_true", help="count, but do not measure the time for some seconds")
     analyze = _add(commands, "analyze", _analyze, _file_words, "examine the network: a spec becomes a bundle")
     build = _add(commands, "build", _build, _file_words, "analyze, then render: a spec becomes a report")
+    layers = _add(commands, "layers", _layers, _layers_words, "show where a network can be cut")
+    layers.add_argument("model", metavar="MODEL", help="a spec file, or a model: resnet50, timm:deit_tiny_patch16_224, "
+                        "python:mynet.models:resnet20, demo:flowers")  # fmt: skip
+    layers.add_argument("--size", type=_side, metavar="PIXELS", help="side of the input (default: the model's own)")
     for command in (plan, analyze, build):
         command.add_argument("spec", metavar="SPEC", type=Path, help="a spec file")
-    for command in (validate, plan, analyze, build):
+    for command in (validate, layers, plan, analyze, build):
         _add_overrides(command)
     _add_render(_add(commands, "render", _render, _file_words, "draw a bundle: no network and no torch needed"))
     return parser
@@ -268,6 +295,12 @@ def _add(
     parser.add_argument("--quiet", action="store_true", help="no progress, and nothing on stdout but JSON")
     parser.set_defaults(command=command, words=words)
     return parser
+
+
+def _side(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 10_000:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number of pixels, 1 to 10000")
+    return int(text)
 
 
 def _add_overrides(command: argparse.ArgumentParser) -> None:
@@ -325,7 +358,7 @@ class _Version(argparse.Action):
 
 def _checked(words: Sequence[str]) -> Sequence[str]:
     """The words, unless the first is nearly a command."""
-    known = ("schema", "validate", "plan", "analyze", "render", "build")
+    known = ("schema", "validate", "layers", "plan", "analyze", "render", "build")
     if words and not words[0].startswith("-") and words[0] not in known:
         hint = did_you_mean(words[0], known) or f"the commands are {', '.join(known)}"
         raise InputError("command-line", f"there is no command {words[0]!r}", hint=hint)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from neurflow_report.errors import ReportError, Where, spell_path
 from neurflow_report.pipeline.progress import Progress, Silent, Step
@@ -55,6 +55,30 @@ def _caret(where: Where | None) -> list[str]:
     start = max(0, column - WIDTH + 20)
     shown = _CONTROL.sub("�", line[start : start + WIDTH].replace("\t", " "))
     return [f"    {shown}", f"    {' ' * (column - 1 - start)}^"]
+
+
+def layer_lines(tree: Mapping[str, Any]) -> list[str]:
+    """The tree of a network's layers as people read it."""
+    rows = tree["rows"]
+    names = ["  " * row["name"].count(".") + row["name"] for row in rows]
+    wide = max((len(name) for name in names), default=0)
+    shape = " × ".join(map(str, tree["input"]))
+    head = f"{tree['model']}: {_short(tree['parameters'])} parameters; {_short(tree['multiply_adds'])} multiply-adds"
+    lines = [f"{head} for a picture of {shape}", f"  {'layer':{wide}}  {'output':>16}  {'multiply-adds':>13}"]
+    for name, row in zip(names, rows, strict=True):
+        output = "not a cut" if row["shape"] is None else " × ".join(map(str, row["shape"]))
+        mark = "*" if row["auto"] else " "
+        same = f"  = {row['same_as']}" if row["same_as"] else ""
+        lines.append(f"{mark} {name:{wide}}  {output:>16}  {_short(row['multiply_adds']):>13}{same}")
+    return [*lines, "* what `layers: auto` takes"]
+
+
+def _short(count: int) -> str:
+    """A count with three figures: 1.81 G, 11.7 M, 512."""
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return str(count)
 
 
 def progress_for(stream: TextIO, *, quiet: bool) -> Progress:

@@ -74,15 +74,16 @@ def masked_logits(
 
 
 @contextmanager
-def knocked_out(module: nn.Module, layer: str, channels: Channels) -> Iterator[nn.Module]:
+def knocked_out(module: nn.Module, layer: str, channels: Channels, axis: int | None = None) -> Iterator[nn.Module]:
     """Inside, the output of the named layer of `module` has `channels` at 0; outside, `module` is as it was.
 
-    The channels' axis is 1, or the last for tokens (N, T, D). Errors: AttributeError for a layer that is not there.
+    Args: axis: of the channels; default 1, or the last for tokens (N, T, D), which a grid of tokens (N, H, W, D) must
+    say. Errors: AttributeError for a layer that is not there.
     """
     named = module if layer == OUTPUT and not hasattr(module, OUTPUT) else module.get_submodule(layer)
 
     def hook(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-        return mask(output, channels, axis=-1 if output.ndim == 3 else 1)
+        return mask(output, channels, axis=axis or (-1 if output.ndim == 3 else 1))
 
     handle = named.register_forward_hook(hook)
     try:

@@ -1,8 +1,11 @@
 """Trace a module into one torch.fx graph without in-place operations, knowing what each named module returned.
 
 1. The module is copied (its parameters and buffers are shared), and every submodule's `inplace` is switched off.
-2. An own tracer records, for every call of a named module, which graph node the call returned.
+2. An own tracer runs the shapes of one and of two pictures along (shapes.py), so that sizes are numbers and only what
+   depends on the number of pictures stays open; it records which graph node each call of a named module returned.
+   A submodule that cannot be traced is kept whole, as one node: nothing inside it can be a layer.
 3. In-place operations are replaced by their pure form, and whatever read the changed tensor later reads the new node.
+4. What depends on the number of pictures is taken from the first tensor alone, so that it can be had at any cut.
 """
 
 from __future__ import annotations
@@ -11,7 +14,8 @@ import copy
 import inspect
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +24,7 @@ import torchvision
 from torch import Tensor, fx, nn
 
 from neurflow_report.errors import InputError
+from neurflow_report.network.shapes import ShapedTracer
 
 OUTPUT = "output"
 
@@ -40,37 +45,61 @@ _PURE_OPERATORS: dict[Callable[..., Any], Callable[..., Any]] = {
 @dataclass(frozen=True, kw_only=True)
 class Traced:
     """A module as a graph. `returned[name]` holds the node that each call of the named module returned, None where a
-    call returned something that is no single graph value; `root` owns the parameters; `output` is the network's."""
+    call returned something that is no single graph value; `root` owns the parameters; `output` is the network's.
+    `shapes`: of the tensors, for one picture; `rows`: the node that holds the number of pictures, where one is needed;
+    `whole`: the modules kept as one node, and why."""
 
     root: nn.Module
     graph: fx.Graph
     returned: Mapping[str, tuple[fx.Node | None, ...]]
     output: fx.Node
+    shapes: Mapping[fx.Node, tuple[int, ...]]
+    rows: fx.Node | None
+    whole: Mapping[str, str]
 
 
-class _Tracer(fx.Tracer):
+class _Tracer(ShapedTracer):
     """Records what each named module's calls returned, and how many nodes the graph had by then."""
 
-    def __init__(self) -> None:
-        super().__init__(autowrap_modules=(math, torchvision.ops))
+    def __init__(self, example: Tensor) -> None:
+        super().__init__(example, autowrap_modules=(math, torchvision.ops))
         self.calls: list[tuple[str, fx.Node | None, int]] = []
+        self.whole: dict[str, str] = {}
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         childless_op = type(m).__module__.startswith("torchvision.ops") and not list(m.children())
-        return childless_op or super().is_leaf_module(m, module_qualified_name)
+        return childless_op or module_qualified_name in self.whole or super().is_leaf_module(m, module_qualified_name)
 
-    def call_module(
+    def traced_call(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        result = super().call_module(m, forward, args, kwargs)
+        """Call a named module; where it cannot be traced, once more as one node."""
+        name, nodes, calls = self.path_of_module(m), len(self.graph.nodes), len(self.calls)
+        around = self.module_stack.copy()
+        try:
+            result = super().traced_call(m, forward, args, kwargs)
+        except Exception as error:
+            if self.is_leaf_module(m, name):
+                raise
+            self._forget(nodes, calls)
+            self.module_stack = around
+            self.whole[name] = first_line(error)
+            result = super().traced_call(m, forward, args, kwargs)
         node = result.node if isinstance(result, fx.Proxy) else None
-        self.calls.append((self.path_of_module(m), node, len(self.graph.nodes)))
+        self.calls.append((name, node, len(self.graph.nodes)))
         return result
 
+    def _forget(self, nodes: int, calls: int) -> None:
+        """Take back the nodes and calls that were recorded since there were so many."""
+        for node in list(self.graph.nodes)[nodes:][::-1]:
+            self.graph.erase_node(node)
+        del self.calls[calls:]
 
-def trace(module: nn.Module) -> Traced:
+
+def trace(module: nn.Module, example: Tensor) -> Traced:
     """Trace `module` (eval mode) into a graph of pure operations; `module` itself is not changed.
 
+    Args: example: a batch of at least one picture, (N, C, S, S); only its shape and number format count.
     Errors: model-not-traceable with the tracer's reason, or where the network returns more than one tensor.
     """
     root = _shared_copy(module)
@@ -78,16 +107,88 @@ def trace(module: nn.Module) -> Traced:
     for submodule in root.modules():
         if getattr(submodule, "inplace", False) is True:
             submodule.inplace = False  # type: ignore[assignment]
-    tracer = _Tracer()
+    tracer = _Tracer(example)
     try:
         graph = tracer.trace(root, concrete_args=_defaults(root))
     except Exception as error:
-        raise _not_traceable(f"torch.fx says: {_first_line(error)}") from error
+        raise _not_traceable(f"torch.fx says: {first_line(error)}") from error
     newest = _make_pure(graph, in_place)
     result = graph.output_node().args[0]
     if not isinstance(result, fx.Node):
         raise _not_traceable(f"it returns a {type(result).__name__}, and one tensor of logits was expected")
-    return Traced(root=root, graph=graph, returned=_returned(tracer, root, newest), output=result)
+    returned = _returned(tracer, root, newest)
+    rows = _rows_from_the_pictures(graph, tracer.numbers)
+    shapes = tracer.shapes if result in tracer.shapes else _run(root, graph, example[:1])
+    return Traced(
+        root=root, graph=graph, returned=returned, output=result, rows=rows, shapes=shapes, whole=tracer.whole
+    )
+
+
+def _run(root: nn.Module, graph: fx.Graph, example: Tensor) -> dict[fx.Node, tuple[int, ...]]:
+    """The shapes of all tensors, by running the graph: for operations whose shapes torch cannot tell otherwise."""
+    shapes: dict[fx.Node, tuple[int, ...]] = {}
+
+    class Noting(fx.Interpreter):
+        def run_node(self, n: fx.Node) -> object:
+            value = super().run_node(n)
+            if isinstance(value, Tensor):
+                shapes[n] = tuple(value.shape)
+            return value
+
+    with torch.no_grad(), running(example):
+        Noting(root, graph=graph).run(example)
+    return shapes
+
+
+@contextmanager
+def running(example: Tensor) -> Iterator[None]:
+    """Inside the network runs on `example`: what it raises is told as model-fails (path model.name)."""
+    try:
+        yield
+    except Exception as error:
+        size = " × ".join(map(str, example.shape[1:]))
+        raise InputError(
+            "model-fails",
+            f"the network fails on a picture of {size}: {type(error).__name__}: {first_line(error)}",
+            hint="does it take pictures of this size? preprocess.size and preprocess.channels change it",
+            path=("model", "name"),
+        ) from error
+
+
+def _rows_from_the_pictures(graph: fx.Graph, numbers: Mapping[fx.Node, tuple[int, int]]) -> fx.Node | None:
+    """Take every number that is a multiple of the number of pictures from the first tensor; → the node of it.
+
+    Where a reshape has just one such side, the side is left for it to find, which needs no number at all.
+    """
+    multiples = {node: one for node, (one, two) in numbers.items() if two == 2 * one}
+    for node in graph.nodes:
+        if node.op == "call_method" and node.target in {"reshape", "view"}:
+            node.args = _without_number(node.args, multiples)
+    pictures = next(n for n in graph.nodes if n.op == "placeholder")
+    used = [node for node in multiples if any(user not in multiples for user in node.users)]
+    if not used:
+        return None
+    with graph.inserting_after(pictures):
+        rows = graph.call_method("size", (pictures, 0))
+    made = {1: rows}
+    for node in used:
+        times = multiples[node]
+        if times not in made:
+            with graph.inserting_after(rows):
+                made[times] = graph.call_function(operator.mul, (rows, times))
+        node.replace_all_uses_with(made[times], lambda user: user not in multiples)
+    return rows
+
+
+def _without_number(args: tuple[Any, ...], multiples: Mapping[fx.Node, int]) -> tuple[Any, ...]:
+    """The arguments of a reshape with -1 for its one side that depends on the number of pictures."""
+    nested = len(args) == 2 and isinstance(args[1], (tuple, list))
+    sides = list(args[1] if nested else args[1:])
+    open_ = [i for i, side in enumerate(sides) if isinstance(side, fx.Node) and side in multiples]
+    if len(open_) != 1 or -1 in [s for s in sides if isinstance(s, int)]:
+        return args
+    sides[open_[0]] = -1
+    return (args[0], tuple(sides)) if nested else (args[0], *sides)
 
 
 def _not_traceable(reason: str) -> InputError:
@@ -99,7 +200,8 @@ def _not_traceable(reason: str) -> InputError:
     )
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 

@@ -30,10 +30,11 @@ from neurflow_report.network.forward import activations, memory_budget, row_byte
 from neurflow_report.network.load import Network, choose_device
 from neurflow_report.pipeline.calibrate import Calibration, calibrate, clock, clustering_seconds
 from neurflow_report.pipeline.examine import Bench, check_patches
+from neurflow_report.pipeline.networks import example_input, load_and_cut
 from neurflow_report.pipeline.pictures import region_bytes
 from neurflow_report.pipeline.progress import Progress
 from neurflow_report.pipeline.provenance import describe
-from neurflow_report.pipeline.stages import exact_arithmetic, example_input, load_and_cut, open_pictures
+from neurflow_report.pipeline.stages import exact_arithmetic, open_pictures
 from neurflow_report.spec.load import LoadedSpec, located
 from neurflow_report.spec.schema import Spec
 
@@ -114,7 +115,7 @@ def _plan(loaded: LoadedSpec, base: Path, timed: bool, progress: Progress) -> Pl
     spec, begun = loaded.spec, clock()
     device = choose_device(spec.runtime.device)
     with progress.stage("load the network", None):
-        network, segments = load_and_cut(loaded, base, device)
+        network, segments = load_and_cut(loaded, device)
     loading = clock() - begun
     source, targets = open_pictures(spec, base, network, segments.layers[-1].channels)
     candidates = [

@@ -26,7 +26,7 @@ def provenance(loaded: LoadedSpec, *, device: torch.device, seconds: Mapping[str
     return Provenance(
         generator=f"neurflow-report {_version('neurflow-report')}",
         spec_text=without_paths(loaded.text),
-        spec_resolved=_redacted(loaded.spec.model_dump(mode="json")),
+        spec_resolved=_redacted(loaded.spec.model_dump(mode="json", by_alias=True)),
         versions={"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
         device=describe(device),
         determinism={

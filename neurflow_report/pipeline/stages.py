@@ -29,11 +29,11 @@ from neurflow_report.images.classes import ClassTarget, class_indices, display_n
 from neurflow_report.images.patches import PatchGrid
 from neurflow_report.images.select import Choice, Chosen, choice_digest, choose, load_pixels
 from neurflow_report.images.sources import Source, open_source
-from neurflow_report.network.cut import Segments, cut
+from neurflow_report.network.cut import Segments
 from neurflow_report.network.forward import Rows, batch_rows, check_finite, memory_budget
-from neurflow_report.network.load import Network, choose_device, load_network
-from neurflow_report.network.names import check_names
+from neurflow_report.network.load import Network, choose_device
 from neurflow_report.pipeline.examine import Bench, Findings, check_patches, examine
+from neurflow_report.pipeline.networks import example_input, load_and_cut
 from neurflow_report.pipeline.pictures import region_bytes
 from neurflow_report.pipeline.progress import Progress, Step
 from neurflow_report.pipeline.provenance import provenance
@@ -115,7 +115,7 @@ def _analyze(loaded: LoadedSpec, progress: _Timed) -> Path:
 def _examine_all(loaded: LoadedSpec, spec: Spec, base: Path, output: Path, progress: _Timed) -> None:
     device = choose_device(spec.runtime.device)
     with progress.stage("load the network", None):
-        network, segments = load_and_cut(loaded, base, device)
+        network, segments = load_and_cut(loaded, device)
     with progress.stage("choose pictures", None) as step:
         source, targets, choice = _pictures(spec, base, network, segments, step)
         for skipped in choice.skipped:
@@ -170,32 +170,6 @@ def check_writable(output: Path) -> None:
             hint="name a folder that you may write to",
             path=("output",),
         ) from error
-
-
-def load_and_cut(loaded: LoadedSpec, base: Path, device: torch.device) -> tuple[Network, Segments]:
-    """The spec's network on the device, and its segments. Raises what `load_network` and `cut` raise."""
-    spec = loaded.spec
-    dtype = torch.float64 if spec.runtime.precision == "float64" else torch.float32
-    network = load_network(
-        **spec.model.model_dump(),
-        preprocess=spec.preprocess.values(),
-        allow_code=loaded.allow_code,
-        base=base,
-        seed=spec.runtime.seed,
-        device=device,
-        dtype=dtype,
-    )
-    segments = cut(network.module, spec.layers, example_input(network, device, dtype))
-    if spec.model.class_names is not None and network.class_names is not None:
-        check_names(network.class_names, Path(spec.model.class_names).name, segments.layers[-1].channels)
-    return network, segments
-
-
-def example_input(network: Network, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """One fixed noise picture of the network's input size: what the cut is tried on."""
-    size, channels = network.preprocess.size, network.preprocess.channels
-    noise = torch.rand((1, channels, size, size), generator=torch.Generator().manual_seed(0))
-    return noise.to(device, dtype)
 
 
 def open_pictures(spec: Spec, base: Path, network: Network, outputs: int) -> tuple[Source, tuple[ClassTarget, ...]]:

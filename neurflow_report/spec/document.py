@@ -34,9 +34,10 @@ def reference() -> str:
     schema = Spec.model_json_schema()
     tables = [_INTRODUCTION, *_section("Top level", schema, schema)]
     for name, field in schema["properties"].items():
-        section = _resolved(field, schema)
-        if "properties" in section:
-            tables += _section(f"`{name}`", section, schema)
+        for option in field.get("oneOf", [field]):
+            section = _resolved(option, schema)
+            if "properties" in section:
+                tables += _section(f"`{name}`", section, schema)
     return "\n".join(tables)
 
 
@@ -70,8 +71,9 @@ def _value(value: object) -> str:
 def _kind(field: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     if "$ref" in field:
         return "a section"
-    if "anyOf" in field:
-        return " or ".join(_kind(option, schema) for option in field["anyOf"] if option.get("type") != "null")
+    for several in ("anyOf", "oneOf"):
+        if several in field:
+            return " or ".join(_kind(option, schema) for option in field[several] if option.get("type") != "null")
     if "const" in field or "enum" in field:
         return ", ".join(f"`{choice}`" for choice in field.get("enum", [field.get("const")]))
     if field.get("type") == "array":

@@ -82,7 +82,7 @@ def _finding(path: Path, group: Sequence[ErrorDetails], value: object, model: ty
 
 def _unknown_key(path: Path, model: type[BaseModel]) -> Finding:
     section = _model_at(model, path[:-1])
-    known = list(section.model_fields) if section else []
+    known = list(_fields(section)) if section else []
     where = spell_path(path[:-1]) or "the spec"
     hint = did_you_mean(str(path[-1]), known) or f"the keys of {where} are {', '.join(known)}"
     message = f"{where} has no key {path[-1]!r}"
@@ -166,14 +166,19 @@ def _description(model: type[BaseModel], path: Path) -> str:
 def _field(model: type[BaseModel], path: Path) -> FieldInfo | None:
     field = None
     for part in path:
-        if isinstance(part, int) or part not in model.model_fields:
+        if isinstance(part, int) or part not in _fields(model):
             return field
-        field = model.model_fields[part]
+        field = _fields(model)[part]
         inner = _models_in(field.annotation)
         if not inner:
             return field
         model = inner[0]
     return field
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields by the keys that a user writes."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel] | None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -188,6 +197,33 @@ class Data(Section):
         return self
 
 
+class LayerRange(Section):
+    """Block outputs between two layers, both included, and the logits: `layers` as a mapping."""
+
+    from_: Text | None = Field(
+        None, alias="from", description="The lowest layer; default: the first block.", examples=["layer2.3"]
+    )
+    to: Text | None = Field(
+        None, description="The highest layer; the logits come on top in any case. Default: the logits.", examples=["fc"]
+    )
+    depth: Annotated[int, Field(ge=1, le=20)] | None = Field(
+        None,
+        description="How deeply nested the blocks' names are: 1 for `layer2`, 2 for `layer2.3`. Default: as `from`, or "
+        "the least at which there are six.",
+        examples=[2],
+    )
+    most: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="At most so many layers, counted from the logits. Default: all.", examples=[6]
+    )
+
+
+def _form(layers: object) -> str:
+    """Which form of `layers` a value is meant to be."""
+    if isinstance(layers, (list, tuple)):
+        return "list"
+    return "range" if isinstance(layers, (dict, LayerRange)) else "auto"
+
+
 class Concept(Section):
     """The concept of a neuron: its top-k patches (METHOD §1)."""
 
@@ -287,9 +323,15 @@ class Spec(Section):
     classes: Annotated[tuple[Text | Index, ...], Field(min_length=1), AfterValidator(_unique)] = Field(
         description="Classes to examine: names, folder names or logit indices.", examples=[["bee", 207]]
     )
-    layers: Annotated[tuple[Text, ...], Field(min_length=2), AfterValidator(_unique)] = Field(
-        description="Named modules, input → output; the last gives the logits (`output`: the network's own output).",
-        examples=[["layer3.0", "layer4.2", "fc"]],
+    layers: Annotated[
+        Annotated[tuple[Text, ...], Field(min_length=2), AfterValidator(_unique), Tag("list")]
+        | Annotated[LayerRange, Tag("range")]
+        | Annotated[Literal["auto"], Tag("auto")],
+        Discriminator(_form),
+    ] = Field(
+        description="Named modules, input → output, of which the last gives the logits (`output`: the network's own "
+        "output); or a range of blocks; or `auto`: the topmost eight block outputs. See `neurflow-report layers`.",
+        examples=[["layer3.0", "layer4.2", "fc"], {"from": "layer2.3", "to": "fc"}, "auto"],
     )
     preprocess: PreprocessChange = Field(default_factory=PreprocessChange)
     concept: Concept = Field(default_factory=Concept)

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from neurflow_report.errors import InputError
-from neurflow_report.network.cut import cut, legal_layers
+from neurflow_report.network.cut import cut
+from neurflow_report.network.layers import legal_layers
 
 
 def build(name: str, **kwargs: object) -> nn.Module:
@@ -32,6 +33,7 @@ CASES = {
     "shufflenet_v2_x0_5": (["stage2", "stage3", "fc"], 64, {}),
     "regnet_y_400mf": (["trunk_output.block2", "trunk_output.block4", "fc"], 64, {}),
     "convnext_tiny": (["features.3", "features.5", "classifier"], 64, {}),
+    "swin_t": (["features.0", "features.1", "features.5.1", "norm", "permute", "head"], 64, {}),
 }  # fmt: skip
 
 
@@ -59,7 +61,7 @@ def test_composition_is_the_network(name: str) -> None:
         assert (info.name, info.shape) == (layers[i], tuple(v.shape[1:]))
         assert v.shape[segments.feature_axis(i)] == info.channels
     assert segments.layers[-1].kind == "vector"
-    assert segments.layers[0].kind == ("tokens" if name == "vit_b_16" else "spatial")
+    assert segments.layers[0].kind == ("tokens" if name in {"vit_b_16", "swin_t"} else "spatial")
     assert torch.equal(module(pictures), whole), "the module was changed"
 
 
@@ -235,10 +237,18 @@ def test_residual_branch_is_no_cut() -> None:
     assert error.hint == "layers that can be cut: nearest below 'layer1', nearest above 'layer2.0'"
 
 
-def test_swin_channels_last_are_refused() -> None:
-    error = problem("swin_t", ["features.1", "head"])
-    assert error.slug == "layer-shape"
-    assert error.message == "layer 'features.1' has its channels last, shape (1, 8, 8, 96): not supported yet"
+def test_channels_that_are_neither_second_nor_last_are_refused() -> None:
+    class Turned(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.permute(0, 2, 1, 3)
+
+    module = nn.Sequential(nn.Conv2d(3, 4, 1), Turned(), nn.Flatten(), nn.Linear(256, 2)).eval()
+    with pytest.raises(InputError) as caught:
+        cut(module, ["1", "3"], torch.randn(1, 3, 8, 8))
+    assert (caught.value.slug, caught.value.path) == ("layer-shape", ("layers", 0))
+    assert caught.value.message == (
+        "layer '1' has an output of shape (1, 8, 4, 8) for 1 picture(s), with channels in axis 2"
+    )
 
 
 def test_module_that_returns_a_tuple() -> None:
@@ -255,7 +265,7 @@ def test_output_must_be_logits() -> None:
 
 def test_legal_layers_are_exactly_what_can_be_cut() -> None:
     module = build("resnet18")
-    legal = legal_layers(module)
+    legal = legal_layers(module, torch.randn(1, 3, 32, 32))
     example = torch.randn(1, 3, 32, 32)
     assert legal[:4] == ("conv1", "bn1", "relu", "maxpool")
     assert legal[-1] == "fc"

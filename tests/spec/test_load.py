@@ -65,6 +65,9 @@ def test_a_bom_is_no_mistake(tmp_path: Path) -> None:
     assert load_spec(write(tmp_path, b"\xef\xbb\xbf" + GOOD.encode())).spec.title == "A title"
 
 
+LAYERS = "layers:\n  - block1\n  - block2\n  - fc"
+
+
 @pytest.mark.parametrize(
     ("written", "value"),
     [("no", "no"), ("off", "off"), ("2026-01-01", "2026-01-01"), ("1:30", "1:30"), ("007", "007"), ("<<", "<<"),
@@ -150,7 +153,16 @@ def test_one_mistake(tmp_path: Path, line: str, expected: str) -> None:
         ("  source: demo\nclasses", "  source: torchvision\nclasses", "7:3 data.name: the source torchvision needs a "
          "`name`, such as FashionMNIST [spec-missing-key] | The torchvision data set's class name."),
         ("block2", "block1", "11:5 layers[1]: 'block1' stands twice, first as number 1 [spec-bad-value] | Named modules, "
-         "input → output; the last gives the logits (`output`: the network's own output)."),
+         "input → output, of which the last gives the logits (`output`: the network's own output); or a range of "
+         "blocks; or `auto`: the topmost eight block outputs. See `neurflow-report layers`."),
+        (LAYERS, "layers: atuo", "9:9 layers: found 'atuo', expected 'auto' [spec-bad-value] | did you mean 'auto'?"),
+        (LAYERS, "layers: {form: block1}", "9:10 layers.form: layers has no key 'form' [spec-unknown-key] | "
+         "did you mean 'from'?"),
+        (LAYERS, "layers: {most: 1}", "9:16 layers.most: found 1, expected a number of at least 2 [spec-bad-value] | "
+         "At most so many layers, counted from the logits. Default: all."),
+        (LAYERS, "layers: 5", "9:9 layers: found 5, expected 'auto' [spec-bad-value] | Named modules, input → output, of "
+         "which the last gives the logits (`output`: the network's own output); or a range of blocks; or `auto`: the topmost "
+         "eight block outputs. See `neurflow-report layers`."),
         ("207", "1.5", "8:20 classes[2]: found 1.5, expected text or a whole number [spec-wrong-type] | "
          "Classes to examine: names, folder names or logit indices."),
         ("version: 1", "version: 2", "1:10 version: found 2, expected 1 [spec-bad-value] | The spec's version: 1."),

@@ -1,0 +1,67 @@
+"""The network of a spec: loaded, its layers found, cut at them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from neurflow_report.network.cut import Segments, cut
+from neurflow_report.network.layers import AUTO_MOST, choose_layers
+from neurflow_report.network.load import Network, load_network
+from neurflow_report.network.names import check_names
+from neurflow_report.spec.load import LoadedSpec
+from neurflow_report.spec.schema import LayerRange, Spec
+
+
+def number_format(spec: Spec) -> torch.dtype:
+    """The number format of the network."""
+    return torch.float64 if spec.runtime.precision == "float64" else torch.float32
+
+
+def load_spec_network(loaded: LoadedSpec, device: torch.device) -> Network:
+    """The spec's network. Raises what load_network raises."""
+    spec = loaded.spec
+    return load_network(
+        **spec.model.model_dump(),
+        preprocess=spec.preprocess.values(),
+        allow_code=loaded.allow_code,
+        base=loaded.file.resolve().parent,
+        seed=spec.runtime.seed,
+        device=device,
+        dtype=number_format(spec),
+    )
+
+
+def load_and_cut(loaded: LoadedSpec, device: torch.device) -> tuple[Network, Segments]:
+    """The spec's network on the device, and its segments. Raises what `load_network` and `cut` raise."""
+    spec, dtype = loaded.spec, number_format(loaded.spec)
+    network = load_spec_network(loaded, device)
+    example = example_input(network, device, dtype)
+    segments = cut(network.module, layer_names(spec, network, example), example)
+    if spec.model.class_names is not None and network.class_names is not None:
+        check_names(network.class_names, Path(spec.model.class_names).name, segments.layers[-1].channels)
+    return network, segments
+
+
+def layer_names(spec: Spec, network: Network, example: Tensor) -> tuple[str, ...]:
+    """The layers that the spec names or, where it leaves them open, those that the network offers.
+
+    Raises: InputError layer-unknown, layers-order, too-few-layers (paths under `layers`); model-not-traceable.
+    """
+    if isinstance(spec.layers, tuple):
+        return spec.layers
+    if isinstance(spec.layers, LayerRange):
+        wanted = spec.layers
+        return choose_layers(
+            network.module, example, lowest=wanted.from_, highest=wanted.to, depth=wanted.depth, most=wanted.most
+        )
+    return choose_layers(network.module, example, most=AUTO_MOST)
+
+
+def example_input(network: Network, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """One fixed noise picture of the network's input size: what the cut is tried on."""
+    size, channels = network.preprocess.size, network.preprocess.channels
+    noise = torch.rand((1, channels, size, size), generator=torch.Generator().manual_seed(0))
+    return noise.to(device, dtype)
