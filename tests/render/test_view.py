@@ -13,6 +13,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from neurflow_report.render.view import SiteView, cautions, circuit, fidelity, places, site_view, words
 from neurflow_report.render.view.index import Index
+from neurflow_report.render.view.layers import group_view
 from neurflow_report.render.view.lead import lead
 from neurflow_report.render.view.overview import overview_page
 from neurflow_report.results.bundle import Bundle
@@ -122,11 +123,12 @@ def test_masking_is_told_with_n_interval_null_and_test() -> None:
 
 def test_core_sets_no_better_than_chance_are_a_doubt() -> None:
     assert fidelity.undecided([_masking()]) is None
-    notice = fidelity.undecided([_masking(), _masking(p_value=0.2)])
+    rows = [_masking(), _masking(p_value=0.2), _masking(layer="layer3"), _masking(layer="layer2", p_value=0.9)]
+    notice = fidelity.undecided(rows)
     assert notice is not None
     assert notice.text == (
-        "In 1 of 2 tests of masking and retaining, the core set is not told apart from random sets of the same size "
-        "(p over 0.05)."
+        "In 2 of 4 tests of masking and retaining, the core set is not told apart from random sets of the same size "
+        "(p over 0.05): layer4 1 of 2, layer2 1 of 1."
     )
 
 
@@ -227,6 +229,55 @@ def test_the_lead_says_what_lowers_and_names_no_part_without_a_test(bundle: Bund
         "The logit bee & <co> is held down most by G1 of layer3 (46% of its absolute weight, W −0.13)"
     )
     assert "match no planted part better than chance does" in text
+
+
+def with_shares(bundle: Bundle, *shares: float) -> Index:
+    """The first class with these shares at the layer below the logit."""
+    result = bundle.classes[0]
+    layer = result.layers[-2]
+    groups = tuple(
+        layer.groups[0].model_copy(update={"index": n, "share": share}) for n, share in enumerate(shares, start=1)
+    )
+    layers = (*result.layers[:-2], layer.model_copy(update={"groups": groups}), result.layers[-1])
+    return Index(bundle.run, result.model_copy(update={"layers": layers}))
+
+
+def test_groups_that_carry_about_as_much_are_named_together(bundle: Bundle) -> None:
+    def text(*shares: float) -> str:
+        return "".join(s.text for s in lead(with_shares(bundle, *shares)))
+
+    assert text(0.5, 0.3, 0.2).startswith("The logit bee & <co> is held down most by G1 of layer3 (50% of")
+    assert text(0.36, 0.34, 0.3).startswith(
+        "The logit bee & <co> rests about as much on G1 (36%) and G2 (34%) of layer3, by the size of their weights. "
+        "G1's 20 patches come from 6 of 6 pictures"
+    )
+    assert "on G1 (26%), G2 (25%) and G3 (25%) of layer3 and 1 more group there" in text(0.26, 0.25, 0.25, 0.24)
+    card = overview_page([with_shares(bundle, 0.36, 0.34, 0.3)], bundle.manifest, {}).cards[0]
+    assert card.sentence.startswith("G1 of layer3 carries 36% of the weight, G2 (34%) nearly as much")
+
+
+@pytest.mark.parametrize(
+    ("patches", "caution"),
+    [
+        (1, "Only 1 patch: too few to say what it stands for."),
+        (3, "Only 3 patches: too few to say what it stands for."),
+        (4, ""),
+    ],
+)
+def test_few_patches_are_a_caution(bundle: Bundle, patches: int, caution: str) -> None:
+    result = bundle.classes[0]
+    layer = result.layers[-2]
+    group = layer.groups[0].model_copy(update={"patches": layer.groups[0].patches[:patches]})
+    assert group_view(Index(bundle.run, result), layer, group).caution == caution
+
+
+def test_patches_of_one_picture_are_a_caution(bundle: Bundle) -> None:
+    result = bundle.classes[0]
+    layer = result.layers[-2]
+    of_one = tuple(p.index for p in result.patches if p.image == 2)[:5]
+    group = layer.groups[0].model_copy(update={"patches": of_one})
+    view = group_view(Index(bundle.run, result), layer, group)
+    assert view.caution == "All of its patches come from one picture."
 
 
 def test_a_group_of_background_matches_no_part(bundle: Bundle) -> None:

@@ -46,10 +46,19 @@ def undecided(rows: Sequence[Masking]) -> Notice | None:
         code="not-told-apart",
         title="Core sets no better than chance",
         text=f"In {len(weak)} of {count(len(rows), 'test')} of masking and retaining, the core set is not told "
-        "apart from "
-        f"random sets of the same size (p over {LEVEL}).",
+        f"apart from random sets of the same size (p over {LEVEL}): {_by_layer(rows)}.",
         places=(Span(text="the tests", href=places.FIDELITY),),
     )
+
+
+def _by_layer(rows: Sequence[Masking]) -> str:
+    """ "block4 2 of 32, block1 30 of 32": in how many of a layer's tests; layers in the order given, those with any."""
+    found = []
+    for layer in dict.fromkeys(m.layer for m in rows):
+        own = [m for m in rows if m.layer == layer]
+        weak = sum(m.p_value > LEVEL for m in own)
+        found += [f"{layer} {weak} of {len(own)}"] if weak else []
+    return ", ".join(found)
 
 
 def masking_table(rows: Sequence[tuple[str, str, Masking]], *, download: str, caption: str) -> Table:

@@ -34,6 +34,8 @@ from neurflow_report.render.view.words import (
 from neurflow_report.results.records import GroupEdge, LayerResult, Neuron, NeuronGroup, PartAgreement, SemanticGroup
 
 MOST_NAMES = 8
+FEW = 3
+"""Patches of a group, at most, that are too few to say what it stands for."""
 
 
 def layer_page(index: Index, layer: LayerResult) -> LayerPage:
@@ -56,6 +58,7 @@ def layer_page(index: Index, layer: LayerResult) -> LayerPage:
         ),
         groups=tuple(group_view(index, layer, g) for g in layer.groups),
         neurons=tuple(_neuron(index, layer, a) for a in layer.neurons),
+        table=_neuron_table(index, layer),
         pictures=captions(index),
         above=Span(text=above.name, href=places.layer_page(slug, above.name)) if above else None,
         below=Span(text=below.name, href=places.layer_page(slug, below.name)) if below else None,
@@ -97,6 +100,7 @@ def group_view(index: Index, layer: LayerResult, group: NeuronGroup) -> GroupVie
         share_text=percent(group.share),
         size_text=f"{count(len(channels), 'neuron')}, {count(len(group.members), 'semantic group')}, "
         f"{count(len(group.patches), 'patch', 'patches')}",
+        caution=_few(index, group),
         card=index.card(layer.name, group),
         mosaic=index.wide(layer.name, group),
         mosaic_note=f"{part_of(shown, len(group.patches), 'patch', 'patches')}, closest to the group's centre first",
@@ -108,6 +112,39 @@ def group_view(index: Index, layer: LayerResult, group: NeuronGroup) -> GroupVie
         wired=places.group_in_circuit(slug, layer.name, group.index) if layer.name != index.top.name else "",
         feeds=_edges(index, "feeds", feeds),
         fed_by=_edges(index, "fed_by", fed_by),
+    )
+
+
+def _few(index: Index, group: NeuronGroup) -> str:
+    """What is to be doubted where a group has few patches, or patches of one picture alone."""
+    pictures = len({index.patches[p].image for p in group.patches})
+    if len(group.patches) <= FEW:
+        return f"Only {count(len(group.patches), 'patch', 'patches')}: too few to say what it stands for."
+    return "All of its patches come from one picture." if pictures == 1 else ""
+
+
+def _neuron_table(index: Index, layer: LayerResult) -> Table:
+    """All neurons of the layer, a row each, by channel."""
+    slug = index.result.slug
+    rows = tuple(
+        (
+            Cell(text=f"n{a.channel}", href=places.neuron(slug, layer.name, a.channel)),
+            Cell(text=", ".join(f"G{g}" for g in index.groups_of(layer.name, a.channel))),
+            Cell(text=str(len(a.groups))),
+            Cell(text=figure(max(a.activations))),
+            Cell(text="" if a.silhouette is None else silhouette(a.silhouette)),
+            Cell(text="" if a.gap_mean is None else percent_fine(a.gap_mean)),
+            Cell(text="" if a.gap_max is None else percent_fine(a.gap_max)),
+        )
+        for a in layer.neurons
+    )
+    numeric = ("Semantic groups", "Largest activation", "Silhouette", "Gap, mean", "Gap, worst")
+    return Table(
+        caption=f"Neurons of {layer.name}",
+        columns=(Column(label="Neuron"), Column(label="Groups"), *(Column(label=n, numeric=True) for n in numeric)),
+        rows=rows,
+        download=places.data(slug, "neurons.csv"),
+        json=False,
     )
 
 

@@ -9,6 +9,7 @@ from neurflow_report.render.view.circuit import LEVEL
 from neurflow_report.render.view.citation import citations
 from neurflow_report.render.view.classes import BACKGROUND, SELECTED, agreements, figures
 from neurflow_report.render.view.index import Index
+from neurflow_report.render.view.lead import near_ties
 from neurflow_report.render.view.pages import (
     Cell,
     ClassCard,
@@ -23,7 +24,7 @@ from neurflow_report.render.view.pages import (
 )
 from neurflow_report.render.view.terms import terms
 from neurflow_report.render.view.words import count, listing, mean, median, percent, percent_fine
-from neurflow_report.results.records import Manifest, Masking, PartAgreement, Run
+from neurflow_report.results.records import LayerResult, Manifest, Masking, PartAgreement, Run
 
 
 def overview_page(indices: Sequence[Index], manifest: Manifest, beside: Mapping[str, str]) -> OverviewPage:
@@ -131,7 +132,7 @@ def _card(index: Index) -> ClassCard:
     layer, result = index.below_top, index.result
     groups = layer.groups[:3]
     first = (
-        f"G1 of {layer.name} carries {percent(groups[0].share)} of the weight"
+        f"G1 of {layer.name} carries {percent(groups[0].share)} of the weight{_tied(layer)}"
         if groups
         else f"No group at {layer.name}"
     )
@@ -145,6 +146,15 @@ def _card(index: Index) -> ClassCard:
         figures=figures(index),
         cautions=f"{count(kinds, 'kind')} of caution" if kinds else "No caution",
     )
+
+
+def _tied(layer: LayerResult) -> str:
+    """The groups that carry nearly as much as the first."""
+    tied = near_ties(layer)
+    if not tied:
+        return ""
+    named = listing([f"G{g.index} ({percent(g.share)})" for g in tied[:2]]) if len(tied) <= 2 else f"{len(tied)} others"
+    return f", {named} nearly as much"
 
 
 def _shows(a: PartAgreement | None) -> str:

@@ -17,11 +17,15 @@ from neurflow_report.render.view.parts import (
     Column,
     Data,
     Download,
+    Fact,
     Figure,
+    GroupView,
     Mosaic,
+    NeuronView,
     Notice,
     Plot,
     Prose,
+    SemanticView,
     Span,
     Table,
     Value,
@@ -66,65 +70,6 @@ __all__ = [
 
 
 @dataclass(frozen=True, kw_only=True)
-class GroupView:
-    """A neuron group. `card` is its square 3×3 mosaic, `mosaic` the larger one; `share` in 0..1."""
-
-    name: str
-    anchor: str
-    href: str
-    class_anchor: str
-    share: float
-    share_text: str
-    size_text: str
-    card: Mosaic
-    mosaic: Mosaic
-    mosaic_note: str
-    neurons: Prose
-    more_neurons: int
-    summary: tuple[Prose, ...]
-    agreement: str
-    members: Table
-    wired: str
-    feeds: Table | None
-    fed_by: Table | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class SemanticView:
-    """A semantic group of one neuron."""
-
-    name: str
-    anchor: str
-    mosaic: Mosaic
-    note: str
-    group: Prose
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fact:
-    """A named figure of a neuron."""
-
-    label: str
-    value: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class NeuronView:
-    """A core concept neuron, or the logit."""
-
-    name: str
-    anchor: str
-    href: str
-    sentence: Prose
-    facts: tuple[Fact, ...]
-    notices: tuple[Notice, ...]
-    concept: Mosaic
-    concept_note: str
-    semantic: tuple[SemanticView, ...]
-    core: Table | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class LayerSection:
     """A layer on the class page."""
 
@@ -163,6 +108,7 @@ class LayerPage(Page):
     notices: tuple[Notice, ...]
     groups: tuple[GroupView, ...]
     neurons: tuple[NeuronView, ...]
+    table: Table
     pictures: Captions
     above: Span | None
     below: Span | None

@@ -77,13 +77,19 @@ class Cell:
 class Table:
     """A table; the first cell of a row names the row.
 
-    `download` is the address of the same figures as CSV; the same as JSON lies beside it.
+    `download` is the address of the same figures as CSV; where `json`, the same as JSON lies beside it.
     """
 
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     download: str = ""
+    json: bool = True
+
+    @property
+    def twin(self) -> str:
+        """The address of the same figures as JSON, or ""."""
+        return self.download.removesuffix(".csv") + ".json" if self.download and self.json else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +156,66 @@ class Plot:
     caption: str
     svg: str
     download: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupView:
+    """A neuron group. `card` is its square 3×3 mosaic, `mosaic` the larger one; `share` in 0..1."""
+
+    name: str
+    anchor: str
+    href: str
+    class_anchor: str
+    share: float
+    share_text: str
+    size_text: str
+    caution: str
+    card: Mosaic
+    mosaic: Mosaic
+    mosaic_note: str
+    neurons: Prose
+    more_neurons: int
+    summary: tuple[Prose, ...]
+    agreement: str
+    members: Table
+    wired: str
+    feeds: Table | None
+    fed_by: Table | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SemanticView:
+    """A semantic group of one neuron."""
+
+    name: str
+    anchor: str
+    mosaic: Mosaic
+    note: str
+    group: Prose
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """A named figure of a neuron."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeuronView:
+    """A core concept neuron, or the logit."""
+
+    name: str
+    anchor: str
+    href: str
+    sentence: Prose
+    facts: tuple[Fact, ...]
+    notices: tuple[Notice, ...]
+    concept: Mosaic
+    concept_note: str
+    semantic: tuple[SemanticView, ...]
+    core: Table | None
 
 
 @dataclass(frozen=True, kw_only=True)
