@@ -124,8 +124,8 @@ def _few(index: Index, group: NeuronGroup) -> str:
 
 
 def _neuron_table(index: Index, layer: LayerResult) -> Table:
-    """All neurons of the layer, a row each, by channel."""
-    slug = index.result.slug
+    """All neurons of the layer, a row each, by channel; the lowest has no attribution, and so no gap."""
+    slug, lowest = index.result.slug, index.below(layer.name) is None
     rows = tuple(
         (
             Cell(text=f"n{a.channel}", href=places.neuron(slug, layer.name, a.channel)),
@@ -133,12 +133,11 @@ def _neuron_table(index: Index, layer: LayerResult) -> Table:
             Cell(text=str(len(a.groups))),
             Cell(text=figure(max(a.activations))),
             Cell(text="" if a.silhouette is None else silhouette(a.silhouette)),
-            Cell(text="" if a.gap_mean is None else percent_fine(a.gap_mean)),
-            Cell(text="" if a.gap_max is None else percent_fine(a.gap_max)),
+            *(Cell(text="" if gap is None else percent_fine(gap)) for gap in (a.gap_mean, a.gap_max) if not lowest),
         )
         for a in layer.neurons
     )
-    numeric = ("Semantic groups", "Largest activation", "Silhouette", "Gap, mean", "Gap, worst")
+    numeric = ("Semantic groups", "Largest activation", "Silhouette", *(() if lowest else ("Gap, mean", "Gap, worst")))
     return Table(
         caption=f"Neurons of {layer.name}",
         columns=(Column(label="Neuron"), Column(label="Groups"), *(Column(label=n, numeric=True) for n in numeric)),

@@ -159,7 +159,7 @@ def _tied(layer: LayerResult) -> str:
 
 def _shows(a: PartAgreement | None) -> str:
     """The part that a group's patches show, where the test allows to name one, and how many of them do."""
-    return f"; {percent(a.purity)} of its patches show {a.part}" if a is not None and a.p_value <= LEVEL else ""
+    return f"; {percent(a.purity)} of G1's patches show {a.part}" if a is not None and a.p_value <= LEVEL else ""
 
 
 def _facts(run: Run) -> Table:
