@@ -85,6 +85,7 @@
     const length = table.tBodies[0].rows.length;
     if (length < SORT_FROM) return;
     sortable(table);
+    if (table.closest(".tables")) return; // small ones side by side
     const name = table.caption ? table.caption.textContent : "table";
     const tools = element("div", "tools", "");
     if (length >= FILTER_FROM) tools.append(...filter(table, name));
