@@ -187,7 +187,7 @@ def _difference(segments: Segments, below: torch.Tensor, channel: int) -> float:
     stage, axis, out_axis = segments.stages[0], segments.feature_axis(0), segments.feature_axis(1)
     rows = torch.arange(len(below))
     pairs = Pairs(rows=rows, channels=torch.full_like(rows, channel))
-    quadrature = Quadrature(nodes=NODES, max_nodes=NODES, tolerance=1e-9)
+    quadrature = Quadrature(rule="gauss", nodes=NODES, max_nodes=NODES, tolerance=1e-9)
     ours = attribute(stage, below, pairs, axis=axis, out_axis=out_axis, quadrature=quadrature, rows=16).values
     captum = IntegratedGradients(lambda x: spatial_mean(stage(x), out_axis), multiply_by_inputs=True)
     theirs = captum.attribute(below, target=channel, n_steps=NODES, method="gausslegendre", internal_batch_size=16)
