@@ -97,3 +97,13 @@ def test_pins_cover_what_the_project_asks_for() -> None:
 def test_the_pre_commit_hooks_fetch_nothing() -> None:
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
     assert [repository["repo"] for repository in hooks["repos"]] == ["local"]
+
+
+def test_the_public_functions_are_there_by_their_names() -> None:
+    import neurflow_report
+
+    found = {name: getattr(neurflow_report, name) for name in neurflow_report.__all__}
+    assert [f.__module__ for f in found.values()] == [
+        "neurflow_report.report", "neurflow_report.report", "neurflow_report.spec.load",
+    ]  # fmt: skip
+    assert not hasattr(neurflow_report, "nothing")

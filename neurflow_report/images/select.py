@@ -1,4 +1,4 @@
-"""Choose the pictures that count for each class (METHOD §1): those predicted as it, labelled as it, or both.
+"""Choose the pictures that count for each class (METHOD §1): those predicted as it, labelled as it, both, or any.
 
 A class's candidates are its own pictures first, then all others, both in the source's order; its pictures are the first
 `limit` candidates that count. What is chosen for a class so never depends on which other classes are examined.
@@ -102,7 +102,7 @@ def choose(
     predict: Predict,
     preprocess: Preprocess,
     *,
-    select: Literal["predicted", "labelled", "correct"] = "predicted",
+    select: Literal["predicted", "labelled", "correct", "any"] = "predicted",
     limit: int = 50,
     pool: Literal["all", "class"] = "all",
     batch: int = BATCH,
@@ -134,7 +134,7 @@ def candidates_of(source: Source, target: ClassTarget, i: int, *, select: str, p
     Errors: class-empty, as `choose` tells it.
     """
     own = [n for n, item in enumerate(source.items) if target.label is not None and item.label == target.label]
-    others = select == "predicted" and pool == "all"
+    others = select in {"predicted", "any"} and pool == "all"
     if not own and (target.label is not None or not others):
         raise _empty(source, target, i)
     return [*own, *sorted(set(range(len(source.items))) - set(own))] if others else own
@@ -146,7 +146,7 @@ def _first(
     """The first `limit` candidates that count, with their predictions."""
     found: list[tuple[int, int]] = []
     for number, predicted in looker.predictions(candidates):
-        if select == "labelled" or predicted == target.index:
+        if select in {"labelled", "any"} or predicted == target.index:
             found.append((number, predicted))
             if len(found) == limit:
                 break
@@ -167,7 +167,7 @@ def _empty(source: Source, target: ClassTarget, i: int) -> InputError:
 def _none(target: ClassTarget, select: str, seen: Sequence[int | Skipped], i: int) -> InputError:
     unusable = sum(isinstance(s, Skipped) for s in seen)
     rest = f" ({unusable} could not be read)" if unusable else ""
-    how = {"predicted": "predicted as it", "labelled": "usable", "correct": "labelled and predicted as it"}[select]
+    how = {"predicted": "predicted as it", "correct": "labelled and predicted as it"}.get(select, "usable")
     message = f"class {target.name!r} (logit {target.index}): of {len(seen)} pictures looked at, 0 are {how}{rest}"
     hint = "check the weights, the preprocessing and the order of the classes, or use select: labelled"
     if unusable == len(seen):

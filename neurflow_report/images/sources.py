@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from neurflow_report.errors import InputError
+from neurflow_report.images.listed import classes_of, read_rows
 from neurflow_report.images.pictures import PictureError, decode
 from neurflow_report.results.records import Skipped
 
@@ -43,14 +44,26 @@ class Source:
     items: tuple[Item, ...]
 
 
-def open_source(*, source: str, name: str | None, root: Path | None, split: str = "test") -> Source:
-    """The pictures of a `folder` (a sub-folder per class), a `torchvision` data set by class name, or the `demo`.
+def open_source(
+    *,
+    source: str,
+    name: str | None,
+    root: Path | None,
+    split: str = "test",
+    file: Path | None = None,
+    path_column: str = "path",
+    label_column: str = "label",
+) -> Source:
+    """The pictures of a `folder` (a sub-folder per class), of a `csv` file that lists them, of a `torchvision` data set
+    by class name, or of the `demo`.
 
-    Nothing is downloaded. Args: root: already resolved; split: train, test or val, for data sets and the demo.
+    Nothing is downloaded. Args: root, file: already resolved; split: train, test or val, for data sets and the demo.
     Errors: data-missing, data-empty (paths under `data`).
     """
     if source == "demo":
         return _demo(split)
+    if source == "csv" and file is not None:
+        return _listed(file, root, path_column, label_column)
     if root is None:
         raise InputError("data-missing", f"data source {source!r} needs a root", path=_ROOT)
     if not root.is_dir():
@@ -81,6 +94,24 @@ def _folder(root: Path) -> Source:
         message += f", only {loose} picture{'s' if loose > 1 else ''} beside each other"
     hint = f"expected a sub-folder per class, with files that end in {', '.join(sorted(SUFFIXES))}"
     raise InputError("data-empty", message, hint=hint, path=_ROOT)
+
+
+def _listed(file: Path, root: Path | None, path_column: str, label_column: str) -> Source:
+    """The pictures that a CSV file lists; one that is not there is skipped and told, as one that is damaged."""
+    rows = read_rows(file, root, path_column=path_column, label_column=label_column)
+    names, label_of = classes_of(rows)
+    base = root or file.parent
+    items = [
+        Item(
+            name=path.relative_to(base).as_posix() if path.is_relative_to(base) else path.name,
+            label=label_of(label),
+            open=partial(_open_file, path),
+            data=path.read_bytes,
+        )
+        for path, label in rows
+    ]
+    items.sort(key=lambda item: (item.label is None, item.label or 0, item.name.encode()))
+    return Source(name=file.name, class_names=names, items=tuple(items))
 
 
 def _visible(name: str) -> bool:

@@ -31,7 +31,7 @@ from neurflow_report.images.select import Choice, Chosen, choice_digest, choose,
 from neurflow_report.images.sources import Source, open_source
 from neurflow_report.network.cut import Segments
 from neurflow_report.network.forward import Rows, batch_rows, check_finite, memory_budget
-from neurflow_report.network.load import Network, choose_device
+from neurflow_report.network.load import Network, choose_device, resolved
 from neurflow_report.pipeline.examine import Bench, Findings, check_patches, examine
 from neurflow_report.pipeline.networks import example_input, load_and_cut
 from neurflow_report.pipeline.pictures import region_bytes
@@ -174,9 +174,16 @@ def check_writable(output: Path) -> None:
 
 def open_pictures(spec: Spec, base: Path, network: Network, outputs: int) -> tuple[Source, tuple[ClassTarget, ...]]:
     """The spec's pictures, and its classes as logits. Raises what `open_source` and `class_indices` raise."""
-    # a ~ of a user that does not exist stays, and is no folder; Path.expanduser would raise RuntimeError
-    root = None if spec.data.root is None else base / os.path.expanduser(spec.data.root)  # noqa: PTH111
-    source = open_source(source=spec.data.source, name=spec.data.name, root=root, split=spec.data.split)
+    root = None if spec.data.root is None else resolved(base, spec.data.root)
+    source = open_source(
+        source=spec.data.source,
+        name=spec.data.name,
+        root=root,
+        split=spec.data.split,
+        file=None if spec.data.file is None else resolved(base, spec.data.file),
+        path_column=spec.data.path_column,
+        label_column=spec.data.label_column,
+    )
     targets = class_indices(
         spec.classes,
         model_names=network.class_names,

@@ -167,17 +167,37 @@ class PreprocessChange(Section):
 class Data(Section):
     """The pictures to examine it on."""
 
-    source: Literal["folder", "torchvision", "demo"] = Field(
-        description="A folder with a sub-folder per class, a torchvision data set, or the demo's generator."
+    source: Literal["folder", "csv", "torchvision", "demo"] = Field(
+        description="A folder with a sub-folder per class, a CSV file that lists pictures, a torchvision data set, or "
+        "the demo's generator.",
+        examples=["folder"],
+    )
+    file: Text | None = Field(
+        None,
+        description="The source csv: the file, relative to the spec; its first line names the columns.",
+        examples=["labels.csv"],
+    )
+    path_column: Text = Field(
+        "path",
+        description="The source csv: the column with the pictures' paths, relative to `root`.",
+        examples=["path"],
+    )
+    label_column: Text = Field(
+        "label",
+        description="The source csv: the column with the labels: names, or numbers of logits; empty where not known.",
+        examples=["label"],
     )
     name: Text | None = Field(None, description="The torchvision data set's class name.", examples=["FashionMNIST"])
     root: Text | None = Field(
-        None, description="The folder (relative to the spec, `~` is expanded).", examples=["/data/imagenet/val"]
+        None,
+        description="The folder (relative to the spec, `~` is expanded); for csv default: the file's own.",
+        examples=["/data/imagenet/val"],
     )
     split: Literal["train", "test", "val"] = Field("test", description="Which split of a torchvision data set.")
-    select: Literal["predicted", "labelled", "correct"] = Field(
+    select: Literal["predicted", "labelled", "correct", "any"] = Field(
         "predicted",
-        description="Which pictures count for a class: those predicted as it, labelled as it, or both (`correct`).",
+        description="Which pictures count for a class: those predicted as it, labelled as it, both (`correct`), or "
+        "`any`: the class's own first, then all others.",
     )
     limit: Count = Field(50, description="The most pictures a class; taken in the data's fixed order.")
     pool: Literal["all", "class"] = Field(
@@ -190,6 +210,8 @@ class Data(Section):
     def _complete(self) -> Self:
         if self.source == "torchvision" and self.name is None:
             raise _problem("the source torchvision needs a `name`, such as FashionMNIST", "name", missing=True)
+        if self.source == "csv" and self.file is None:
+            raise _problem("the source csv needs a `file`, which lists the pictures", "file", missing=True)
         if self.source in {"folder", "torchvision"} and self.root is None:
             raise _problem(
                 f"the source {self.source} needs a `root`, the folder with the pictures", "root", missing=True

@@ -48,6 +48,16 @@ def test_it_goes_through(own, tmp_path):
     assert str(tmp_path) not in "".join(p.read_text() for p in (tmp_path / "out").rglob("*.json"))
 
 
+def test_pictures_from_a_list_whatever_they_are(own, tmp_path):
+    rows = [f"pictures/{name}/{n}.png,{name if n else ''}" for name in ("firebell", "snowstar") for n in range(3)]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label", *rows, "gone.png,firebell"]))
+    spec = own[0](data={"source": "csv", "file": "list.csv", "select": "any", "limit": 4})
+    assert main(["analyze", str(spec), "--quiet", "--allow-code"]) == 0
+    bundle = read_bundle(tmp_path / "out")
+    assert [p.label for p in bundle.classes[0].pictures] == ["firebell", "firebell", "snowstar", "snowstar"]
+    assert [s.name for s in bundle.run.data.skipped] == ["gone.png"]
+
+
 @pytest.mark.parametrize("command", ["analyze", "build"])
 def test_without_leave_it_is_refused(own, command, capsys, tmp_path, monkeypatch):
     monkeypatch.delenv("NEURFLOW_REPORT_ALLOW_CODE", raising=False)

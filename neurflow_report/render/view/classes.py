@@ -25,7 +25,12 @@ from neurflow_report.results.records import ClassResult, LayerResult, NeuronGrou
 
 BACKGROUND = "background"
 """The part that stands for no part of the thing drawn."""
-SELECTED = {"predicted": "predicted as", "labelled": "labelled as", "correct": "labelled and predicted as"}
+SELECTED = {
+    "predicted": "predicted as",
+    "labelled": "labelled as",
+    "correct": "labelled and predicted as",
+    "any": "looked at for",
+}
 
 
 def class_page(index: Index) -> ClassPage:

@@ -1,0 +1,62 @@
+"""Pictures that a CSV file lists."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from neurflow_report.errors import InputError
+from neurflow_report.images.sources import Source, open_source
+
+
+def listed(folder: Path, text: str | bytes, **options: object) -> Source:
+    (folder / "p").mkdir(exist_ok=True)
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (4, 4)).save(folder / "p" / name)
+    content = text if isinstance(text, bytes) else text.encode()
+    (folder / "labels.csv").write_bytes(content)
+    where = {"root": None, "file": folder / "labels.csv"} | options
+    return open_source(source="csv", name=None, **where)  # type: ignore[arg-type]
+
+
+def test_names_as_labels(tmp_path: Path) -> None:
+    source = listed(tmp_path, "\ufefflabel,path\nwasp,p/b.png\nbee,p/a.png\n,p/c.png\n")
+    assert source.class_names == ("bee", "wasp")
+    assert [(i.name, i.label) for i in source.items] == [("p/a.png", 0), ("p/b.png", 1), ("p/c.png", None)]
+    assert source.items[0].open().size == (4, 4)
+    assert source.name == "labels.csv"
+
+
+def test_numbers_are_logits(tmp_path: Path) -> None:
+    source = listed(tmp_path, "file,y\na.png,3\nb.png,0\n", root=tmp_path / "p", path_column="file", label_column="y")
+    assert source.class_names == ("0", "1", "2", "3")
+    assert [(i.name, i.label) for i in source.items] == [("b.png", 0), ("a.png", 3)]
+
+
+def test_a_path_outside_is_shown_by_its_name(tmp_path: Path) -> None:
+    assert listed(tmp_path, f"path,label\n{tmp_path.parent}/x.png,a\n").items[0].name == "x.png"
+
+
+@pytest.mark.parametrize(
+    ("text", "slug", "path", "message"),
+    [
+        ("path,lable\na,b\n", "data-missing", "label_column", "the file 'labels.csv' has no column 'label'"),
+        ("", "data-missing", "path_column", "the file 'labels.csv' has no column 'path'"),
+        ("path,label\n", "data-empty", "file", "the file 'labels.csv' lists no picture"),
+        ("path,label\na\n", "data-missing", "file",
+         "line 2 of 'labels.csv' has not as many values as there are columns, or no path"),
+        ("path,label\na,b,c\n", "data-missing", "file",
+         "line 2 of 'labels.csv' has not as many values as there are columns, or no path"),
+        (b"path,label\n\xff,b\n", "data-missing", "file", "the file 'labels.csv' cannot be read: UnicodeDecodeError: "),
+    ],
+)  # fmt: skip
+def test_what_is_wrong(tmp_path: Path, text: str | bytes, slug: str, path: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        listed(tmp_path, text)
+    assert (caught.value.slug, caught.value.path) == (slug, ("data", path))
+    assert caught.value.message.startswith(message)
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"there is no file 'none\.csv'"):
+        open_source(source="csv", name=None, root=None, file=tmp_path / "none.csv")
