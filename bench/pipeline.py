@@ -197,7 +197,7 @@ def _at_50_nodes(it: Case, ours: Circuit, number: int, channel: int) -> Neuron:
     stem = nn.Sequential(segments.stem, *segments.stages[: number - 1])
     hop = replace(segments, layers=segments.layers[ends], stem=stem, stages=segments.stages[number - 1 : number])
     bench = replace(it.bench, segments=hop, hop_rows=it.bench.hop_rows[number - 1 : number])
-    nodes = it.spec.attribution.model_copy(update={"nodes": naive.NODES, "max_nodes": naive.NODES})
+    nodes = it.spec.attribution.model_copy(update={"rule": "gauss", "nodes": naive.NODES, "max_nodes": naive.NODES})
     spec = it.spec.model_copy(update={"attribution": nodes})
     found = search_neurons(bench, spec, it.pixels, ours.means[ends], channel, it.name, subjects.Stopwatch(it.device))
     return found[-1][0]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -102,60 +102,90 @@ def layer_neurons(
     counter: Counter,
 ) -> list[Neuron]:
     """The records of all targets `core` of one layer, by its number: a step of `find_neurons`, with its arguments."""
-    hop = hops[max(number - 1, 0)]
-    rows, neurons = Rows(most=hop.rows, note=counter.note), list[Neuron]()
-
-    def found(part: Indices, n: int) -> list[Neuron]:
-        fewer = replace(hop, rows=n)
-        parts = _portions(part, max(1, n // search.k))
-        return [x for some in parts for x in _portion(search, layers, fewer, means, number, some, activations)]
-
-    for part in _portions(core, max(1, hop.rows // search.k)):
-        neurons += rows.attempt(partial(found, part))
-        counter.advance(len(part))
-    return neurons
-
-
-def _portion(
-    search: Search,
-    layers: Sequence[str],
-    hop: Hop,
-    means: Sequence[Floats],
-    number: int,
-    part: Indices,
-    activations: Activations,
-) -> list[Neuron]:
-    """The records of some targets, attributed together."""
     below = max(number - 1, 0)
-    wanted = concepts(means[number], part, search.k)
-    scored = _attribute(search, hop, below, part, wanted, activations) if number else None
-    if scored is not None and not _finite(scored):
+    wanted = concepts(means[number], core, search.k)
+    scored = _attribute(search, hops[below], below, core, wanted, activations, counter) if number else None
+    if scored is None:
+        counter.advance(len(core))
+    elif not _finite(scored):
         raise RunError("not-finite", f"an attribution of layer {layers[number]!r} is NaN or infinite")
-    neurons = []
-    for i, channel in enumerate(part):
-        phi, mine = means[number][:, channel], _rows(scored, i, search.k)
-        neurons.append(_neuron(search, layers[number], int(channel), phi, wanted[i], means[below], mine))
-    return neurons
-
-
-def _portions(core: Indices, size: int) -> list[Indices]:
-    """Targets a few at a time, so that the activations of their concepts fit the memory."""
-    return [core[i : i + size] for i in range(0, len(core), size)]
+    return [
+        _neuron(
+            search, layers[number], int(a), means[number][:, a], wanted[i], means[below], _rows(scored, i, search.k)
+        )
+        for i, a in enumerate(core)
+    ]
 
 
 def _attribute(
-    search: Search, hop: Hop, below: int, part: Indices, wanted: Indices, activations: Activations
+    search: Search, hop: Hop, below: int, core: Indices, wanted: Indices, activations: Activations, counter: Counter
 ) -> Attribution:
-    """T of every (target, concept patch); each patch's activation is computed once for all targets of the portion."""
-    used, rows = np.unique(wanted, return_inverse=True)
-    full = activations(below, used)
-    pairs = Pairs(
-        rows=torch.as_tensor(rows.reshape(-1), device=full.device),
-        channels=torch.as_tensor(np.repeat(part, wanted.shape[1]), device=full.device),
+    """T of every (target, concept patch), on the CPU. A few patches at a time, with all targets whose concepts have
+    them: a patch's activation is taken once, and what its targets share is computed once."""
+    used, place = np.unique(wanted, return_inverse=True)
+    pairs = _PairsOfLayer(
+        search=search,
+        hop=hop,
+        below=below,
+        used=used,
+        place=place.reshape(-1),
+        channels=np.repeat(core, search.k),
+        activations=activations,
     )
-    return attribute(
-        hop.segment, full, pairs, axis=hop.axis, out_axis=hop.out_axis, quadrature=search.quadrature, rows=hop.rows
+    rows, done = Rows(most=hop.rows, note=counter.note), 0
+    whole: Attribution | None = None
+    for first in range(0, len(used), hop.rows):
+        for mine, part in rows.attempt(partial(pairs.attributed, first, min(first + hop.rows, len(used)))):
+            whole = whole or _room(len(pairs.place), part)
+            _put(whole, mine, part)
+            counter.advance((done + len(mine)) // search.k - done // search.k)
+            done += len(mine)
+    assert whole is not None  # noqa: S101  # a core has a neuron, and its concept a patch
+    return whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class _PairsOfLayer:
+    """All (target, patch) pairs of a layer: pair p is target `channels[p]` on the patch `used[place[p]]`."""
+
+    search: Search
+    hop: Hop
+    below: int
+    used: Indices
+    place: Indices
+    channels: Indices
+    activations: Activations
+
+    def attributed(self, first: int, last: int, n: int) -> list[tuple[Indices, Attribution]]:
+        """Of the patches `used[first:last]`, n at a time: which pairs are theirs, and their T."""
+        return [self._some(start, min(start + n, last), n) for start in range(first, last, n)]
+
+    def _some(self, first: int, last: int, n: int) -> tuple[Indices, Attribution]:
+        mine = np.flatnonzero((self.place >= first) & (self.place < last))
+        full = self.activations(self.below, self.used[first:last])
+        pairs = Pairs(
+            rows=torch.as_tensor(self.place[mine] - first, device=full.device),
+            channels=torch.as_tensor(self.channels[mine], device=full.device),
+        )
+        axes = {"axis": self.hop.axis, "out_axis": self.hop.out_axis}
+        return mine, attribute(self.hop.segment, full, pairs, **axes, quadrature=self.search.quadrature, rows=n)
+
+
+def _room(count: int, like: Attribution) -> Attribution:
+    """Room for the attributions of `count` pairs, on the CPU."""
+    return Attribution(
+        **{
+            name: torch.zeros((count, *getattr(like, name).shape[1:]), dtype=getattr(like, name).dtype)
+            for name in Attribution.__dataclass_fields__
+        }
     )
+
+
+def _put(whole: Attribution, mine: Indices, part: Attribution) -> None:
+    """The pairs `mine` of the whole are `part`."""
+    where = torch.as_tensor(mine)
+    for name in Attribution.__dataclass_fields__:
+        getattr(whole, name)[where] = getattr(part, name).cpu()
 
 
 def _finite(scored: Attribution) -> bool:

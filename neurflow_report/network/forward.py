@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -75,18 +77,58 @@ def _unheard(_rows: int) -> None:
     """Nobody follows the progress."""
 
 
+class Kept:
+    """Full activations of all pictures at some layers, kept from the pass that takes their means (METHOD §4)."""
+
+    def __init__(self, layers: Collection[int], total: int) -> None:
+        """Args: layers: their numbers; total: how many pictures there are."""
+        self.layers, self.total, self._next = frozenset(layers), total, 0
+        self._values: dict[int, Tensor] = {}
+
+    def put(self, found: Mapping[int, Tensor], count: int) -> None:
+        """The next `count` pictures' activations, {layer: (count, …)}."""
+        for number, value in found.items():
+            if number not in self._values:
+                self._values[number] = value.new_empty((self.total, *value.shape[1:]))
+            self._values[number][self._next : self._next + count] = value
+        self._next += count
+
+    def get(self, layer: int, pictures: NDArray[np.int64]) -> Tensor | None:
+        """The activations of some pictures, None where the layer is not kept."""
+        value = self._values.get(layer)
+        return None if value is None else value[torch.as_tensor(pictures, device=value.device)]
+
+
+def kept_bytes(segments: Segments, layer: int, total: int) -> int:
+    """Bytes of a layer's full activation on `total` pictures."""
+    return math.prod(segments.layers[layer].shape) * segments.dtype.itemsize * total
+
+
+def layers_to_keep(segments: Segments, total: int, memory_bytes: int) -> tuple[int, ...]:
+    """Numbers of the layers whose activations on `total` pictures fit into `memory_bytes` together, from the one under
+    the top downward: what is highest is cheapest to keep, and dearest to make again."""
+    found, left = list[int](), memory_bytes
+    for number in range(len(segments.layers) - 2, -1, -1):
+        left -= kept_bytes(segments, number, total)
+        if left < 0:
+            break
+        found.append(number)
+    return tuple(found)
+
+
 def layer_means(
     segments: Segments,
     batches: Iterable[Tensor],
     *,
     total: int | None = None,
+    kept: Kept | None = None,
     on_batch: Callable[[int], None] = _unheard,
     note: Callable[[str], None] = _untold,
 ) -> tuple[NDArray[Any], ...]:
     """φ of every channel of every declared layer: one (P, C) array a layer, in one forward pass over all pictures.
 
-    Args: batches: (n, C, S, S) each, on any device; total: P, where it is known; on_batch: told n after each batch;
-    note: told where memory ran out and a batch is taken in parts.
+    Args: batches: (n, C, S, S) each, on any device; total: P, where it is known; kept: keeps the full activations of
+    its layers; on_batch: told n after each batch; note: told where memory ran out and a batch is taken in parts.
     Float32, or float64 for a float64 network. Errors: not-finite naming the layer; ValueError when `total` is wrong.
     METHOD §1, §4.
     """
@@ -96,9 +138,13 @@ def layer_means(
     with torch.no_grad():
         for batch in batches:
             rows = rows or Rows(most=len(batch), note=note)
-            for found in rows.attempt(lambda n: [_means(segments, part) for part in torch.split(batch, n)]):  # noqa: B023
+            wanted = kept.layers if kept else frozenset[int]()
+            work = partial(_batch_means, segments, batch, wanted)
+            for found, full in rows.attempt(work):
                 for means, value in zip(parts, found, strict=True):
                     means.append(value.cpu().numpy().astype(dtype, copy=False))
+                if kept:
+                    kept.put(full, len(found[0]))
             on_batch(len(batch))
     arrays = tuple(
         np.concatenate(means) if means else np.empty((0, info.channels), dtype)
@@ -109,15 +155,24 @@ def layer_means(
     return arrays
 
 
-def _means(segments: Segments, batch: Tensor) -> list[Tensor]:
+def _batch_means(
+    segments: Segments, batch: Tensor, wanted: Collection[int], n: int
+) -> list[tuple[list[Tensor], dict[int, Tensor]]]:
+    """φ of a batch, n pictures at a time, and the full activations of the layers `wanted`."""
+    return [_means(segments, part, wanted) for part in torch.split(batch, n)]
+
+
+def _means(segments: Segments, batch: Tensor, wanted: Collection[int]) -> tuple[list[Tensor], dict[int, Tensor]]:
     value = batch.to(segments.device, segments.dtype)
-    means = []
+    means, full = [], {}
     for i, (info, part) in enumerate(zip(segments.layers, (segments.stem, *segments.stages), strict=True)):
         value = part(value)
         mean = spatial_mean(value, segments.feature_axis(i))
         check_finite(mean, info.name)
         means.append(mean)
-    return means
+        if i in wanted:
+            full[i] = value
+    return means, full
 
 
 def check_finite(values: Tensor, layer: str) -> None:

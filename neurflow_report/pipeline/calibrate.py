@@ -28,7 +28,7 @@ from neurflow_report.circuit.grouping import partition
 from neurflow_report.circuit.search import Search, layer_neurons
 from neurflow_report.images.patches import crops
 from neurflow_report.network.count import multiply_adds
-from neurflow_report.network.forward import spatial_mean
+from neurflow_report.network.forward import layers_to_keep, spatial_mean
 from neurflow_report.pipeline.examine import Bench
 from neurflow_report.pipeline.progress import SilentStep
 from neurflow_report.results.records import Neuron
@@ -204,12 +204,13 @@ class _Trial:
         return self.values[layer][torch.as_tensor(patches, device=self.values[layer].device)]
 
     def fresh(self, targets: Sequence[int], patches: int) -> float:
-        """The share of the targets' concepts that no other target of their portion shares: a portion has as many as fit
-        a batch. On the patches at hand a concept has as many of them as its share of all patches says."""
-        if self.number == 0:
+        """The share of the targets' concepts that no other target shares, 0 where all activations are kept.
+
+        On the patches at hand a concept has as many of them as its share of all patches says.
+        """
+        if self.number == 0 or self.number - 1 in layers_to_keep(self.bench.segments, patches, self.bench.keep):
             return 0.0
-        portion = max(1, self.bench.hop_rows[self.number - 1] // self.spec.concept.k)
-        some = np.array(list(targets)[:portion], np.int64)
+        some = np.array(list(targets), np.int64)
         here = len(self.means[0])
         k = max(1, min(here, round(self.spec.concept.k * here / patches)))
         wanted = concepts(self.means[self.number], some, k)

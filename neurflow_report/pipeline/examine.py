@@ -23,7 +23,7 @@ from neurflow_report.fidelity.masking import masking
 from neurflow_report.images.patches import PatchGrid, crops
 from neurflow_report.network.ablate import masked_logits
 from neurflow_report.network.cut import Segments
-from neurflow_report.network.forward import Rows, activations, batch_rows, layer_means
+from neurflow_report.network.forward import Kept, Rows, activations, batch_rows, layer_means, layers_to_keep
 from neurflow_report.pipeline.progress import Progress, Step
 from neurflow_report.results.records import Caution, GroupEdge, LayerResult, Masking, Neuron
 from neurflow_report.spec.schema import Spec
@@ -35,24 +35,25 @@ Means = tuple[NDArray[Any], ...]
 class Bench:
     """A network at its cuts, ready for any class: what all classes share.
 
-    `forward_rows`: the most pictures a forward pass; `hop_rows[i]`: the most rows with gradients through stages[i].
+    `forward_rows`: the most pictures a forward pass; `hop_rows[i]`: the most rows with gradients through stages[i];
+    `keep`: bytes for full activations of a class's patches.
     """
 
     segments: Segments
     grid: PatchGrid
     forward_rows: int
     hop_rows: tuple[int, ...]
+    keep: int
 
     @classmethod
     def set_up(cls, segments: Segments, grid: PatchGrid, memory: int, example: Tensor) -> Bench:
-        """Measure how many rows fit into `memory` bytes. Raises InputError out-of-memory when not even one does."""
-        hops = range(len(segments.stages))
-        return cls(
-            segments=segments,
-            grid=grid,
-            forward_rows=batch_rows(segments, memory, example),
-            hop_rows=tuple(batch_rows(segments, memory, example, stage=i, gradients=True) for i in hops),
-        )
+        """Measure how many rows fit into half of `memory` bytes; the other half is for activations that are kept,
+        unless a row takes more. Raises InputError out-of-memory when not even one row fits."""
+        try:
+            rows, keep = _rows(segments, memory // 2, example), memory // 2
+        except InputError:
+            rows, keep = _rows(segments, memory, example), 0
+        return cls(segments=segments, grid=grid, forward_rows=rows[0], hop_rows=rows[1:], keep=keep)
 
     def hops(self) -> tuple[Hop, ...]:
         """The steps of the recursion, lowest first."""
@@ -61,6 +62,12 @@ class Bench:
             Hop(segment=stage, axis=axis(i), out_axis=axis(i + 1), rows=self.hop_rows[i])
             for i, stage in enumerate(self.segments.stages)
         )
+
+
+def _rows(segments: Segments, memory: int, example: Tensor) -> tuple[int, ...]:
+    """The most rows of a forward pass, and with gradients of each stage, that fit."""
+    hops = (batch_rows(segments, memory, example, stage=i, gradients=True) for i in range(len(segments.stages)))
+    return (batch_rows(segments, memory, example), *hops)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,9 +120,17 @@ def find_circuit(bench: Bench, spec: Spec, pixels: Tensor, *, logit: int, name: 
     candidates = len(pixels) * bench.grid.per_image
     check_patches(name, len(pixels), candidates, spec.concept.k)
     with progress.stage(f"{name}: patches", candidates) as step:
-        batches = patch_batches(bench, pixels)
-        means = layer_means(bench.segments, batches, total=candidates, on_batch=step.advance, note=step.note)
-    neurons = search_neurons(bench, spec, pixels, means, logit, name, progress)
+        kept = Kept(layers_to_keep(bench.segments, candidates, bench.keep), candidates)
+        means = layer_means(
+            bench.segments,
+            patch_batches(bench, pixels),
+            total=candidates,
+            kept=kept,
+            on_batch=step.advance,
+            note=step.note,
+        )
+    neurons = search_neurons(bench, spec, pixels, means, logit, name, progress, kept)
+    del kept
     with progress.stage(f"{name}: neuron groups", None):
         layers, edges = wire([info.name for info in bench.segments.layers], neurons, means, spec.groups.max_neuron)
     return Circuit(means=means, layers=layers, edges=edges)
@@ -140,14 +155,25 @@ def patch_batches(bench: Bench, pixels: Tensor) -> Iterator[Tensor]:
 
 
 def search_neurons(
-    bench: Bench, spec: Spec, pixels: Tensor, means: Means, logit: int, name: str, progress: Progress
+    bench: Bench,
+    spec: Spec,
+    pixels: Tensor,
+    means: Means,
+    logit: int,
+    name: str,
+    progress: Progress,
+    kept: Kept | None = None,
 ) -> tuple[tuple[Neuron, ...], ...]:
-    """The core neurons of every layer, input → output (METHOD §§2–3), from the φ of all patches. Raises RunError
-    not-finite."""
+    """The core neurons of every layer, input → output (METHOD §§2–3), from the φ of all patches, and their activations
+    where they were kept. Raises RunError not-finite."""
 
     rows = Rows(most=bench.forward_rows)
 
     def full(layer: int, patches: NDArray[np.int64]) -> Tensor:
+        held = kept.get(layer, patches) if kept else None
+        return made(layer, patches) if held is None else held
+
+    def made(layer: int, patches: NDArray[np.int64]) -> Tensor:
         def run(n: int) -> Tensor:
             parts = np.array_split(patches, -(-len(patches) // n))
             return torch.cat([activations(bench.segments, layer, crops(pixels, part, bench.grid)) for part in parts])

@@ -26,7 +26,7 @@ from neurflow_report.images.pictures import PictureError
 from neurflow_report.images.preprocess import region_of, to_input
 from neurflow_report.images.select import BATCH, Chosen, candidates_of
 from neurflow_report.images.sources import Item, Source
-from neurflow_report.network.forward import activations, memory_budget, row_bytes
+from neurflow_report.network.forward import activations, kept_bytes, layers_to_keep, memory_budget, row_bytes
 from neurflow_report.network.load import Network, choose_device
 from neurflow_report.pipeline.calibrate import Calibration, calibrate, clock, clustering_seconds
 from neurflow_report.pipeline.examine import Bench, check_patches
@@ -281,7 +281,8 @@ class _Stages:
 
     def _neurons(self, number: int) -> PlannedStage:
         cost, count = self.costs.layers[number], self._targets(number)
-        rows = count * self.spec.concept.k * cost.fresh
+        patches = sum(planned.patches for planned in self.classes)
+        rows = min(count * self.spec.concept.k * cost.fresh, patches if cost.fresh else 0)
         work, seconds = self._rows(0, number)
         if seconds is not None and cost.seconds is not None and self.costs.crop is not None:
             seconds = count * cost.seconds + (rows * (seconds + self.costs.crop) if number else 0.0)
@@ -343,7 +344,9 @@ def _peak(bench: Bench, classes: Sequence[PlannedClass], example: Tensor) -> int
     ]
     inputs = max(c.pictures for c in classes) * example.numel() * example.element_size()
     phi = max(c.patches for c in classes) * sum(info.channels for info in segments.layers) * example.element_size()
-    return _now(segments.device) + inputs + phi + max(bench.forward_rows * forward, *hops)
+    most = max(c.patches for c in classes)
+    kept = sum(kept_bytes(segments, i, most) for i in layers_to_keep(segments, most, bench.keep))
+    return _now(segments.device) + inputs + phi + kept + max(bench.forward_rows * forward, *hops)
 
 
 def _now(device: torch.device) -> int:

@@ -55,7 +55,7 @@ def test_where_memory_runs_out_the_batch_is_halved_and_the_same_is_found(write_s
 
     monkeypatch.setattr(nn.Conv2d, "forward", bounded)
     little = read_bundle(analyze(load_spec(spec), progress=progress)).classes[0]
-    assert {"choose pictures", "patches", "neurons of fc", "masking"} <= set(progress.said)
+    assert {"choose pictures", "patches", "neurons of block4", "masking"} <= set(progress.said)
     assert progress.said["patches"][-1] == "out of memory with 10 rows at once: going on with 5"
     assert [m.accuracy for m in plenty.masking] == [m.accuracy for m in little.masking]
     for a, b in zip(plenty.layers, little.layers, strict=True):
