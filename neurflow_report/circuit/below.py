@@ -71,9 +71,10 @@ class Below:
             probes = self._probe(node)
             if sliced:
                 mine = probes.movedim(self.core.part.axis + (self.core.part.axis > 0), 1)
-                mine = mine[batch.rows, batch.channel(node)].flatten(2)
+                mine = mine[batch.rows, batch.channel(node)]
             else:
-                mine = probes.flatten(2) if len(probes) == 1 else probes[batch.rows].flatten(2)
+                mine = probes if len(probes) == 1 else probes[batch.rows]
+            mine = mine.reshape(len(mine), len(self.signs), -1)
             total += (mine @ gradient.flatten(1).unsqueeze(2)).squeeze(2)
         return total.square().mean(dim=1).sqrt()
 
