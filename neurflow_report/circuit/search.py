@@ -104,7 +104,9 @@ def layer_neurons(
     """The records of all targets `core` of one layer, by its number: a step of `find_neurons`, with its arguments."""
     below = max(number - 1, 0)
     wanted = concepts(means[number], core, search.k)
-    scored = _attribute(search, hops[below], below, core, wanted, activations, counter) if number else None
+    scored = None
+    if number and len(core):
+        scored = _attribute(search, hops[below], below, core, wanted, activations, counter)
     if scored is None:
         counter.advance(len(core))
     elif not _finite(scored):
@@ -140,7 +142,7 @@ def _attribute(
             _put(whole, mine, part)
             counter.advance((done + len(mine)) // search.k - done // search.k)
             done += len(mine)
-    assert whole is not None  # noqa: S101  # a core has a neuron, and its concept a patch
+    assert whole is not None  # noqa: S101  # a concept has a patch
     return whole
 
 

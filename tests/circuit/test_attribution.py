@@ -245,3 +245,24 @@ def test_smooth_functions_and_products_are_complete_by_cells():
 def test_an_even_number_of_cells_is_doubled_and_nodes_end_with_the_most():
     assert Quadrature(rule="cells", nodes=4, max_nodes=50).counts() == [4, 8, 16, 32]
     assert Quadrature(rule="gauss", nodes=8, max_nodes=50).counts() == [8, 16, 32, 50]
+
+
+@pytest.mark.parametrize("head", [[], [nn.Tanh(), nn.Linear(6, 3)]], ids=["one row", "behind a hidden layer"])
+def test_a_vector_layer_below(head):
+    torch.manual_seed(0)
+    segment = fx.symbolic_trace(nn.Sequential(nn.Linear(5, 6), nn.ReLU(), *head).double().requires_grad_(False))
+    A = torch.randn(3, 5, dtype=torch.float64)
+    found = by_cells(segment, A, [0, 1, 2], [0, 1, 2], max_nodes=16, nodes=16)
+    integral = run(segment, A, [0, 1, 2], [0, 1, 2], nodes=1000, max_nodes=1000).values
+    assert torch.allclose(found.values, integral, rtol=0.01, atol=0.01 * float(integral.abs().max()))
+    assert torch.isfinite(found.error).all()
+
+
+def test_patches_that_are_attributed_in_parts_give_the_same():
+    segment, A = fx.symbolic_trace(small(7)), torch.randn(6, 4, 6, 6, dtype=torch.float64)
+    rows, channels = [0, 1, 2, 3, 4, 5, 0, 1, 2], [0, 1, 2, 3, 4, 0, 1, 2, 3]
+    whole = by_cells(segment, A, rows, channels, max_nodes=8, tolerance=1e-3, batch=1000)
+    for batch in (2, 5, 40):
+        part = by_cells(segment, A, rows, channels, max_nodes=8, tolerance=1e-3, batch=batch)
+        assert torch.allclose(part.values, whole.values, rtol=1e-9, atol=1e-12)
+        assert torch.allclose(part.error, whole.error, rtol=1e-6, atol=1e-12)
