@@ -11,27 +11,33 @@ import io
 import math
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from neurflow_report.fidelity.ledger import ledger, limits
 from neurflow_report.results.bundle import Bundle, read_bundle, write_bundle
 from neurflow_report.results.records import (
     Caution,
     ClassEntry,
     ClassResult,
     Clock,
+    Control,
     CoreScore,
     DataInfo,
+    EdgeDrop,
     GroupEdge,
     LayerInfo,
     LayerResult,
     Masking,
+    Measure,
     Member,
     ModelInfo,
     Neuron,
     NeuronEdge,
     NeuronGroup,
+    NotRun,
     PartAgreement,
     Patch,
     Picture,
@@ -58,6 +64,7 @@ CLASSES = (
     ClassEntry(index=2, name="bee & <co>", slug="bee-co"),
     ClassEntry(index=5, name="Ångström 3", slug="angstrom-3"),
 )
+EXPERIMENTS = ("masking", "optimality", "weights", "methods", "critical", "stability", "edges")
 PARTS = ("petal-red", "petal-blue", "centre-dark", "stem", "pot")
 
 
@@ -110,10 +117,16 @@ def _run() -> Run:
         max_neuron=100,
         taus=(2, 4),
         draws=DRAWS,
-        experiments=("masking",),
+        experiments=EXPERIMENTS,
         seed=0,
         device="cpu",
         precision="float32",
+        preset="quick",
+        targets=3,
+        sizes=(1, 5),
+        methods=("saliency", "LRP"),
+        controls=("random_weights",),
+        thresholds=limits({}),
     )
     return Run(
         title="A sample of flowers",
@@ -152,6 +165,10 @@ def _class_result(number: int, entry: ClassEntry, count: int, seed: int, drawn: 
     layers = _layers(rng, number, len(boxes))
     used = sorted({p for layer in layers for a in layer.neurons for p in a.concept})
     edges = _group_edges(layers)
+    shared = tuple(_shared(rng, number, layer) for layer in layers)
+    tests = _masking(rng, layers, count)
+    other = np.random.default_rng([seed, number, 1])
+    evidence = _evidence(other, layers, edges) if number == 0 else {}
     return ClassResult(
         index=entry.index,
         name=entry.name,
@@ -159,10 +176,11 @@ def _class_result(number: int, entry: ClassEntry, count: int, seed: int, drawn: 
         pictures=pictures,
         candidates=len(boxes),
         patches=tuple(boxes[i] for i in used),
-        layers=tuple(_shared(rng, number, layer) for layer in layers),
+        layers=shared,
         edges=edges,
-        masking=_masking(rng, layers, count),
+        masking=tests,
         cautions=_cautions(number, layers),
+        **_judged(tests, evidence, _control(other, layers, tests, edges)) if evidence else {},
     )
 
 
@@ -350,6 +368,63 @@ def _masking(rng: np.random.Generator, layers: tuple[LayerResult, ...], n: int) 
                     )
                 )
     return tuple(rows)
+
+
+Evidence = dict[str, Any]
+
+
+def _evidence(rng: np.random.Generator, layers: tuple[LayerResult, ...], edges: tuple[GroupEdge, ...]) -> Evidence:
+    """Figures of F2 to F8: one that holds, one that does not and one in between for most; LRP was not possible."""
+    measures: list[Measure] = []
+
+    def add(experiment: str, layer: str, middle: float, n: int, unit: str, **more: Any) -> None:
+        value = round(float(np.clip(middle + rng.normal(0, 0.02), -1, 1)), 4)
+        spread = {"low": round(max(-1.0, value - 0.08), 4), "high": round(min(1.0, value + 0.08), 4)}
+        measures.append(Measure(experiment=experiment, layer=layer, value=value, n=n, unit=unit, **spread, **more))
+
+    for level, name in enumerate(("layer2.0", "layer3", "fc")):
+        for channel, shift in ((None, 0.0), (3, 0.05), (4, -0.1), (7, 0.02)):
+            n, unit = (3, "neuron") if channel is None else (20, "random set")
+            own = {"channel": channel, "null": 0.5, "p_value": 0.01 + 0.3 * (level == 1)}
+            add("optimality", name, (0.99, 0.6, 0.9)[level] + shift, n, unit, case="beaten", **own)
+            for size in (1, 5):
+                r = (0.75, 0.25, 0.5)[level] + shift - 0.05 * (size == 5)
+                own = {"channel": channel, "null": 0.0, "p_value": 0.0004}
+                add("weights", name, r, n, unit, case="integrated gradients", setting=size, **own)
+                for method, gain in (("integrated gradients", 0.0), ("saliency", 0.2 * (level == 1) - 0.1)):
+                    add("methods", name, r + gain, n, unit, case=method, setting=size, **own)
+        if level < 2:
+            chance = {"null": 0.2, "null_low": 0.05, "null_high": 0.4}
+            add("critical", name, 0.5, 6, "picture", case="NeuronMCT", setting=5, p_value=0.02, **chance)
+            add("stability", name, (0.9, 0.3)[level], 20, "draw", case="neuron groups", null=0.0)
+        add("stability", name, 0.7, 3, "neuron", case="semantic groups", null=0.0)
+        chance = {"null": 0.01, "null_low": -0.4, "null_high": 0.4}
+        add("edges", name, (0.8, 0.1, 0.5)[level], 9, "edge", p_value=(0.001, 0.4, 0.04)[level], **chance)
+    drops = tuple(
+        EdgeDrop(
+            upper_layer=e.upper_layer, upper=e.upper, lower_layer=e.lower_layer, lower=e.lower, weight=e.weight,
+            drop=round(0.8 * e.weight + float(rng.normal(0, 0.05)), 4),
+        )
+        for e in edges
+    )  # fmt: skip
+    missing = (
+        NotRun(experiment="methods", layer="layer3", case="LRP", reason="it has no rule for <Gelu>"),
+        NotRun(experiment="critical", case="NeuCEPT", reason="needs the Python package knockpy: pip install <it>"),
+    )
+    return {"measures": tuple(measures), "edge_drops": drops, "not_run": missing}
+
+
+def _judged(tests: tuple[Masking, ...], evidence: Evidence, *controls: Control) -> Evidence:
+    claims = ledger(tests, evidence["measures"], evidence["not_run"], experiments=EXPERIMENTS, thresholds=limits({}))
+    return evidence | {"claims": claims, "controls": controls}
+
+
+def _control(
+    rng: np.random.Generator, layers: tuple[LayerResult, ...], tests: tuple[Masking, ...], edges: tuple[GroupEdge, ...]
+) -> Control:
+    found = _judged(tests[:2], _evidence(rng, layers, edges[:4]))
+    del found["controls"]
+    return Control(name="random_weights", logit=3, logit_name="wasp <3>", masking=tests[:2], **found)
 
 
 def _wilson(hits: int, n: int) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from neurflow_report.results.records import Caution, LayerResult, Masking, Neuron
+from neurflow_report.results.records import Caution, LayerResult, Masking, Measure, Neuron
 
 SILHOUETTE = 0.1
 """Mean silhouette under which groups are arbitrary (METHOD §3)."""
@@ -12,6 +12,11 @@ HALF = 0.5
 """Share of a layer in the core set over which masking says little (METHOD §6)."""
 LOW = 0.5
 """Accuracy before masking under which masking has little to take away."""
+WEAK = 0.4
+"""Correlation under which scores and edges are no reliable guide to what a knock-out does (METHOD §5, F3)."""
+UNSTABLE = 0.5
+"""Adjusted Rand index under noise under which groups are not stable (F7)."""
+_LEAST = {"weights": ("weak-weights", WEAK), "edges": ("weak-edges", WEAK), "stability": ("unstable", UNSTABLE)}
 SILENT = 0.25
 """Share of a layer's channels that are dead on the class's patches, over which random sets are easy to beat."""
 
@@ -24,11 +29,12 @@ def cautions(
     limit: int,
     tolerance: float,
     silent: Mapping[str, float],
+    measures: Sequence[Measure] = (),
 ) -> tuple[Caution, ...]:
     """Every failure signature of one class, from the logit down.
 
     Args: layers: input → output; pictures: how many were found, of `limit` asked for; tolerance: completeness gap;
-    silent: the share of each layer's channels that are dead on all the class's patches (METHOD §6).
+    silent: the share of each layer's channels that are dead on all the class's patches (METHOD §6); measures: F2 to F8.
     """
     found: list[Caution] = []
     if pictures < limit:
@@ -43,9 +49,19 @@ def cautions(
         found += [
             Caution(code="retain-loses", layer=m.layer, channel=None, figure=m.accuracy, threshold=m.baseline / 2)
             for m in masking
-            if m.layer == layer.name and m.mode == "retain" and m.accuracy < m.baseline / 2
+            if m.layer == layer.name and m.mode == "retain" and not m.cumulative and m.accuracy < m.baseline / 2
         ]
+        found += _measured([m for m in measures if m.layer == layer.name])
     return tuple(found)
+
+
+def _measured(measures: Sequence[Measure]) -> Iterator[Caution]:
+    """Failure signatures in the experiments of one layer: of the layer, then of single neurons."""
+    for m in sorted(measures, key=lambda m: m.channel is not None):
+        code, least = _LEAST.get(m.experiment, ("", 0.0))
+        counts = m.setting == 1 if m.experiment == "weights" else True
+        if code and counts and m.value < least:
+            yield Caution(code=code, layer=m.layer, channel=m.channel, figure=m.value, threshold=least)
 
 
 def _of_layer(layer: LayerResult, silent: float) -> Iterator[Caution]:

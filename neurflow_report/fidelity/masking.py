@@ -4,6 +4,8 @@
 2. The core set of the layer, and random sets of the same size, are set to 0 (mask), or everything else is (retain).
 3. The rest of the network runs under all these masks in one batched pass; accuracy is the share still predicted as
    the class.
+4. Cumulatively, from a layer up: the same is done at every layer above as well, up to the logits, with their core sets
+   and with their random sets.
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ from numpy.typing import NDArray
 from neurflow_report.fidelity.intervals import permutation_p, wilson
 from neurflow_report.results.records import Masking, Neuron
 
-Predictions = Callable[[int, torch.Tensor], NDArray[np.int64]]
-"""The class predicted for each picture (M, N) when the channels of a layer (by number) outside (M, C) are 0."""
+Predictions = Callable[[int, Sequence[torch.Tensor]], NDArray[np.int64]]
+"""The class predicted for each picture (M, N) when, at a layer (by number) and at those that follow it, as many as
+there are masks (M, C), the channels outside a mask are 0."""
 
 
 def core_sets(neurons: Sequence[Sequence[Neuron]], tau: int) -> tuple[tuple[int, ...], ...]:
@@ -44,19 +47,24 @@ def masking(
     seed: int,
     predictions: Predictions,
 ) -> tuple[Masking, ...]:
-    """F1 at every layer below the logits, for every τ: first masking, then retaining.
+    """F1 at every layer below the logits, for every τ: masking, then retaining; then both from the layer up.
 
     Args: layers, neurons, channels: input → output; target: the class's logit; draws: random sets in each null;
-    predictions: see `Predictions`. Layers whose core set is empty are left out.
+    predictions: see `Predictions`. Layers whose core set is empty are left out. At the layer below the logits, from the
+    layer up is the layer alone, and stands once.
     """
     results: list[Masking] = []
     for tau in taus:
-        sets = core_sets(neurons, tau)
+        sets, keeps = core_sets(neurons, tau), list[torch.Tensor]()
         for number in range(len(layers) - 2, -1, -1):
-            if sets[number]:
-                keep = _keep(sets[number], channels[number], draws, np.random.default_rng([seed, target, number, tau]))
-                right = predictions(number, keep) == target
-                results += _results(layers[number], channels[number], tau, len(sets[number]), right)
+            if not sets[number]:
+                break
+            random = np.random.default_rng([seed, target, number, tau])
+            keeps.insert(0, _keep(sets[number], channels[number], draws, random))
+            for masks in (keeps[:1], keeps) if len(keeps) > 1 else (keeps,):
+                right = predictions(number, masks) == target
+                row = _results(layers[number], channels[number], tau, len(sets[number]), right)
+                results += [m.model_copy(update={"cumulative": len(masks) > 1}) for m in row]
     return tuple(results)
 
 

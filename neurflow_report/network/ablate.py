@@ -45,28 +45,38 @@ def _selected(activation: Tensor, channels: Channels, axis: int) -> Tensor:
 
 
 def masked_logits(
-    segments: Segments, layer: int, activation: Tensor, masks: Tensor, rows_per_batch: int = 256
+    segments: Segments,
+    layer: int,
+    activation: Tensor,
+    masks: Tensor,
+    *,
+    above: Sequence[Tensor] = (),
+    rows_per_batch: int = 256,
 ) -> Tensor:
     """The logits under each mask at one layer, (M, N, outputs): the network from layers[layer] up, batched.
 
     Args: activation: that layer's full activation, N rows; masks: bool (M, C), True where a channel *stays*; False
-    sets it to 0. rows_per_batch: how many (mask, picture) pairs run at once.
-    Errors: ValueError when the masks are not (M, C). METHOD §5, F1.
+    sets it to 0; above: masks (M, C) of the layers that follow, next first, mask m of each going with mask m of the
+    others. rows_per_batch: how many (mask, picture) pairs run at once.
+    Errors: ValueError when masks are not (M, C). METHOD §5, F1.
     """
-    info = segments.layers[layer]
-    if masks.ndim != 2 or masks.shape[1] != info.channels or masks.dtype != torch.bool:
-        raise ValueError(f"masks of layer {info.name!r} must be bool (M, {info.channels}), not {tuple(masks.shape)}")
-    suffix = segments.between(layer, len(segments.layers) - 1)
-    axis = segments.feature_axis(layer)
-    kept = masks.to(activation.device)
-    shape = [-1] + [1] * (activation.ndim - 1)
-    shape[axis] = info.channels
+    every = [masks, *above]
+    for number, kept in enumerate(every, start=layer):
+        info = segments.layers[number]
+        if kept.shape != (len(masks), info.channels) or kept.dtype != torch.bool:
+            raise ValueError(f"masks of layer {info.name!r} must be bool (M, {info.channels}), not {tuple(kept.shape)}")
     pairs = torch.cartesian_prod(torch.arange(len(masks)), torch.arange(len(activation))).to(activation.device)
     logits = []
     with torch.no_grad():
         for batch in torch.split(pairs, max(1, rows_per_batch)):
-            rows = activation[batch[:, 1]].masked_fill_(~kept[batch[:, 0]].reshape(shape), 0)
-            logits.append(suffix(rows))
+            value = activation[batch[:, 1]]
+            for number, kept in enumerate(every, start=layer):
+                value = value if number == layer else segments.stages[number - 1](value)
+                rows = kept.to(value.device)[batch[:, 0]]
+                shape = [len(rows)] + [1] * (value.ndim - 1)
+                shape[segments.feature_axis(number)] = rows.shape[1]
+                value = value.masked_fill_(~rows.reshape(shape), 0)
+            logits.append(segments.between(layer + len(above), len(segments.layers) - 1)(value))
     outputs = segments.layers[-1].channels
     if not logits:
         return activation.new_empty((len(masks), len(activation), outputs))

@@ -1,11 +1,10 @@
-"""One class from its pictures to its record: φ of all patches, the circuit, F1, the failure signatures."""
+"""One class from its pictures to its circuit: φ of all patches, then METHOD §§1–3."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,18 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neurflow_report.circuit.attribution import Quadrature
-from neurflow_report.circuit.concepts import silent_share
 from neurflow_report.circuit.search import Hop, Search, find_neurons
 from neurflow_report.circuit.wiring import wire
 from neurflow_report.errors import InputError
-from neurflow_report.fidelity.cautions import cautions
-from neurflow_report.fidelity.masking import masking
 from neurflow_report.images.patches import PatchGrid, crops
-from neurflow_report.network.ablate import masked_logits
 from neurflow_report.network.cut import Segments
 from neurflow_report.network.forward import Kept, Rows, activations, batch_rows, layer_means, layers_to_keep
 from neurflow_report.pipeline.progress import Progress, Step
-from neurflow_report.results.records import Caution, GroupEdge, LayerResult, Masking, Neuron
+from neurflow_report.results.records import GroupEdge, LayerResult, Neuron
 from neurflow_report.spec.schema import Spec
 
 Means = tuple[NDArray[Any], ...]
@@ -36,13 +31,14 @@ class Bench:
     """A network at its cuts, ready for any class: what all classes share.
 
     `forward_rows`: the most pictures a forward pass; `hop_rows[i]`: the most rows with gradients through stages[i];
-    `keep`: bytes for full activations of a class's patches.
+    `memory`: bytes for activations; `keep`: those of them for full activations of a class's patches.
     """
 
     segments: Segments
     grid: PatchGrid
     forward_rows: int
     hop_rows: tuple[int, ...]
+    memory: int
     keep: int
 
     @classmethod
@@ -53,7 +49,12 @@ class Bench:
             rows, keep = _rows(segments, memory // 2, example), memory // 2
         except InputError:
             rows, keep = _rows(segments, memory, example), 0
-        return cls(segments=segments, grid=grid, forward_rows=rows[0], hop_rows=rows[1:], keep=keep)
+        return cls(segments=segments, grid=grid, forward_rows=rows[0], hop_rows=rows[1:], memory=memory, keep=keep)
+
+    def activations(self, pixels: Tensor, layer: int, patches: NDArray[np.int64]) -> Tensor:
+        """The full activation of layers[layer] on `patches` of the pictures, as many at a time as fit the memory."""
+        parts = np.array_split(patches, max(1, -(-len(patches) // self.forward_rows)))
+        return torch.cat([activations(self.segments, layer, crops(pixels, part, self.grid)) for part in parts])
 
     def hops(self) -> tuple[Hop, ...]:
         """The steps of the recursion, lowest first."""
@@ -79,44 +80,11 @@ class Circuit:
     edges: tuple[GroupEdge, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Findings:
-    """What the method and the experiments say of one class."""
+def find_circuit(bench: Bench, spec: Spec, pixels: Tensor, *, logit: int, name: str, progress: Progress) -> Circuit:
+    """Run METHOD §§1–3 for one class: the arguments are those of `evidence.examine`.
 
-    layers: tuple[LayerResult, ...]
-    edges: tuple[GroupEdge, ...]
-    masking: tuple[Masking, ...]
-    cautions: tuple[Caution, ...]
-    candidates: int
-
-
-def examine(bench: Bench, spec: Spec, pixels: Tensor, *, logit: int, name: str, progress: Progress) -> Findings:
-    """Run METHOD §§1–3 and F1 for one class.
-
-    Args: pixels: the class's pictures as inputs, (I, C, S, S); logit: its output's index; name: for the progress.
     Raises: InputError too-few-patches; RunError not-finite.
     """
-    found = find_circuit(bench, spec, pixels, logit=logit, name=name, progress=progress)
-    tests = _masking(bench, spec, pixels, [layer.neurons for layer in found.layers], logit, name, progress)
-    silent = {layer.name: silent_share(m) for layer, m in zip(found.layers, found.means, strict=True)}
-    return Findings(
-        layers=found.layers,
-        edges=found.edges,
-        masking=tests,
-        cautions=cautions(
-            found.layers,
-            tests,
-            pictures=len(pixels),
-            limit=spec.data.limit,
-            tolerance=spec.attribution.tolerance,
-            silent=silent,
-        ),
-        candidates=len(found.means[0]),
-    )
-
-
-def find_circuit(bench: Bench, spec: Spec, pixels: Tensor, *, logit: int, name: str, progress: Progress) -> Circuit:
-    """Run METHOD §§1–3 for one class: the arguments and the errors are those of `examine`."""
     candidates = len(pixels) * bench.grid.per_image
     check_patches(name, len(pixels), candidates, spec.concept.k)
     with progress.stage(f"{name}: patches", candidates) as step:
@@ -201,49 +169,3 @@ def search_neurons(
         activations=full,
         stage=stage,
     )
-
-
-def _masking(
-    bench: Bench,
-    spec: Spec,
-    pixels: Tensor,
-    neurons: Sequence[Sequence[Neuron]],
-    logit: int,
-    name: str,
-    progress: Progress,
-) -> tuple[Masking, ...]:
-    if "masking" not in spec.fidelity.experiments:
-        return ()
-    layers = bench.segments.layers
-    taus = spec.fidelity.taus or (spec.core.tau,)
-    with progress.stage(f"{name}: masking", len(taus) * sum(bool(found) for found in neurons[:-1])) as step:
-        return masking(
-            layers=[info.name for info in layers],
-            neurons=neurons,
-            channels=[info.channels for info in layers],
-            target=logit,
-            taus=taus,
-            draws=spec.fidelity.draws,
-            seed=spec.runtime.seed,
-            predictions=_predictions(bench, pixels, step),
-        )
-
-
-def _predictions(bench: Bench, pixels: Tensor, step: Step) -> Callable[[int, Tensor], NDArray[np.int64]]:
-    """Class predicted under each mask (M, N), a few pictures at a time."""
-    rows = Rows(most=bench.forward_rows, note=step.note)
-
-    def run(layer: int, keep: Tensor, n: int) -> NDArray[np.int64]:
-        parts = []
-        for part in torch.split(pixels, n):
-            full = activations(bench.segments, layer, part)
-            logits = masked_logits(bench.segments, layer, full, keep, rows_per_batch=n)
-            parts.append(logits.argmax(dim=2).cpu().numpy())
-        return np.concatenate(parts, axis=1)
-
-    def predict(layer: int, keep: Tensor) -> NDArray[np.int64]:
-        found = rows.attempt(partial(run, layer, keep))
-        step.advance()
-        return found
-
-    return predict

@@ -36,6 +36,7 @@ from neurflow_report.pipeline.progress import Progress
 from neurflow_report.pipeline.provenance import describe
 from neurflow_report.pipeline.stages import exact_arithmetic, open_pictures
 from neurflow_report.spec.load import LoadedSpec, located
+from neurflow_report.spec.presets import sizes
 from neurflow_report.spec.schema import Spec
 
 LOOKED_AT = 4
@@ -151,7 +152,7 @@ def _plan(loaded: LoadedSpec, base: Path, timed: bool, progress: Progress) -> Pl
         stages=listed,
         multiply_adds=sum(stage.multiply_adds for stage in listed),
         seconds=sum(stage.seconds or 0.0 for stage in listed) if timed else None,
-        not_predicted=tuple(name for name in spec.fidelity.experiments if name != "masking"),
+        not_predicted=tuple(name for name in sizes(spec.fidelity).experiments if name != "masking"),
     )
 
 
@@ -248,7 +249,7 @@ class _Stages:
         """In the order in which they run. Args: loading: the seconds that it took just now."""
         hops = [self._neurons(number) for number in range(len(self.layers) - 1, -1, -1)]
         load = PlannedStage(name="load the network", amount=1, unit="network", multiply_adds=0, seconds=loading)
-        masked = [self._masking()] if "masking" in self.spec.fidelity.experiments else []
+        masked = [self._masking()] if "masking" in sizes(self.spec.fidelity).experiments else []
         return (load, self._choose(looked_at), self._patches(), *hops, self._groups(), *masked, self._keep())
 
     def _rows(self, first: int, last: int) -> tuple[int, float | None]:
@@ -306,18 +307,21 @@ class _Stages:
         )
 
     def _masking(self) -> PlannedStage:
-        """F1: each picture under all masks of each layer and τ, from that layer up; the way to the layer once a τ."""
-        taus, masks = len(self.spec.fidelity.taus or (self.spec.core.tau,)), 1 + 2 * (1 + self.spec.fidelity.draws)
+        """F1: each picture under all masks of each layer and τ, at that layer and from it up; the way there once
+        each."""
+        draws = sizes(self.spec.fidelity).draws
+        taus, masks = len(self.spec.fidelity.taus or (self.spec.core.tau,)), 1 + 2 * (1 + draws)
         pictures, top = sum(c.pictures for c in self.classes), len(self.layers)
         work, seconds = 0, 0.0
         for number in range(top - 1):
             up, up_seconds = self._rows(number + 1, top)
             down, down_seconds = self._rows(0, number + 1)
-            work += taus * pictures * (masks * up + down)
-            seconds += taus * pictures * (masks * (up_seconds or 0.0) + (down_seconds or 0.0))
+            passes = taus * pictures * (1 if number == top - 2 else 2)
+            work += passes * (masks * up + down)
+            seconds += passes * (masks * (up_seconds or 0.0) + (down_seconds or 0.0))
         return PlannedStage(
             name="masking",
-            amount=taus * pictures * masks * (top - 1),
+            amount=taus * pictures * masks * (2 * (top - 1) - 1),
             unit="masked pictures",
             multiply_adds=work,
             seconds=None if self.costs.segments is None else seconds,

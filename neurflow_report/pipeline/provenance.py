@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -14,8 +15,10 @@ import torch
 from neurflow_report.results.records import Clock, Provenance
 from neurflow_report.results.redact import without_paths
 from neurflow_report.spec.load import LoadedSpec
+from neurflow_report.spec.presets import sizes
+from neurflow_report.spec.schema import Spec
 
-PACKAGES = ("neurflow-report", "torch", "torchvision", "numpy", "scipy", "pillow", "safetensors")
+PACKAGES = ("neurflow-report", "torch", "torchvision", "numpy", "scipy", "pillow", "safetensors", "captum", "knockpy")
 
 
 def provenance(loaded: LoadedSpec, *, device: torch.device, seconds: Mapping[str, float]) -> Provenance:
@@ -26,7 +29,7 @@ def provenance(loaded: LoadedSpec, *, device: torch.device, seconds: Mapping[str
     return Provenance(
         generator=f"neurflow-report {_version('neurflow-report')}",
         spec_text=without_paths(loaded.text),
-        spec_resolved=_redacted(loaded.spec.model_dump(mode="json", by_alias=True)),
+        spec_resolved=_redacted(resolved(loaded.spec)),
         versions={"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
         device=describe(device),
         determinism={
@@ -36,6 +39,12 @@ def provenance(loaded: LoadedSpec, *, device: torch.device, seconds: Mapping[str
         },
         clock=clock(seconds),
     )
+
+
+def resolved(spec: Spec) -> dict[str, Any]:
+    """Every value of the spec, those that the fidelity preset stands for included."""
+    values = spec.model_dump(mode="json", by_alias=True)
+    return values | {"fidelity": values["fidelity"] | asdict(sizes(spec.fidelity))}
 
 
 def clock(seconds: Mapping[str, float]) -> Clock:
@@ -67,6 +76,6 @@ def _version(package: str) -> str:
 def _redacted(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _redacted(v) for k, v in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_redacted(v) for v in value]
     return without_paths(value) if isinstance(value, str) else value

@@ -2,7 +2,8 @@
 
 1. The network: load it, cut it at the declared layers.
 2. The pictures: open the source, tie its classes to logits, choose those that count.
-3. Each class: patches, circuit, experiments (examine.py); in the demo, agreement with the planted parts.
+3. Each class: patches, circuit (examine.py), experiments (evidence.py); the same on the control networks; in the demo,
+   agreement with the planted parts.
 4. The bundle, written whole at the end.
 
 Everything that can be checked is checked before the first class is examined.
@@ -16,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +26,17 @@ from torch import Tensor
 
 from neurflow_report.demo.flowers import DATASET
 from neurflow_report.errors import InputError, ReportError
+from neurflow_report.fidelity.ledger import limits
 from neurflow_report.images.classes import ClassTarget, class_indices, display_names
 from neurflow_report.images.patches import PatchGrid
 from neurflow_report.images.select import Choice, Chosen, choice_digest, choose, load_pixels
 from neurflow_report.images.sources import Source, open_source
-from neurflow_report.network.cut import Segments
+from neurflow_report.network.cut import Segments, cut
 from neurflow_report.network.forward import Rows, batch_rows, check_finite, memory_budget
 from neurflow_report.network.load import Network, choose_device, resolved
-from neurflow_report.pipeline.examine import Bench, Findings, check_patches, examine
+from neurflow_report.network.reinitialise import reinitialised
+from neurflow_report.pipeline.evidence import Findings, examine, with_control
+from neurflow_report.pipeline.examine import Bench, check_patches
 from neurflow_report.pipeline.networks import example_input, load_and_cut
 from neurflow_report.pipeline.pictures import region_bytes
 from neurflow_report.pipeline.progress import Progress, Step
@@ -49,6 +53,7 @@ from neurflow_report.results.records import (
     Settings,
 )
 from neurflow_report.spec.load import LoadedSpec, located
+from neurflow_report.spec.presets import sizes
 from neurflow_report.spec.schema import Spec
 
 
@@ -121,10 +126,16 @@ def _examine_all(loaded: LoadedSpec, spec: Spec, base: Path, output: Path, progr
         for skipped in choice.skipped:
             step.note(f"skipped {skipped.name}: {skipped.reason}")
     bench = _bench(spec, network, segments, choice, targets)
+    others = {name: _control(spec, network, bench) for name in spec.fidelity.controls}
+    names = display_names(network.class_names, source.class_names, segments.layers[-1].channels)
     classes, files = [], dict[str, bytes]()
     for target, chosen, slug in zip(targets, choice.classes, slugs([t.name for t in targets]), strict=True):
         pixels = load_pixels(chosen, network.preprocess).to(device, segments.dtype)
         found = examine(bench, spec, pixels, logit=target.index, name=target.name, progress=progress)
+        for control, other in others.items():
+            found = with_control(
+                found, other, spec, pixels, control=control, name=target.name, names=names, progress=progress
+            )
         found = with_agreement(found, bench.grid, chosen, part_names(spec), spec.runtime.seed)
         record, pictures = _class_result(bench, network, source, target, slug, chosen, found)
         classes.append(record)
@@ -231,6 +242,14 @@ def _bench(spec: Spec, network: Network, segments: Segments, choice: Choice, tar
     return Bench.set_up(segments, grid, budget, example_input(network, segments.device, segments.dtype))
 
 
+def _control(spec: Spec, network: Network, bench: Bench) -> Bench:
+    """The bench of the network with its weights re-initialised: the same layers, rows and memory."""
+    module = reinitialised(network.module, seed=spec.runtime.seed)
+    names = [info.name for info in bench.segments.layers]
+    segments = cut(module, names, example_input(network, bench.segments.device, bench.segments.dtype))
+    return replace(bench, segments=segments)
+
+
 def slugs(names: Sequence[str]) -> tuple[str, ...]:
     """A folder name for each class: letters, digits and `-`; a number after one that is taken."""
     found: list[str] = []
@@ -271,6 +290,11 @@ def _class_result(
         edges=found.edges,
         masking=found.masking,
         cautions=found.cautions,
+        measures=found.measures,
+        edge_drops=found.edge_drops,
+        not_run=found.not_run,
+        claims=found.claims,
+        controls=found.controls,
     )
     return record, dict(files.values())
 
@@ -346,9 +370,11 @@ def _settings(spec: Spec, segments: Segments) -> Settings:
         max_semantic=spec.groups.max_semantic,
         max_neuron=spec.groups.max_neuron,
         taus=spec.fidelity.taus or (spec.core.tau,),
-        draws=spec.fidelity.draws,
-        experiments=spec.fidelity.experiments,
         seed=spec.runtime.seed,
         device=segments.device.type,
         precision=spec.runtime.precision,
+        preset=spec.fidelity.preset,
+        controls=spec.fidelity.controls,
+        thresholds=limits(spec.fidelity.thresholds.model_dump()),
+        **asdict(sizes(spec.fidelity)),
     )

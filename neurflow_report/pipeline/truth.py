@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from neurflow_report.demo.truth import agreement, part_areas, shown_part, stack_masks, usual_areas
 from neurflow_report.images.patches import PatchGrid
 from neurflow_report.images.select import Chosen
-from neurflow_report.pipeline.examine import Findings
+from neurflow_report.pipeline.evidence import Findings
 from neurflow_report.results.records import LayerResult, Region
 
 

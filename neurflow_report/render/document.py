@@ -11,7 +11,7 @@ from types import ModuleType
 
 from neurflow_report.render import graph
 from neurflow_report.render.html import TEMPLATES
-from neurflow_report.render.view import pages, parts
+from neurflow_report.render.view import charts, evidence_pages, pages, parts
 
 PAGE = Path(__file__).parents[2] / "docs" / "page-data.md"
 _INTRODUCTION = """# What a template is given
@@ -29,7 +29,8 @@ def reference() -> str:
     """The page's text."""
     table = "\n".join(f"| `{name}` | [{kind.__name__}](#{kind.__name__.lower()}) |" for kind, name in TEMPLATES.items())
     which = f"## Templates\n\n| template | `page` is a |\n| --- | --- |\n{table}\n"
-    return "\n".join([_INTRODUCTION, which, *_classes(pages), *_classes(parts), *_classes(graph)])
+    modules = (pages, evidence_pages, parts, charts, graph)
+    return "\n".join([_INTRODUCTION, which, *(section for module in modules for section in _classes(module))])
 
 
 def _classes(module: ModuleType) -> Iterator[str]:

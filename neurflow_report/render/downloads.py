@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 
 from PIL import Image
 
+from neurflow_report.render.charts import chart_svg
 from neurflow_report.render.diagram import Node, paint, rank_order
 from neurflow_report.render.figures import plain_colours
 from neurflow_report.render.mosaic import encode, sheet
-from neurflow_report.render.plots import masking_plot
+from neurflow_report.render.view.charts import Forest, Scatter
 from neurflow_report.render.view.parts import Captions, Circuit, Data, Plot
 
 CELL = 28
@@ -75,9 +76,9 @@ def _gathered(sheets: Mapping[str, Image.Image]) -> tuple[dict[str, tuple[int, i
     return places, whole
 
 
-def plot_svg(drawing: Plot) -> bytes:
+def plot_svg(drawing: Plot | Forest | Scatter) -> bytes:
     """A plot that stands alone, in plain colours."""
-    return _alone(masking_plot(drawing.rows, title=drawing.title, id_prefix=drawing.id))
+    return _alone(chart_svg(drawing, id_prefix=drawing.id))
 
 
 def _alone(svg: str) -> bytes:

@@ -17,19 +17,22 @@ import jinja2
 from markupsafe import Markup, escape
 
 from neurflow_report.errors import InputError, Where
+from neurflow_report.render.charts import chart_svg
 from neurflow_report.render.diagram import Diagram, Tile, paint, rank_order
 from neurflow_report.render.paint import windows
-from neurflow_report.render.plots import masking_plot
 from neurflow_report.render.view.pages import (
     CircuitPage,
+    ClassFidelityPage,
     ClassPage,
     FidelityPage,
+    Forest,
     LayerPage,
     MethodPage,
     OverviewPage,
     Page,
     PicturesPage,
     ProvenancePage,
+    Scatter,
     SearchPage,
     SiteView,
 )
@@ -45,6 +48,7 @@ TEMPLATES: dict[type[Page], str] = {
     PicturesPage: "site/pictures.html",
     SearchPage: "site/search.html",
     FidelityPage: "site/fidelity.html",
+    ClassFidelityPage: "site/evidence.html",
     MethodPage: "site/method.html",
     ProvenancePage: "site/provenance.html",
 }
@@ -80,8 +84,8 @@ def page_html(environment: jinja2.Environment, view: SiteView, page: Page, mediu
         shown = windows(lambda tile: f'<use href="{medium.lead}{tile.picture}"/>')
         return Markup(paint(diagram, _order(drawing.diagram), id_prefix=name, picture=shown))  # noqa: S704
 
-    def plot(drawing: Plot) -> Markup:
-        return Markup(masking_plot(drawing.rows, title=drawing.title, id_prefix=medium.prefix + drawing.id))  # noqa: S704
+    def plot(drawing: Plot | Forest | Scatter) -> Markup:
+        return Markup(chart_svg(drawing, id_prefix=medium.prefix + drawing.id))  # noqa: S704
 
     return environment.get_template(TEMPLATES[type(page)]).render(
         site=view,

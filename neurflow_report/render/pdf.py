@@ -22,15 +22,15 @@ from markupsafe import Markup, escape
 from PIL import Image
 
 from neurflow_report.errors import InputError
+from neurflow_report.render.charts import chart_svg
 from neurflow_report.render.diagram import Tile
 from neurflow_report.render.figures import plain_colours, print_drawings
 from neurflow_report.render.html import LOGOS, own_templates, static_files, template_environment
 from neurflow_report.render.mosaic import stored
 from neurflow_report.render.paint import window, windows
 from neurflow_report.render.place import write_file
-from neurflow_report.render.plots import masking_plot
 from neurflow_report.render.view import SiteView, site_view
-from neurflow_report.render.view.pages import Circuit, Mosaic, Plot
+from neurflow_report.render.view.pages import Circuit, Forest, Mosaic, Plot, Scatter
 from neurflow_report.render.view.places import picture_file
 from neurflow_report.results.bundle import MANIFEST, Bundle
 
@@ -245,6 +245,7 @@ def _anchors(view: SiteView) -> dict[str, str]:
     """Site address → id in print, for every place that print has."""
     known = {view.overview.path: "overview", view.fidelity.path: "fidelity", view.method.path: "method"}
     known[view.provenance.path] = "provenance"
+    known |= {page.path: _id(page.path) for page in view.evidence}
     for page in view.classes:
         known[page.path] = _id(page.path)
         for layer in page.layers:
@@ -268,9 +269,9 @@ def _draw(circuit: Circuit, prefix: str, *, anchor: Callable[[str], str]) -> Any
     return print_drawings(circuit.diagram, id_prefix=f"{prefix}-{circuit.id}", picture=windows(_shown), anchor=anchor)
 
 
-def _plot_svg(plot: Plot, prefix: str) -> str:
+def _plot_svg(plot: Plot | Forest | Scatter, prefix: str) -> str:
     """The plot for paper: 150 mm wide, plain colours."""
-    svg = plain_colours(masking_plot(plot.rows, title=plot.title, id_prefix=f"{prefix}-{plot.id}"))
+    svg = plain_colours(chart_svg(plot, id_prefix=f"{prefix}-{plot.id}"))
 
     def sized(found: re.Match[str]) -> str:
         return f'width="150mm" height="{150 * int(found[2]) / int(found[1]):.2f}mm"'

@@ -230,7 +230,8 @@ def _read_manifest(file: Path) -> Manifest:
     if version not in READABLE:
         raise InputError(
             "bundle-version",
-            f"the bundle has format {version}; this version of neurflow-report reads format {FORMAT_VERSION}",
+            f"the bundle has format {version}; this version of neurflow-report reads the formats "
+            f"{min(READABLE)} to {FORMAT_VERSION}",
             hint="use a newer neurflow-report" if version > FORMAT_VERSION else "make the bundle again with `analyze`",
             where=Where(file=str(file)),
         )

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
-
-class Record(BaseModel):
-    """A frozen value; unknown fields are refused, NaN and infinity too."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+from neurflow_report.results.evidence import Caution as Caution
+from neurflow_report.results.evidence import Claim as Claim
+from neurflow_report.results.evidence import Control as Control
+from neurflow_report.results.evidence import EdgeDrop as EdgeDrop
+from neurflow_report.results.evidence import Masking as Masking
+from neurflow_report.results.evidence import Measure as Measure
+from neurflow_report.results.evidence import NotRun as NotRun
+from neurflow_report.results.evidence import Threshold as Threshold
+from neurflow_report.results.record import Record as Record
 
 
 class Skipped(Record):
@@ -76,7 +78,10 @@ class DataInfo(Record):
 
 
 class Settings(Record):
-    """The values this run used, under the names of the spec (see docs/spec.md)."""
+    """The values this run used, under the names of the spec (see docs/spec.md).
+
+    `draws`: random sets of F1; the fields after `precision` size F2 to F8 and came with format 2.
+    """
 
     k: int
     scales: tuple[float, ...]
@@ -94,6 +99,18 @@ class Settings(Record):
     device: str
     precision: str
     rule: str = "gauss"
+    preset: str = ""
+    targets: int = 0
+    optimality_draws: int = 0
+    weight_draws: int = 0
+    patches: int = 0
+    sizes: tuple[int, ...] = ()
+    methods: tuple[str, ...] = ()
+    method_targets: int = 0
+    ks: tuple[int, ...] = ()
+    noise_draws: int = 0
+    controls: tuple[str, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
 
 
 class ClassEntry(Record):
@@ -253,41 +270,6 @@ class LayerResult(Record):
     silhouette: float | None
 
 
-class Masking(Record):
-    """F1 at one layer (METHOD.md §5): accuracy with the core set masked, or all others masked (`retain`).
-
-    Accuracies in 0..1 over `n` pictures; `low`, `high` the 95% Wilson interval; `null` the accuracies of random sets
-    of the same size; `p_value` = (1 + #{null at least as extreme}) / (1 + len(null)).
-    """
-
-    mode: Literal["mask", "retain"]
-    layer: str
-    tau: int
-    size: int
-    channels: int
-    n: int
-    baseline: float
-    accuracy: float
-    low: float
-    high: float
-    null: tuple[float, ...]
-    p_value: float
-
-
-class Caution(Record):
-    """A failure signature (METHOD.md §6), at a layer or one neuron. `figure` is the number that set it off.
-
-    Codes: few-images, low-baseline, no-core, dead-neuron, silhouette, completeness, saturation, silent, retain-loses,
-    single-group.
-    """
-
-    code: str
-    layer: str
-    channel: int | None
-    figure: float
-    threshold: float
-
-
 class ClassResult(Record):
     """Everything found about one class. `candidates` counts its patches (59 a picture at the default scales)."""
 
@@ -301,6 +283,11 @@ class ClassResult(Record):
     edges: tuple[GroupEdge, ...]
     masking: tuple[Masking, ...]
     cautions: tuple[Caution, ...]
+    measures: tuple[Measure, ...] = ()
+    edge_drops: tuple[EdgeDrop, ...] = ()
+    not_run: tuple[NotRun, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    controls: tuple[Control, ...] = ()
 
 
 class Clock(Record):

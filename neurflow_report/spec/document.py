@@ -33,12 +33,21 @@ def reference() -> str:
     """docs/spec.md: a table for the top of the spec and one for each section."""
     schema = Spec.model_json_schema()
     tables = [_INTRODUCTION, *_section("Top level", schema, schema)]
-    for name, field in schema["properties"].items():
-        for option in field.get("oneOf", [field]):
-            section = _resolved(option, schema)
-            if "properties" in section:
-                tables += _section(f"`{name}`", section, schema)
+    for name, section in _sections("", schema, schema):
+        tables += _section(f"`{name}`", section, schema)
     return "\n".join(tables)
+
+
+def _sections(
+    prefix: str, section: Mapping[str, Any], schema: Mapping[str, Any]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every section within one, at any depth, by its path."""
+    for name, field in section["properties"].items():
+        for option in field.get("oneOf", [field]):
+            inner = _resolved(option, schema)
+            if "properties" in inner:
+                yield prefix + name, inner
+                yield from _sections(f"{prefix}{name}.", inner, schema)
 
 
 def _section(heading: str, section: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
@@ -46,7 +55,7 @@ def _section(heading: str, section: Mapping[str, Any], schema: Mapping[str, Any]
     yield "| key | value | default | meaning |\n| --- | --- | --- | --- |"
     for name, field in section["properties"].items():
         default = _default(field, name in section.get("required", ()))
-        meaning = field.get("description") or _resolved(field, schema).get("description", "")
+        meaning = " ".join((field.get("description") or _resolved(field, schema).get("description", "")).split())
         examples = ", ".join(f"`{_value(e)}`" for e in field.get("examples", ()))
         meaning += f" Such as {examples}." if examples else ""
         yield f"| `{name}` | {_kind(field, schema).replace('|', chr(92) + '|')} | {default} | {meaning} |"

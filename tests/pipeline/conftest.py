@@ -19,7 +19,7 @@ SMALL = {
     "concept": {"k": 12, "scales": [1.0, 0.5]},
     "attribution": {"nodes": 4, "max_nodes": 8},
     "core": {"tau": 3},
-    "fidelity": {"taus": [1, 3], "draws": 5},
+    "fidelity": {"experiments": ["masking"], "taus": [1, 3], "draws": 5},
     "runtime": {"device": "cpu", "memory": "500MB"},
 }
 

@@ -52,8 +52,9 @@ def test_the_records_keep_the_promises_of_the_method(bundle):
 
 def test_masking_is_there_for_each_layer_tau_and_mode_with_its_null(bundle):
     for found in bundle.classes:
-        keys = [(m.layer, m.tau, m.mode) for m in found.masking]
-        assert keys == [(n, t, m) for t in (1, 3) for n in ("block4", "block3") for m in ("mask", "retain")]
+        keys = [(m.tau, m.layer, m.cumulative, m.mode) for m in found.masking]
+        levels = (("block4", False), ("block3", False), ("block3", True))
+        assert keys == [(t, n, up, m) for t in (1, 3) for n, up in levels for m in ("mask", "retain")]
         for m in found.masking:
             assert (m.baseline, m.n, len(m.null)) == (1.0, 4, 5)
             assert 0 <= m.low <= m.accuracy <= m.high <= 1

@@ -23,6 +23,7 @@ FLAGS = [
 PAGES = (
     "index.html", "class/bee-co/index.html", "class/bee-co/pictures.html", "class/bee-co/circuit.html",
     "class/angstrom-3/layer2.0/index.html", "fidelity/index.html",
+    "fidelity/bee-co/index.html",
     "search/index.html", "method/index.html", "provenance/index.html",
 )  # fmt: skip
 

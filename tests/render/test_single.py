@@ -96,7 +96,7 @@ def test_it_is_written_whole_and_the_same_twice(bundle: Bundle, text: str, tmp_p
     size = render_single(bundle, tmp_path / "a" / "report.html", on_page=lambda done, _all: seen.append(done))
     assert (tmp_path / "a" / "report.html").read_bytes() == text.encode()
     assert size == len(text.encode())
-    assert seen == list(range(1, 20))
+    assert seen == list(range(1, 22))
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["report.html"]
 
 

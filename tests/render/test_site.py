@@ -24,8 +24,10 @@ from neurflow_report.render.site import relative, render_site
 from neurflow_report.results.bundle import Bundle
 from tests.sample_bundle import frozen_bundle
 
-KINDS = ("index.html", "class/bee-co/index.html", "class/angstrom-3/layer3/index.html", "fidelity/index.html",
-         "method/index.html", "provenance/index.html", "class/bee-co/pictures.html", "search/index.html")  # fmt: skip
+KINDS = ("index.html", "fidelity/bee-co/index.html", "class/bee-co/index.html",
+         "class/angstrom-3/layer3/index.html", "fidelity/index.html",
+         "method/index.html", "provenance/index.html", "class/bee-co/pictures.html",
+         "search/index.html")  # fmt: skip
 
 
 class Reader(HTMLParser):
@@ -89,13 +91,15 @@ def test_all_pages_are_there(pages: dict[str, Reader]) -> None:
     pictures = [f"class/{c}/{name}.html" for c in ("bee-co", "angstrom-3") for name in ("pictures", "circuit")]
     assert sorted(pages) == sorted(
         [
-            *pictures,
             "index.html",
             "search/index.html",
             "fidelity/index.html",
+            "fidelity/bee-co/index.html",
+            "fidelity/angstrom-3/index.html",
             "method/index.html",
             "provenance/index.html",
             *layers,
+            *pictures,
         ]
     )
 
@@ -150,9 +154,12 @@ def test_pictures_have_words_and_are_kept_once(site: Path, pages: dict[str, Read
 def test_a_patchs_window_is_where_its_box_is(site: Path) -> None:
     rules = dict(re.findall(r"\.(b\d+)\{(.*)\}", (site / "static/boxes.css").read_text()))
     place = re.compile(r'<b id="p(\d+)" class="(b\d+)"><i>(\d+) px at \((\d+), (\d+)\)')
-    boxes = {p: (name, *map(int, box)) for p, name, *box in place.findall((site / KINDS[6]).read_text())}
+    boxes = {
+        p: (name, *map(int, box)) for p, name, *box in place.findall((site / "class/bee-co/pictures.html").read_text())
+    }
     shown = re.findall(
-        r'#p(\d+)"[^>]*><img src="[^"]*" alt="patch (\d+)" class="(b\d+)">', (site / KINDS[1]).read_text()
+        r'#p(\d+)"[^>]*><img src="[^"]*" alt="patch (\d+)" class="(b\d+)">',
+        (site / "class/bee-co/index.html").read_text(),
     )
     assert len(shown) > 50
     for target, alt, name in shown:
@@ -180,8 +187,8 @@ def test_summary_and_progress(bundle: Bundle, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     summary = render_site(bundle, tmp_path / "site", on_page=lambda done, all_: seen.append((done, all_)))
     files = tree(tmp_path / "site")
-    assert (summary.pages, summary.files, summary.bytes) == (19, len(files), sum(map(len, files.values())))
-    assert seen == [(n, 19) for n in range(1, 20)]
+    assert (summary.pages, summary.files, summary.bytes) == (21, len(files), sum(map(len, files.values())))
+    assert seen == [(n, 21) for n in range(1, 22)]
 
 
 def test_an_old_site_is_replaced_whole(bundle: Bundle, site: Path, tmp_path: Path) -> None:
@@ -291,7 +298,9 @@ def test_csv_holds_every_random_set(site: Path, bundle: Bundle) -> None:
 
 def test_json_says_the_same_as_csv(site: Path) -> None:
     files = sorted((site / "data").rglob("*.json"))
-    assert {file.stem for file in files} == {"group-edges", "groups", "masking", "neuron-edges", "pictures"}
+    assert {file.stem for file in files} == {
+        "group-edges", "groups", "masking", "neuron-edges", "pictures", "fidelity", "ledger", "edge-drops",
+    }  # fmt: skip
     for file in files:
         rows = list(csv.reader(io.StringIO(file.with_suffix(".csv").read_text(encoding="utf-8"))))
         value = json.loads(file.read_text(encoding="utf-8"))
@@ -302,7 +311,10 @@ def test_json_says_the_same_as_csv(site: Path) -> None:
 
 def test_drawings_and_plots_stand_alone(site: Path) -> None:
     files = sorted((site / "data").rglob("*.svg"))
-    assert {file.name for file in files} == {"groups.svg", "masking.svg"}
+    assert {file.name for file in files} == {
+        "groups.svg", "masking.svg", "optimality.svg", "weights.svg", "methods.svg", "critical.svg",
+        "stability.svg", "edges.svg", "edge-drops.svg",
+    }  # fmt: skip
     for file in files:
         text = file.read_text(encoding="utf-8")
         addresses = [v for k, v in re.findall(r'\b((?:xlink:)?href)="([^"]*)"', text)]

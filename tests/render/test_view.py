@@ -356,7 +356,16 @@ def test_no_layer_takes_the_pictures_folder() -> None:
 
 def test_without_experiments_the_report_says_so(bundle: Bundle) -> None:
     run = bundle.run.model_copy(update={"settings": bundle.run.settings.model_copy(update={"experiments": ()})})
-    bare = tuple(c.model_copy(update={"masking": (), "cautions": ()}) for c in bundle.classes)
+    none = {
+        "masking": (),
+        "cautions": (),
+        "measures": (),
+        "edge_drops": (),
+        "claims": (),
+        "controls": (),
+        "not_run": (),
+    }
+    bare = tuple(c.model_copy(update=none) for c in bundle.classes)
     view = site_view(dataclasses.replace(bundle, run=run, classes=bare))
     assert view.overview.doubts[0].text.startswith("No experiment was run.")
     assert view.fidelity.words == ("No masking experiment was part of this run.",)
@@ -371,8 +380,8 @@ def test_the_clock_is_on_the_provenance_page_alone(view: SiteView) -> None:
 
 @pytest.mark.parametrize(
     "path", ["index.html", "class/bee-co/index.html", "class/angstrom-3/layer2.0/index.html",
-             "class/bee-co/pictures.html",
-             "fidelity/index.html", "method/index.html", "provenance/index.html", "search/index.html"],
+             "class/bee-co/pictures.html", "fidelity/index.html", "fidelity/bee-co/index.html",
+             "fidelity/angstrom-3/index.html", "method/index.html", "provenance/index.html", "search/index.html"],
 )  # fmt: skip
 def test_page_data(view: SiteView, path: str, snapshot: SnapshotAssertion) -> None:
     page = next(p for p in view.pages() if p.path == path)

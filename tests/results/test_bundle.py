@@ -285,14 +285,26 @@ def test_a_flipped_byte_or_a_lost_file_is_named(bundle: Path, name: str) -> None
     assert damaged(bundle, name) == "the file cannot be read (No such file or directory)"
 
 
-@pytest.mark.parametrize("version", [0, 2, 99])
+@pytest.mark.parametrize("version", [0, 3, 99])
 def test_other_formats_are_refused(bundle: Path, version: int) -> None:
     rewrite(bundle / "manifest.json", lambda m: m | {"format_version": version, "new": 1})
     with pytest.raises(InputError) as caught:
         read_bundle(bundle)
     assert caught.value.slug == "bundle-version"
-    assert caught.value.message == f"the bundle has format {version}; this version of neurflow-report reads format 1"
+    assert caught.value.message == (
+        f"the bundle has format {version}; this version of neurflow-report reads the formats 1 to 2"
+    )
     assert ("newer" in caught.value.hint) == (version > 1)
+
+
+def test_a_bundle_of_format_1_still_reads() -> None:
+    old = read_bundle(Path(__file__).parent / "frozen" / "v1")
+    assert old.manifest.format_version == 1
+    assert [c.name for c in old.classes] == ["bee & <co>", "Ångström 3"]
+    assert [len(c.masking) for c in old.classes] == [12, 12]
+    assert not any(m.cumulative for c in old.classes for m in c.masking)
+    assert [(c.measures, c.claims, c.controls) for c in old.classes] == [((), (), ())] * 2
+    assert old.run.settings.thresholds == ()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format_version": "x"}', "[" * 100_000, "\ud800"])

@@ -91,7 +91,7 @@ def test_bare_exponents_are_numbers(tmp_path: Path) -> None:
         ("concept: {scales: [0.5, 1, 0.5]}", "13:28 concept.scales[2]: 0.5 stands twice, first as number 1 "
          "[spec-bad-value] | Patch sides as shares of the input's side."),
         ("fidelity: {taus: [2, 2]}", "13:22 fidelity.taus[1]: 2 stands twice, first as number 1 [spec-bad-value] | "
-         "Core set sizes τ to test, each at most core.tau; default: core.tau alone."),
+         "F1: core set sizes τ to test, each at most core.tau; default: core.tau alone."),
         ("attribution: {max_nodes: 100000}", "13:26 attribution.max_nodes: found 100000, expected a number of at most 1000 "
          "[spec-bad-value] | The most steps: doubled for patches over the tolerance."),
         ("core: {tau: many}", "13:13 core.tau: found 'many', expected a whole number [spec-wrong-type] | "
@@ -112,7 +112,7 @@ def test_bare_exponents_are_numbers(tmp_path: Path) -> None:
         ("concept: {stride: .nan}", "13:19 concept.stride: found nan, expected a finite number [spec-bad-value] | "
          "Step between patches as a share of their side."),
         ("fidelity: {taus: [8, 17]}", "13:22 fidelity.taus[1]: found 17, expected at most core.tau, which is 16 "
-         "[spec-bad-value] | Core set sizes τ to test, each at most core.tau; default: core.tau alone."),
+         "[spec-bad-value] | F1: core set sizes τ to test, each at most core.tau; default: core.tau alone."),
         ("attribution: {nodes: 8, max_nodes: 4}", "13:36 attribution.max_nodes: found 4, expected at least nodes, which "
          "is 8 [spec-bad-value] | The most steps: doubled for patches over the tolerance."),
         ("attribution: {nodes: 9}", "13:22 attribution.nodes: found 9, expected an even number: cells are compared with "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from neurflow_report.render.view.classes import class_page
-from neurflow_report.render.view.fidelity import fidelity_page
+from neurflow_report.render.view.fidelity import class_fidelity_page, fidelity_page
 from neurflow_report.render.view.index import Index
 from neurflow_report.render.view.layers import layer_page
 from neurflow_report.render.view.method import method_page
@@ -34,6 +34,7 @@ def site_view(bundle: Bundle, *, beside: Mapping[str, str] | None = None) -> Sit
         circuit_pages=tuple(circuit_page(i) for i in indices),
         pictures=tuple(pictures_page(i) for i in indices),
         fidelity=fidelity_page(indices),
+        evidence=tuple(class_fidelity_page(i) for i in indices),
         method=method_page(bundle.run),
         provenance=provenance_page(bundle.run, bundle.manifest),
         search=search_page(indices),

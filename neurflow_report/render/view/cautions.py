@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from neurflow_report.render.view import places
 from neurflow_report.render.view.pages import Notice, Prose, Span
-from neurflow_report.render.view.words import count, figure, listing, percent, percent_fine, silhouette
+from neurflow_report.render.view.words import correlation, count, figure, listing, percent, percent_fine, silhouette
 from neurflow_report.results.records import Caution, Masking
 
 MOST_PLACES = 12
@@ -67,6 +67,29 @@ _KINDS: dict[tuple[str, bool], _Kind] = {
         title="Random sets easy to beat",
         meaning="Random sets often hold such channels; taking these away changes nothing, and keeping these keeps "
         "nothing: the null of masking and retaining is easier to beat than it looks.",
+    ),
+    ("weak-weights", False): _Kind(
+        title="Weights that do not foretell",
+        meaning="Knocking neurons out below does not do what their scores say: gradients are not a reliable guide at "
+        "this "
+        "layer, so do not read its weights and core neurons as effects.",
+    ),
+    ("weak-weights", True): _Kind(
+        title="Weights that do not foretell",
+        meaning="Knocking out what such a neuron rests on does not do what the scores say: its core neurons and "
+        "weights "
+        "are attributions alone.",
+    ),
+    ("weak-edges", False): _Kind(
+        title="Edges that do not foretell",
+        meaning="Taking a group of the layer below away does not do what its edge says: do not read the lines drawn "
+        "down "
+        "from this layer as effects.",
+    ),
+    ("unstable", False): _Kind(
+        title="Unstable groups",
+        meaning="Activations a twentieth off give other groups: do not read much into which things are grouped "
+        "together.",
     ),
     ("single-group", True): _Kind(
         title="Only one semantic group",
@@ -190,6 +213,12 @@ def _measured(c: Caution) -> str:
             return f"{percent(c.figure)} of the layer's channels are silent on every patch of the class"
         case "low-baseline":
             return f"{percent(c.figure)} accuracy before anything is masked, under {percent(c.threshold)}"
+        case "weak-weights":
+            return f"r = {correlation(c.figure)} between scores and measured losses, under {correlation(c.threshold)}"
+        case "weak-edges":
+            return f"r = {correlation(c.figure)} between edges and measured drops, under {correlation(c.threshold)}"
+        case "unstable":
+            return f"adjusted Rand index {correlation(c.figure)} under 5% noise, under {correlation(c.threshold)}"
         case "no-core":
             return "no core concept neuron below"
         case "dead-neuron":
@@ -205,20 +234,28 @@ def _kind(code: str, single: bool) -> _Kind:
     return known or _Kind(title=code.replace("-", " ").capitalize(), meaning="See the method's page.")
 
 
-def untested(experiments: Sequence[str]) -> Notice:
-    """What this run did not test, said plainly: only F1 (METHOD §5) is part of this version."""
-    tested = (
-        "Masking and retaining (F1) is the only experiment behind this report"
-        if experiments
-        else "No experiment was run"
-    )
-    missing = [
-        "whether the weights predict what a knock-out does",
-        "whether the groups are stable",
-        "whether k matters",
-    ]
-    return Notice(
+_QUESTIONS = {
+    "masking": "whether the class survives without its core neurons",
+    "optimality": "whether core sets matter more to a neuron than random sets",
+    "weights": "whether the weights foretell what a knock-out does",
+    "methods": "whether other attribution methods foretell it better",
+    "critical": "whether other methods find the same neurons",
+    "concepts": "whether k matters",
+    "stability": "whether the groups are stable",
+    "edges": "whether the drawn edges hold on the network",
+}
+
+
+def untested(experiments: Sequence[str]) -> tuple[Notice, ...]:
+    """What this run did not test, said plainly; nothing where all of METHOD §5 was run."""
+    missing = [question for name, question in _QUESTIONS.items() if name not in experiments]
+    if not missing:
+        return ()
+    told = "No experiment was run. Not tested" if not experiments else "Not tested in this run"
+    notice = Notice(
         code="untested",
-        title="The weights are attributions, not measured effects",
-        text=f"{tested}. Not tested here: {listing(missing)}. Edges and shares say what the gradients say.",
+        title="What was not tested",
+        text=f"{told}: {listing(missing)}. Weights, edges and shares are attributions: they say what the gradients "
+        f"say.",
     )
+    return (notice,)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neurflow_report.render.view import cautions, fidelity, places
+from neurflow_report.render.view import cautions, fidelity, ledger, places
 from neurflow_report.render.view.circuit import LEVEL, group_circuit, neuron_circuit
 from neurflow_report.render.view.index import Index
 from neurflow_report.render.view.layers import group_view, layer_sentence
@@ -15,6 +15,7 @@ from neurflow_report.render.view.pages import (
     Figure,
     LayerSection,
     Notice,
+    Prose,
     Span,
     Table,
 )
@@ -55,6 +56,7 @@ def class_page(index: Index) -> ClassPage:
         circuit_words="How the class comes about, from the logit down: each picture shows the patches that a group of "
         "neurons answers to.",
         masking_words=_masking_words(index),
+        ledger=_ledger(index),
         plot=fidelity.plot(index),
         masking=fidelity.masking_table(rows, download=places.data(slug, "masking.csv"), caption=caption)
         if rows
@@ -83,6 +85,7 @@ def figures(index: Index) -> tuple[Figure, ...]:
             label="Pictures", value=f"{len(result.pictures)}", note=f"{how} the class; {result.candidates:,} patches"
         )
     )
+    found += _supported(result)
     for mode, label in (("mask", "Accuracy without the core"), ("retain", "Accuracy with the core alone")):
         m = fidelity.main_row(index, mode)
         if m is not None:
@@ -94,6 +97,14 @@ def figures(index: Index) -> tuple[Figure, ...]:
             )
             found.append(Figure(label=label, value=percent(m.accuracy), note=note, against=f"random sets {random}"))
     return tuple(found)
+
+
+def _supported(result: ClassResult) -> list[Figure]:
+    """How many of the ledger's claims that could be tested hold."""
+    tested = [c for c in result.claims if c.verdict != "not run"]
+    held, failed = (sum(c.verdict == verdict for c in tested) for verdict in ("supported", "not supported"))
+    note = f"of the method's claims, layer by layer; {failed} not supported, {len(tested) - held - failed} inconclusive"
+    return [Figure(label="Claims supported", value=f"{held} of {len(tested)}", note=note)] if tested else []
 
 
 def _notices(index: Index) -> tuple[Notice, ...]:
@@ -113,6 +124,14 @@ def _section(index: Index, layer: LayerResult) -> LayerSection:
         ),
         groups=tuple(group_view(index, layer, g) for g in layer.groups),
     )
+
+
+def _ledger(index: Index) -> Prose:
+    """The way to the class's evidence."""
+    if not index.result.claims:
+        return ()
+    link = Span(text="the ledger and every experiment", href=places.class_fidelity(index.result.slug))
+    return (Span(text=f"In all, {ledger.summary(index.result.claims)}: "), link, Span(text="."))
 
 
 def _masking_words(index: Index) -> str:

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from neurflow_report.render.view import cautions, places
+from neurflow_report.render.view import cautions, ledger, places
 from neurflow_report.render.view.circuit import LEVEL
+from neurflow_report.render.view.evidence import experiments
 from neurflow_report.render.view.index import Index
-from neurflow_report.render.view.pages import Cell, Column, FidelityPage, Notice, Plot, Span, Table
+from neurflow_report.render.view.pages import (
+    Cell,
+    ClassFidelityPage,
+    Column,
+    FidelityPage,
+    Figure,
+    Notice,
+    Plot,
+    Span,
+    Table,
+)
 from neurflow_report.render.view.terms import terms
 from neurflow_report.render.view.words import count, interval, mean, p_value, percent
-from neurflow_report.results.records import Masking
+from neurflow_report.results.records import Claim, Masking
 
 
 def main_row(index: Index, mode: str) -> Masking | None:
@@ -122,19 +133,20 @@ def fidelity_page(indices: Sequence[Index]) -> FidelityPage:
     rows = [(i.result.name, i.result.slug, m) for i in indices for m in i.masking]
     run = indices[0].run
     weak = undecided([m for _, _, m in rows])
-    doubts = (*((weak,) if weak else ()), cautions.untested(run.settings.experiments), *_faults(indices))
+    doubts = (*((weak,) if weak else ()), *cautions.untested(run.settings.experiments), *_faults(indices))
     return FidelityPage(
         path=places.FIDELITY,
         title="Fidelity",
         description="How the circuits stand up to being tested on the network",
         crumbs=(Span(text="Overview", href=places.OVERVIEW),),
         here="Fidelity",
-        lead="If core neurons carry a class, the network should lose the class without them, and keep it with "
-        "them alone, "
-        "more so than with other neurons of the same number. Here both were tried, one layer at a time.",
+        lead=_lead(indices),
         terms=terms(run, "core", "masking", "tau"),
         doubts=doubts,
-        words=_null_words(run.settings.draws, [m for _, _, m in rows]),
+        words=(*_ledger_words(indices), *_null_words(run.settings.draws, [m for _, _, m in rows])),
+        matrix=ledger.matrix(indices),
+        thresholds=ledger.thresholds(run.settings.thresholds) if any(i.result.claims for i in indices) else None,
+        classes=tuple(Span(text=i.result.name, href=places.class_fidelity(i.result.slug)) for i in indices),
         table=masking_table(
             rows,
             download="data/masking.csv",
@@ -146,8 +158,92 @@ def fidelity_page(indices: Sequence[Index]) -> FidelityPage:
     )
 
 
+def class_fidelity_page(index: Index) -> ClassFidelityPage:
+    """The evidence of one class."""
+    result, slug = index.result, index.result.slug
+    single, upward = ([("", slug, m) for m in rows] for rows in (index.masking, index.masking_upward))
+    download = places.data(slug, "masking.csv")
+    return ClassFidelityPage(
+        path=places.class_fidelity(slug),
+        title=f"Fidelity: {result.name}",
+        description=f"What the experiments say of the circuit of {result.name}",
+        crumbs=(Span(text="Overview", href=places.OVERVIEW), Span(text="Fidelity", href=places.FIDELITY)),
+        here=result.name,
+        lead=f"Does the circuit of {result.name} hold on the network? {_verdicts(result.claims)}",
+        verdicts=_verdict_figures(result.claims),
+        distrust=ledger.distrust(index),
+        ledger=ledger.ledger_table(index),
+        control_words=_control_words(index),
+        words=_null_words(index.run.settings.draws, index.masking),
+        plot=plot(index),
+        masking=masking_table(single, download=download, caption=f"One layer at a time (F1), {result.name}")
+        if single
+        else None,
+        upward=masking_table(upward, download=download, caption=f"From a layer up to the logits (F1), {result.name}")
+        if upward
+        else None,
+        experiments=experiments(index),
+    )
+
+
+def _lead(indices: Sequence[Index]) -> str:
+    claims = [c for i in indices for c in i.result.claims]
+    begun = (
+        "If a circuit is right, the network should lose a class without its core neurons and keep it with them alone, "
+        "weights should say what a knock-out does, and groups should not be an accident."
+    )
+    return f"{begun} {_verdicts(claims)}"
+
+
+def _verdicts(claims: Sequence[Claim]) -> str:
+    if not claims:
+        return "No ledger was kept in this run."
+    return f"Of the method's claims, tested layer by layer: {ledger.summary(claims)}."
+
+
+def _verdict_figures(claims: Sequence[Claim]) -> tuple[Figure, ...]:
+    notes = {
+        "supported": "the figure and its interval reach the threshold, and chance does not",
+        "not supported": "under the threshold, or no more than chance",
+        "inconclusive": "the evidence does not decide",
+        "not run": "not asked for, or not possible here",
+    }
+    return tuple(
+        Figure(label=verdict[0].upper() + verdict[1:], value=str(n), note=notes[verdict])
+        for verdict, n in ledger.counts(claims).items()
+        if claims
+    )
+
+
+def _control_words(index: Index) -> tuple[str, ...]:
+    return tuple(
+        f"{ledger.control_name(c.name)}: everything was done again on the same network with its training undone, "
+        f"over the "
+        f"same pictures. It calls most of them {c.logit_name}, so its circuit is that logit's. {_verdicts(c.claims)} "
+        f"What "
+        "is supported there as well does not come from what the network has learnt."
+        for c in index.result.controls
+    )
+
+
+def _ledger_words(indices: Sequence[Index]) -> tuple[str, ...]:
+    if not any(i.result.claims for i in indices):
+        return ()
+    return (
+        "The ledger: a claim is supported at a layer where its figure reaches the threshold, the 95% interval stays "
+        "over the "
+        "lower threshold, chance stays under its own, and the test, where there is one, holds at a false discovery "
+        "rate of "
+        "5% over all the tests of the class (q, Benjamini and Hochberg). It is not supported where the figure, or "
+        "with one "
+        "threshold the whole interval, is under the lower threshold, or where chance has too much of the effect.",
+    )
+
+
 def _faults(indices: Sequence[Index]) -> tuple[Notice, ...]:
-    kinds = {"retain-loses", "saturation", "silent", "few-images", "low-baseline"}
+    kinds = {
+        "retain-loses", "saturation", "silent", "few-images", "low-baseline", "weak-weights", "weak-edges", "unstable",
+    }  # fmt: skip
     given = [(i.result.name, i.result.slug, [c for c in i.result.cautions if c.code in kinds]) for i in indices]
     return cautions.over_classes(given)
 
@@ -156,13 +252,12 @@ def _null_words(draws: int, rows: Sequence[Masking]) -> tuple[str, ...]:
     if not rows:
         return ("No masking experiment was part of this run.",)
     return (
-        f"The null: for every row {count(draws, 'random set')} of as many neurons of the same layer got the same "
+        f"Masking's null: for every row {count(draws, 'random set')} of as many neurons of the same layer got the same "
         "treatment. p is the share of sets at least as extreme as the core set, the core set itself counted "
         "among them: "
         f"(1 + number as extreme) / (1 + {draws}). With {draws} sets it cannot be smaller than "
         f"{p_value(1 / (1 + draws))}.",
-        f"There are {count(len(rows), 'test')} on this page, and p-values are not corrected for their number: about "
-        f"{LEVEL * len(rows):.0f} would be under {LEVEL} by chance alone.",
-        "Intervals are Wilson's, 95%, over the pictures of the class; they say how the figure might move with other "
-        "pictures, not with another training of the network.",
+        "Intervals of accuracies are Wilson's, 95%, over the pictures of the class; they say how the figure might "
+        "move with "
+        "other pictures, not with another training of the network.",
     )

@@ -77,9 +77,17 @@ class Index:
 
     @cached_property
     def masking(self) -> tuple[Masking, ...]:
-        """F1's rows from the logit down, by τ, masking before retaining."""
+        """F1's rows at single layers, from the logit down, by τ, masking before retaining."""
+        return self._ordered([m for m in self.result.masking if not m.cumulative])
+
+    @cached_property
+    def masking_upward(self) -> tuple[Masking, ...]:
+        """F1's rows from a layer up to the logits, in the same order."""
+        return self._ordered([m for m in self.result.masking if m.cumulative])
+
+    def _ordered(self, rows: Sequence[Masking]) -> tuple[Masking, ...]:
         order = {layer.name: at for at, layer in enumerate(self.downward())}
-        return tuple(sorted(self.result.masking, key=lambda m: (order[m.layer], m.tau, m.mode)))
+        return tuple(sorted(rows, key=lambda m: (order[m.layer], m.tau, m.mode)))
 
     def feeds(self, layer: str, group: int) -> tuple[GroupEdge, ...]:
         """Edges up from a group, the strongest first."""

@@ -148,7 +148,7 @@ def _masking(run: Run) -> tuple[MethodStep, ...]:
 
 
 def _settings(s: Settings) -> Table:
-    rows = [(name, value) for name, value in s.model_dump().items()]
+    rows = [(name, value) for name, value in s.model_dump().items() if name != "thresholds"]
     return Table(
         caption="Every setting, under its name in the spec",
         columns=(Column(label="Setting"), Column(label="Value")),

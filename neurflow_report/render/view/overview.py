@@ -68,7 +68,7 @@ def _doubts(indices: Sequence[Index]) -> tuple[Notice, ...]:
     given = [(i.result.name, i.result.slug, i.result.cautions) for i in indices]
     return (
         *((weak,) if weak else ()),
-        cautions.untested(indices[0].run.settings.experiments),
+        *cautions.untested(indices[0].run.settings.experiments),
         *cautions.over_classes(given),
     )
 

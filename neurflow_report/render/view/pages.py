@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from neurflow_report.render.view.charts import Forest, Scatter
+from neurflow_report.render.view.evidence_pages import ClassFidelityPage, ExperimentView, FidelityPage
 from neurflow_report.render.view.parts import (
     Captions,
     Cell,
@@ -23,6 +25,7 @@ from neurflow_report.render.view.parts import (
     Mosaic,
     NeuronView,
     Notice,
+    Page,
     Plot,
     Prose,
     SemanticView,
@@ -38,13 +41,16 @@ __all__ = [
     "CircuitPage",
     "Citation",
     "ClassCard",
+    "ClassFidelityPage",
     "ClassPage",
     "Column",
     "Data",
     "Download",
+    "ExperimentView",
     "Fact",
     "FidelityPage",
     "Figure",
+    "Forest",
     "FoundClass",
     "FoundLayer",
     "GroupView",
@@ -60,6 +66,7 @@ __all__ = [
     "Plot",
     "Prose",
     "ProvenancePage",
+    "Scatter",
     "SearchPage",
     "SemanticView",
     "SiteView",
@@ -79,22 +86,6 @@ class LayerSection:
     sentence: str
     notices: tuple[Notice, ...]
     groups: tuple[GroupView, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Page:
-    """What every page has. `depth` is the number of folders it lies in; `crumbs` lead to it from the overview."""
-
-    path: str
-    title: str
-    description: str
-    crumbs: Prose
-    here: str
-
-    @property
-    def depth(self) -> int:
-        """Folders between the site's root and this page."""
-        return self.path.count("/")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +118,7 @@ class ClassPage(Page):
     circuit: Circuit
     circuit_words: str
     masking_words: str
+    ledger: Prose
     plot: Plot | None
     masking: Table | None
     layers: tuple[LayerSection, ...]
@@ -230,18 +222,6 @@ class OverviewPage(Page):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FidelityPage(Page):
-    """F1 over all classes."""
-
-    lead: str
-    terms: tuple[Prose, ...]
-    doubts: tuple[Notice, ...]
-    words: tuple[str, ...]
-    table: Table | None
-    plots: tuple[Plot, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class MethodStep:
     """A definition of the method with this run's values; `formula` is set apart, `where` says its symbols and units."""
 
@@ -318,6 +298,7 @@ class SiteView:
     circuit_pages: tuple[CircuitPage, ...]
     pictures: tuple[PicturesPage, ...]
     fidelity: FidelityPage
+    evidence: tuple[ClassFidelityPage, ...]
     method: MethodPage
     provenance: ProvenancePage
     search: SearchPage
@@ -330,7 +311,9 @@ class SiteView:
         yield from self.layers
         yield from self.circuit_pages
         yield from self.pictures
-        yield from (self.fidelity, self.method, self.provenance, self.search)
+        yield self.fidelity
+        yield from self.evidence
+        yield from (self.method, self.provenance, self.search)
 
     def circuits(self) -> Iterator[Circuit]:
         """Every drawing of the site; that of the weightiest neurons is for print alone."""
@@ -339,6 +322,9 @@ class SiteView:
         for whole in self.circuit_pages:
             yield from (whole.neurons, whole.groups)
 
-    def plots(self) -> Iterator[Plot]:
+    def plots(self) -> Iterator[Plot | Forest | Scatter]:
         """Every plot."""
         yield from (page.plot for page in self.classes if page.plot is not None)
+        for page in self.evidence:
+            for experiment in page.experiments:
+                yield from (chart for chart in (experiment.chart, experiment.scatter) if chart is not None)

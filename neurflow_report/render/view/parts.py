@@ -231,3 +231,19 @@ class Data:
     def json(self) -> str:
         """The address of the same as JSON, or ""."""
         return self.file.removesuffix(".csv") + ".json" if self.twin else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What every page has. `depth` is the number of folders it lies in; `crumbs` lead to it from the overview."""
+
+    path: str
+    title: str
+    description: str
+    crumbs: Prose
+    here: str
+
+    @property
+    def depth(self) -> int:
+        """Folders between the site's root and this page."""
+        return self.path.count("/")

@@ -26,6 +26,11 @@ def class_page(slug: str) -> str:
     return f"class/{slug}/index.html"
 
 
+def class_fidelity(slug: str) -> str:
+    """The evidence of one class."""
+    return f"fidelity/{slug}/index.html"
+
+
 def layer_page(slug: str, layer: str) -> str:
     return f"class/{slug}/{folder_name(layer)}/index.html"
 

@@ -28,7 +28,17 @@ NEURONS = (
 )
 MASKING = (
     "class", "mode", "layer", "tau", "size", "channels", "n", "baseline", "accuracy", "low", "high", "p_value", "null",
+    "cumulative",
 )  # fmt: skip
+MEASURES = (
+    "class", "network", "experiment", "layer", "channel", "case", "setting", "value", "low", "high", "n", "unit",
+    "null", "null_low", "null_high", "p_value",
+)  # fmt: skip
+LEDGER = (
+    "class", "network", "claim", "experiment", "layer", "case", "figure", "low", "high", "n", "unit", "null", "p_value",
+    "q_value", "verdict", "reason",
+)  # fmt: skip
+DROPS = ("class", "network", "upper_layer", "upper", "lower_layer", "lower", "weight", "drop")
 
 PATCHES = ("patch", "picture", "left", "top", "side", "groups")
 PICTURES = ("class", "picture", "name", "label", "predicted", "width", "height", "sha256")
@@ -45,6 +55,12 @@ def data_files(indices: Sequence[Index]) -> Iterator[Data]:
         yield _file(places.data(slug, "masking.csv"), MASKING, _masking(i))
         yield _file(places.data(slug, "patches.csv"), PATCHES, _patches(i), twin=False)
         yield _file(places.data(slug, "pictures.csv"), PICTURES, _pictures(i))
+        evidence = (("fidelity.csv", MEASURES, "measures"), ("ledger.csv", LEDGER, "claims"))
+        for name, head, field in (*evidence, ("edge-drops.csv", DROPS, "edge_drops")):
+            if getattr(i.result, field):
+                yield _file(places.data(slug, name), head, _records(i, head, field))
+    if any(i.result.claims for i in indices):
+        yield _file("data/ledger.csv", LEDGER, [row for i in indices for row in _records(i, LEDGER, "claims")])
     yield _file("data/groups.csv", GROUPS, [row for i in indices for row in _groups(i)], twin=False)
     yield _file("data/masking.csv", MASKING, [row for i in indices for row in _masking(i)])
 
@@ -102,9 +118,9 @@ def _masking(i: Index) -> list[list[Value]]:
     return [
         [
             i.result.name, m.mode, m.layer, m.tau, m.size, m.channels, m.n, m.baseline, m.accuracy, m.low, m.high,
-            m.p_value, " ".join(str(v) for v in m.null),
+            m.p_value, " ".join(str(v) for v in m.null), m.cumulative,
         ]
-        for m in i.masking
+        for m in (*i.masking, *i.masking_upward)
     ]  # fmt: skip
 
 
@@ -122,4 +138,14 @@ def _pictures(i: Index) -> list[list[Value]]:
     return [
         [i.result.name, number, p.name, p.label, p.predicted, p.width, p.height, p.sha256]
         for number, p in enumerate(i.result.pictures)
+    ]
+
+
+def _records(i: Index, head: Sequence[str], field: str) -> list[list[Value]]:
+    """The records of the class and of its controls, under the names of their fields; `network` tells which."""
+    networks = (("", i.result), *((c.name, c) for c in i.result.controls))
+    return [
+        [i.result.name, name, *(getattr(record, key) for key in head[2:])]
+        for name, source in networks
+        for record in getattr(source, field)
     ]

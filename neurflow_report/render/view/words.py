@@ -54,6 +54,11 @@ def silhouette(value: float) -> str:
     return f"{value:.2f}".replace("-", MINUS)
 
 
+def correlation(value: float) -> str:
+    """A correlation or index, −1..1, with two decimals: "0.61", "−0.20"; "1.00" for what rounds to it."""
+    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", MINUS)
+
+
 def p_value(p: float) -> str:
     """ "0.048"; "0.0005" where three decimals would hide it."""
     return f"{p:.3f}" if p >= 0.001 else f"{p:.1g}" if p else "0"

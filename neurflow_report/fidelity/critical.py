@@ -1,0 +1,121 @@
+"""F5, overlap with critical-neuron methods: do others that look for a class's neurons find the core set? (METHOD §5)
+
+- NeuronMCT (Khakzar et al. 2021): a channel's marginal contribution to the class logit, |Σ_space A ⊙ ∂logit/∂A|, the
+  mean over the class's pictures.
+- NeuCEPT (Vu et al. 2022): model-X knockoffs (Candès et al. 2018) of the layer's activations; a channel counts where
+  the class logit follows it rather than its knockoff. Over the class's patches, with the package knockpy.
+
+Each method's channels are ranked, and the first |core| of them compared with the core set. Two sets of that size
+drawn at random share |core| / C of their channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import stats
+from torch import Tensor
+
+from neurflow_report.circuit.below import spatial_sum
+from neurflow_report.fidelity.draws import global_seed
+from neurflow_report.fidelity.intervals import RESAMPLES, wilson
+from neurflow_report.results.records import Measure, NotRun
+
+Floats = NDArray[np.floating]
+MCT, NEUCEPT = "NeuronMCT", "NeuCEPT"
+MISSING = "needs the Python package knockpy: pip install 'neurflow-report[knockoffs]'"
+MOST = 2000
+"""Patches that knockoffs are made for at most."""
+
+
+def marginal_contributions(above: Callable[[Tensor], Tensor], activation: Tensor, logit: int, axis: int) -> Floats:
+    """|Σ_space A ⊙ ∂logit/∂A| of each channel for each row of the activation, (n, C), in the logit's units."""
+    top = activation.detach().requires_grad_()
+    with torch.enable_grad():
+        (gradient,) = torch.autograd.grad(above(top)[:, logit].sum(), top)
+    found: Floats = spatial_sum(top.detach() * gradient, axis).abs().cpu().double().numpy()
+    return found
+
+
+def neuron_mct(layer: str, core: Sequence[int], contributions: Floats, *, seed: Sequence[int]) -> Measure:
+    """The overlap with NeuronMCT; the interval is a bootstrap over pictures. Args: contributions: (pictures, C)."""
+    random, size = np.random.default_rng(seed), len(core)
+    picked = random.integers(len(contributions), size=(RESAMPLES, len(contributions)))
+    overlaps = [_overlap(core, contributions[rows].mean(axis=0)) for rows in picked]
+    low, high = (float(x) for x in np.quantile(overlaps, [0.025, 0.975]))
+    found = _overlap(core, contributions.mean(axis=0))
+    return _measure(layer, MCT, found, (low, high), size, contributions.shape[1], len(contributions), "picture")
+
+
+def neucept(
+    layer: str, core: Sequence[int], activations: Floats, logits: Floats, *, seed: Sequence[int]
+) -> tuple[Measure | None, NotRun | None]:
+    """The overlap with NeuCEPT, or why there is none; the interval is Wilson's over the core neurons.
+
+    Args: activations: (P, C), φ of the layer on the class's patches; logits: (P,), φ of the class logit.
+    """
+    if find_spec("knockpy") is None:
+        return None, NotRun(experiment="critical", case=NEUCEPT, reason=MISSING)
+    try:
+        scores = knockoff_scores(activations, logits, seed=seed)
+    except Exception as error:
+        reason = f"knockpy failed: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
+        return None, NotRun(experiment="critical", layer=layer, case=NEUCEPT, reason=reason)
+    if int((scores > 0).sum()) == 0:
+        reason = "no channel stands out from its knockoff"
+        return None, NotRun(experiment="critical", layer=layer, case=NEUCEPT, reason=reason)
+    found = _overlap(core, scores)
+    interval = wilson(round(found * len(core)), len(core))
+    return _measure(layer, NEUCEPT, found, interval, len(core), len(scores), len(core), "core neuron"), None
+
+
+def knockoff_scores(activations: Floats, logits: Floats, *, seed: Sequence[int]) -> Floats:
+    """The knockoff statistic W of each channel, (C,); 0 for one that does not vary. Gaussian knockoffs, lasso
+    statistic.
+
+    knockpy draws from numpy's global generator: it is seeded here and put back as it was.
+    """
+    from knockpy.knockoff_filter import KnockoffFilter
+
+    random = np.random.default_rng(seed)
+    rows = np.sort(random.permutation(len(activations))[:MOST])
+    x, y = activations[rows].astype(np.float64), logits[rows].astype(np.float64)
+    moving = np.flatnonzero(x.std(axis=0) > 0)
+    x = (x[:, moving] - x[:, moving].mean(axis=0)) / x[:, moving].std(axis=0)
+    scores = np.zeros(activations.shape[1])
+    with global_seed(int(random.integers(2**32))):
+        chosen = KnockoffFilter(ksampler="gaussian", fstat="lasso", knockoff_kwargs={"method": "equicorrelated"})
+        chosen.forward(X=x, y=y - y.mean(), fdr=0.1, shrinkage="ledoitwolf")
+    scores[moving] = chosen.W
+    return scores
+
+
+def _overlap(core: Sequence[int], scores: Floats) -> float:
+    """Share of the core set among the |core| channels with the largest scores; ties go to the lower channel."""
+    first = np.argsort(-scores, kind="stable")[: len(core)]
+    return len(set(core) & set(first.tolist())) / len(core)
+
+
+def _measure(
+    layer: str, case: str, found: float, interval: tuple[float, float], size: int, channels: int, n: int, unit: str
+) -> Measure:
+    chance = stats.hypergeom(channels, size, size)
+    return Measure(
+        experiment="critical",
+        layer=layer,
+        case=case,
+        setting=size,
+        value=found,
+        low=interval[0],
+        high=interval[1],
+        n=n,
+        unit=unit,
+        null=size / channels,
+        null_low=float(chance.ppf(0.025)) / size,
+        null_high=float(chance.ppf(0.975)) / size,
+        p_value=float(chance.sf(round(found * size) - 1)),
+    )

@@ -1,0 +1,217 @@
+"""The ledger: each claim of the method at each layer, with its figure, interval, null, n and verdict (METHOD §5).
+
+1. The results of F1 to F8 give rows: a figure for which larger is better, its interval, its null, its test.
+2. The p-values of a class's rows are corrected for their number (Benjamini and Hochberg).
+3. A row is *supported* where the figure reaches the claim's threshold, its interval stays over the lower one, the null
+   stays under its own, and the test, where there is one, has q ≤ 0.05. It is *not supported* where the figure is under
+   the lower threshold (where a claim has one threshold only: where all of the interval is), or where the null is over
+   its own. Else it is *inconclusive*, and the reason is given.
+4. What was asked for and failed, and what was not asked for, is *not run*, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import sqrt
+
+import numpy as np
+from scipy import stats
+
+from neurflow_report.fidelity.cautions import HALF, LOW
+from neurflow_report.fidelity.intervals import benjamini_hochberg
+from neurflow_report.fidelity.weights import OWN
+from neurflow_report.results.records import Claim, Masking, Measure, NotRun, Threshold
+
+LEVEL = 0.05
+"""False discovery rate at which a test counts."""
+_DIGEST = "NeurFlow's own figures"
+_HERE = "set by this project; the paper gives none"
+
+THRESHOLDS: Mapping[str, Threshold] = {
+    t.claim: t
+    for t in (
+        Threshold(claim="needed", supported=0.5, against=0.5, null_most=0.1, source=_DIGEST),
+        Threshold(claim="enough", supported=0.5, against=0.5, source=_HERE),
+        Threshold(claim="needed_upward", supported=0.5, against=0.5, null_most=None, source=_HERE),
+        Threshold(claim="enough_upward", supported=0.5, against=0.5, source=_HERE),
+        Threshold(claim="optimal", supported=0.95, against=0.95, source=_DIGEST),
+        Threshold(claim="faithful", supported=0.6, against=0.4, source=_DIGEST),
+        Threshold(claim="best_method", supported=-0.05, against=-0.05, source=_HERE),
+        Threshold(claim="found_by_others", supported=0.9, against=0.9, source=_DIGEST),
+        Threshold(claim="robust", supported=0.86, against=0.86, source=_DIGEST),
+        Threshold(claim="stable", supported=0.8, against=0.5, source=_HERE),
+        Threshold(claim="edges", supported=0.6, against=0.4, source=_HERE),
+    )
+}
+"""The thresholds as they are unless the spec sets others, by claim."""
+EXPERIMENTS: Mapping[str, str] = {
+    "needed": "masking", "enough": "masking", "needed_upward": "masking", "enough_upward": "masking",
+    "optimal": "optimality", "faithful": "weights", "best_method": "methods", "found_by_others": "critical",
+    "robust": "concepts", "stable": "stability", "edges": "edges",
+}  # fmt: skip
+"""The experiment that each claim rests on."""
+
+
+def limits(changes: Mapping[str, Mapping[str, float | None] | None]) -> tuple[Threshold, ...]:
+    """The thresholds with `changes`, by claim: other values of `supported`, `against`, `null_most` where not None."""
+    found = []
+    for claim, limit in THRESHOLDS.items():
+        own = {name: value for name, value in (changes.get(claim) or {}).items() if value is not None}
+        if "supported" in own and "against" not in own:
+            own["against"] = own["supported"]
+        changed = limit.model_copy(update={**own, "source": "set in the spec"}) if own else limit
+        found.append(changed.model_copy(update={"against": min(changed.against, changed.supported)}))
+    return tuple(found)
+
+
+def ledger(
+    masking: Sequence[Masking],
+    measures: Sequence[Measure],
+    not_run: Sequence[NotRun],
+    *,
+    experiments: Sequence[str],
+    thresholds: Sequence[Threshold],
+) -> tuple[Claim, ...]:
+    """Every row of one class, by claim in the order of `thresholds`, the layers as their results come."""
+    found: list[Claim] = []
+    limits = {t.claim: t for t in thresholds}
+    for claim in limits:
+        rows = list(_rows(claim, masking, measures))
+        found += rows or [_absent(claim, not_run, experiments)]
+        if rows and claim == "found_by_others":
+            found += [_missing(claim, n) for n in not_run if n.experiment == "critical"]
+    q_values = iter(benjamini_hochberg([c.p_value for c in found if c.p_value is not None]))
+    tested = [c if c.p_value is None else c.model_copy(update={"q_value": next(q_values)}) for c in found]
+    return tuple(c if c.verdict == "not run" else _judged(c, limits[c.claim], masking) for c in tested)
+
+
+def verdict(claim: Claim, limit: Threshold) -> tuple[str, str]:
+    """The verdict on a row and, where the figure alone does not say it, the reason."""
+    figure, low, high = claim.figure, claim.low, claim.high
+    assert figure is not None  # noqa: S101 a row that has run has a figure
+    if low is None or high is None:
+        return "inconclusive", "too few for an interval"
+    banded = limit.against < limit.supported
+    if figure < limit.against and (banded or high < limit.supported):
+        return "not supported", ""
+    if figure < limit.supported and banded:
+        return "inconclusive", "between the two thresholds"
+    if figure < limit.supported or low < limit.against:
+        return "inconclusive", "the interval holds the threshold"
+    if limit.null_most is not None and (claim.null or 0.0) > limit.null_most:
+        return "not supported", "random sets have too much of the same effect"
+    if claim.q_value is not None and claim.q_value > LEVEL:
+        return "inconclusive", "not told apart from chance after correction"
+    return "supported", ""
+
+
+def _judged(claim: Claim, limit: Threshold, masking: Sequence[Masking]) -> Claim:
+    decided, reason = verdict(claim, limit)
+    doubt = _doubt(claim, masking)
+    if doubt and decided != "inconclusive":
+        decided, reason = "inconclusive", doubt
+    return claim.model_copy(update={"verdict": decided, "reason": reason or claim.reason})
+
+
+def _doubt(claim: Claim, masking: Sequence[Masking]) -> str:
+    """What makes F1 say little at this layer (METHOD §6)."""
+    rows = [m for m in masking if m.layer == claim.layer and claim.experiment == "masking"]
+    if rows and rows[0].baseline < LOW:
+        return "the network seldom says this class to begin with"
+    if rows and max(m.size / m.channels for m in rows) > HALF:
+        return "the core set is more than half of the layer"
+    return ""
+
+
+def _absent(claim: str, not_run: Sequence[NotRun], experiments: Sequence[str]) -> Claim:
+    """The row of a claim that has no figure at all."""
+    experiment = EXPERIMENTS[claim]
+    reasons = [n.reason for n in not_run if n.experiment == experiment]
+    told = reasons[0] if reasons else "nothing to test was found"
+    reason = told if experiment in experiments else "this experiment was not asked for"
+    return Claim(claim=claim, experiment=experiment, layer="", verdict="not run", reason=reason)
+
+
+def _missing(claim: str, what: NotRun) -> Claim:
+    return Claim(
+        claim=claim, experiment=what.experiment, layer=what.layer, case=what.case, verdict="not run", reason=what.reason
+    )
+
+
+def _rows(claim: str, masking: Sequence[Masking], measures: Sequence[Measure]) -> Iterator[Claim]:
+    """The rows of one claim, not judged yet."""
+    if EXPERIMENTS[claim] == "masking":
+        yield from _masking(claim, masking)
+        return
+    mine = [m for m in measures if m.experiment == EXPERIMENTS[claim] and m.channel is None]
+    if claim == "best_method":
+        yield from _methods(measures)
+    elif claim == "robust":
+        yield from (_claim(claim, row) for row in _each_layer_s_lowest(mine))
+    else:
+        yield from (_claim(claim, m) for m in mine if _is_wanted(claim, m))
+
+
+def _is_wanted(claim: str, m: Measure) -> bool:
+    return m.case == "beaten" if claim == "optimal" else m.setting == 1 if claim == "faithful" else True
+
+
+def _masking(claim: str, masking: Sequence[Masking]) -> Iterator[Claim]:
+    """F1 at the largest τ. Masking's figure is the drop of the accuracy, retaining's the accuracy left."""
+    mask, upward = claim.startswith("needed"), claim.endswith("upward")
+    largest = max((m.tau for m in masking), default=0)
+    for m in masking:
+        if m.tau == largest and m.cumulative == upward and (m.mode == "mask") == mask:
+            null = float(np.mean(m.null))
+            figure, low, high = (
+                (m.baseline - m.accuracy, m.baseline - m.high, m.baseline - m.low)
+                if mask
+                else (m.accuracy, m.low, m.high)
+            )
+            yield Claim(
+                claim=claim, experiment="masking", layer=m.layer, figure=figure, low=low, high=high, n=m.n,
+                unit="picture", null=m.baseline - null if mask else null, p_value=m.p_value, verdict="inconclusive",
+            )  # fmt: skip
+
+
+def _claim(claim: str, m: Measure) -> Claim:
+    case = f"k = {m.setting}" if claim == "robust" else "" if claim in {"optimal", "faithful"} else m.case
+    return Claim(
+        claim=claim, experiment=m.experiment, layer=m.layer, case=case, figure=m.value, low=m.low, high=m.high, n=m.n,
+        unit=m.unit, null=m.null, p_value=m.p_value, verdict="inconclusive",
+    )  # fmt: skip
+
+
+def _each_layer_s_lowest(measures: Sequence[Measure]) -> list[Measure]:
+    """The measure with the smallest value of each layer: the k at which the overlap is worst."""
+    worst: dict[str, Measure] = {}
+    for m in measures:
+        if m.layer not in worst or m.value < worst[m.layer].value:
+            worst[m.layer] = m
+    return list(worst.values())
+
+
+def _methods(measures: Sequence[Measure]) -> Iterator[Claim]:
+    """F4: r of integrated gradients minus that of the best other method, at size 1, over the neurons of a layer."""
+    single = [m for m in measures if m.experiment == "methods" and m.setting == 1]
+    for layer in dict.fromkeys(m.layer for m in single):
+        whole = {m.case: m.value for m in single if m.layer == layer and m.channel is None}
+        others = {case: r for case, r in whole.items() if case != OWN}
+        if OWN not in whole or not others:
+            continue
+        best = max(others, key=lambda case: others[case])
+        by = {(m.case, m.channel): m.value for m in single if m.layer == layer and m.channel is not None}
+        pairs = [by[OWN, c] - r for (case, c), r in by.items() if case == best and (OWN, c) in by]
+        figure, (low, high) = float(np.mean(pairs)), _student(pairs)
+        yield Claim(
+            claim="best_method", experiment="methods", layer=layer, case=f"against {best}", figure=figure, low=low,
+            high=high, n=len(pairs), unit="neuron", null=0.0, verdict="inconclusive",
+        )  # fmt: skip
+
+
+def _student(values: Sequence[float]) -> tuple[float | None, float | None]:
+    """Student's 95% interval of a mean; none for fewer than three values."""
+    if len(values) < 3:
+        return None, None
+    half = float(stats.t.ppf(0.975, len(values) - 1)) * float(np.std(values, ddof=1)) / sqrt(len(values))
+    return float(np.mean(values)) - half, float(np.mean(values)) + half

@@ -1,0 +1,142 @@
+"""F4, attribution methods against each other: the scores that each gives, to be put through F3 (METHOD §5).
+
+Captum's implementations (Kokhlikyan et al. 2020) of gradient × input, saliency, SmoothGrad, guided backpropagation,
+GradientSHAP, DeepLift and LRP, on the segment below the neuron, against the baseline 0. A channel's score is, as for
+the circuit, the mean over V_a of the absolute attribution summed over space (for saliency, which has no sign, of the
+gradient so summed). A method whose rules the segment does not keep is not run, and the reason is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, fx, nn
+
+from neurflow_report.circuit.below import spatial_sum
+from neurflow_report.fidelity.draws import global_seed
+from neurflow_report.network.forward import spatial_mean
+
+METHODS = (
+    "gradient × input", "saliency", "SmoothGrad", "guided backprop", "GradientSHAP", "DeepLift", "LRP",
+)  # fmt: skip
+"""All that are compared with integrated gradients."""
+MISSING = "needs the Python package captum: pip install 'neurflow-report[attributions]'"
+SAMPLES = 16
+"""Samples of SmoothGrad and GradientSHAP."""
+NOISE = 0.1
+"""SmoothGrad's noise, as a share of the activation's range on the patch."""
+_NEEDS_MODULES = {"guided backprop", "DeepLift", "LRP"}
+_HARMLESS = {torch.flatten, "flatten", "contiguous", torch.mean, "mean"}
+_RULED = (
+    nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Dropout,
+    nn.Identity, nn.Flatten,
+)  # fmt: skip
+
+
+class NotApplicableError(Exception):
+    """The method says nothing on this segment; the text is the reason."""
+
+
+class _Means(nn.Module):
+    """A segment whose outputs are φ of all channels, (N, C)."""
+
+    def __init__(self, segment: nn.Module, out_axis: int) -> None:
+        super().__init__()
+        self.segment, self.out_axis = segment, out_axis
+        self.pool = nn.AdaptiveAvgPool2d(1)
+
+    def forward(self, activation: Tensor) -> Tensor:
+        out = self.segment(activation)
+        return self.pool(out).flatten(1) if out.ndim == 4 else spatial_mean(out, self.out_axis)
+
+
+def scores(
+    method: str,
+    segment: fx.GraphModule,
+    activations: Tensor,
+    channel: int,
+    *,
+    axis: int,
+    out_axis: int,
+    rows: int,
+    seed: int,
+) -> NDArray[np.floating]:
+    """score(a, i) of each channel i below, (C,), as `method` has it.
+
+    Args: activations: (k, …) of the layer below on V_a; rows: the most rows with gradients at once.
+    Raises: NotApplicableError with the reason.
+    """
+    if find_spec("captum") is None:
+        raise NotApplicableError(MISSING)
+    refused = _refused(method, segment)
+    if refused:
+        raise NotApplicableError(refused)
+    model = _Means(segment, out_axis).eval()
+    per_row = SAMPLES if method in {"SmoothGrad", "GradientSHAP"} else 1
+    found = []
+    with global_seed(seed), torch.random.fork_rng(devices=[]), torch.enable_grad():
+        torch.manual_seed(seed)
+        run = _runner(method, model)
+        for part in torch.split(activations, max(1, rows // (2 * per_row))):
+            try:
+                values = run(part.detach().clone().requires_grad_(), channel).detach()
+            except (AssertionError, RuntimeError, TypeError, AttributeError) as error:
+                raise NotApplicableError(
+                    f"Captum says: {(str(error) or type(error).__name__).splitlines()[0]}"
+                ) from error
+            found.append(spatial_sum(values, axis).abs())
+    return torch.cat(found).mean(dim=0).cpu().double().numpy()
+
+
+def _refused(method: str, segment: fx.GraphModule) -> str:
+    """Why Captum's hooks on modules would not see all of the segment; "" where they do."""
+    if method not in _NEEDS_MODULES:
+        return ""
+    called = [str(n.target) for n in segment.graph.nodes if n.op == "call_module"]
+    if len(set(called)) < len(called):
+        return "the segment calls one of its modules more than once"
+    bare = [n for n in segment.graph.nodes if n.op in {"call_function", "call_method"} and n.target not in _HARMLESS]
+    if bare:
+        return f"the segment computes {bare[0].name} outside of a module, where the method has no rule for it"
+    modules = [segment.get_submodule(name) for name in called]
+    odd = [m for m in modules if not isinstance(m, _RULED)]
+    return f"it has no rule for {type(odd[0]).__name__}" if method == "LRP" and odd else ""
+
+
+def _runner(method: str, model: nn.Module) -> Callable[[Tensor, int], Tensor]:
+    """The method as a function of activations and the target channel."""
+    from captum import attr
+
+    simple: dict[str, Any] = {
+        "gradient × input": attr.InputXGradient,
+        "guided backprop": attr.GuidedBackprop,
+        "DeepLift": attr.DeepLift,
+        "LRP": attr.LRP,
+    }
+    if method in simple:
+        return lambda x, c: simple[method](model).attribute(x, target=c)
+    saliency = partial(attr.Saliency(model).attribute, abs=False)
+    if method == "saliency":
+        return lambda x, c: saliency(x, target=c)
+    if method == "SmoothGrad":
+        return partial(_smooth, saliency)
+    return lambda x, c: attr.GradientShap(model).attribute(
+        x, baselines=torch.zeros_like(x), n_samples=SAMPLES, target=c
+    )
+
+
+def _smooth(saliency: Callable[..., Tensor], x: Tensor, channel: int) -> Tensor:
+    """The mean gradient over noisy copies, each row's noise in proportion to its range."""
+    spread = NOISE * (x.detach().flatten(1).amax(dim=1) - x.detach().flatten(1).amin(dim=1))
+    spread = spread.view(-1, *[1] * (x.ndim - 1))
+    total = torch.zeros_like(x)
+    for _ in range(SAMPLES):
+        noise = torch.randn(x.shape, dtype=x.dtype).to(x.device)
+        total = total + saliency((x.detach() + spread * noise).requires_grad_(), target=channel)
+    return total / SAMPLES

@@ -1,0 +1,92 @@
+"""F7, stability of groups: do the groups stay when the activations they come from are a little off? (METHOD §5)
+
+Every activation in r is multiplied by 1 + u, u uniform in ±5%, and the clustering done again, its number of clusters
+included. The adjusted Rand index (Hubert and Arabie 1985) compares it with the groups shown: 1 the same, 0 chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurflow_report.circuit.grouping import partition
+from neurflow_report.fidelity.intervals import bootstrap
+from neurflow_report.results.records import LayerResult, Measure, Neuron
+
+Floats = NDArray[np.floating]
+Labels = NDArray[np.int64]
+NOISE = 0.05
+
+
+def adjusted_rand(a: Labels, b: Labels) -> float:
+    """The adjusted Rand index of two labellings (N,), at most 1; 1 where both are the same, all in one included."""
+    table = np.zeros((int(a.max()) + 1, int(b.max()) + 1))
+    np.add.at(table, (a, b), 1)
+
+    def pairs(counts: Floats) -> float:
+        return float((counts * (counts - 1) / 2).sum())
+
+    both, left, right = pairs(table), pairs(table.sum(axis=1)), pairs(table.sum(axis=0))
+    chance = left * right / max(pairs(np.array([len(a)])), 1.0)
+    most = (left + right) / 2
+    return 1.0 if most == chance else (both - chance) / (most - chance)
+
+
+def stability(
+    layer: LayerResult, r: Floats, *, draws: int, max_semantic: int, max_neuron: int, seed: Sequence[int]
+) -> tuple[Measure, ...]:
+    """F7 at one layer: for the semantic groups (mean over the neurons) and for the neuron groups.
+
+    Args: r: (P, m), the activations that the layer's groups were made from; max_neuron: 1 for a layer whose neuron
+    groups are not clustered. What has one group only is left out: there was nothing to divide.
+    """
+    random, found = np.random.default_rng(seed), []
+    parted = [n for n in layer.neurons if len(n.groups) > 1]
+    if parted:
+        each = [_semantic(n, r, draws, max_semantic, random) for n in parted]
+        lone = len(each) == 1
+        values = each[0] if lone else np.array([v.mean() for v in each])
+        n, unit = (draws, "draw") if lone else (len(each), "neuron")
+        found.append(_measure(layer.name, "semantic groups", values, bootstrap(values, random), n, unit))
+    if len(layer.groups) > 1 and max_neuron > 1:
+        values = _neuron_groups(layer, r, draws, max_neuron, random)
+        low, high = (float(x) for x in np.quantile(values, [0.025, 0.975]))
+        found.append(_measure(layer.name, "neuron groups", values, (low, high), draws, "draw"))
+    return tuple(found)
+
+
+def _measure(layer: str, case: str, values: Floats, interval: tuple[float, float], n: int, unit: str) -> Measure:
+    low, high = interval
+    return Measure(
+        experiment="stability", layer=layer, case=case, value=float(values.mean()), low=low, high=high, n=n, unit=unit,
+        null=0.0,
+    )  # fmt: skip
+
+
+def _shaken(r: Floats, random: np.random.Generator) -> Floats:
+    return r * (1 + random.uniform(-NOISE, NOISE, r.shape))
+
+
+def _semantic(neuron: Neuron, r: Floats, draws: int, most: int, random: np.random.Generator) -> Floats:
+    """The index of each draw for one neuron's semantic groups."""
+    place = {p: g.index for g in neuron.groups for p in g.patches}
+    shown = np.array([place[p] for p in neuron.concept])
+    vectors = r[list(neuron.concept)]
+    return np.array([adjusted_rand(shown, partition(_shaken(vectors, random), most).labels) for _ in range(draws)])
+
+
+def _neuron_groups(layer: LayerResult, r: Floats, draws: int, most: int, random: np.random.Generator) -> Floats:
+    """The index of each draw for the layer's neuron groups; the noise is on the patches, the means are taken after."""
+    place = {(m.channel, m.semantic): g.index for g in layer.groups for m in g.members}
+    members = [(n.channel, g.index, list(g.patches)) for n in layer.neurons for g in n.groups]
+    shown = np.array([place[channel, index] for channel, index, _ in members])
+    used = sorted({p for _, _, patches in members for p in patches})
+    rows = {p: i for i, p in enumerate(used)}
+    found = []
+    for _ in range(draws):
+        noisy = _shaken(r[used], random)
+        means = np.stack([noisy[[rows[p] for p in patches]].mean(axis=0) for _, _, patches in members])
+        found.append(adjusted_rand(shown, partition(means, most).labels))
+    return np.array(found)

@@ -1,0 +1,296 @@
+"""F2, F3, F4 and F6 at one layer of one class: the knock-outs and attributions that they share, made once (METHOD §5).
+
+One pass of knock-outs over the class's patches serves F2, F3 and F4: the core sets of the neurons tested, the
+random sets of F2 and the random sets of F3 are its masks. The random sets are drawn once a layer and shared by its
+neurons. One attribution of each neuron on its strongest patches gives its scores over all channels (F3) and over
+every k (F6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import fx
+
+from neurflow_report.circuit.attribution import Pairs, Quadrature, attribute
+from neurflow_report.circuit.concepts import concepts
+from neurflow_report.circuit.knockout import Knockouts, MixedKnockouts
+from neurflow_report.fidelity import methods
+from neurflow_report.fidelity.concepts import robustness
+from neurflow_report.fidelity.draws import Sets, as_sets, random_sets, sample
+from neurflow_report.fidelity.optimality import estimated_share, kept_share, optimality
+from neurflow_report.fidelity.weights import OWN, faithfulness
+from neurflow_report.pipeline.activity import Activity
+from neurflow_report.pipeline.examine import Circuit
+from neurflow_report.pipeline.progress import Progress
+from neurflow_report.results.records import Measure, Neuron, NotRun
+from neurflow_report.spec.presets import sizes
+from neurflow_report.spec.schema import Spec
+
+Floats = NDArray[np.floating]
+Indices = NDArray[np.int64]
+KNOCKED = {"optimality", "weights", "methods"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """What some experiments found."""
+
+    measures: tuple[Measure, ...] = ()
+    not_run: tuple[NotRun, ...] = ()
+
+    def __add__(self, other: Results) -> Results:
+        return Results(measures=self.measures + other.measures, not_run=self.not_run + other.not_run)
+
+
+def layer_tests(
+    spec: Spec, activity: Activity, circuit: Circuit, number: int, *, logit: int, name: str, progress: Progress
+) -> Results:
+    """F2, F3, F4 and F6, those asked for, of the neurons of layer `number` ≥ 1, with knock-outs in the layer below."""
+    asked, layer = set(sizes(spec.fidelity).experiments), circuit.layers[number]
+    if not layer.neurons or not asked & (KNOCKED | {"concepts"}):
+        return Results()
+    random = np.random.default_rng([spec.runtime.seed, logit, number, 2])
+    tests = LayerTests(spec, activity, circuit, number, logit, random)
+    found = Results()
+    if asked & {"weights", "methods", "concepts"}:
+        with progress.stage(f"{name}: attributions for the tests at {layer.name}", len(tests.neurons)) as step:
+            tests.attribute(step.advance)
+    if asked & KNOCKED:
+        with progress.stage(f"{name}: knock-outs for {layer.name}", len(tests.neurons)) as step:
+            tests.knock_out(step.advance)
+    for experiment, run in (
+        ("optimality", tests.optimality),
+        ("weights", tests.weights),
+        ("concepts", tests.robustness),
+    ):
+        found += run() if experiment in asked else Results()
+    if "methods" in asked:
+        found += tests.methods(name, progress)
+    return found
+
+
+class LayerTests:
+    """The tests of one layer: first `attribute` and `knock_out`, then the experiments."""
+
+    def __init__(
+        self, spec: Spec, activity: Activity, circuit: Circuit, number: int, logit: int, random: np.random.Generator
+    ) -> None:
+        self.spec, self.activity, self.number, self.logit = spec, activity, number, logit
+        self.size, self.layer, self.bench = sizes(spec.fidelity), circuit.layers[number], activity.bench
+        self.means = circuit.means[number]
+        self.width = circuit.means[number - 1].shape[1]
+        chosen = sample(len(self.layer.neurons), self.size.targets, random)
+        self.neurons: list[Neuron] = [self.layer.neurons[i] for i in chosen]
+        self.channels = [n.channel for n in self.neurons]
+        self.plan = _Plan.draw(spec, self.neurons, self.width, random)
+        self.rows, self.sample = self._ranked(random)
+        self.attributions: list[Floats] = []
+        self.kept = np.empty((0, 0))
+
+    @property
+    def seed(self) -> tuple[int, ...]:
+        """The seed of intervals and of random methods."""
+        return (self.spec.runtime.seed, self.logit, self.number, 3)
+
+    @cached_property
+    def depth(self) -> int:
+        """How many of a neuron's strongest patches are attributed."""
+        ks = self.size.ks if "concepts" in self.size.experiments else ()
+        return min(max((self.spec.concept.k, *ks)), len(self.means))
+
+    def _ranked(self, random: np.random.Generator) -> tuple[Indices, Indices]:
+        """The patches ranked after a knock-out, and which of them are a random sample of all; all where so few."""
+        every = len(self.means)
+        if not 0 < self.size.patches < every:
+            return np.arange(every), np.arange(every)
+        drawn = sample(every, self.size.patches, random)
+        rows = np.union1d(drawn, np.array([n.concept for n in self.neurons]).reshape(-1))
+        return rows, np.searchsorted(rows, drawn)
+
+    def attribute(self, done: Callable[[int], None]) -> None:
+        """T of each neuron tested on its strongest patches, (depth, C), strongest first."""
+        hop = self.bench.hops()[self.number - 1]
+        quadrature = Quadrature(**self.spec.attribution.model_dump())
+        portion = max(1, hop.rows // self.depth)
+        for first in range(0, len(self.channels), portion):
+            part = np.array(self.channels[first : first + portion])
+            used, rows = np.unique(concepts(self.means, part, self.depth), return_inverse=True)
+            full = self.activity.some(self.number - 1, used)
+            pairs = Pairs(
+                rows=torch.as_tensor(rows.reshape(-1), device=full.device),
+                channels=torch.as_tensor(np.repeat(part, self.depth), device=full.device),
+            )
+            found = attribute(
+                hop.segment, full, pairs, axis=hop.axis, out_axis=hop.out_axis, quadrature=quadrature, rows=hop.rows
+            )
+            self.attributions += np.split(found.values.cpu().double().numpy(), len(part))
+            done(len(part))
+
+    def knock_out(self, done: Callable[[int], None]) -> None:
+        """L of every set for every neuron, (neurons, sets)."""
+        self.kept = np.empty((len(self.neurons), len(self.plan.sets)))
+        engine = self.activity.knockouts(self.number - 1)
+        numbers = self.bench.memory // (4 * self.activity.pixels.element_size())
+        for some in _portions(engine, len(self.channels), self.plan.sets, len(self.rows), numbers):
+            phi = self._phi(engine, some)
+            for t, place in enumerate(range(len(self.channels))[some.targets]):
+                self.kept[place, some.sets] = self._kept(phi[:, t], np.array(self.neurons[place].concept))
+            done(len(range(len(self.channels))[some.targets]) if some.last else 0)
+
+    def _phi(self, engine: Knockouts, some: _Portion) -> Floats:
+        keep = torch.from_numpy(~self.plan.sets[some.sets])
+        below, every = self.number - 1, len(self.rows) == len(self.means)
+        chunks = self.activity.chunks(below) if every else self.activity.parts(below, self.rows)
+        return np.concatenate([engine.phi(x, keep, self.channels[some.targets]).cpu().numpy() for x in chunks], axis=2)
+
+    def _kept(self, phi: Floats, concept: Indices) -> Floats:
+        """L of each set for one neuron, (sets,), from φ of the patches ranked."""
+        if len(self.rows) == len(self.means):
+            return kept_share(phi, concept)
+        return estimated_share(phi, np.searchsorted(self.rows, concept), self.sample, len(self.means))
+
+    def optimality(self) -> Results:
+        """F2."""
+        core = [float(self.kept[i, self.plan.core[i]]) for i in range(len(self.neurons)) if i in self.plan.core]
+        null = [self.kept[i, self.plan.null[len(self.neurons[i].core)]] for i in self.plan.core]
+        tested = [self.channels[i] for i in self.plan.core]
+        k = self.spec.concept.k
+        found = optimality(self.layer.name, tested, core, null, k=k, seed=self.seed) if tested else ()
+        return Results(measures=found)
+
+    def weights(self) -> Results:
+        """F3 at every size."""
+        return self._through(self._scores(), "weights", OWN) + self._too_large()
+
+    def robustness(self) -> Results:
+        """F6."""
+        k, ks = self.spec.concept.k, [k for k in self.size.ks if k <= self.depth]
+        reason = f"k over {self.depth}, the number of the class's patches"
+        left = (
+            [NotRun(experiment="concepts", layer=self.layer.name, reason=reason)] if len(ks) < len(self.size.ks) else []
+        )
+        found = robustness(self.layer.name, self.attributions, k=k, ks=ks, tau=self.spec.core.tau, seed=self.seed)
+        return Results(measures=found, not_run=tuple(left))
+
+    def methods(self, name: str, progress: Progress) -> Results:
+        """F4: the same sets, the scores of other methods, for the first neurons of those tested."""
+        count = min(self.size.method_targets, len(self.neurons))
+        found = self._through(self._scores()[:count], "methods", OWN)
+        for method in self.size.methods:
+            with progress.stage(f"{name}: attribution by {method}", count) as step:
+                try:
+                    scores = np.stack([self._scored(method, i, step.advance) for i in range(count)])
+                    found += self._through(scores, "methods", method)
+                except methods.NotApplicableError as error:
+                    missing = NotRun(experiment="methods", layer=self.layer.name, case=method, reason=str(error))
+                    found += Results(not_run=(missing,))
+        return found
+
+    def _scores(self) -> Floats:
+        """score(a, i) of the circuit itself, (neurons, C)."""
+        return np.stack([np.abs(t[: self.spec.concept.k]).mean(axis=0) for t in self.attributions])
+
+    def _scored(self, method: str, place: int, done: Callable[[int], None]) -> Floats:
+        hop = self.bench.hops()[self.number - 1]
+        assert isinstance(hop.segment, fx.GraphModule)  # noqa: S101 what cut.py makes
+        full = self.activity.some(self.number - 1, np.array(self.neurons[place].concept))
+        found = methods.scores(
+            method,
+            hop.segment,
+            full,
+            self.channels[place],
+            axis=hop.axis,
+            out_axis=hop.out_axis,
+            rows=hop.rows,
+            seed=self.spec.runtime.seed,
+        )
+        done(1)
+        return found
+
+    def _through(self, scores: Floats, experiment: str, method: str) -> Results:
+        """F3 of the scores, one row for each of the first neurons, at every size that the layer below allows."""
+        found, count = Results(), len(scores)
+        for size, rows in self.plan.random.items():
+            measures, missing = faithfulness(
+                self.layer.name,
+                self.channels[:count],
+                self.plan.sets[rows],
+                scores,
+                self.kept[:count, rows],
+                size=size,
+                experiment=experiment,
+                method=method,
+            )
+            told = missing if experiment == "weights" or not measures else ()
+            found += Results(measures=measures, not_run=told)
+        return found
+
+    def _too_large(self) -> Results:
+        """The sizes of F3 that the layer below does not allow."""
+        sizes = [size for size in self.size.sizes if size >= self.width]
+        reason = f"sets of {', '.join(map(str, sizes))}: the layer below has {self.width} channels"
+        left = NotRun(experiment="weights", layer=self.layer.name, reason=reason)
+        return Results(not_run=(left,) if sizes else ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """All sets of one layer, (M, C), True where a channel is knocked out; which of them serve what.
+
+    `core`: by neuron tested, its own set; `null`: by size of a core set; `random`: by size, F3's.
+    """
+
+    sets: Sets
+    core: dict[int, int]
+    null: dict[int, slice]
+    random: dict[int, slice]
+
+    @classmethod
+    def draw(cls, spec: Spec, neurons: Sequence[Neuron], width: int, random: np.random.Generator) -> _Plan:
+        """The sets that the experiments asked for need."""
+        size, asked = sizes(spec.fidelity), sizes(spec.fidelity).experiments
+        rows: list[Sets] = [np.zeros((0, width), dtype=bool)]
+
+        def add(sets: Sets) -> slice:
+            start = sum(map(len, rows))
+            rows.append(sets)
+            return slice(start, start + len(sets))
+
+        core, null, drawn = dict[int, int](), dict[int, slice](), dict[int, slice]()
+        if "optimality" in asked:
+            for i, neuron in enumerate(neurons):
+                if 0 < len(neuron.core) < width:
+                    core[i] = add(as_sets([[s.channel for s in neuron.core]], width)).start
+            for count in sorted({len(neurons[i].core) for i in core}):
+                null[count] = add(random_sets(width, count, size.optimality_draws, random))
+        if {"weights", "methods"} & set(asked):
+            for count in size.sizes:
+                if count < width:
+                    drawn[count] = add(random_sets(width, count, size.weight_draws, random))
+        return cls(sets=np.concatenate(rows), core=core, null=null, random=drawn)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Portion:
+    targets: slice
+    sets: slice
+    last: bool
+
+
+def _portions(engine: Knockouts, targets: int, sets: Sets, patches: int, numbers: int) -> Iterator[_Portion]:
+    """Targets and sets a few at a time, so that φ of all patches is at most `numbers` numbers: a mixed segment is
+    cheapest with all sets at once, one that is run whole with all targets at once."""
+    fitting = max(1, numbers // patches)
+    if isinstance(engine, MixedKnockouts):
+        step, width = max(1, fitting // max(1, len(sets))), len(sets)
+    else:
+        step, width = targets, max(1, fitting // targets)
+    for t in range(0, targets, step):
+        for m in range(0, len(sets), width):
+            yield _Portion(targets=slice(t, t + step), sets=slice(m, m + width), last=m + width >= len(sets))

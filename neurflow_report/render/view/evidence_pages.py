@@ -1,0 +1,52 @@
+"""The pages of the evidence, as frozen values: over all classes, and of one class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from neurflow_report.render.view.charts import Forest, Scatter
+from neurflow_report.render.view.parts import Figure, Notice, Page, Plot, Prose, Span, Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class FidelityPage(Page):
+    """The evidence over all classes."""
+
+    lead: str
+    terms: tuple[Prose, ...]
+    doubts: tuple[Notice, ...]
+    words: tuple[str, ...]
+    matrix: Table | None
+    thresholds: Table | None
+    classes: tuple[Span, ...]
+    table: Table | None
+    plots: tuple[Plot, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentView:
+    """One experiment of one class; `missing`: what could not be measured, and why."""
+
+    id: str
+    title: str
+    words: str
+    chart: Forest | None
+    scatter: Scatter | None
+    table: Table | None
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassFidelityPage(Page):
+    """The evidence of one class: its ledger, then F1, then F2 to F8."""
+
+    lead: str
+    verdicts: tuple[Figure, ...]
+    distrust: tuple[Notice, ...]
+    ledger: Table | None
+    control_words: tuple[str, ...]
+    words: tuple[str, ...]
+    plot: Plot | None
+    masking: Table | None
+    upward: Table | None
+    experiments: tuple[ExperimentView, ...]

@@ -1,0 +1,140 @@
+"""What the experiments found, as frozen records: figures with n, interval and null, the ledger, the cautions (METHOD
+§§5–6)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from neurflow_report.results.record import Record
+
+
+class Threshold(Record):
+    """When a claim of the ledger holds (METHOD §5). `source` says where the numbers come from.
+
+    Supported from `supported` on, not supported under `against` (shares and correlations, larger is better); between
+    the two, inconclusive. `null_most`: the most that the null may reach, where the claim says so.
+    """
+
+    claim: str
+    supported: float
+    against: float
+    null_most: float | None = None
+    source: str
+
+
+class Masking(Record):
+    """F1 at one layer (METHOD.md §5): accuracy with the core set masked, or all others masked (`retain`).
+
+    Accuracies in 0..1 over `n` pictures; `low`, `high` the 95% Wilson interval; `null` the accuracies of random sets
+    of the same size; `p_value` = (1 + #{null at least as extreme}) / (1 + len(null)). `cumulative`: the same was done
+    at every layer above, up to the logits, as well.
+    """
+
+    mode: Literal["mask", "retain"]
+    layer: str
+    tau: int
+    size: int
+    channels: int
+    n: int
+    baseline: float
+    accuracy: float
+    low: float
+    high: float
+    null: tuple[float, ...]
+    p_value: float
+    cumulative: bool = False
+
+
+class Measure(Record):
+    """One figure of F2 to F8 (METHOD §5), for a layer or, with `channel`, for one neuron of it.
+
+    `experiment` is its name in the spec; `case` tells its figures apart (a method, a kind of group) and `setting` is
+    the number that was varied (the size of the sets, k). `low`, `high`: 95% interval over `n` things of the kind
+    `unit`. `null`: what chance gives on average, `null_low` and `null_high` its 95% range; None where chance has no
+    figure.
+    """
+
+    experiment: str
+    layer: str
+    channel: int | None = None
+    case: str = ""
+    setting: int | None = None
+    value: float
+    low: float
+    high: float
+    n: int
+    unit: str
+    null: float | None = None
+    null_low: float | None = None
+    null_high: float | None = None
+    p_value: float | None = None
+
+
+class NotRun(Record):
+    """What was asked for and could not be measured, and why. Empty fields: all of that kind."""
+
+    experiment: str
+    layer: str = ""
+    case: str = ""
+    reason: str
+
+
+class EdgeDrop(Record):
+    """F8: W(U, L) and the share of U's activation that goes when L's neurons are knocked out (METHOD §5)."""
+
+    upper_layer: str
+    upper: int
+    lower_layer: str
+    lower: int
+    weight: float
+    drop: float
+
+
+class Claim(Record):
+    """A row of the ledger (METHOD §5): a claim of the method at one layer, and whether the evidence supports it.
+
+    `claim` names its `Threshold`; `q_value` is `p_value` after Benjamini and Hochberg over the class's tests; `reason`
+    says in words what the verdict rests on where the figure alone does not.
+    """
+
+    claim: str
+    experiment: str
+    layer: str
+    case: str = ""
+    figure: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    unit: str = ""
+    null: float | None = None
+    p_value: float | None = None
+    q_value: float | None = None
+    verdict: Literal["supported", "not supported", "inconclusive", "not run"]
+    reason: str = ""
+
+
+class Control(Record):
+    """The pipeline on the same pictures with another network (METHOD §5). `logit`: the one whose circuit was taken."""
+
+    name: str
+    logit: int
+    logit_name: str
+    masking: tuple[Masking, ...]
+    measures: tuple[Measure, ...]
+    edge_drops: tuple[EdgeDrop, ...]
+    not_run: tuple[NotRun, ...]
+    claims: tuple[Claim, ...]
+
+
+class Caution(Record):
+    """A failure signature (METHOD.md §6), at a layer or one neuron. `figure` is the number that set it off.
+
+    Codes: few-images, low-baseline, no-core, dead-neuron, silhouette, completeness, saturation, silent, retain-loses,
+    single-group, weak-weights, weak-edges, unstable.
+    """
+
+    code: str
+    layer: str
+    channel: int | None
+    figure: float
+    threshold: float

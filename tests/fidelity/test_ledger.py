@@ -1,0 +1,150 @@
+"""Verdicts: every rule of the ledger, the correction, what was not run."""
+
+import pytest
+
+from neurflow_report.fidelity.ledger import EXPERIMENTS, THRESHOLDS, ledger, limits, verdict
+from neurflow_report.results.records import Claim, Masking, Measure, NotRun, Threshold
+from neurflow_report.spec.schema import Thresholds
+
+SINGLE = Threshold(claim="optimal", supported=0.9, against=0.9, source="here")
+BANDED = Threshold(claim="faithful", supported=0.6, against=0.4, source="here")
+NULLED = Threshold(claim="needed", supported=0.5, against=0.5, null_most=0.1, source="here")
+
+
+ALL = tuple(EXPERIMENTS.values())
+
+
+def claim(figure, low=None, high=None, *, null=None, q=None):
+    low, high = (figure - 0.05, figure + 0.05) if low is None and high is None else (low, high)
+    return Claim(
+        claim="x", experiment="weights", layer="a", figure=figure, low=low, high=high, null=null, q_value=q,
+        verdict="inconclusive",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("row", "limit", "expected"),
+    [
+        (claim(0.96), SINGLE, ("supported", "")),
+        (claim(0.96, 0.85, 1.0), SINGLE, ("inconclusive", "the interval holds the threshold")),
+        (claim(0.80, 0.7, 0.95), SINGLE, ("inconclusive", "the interval holds the threshold")),
+        (claim(0.80), SINGLE, ("not supported", "")),
+        (claim(0.70), BANDED, ("supported", "")),
+        (claim(0.70, 0.39, 0.9), BANDED, ("inconclusive", "the interval holds the threshold")),
+        (claim(0.50), BANDED, ("inconclusive", "between the two thresholds")),
+        (claim(0.39, 0.1, 0.7), BANDED, ("not supported", "")),
+        (claim(0.70, q=0.051), BANDED, ("inconclusive", "not told apart from chance after correction")),
+        (claim(0.70, q=0.05), BANDED, ("supported", "")),
+        (claim(0.9, null=0.1), NULLED, ("supported", "")),
+        (claim(0.9, null=0.2), NULLED, ("not supported", "random sets have too much of the same effect")),
+        (Claim(claim="x", experiment="weights", layer="a", figure=0.9, verdict="inconclusive"), SINGLE,
+         ("inconclusive", "too few for an interval")),
+    ],
+)  # fmt: skip
+def test_each_rule(row, limit, expected):
+    assert verdict(row, limit) == expected
+
+
+def measure(experiment, value, *, layer="a", **more):
+    fields = {"low": value - 0.01, "high": value + 0.01, "n": 9, "unit": "neuron"}
+    return Measure(experiment=experiment, layer=layer, value=value, **(fields | more))
+
+
+def masked(mode, accuracy, null, *, p=0.01, size=2, baseline=1.0, **more):
+    return Masking(
+        mode=mode, layer="a", tau=4, size=size, channels=10, n=40, baseline=baseline, accuracy=accuracy,
+        low=max(0, accuracy - 0.1), high=min(1, accuracy + 0.1), null=(null,) * 3, p_value=p, **more,
+    )  # fmt: skip
+
+
+def judged(masking=(), measures=(), not_run=(), experiments=ALL, changes=None):
+    rows = ledger(masking, measures, not_run, experiments=experiments, thresholds=limits(changes or {}))
+    return {(c.claim, c.case): c for c in rows}
+
+
+def test_masking_s_figure_is_the_drop_and_retaining_s_what_is_left():
+    rows = judged([masked("mask", 0.1, 0.98), masked("retain", 0.95, 0.3), masked("mask", 0.9, 0.9, cumulative=True)])
+    needed, enough, upward = (rows[name, ""] for name in ("needed", "enough", "needed_upward"))
+    assert (needed.figure, needed.low, needed.high) == pytest.approx((0.9, 0.8, 1.0))
+    assert (needed.null, enough.figure, upward.figure) == pytest.approx((0.02, 0.95, 0.1))
+    assert (needed.verdict, enough.verdict, upward.verdict) == ("supported", "supported", "not supported")
+
+
+def test_only_the_largest_tau_is_a_claim():
+    small = masked("mask", 1.0, 1.0).model_copy(update={"tau": 2})
+    assert judged([small, masked("mask", 0.1, 0.98)])["needed", ""].verdict == "supported"
+
+
+def test_a_core_set_of_most_of_the_layer_decides_nothing():
+    row = judged([masked("mask", 0.0, 0.98, size=6)])["needed", ""]
+    assert (row.verdict, row.reason) == ("inconclusive", "the core set is more than half of the layer")
+
+
+def test_a_class_that_is_seldom_said_decides_nothing():
+    row = judged([masked("mask", 0.0, 0.98, baseline=0.4)])["needed", ""]
+    assert (row.verdict, row.reason) == ("inconclusive", "the network seldom says this class to begin with")
+
+
+def test_only_single_channels_and_whole_layers_are_claims():
+    rows = judged(
+        measures=[
+            measure("weights", 0.9, setting=1), measure("weights", 0.1, setting=5),
+            measure("weights", 0.0, setting=1, channel=3), measure("optimality", 0.99, case="beaten"),
+            measure("optimality", 0.1, case="kept"),
+        ]
+    )  # fmt: skip
+    assert rows["faithful", ""].figure == 0.9
+    assert rows["optimal", ""].figure == 0.99
+
+
+def test_k_is_judged_where_it_is_worst():
+    rows = judged(measures=[measure("concepts", v, setting=k) for k, v in ((30, 0.95), (110, 0.7), (190, 0.8))])
+    assert rows["robust", "k = 110"].verdict == "not supported"
+
+
+def test_methods_are_compared_neuron_by_neuron_with_the_best_other():
+    def r(case, values):
+        each = [measure("methods", v, case=case, setting=1, channel=c) for c, v in enumerate(values)]
+        return [*each, measure("methods", sum(values) / len(values), case=case, setting=1)]
+
+    own = r("integrated gradients", [0.6, 0.7, 0.8])
+    rows = judged(measures=[*own, *r("LRP", [0.8, 0.91, 1.0]), *r("saliency", [0.1, 0.2, 0.3])])
+    row = rows["best_method", "against LRP"]
+    assert row.figure == pytest.approx(-0.61 / 3)
+    assert row.low < row.figure < row.high
+    assert row.verdict == "not supported"
+    assert judged(measures=own)["best_method", ""].verdict == "not run"
+
+
+def test_p_values_are_corrected_over_the_class():
+    tests = [measure("edges", 0.9, layer=str(i), p_value=p) for i, p in enumerate((0.04, 0.04, 0.04, 0.9))]
+    rows = ledger((), tests, (), experiments=("edges",), thresholds=limits({}))
+    found = [(c.q_value, c.verdict) for c in rows if c.claim == "edges"]
+    assert [v for _, v in found] == ["inconclusive"] * 4
+    assert found[0][0] == pytest.approx(0.16 / 3)
+    alone = ledger((), tests[:1], (), experiments=("edges",), thresholds=limits({}))
+    assert next(c.verdict for c in alone if c.claim == "edges") == "supported"
+
+
+def test_what_was_not_run_says_why():
+    left = [NotRun(experiment="critical", case="NeuCEPT", reason="needs knockpy")]
+    rows = judged(not_run=left, experiments=("critical", "edges"))
+    assert rows["found_by_others", ""].reason == "needs knockpy"
+    assert rows["edges", ""].reason == "nothing to test was found"
+    assert rows["stable", ""].reason == "this experiment was not asked for"
+    assert {c.verdict for c in rows.values()} == {"not run"}
+    beside = judged(measures=[measure("critical", 0.95, case="NeuronMCT")], not_run=left)
+    assert beside["found_by_others", "NeuCEPT"].verdict == "not run"
+
+
+def test_thresholds_can_be_set_and_their_source_says_so():
+    found = {t.claim: t for t in limits({"faithful": {"supported": 0.9, "against": None}, "robust": None})}
+    assert (found["faithful"].supported, found["faithful"].against, found["faithful"].source) == (
+        0.9, 0.9, "set in the spec",
+    )  # fmt: skip
+    assert found["robust"] == THRESHOLDS["robust"]
+    assert {t.claim: t for t in limits({"faithful": {"against": 0.7}})}["faithful"].against == 0.6
+
+
+def test_every_claim_has_a_threshold_an_experiment_and_a_key_in_the_spec():
+    assert list(THRESHOLDS) == list(EXPERIMENTS) == list(Thresholds.model_fields)
