@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
-from neurflow_report.spec.schema import Fidelity
+from neurflow_report.spec.fidelity import Fidelity
 
 METHODS = ("gradient × input", "saliency", "SmoothGrad", "guided backprop", "GradientSHAP", "DeepLift", "LRP")
 

@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     StringConstraints,
     Tag,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
-Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+from neurflow_report.spec.fidelity import Fidelity
+from neurflow_report.spec.section import Count, Section, Text, problem, unique
+
 Scale = Annotated[float, Field(gt=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
 Nodes = Annotated[int, Field(ge=1, le=1000)]
 Index = Annotated[int, Field(ge=0)]
 Channels = Annotated[tuple[float, ...], Field(min_length=1, max_length=3)]
-T = TypeVar("T")
-
-
-def _problem(message: str, *path: str | int, missing: bool = False) -> PydanticCustomError:
-    """What a validator raises: `path` leads from the validated value to the one that is wrong."""
-    return PydanticCustomError("spec_problem", "{message}", {"message": message, "path": path, "missing": missing})
-
-
-def _unique(values: tuple[T, ...]) -> tuple[T, ...]:
-    for index, value in enumerate(values):
-        if value in values[:index]:
-            raise _problem(f"{value!r} stands twice, first as number {values.index(value) + 1}", index)
-    return values
-
-
-class Section(BaseModel):
-    """A mapping of the spec: frozen, and a key that is not a field is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Model(Section):
@@ -107,12 +86,12 @@ class Model(Section):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.source == "python" and self.factory is None:
-            raise _problem("the source python needs a `factory`, package.module:callable", "factory", missing=True)
+            raise problem("the source python needs a `factory`, package.module:callable", "factory", missing=True)
         if self.source != "python" and self.name is None:
-            raise _problem(f"the source {self.source} needs a `name`", "name", missing=True)
+            raise problem(f"the source {self.source} needs a `name`", "name", missing=True)
         for key in _FOREIGN[self.source]:
             if key in self.model_fields_set and getattr(self, key):
-                raise _problem(f"the source {self.source} takes no `{key}`", key)
+                raise problem(f"the source {self.source} takes no `{key}`", key)
         return self
 
 
@@ -150,12 +129,12 @@ class PreprocessChange(Section):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.mean and self.std and len(self.mean) != len(self.std):
-            raise _problem(f"found {len(self.std)} values, expected as many as `mean` has, {len(self.mean)}", "std")
+            raise problem(f"found {len(self.std)} values, expected as many as `mean` has, {len(self.mean)}", "std")
         for index, value in enumerate(self.std or ()):
             if value <= 0:
-                raise _problem(f"found {value:g}, expected a number greater than 0", "std", index)
+                raise problem(f"found {value:g}, expected a number greater than 0", "std", index)
         if isinstance(self.resize, int) and self.size is not None and self.resize < self.size:
-            raise _problem(f"found {self.resize}, expected at least size, which is {self.size}", "resize")
+            raise problem(f"found {self.resize}, expected at least size, which is {self.size}", "resize")
         return self
 
     def values(self) -> dict[str, Any]:
@@ -209,11 +188,11 @@ class Data(Section):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.source == "torchvision" and self.name is None:
-            raise _problem("the source torchvision needs a `name`, such as FashionMNIST", "name", missing=True)
+            raise problem("the source torchvision needs a `name`, such as FashionMNIST", "name", missing=True)
         if self.source == "csv" and self.file is None:
-            raise _problem("the source csv needs a `file`, which lists the pictures", "file", missing=True)
+            raise problem("the source csv needs a `file`, which lists the pictures", "file", missing=True)
         if self.source in {"folder", "torchvision"} and self.root is None:
-            raise _problem(
+            raise problem(
                 f"the source {self.source} needs a `root`, the folder with the pictures", "root", missing=True
             )
         return self
@@ -250,7 +229,7 @@ class Concept(Section):
     """The concept of a neuron: its top-k patches (METHOD §1)."""
 
     k: Annotated[int, Field(ge=2)] = Field(50, description="Patches in a concept.")
-    scales: Annotated[tuple[Scale, ...], Field(min_length=1), AfterValidator(_unique)] = Field(
+    scales: Annotated[tuple[Scale, ...], Field(min_length=1), AfterValidator(unique)] = Field(
         (1.0, 0.5, 0.25), description="Patch sides as shares of the input's side."
     )
     stride: Scale = Field(0.5, description="Step between patches as a share of their side.")
@@ -271,11 +250,9 @@ class Attribution(Section):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.rule == "cells" and self.nodes % 2:
-            raise _problem(
-                f"found {self.nodes}, expected an even number: cells are compared with half as many", "nodes"
-            )
+            raise problem(f"found {self.nodes}, expected an even number: cells are compared with half as many", "nodes")
         if self.max_nodes < self.nodes:
-            raise _problem(f"found {self.max_nodes}, expected at least nodes, which is {self.nodes}", "max_nodes")
+            raise problem(f"found {self.max_nodes}, expected at least nodes, which is {self.nodes}", "max_nodes")
         return self
 
 
@@ -290,91 +267,6 @@ class Groups(Section):
 
     max_semantic: Annotated[int, Field(ge=2)] = Field(5, description="The most semantic groups of a concept.")
     max_neuron: Annotated[int, Field(ge=2)] = Field(100, description="The most neuron groups of a layer.")
-
-
-Experiment = Literal[
-    "masking", "optimality", "weights", "methods", "critical", "concepts", "stability", "edges"
-]  # fmt: skip
-Method = Literal[
-    "gradient × input", "saliency", "SmoothGrad", "guided backprop", "GradientSHAP", "DeepLift", "LRP"
-]  # fmt: skip
-
-
-class Limit(Section):
-    """When a claim of the ledger holds; what is left out stays as it is."""
-
-    supported: float | None = Field(None, description="The figure from which on the claim is supported.")
-    against: float | None = Field(
-        None, description="The figure under which it is not; at most `supported`, and equal to it where left out."
-    )
-    null_most: float | None = Field(None, description="The most that the null may reach.")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.supported is not None and self.against is not None and self.against > self.supported:
-            raise _problem(
-                f"found {self.against:g}, expected at most supported, which is {self.supported:g}", "against"
-            )
-        return self
-
-
-class Thresholds(Section):
-    """Other thresholds for the claims of the ledger than those of docs/method.md; each a mapping such as
-    `{supported: 0.7, against: 0.5}`."""
-
-    needed: Limit | None = Field(None, description="F1: drop of the accuracy when the core of a layer is masked.")
-    enough: Limit | None = Field(None, description="F1: accuracy left when only the core of a layer is kept.")
-    needed_upward: Limit | None = Field(None, description="F1: the drop, masked from the layer up.")
-    enough_upward: Limit | None = Field(None, description="F1: the accuracy left, kept from the layer up.")
-    optimal: Limit | None = Field(None, description="F2: share of random sets that the core set beats.")
-    faithful: Limit | None = Field(None, description="F3: correlation of scores and losses for single channels.")
-    best_method: Limit | None = Field(None, description="F4: that correlation less the best other method's.")
-    found_by_others: Limit | None = Field(None, description="F5: share of the core set that another method finds.")
-    robust: Limit | None = Field(None, description="F6: overlap of core sets at the worst k.")
-    stable: Limit | None = Field(None, description="F7: adjusted Rand index under noise.")
-    edges: Limit | None = Field(None, description="F8: correlation of group edges and measured drops.")
-
-
-class Fidelity(Section):
-    """The experiments that test the circuit (METHOD §5). A preset chooses experiments and sizes; each can be set
-    alone."""
-
-    preset: Literal["quick", "standard", "paper"] = Field(
-        "quick", description="What is not set below: quick looks, standard tests, paper has the paper's sizes and more."
-    )
-    experiments: Annotated[tuple[Experiment, ...], AfterValidator(_unique)] | None = Field(
-        None,
-        description="Which to run: masking (F1), optimality (F2), weights (F3), methods (F4), critical (F5), concepts "
-        "(F6), stability (F7), edges (F8); default: the preset's.",
-    )
-    taus: Annotated[tuple[Count, ...], AfterValidator(_unique)] | None = Field(
-        None, description="F1: core set sizes τ to test, each at most core.tau; default: core.tau alone."
-    )
-    draws: Count | None = Field(None, description="F1: random sets in each null.")
-    targets: Count | None = Field(None, description="F2, F3, F6: the most neurons tested at a layer, drawn at random.")
-    optimality_draws: Count | None = Field(None, description="F2: random sets.")
-    weight_draws: Count | None = Field(None, description="F3: random sets of each size; all there are where fewer.")
-    patches: Annotated[int, Field(ge=0)] | None = Field(
-        None,
-        description="F2, F3: how many patches the ranks after a knock-out are estimated from, drawn at random; 0: all.",
-    )
-    sizes: Annotated[tuple[Count, ...], Field(min_length=1), AfterValidator(_unique)] | None = Field(
-        None, description="F3, F4: sizes of the random sets."
-    )
-    methods: Annotated[tuple[Method, ...], AfterValidator(_unique)] | None = Field(
-        None, description="F4: methods to compare with integrated gradients (extra `attributions`)."
-    )
-    method_targets: Count | None = Field(None, description="F4: the most neurons at a layer.")
-    ks: Annotated[tuple[Count, ...], Field(min_length=1), AfterValidator(_unique)] | None = Field(
-        None, description="F6: sizes of the concept to compare with concept.k."
-    )
-    noise_draws: Count | None = Field(None, description="F7: draws of noise.")
-    controls: Annotated[tuple[Literal["random_weights"], ...], AfterValidator(_unique)] = Field(
-        (),
-        description="Other networks to run everything on, shown beside: random_weights, the same network with its "
-        "training undone.",
-    )
-    thresholds: Thresholds = Field(default_factory=Thresholds)
 
 
 class Report(Section):
@@ -417,11 +309,11 @@ class Spec(Section):
     title: Text = Field(description="The report's title.")
     model: Model
     data: Data
-    classes: Annotated[tuple[Text | Index, ...], Field(min_length=1), AfterValidator(_unique)] = Field(
+    classes: Annotated[tuple[Text | Index, ...], Field(min_length=1), AfterValidator(unique)] = Field(
         description="Classes to examine: names, folder names or logit indices.", examples=[["bee", 207]]
     )
     layers: Annotated[
-        Annotated[tuple[Text, ...], Field(min_length=2), AfterValidator(_unique), Tag("list")]
+        Annotated[tuple[Text, ...], Field(min_length=2), AfterValidator(unique), Tag("list")]
         | Annotated[LayerRange, Tag("range")]
         | Annotated[Literal["auto"], Tag("auto")],
         Discriminator(_form),
@@ -445,5 +337,5 @@ class Spec(Section):
         for index, tau in enumerate(self.fidelity.taus or ()):
             if tau > self.core.tau:
                 message = f"found {tau}, expected at most core.tau, which is {self.core.tau}"
-                raise _problem(message, "fidelity", "taus", index)
+                raise problem(message, "fidelity", "taus", index)
         return self

@@ -4,7 +4,7 @@ import pytest
 
 from neurflow_report.fidelity.ledger import EXPERIMENTS, THRESHOLDS, ledger, limits, verdict
 from neurflow_report.results.records import Claim, Masking, Measure, NotRun, Threshold
-from neurflow_report.spec.schema import Thresholds
+from neurflow_report.spec.fidelity import Thresholds
 
 SINGLE = Threshold(claim="optimal", supported=0.9, against=0.9, source="here")
 BANDED = Threshold(claim="faithful", supported=0.6, against=0.4, source="here")

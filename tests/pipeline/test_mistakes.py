@@ -157,7 +157,7 @@ def test_all_errors_of_a_spec_at_once(refused):
         "      tau: 0\n"
         "           ^\n"
         "  hint: Core neurons of each target, τ.\n"
-        "error: spec.yaml:35:1 colour: the spec has no key 'colour' [spec-unknown-key]\n"
+        "error: spec.yaml:37:1 colour: the spec has no key 'colour' [spec-unknown-key]\n"
         "    colour: red\n"
         "    ^\n"
         "  hint: did you mean 'core'?\n"
