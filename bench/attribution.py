@@ -1,6 +1,6 @@
 """The attribution engine against Captum's IntegratedGradients, on the same segments of the same networks.
 
-    python bench/attribution.py [--device cpu] [--json FILE] [--only TEXT] [--channels 8] [--checked 2]
+    python bench/attribution.py [--device cpu] [--json FILE] [--only TEXT] [--channels 32] [--checked 4]
 
 Random weights, batch-norm statistics calibrated on random pictures, 16 patches. Two modes a segment: the same 50 nodes
 (relative error at most 1e-4), and adaptive nodes with tolerance 2% (top-16 agreement at least 98%). Seconds are for one
@@ -140,8 +140,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", type=Path, help="write the rows to this file, too")
     parser.add_argument("--only", default="", help="segments whose name holds this text")
-    parser.add_argument("--channels", type=int, default=8, help="targets that the engine is timed on")
-    parser.add_argument("--checked", type=int, default=2, help="targets that Captum is timed on and compared with")
+    parser.add_argument("--channels", type=int, default=32, help="targets that the engine is timed on")
+    parser.add_argument("--checked", type=int, default=4, help="targets that Captum is timed on and compared with")
     options = parser.parse_args(argv)
     rows: list[Row] = []
     line = "{:42} {:9} {:>9} {:>9} {:>7} {:>8} {:>7}"
