@@ -26,7 +26,7 @@ from torch import Tensor, fx
 
 from neurflow_report.circuit.backward import Batch, Gradients, to_frontier
 from neurflow_report.circuit.below import Below, attributed, spatial_sum
-from neurflow_report.circuit.core import Core, Group, Slopes, Steps, cells, gauss, gauss_legendre, groups
+from neurflow_report.circuit.core import Core, Group, Steps, cells, gauss, gauss_legendre, groups
 from neurflow_report.circuit.responses import Space
 from neurflow_report.circuit.straight import NotSplittableError, Split, split, straight_values, trail
 from neurflow_report.network.forward import spatial_mean
@@ -262,7 +262,7 @@ class _Path:
         fine, coarse, rise = self._integral(batch, counts[0], coarse=self.cells)
         values, gap, error = self._judged(batch, fine, coarse, rise)
         nodes = torch.full((len(batch),), counts[0])
-        again = short = self._short(values, gap, error, tolerance)
+        again = short = self._short(values, gap, error, rise, tolerance)
         for n in counts[1:]:
             if len(again) == 0:
                 break
@@ -271,7 +271,7 @@ class _Path:
             better = self._judged(some, fine, coarse, rise)
             values[again], gap[again], error[again] = better
             nodes[again.cpu()] = n
-            short = self._short(*better, tolerance)
+            short = self._short(*better, rise, tolerance)
             again = again[short]
         return values, gap, error, nodes
 
@@ -280,7 +280,7 @@ class _Path:
         fine: Gradients = {}
         wide: Gradients = {}
         for core in self._cores(n):
-            found = to_frontier(core, Slopes(core, batch.group, coarse=coarse), batch)
+            found = to_frontier(core, core.slopes(batch.group, coarse=coarse), batch)
             for sums, part in zip((fine, wide), found, strict=True):
                 for key, gradient in part.items():
                     sums[key] = sums[key] + gradient if key in sums else gradient
@@ -311,10 +311,10 @@ class _Path:
         size = values.norm(dim=1).clamp_min(torch.finfo(values.dtype).tiny)
         return values, gap, self.below.size(batch, step) / size
 
-    def _short(self, values: Tensor, gap: Tensor, error: Tensor, tolerance: float) -> Tensor:
+    def _short(self, values: Tensor, gap: Tensor, error: Tensor, rise: Tensor, tolerance: float) -> Tensor:
         """Which pairs need more steps; a gap that is rounding is no reason."""
         rounding = ROUNDING * torch.finfo(gap.dtype).eps * values.abs().sum(dim=1)
-        real = gap * values.sum(dim=1).abs() > rounding
+        real = (values.sum(dim=1) - rise).abs() > rounding
         return ((error > tolerance) | (gap > tolerance) & real).nonzero().squeeze(1)
 
 

@@ -116,6 +116,7 @@ class Core:
         self.alphas = torch.tensor(steps.alphas, dtype=part.zero[part.source].dtype, device=rows.device)
         self._whole: dict[fx.Node, Any] = {}
         self._sliced: dict[tuple[int, fx.Node], Tensor] = {}
+        self._slopes: dict[tuple[int, bool], Slopes] = {}
 
     def value(self, group: Group, node: fx.Node, sliced: bool) -> Any:
         """The node's value; with `sliced`, of the group's channels alone."""
@@ -125,6 +126,13 @@ class Core:
         """φ of the group's targets, (rows, alphas, targets)."""
         found = spatial_mean(self._slices(group, self.part.result), self.part.axis)
         return found.view(len(self.rows), len(self.alphas), -1)
+
+    def slopes(self, group: Group, *, coarse: bool) -> Slopes:
+        """The local slopes for a group's targets, one object for all portions of its pairs."""
+        key = (id(group), coarse)
+        if key not in self._slopes:
+            self._slopes[key] = Slopes(self, group, coarse=coarse)
+        return self._slopes[key]
 
     @torch.no_grad()
     def whole(self, node: fx.Node) -> Any:
