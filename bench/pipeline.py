@@ -20,7 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from sklearn.metrics import silhouette_score
 from torch import Tensor, nn
 
 from neurflow_report.images.patches import crops
+from neurflow_report.network.cut import Segments
 from neurflow_report.pipeline.examine import Bench, Circuit, find_circuit, search_neurons
 from neurflow_report.results.records import LayerResult, Neuron
 from neurflow_report.spec.schema import Spec
@@ -125,17 +126,21 @@ def forward_seconds(it: Case) -> float:
     return subjects.timed(it.device, run)[1]
 
 
-def measure(it: Case, checked: int) -> list[Row]:
-    """All rows of a case."""
+def measure(it: Case, checked: int) -> Iterator[Row]:
+    """All rows of a case, as they come."""
     watch = subjects.Stopwatch(it.device)
     forward = forward_seconds(it)
     ours, seconds = subjects.timed(
         it.device, lambda: find_circuit(it.bench, it.spec, it.pixels, logit=LOGIT, name=it.name, progress=watch)
     )
     rows = [_means(it, ours, watch.seconds["patches"])]
+    yield rows[0]
     for number in range(len(ours.layers) - 1, -1, -1):
-        rows += _hop(it, ours, number, checked, watch.seconds[f"neurons of {ours.layers[number].name}"])
+        some = _hop(it, ours, number, checked, watch.seconds[f"neurons of {ours.layers[number].name}"])
+        yield from some
+        rows += some
     rows.append(_neuron_groups(it, ours, checked, watch.seconds["neuron groups"]))
+    yield rows[-1]
     parts = [one for one in rows if one.mode != "50 nodes"]
     names = it.spec.layers
     whole = row(
@@ -145,8 +150,8 @@ def measure(it: Case, checked: int) -> list[Row]:
         reference_seconds=sum(one.reference_seconds for one in parts),
         agrees=all(one.agrees for one in rows),
     )
-    plain = replace(whole, mode="÷ forward pass", reference_seconds=forward, ratio=seconds / forward)
-    return [*rows, whole, plain]
+    yield whole
+    yield replace(whole, mode="÷ forward pass", reference_seconds=forward, ratio=seconds / forward)
 
 
 def _means(it: Case, ours: Circuit, seconds: float) -> Row:
@@ -193,14 +198,21 @@ def _hop(it: Case, ours: Circuit, number: int, checked: int, seconds: float) -> 
 
 def _at_50_nodes(it: Case, ours: Circuit, number: int, channel: int) -> Neuron:
     """One target, as the pipeline finds it where the layer is the top one and 50 nodes are asked for."""
-    segments, ends = it.bench.segments, slice(number - 1, number + 1)
-    stem = nn.Sequential(segments.stem, *segments.stages[: number - 1])
-    hop = replace(segments, layers=segments.layers[ends], stem=stem, stages=segments.stages[number - 1 : number])
-    bench = replace(it.bench, segments=hop, hop_rows=it.bench.hop_rows[number - 1 : number])
+    ends = slice(number - 1, number + 1)
+    forward = replace(it.bench.forward, segments=_one_hop(it.bench.forward.segments, number))
+    hop_rows = it.bench.hop_rows[number - 1 : number]
+    bench = replace(it.bench, segments=_one_hop(it.bench.segments, number), forward=forward, hop_rows=hop_rows)
     nodes = it.spec.attribution.model_copy(update={"rule": "gauss", "nodes": naive.NODES, "max_nodes": naive.NODES})
     spec = it.spec.model_copy(update={"attribution": nodes})
     found = search_neurons(bench, spec, it.pixels, ours.means[ends], channel, it.name, subjects.Stopwatch(it.device))
     return found[-1][0]
+
+
+def _one_hop(segments: Segments, number: int) -> Segments:
+    """The hop up to a layer, by its number, with all that lies below as the stem."""
+    ends = slice(number - 1, number + 1)
+    stem = nn.Sequential(segments.stem, *segments.stages[: number - 1])
+    return replace(segments, layers=segments.layers[ends], stem=stem, stages=segments.stages[number - 1 : number])
 
 
 def compare(mine: Sequence[Neuron], reference: Sequence[naive.Found], least: float | None) -> dict[str, Any]:

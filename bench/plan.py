@@ -71,7 +71,7 @@ def specs(folder: Path, device: str) -> dict[str, Path]:
 
 def work(what: str, spec: Path, clock: str) -> dict[str, Any]:
     """A child's work: the plan, or the seconds, targets and peak of the run."""
-    from neurflow_report.pipeline import calibrate, plan, progress, stages
+    from neurflow_report.pipeline import arithmetic, calibrate, plan, progress, stages
     from neurflow_report.results.bundle import read_bundle
     from neurflow_report.spec.load import load_spec
 
@@ -82,7 +82,7 @@ def work(what: str, spec: Path, clock: str) -> dict[str, Any]:
         return asdict(plan.plan(loaded, timed=True, progress=progress.Silent()))
     watch = stages._Timed(progress.Silent(), clock=counting)
     begun = counting()
-    with stages.exact_arithmetic():
+    with arithmetic.arithmetic():
         bundle = read_bundle(stages._analyze(loaded, watch))
     seconds = counting() - begun
     import torch

@@ -32,6 +32,8 @@ SAMPLES = 16
 NOISE = 0.1
 """SmoothGrad's noise, as a share of the activation's range on the patch."""
 _NEEDS_MODULES = {"guided backprop", "DeepLift", "LRP"}
+_RANDOM = {"SmoothGrad", "GradientSHAP"}
+"""Run patch by patch, each with a seed of its own: the memory at hand must not change what is drawn."""
 _HARMLESS = {torch.flatten, "flatten", "contiguous", torch.mean, "mean"}
 _RULED = (
     nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Dropout,
@@ -78,12 +80,12 @@ def scores(
     if refused:
         raise NotApplicableError(refused)
     model = _Means(segment, out_axis).eval()
-    per_row = SAMPLES if method in {"SmoothGrad", "GradientSHAP"} else 1
+    size = 1 if method in _RANDOM else max(1, rows // 2)
     found = []
     with global_seed(seed), torch.random.fork_rng(devices=[]), torch.enable_grad():
-        torch.manual_seed(seed)
         run = _runner(method, model)
-        for part in torch.split(activations, max(1, rows // (2 * per_row))):
+        for number, part in enumerate(torch.split(activations, size)):
+            torch.manual_seed(seed + number)
             try:
                 values = run(part.detach().clone().requires_grad_(), channel).detach()
             except (AssertionError, RuntimeError, TypeError, AttributeError) as error:
@@ -132,11 +134,8 @@ def _runner(method: str, model: nn.Module) -> Callable[[Tensor, int], Tensor]:
 
 
 def _smooth(saliency: Callable[..., Tensor], x: Tensor, channel: int) -> Tensor:
-    """The mean gradient over noisy copies, each row's noise in proportion to its range."""
-    spread = NOISE * (x.detach().flatten(1).amax(dim=1) - x.detach().flatten(1).amin(dim=1))
-    spread = spread.view(-1, *[1] * (x.ndim - 1))
-    total = torch.zeros_like(x)
-    for _ in range(SAMPLES):
-        noise = torch.randn(x.shape, dtype=x.dtype).to(x.device)
-        total = total + saliency((x.detach() + spread * noise).requires_grad_(), target=channel)
-    return total / SAMPLES
+    """The mean gradient over noisy copies of one patch, the noise in proportion to its range."""
+    patch = x.detach()
+    noise = torch.randn((SAMPLES, *x.shape[1:]), dtype=x.dtype).to(x.device)
+    noisy = patch + NOISE * (patch.max() - patch.min()) * noise
+    return saliency(noisy.requires_grad_(), target=channel).mean(dim=0, keepdim=True)

@@ -122,13 +122,15 @@ def layer_means(
     *,
     total: int | None = None,
     kept: Kept | None = None,
+    most: int | None = None,
     on_batch: Callable[[int], None] = _unheard,
     note: Callable[[str], None] = _untold,
 ) -> tuple[NDArray[Any], ...]:
     """φ of every channel of every declared layer: one (P, C) array a layer, in one forward pass over all pictures.
 
     Args: batches: (n, C, S, S) each, on any device; total: P, where it is known; kept: keeps the full activations of
-    its layers; on_batch: told n after each batch; note: told where memory ran out and a batch is taken in parts.
+    its layers; most: pictures at once, by default all of a batch; on_batch: told n after each batch; note: told where
+    memory ran out and a batch is taken in parts.
     Float32, or float64 for a float64 network. Errors: not-finite naming the layer; ValueError when `total` is wrong.
     METHOD §1, §4.
     """
@@ -137,7 +139,7 @@ def layer_means(
     rows: Rows | None = None
     with torch.no_grad():
         for batch in batches:
-            rows = rows or Rows(most=len(batch), note=note)
+            rows = rows or Rows(most=min(len(batch), most or len(batch)), note=note)
             wanted = kept.layers if kept else frozenset[int]()
             work = partial(_batch_means, segments, batch, wanted)
             for found, full in rows.attempt(work):
@@ -252,7 +254,7 @@ def batch_rows(
     Errors: out-of-memory when not even one row fits.
     """
     if stage is None:
-        need = max(row_bytes(part, x, gradients=gradients) for part, x in _parts(segments, example))
+        need = widest_row(segments, example, gradients=gradients)
     else:
         need = row_bytes(segments.stages[stage], activations(segments, stage, example[:1]), gradients=gradients)
     if need > memory_bytes:
@@ -263,6 +265,11 @@ def batch_rows(
             path=("runtime", "memory"),
         )
     return 1 << (min(most, memory_bytes // need).bit_length() - 1)
+
+
+def widest_row(segments: Segments, example: Tensor, *, gradients: bool = False) -> int:
+    """Bytes that one picture takes on its way through the network, as `row_bytes` counts them."""
+    return max(row_bytes(part, x, gradients=gradients) for part, x in _parts(segments, example))
 
 
 def _parts(segments: Segments, example: Tensor) -> Iterable[tuple[fx.GraphModule, Tensor]]:

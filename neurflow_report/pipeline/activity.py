@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neurflow_report.circuit.knockout import Knockouts, knockouts
-from neurflow_report.network.forward import activations
 from neurflow_report.pipeline.examine import Bench, patch_batches
 
 SHARE = 2
@@ -34,7 +33,7 @@ class Activity:
         """The activations of layers[layer] on all patches in their order, some at a time."""
         if not self._fits(layer):
             for batch in patch_batches(self.bench, self.pixels):
-                yield activations(self.bench.segments, layer, batch)
+                yield self.bench.forward.activations(layer, batch)
             return
         self._hold(layer)
         yield from self.held
@@ -58,7 +57,7 @@ class Activity:
 
     def knockouts(self, layer: int) -> Knockouts:
         """The knock-outs of layers[layer], seen one layer up."""
-        segments, row = self.bench.segments, activations(self.bench.segments, layer, self.pixels[:1])
+        segments, row = self.bench.segments, self.bench.forward.activations(layer, self.pixels[:1])
         return knockouts(
             segments.stages[layer],
             row,
@@ -75,10 +74,10 @@ class Activity:
         if self.layer == layer:
             return
         if 0 <= self.layer < layer:
-            above = self.bench.segments.between(self.layer, layer)
+            above = self.bench.forward.segments.between(self.layer, layer)
             with torch.no_grad():
-                self.held = [above(chunk) for chunk in self.held]
+                self.held = [above(chunk).contiguous() for chunk in self.held]
         else:
             self.held = []
-            self.held = [activations(self.bench.segments, layer, b) for b in patch_batches(self.bench, self.pixels)]
+            self.held = [self.bench.forward.activations(layer, b) for b in patch_batches(self.bench, self.pixels)]
         self.layer = layer

@@ -108,7 +108,7 @@ def _timed(bench: Bench, work: Callable[[], T]) -> tuple[float, T]:
 @torch.no_grad()
 def _rows(bench: Bench, spec: Spec, row: Tensor, patches: int) -> int:
     """How many patches to measure on: as many as FORWARD allows, if it can be two concepts', within a batch."""
-    run = torch.nn.Sequential(bench.segments.stem, *bench.segments.stages)
+    run = torch.nn.Sequential(bench.forward.segments.stem, *bench.forward.segments.stages)
     some = row.repeat(min(FEWEST, bench.forward_rows), *[1] * (row.ndim - 1))
     run(some)
     seconds, _ = _timed(bench, lambda: run(some))
@@ -120,12 +120,17 @@ def _rows(bench: Bench, spec: Spec, row: Tensor, patches: int) -> int:
 def _forward(bench: Bench, pixels: Tensor) -> tuple[list[Tensor], list[float]]:
     """The activation of every layer, and the seconds of every segment; each is run once before it is timed."""
     values, seconds, value = [], [], pixels
-    for part in (bench.segments.stem, *bench.segments.stages):
-        part(value[:FEWEST])
-        spent, value = _timed(bench, lambda p=part, v=value: p(v))  # type: ignore[misc]
-        values.append(value)
+    for part in (bench.forward.segments.stem, *bench.forward.segments.stages):
+        part(value[: bench.forward.rows])
+        spent, value = _timed(bench, lambda p=part, v=value: _in_parts(p, v, bench.forward.rows))  # type: ignore[misc]
+        values.append(value.contiguous())
         seconds.append(spent)
     return values, seconds
+
+
+def _in_parts(part: torch.nn.Module, value: Tensor, rows: int) -> Tensor:
+    """As a forward pass runs a segment, `rows` at a time."""
+    return torch.cat([part(some) for some in torch.split(value, rows)])
 
 
 def _layers(

@@ -21,7 +21,7 @@ from neurflow_report.fidelity.ledger import ledger, limits
 from neurflow_report.fidelity.masking import masking
 from neurflow_report.fidelity.stability import stability
 from neurflow_report.network.ablate import masked_logits
-from neurflow_report.network.forward import Rows, activations
+from neurflow_report.network.forward import Rows
 from neurflow_report.pipeline.activity import Activity
 from neurflow_report.pipeline.examine import Bench, Circuit, find_circuit
 from neurflow_report.pipeline.experiments import Results, layer_tests
@@ -132,8 +132,7 @@ def with_control(
 def _usual(bench: Bench, pixels: Tensor) -> int:
     """The logit that most pictures are given; the lowest of several."""
     top = len(bench.segments.layers) - 1
-    parts = [activations(bench.segments, top, part).argmax(dim=1) for part in torch.split(pixels, bench.forward_rows)]
-    return int(torch.bincount(torch.cat(parts)).argmax())
+    return int(torch.bincount(bench.forward.activations(top, pixels).argmax(dim=1)).argmax())
 
 
 def _experiments(
@@ -200,7 +199,7 @@ def _critical(
     with progress.stage(f"{name}: critical neurons", None):
         contributions = np.concatenate(
             [
-                marginal_contributions(above, activations(bench.segments, number, part), logit, axis)
+                marginal_contributions(above, bench.forward.activations(number, part), logit, axis)
                 for part in torch.split(pixels, rows)
             ]
         )
@@ -240,8 +239,8 @@ def _predictions(bench: Bench, pixels: Tensor, step: Step) -> Callable[[int, Seq
     def run(layer: int, keep: Sequence[Tensor], n: int) -> NDArray[np.int64]:
         parts = []
         for part in torch.split(pixels, n):
-            full = activations(bench.segments, layer, part)
-            logits = masked_logits(bench.segments, layer, full, keep[0], above=keep[1:], rows_per_batch=n)
+            full = bench.forward.activations(layer, part)
+            logits = masked_logits(bench.forward.segments, layer, full, keep[0], above=keep[1:], rows_per_batch=n)
             parts.append(logits.argmax(dim=2).cpu().numpy())
         return np.concatenate(parts, axis=1)
 

@@ -18,7 +18,8 @@ from neurflow_report.circuit.wiring import wire
 from neurflow_report.errors import InputError
 from neurflow_report.images.patches import PatchGrid, crops
 from neurflow_report.network.cut import Segments
-from neurflow_report.network.forward import Kept, Rows, activations, batch_rows, layer_means, layers_to_keep
+from neurflow_report.network.forward import Kept, Rows, batch_rows, layer_means, layers_to_keep
+from neurflow_report.network.swift import Forward
 from neurflow_report.pipeline.progress import Progress, Step
 from neurflow_report.results.records import GroupEdge, LayerResult, Neuron
 from neurflow_report.spec.schema import Spec
@@ -30,12 +31,14 @@ Means = tuple[NDArray[Any], ...]
 class Bench:
     """A network at its cuts, ready for any class: what all classes share.
 
-    `forward_rows`: the most pictures a forward pass; `hop_rows[i]`: the most rows with gradients through stages[i];
-    `memory`: bytes for activations; `keep`: those of them for full activations of a class's patches.
+    `forward`: what forward passes run on; `forward_rows`: the most rows of one; `hop_rows[i]`: the most rows with
+    gradients through stages[i]; `memory`: bytes for activations; `keep`: those of them for full activations of a
+    class's patches.
     """
 
     segments: Segments
     grid: PatchGrid
+    forward: Forward
     forward_rows: int
     hop_rows: tuple[int, ...]
     memory: int
@@ -49,12 +52,20 @@ class Bench:
             rows, keep = _rows(segments, memory // 2, example), memory // 2
         except InputError:
             rows, keep = _rows(segments, memory, example), 0
-        return cls(segments=segments, grid=grid, forward_rows=rows[0], hop_rows=rows[1:], memory=memory, keep=keep)
+        return cls(
+            segments=segments,
+            grid=grid,
+            forward=Forward.of(segments, example, most=rows[0]),
+            forward_rows=rows[0],
+            hop_rows=rows[1:],
+            memory=memory,
+            keep=keep,
+        )
 
     def activations(self, pixels: Tensor, layer: int, patches: NDArray[np.int64]) -> Tensor:
         """The full activation of layers[layer] on `patches` of the pictures, as many at a time as fit the memory."""
         parts = np.array_split(patches, max(1, -(-len(patches) // self.forward_rows)))
-        return torch.cat([activations(self.segments, layer, crops(pixels, part, self.grid)) for part in parts])
+        return torch.cat([self.forward.activations(layer, crops(pixels, part, self.grid)) for part in parts])
 
     def hops(self) -> tuple[Hop, ...]:
         """The steps of the recursion, lowest first."""
@@ -90,10 +101,11 @@ def find_circuit(bench: Bench, spec: Spec, pixels: Tensor, *, logit: int, name: 
     with progress.stage(f"{name}: patches", candidates) as step:
         kept = Kept(layers_to_keep(bench.segments, candidates, bench.keep), candidates)
         means = layer_means(
-            bench.segments,
+            bench.forward.segments,
             patch_batches(bench, pixels),
             total=candidates,
             kept=kept,
+            most=bench.forward.rows,
             on_batch=step.advance,
             note=step.note,
         )
@@ -144,7 +156,7 @@ def search_neurons(
     def made(layer: int, patches: NDArray[np.int64]) -> Tensor:
         def run(n: int) -> Tensor:
             parts = np.array_split(patches, -(-len(patches) // n))
-            return torch.cat([activations(bench.segments, layer, crops(pixels, part, bench.grid)) for part in parts])
+            return torch.cat([bench.forward.activations(layer, crops(pixels, part, bench.grid)) for part in parts])
 
         return rows.attempt(run)
 

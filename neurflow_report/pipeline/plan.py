@@ -28,13 +28,14 @@ from neurflow_report.images.select import BATCH, Chosen, candidates_of
 from neurflow_report.images.sources import Item, Source
 from neurflow_report.network.forward import activations, kept_bytes, layers_to_keep, memory_budget, row_bytes
 from neurflow_report.network.load import Network, choose_device
+from neurflow_report.pipeline.arithmetic import arithmetic, check_precision
 from neurflow_report.pipeline.calibrate import Calibration, calibrate, clock, clustering_seconds
 from neurflow_report.pipeline.examine import Bench, check_patches
 from neurflow_report.pipeline.networks import example_input, load_and_cut
 from neurflow_report.pipeline.pictures import region_bytes
 from neurflow_report.pipeline.progress import Progress
 from neurflow_report.pipeline.provenance import describe
-from neurflow_report.pipeline.stages import exact_arithmetic, open_pictures
+from neurflow_report.pipeline.stages import open_pictures
 from neurflow_report.spec.load import LoadedSpec, located
 from neurflow_report.spec.presets import sizes
 from neurflow_report.spec.schema import Spec
@@ -106,7 +107,7 @@ def plan(loaded: LoadedSpec, *, timed: bool, progress: Progress) -> Plan:
     Raises: the InputErrors that `analyze` raises before it looks at a picture.
     """
     try:
-        with exact_arithmetic():
+        with arithmetic(loaded.spec.runtime.precision):
             return _plan(loaded, loaded.file.resolve().parent, timed, progress)
     except ReportError as error:
         raise located(error, loaded) from error
@@ -115,6 +116,7 @@ def plan(loaded: LoadedSpec, *, timed: bool, progress: Progress) -> Plan:
 def _plan(loaded: LoadedSpec, base: Path, timed: bool, progress: Progress) -> Plan:
     spec, begun = loaded.spec, clock()
     device = choose_device(spec.runtime.device)
+    check_precision(spec, device)
     with progress.stage("load the network", None):
         network, segments = load_and_cut(loaded, device)
     loading = clock() - begun

@@ -35,6 +35,8 @@ from neurflow_report.network.cut import Segments, cut
 from neurflow_report.network.forward import Rows, batch_rows, check_finite, memory_budget
 from neurflow_report.network.load import Network, choose_device, resolved
 from neurflow_report.network.reinitialise import reinitialised
+from neurflow_report.network.swift import Forward
+from neurflow_report.pipeline.arithmetic import arithmetic, check_precision, roundings
 from neurflow_report.pipeline.evidence import Findings, examine, with_control
 from neurflow_report.pipeline.examine import Bench, check_patches
 from neurflow_report.pipeline.networks import example_input, load_and_cut
@@ -49,6 +51,7 @@ from neurflow_report.results.records import (
     DataInfo,
     ModelInfo,
     Picture,
+    Rounding,
     Run,
     Settings,
 )
@@ -64,30 +67,10 @@ def analyze(loaded: LoadedSpec, *, progress: Progress) -> Path:
     RunError where an activation or attribution is not finite.
     """
     try:
-        with exact_arithmetic():
+        with arithmetic(loaded.spec.runtime.precision):
             return _analyze(loaded, _Timed(progress))
     except ReportError as error:
         raise located(error, loaded) from error
-
-
-@contextmanager
-def exact_arithmetic() -> Iterator[None]:
-    """Full float32 and deterministic algorithms on any device; what was set before is set again afterwards."""
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = (
-        matmul.allow_tf32,
-        cudnn.allow_tf32,
-        cudnn.benchmark,
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
-    matmul.allow_tf32 = cudnn.allow_tf32 = cudnn.benchmark = False
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    try:
-        yield
-    finally:
-        matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = before[:3]
-        torch.use_deterministic_algorithms(before[3], warn_only=before[4])
 
 
 @dataclass
@@ -119,6 +102,7 @@ def _analyze(loaded: LoadedSpec, progress: _Timed) -> Path:
 
 def _examine_all(loaded: LoadedSpec, spec: Spec, base: Path, output: Path, progress: _Timed) -> None:
     device = choose_device(spec.runtime.device)
+    check_precision(spec, device)
     with progress.stage("load the network", None):
         network, segments = load_and_cut(loaded, device)
     with progress.stage("choose pictures", None) as step:
@@ -128,9 +112,10 @@ def _examine_all(loaded: LoadedSpec, spec: Spec, base: Path, output: Path, progr
     bench = _bench(spec, network, segments, choice, targets)
     others = {name: _control(spec, network, bench) for name in spec.fidelity.controls}
     names = display_names(network.class_names, source.class_names, segments.layers[-1].channels)
-    classes, files = [], dict[str, bytes]()
+    classes, files, rounded = [], dict[str, bytes](), tuple[Rounding, ...]()
     for target, chosen, slug in zip(targets, choice.classes, slugs([t.name for t in targets]), strict=True):
         pixels = load_pixels(chosen, network.preprocess).to(device, segments.dtype)
+        rounded = rounded or roundings(bench, spec, pixels, logit=target.index)
         found = examine(bench, spec, pixels, logit=target.index, name=target.name, progress=progress)
         for control, other in others.items():
             found = with_control(
@@ -140,7 +125,7 @@ def _examine_all(loaded: LoadedSpec, spec: Spec, base: Path, output: Path, progr
         record, pictures = _class_result(bench, network, source, target, slug, chosen, found)
         classes.append(record)
         files |= pictures
-    run = _run(spec, network, segments, source, choice, classes)
+    run = _run(spec, network, segments, source, choice, classes, rounded)
     with progress.stage("write the bundle", None):
         write_bundle(
             output / "bundle",
@@ -210,12 +195,13 @@ def _pictures(
     source, targets = open_pictures(spec, base, network, segments.layers[-1].channels)
     example = example_input(network, segments.device, segments.dtype)
     most = batch_rows(segments, memory_budget(spec.runtime.memory, segments.device), example)
-    rows = Rows(most=most, note=step.note)
+    forward, top = Forward.of(segments, example, most=most), len(segments.layers) - 1
+    rows = Rows(most=forward.rows, note=step.note)
 
     @torch.no_grad()
     def predict(batch: Tensor) -> np.ndarray:
         inputs = batch.to(segments.device, segments.dtype)
-        logits = rows.attempt(lambda n: torch.cat([network.module(part) for part in torch.split(inputs, n)]))
+        logits = rows.attempt(lambda n: torch.cat([forward.activations(top, part) for part in torch.split(inputs, n)]))
         check_finite(logits, segments.layers[-1].name)
         found: np.ndarray = logits.argmax(dim=1).cpu().numpy()
         return found
@@ -246,8 +232,9 @@ def _control(spec: Spec, network: Network, bench: Bench) -> Bench:
     """The bench of the network with its weights re-initialised: the same layers, rows and memory."""
     module = reinitialised(network.module, seed=spec.runtime.seed)
     names = [info.name for info in bench.segments.layers]
-    segments = cut(module, names, example_input(network, bench.segments.device, bench.segments.dtype))
-    return replace(bench, segments=segments)
+    example = example_input(network, bench.segments.device, bench.segments.dtype)
+    segments = cut(module, names, example)
+    return replace(bench, segments=segments, forward=Forward.of(segments, example, most=bench.forward_rows))
 
 
 def slugs(names: Sequence[str]) -> tuple[str, ...]:
@@ -320,6 +307,7 @@ def _run(
     source: Source,
     choice: Choice,
     classes: Sequence[ClassResult],
+    rounded: tuple[Rounding, ...],
 ) -> Run:
     """All of the bundle that is not about one class."""
     return Run(
@@ -349,6 +337,7 @@ def _run(
         layers=segments.layers,
         classes=tuple(ClassEntry(index=c.index, name=c.name, slug=c.slug) for c in classes),
         parts=part_names(spec),
+        roundings=rounded,
     )
 
 

@@ -113,6 +113,15 @@ class Settings(Record):
     thresholds: tuple[Threshold, ...] = ()
 
 
+class Rounding(Record):
+    """What TF32 changed of T on a few patches and targets of a layer: ‖T − T in float32‖ / ‖T in float32‖, and the
+    share of core neurons that are the same, 0..1."""
+
+    layer: str
+    error: float
+    core: float
+
+
 class ClassEntry(Record):
     """A class of the report: `index` is its logit, `slug` its folder in the bundle and in the site."""
 
@@ -122,7 +131,7 @@ class ClassEntry(Record):
 
 
 class Run(Record):
-    """All of a bundle that is not about one class."""
+    """All of a bundle that is not about one class. `roundings`: of the layers but the lowest, where TF32 was used."""
 
     title: str
     theme: str
@@ -133,6 +142,7 @@ class Run(Record):
     layers: tuple[LayerInfo, ...]
     classes: tuple[ClassEntry, ...]
     parts: tuple[str, ...] = ()
+    roundings: tuple[Rounding, ...] = ()
 
 
 class Region(Record):

@@ -293,7 +293,11 @@ class Runtime(Section):
     device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = Field(
         "auto", description="auto (a GPU where there is one), cpu, cuda, cuda:N or mps."
     )
-    precision: Literal["float32", "float64"] = Field("float32", description="Number format of the network.")
+    precision: Literal["float32", "float64", "tf32"] = Field(
+        "float32",
+        description="Number format of the network; tf32: float32, but a GPU rounds the factors of its products to 10 "
+        "bits, and what that changes is measured and reported.",
+    )
     memory: Annotated[str, StringConstraints(pattern=r"^(auto|\d+(\.\d+)?\s?([KMG]i?B))$")] = Field(
         "auto",
         description="Memory for activations: auto (half of what is free), or a size such as 6GiB.",

@@ -7,10 +7,9 @@ import socket
 from pathlib import Path
 
 import pytest
-import torch
 
 from neurflow_report.pipeline.progress import Silent
-from neurflow_report.pipeline.stages import analyze, exact_arithmetic, slugs
+from neurflow_report.pipeline.stages import analyze, slugs
 from neurflow_report.report import build
 from neurflow_report.results.bundle import read_bundle
 from neurflow_report.spec.load import load_spec
@@ -177,20 +176,6 @@ def test_nothing_is_left_behind_when_the_run_is_interrupted(write_spec, tmp_path
     with pytest.raises(KeyboardInterrupt):
         analyze(load_spec(write_spec()), progress=Silent())
     assert not (tmp_path / "out").exists()
-
-
-def test_exact_arithmetic_puts_back_what_it_found():
-    before, seen = torch.are_deterministic_algorithms_enabled(), []
-
-    def fails():
-        with exact_arithmetic():
-            seen.append(torch.are_deterministic_algorithms_enabled())
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        fails()
-    assert seen == [True]
-    assert torch.are_deterministic_algorithms_enabled() is before
 
 
 def test_slugs_are_plain_and_unlike_each_other():

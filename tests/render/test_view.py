@@ -16,8 +16,9 @@ from neurflow_report.render.view.index import Index
 from neurflow_report.render.view.layers import group_view
 from neurflow_report.render.view.lead import lead
 from neurflow_report.render.view.overview import overview_page
+from neurflow_report.render.view.provenance import provenance_page
 from neurflow_report.results.bundle import Bundle
-from neurflow_report.results.records import Caution, Masking
+from neurflow_report.results.records import Caution, Masking, Rounding
 from tests.sample_bundle import K, frozen_bundle
 
 
@@ -371,6 +372,17 @@ def test_without_experiments_the_report_says_so(bundle: Bundle) -> None:
     assert view.fidelity.words == ("No masking experiment was part of this run.",)
     assert view.classes[0].masking_words.endswith("nothing here was tested on the network.")
     assert view.fidelity.table is None
+
+
+def test_what_tf32_changed_stands_on_the_provenance_page(bundle: Bundle) -> None:
+    rounded = Rounding(layer="layer4", error=0.0031, core=0.997)
+    page = provenance_page(bundle.run.model_copy(update={"roundings": (rounded,)}), bundle.manifest)
+    rows = [[cell.text for cell in row] for row in page.determinism.rows]
+    assert rows[-1] == [
+        "TF32 at layer4",
+        "attributions 0.3% off float32's, >99% of the core neurons the same, on a few patches",
+    ]
+    assert not any("TF32 at" in row[0].text for row in provenance_page(bundle.run, bundle.manifest).determinism.rows)
 
 
 def test_the_clock_is_on_the_provenance_page_alone(view: SiteView) -> None:

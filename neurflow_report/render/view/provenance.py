@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from neurflow_report.render.view import places
 from neurflow_report.render.view.citation import identity
 from neurflow_report.render.view.pages import Cell, Column, ProvenancePage, Span, Table
+from neurflow_report.render.view.words import percent, percent_fine
 from neurflow_report.results.records import Manifest, Run
 
 
@@ -34,11 +35,20 @@ def provenance_page(run: Run, manifest: Manifest) -> ProvenancePage:
             "sha256 or value",
         ),
         versions=_pairs("Versions", {"device": p.device, **p.versions}, "Version"),
-        determinism=_pairs("Determinism", {"seed": str(run.settings.seed), **p.determinism}, "Value"),
+        determinism=_pairs("Determinism", {"seed": str(run.settings.seed), **p.determinism, **_rounded(run)}, "Value"),
         files=_pairs("Files of the bundle", manifest.files, "sha256"),
         spec_text=p.spec_text,
         spec_resolved=json.dumps(p.spec_resolved, indent=2, ensure_ascii=False),
     )
+
+
+def _rounded(run: Run) -> dict[str, str]:
+    """What TF32 changed at each layer; nothing where it was not used."""
+    return {
+        f"TF32 at {r.layer}": f"attributions {percent_fine(r.error)} off float32's, "
+        f"{percent(r.core)} of the core neurons the same, on a few patches"
+        for r in run.roundings
+    }
 
 
 def _clock(manifest: Manifest) -> Table:

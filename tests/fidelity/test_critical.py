@@ -1,0 +1,80 @@
+"""F5: contributions against autograd picture by picture, chance by counting sets, knockoffs on planted effects."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from neurflow_report.fidelity.critical import knockoff_scores, marginal_contributions, neucept, neuron_mct
+
+pytest.importorskip("knockpy")
+SEED = (0, 1)
+
+
+@pytest.fixture(scope="module")
+def planted() -> tuple[np.ndarray, np.ndarray]:
+    """(φ, logits): 400 patches of 12 correlated channels; channels 1, 4 and 9 make the logit, 7 never varies."""
+    random = np.random.default_rng(2)
+    phi = random.normal(size=(400, 12)) + 0.5 * random.normal(size=(400, 1))
+    phi[:, 7] = 3.0
+    return phi, 3 * phi[:, 1] - 2 * phi[:, 4] + 2 * phi[:, 9] + random.normal(size=400)
+
+
+def test_contributions_are_activation_times_gradient_picture_by_picture():
+    torch.manual_seed(0)
+    above = nn.Sequential(nn.Conv2d(4, 5, 3), nn.Tanh(), nn.Flatten(), nn.Linear(5 * 9, 6)).double()
+    activation = torch.randn(3, 4, 5, 5, dtype=torch.float64)
+    found = marginal_contributions(above, activation, 2, 1)
+    for picture, row in zip(activation, found, strict=True):
+        x = picture[None].clone().requires_grad_()
+        above(x)[0, 2].backward()
+        pairs = [zip(picture[c].flatten().tolist(), x.grad[0, c].flatten().tolist(), strict=True) for c in range(4)]
+        naive = [abs(sum(a * g for a, g in pair)) for pair in pairs]
+        assert row.tolist() == pytest.approx(naive)
+
+
+def test_the_overlap_and_what_chance_would_give():
+    contributions = np.array([[5.0, 1.0, 4.0, 0.0, 3.0, 2.0], [5.0, 2.0, 4.0, 0.0, 1.0, 3.0]])
+    core = (0, 2, 3)
+    found = neuron_mct("layer", core, contributions, seed=SEED)
+    shared = [len(set(core) & set(other)) / 3 for other in combinations(range(6), 3)]
+    assert found.value == pytest.approx(2 / 3)
+    assert found.null == pytest.approx(np.mean(shared))
+    assert found.p_value == pytest.approx(np.mean([s >= 2 / 3 for s in shared]))
+    assert (found.null_low, found.null_high) == pytest.approx(
+        np.quantile(shared, [0.025, 0.975], method="inverted_cdf")
+    )
+    assert (found.n, found.unit, found.setting) == (2, "picture", 3)
+
+
+def test_knockoffs_find_what_was_planted_and_nothing_in_what_never_varies(planted):
+    scores = knockoff_scores(*planted, seed=SEED)
+    assert set(np.argsort(-scores)[:3].tolist()) == {1, 4, 9}
+    assert scores[7] == 0
+    assert min(scores[[1, 4, 9]]) > 3 * max(abs(scores[i]) for i in range(12) if i not in {1, 4, 9})
+
+
+def test_neucept_s_overlap_is_of_the_planted_set(planted):
+    found, missing = neucept("layer", (1, 4, 5), *planted, seed=SEED)
+    assert missing is None
+    assert found.value == pytest.approx(2 / 3)
+    assert (found.null, found.n, found.unit) == (3 / 12, 3, "core neuron")
+
+
+def test_numpy_s_generator_is_put_back_and_the_seed_decides(planted):
+    np.random.seed(5)
+    before = np.random.get_state()[1].tolist()
+    first = knockoff_scores(*planted, seed=SEED)
+    assert np.random.get_state()[1].tolist() == before
+    assert knockoff_scores(*planted, seed=SEED).tolist() == first.tolist()
+
+
+def test_a_logit_that_follows_nothing_is_told(planted):
+    found, missing = neucept("layer", (1, 4, 9), planted[0], np.zeros(400), seed=SEED)
+    assert found is None
+    assert (missing.experiment, missing.layer, missing.case) == ("critical", "layer", "NeuCEPT")
+    assert missing.reason == "no channel stands out from its knockoff"
