@@ -14,6 +14,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -26,7 +27,14 @@ from neurflow_report.images.pictures import PictureError
 from neurflow_report.images.preprocess import region_of, to_input
 from neurflow_report.images.select import BATCH, Chosen, candidates_of
 from neurflow_report.images.sources import Item, Source
-from neurflow_report.network.forward import activations, kept_bytes, layers_to_keep, memory_budget, row_bytes
+from neurflow_report.network.forward import (
+    activations,
+    kept_bytes,
+    layers_to_keep,
+    memory_budget,
+    row_bytes,
+    widest_row,
+)
 from neurflow_report.network.load import Network, choose_device
 from neurflow_report.pipeline.arithmetic import arithmetic, check_precision
 from neurflow_report.pipeline.calibrate import Calibration, calibrate, clock, clustering_seconds
@@ -149,7 +157,7 @@ def _plan(loaded: LoadedSpec, base: Path, timed: bool, progress: Progress) -> Pl
         patches_per_picture=grid.per_image,
         forward_rows=bench.forward_rows,
         memory=memory_budget(spec.runtime.memory, device),
-        peak=_peak(bench, classes, example),
+        peak=_peak(bench, spec, classes, layers, example),
         targets="most" if seen is None else "likely",
         stages=listed,
         multiply_adds=sum(stage.multiply_adds for stage in listed),
@@ -338,21 +346,36 @@ class _Stages:
 
 
 @torch.no_grad()
-def _peak(bench: Bench, classes: Sequence[PlannedClass], example: Tensor) -> int:
-    """Bytes at the run's peak: what is taken now, a class's inputs and φ, and the widest batch."""
-    segments = bench.segments
-    forward = max(row_bytes(segments.stem, example), *(
-        row_bytes(stage, activations(segments, i, example)) for i, stage in enumerate(segments.stages)
-    ))  # fmt: skip
+def _peak(
+    bench: Bench, spec: Spec, classes: Sequence[PlannedClass], layers: Sequence[PlannedLayer], row: Tensor
+) -> int:
+    """Bytes at the run's peak: what is taken now, a class's inputs, kept activations, φ and T, and the widest batch.
+
+    φ and T are held on the host, and count on a CPU alone.
+    """
+    segments, size = bench.segments, row.element_size()
+    stages = [(stage, activations(segments, i, row)) for i, stage in enumerate(segments.stages)]
+    pictures = bench.forward.rows * widest_row(bench.forward.segments, row)
+    masked = bench.forward_rows * max(row_bytes(stage, value) for stage, value in stages)
     hops = [
-        rows * row_bytes(segments.stages[i], activations(segments, i, example), gradients=True)
-        for i, rows in enumerate(bench.hop_rows)
+        rows * row_bytes(stage, value, gradients=True)
+        for rows, (stage, value) in zip(bench.hop_rows, stages, strict=True)
     ]
-    inputs = max(c.pictures for c in classes) * example.numel() * example.element_size()
-    phi = max(c.patches for c in classes) * sum(info.channels for info in segments.layers) * example.element_size()
     most = max(c.patches for c in classes)
+    inputs = max(c.pictures for c in classes) * row.numel() * size
+    phi = most * sum(info.channels for info in segments.layers) * size
     kept = sum(kept_bytes(segments, i, most) for i in layers_to_keep(segments, most, bench.keep))
-    return _now(segments.device) + inputs + phi + kept + max(bench.forward_rows * forward, *hops)
+    held = inputs + kept + (phi + _attributions(spec, layers, size) if segments.device.type == "cpu" else 0)
+    return _now(segments.device) + held + max(pictures, masked, *hops)
+
+
+def _attributions(spec: Spec, layers: Sequence[PlannedLayer], size: int) -> int:
+    """Bytes of the largest layer's T, (targets, k, channels below), which is held on the host."""
+    each = [
+        (upper.targets_most if upper.targets_likely is None else upper.targets_likely) * spec.concept.k * lower.channels
+        for lower, upper in pairwise(layers)
+    ]
+    return max(each) * size
 
 
 def _now(device: torch.device) -> int:
