@@ -22,7 +22,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from neurflow_report.circuit import operations as ops
-from neurflow_report.network.forward import spatial_mean
+from neurflow_report.network.forward import Rows, spatial_mean
 
 Segment = Callable[[Tensor], Tensor]
 BLOCK = 1 << 20
@@ -41,9 +41,9 @@ class Knockouts(Protocol):
         """
 
 
-def knockouts(segment: Segment, row: Tensor, *, axis: int, out_axis: int, rows: int) -> Knockouts:
+def knockouts(segment: Segment, row: Tensor, *, axis: int, out_axis: int, rows: Rows) -> Knockouts:
     """The engine for a segment. Args: row: one row of its input; axis, out_axis: the channel axes of its ends;
-    rows: the most rows of the segment at once."""
+    rows: how many rows of the segment run at once."""
     if axis == 1 and isinstance(segment, fx.GraphModule):
         chain = _chain(segment, row)
         if chain is not None:
@@ -54,7 +54,7 @@ def knockouts(segment: Segment, row: Tensor, *, axis: int, out_axis: int, rows: 
 class PlainKnockouts:
     """The segment as it is, sets × patches as the rows of its batches."""
 
-    def __init__(self, segment: Segment, *, axis: int, out_axis: int, rows: int) -> None:
+    def __init__(self, segment: Segment, *, axis: int, out_axis: int, rows: Rows) -> None:
         self.segment, self.axis, self.out_axis, self.rows = segment, axis, out_axis, rows
 
     @torch.no_grad()
@@ -64,11 +64,16 @@ class PlainKnockouts:
         shape = [-1] + [1] * (activations.ndim - 1)
         shape[self.axis] = keep.shape[1]
         sets, patches = torch.meshgrid(torch.arange(len(keep)), torch.arange(len(activations)), indexing="ij")
-        found = []
-        for m, v in zip(*(torch.split(x.flatten(), self.rows) for x in (sets, patches)), strict=True):
-            masked = activations[v].masked_fill_(~keep[m].reshape(shape), 0)
-            found.append(spatial_mean(self.segment(masked), self.out_axis)[:, list(targets)])
-        return torch.cat(found).reshape(len(keep), len(activations), -1).transpose(1, 2)
+        pairs = sets.flatten(), patches.flatten()
+
+        def run(n: int) -> Tensor:
+            found = []
+            for m, v in zip(*(torch.split(x, n) for x in pairs), strict=True):
+                masked = activations[v].masked_fill_(~keep[m].reshape(shape), 0)
+                found.append(spatial_mean(self.segment(masked), self.out_axis)[:, list(targets)])
+            return torch.cat(found)
+
+        return self.rows.attempt(run).reshape(len(keep), len(activations), -1).transpose(1, 2)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neurflow_report.circuit.knockout import Knockouts, knockouts
+from neurflow_report.network.forward import Rows
 from neurflow_report.pipeline.examine import Bench, patch_batches
 
 SHARE = 2
@@ -55,15 +56,16 @@ class Activity:
         for part in np.array_split(patches, max(1, -(-len(patches) // self.bench.forward_rows))):
             yield self.some(layer, part)
 
-    def knockouts(self, layer: int) -> Knockouts:
-        """The knock-outs of layers[layer], seen one layer up."""
-        segments, row = self.bench.segments, self.bench.forward.activations(layer, self.pixels[:1])
+    def knockouts(self, layer: int, note: Callable[[str], None]) -> Knockouts:
+        """The knock-outs of layers[layer], seen one layer up. Args: note: told where memory runs out."""
+        forward = self.bench.forward
+        segments, row = forward.segments, forward.activations(layer, self.pixels[:1])
         return knockouts(
             segments.stages[layer],
             row,
             axis=segments.feature_axis(layer),
             out_axis=segments.feature_axis(layer + 1),
-            rows=self.bench.hop_rows[layer],
+            rows=Rows(most=forward.rows_of(layer, row, self.bench.forward_rows), note=note),
         )
 
     def _fits(self, layer: int) -> bool:

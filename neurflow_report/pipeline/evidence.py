@@ -143,7 +143,7 @@ def _experiments(
     for number in range(len(circuit.layers)):
         if number:
             found += layer_tests(spec, activity, circuit, number, logit=logit, name=name, progress=progress)
-            edges, measured = _edges(spec, activity, circuit, number, logit)
+            edges, measured = _edges(spec, activity, circuit, number, logit, name, progress)
             found, drops = found + edges, drops + measured
         found += _stability(spec, circuit, number, logit, name, progress)
         found += _critical(bench, spec, pixels, circuit, number, logit, name, progress)
@@ -151,20 +151,21 @@ def _experiments(
 
 
 def _edges(
-    spec: Spec, activity: Activity, circuit: Circuit, number: int, logit: int
+    spec: Spec, activity: Activity, circuit: Circuit, number: int, logit: int, name: str, progress: Progress
 ) -> tuple[Results, tuple[EdgeDrop, ...]]:
     """F8 of the edges from layer `number` down."""
     if "edges" not in sizes(spec.fidelity).experiments:
         return Results(), ()
 
     def knocked(sets: NDArray[np.bool_], targets: Sequence[int], patches: Sequence[int]) -> NDArray[np.floating]:
-        engine, keep = activity.knockouts(number - 1), torch.from_numpy(~sets)
+        engine, keep = activity.knockouts(number - 1, step.note), torch.from_numpy(~sets)
         chunks = activity.parts(number - 1, np.array(patches))
         parts = [engine.phi(part, keep, targets).cpu().numpy() for part in chunks]
         return np.concatenate(parts, axis=2)
 
     upper, lower = circuit.layers[number], circuit.layers[number - 1]
-    drops = edge_drops(upper, lower, circuit.edges, knocked)
+    with progress.stage(f"{name}: knock-outs for the edges at {upper.name}", None) as step:
+        drops = edge_drops(upper, lower, circuit.edges, knocked)
     measures, missing = edge_validity(upper.name, drops, seed=(spec.runtime.seed, logit, number, 8))
     return Results(measures=measures, not_run=missing), drops
 

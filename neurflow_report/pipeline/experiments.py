@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -25,9 +25,10 @@ from neurflow_report.fidelity.concepts import robustness
 from neurflow_report.fidelity.draws import Sets, as_sets, random_sets, sample
 from neurflow_report.fidelity.optimality import estimated_share, kept_share, optimality
 from neurflow_report.fidelity.weights import OWN, faithfulness
+from neurflow_report.network.forward import Rows
 from neurflow_report.pipeline.activity import Activity
 from neurflow_report.pipeline.examine import Circuit
-from neurflow_report.pipeline.progress import Progress
+from neurflow_report.pipeline.progress import Progress, Step
 from neurflow_report.results.records import Measure, Neuron, NotRun
 from neurflow_report.spec.presets import sizes
 from neurflow_report.spec.schema import Spec
@@ -60,10 +61,10 @@ def layer_tests(
     found = Results()
     if asked & {"weights", "methods", "concepts"}:
         with progress.stage(f"{name}: attributions for the tests at {layer.name}", len(tests.neurons)) as step:
-            tests.attribute(step.advance)
+            tests.attribute(step)
     if asked & KNOCKED:
         with progress.stage(f"{name}: knock-outs for {layer.name}", len(tests.neurons)) as step:
-            tests.knock_out(step.advance)
+            tests.knock_out(step)
     for experiment, run in (
         ("optimality", tests.optimality),
         ("weights", tests.weights),
@@ -113,35 +114,36 @@ class LayerTests:
         rows = np.union1d(drawn, np.array([n.concept for n in self.neurons]).reshape(-1))
         return rows, np.searchsorted(rows, drawn)
 
-    def attribute(self, done: Callable[[int], None]) -> None:
+    def attribute(self, step: Step) -> None:
         """T of each neuron tested on its strongest patches, (depth, C), strongest first."""
         hop = self.bench.hops()[self.number - 1]
         quadrature = Quadrature(**self.spec.attribution.model_dump())
-        portion = max(1, hop.rows // self.depth)
+        portion, rows = max(1, hop.rows // self.depth), Rows(most=hop.rows, note=step.note)
         for first in range(0, len(self.channels), portion):
             part = np.array(self.channels[first : first + portion])
-            used, rows = np.unique(concepts(self.means, part, self.depth), return_inverse=True)
+            used, place = np.unique(concepts(self.means, part, self.depth), return_inverse=True)
             full = self.activity.some(self.number - 1, used)
             pairs = Pairs(
-                rows=torch.as_tensor(rows.reshape(-1), device=full.device),
+                rows=torch.as_tensor(place.reshape(-1), device=full.device),
                 channels=torch.as_tensor(np.repeat(part, self.depth), device=full.device),
             )
-            found = attribute(
-                hop.segment, full, pairs, axis=hop.axis, out_axis=hop.out_axis, quadrature=quadrature, rows=hop.rows
+            run = partial(
+                attribute, hop.segment, full, pairs, axis=hop.axis, out_axis=hop.out_axis, quadrature=quadrature
             )
+            found = rows.attempt(lambda n, run=run: run(rows=n))  # type: ignore[misc]
             self.attributions += np.split(found.values.cpu().double().numpy(), len(part))
-            done(len(part))
+            step.advance(len(part))
 
-    def knock_out(self, done: Callable[[int], None]) -> None:
+    def knock_out(self, step: Step) -> None:
         """L of every set for every neuron, (neurons, sets)."""
         self.kept = np.empty((len(self.neurons), len(self.plan.sets)))
-        engine = self.activity.knockouts(self.number - 1)
+        engine = self.activity.knockouts(self.number - 1, step.note)
         numbers = self.bench.memory // (4 * self.activity.pixels.element_size())
         for some in _portions(engine, len(self.channels), self.plan.sets, len(self.rows), numbers):
             phi = self._phi(engine, some)
             for t, place in enumerate(range(len(self.channels))[some.targets]):
                 self.kept[place, some.sets] = self._kept(phi[:, t], np.array(self.neurons[place].concept))
-            done(len(range(len(self.channels))[some.targets]) if some.last else 0)
+            step.advance(len(range(len(self.channels))[some.targets]) if some.last else 0)
 
     def _phi(self, engine: Knockouts, some: _Portion) -> Floats:
         keep = torch.from_numpy(~self.plan.sets[some.sets])
@@ -241,15 +243,16 @@ class LayerTests:
 
 @dataclass(frozen=True, kw_only=True)
 class _Plan:
-    """All sets of one layer, (M, C), True where a channel is knocked out; which of them serve what.
+    """All sets of one layer, each once, (M, C), True where a channel is knocked out; which of them serve what.
 
-    `core`: by neuron tested, its own set; `null`: by size of a core set; `random`: by size, F3's.
+    `core`: by neuron tested, its own set; `null`: by size of a core set; `random`: by size, F3's. A set that was drawn
+    twice is listed twice there.
     """
 
     sets: Sets
     core: dict[int, int]
-    null: dict[int, slice]
-    random: dict[int, slice]
+    null: dict[int, Indices]
+    random: dict[int, Indices]
 
     @classmethod
     def draw(cls, spec: Spec, neurons: Sequence[Neuron], width: int, random: np.random.Generator) -> _Plan:
@@ -257,23 +260,30 @@ class _Plan:
         size, asked = sizes(spec.fidelity), sizes(spec.fidelity).experiments
         rows: list[Sets] = [np.zeros((0, width), dtype=bool)]
 
-        def add(sets: Sets) -> slice:
+        def add(sets: Sets) -> Indices:
             start = sum(map(len, rows))
             rows.append(sets)
-            return slice(start, start + len(sets))
+            return np.arange(start, start + len(sets))
 
-        core, null, drawn = dict[int, int](), dict[int, slice](), dict[int, slice]()
+        core, null, drawn = dict[int, Indices](), dict[int, Indices](), dict[int, Indices]()
         if "optimality" in asked:
             for i, neuron in enumerate(neurons):
                 if 0 < len(neuron.core) < width:
-                    core[i] = add(as_sets([[s.channel for s in neuron.core]], width)).start
+                    core[i] = add(as_sets([[s.channel for s in neuron.core]], width))
             for count in sorted({len(neurons[i].core) for i in core}):
                 null[count] = add(random_sets(width, count, size.optimality_draws, random))
         if {"weights", "methods"} & set(asked):
             for count in size.sizes:
                 if count < width:
                     drawn[count] = add(random_sets(width, count, size.weight_draws, random))
-        return cls(sets=np.concatenate(rows), core=core, null=null, random=drawn)
+        every, found = np.unique(np.concatenate(rows), axis=0, return_inverse=True)
+        place = found.reshape(-1)
+        return cls(
+            sets=every,
+            core={i: int(place[row[0]]) for i, row in core.items()},
+            null={count: place[row] for count, row in null.items()},
+            random={count: place[row] for count, row in drawn.items()},
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

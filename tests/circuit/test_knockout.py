@@ -6,7 +6,7 @@ from torch import nn
 
 from neurflow_report.circuit.knockout import MixedKnockouts, PlainKnockouts, knockouts
 from neurflow_report.network.cut import cut
-from neurflow_report.network.forward import activations
+from neurflow_report.network.forward import Rows, activations
 from tests.oracles.method import hooked, mean_over_space
 from tests.oracles.networks import Planted, demo, demo_patches, pictures, resnet18
 
@@ -64,7 +64,7 @@ def test_as_the_network_does_it(make, layers, stage, engine):
     keep[0] = True
     keep[1] = False
     targets = [3, 0]
-    found = knockouts(segments.stages[stage], full[:1], axis=1, out_axis=1, rows=8)
+    found = knockouts(segments.stages[stage], full[:1], axis=1, out_axis=1, rows=Rows(most=8))
     assert type(found) is engine
     expected = naive(model, layers[stage + 1], layers[stage], patches, keep, targets)
     assert torch.allclose(found.phi(full, keep, targets), expected, rtol=1e-9, atol=1e-10)
@@ -75,7 +75,7 @@ def test_blocks_change_nothing(monkeypatch):
     segments = cut(model, ["block3", "block4", "fc"], patches[:1])
     full = activations(segments, 0, patches)
     keep = torch.rand(9, 128) > 0.2
-    engine = knockouts(segments.stages[0], full[:1], axis=1, out_axis=1, rows=8)
+    engine = knockouts(segments.stages[0], full[:1], axis=1, out_axis=1, rows=Rows(most=8))
     whole = engine.phi(full, keep, [1, 2, 3])
     monkeypatch.setattr("neurflow_report.circuit.knockout.COLUMNS", 1)
     monkeypatch.setattr("neurflow_report.circuit.knockout.BLOCK", 100)
@@ -100,6 +100,27 @@ def test_an_operation_that_does_not_keep_0_is_run_whole():
     segments = cut(model, ["low", "up", "head"], patches[:1])
     full = activations(segments, 0, patches)
     keep = torch.tensor([[True, False, True, True], [False, False, False, False]])
-    engine = knockouts(segments.stages[0], full[:1], axis=1, out_axis=1, rows=4)
+    engine = knockouts(segments.stages[0], full[:1], axis=1, out_axis=1, rows=Rows(most=4))
     assert type(engine) is PlainKnockouts
     assert torch.allclose(engine.phi(full, keep, [1, 2]), naive(model, "up", "low", patches, keep, [1, 2]))
+
+
+def test_where_memory_runs_out_fewer_rows_run_at_once_and_the_same_is_found(monkeypatch):
+    model, patches = resnet18().double(), pictures(2, 32)
+    segments = cut(model, ["layer4.0", "layer4.1", "fc"], patches[:1])
+    full, keep = activations(segments, 0, patches), torch.rand(3, 512, generator=torch.Generator().manual_seed(0)) > 0.5
+    told, forward = [], nn.Conv2d.forward
+    plenty = knockouts(segments.stages[0], full[:1], axis=1, out_axis=1, rows=Rows(most=8)).phi(full, keep, [3])
+
+    def bounded(self, x):
+        if len(x) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return forward(self, x)
+
+    monkeypatch.setattr(nn.Conv2d, "forward", bounded)
+    engine = knockouts(segments.stages[0], full[:1], axis=1, out_axis=1, rows=Rows(most=8, note=told.append))
+    assert torch.allclose(engine.phi(full, keep, [3]), plenty, rtol=1e-12)
+    assert told == [
+        "out of memory with 8 rows at once: going on with 4",
+        "out of memory with 4 rows at once: going on with 2",
+    ]

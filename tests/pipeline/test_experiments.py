@@ -13,7 +13,7 @@ from neurflow_report.pipeline.activity import Activity
 from neurflow_report.pipeline.evidence import examine
 from neurflow_report.pipeline.examine import Bench, find_circuit
 from neurflow_report.pipeline.experiments import LayerTests
-from neurflow_report.pipeline.progress import Silent
+from neurflow_report.pipeline.progress import Silent, SilentStep
 from neurflow_report.spec.schema import Spec
 from tests.oracles import fidelity as oracle
 from tests.oracles.method import integrated_gradients, top
@@ -56,8 +56,8 @@ def circuit(setting):
 def tests(request, setting, circuit):
     _, pixels, _, bench = setting
     found = LayerTests(SPEC, Activity(bench, pixels), circuit, request.param, 0, np.random.default_rng(5))
-    found.attribute(lambda _n: None)
-    found.knock_out(lambda _n: None)
+    found.attribute(SilentStep())
+    found.knock_out(SilentStep())
     return found
 
 

@@ -144,7 +144,7 @@ def _follow(layers):
 def test_random_core_sets_are_seldom_supported_by_f2(demo_circuit, number):
     bench, pixels, circuit = demo_circuit
     activity, layer = Activity(bench, pixels), circuit.layers[number]
-    engine, width, draws = activity.knockouts(number - 1), circuit.layers[number - 1].channels, 40
+    engine, width, draws = activity.knockouts(number - 1, print), circuit.layers[number - 1].channels, 40
     supported = 0
     for seed in range(CORES):
         random = np.random.default_rng([seed, number])
