@@ -1,9 +1,12 @@
-"""Knock-outs: φ of a layer's channels on many patches when sets of channels of the layer below are 0 (METHOD §5).
+"""Knock-outs: a layer's channels, or their φ, on many patches when sets of channels of the layer below are 0
+(METHOD §5).
 
 All sets and all patches go through the segment in one batched pass, which gives every target at once. Operations, for M
 sets, n patches, T targets, C channels below and X places of a target:
 
 - `PlainKnockouts` runs the segment on every (set, patch) pair: M·n times the segment's cost. Right for any segment.
+- `SplitKnockouts` (masked_core.py) runs the first convolution of all sets as one matrix product, and of the last layers
+  only what the targets need: of a residual block of two 3×3 convolutions, about a twentieth is left.
 - `MixedKnockouts` is for a segment whose channels mix in one layer alone (a convolution or a linear layer between
   channelwise operations, as in a plain network, or the pooled classifier on top of any). What the mixing layer passes
   to a target is a sum over the channels below, D_i, and a set only takes terms out of it. D is made once a patch; the
@@ -13,7 +16,9 @@ sets, n patches, T targets, C channels below and X places of a target:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +27,8 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from neurflow_report.circuit import operations as ops
+from neurflow_report.circuit.masked_core import SplitKnockouts
+from neurflow_report.circuit.straight import NotSplittableError, split
 from neurflow_report.network.forward import Rows, spatial_mean
 
 Segment = Callable[[Tensor], Tensor]
@@ -40,6 +47,9 @@ class Knockouts(Protocol):
         Args: activations: (n, …) of the layer below; keep: bool (M, C), True where a channel stays.
         """
 
+    def full(self, activations: Tensor, keep: Tensor) -> Tensor:
+        """The whole activation above instead of φ: (M, n, …). Arguments as in `phi`."""
+
 
 def knockouts(segment: Segment, row: Tensor, *, axis: int, out_axis: int, rows: Rows) -> Knockouts:
     """The engine for a segment. Args: row: one row of its input; axis, out_axis: the channel axes of its ends;
@@ -48,6 +58,9 @@ def knockouts(segment: Segment, row: Tensor, *, axis: int, out_axis: int, rows: 
         chain = _chain(segment, row)
         if chain is not None:
             return MixedKnockouts(chain, row)
+    if isinstance(segment, fx.GraphModule):
+        with suppress(NotSplittableError):
+            return SplitKnockouts(split(segment, row, axis, out_axis), axis=axis, rows=rows)
     return PlainKnockouts(segment, axis=axis, out_axis=out_axis, rows=rows)
 
 
@@ -60,6 +73,17 @@ class PlainKnockouts:
     @torch.no_grad()
     def phi(self, activations: Tensor, keep: Tensor, targets: Sequence[int]) -> Tensor:
         """See `Knockouts`."""
+        chosen = list(targets)
+        found = self._every(activations, keep, lambda out: spatial_mean(out, self.out_axis)[:, chosen])
+        return found.transpose(1, 2)
+
+    @torch.no_grad()
+    def full(self, activations: Tensor, keep: Tensor) -> Tensor:
+        """See `Knockouts`."""
+        return self._every(activations, keep, lambda out: out)
+
+    def _every(self, activations: Tensor, keep: Tensor, wanted: Segment) -> Tensor:
+        """What is wanted of the output for every set and patch, (M, n, …)."""
         keep = keep.to(activations.device)
         shape = [-1] + [1] * (activations.ndim - 1)
         shape[self.axis] = keep.shape[1]
@@ -69,11 +93,11 @@ class PlainKnockouts:
         def run(n: int) -> Tensor:
             found = []
             for m, v in zip(*(torch.split(x, n) for x in pairs), strict=True):
-                masked = activations[v].masked_fill_(~keep[m].reshape(shape), 0)
-                found.append(spatial_mean(self.segment(masked), self.out_axis)[:, list(targets)])
+                found.append(wanted(self.segment(activations[v].masked_fill_(~keep[m].reshape(shape), 0))))
             return torch.cat(found)
 
-        return self.rows.attempt(run).reshape(len(keep), len(activations), -1).transpose(1, 2)
+        found = self.rows.attempt(run)
+        return found.view(len(keep), len(activations), *found.shape[1:])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,8 +170,17 @@ class MixedKnockouts:
         kept = keep.to(activations.device, activations.dtype)
         places = self._columns(activations[:1])[0].shape[2]
         patches = max(1, COLUMNS // (places * max(1, len(chosen))))
-        found = [self._some(part, kept, chosen) for part in torch.split(activations, patches)]
+        found = [self._means(part, kept, chosen) for part in torch.split(activations, patches)]
         return torch.cat(found, dim=2)
+
+    @torch.no_grad()
+    def full(self, activations: Tensor, keep: Tensor) -> Tensor:
+        """See `Knockouts`. A few targets at a time, so that what one product gives stays in the cache."""
+        kept, (columns, space) = keep.to(activations.device, activations.dtype), self._columns(activations)
+        step = max(1, BLOCK // (len(keep) * columns.shape[2]))
+        every = torch.arange(len(self.weight), device=activations.device)
+        parts = [self._mixed(columns, space, kept, some) for some in torch.split(every, step)]
+        return torch.cat(parts, dim=1).transpose(1, 2)
 
     def _columns(self, activations: Tensor) -> tuple[Tensor, tuple[int, ...]]:
         """What each channel offers the mixing layer, (C, taps, n·X), and the target's shape in space."""
@@ -163,18 +196,20 @@ class MixedKnockouts:
         taps = columns.reshape(len(value), self.channels, -1, columns.shape[-1])
         return taps.permute(1, 2, 0, 3).flatten(2), space
 
-    def _some(self, activations: Tensor, keep: Tensor, targets: Tensor) -> Tensor:
-        """(M, T, n) for a few patches."""
+    def _means(self, activations: Tensor, keep: Tensor, targets: Tensor) -> Tensor:
+        """φ for a few patches, (M, T, n)."""
         columns, space = self._columns(activations)
-        weight = self.weight[targets].transpose(0, 1)
-        terms = torch.bmm(weight, columns).flatten(1)
-        count = len(activations)
-        found = []
-        for part in torch.split(keep, max(1, BLOCK // terms.shape[1])):
-            mixed = (part @ terms).view(len(part), len(targets), -1).add_(self.bias[targets][:, None])
-            mixed = self._finished(mixed.view(len(part) * len(targets), count, *space), targets)
-            found.append(mixed.reshape(len(part), len(targets), count, -1).mean(dim=3))
-        return torch.cat(found)
+        sets = max(1, BLOCK // (len(targets) * columns.shape[2]))
+        found = [self._mixed(columns, space, some, targets) for some in torch.split(keep, sets)]
+        return torch.cat([some.flatten(3).mean(dim=3) if some.ndim > 3 else some for some in found])
+
+    def _mixed(self, columns: Tensor, space: tuple[int, ...], keep: Tensor, targets: Tensor) -> Tensor:
+        """The segment's output for some targets, (M, T, n, …)."""
+        terms = torch.bmm(self.weight[targets].transpose(0, 1), columns).flatten(1)
+        mixed = (keep @ terms).view(len(keep), len(targets), -1).add_(self.bias[targets][:, None])
+        count = columns.shape[2] // math.prod(space)
+        mixed = self._finished(mixed.view(len(keep) * len(targets), count, *space), targets)
+        return mixed.view(len(keep), len(targets), count, *mixed.shape[2:])
 
     def _finished(self, mixed: Tensor, targets: Tensor) -> Tensor:
         """The operations after the mixing layer; the rows are sets × targets, the columns patches."""

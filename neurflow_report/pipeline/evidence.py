@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neurflow_report.circuit.concepts import silent_share
+from neurflow_report.circuit.masked import masked_logits
 from neurflow_report.errors import RunError
 from neurflow_report.fidelity.cautions import cautions
 from neurflow_report.fidelity.critical import marginal_contributions, neucept, neuron_mct
@@ -20,7 +21,6 @@ from neurflow_report.fidelity.edges import edge_drops, edge_validity
 from neurflow_report.fidelity.ledger import ledger, limits
 from neurflow_report.fidelity.masking import masking
 from neurflow_report.fidelity.stability import stability
-from neurflow_report.network.ablate import masked_logits
 from neurflow_report.network.forward import Rows
 from neurflow_report.pipeline.activity import Activity
 from neurflow_report.pipeline.examine import Bench, Circuit, find_circuit
@@ -235,13 +235,13 @@ def _masking(
 
 def _predictions(bench: Bench, pixels: Tensor, step: Step) -> Callable[[int, Sequence[Tensor]], NDArray[np.int64]]:
     """Class predicted under each mask (M, N), a few pictures at a time."""
-    rows = Rows(most=bench.forward_rows, note=step.note)
+    rows, activity = Rows(most=bench.forward_rows, note=step.note), Activity(bench, pixels)
 
     def run(layer: int, keep: Sequence[Tensor], n: int) -> NDArray[np.int64]:
-        parts = []
+        parts, engine = [], activity.knockouts(layer, step.note)
         for part in torch.split(pixels, n):
             full = bench.forward.activations(layer, part)
-            logits = masked_logits(bench.forward.segments, layer, full, keep[0], above=keep[1:], rows_per_batch=n)
+            logits = masked_logits(bench.forward.segments, layer, engine, full, keep, rows=n)
             parts.append(logits.argmax(dim=2).cpu().numpy())
         return np.concatenate(parts, axis=1)
 

@@ -1,14 +1,19 @@
 """Knock-outs against hooks on the original network, from the picture on, one set at a time, in float64."""
 
+from functools import partial
+
 import pytest
 import torch
+import torchvision
 from torch import nn
 
 from neurflow_report.circuit.knockout import MixedKnockouts, PlainKnockouts, knockouts
+from neurflow_report.circuit.masked_core import SplitKnockouts
 from neurflow_report.network.cut import cut
-from neurflow_report.network.forward import Rows, activations
-from tests.oracles.method import hooked, mean_over_space
-from tests.oracles.networks import Planted, demo, demo_patches, pictures, resnet18
+from neurflow_report.network.forward import Rows, activations, spatial_mean
+from tests.network.test_cut import build
+from tests.oracles.method import hooked
+from tests.oracles.networks import Planted, calibrated, demo, demo_patches, googlenet, pictures, resnet18
 
 
 class Odd(nn.Module):
@@ -31,43 +36,87 @@ class Odd(nn.Module):
         return self.fc(self.mid(self.low(x)))
 
 
-def naive(model, layer, below, patches, keep, targets):
-    """φ (sets, targets, patches): the layer below is replaced by itself with channels at 0."""
+def naive(model, layer, below, patches, keep, axis):
+    """The layer's activation under every set, (M, n, …), by hooks on the network, from the picture on."""
     found = []
-    for kept in keep:
-        with torch.no_grad():
+    with torch.no_grad():
+        for kept in keep:
             full = hooked(model, below, patches).clone()
-            full[:, ~kept] = 0
-            found.append(mean_over_space(hooked(model, layer, patches, replace=(below, full)))[:, targets].T)
+            full.movedim(axis, -1)[..., ~kept] = 0
+            found.append(hooked(model, layer, patches, replace=(below, full)))
     return torch.stack(found)
+
+
+def squeezed():
+    """Depthwise convolutions, squeeze-and-excitation, hard-swish."""
+    torch.manual_seed(2)
+    return calibrated(torchvision.models.mobilenet_v3_small(weights=None), 64)
+
+
+def tokens():
+    """A small vision transformer."""
+    return build("vit_b_16", image_size=32).double()
 
 
 CASES = [
     (demo, ["block3", "block4", "fc"], 0, MixedKnockouts),
     (demo, ["block3", "block4", "fc"], 1, MixedKnockouts),
-    (lambda: Odd(), ["low", "mid", "fc"], 0, MixedKnockouts),
-    (lambda: Odd(), ["low", "mid", "fc"], 1, MixedKnockouts),
-    (lambda: Planted(), ["low", "mid", "fc"], 0, MixedKnockouts),
-    (resnet18, ["layer3.1", "layer4.0", "fc"], 0, PlainKnockouts),
+    (Odd, ["low", "mid", "fc"], 0, MixedKnockouts),
+    (Odd, ["low", "mid", "fc"], 1, MixedKnockouts),
+    (Planted, ["low", "mid", "fc"], 0, MixedKnockouts),
+    (resnet18, ["layer3.1", "layer4.0", "fc"], 0, SplitKnockouts),
     (resnet18, ["layer4.0", "layer4.1", "fc"], 1, MixedKnockouts),
+    (googlenet, ["inception4e", "inception5a", "fc"], 0, SplitKnockouts),
+    (squeezed, ["features.4", "features.5", "classifier"], 0, SplitKnockouts),
+    (tokens, ["encoder.layers.encoder_layer_3", "encoder.layers.encoder_layer_4", "output"], 0, PlainKnockouts),
 ]
+
+
+def segments_of(make, layers):
+    """(segments, the layers' channel axes, five patches) of a network."""
+    model = make()
+    size = 28 if make in (Odd, Planted) else 32 if make is tokens else 64
+    patches = demo_patches(5) if make is demo else pictures(5, size)
+    return model, cut(model, layers, patches[:1]), patches
+
+
+def sets(channels):
+    keep = torch.rand(7, channels, generator=torch.Generator().manual_seed(1)) > 0.3
+    keep[0], keep[1] = True, False
+    return keep
 
 
 @pytest.mark.parametrize(("make", "layers", "stage", "engine"), CASES)
 def test_as_the_network_does_it(make, layers, stage, engine):
-    model = make()
-    patches = demo_patches(5) if make is demo else pictures(5, 28 if make is not resnet18 else 64)
-    segments = cut(model, layers, patches[:1])
+    model, segments, patches = segments_of(make, layers)
     full = activations(segments, stage, patches)
-    channels = full.shape[1]
-    keep = torch.rand(7, channels, generator=torch.Generator().manual_seed(1)) > 0.3
-    keep[0] = True
-    keep[1] = False
-    targets = [3, 0]
-    found = knockouts(segments.stages[stage], full[:1], axis=1, out_axis=1, rows=Rows(most=8))
+    keep, targets = sets(segments.layers[stage].channels), [3, 0, 1]
+    axis, out_axis = segments.feature_axis(stage), segments.feature_axis(stage + 1)
+    found = knockouts(segments.stages[stage], full[:1], axis=axis, out_axis=out_axis, rows=Rows(most=8))
     assert type(found) is engine
-    expected = naive(model, layers[stage + 1], layers[stage], patches, keep, targets)
-    assert torch.allclose(found.phi(full, keep, targets), expected, rtol=1e-9, atol=1e-10)
+    for one in (found, PlainKnockouts(segments.stages[stage], axis=axis, out_axis=out_axis, rows=Rows(most=8))):
+        whole = one.full(full, keep)
+        expected = naive(model, layers[stage + 1], layers[stage], patches, keep, axis)
+        assert torch.allclose(whole, expected, rtol=1e-9, atol=1e-10)
+        assert torch.allclose(
+            one.phi(full, keep, targets),
+            spatial_mean(expected.flatten(0, 1), out_axis).view(*whole.shape[:2], -1)[:, :, targets].transpose(1, 2),
+            rtol=1e-9,
+            atol=1e-10,
+        )
+
+
+@pytest.mark.parametrize("limit", ["TABLE", "rows"])
+def test_few_sets_or_few_terms_at_once_are_the_same(limit, monkeypatch):
+    _, segments, patches = segments_of(resnet18, ["layer3.1", "layer4.0", "fc"])
+    full, keep = activations(segments, 0, patches), sets(256)
+    engine = knockouts(segments.stages[0], full[:1], axis=1, out_axis=1, rows=Rows(most=64))
+    whole = engine.phi(full, keep, [1, 2, 3]), engine.full(full, keep)
+    engine.rows = Rows(most=5 if limit == "rows" else 64)
+    if limit == "TABLE":
+        monkeypatch.setattr("neurflow_report.circuit.masked_core.TABLE", 1)
+    parts = engine.phi(full, keep, [1, 2, 3]), engine.full(full, keep)
+    assert all(torch.allclose(a, b, rtol=1e-12, atol=1e-14) for a, b in zip(whole, parts, strict=True))
 
 
 def test_blocks_change_nothing(monkeypatch):
@@ -101,8 +150,8 @@ def test_an_operation_that_does_not_keep_0_is_run_whole():
     full = activations(segments, 0, patches)
     keep = torch.tensor([[True, False, True, True], [False, False, False, False]])
     engine = knockouts(segments.stages[0], full[:1], axis=1, out_axis=1, rows=Rows(most=4))
-    assert type(engine) is PlainKnockouts
-    assert torch.allclose(engine.phi(full, keep, [1, 2]), naive(model, "up", "low", patches, keep, [1, 2]))
+    assert type(engine) is SplitKnockouts
+    assert torch.allclose(engine.full(full, keep), naive(model, "up", "low", patches, keep, 1))
 
 
 def test_where_memory_runs_out_fewer_rows_run_at_once_and_the_same_is_found(monkeypatch):
@@ -110,7 +159,8 @@ def test_where_memory_runs_out_fewer_rows_run_at_once_and_the_same_is_found(monk
     segments = cut(model, ["layer4.0", "layer4.1", "fc"], patches[:1])
     full, keep = activations(segments, 0, patches), torch.rand(3, 512, generator=torch.Generator().manual_seed(0)) > 0.5
     told, forward = [], nn.Conv2d.forward
-    plenty = knockouts(segments.stages[0], full[:1], axis=1, out_axis=1, rows=Rows(most=8)).phi(full, keep, [3])
+    plain = partial(PlainKnockouts, segments.stages[0], axis=1, out_axis=1)
+    plenty = plain(rows=Rows(most=8)).phi(full, keep, [3])
 
     def bounded(self, x):
         if len(x) > 3:
@@ -118,7 +168,7 @@ def test_where_memory_runs_out_fewer_rows_run_at_once_and_the_same_is_found(monk
         return forward(self, x)
 
     monkeypatch.setattr(nn.Conv2d, "forward", bounded)
-    engine = knockouts(segments.stages[0], full[:1], axis=1, out_axis=1, rows=Rows(most=8, note=told.append))
+    engine = plain(rows=Rows(most=8, note=told.append))
     assert torch.allclose(engine.phi(full, keep, [3]), plenty, rtol=1e-12)
     assert told == [
         "out of memory with 8 rows at once: going on with 4",

@@ -5,12 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import nn
 
 from neurflow_report.errors import InputError, RunError
-from neurflow_report.network.ablate import keep, knocked_out, mask, masked_logits
 from neurflow_report.network.cut import Segments, cut
 from neurflow_report.network.forward import (
     Rows,
@@ -118,65 +115,6 @@ def test_batch_rows_are_powers_of_two_within_the_budget(segments: Segments) -> N
         batch_rows(segments, 1000, example)
     assert (caught.value.slug, caught.value.path) == ("out-of-memory", ("runtime", "memory"))
     assert caught.value.message.startswith("one row needs about ")
-
-
-@given(st.data())
-@settings(max_examples=30, deadline=None)
-def test_mask_and_keep_are_complements(data: st.DataObject) -> None:
-    shape, axis = data.draw(st.sampled_from([((2, 5, 3, 3), 1), ((2, 4, 5), -1), ((2, 5), 1)]))
-    channels = data.draw(st.lists(st.integers(0, 4), unique=True))
-    x = torch.randn(shape)
-    masked, kept = mask(x, channels, axis), keep(x, channels, axis)
-    assert torch.equal(masked + kept, x)
-    naive = x.clone()
-    for c in channels:
-        naive.select(axis, c).zero_()
-    assert torch.equal(masked, naive)
-    bools = torch.tensor([c in channels for c in range(5)])
-    assert torch.equal(mask(x, bools, axis), masked)
-
-
-@pytest.mark.parametrize("layer", [0, 2, 3])
-def test_masked_logits_agree_with_hooks(resnet: nn.Module, segments: Segments, layer: int) -> None:
-    pictures = torch.randn(3, 3, 32, 32, dtype=torch.float64)
-    info = segments.layers[layer]
-    torch.manual_seed(0)
-    masks = torch.rand(5, info.channels) < 0.6
-    masks[0] = True
-    full = activations(segments, layer, pictures)
-    before = full.clone()
-    logits = masked_logits(segments, layer, full, masks, rows_per_batch=4)
-    assert logits.shape == (5, 3, 7)
-    assert torch.equal(full, before)
-    plain = resnet(pictures)
-    torch.testing.assert_close(logits[0], plain)
-    for m, kept in enumerate(masks):
-        with knocked_out(resnet, info.name, ~kept) as changed:
-            torch.testing.assert_close(logits[m], changed(pictures))
-    assert torch.equal(resnet(pictures), plain)
-
-
-def test_masked_logits_of_tokens_agree_with_hooks() -> None:
-    module = build("vit_b_16", image_size=32)
-    pictures = torch.randn(2, 3, 32, 32)
-    name = "encoder.layers.encoder_layer_5"
-    cuts = cut(module, [name, "output"], pictures)
-    masks = torch.rand(2, 768) < 0.5
-    logits = masked_logits(cuts, 0, activations(cuts, 0, pictures), masks)
-    for m, kept in enumerate(masks):
-        with knocked_out(module, name, (~kept).nonzero().flatten().tolist()):
-            torch.testing.assert_close(logits[m], module(pictures))
-
-
-def test_knocked_out_restores_after_an_error(resnet: nn.Module) -> None:
-    with pytest.raises(RuntimeError, match="inside"), knocked_out(resnet, "layer4.1", [0]):
-        raise RuntimeError("inside")
-    assert not resnet.layer4[1]._forward_hooks
-
-
-def test_masks_of_a_wrong_shape(segments: Segments) -> None:
-    with pytest.raises(ValueError, match=r"masks of layer 'layer2.1' must be bool \(M, 128\), not \(2, 5\)"):
-        masked_logits(segments, 0, torch.zeros(1, 128, 4, 4), torch.ones(2, 5, dtype=torch.bool))
 
 
 CPU = (

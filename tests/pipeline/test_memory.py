@@ -43,7 +43,7 @@ class Noting:
 
 
 def test_where_memory_runs_out_the_batch_is_halved_and_the_same_is_found(write_spec, monkeypatch):
-    spec = write_spec(classes=["firebell"])
+    spec = write_spec(classes=["firebell"], layers=["block2", "block3", "block4", "fc"])
     plenty = read_bundle(analyze(load_spec(spec), progress=Silent())).classes[0]
     forward, progress = nn.Conv2d.forward, Noting()
 

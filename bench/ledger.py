@@ -1,0 +1,116 @@
+"""The ledgers of some bundles as tables: what every experiment found at each layer, and how often each claim held.
+
+    python bench/ledger.py BUNDLE …
+
+A figure is the mean over the bundle's classes, with the least and the most of them; `chance` is the mean of the null.
+Where the bundle has a control, its figures stand in a second table: the same network with its training undone.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from neurflow_report.results.bundle import Bundle, read_bundle
+from neurflow_report.results.evidence import Claim, Masking, Measure
+
+VERDICTS = ("supported", "inconclusive", "not supported", "not run")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What was found on one network: of each class its masking, measures and claims."""
+
+    masking: Sequence[Sequence[Masking]]
+    measures: Sequence[Sequence[Measure]]
+    claims: Sequence[Sequence[Claim]]
+
+    def layers(self, order: Sequence[str]) -> list[str]:
+        """The layers that have a figure, in their order."""
+        known = {m.layer for some in (*self.masking, *self.measures) for m in some}
+        return [name for name in order if name in known]
+
+
+def evidence(bundle: Bundle) -> Iterator[tuple[str, Evidence]]:
+    """The bundle's own evidence, then that of each control."""
+    own = bundle.classes
+    yield (
+        bundle.run.title,
+        Evidence(masking=[c.masking for c in own], measures=[c.measures for c in own], claims=[c.claims for c in own]),
+    )
+    for number, control in enumerate(own[0].controls):
+        found = [c.controls[number] for c in own]
+        yield (
+            f"{bundle.run.title}: {control.name.replace('_', ' ')}",
+            Evidence(
+                masking=[c.masking for c in found],
+                measures=[c.measures for c in found],
+                claims=[c.claims for c in found],
+            ),
+        )
+
+
+def figures(found: Evidence) -> dict[tuple[str, str], dict[str, list[tuple[float, float | None]]]]:
+    """{(experiment, which figure): {layer: (value, chance) of each class}}."""
+    table: dict[tuple[str, str], dict[str, list[tuple[float, float | None]]]] = defaultdict(lambda: defaultdict(list))
+    for some in found.masking:
+        tau = max((m.tau for m in some), default=0)
+        for m in some:
+            if m.tau == tau:
+                what = "core masked" if m.mode == "mask" else "core alone"
+                upward = " from here up" if m.cumulative else ""
+                table["F1 accuracy", f"{what}{upward}, τ {tau}"][m.layer].append((m.accuracy, float(np.mean(m.null))))
+    for measures in found.measures:
+        for one in measures:
+            if one.channel is None:
+                setting = "" if one.setting is None or one.experiment == "critical" else f" {one.setting}"
+                table[one.experiment, f"{one.case}{setting}".strip()][one.layer].append((one.value, one.null))
+    return table
+
+
+def cell(values: Sequence[tuple[float, float | None]]) -> str:
+    """Mean, range and chance."""
+    if not values:
+        return ""
+    own, nulls = [v for v, _ in values], [n for _, n in values if n is not None]
+    text = f"{np.mean(own):.2f}" + (f" ({min(own):.2f}–{max(own):.2f})" if len(own) > 1 else "")
+    return text + (f", chance {np.mean(nulls):.2f}" if nulls and any(nulls) else "")
+
+
+def lines(title: str, found: Evidence, order: Sequence[str]) -> Iterator[str]:
+    """The two tables of one network, as Markdown."""
+    layers = found.layers(order)
+    yield from (f"### {title}", "", row(["experiment", "figure", *layers]), row(["---"] * (2 + len(layers))))
+    for (experiment, what), by_layer in figures(found).items():
+        yield row([experiment, what, *(cell(by_layer.get(layer, [])) for layer in layers)])
+    yield from ("", row(["claim", *VERDICTS]), row(["---"] * 5))
+    verdicts: dict[str, Counter[str]] = defaultdict(Counter)
+    for claims in found.claims:
+        for claim in claims:
+            verdicts[claim.claim][claim.verdict] += 1
+    for name, counts in verdicts.items():
+        yield row([name.replace("_", " "), *(str(counts[v]) for v in VERDICTS)])
+    yield ""
+
+
+def row(cells: Iterable[str]) -> str:
+    """A line of a Markdown table."""
+    return f"| {' | '.join(cells)} |"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the tables."""
+    for name in sys.argv[1:] if argv is None else argv:
+        bundle = read_bundle(Path(name))
+        for title, found in evidence(bundle):
+            print("\n".join(lines(title, found, [info.name for info in bundle.run.layers])))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,115 @@
+"""Knock-outs on any segment that can be split (straight.py): only what the removed channels feed is computed again.
+
+1. Channel i of a tensor that keeps A's channels apart has its value at A where A's channel i stays, else that at 0.
+2. A convolution of many taps over such a tensor x is u(0) + Σ_i conv(x_i(A) − x_i(0)) over the channels that stay. The
+   terms are made once a patch; the sets are then one matrix product, with as many multiplications as a 1×1 convolution
+   of every set.
+3. All else runs for every set, and of what only a target's channel needs, that channel alone (core.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, fx
+from torch.nn import functional as F
+
+from neurflow_report.circuit import operations as ops
+from neurflow_report.circuit.core import Core, groups
+from neurflow_report.circuit.responses import FEW
+from neurflow_report.circuit.straight import Split, only_input, straight_values
+from neurflow_report.network.forward import Rows
+
+TABLE = 32 * 2**20
+"""Bytes of the terms of a convolution at once."""
+
+
+class SplitKnockouts:
+    """A split segment; `axis`: the channel axis of its input; `rows`: how many sets run at once."""
+
+    def __init__(self, part: Split, *, axis: int, rows: Rows) -> None:
+        self.part, self.axis, self.rows = part, axis, rows
+
+    @torch.no_grad()
+    def phi(self, activations: Tensor, keep: Tensor, targets: Sequence[int]) -> Tensor:
+        """See `Knockouts`."""
+        alike = groups(self.part, list(targets), activations.device)
+
+        def wanted(core: _MaskedCore) -> Tensor:
+            found = core.alphas.new_empty((len(core.alphas), len(targets)), dtype=activations.dtype)
+            for group, places in alike:
+                found[:, places] = core.phi(group)[0]
+            return found
+
+        return self._every(activations, keep, wanted).transpose(1, 2)
+
+    @torch.no_grad()
+    def full(self, activations: Tensor, keep: Tensor) -> Tensor:
+        """See `Knockouts`."""
+        return self._every(activations, keep, lambda core: core.whole(self.part.result))
+
+    def _every(self, activations: Tensor, keep: Tensor, wanted: Callable[[_MaskedCore], Tensor]) -> Tensor:
+        """What is wanted of every patch's core under all sets, (M, n, …)."""
+        kept = keep.to(activations.device)
+
+        def run(n: int) -> Tensor:
+            straight = straight_values(self.part, activations, n) | {self.part.source: activations}
+            found = []
+            for v in range(len(activations)):
+                mine = {node: value[v : v + 1] for node, value in straight.items()}
+                cores = (_MaskedCore(self.part, mine, some, self.axis) for some in torch.split(kept, n))
+                found.append(torch.cat([wanted(core) for core in cores]))
+            return torch.stack(found, dim=1)
+
+        return self.rows.attempt(run)
+
+
+class _MaskedCore(Core):
+    """The core on one patch; in the place of points of the path there are sets of channels that stay, (M, C)."""
+
+    def __init__(self, part: Split, straight: Mapping[fx.Node, Tensor], keep: Tensor, axis: int) -> None:
+        self.part, self.straight, self.keep, self.axis = part, straight, keep, axis
+        self.rows, self.alphas = torch.zeros(1), keep[:, 0]
+        self._whole, self._sliced = {}, {}
+
+    def _path(self, node: fx.Node, channels: Tensor | None) -> Tensor:
+        """A straight node under every set, (M, …); of some channels only where these are given."""
+        if node in self.part.apart and node in self.straight:
+            return self._apart(node, channels)
+        if self._is_table(node):
+            return self._convolved(node, channels)
+        found: Tensor = ops.run(node, self.whole)
+        return found if channels is None else found.index_select(self.part.axis, channels)
+
+    def _apart(self, node: fx.Node, channels: Tensor | None) -> Tensor:
+        end, start, keep = self.straight[node], self.part.zero[node], self.keep
+        axis = self.axis if node is self.part.source else self.part.axis
+        if channels is not None:
+            end, start = (v.index_select(axis, channels) for v in (end, start))
+            keep = keep[:, channels]
+        shape = [len(keep)] + [1] * (end.ndim - 1)
+        shape[axis] = keep.shape[1]
+        return torch.where(keep.view(shape), end, start)
+
+    def _is_table(self, node: fx.Node) -> bool:
+        """Whether the node is a convolution whose terms are worth making."""
+        if not ops.is_conv(node) or only_input(node) not in self.part.apart or only_input(node) not in self.straight:
+            return False
+        conv = ops.conv_of(node)
+        return conv.groups == 1 and conv.kernel_size[0] * conv.kernel_size[1] >= FEW <= len(self.keep)
+
+    def _convolved(self, node: fx.Node, channels: Tensor | None) -> Tensor:
+        conv, source, start = ops.conv_of(node), only_input(node), self.part.zero[node]
+        weight = conv.weight.flatten(2)
+        if channels is not None:
+            weight, start = weight[channels], start[:, channels]
+        move = self.straight[source] - self.part.zero[source]
+        windows = F.unfold(move, conv.kernel_size, conv.dilation, conv.padding, conv.stride)  # type: ignore[arg-type]
+        windows, keep = windows.view(conv.in_channels, -1, windows.shape[-1]), self.keep.to(move.dtype)
+        step = max(1, TABLE // (windows.element_size() * conv.in_channels * windows.shape[-1]))
+        parts = []
+        for some in torch.split(weight, step):
+            terms = torch.bmm(some.transpose(0, 1), windows).flatten(1)
+            parts.append((keep @ terms).view(len(keep), len(some), *start.shape[2:]))
+        return torch.cat(parts, dim=1).add_(start)
