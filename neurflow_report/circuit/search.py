@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Protocol
 
 import numpy as np
@@ -33,6 +33,8 @@ Floats = NDArray[np.floating]
 Indices = NDArray[np.int64]
 Activations = Callable[[int, Indices], Tensor]
 """The full activation of a layer (by its number) on patches (by their indices)."""
+Scores = dict[tuple[str, int], Floats]
+"""score(a, i) of every channel i below, (C,), by layer and channel a (METHOD §2)."""
 
 
 class Counter(Protocol):
@@ -74,18 +76,19 @@ def find_neurons(
     logit: int,
     activations: Activations,
     stage: Callable[[str, int], AbstractContextManager[Counter]],
+    scores: Scores | None = None,
 ) -> tuple[tuple[Neuron, ...], ...]:
     """The core neurons of every layer, input → output; the last layer's is the logit alone.
 
     Args: layers: names; hops: hops[i] leads from layer i to i+1; means: a (P, C) array of φ a layer; logit: channel of
-    the last layer; stage: told a layer's name and target count, it follows the targets done.
+    the last layer; stage: told a layer's name and target count, it follows the targets done; scores: takes the scores.
     Raises: RunError not-finite when an attribution is NaN or infinite.
     """
     core = np.array([logit], dtype=np.int64)
     found: list[tuple[Neuron, ...]] = []
     for number in range(len(layers) - 1, -1, -1):
         with stage(layers[number], len(core)) as counter:
-            neurons = layer_neurons(search, layers, hops, means, number, core, activations, counter)
+            neurons = layer_neurons(search, layers, hops, means, number, core, activations, counter, scores)
         found.append(tuple(neurons))
         core = np.array(sorted({s.channel for n in neurons for s in n.core}), dtype=np.int64)
     return tuple(reversed(found))
@@ -100,38 +103,50 @@ def layer_neurons(
     core: Indices,
     activations: Activations,
     counter: Counter,
+    scores: Scores | None = None,
 ) -> list[Neuron]:
     """The records of all targets `core` of one layer, by its number: a step of `find_neurons`, with its arguments."""
     below = max(number - 1, 0)
     wanted = concepts(means[number], core, search.k)
     scored = None
     if number and len(core):
-        scored = _attribute(search, hops[below], below, core, wanted, activations, counter)
+        scored = attributions(search.quadrature, hops[below], below, core, wanted, activations, counter)
     if scored is None:
         counter.advance(len(core))
     elif not _finite(scored):
         raise RunError("not-finite", f"an attribution of layer {layers[number]!r} is NaN or infinite")
+    mine = [_rows(scored, i, search.k) for i in range(len(core))]
+    if scores is not None:
+        scores |= {(layers[number], int(a)): one.scores for a, one in zip(core, mine, strict=True) if one}
     return [
-        _neuron(
-            search, layers[number], int(a), means[number][:, a], wanted[i], means[below], _rows(scored, i, search.k)
-        )
+        _neuron(search, layers[number], int(a), means[number][:, a], wanted[i], means[below], mine[i])
         for i, a in enumerate(core)
     ]
 
 
-def _attribute(
-    search: Search, hop: Hop, below: int, core: Indices, wanted: Indices, activations: Activations, counter: Counter
+def attributions(
+    quadrature: Quadrature,
+    hop: Hop,
+    below: int,
+    core: Indices,
+    wanted: Indices,
+    activations: Activations,
+    counter: Counter,
 ) -> Attribution:
-    """T of every (target, concept patch), on the CPU. A few patches at a time, with all targets whose concepts have
-    them: a patch's activation is taken once, and what its targets share is computed once."""
+    """T of every target on its patches, on the CPU: pair i·k + j is target core[i] on patch wanted[i, j].
+
+    A few patches at a time, with all targets that want them: a patch's activation is taken once, and what its targets
+    share is computed once. Args: below: the number of the lower layer; wanted: (targets, k).
+    """
+    k = wanted.shape[1]
     used, place = np.unique(wanted, return_inverse=True)
     pairs = _PairsOfLayer(
-        search=search,
+        quadrature=quadrature,
         hop=hop,
         below=below,
         used=used,
         place=place.reshape(-1),
-        channels=np.repeat(core, search.k),
+        channels=np.repeat(core, k),
         activations=activations,
     )
     rows, done = Rows(most=hop.rows, note=counter.note), 0
@@ -140,7 +155,7 @@ def _attribute(
         for mine, part in rows.attempt(partial(pairs.attributed, first, min(first + hop.rows, len(used)))):
             whole = whole or _room(len(pairs.place), part)
             _put(whole, mine, part)
-            counter.advance((done + len(mine)) // search.k - done // search.k)
+            counter.advance((done + len(mine)) // k - done // k)
             done += len(mine)
     assert whole is not None  # noqa: S101  # a concept has a patch
     return whole
@@ -150,7 +165,7 @@ def _attribute(
 class _PairsOfLayer:
     """All (target, patch) pairs of a layer: pair p is target `channels[p]` on the patch `used[place[p]]`."""
 
-    search: Search
+    quadrature: Quadrature
     hop: Hop
     below: int
     used: Indices
@@ -170,7 +185,7 @@ class _PairsOfLayer:
             channels=torch.as_tensor(self.channels[mine], device=full.device),
         )
         axes = {"axis": self.hop.axis, "out_axis": self.hop.out_axis}
-        return mine, attribute(self.hop.segment, full, pairs, **axes, quadrature=self.search.quadrature, rows=n)
+        return mine, attribute(self.hop.segment, full, pairs, **axes, quadrature=self.quadrature, rows=n)
 
 
 def _room(count: int, like: Attribution) -> Attribution:
@@ -204,6 +219,12 @@ class _Scored:
     error: Floats
     nodes: int
 
+    @cached_property
+    def scores(self) -> Floats:
+        """score(a, i), (C,)."""
+        found: Floats = np.abs(self.values).mean(axis=0)
+        return found
+
 
 def _rows(scored: Attribution | None, i: int, k: int) -> _Scored | None:
     if scored is None:
@@ -217,7 +238,7 @@ def _neuron(
     search: Search, layer: str, channel: int, phi: Floats, concept: Indices, r: Floats, scored: _Scored | None
 ) -> Neuron:
     """The record of one target: its core set, semantic groups and edges."""
-    scores = np.abs(scored.values).mean(axis=0) if scored else np.zeros(0)
+    scores = scored.scores if scored else np.zeros(0)
     core = core_set(scores, search.tau)
     split = partition(r[concept], search.max_semantic)
     groups = [np.flatnonzero(split.labels == label) for label in range(split.count)]

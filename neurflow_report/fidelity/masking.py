@@ -2,7 +2,7 @@
 
 1. The activation of a layer on the class's pictures is computed once.
 2. The core set of the layer, and random sets of the same size, are set to 0 (mask), or everything else is (retain).
-3. The rest of the network runs under all these masks in one batched pass; accuracy is the share still predicted as
+3. The rest of the network runs under all these masks in one pass; accuracy is the share still predicted as
    the class.
 4. Cumulatively, from a layer up: the same is done at every layer above as well, up to the logits, with their core sets
    and with their random sets.
@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from neurflow_report.fidelity.intervals import permutation_p, wilson
 from neurflow_report.results.records import Masking, Neuron
 
-Predictions = Callable[[int, Sequence[torch.Tensor]], NDArray[np.int64]]
-"""The class predicted for each picture (M, N) when, at a layer (by number) and at those that follow it, as many as
-there are masks (M, C), the channels outside a mask are 0."""
+Predictions = Callable[[int, Sequence[torch.Tensor]], tuple[NDArray[np.int64], NDArray[np.int64]]]
+"""The class predicted for each picture, (M, N), when the channels outside a mask (M, C) are 0 at a layer (by number)
+alone, and when they are at the layers that follow it as well, as many as there are masks."""
 
 
 def core_sets(neurons: Sequence[Sequence[Neuron]], tau: int) -> tuple[tuple[int, ...], ...]:
@@ -61,10 +61,11 @@ def masking(
                 break
             random = np.random.default_rng([seed, target, number, tau])
             keeps.insert(0, _keep(sets[number], channels[number], draws, random))
-            for masks in (keeps[:1], keeps) if len(keeps) > 1 else (keeps,):
-                right = predictions(number, masks) == target
+            predicted = predictions(number, keeps)
+            for upward in (False, True) if len(keeps) > 1 else (False,):
+                right = predicted[upward] == target
                 row = _results(layers[number], channels[number], tau, len(sets[number]), right)
-                results += [m.model_copy(update={"cumulative": len(masks) > 1}) for m in row]
+                results += [m.model_copy(update={"cumulative": upward}) for m in row]
     return tuple(results)
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -19,7 +19,7 @@ from neurflow_report.fidelity.cautions import cautions
 from neurflow_report.fidelity.critical import marginal_contributions, neucept, neuron_mct
 from neurflow_report.fidelity.edges import edge_drops, edge_validity
 from neurflow_report.fidelity.ledger import ledger, limits
-from neurflow_report.fidelity.masking import masking
+from neurflow_report.fidelity.masking import Predictions, masking
 from neurflow_report.fidelity.stability import stability
 from neurflow_report.network.forward import Rows
 from neurflow_report.pipeline.activity import Activity
@@ -220,7 +220,7 @@ def _masking(
         return ()
     layers, taus = circuit.layers, spec.fidelity.taus or (spec.core.tau,)
     tested = sum(bool(layer.neurons) for layer in layers[:-1])
-    with progress.stage(f"{name}: masking", len(taus) * max(0, 2 * tested - 1)) as step:
+    with progress.stage(f"{name}: masking", len(taus) * tested) as step:
         return masking(
             layers=[layer.name for layer in layers],
             neurons=[layer.neurons for layer in layers],
@@ -233,19 +233,20 @@ def _masking(
         )
 
 
-def _predictions(bench: Bench, pixels: Tensor, step: Step) -> Callable[[int, Sequence[Tensor]], NDArray[np.int64]]:
-    """Class predicted under each mask (M, N), a few pictures at a time."""
+def _predictions(bench: Bench, pixels: Tensor, step: Step) -> Predictions:
+    """Class predicted under each mask, a few pictures at a time."""
     rows, activity = Rows(most=bench.forward_rows, note=step.note), Activity(bench, pixels)
 
-    def run(layer: int, keep: Sequence[Tensor], n: int) -> NDArray[np.int64]:
+    def run(layer: int, keep: Sequence[Tensor], n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         parts, engine = [], activity.knockouts(layer, step.note)
         for part in torch.split(pixels, n):
             full = bench.forward.activations(layer, part)
-            logits = masked_logits(bench.forward.segments, layer, engine, full, keep, rows=n)
-            parts.append(logits.argmax(dim=2).cpu().numpy())
-        return np.concatenate(parts, axis=1)
+            both = masked_logits(bench.forward.segments, layer, engine, full, keep, rows=n)
+            parts.append([logits.argmax(dim=2).cpu().numpy() for logits in both])
+        alone, upward = (np.concatenate(some, axis=1) for some in zip(*parts, strict=True))
+        return alone, upward
 
-    def predict(layer: int, keep: Sequence[Tensor]) -> NDArray[np.int64]:
+    def predict(layer: int, keep: Sequence[Tensor]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         found = rows.attempt(partial(run, layer, keep))
         step.advance()
         return found

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neurflow_report.circuit.attribution import Quadrature
-from neurflow_report.circuit.search import Hop, Search, find_neurons
+from neurflow_report.circuit.search import Hop, Scores, Search, find_neurons
 from neurflow_report.circuit.wiring import wire
 from neurflow_report.errors import InputError
 from neurflow_report.images.patches import PatchGrid, crops
@@ -84,11 +84,12 @@ def _rows(segments: Segments, memory: int, example: Tensor) -> tuple[int, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Circuit:
-    """The circuit of one class, and φ of all its patches, (P, C) a layer, which it was found from."""
+    """The circuit of one class, φ of all its patches, (P, C) a layer, which it was found from, and all scores."""
 
     means: Means
     layers: tuple[LayerResult, ...]
     edges: tuple[GroupEdge, ...]
+    scores: Scores
 
 
 def find_circuit(bench: Bench, spec: Spec, pixels: Tensor, *, logit: int, name: str, progress: Progress) -> Circuit:
@@ -109,11 +110,12 @@ def find_circuit(bench: Bench, spec: Spec, pixels: Tensor, *, logit: int, name: 
             on_batch=step.advance,
             note=step.note,
         )
-    neurons = search_neurons(bench, spec, pixels, means, logit, name, progress, kept)
+    scores: Scores = {}
+    neurons = search_neurons(bench, spec, pixels, means, logit, name, progress, kept, scores)
     del kept
     with progress.stage(f"{name}: neuron groups", None):
         layers, edges = wire([info.name for info in bench.segments.layers], neurons, means, spec.groups.max_neuron)
-    return Circuit(means=means, layers=layers, edges=edges)
+    return Circuit(means=means, layers=layers, edges=edges, scores=scores)
 
 
 def check_patches(name: str, pictures: int, candidates: int, k: int) -> None:
@@ -143,9 +145,10 @@ def search_neurons(
     name: str,
     progress: Progress,
     kept: Kept | None = None,
+    scores: Scores | None = None,
 ) -> tuple[tuple[Neuron, ...], ...]:
     """The core neurons of every layer, input → output (METHOD §§2–3), from the φ of all patches, and their activations
-    where they were kept. Raises RunError not-finite."""
+    where they were kept; `scores` takes the scores. Raises RunError not-finite."""
 
     rows = Rows(most=bench.forward_rows)
 
@@ -180,4 +183,5 @@ def search_neurons(
         logit=logit,
         activations=full,
         stage=stage,
+        scores=scores,
     )

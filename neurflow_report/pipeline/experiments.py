@@ -2,30 +2,30 @@
 
 One pass of knock-outs over the class's patches serves F2, F3 and F4: the core sets of the neurons tested, the
 random sets of F2 and the random sets of F3 are its masks. The random sets are drawn once a layer and shared by its
-neurons. One attribution of each neuron on its strongest patches gives its scores over all channels (F3) and over
-every k (F6).
+neurons. The scores that F3 asks about are the search's own; for F6 each neuron is attributed on as many of its
+strongest patches as the largest k.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import fx
 
-from neurflow_report.circuit.attribution import Pairs, Quadrature, attribute
+from neurflow_report.circuit.attribution import Quadrature
 from neurflow_report.circuit.concepts import concepts
 from neurflow_report.circuit.knockout import Knockouts, MixedKnockouts
+from neurflow_report.circuit.search import attributions
 from neurflow_report.fidelity import methods
 from neurflow_report.fidelity.concepts import robustness
 from neurflow_report.fidelity.draws import Sets, as_sets, random_sets, sample
 from neurflow_report.fidelity.optimality import estimated_share, kept_share, optimality
 from neurflow_report.fidelity.weights import OWN, faithfulness
-from neurflow_report.network.forward import Rows
 from neurflow_report.pipeline.activity import Activity
 from neurflow_report.pipeline.examine import Circuit
 from neurflow_report.pipeline.progress import Progress, Step
@@ -59,7 +59,7 @@ def layer_tests(
     random = np.random.default_rng([spec.runtime.seed, logit, number, 2])
     tests = LayerTests(spec, activity, circuit, number, logit, random)
     found = Results()
-    if asked & {"weights", "methods", "concepts"}:
+    if "concepts" in asked:
         with progress.stage(f"{name}: attributions for the tests at {layer.name}", len(tests.neurons)) as step:
             tests.attribute(step)
     if asked & KNOCKED:
@@ -77,14 +77,14 @@ def layer_tests(
 
 
 class LayerTests:
-    """The tests of one layer: first `attribute` and `knock_out`, then the experiments."""
+    """The tests of one layer: first `attribute` (for F6) and `knock_out`, then the experiments."""
 
     def __init__(
         self, spec: Spec, activity: Activity, circuit: Circuit, number: int, logit: int, random: np.random.Generator
     ) -> None:
         self.spec, self.activity, self.number, self.logit = spec, activity, number, logit
         self.size, self.layer, self.bench = sizes(spec.fidelity), circuit.layers[number], activity.bench
-        self.means = circuit.means[number]
+        self.means, self.scored = circuit.means[number], circuit.scores
         self.width = circuit.means[number - 1].shape[1]
         chosen = sample(len(self.layer.neurons), self.size.targets, random)
         self.neurons: list[Neuron] = [self.layer.neurons[i] for i in chosen]
@@ -101,9 +101,8 @@ class LayerTests:
 
     @cached_property
     def depth(self) -> int:
-        """How many of a neuron's strongest patches are attributed."""
-        ks = self.size.ks if "concepts" in self.size.experiments else ()
-        return min(max((self.spec.concept.k, *ks)), len(self.means))
+        """How many of a neuron's strongest patches are attributed for F6."""
+        return min(max((self.spec.concept.k, *self.size.ks)), len(self.means))
 
     def _ranked(self, random: np.random.Generator) -> tuple[Indices, Indices]:
         """The patches ranked after a knock-out, and which of them are a random sample of all; all where so few."""
@@ -116,23 +115,11 @@ class LayerTests:
 
     def attribute(self, step: Step) -> None:
         """T of each neuron tested on its strongest patches, (depth, C), strongest first."""
-        hop = self.bench.hops()[self.number - 1]
-        quadrature = Quadrature(**self.spec.attribution.model_dump())
-        portion, rows = max(1, hop.rows // self.depth), Rows(most=hop.rows, note=step.note)
-        for first in range(0, len(self.channels), portion):
-            part = np.array(self.channels[first : first + portion])
-            used, place = np.unique(concepts(self.means, part, self.depth), return_inverse=True)
-            full = self.activity.some(self.number - 1, used)
-            pairs = Pairs(
-                rows=torch.as_tensor(place.reshape(-1), device=full.device),
-                channels=torch.as_tensor(np.repeat(part, self.depth), device=full.device),
-            )
-            run = partial(
-                attribute, hop.segment, full, pairs, axis=hop.axis, out_axis=hop.out_axis, quadrature=quadrature
-            )
-            found = rows.attempt(lambda n, run=run: run(rows=n))  # type: ignore[misc]
-            self.attributions += np.split(found.values.cpu().double().numpy(), len(part))
-            step.advance(len(part))
+        channels = np.array(self.channels)
+        wanted = concepts(self.means, channels, self.depth)
+        quadrature, hop = Quadrature(**self.spec.attribution.model_dump()), self.bench.hops()[self.number - 1]
+        found = attributions(quadrature, hop, self.number - 1, channels, wanted, self.activity.some, step)
+        self.attributions = np.split(found.values.double().numpy(), len(channels))
 
     def knock_out(self, step: Step) -> None:
         """L of every set for every neuron, (neurons, sets)."""
@@ -196,7 +183,7 @@ class LayerTests:
 
     def _scores(self) -> Floats:
         """score(a, i) of the circuit itself, (neurons, C)."""
-        return np.stack([np.abs(t[: self.spec.concept.k]).mean(axis=0) for t in self.attributions])
+        return np.stack([self.scored[self.layer.name, channel] for channel in self.channels])
 
     def _scored(self, method: str, place: int, done: Callable[[int], None]) -> Floats:
         hop = self.bench.hops()[self.number - 1]

@@ -36,7 +36,8 @@ def linear(weights):
 
     def predictions(_layer, keeps):
         logits = keeps[-1].double() @ torch.as_tensor(weights, dtype=torch.double).T
-        return logits.argmax(dim=1, keepdim=True).expand(-1, 10).numpy()
+        found = logits.argmax(dim=1, keepdim=True).expand(-1, 10).numpy()
+        return found, found
 
     return predictions
 
