@@ -18,7 +18,7 @@ from neurflow_report.results.bundle import Bundle, read_bundle
 from neurflow_report.spec.load import LoadedSpec, located
 
 if TYPE_CHECKING:
-    from neurflow_report.pipeline.plan import Plan
+    from neurflow_report.pipeline.planned import Plan
 
 
 @dataclass(frozen=True, kw_only=True)

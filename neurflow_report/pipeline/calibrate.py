@@ -29,6 +29,7 @@ from neurflow_report.circuit.search import Search, layer_neurons
 from neurflow_report.images.patches import crops
 from neurflow_report.network.count import multiply_adds
 from neurflow_report.network.forward import layers_to_keep, spatial_mean
+from neurflow_report.pipeline.calibrate_evidence import EvidenceCost, measure_evidence
 from neurflow_report.pipeline.examine import Bench
 from neurflow_report.pipeline.progress import SilentStep
 from neurflow_report.results.records import Neuron
@@ -60,12 +61,13 @@ class LayerCost:
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
     """What was measured. `segments`: seconds a row of the stem and of each stage (None: not timed), and `row_work`,
-    their multiply-adds; `crop`: seconds a patch is cut out in; `layers`: input → output."""
+    their multiply-adds; `crop`: seconds a patch is cut out in; `layers`: input → output; `evidence`: experiments."""
 
     crop: float | None
     segments: tuple[float, ...] | None
     row_work: tuple[int, ...]
     layers: tuple[LayerCost, ...]
+    evidence: EvidenceCost
 
 
 def calibrate(bench: Bench, spec: Spec, pixels: Tensor, *, logit: int, patches: int, timed: bool) -> Calibration:
@@ -85,12 +87,26 @@ def calibrate(bench: Bench, spec: Spec, pixels: Tensor, *, logit: int, patches: 
     crop, cut_out = _timed(bench, lambda: crops(pixels, chosen, bench.grid))
     values, seconds = _forward(bench, cut_out)
     layers = _layers(bench, spec, values, logit=logit, patches=patches, timed=timed)
+    targets = most_targets(bench, spec.core.tau)
+    likely = [
+        most if cost.targets is None else min(cost.targets, most) for cost, most in zip(layers, targets, strict=True)
+    ]
+    clocked = (lambda work: _timed(bench, work)[0]) if timed else None
     return Calibration(
         crop=crop / rows if timed else None,
         segments=tuple(s / rows for s in seconds) if timed else None,
         row_work=tuple(row_work),
         layers=layers,
+        evidence=measure_evidence(bench, spec, values, likely, clocked),
     )
+
+
+def most_targets(bench: Bench, tau: int) -> list[int]:
+    """The most targets that each layer can have, input → output: τ times as many a layer down, up to its channels."""
+    found = [1]
+    for info in reversed(bench.segments.layers[:-1]):
+        found.append(min(info.channels, found[-1] * tau))
+    return found[::-1]
 
 
 def _timed(bench: Bench, work: Callable[[], T]) -> tuple[float, T]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -37,10 +37,12 @@ from neurflow_report.network.forward import (
 )
 from neurflow_report.network.load import Network, choose_device
 from neurflow_report.pipeline.arithmetic import arithmetic, check_precision
-from neurflow_report.pipeline.calibrate import Calibration, calibrate, clock, clustering_seconds
+from neurflow_report.pipeline.calibrate import Calibration, calibrate, clock, clustering_seconds, most_targets
 from neurflow_report.pipeline.examine import Bench, check_patches
 from neurflow_report.pipeline.networks import example_input, load_and_cut
 from neurflow_report.pipeline.pictures import region_bytes
+from neurflow_report.pipeline.plan_evidence import PREDICTED, evidence_stages
+from neurflow_report.pipeline.planned import Plan, PlannedClass, PlannedLayer, PlannedStage
 from neurflow_report.pipeline.progress import Progress
 from neurflow_report.pipeline.provenance import describe
 from neurflow_report.pipeline.stages import open_pictures
@@ -50,63 +52,6 @@ from neurflow_report.spec.schema import Spec
 
 LOOKED_AT = 4
 """Pictures that are measured on."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlannedClass:
-    """A class: how many pictures it has at most, and so many patches."""
-
-    name: str
-    index: int
-    pictures: int
-    patches: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlannedLayer:
-    """A layer: the targets a class has there at most, and likely (None: not known); `rows`: rows with gradients a batch
-    on the way up from it, None for the last."""
-
-    name: str
-    channels: int
-    shape: tuple[int, ...]
-    targets_most: int
-    targets_likely: int | None
-    rows: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlannedStage:
-    """A stage of the run, all classes together: `amount` of `unit`, multiply-adds, and seconds (None: not timed)."""
-
-    name: str
-    amount: int
-    unit: str
-    multiply_adds: int
-    seconds: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What `analyze` would do. `targets`: whether stages count the likely number of targets or the most; `memory` and
-    `peak` in bytes, of activations and of the whole process; `peak` on a GPU: of its own memory."""
-
-    title: str
-    device: str
-    precision: str
-    k: int
-    tau: int
-    classes: tuple[PlannedClass, ...]
-    layers: tuple[PlannedLayer, ...]
-    patches_per_picture: int
-    forward_rows: int
-    memory: int
-    peak: int
-    targets: str
-    stages: tuple[PlannedStage, ...]
-    multiply_adds: int
-    seconds: float | None
-    not_predicted: tuple[str, ...]
 
 
 def plan(loaded: LoadedSpec, *, timed: bool, progress: Progress) -> Plan:
@@ -162,7 +107,7 @@ def _plan(loaded: LoadedSpec, base: Path, timed: bool, progress: Progress) -> Pl
         stages=listed,
         multiply_adds=sum(stage.multiply_adds for stage in listed),
         seconds=sum(stage.seconds or 0.0 for stage in listed) if timed else None,
-        not_predicted=tuple(name for name in sizes(spec.fidelity).experiments if name != "masking"),
+        not_predicted=tuple(name for name in sizes(spec.fidelity).experiments if name not in PREDICTED),
     )
 
 
@@ -173,17 +118,13 @@ def _class(spec: Spec, grid: PatchGrid, target: ClassTarget, candidates: int) ->
 
 
 def _layers(bench: Bench, spec: Spec, costs: Calibration, *, known: bool) -> tuple[PlannedLayer, ...]:
-    """Input → output; the most targets grow by τ a layer downward, up to the layer's channels.
+    """Input → output.
 
     Args: known: whether it was measured on pictures; noise does not say how many targets are likely.
     """
-    found, most = list[PlannedLayer](), 1
-    infos = bench.segments.layers
-    for number in range(len(infos) - 1, -1, -1):
-        info = infos[number]
-        most = 1 if number == len(infos) - 1 else min(info.channels, most * spec.core.tau)
+    found, mosts = list[PlannedLayer](), most_targets(bench, spec.core.tau)
+    for number, (info, most) in enumerate(zip(bench.segments.layers, mosts, strict=True)):
         likely = costs.layers[number].targets if known else None
-        rows = bench.hop_rows[number] if number < len(bench.hop_rows) else None
         found.append(
             PlannedLayer(
                 name=info.name,
@@ -191,10 +132,10 @@ def _layers(bench: Bench, spec: Spec, costs: Calibration, *, known: bool) -> tup
                 shape=info.shape,
                 targets_most=most,
                 targets_likely=None if likely is None else min(likely, most),
-                rows=rows,
+                rows=bench.hop_rows[number] if number < len(bench.hop_rows) else None,
             )
         )
-    return tuple(reversed(found))
+    return tuple(found)
 
 
 def _looked_at(spec: Spec, source: Source, candidates: Sequence[Sequence[int]], classes: Sequence[PlannedClass]) -> int:
@@ -259,8 +200,11 @@ class _Stages:
         """In the order in which they run. Args: loading: the seconds that it took just now."""
         hops = [self._neurons(number) for number in range(len(self.layers) - 1, -1, -1)]
         load = PlannedStage(name="load the network", amount=1, unit="network", multiply_adds=0, seconds=loading)
-        masked = [self._masking()] if "masking" in sizes(self.spec.fidelity).experiments else []
-        return (load, self._choose(looked_at), self._patches(), *hops, self._groups(), *masked, self._keep())
+        circuit = [self._patches(), *hops, self._groups()]
+        circuit += evidence_stages(self.bench, self.spec, self.costs, self.classes, circuit)
+        for name in self.spec.fidelity.controls:
+            circuit += [replace(stage, name=f"{stage.name} ({name})") for stage in tuple(circuit)]
+        return (load, self._choose(looked_at), *circuit, self._keep())
 
     def _rows(self, first: int, last: int) -> tuple[int, float | None]:
         """Multiply-adds and seconds of a row through segments first … last − 1 (0: the stem)."""
@@ -314,27 +258,6 @@ class _Stages:
             seconds = (seconds or 0.0) + spent * len(self.classes)
         return PlannedStage(
             name="neuron groups", amount=sum(vectors), unit="semantic groups", multiply_adds=0, seconds=seconds
-        )
-
-    def _masking(self) -> PlannedStage:
-        """F1: each picture under all masks of each layer and τ, at that layer and from it up; the way there once
-        each."""
-        draws = sizes(self.spec.fidelity).draws
-        taus, masks = len(self.spec.fidelity.taus or (self.spec.core.tau,)), 1 + 2 * (1 + draws)
-        pictures, top = sum(c.pictures for c in self.classes), len(self.layers)
-        work, seconds = 0, 0.0
-        for number in range(top - 1):
-            up, up_seconds = self._rows(number + 1, top)
-            down, down_seconds = self._rows(0, number + 1)
-            passes = taus * pictures * (1 if number == top - 2 else 2)
-            work += passes * (masks * up + down)
-            seconds += passes * (masks * (up_seconds or 0.0) + (down_seconds or 0.0))
-        return PlannedStage(
-            name="masking",
-            amount=taus * pictures * masks * (2 * (top - 1) - 1),
-            unit="masked pictures",
-            multiply_adds=work,
-            seconds=None if self.costs.segments is None else seconds,
         )
 
     def _keep(self) -> PlannedStage:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from neurflow_report.pipeline.plan import Plan, PlannedClass
+from neurflow_report.pipeline.planned import Plan, PlannedClass
 
 
 def lines(plan: Plan) -> list[str]:

@@ -1,0 +1,62 @@
+"""What a plan says, as frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedClass:
+    """A class: how many pictures it has at most, and so many patches."""
+
+    name: str
+    index: int
+    pictures: int
+    patches: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedLayer:
+    """A layer: the targets a class has there at most, and likely (None: not known); `rows`: rows with gradients a batch
+    on the way up from it, None for the last."""
+
+    name: str
+    channels: int
+    shape: tuple[int, ...]
+    targets_most: int
+    targets_likely: int | None
+    rows: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedStage:
+    """A stage of the run, all classes together: `amount` of `unit`, multiply-adds, and seconds (None: not timed)."""
+
+    name: str
+    amount: int
+    unit: str
+    multiply_adds: int
+    seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What `analyze` would do. `targets`: whether stages count the likely number of targets or the most; `memory` and
+    `peak` in bytes, of activations and of the whole process; `peak` on a GPU: of its own memory."""
+
+    title: str
+    device: str
+    precision: str
+    k: int
+    tau: int
+    classes: tuple[PlannedClass, ...]
+    layers: tuple[PlannedLayer, ...]
+    patches_per_picture: int
+    forward_rows: int
+    memory: int
+    peak: int
+    targets: str
+    stages: tuple[PlannedStage, ...]
+    multiply_adds: int
+    seconds: float | None
+    not_predicted: tuple[str, ...]
