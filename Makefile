@@ -14,7 +14,7 @@ PYTHON ?= python3
 export PYTHON
 BIN := .venv/bin
 STAMPS := .stamps
-AXE := axe-core@4.10.3
+NODE_PACKAGES := axe-core@4.10.3 html-validate@9.7.1
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
 
 DEMO_PACKAGES := python3-venv graphviz libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core
@@ -26,7 +26,7 @@ demo: $(STAMPS)/run
 	@echo "The demo's report:"
 	@ls -1 output/demo/site/index.html output/demo/report.pdf output/demo/bundle/manifest.json
 
-test: $(STAMPS)/test $(STAMPS)/axe
+test: $(STAMPS)/test $(STAMPS)/node
 	$(BIN)/python -m pytest
 
 lint: $(STAMPS)/test
@@ -38,10 +38,10 @@ lint: $(STAMPS)/test
 bench: $(STAMPS)/test
 	for name in attribution pipeline scaling plan; do $(BIN)/python bench/$$name.py; done
 
-setup: $(STAMPS)/test $(STAMPS)/axe
+setup: $(STAMPS)/test $(STAMPS)/node
 
 clean:
-	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis $(STAMPS)/axe
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis $(STAMPS)/node
 	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
 	find output -mindepth 1 -not -name .gitignore -delete
 
@@ -72,9 +72,9 @@ $(STAMPS)/test: pyproject.toml constraints.txt $(STAMPS)/system-test | $(BIN)/py
 	$(INSTALL) -e '.[run,test,lint]'
 	@touch $@ $(STAMPS)/run
 
-# The accessibility checker of the browser tests, which are skipped where it could not be had.
-$(STAMPS)/axe: Makefile $(STAMPS)/system-test
+# The checkers of accessibility and of HTML; their tests are skipped where they could not be had.
+$(STAMPS)/node: Makefile $(STAMPS)/system-test
 	@mkdir -p build/node
-	npm install --prefix build/node --no-save --no-audit --no-fund --ignore-scripts $(AXE) \
-	  || echo "axe-core could not be installed: the accessibility tests will be skipped" >&2
+	npm install --prefix build/node --no-save --no-audit --no-fund --ignore-scripts $(NODE_PACKAGES) \
+	  || echo "$(NODE_PACKAGES) could not be installed: the tests of accessibility and of HTML will be skipped" >&2
 	@touch $@

@@ -30,7 +30,9 @@ from neurflow_report.render.view.parts import Plot
 
 ROW = 0.27
 """Inches of a row."""
-MARKERS = ("o", "s", "^", "D")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+LETTER = 0.0142
+"""Width of a letter, as a part of the chart's."""
 
 
 def chart_svg(drawing: Plot | Forest | Scatter, *, id_prefix: str) -> str:
@@ -60,25 +62,48 @@ def _svg(draw: Callable[[], Figure]) -> str:
 
 
 def _forest(drawing: Forest) -> Figure:
-    tall = ROW * len(drawing.rows) + 1.15
+    lines = _lines(drawing.rows)
+    tall = ROW * len(lines) + 1.15
     figure = Figure(figsize=(WIDTH, tall), facecolor="none")
     axis: Any = figure.subplots()
-    left = min(0.46, 0.03 + 0.0142 * max(len(row.label) for row in drawing.rows))
+    left = min(0.46, 0.03 + LETTER * max(len(text) for text, _ in lines))
     figure.subplots_adjust(left=left, right=0.965, top=1 - 0.12 / tall, bottom=0.86 / tall)
-    for y, row in enumerate(drawing.rows):
-        _bar(axis, drawing, row, y)
+    for y, (_, row) in enumerate(lines):
+        if row is not None:
+            _bar(axis, drawing, row, y)
+    _bands(axis, lines)
     for line in drawing.lines:
         axis.axvline(line, color=INK, linestyle=(0, (3, 2)), linewidth=1, zorder=2)
-    axis.set_yticks(range(len(drawing.rows)), [row.label for row in drawing.rows])
-    axis.set_ylim(len(drawing.rows) - 0.45, -0.55)
+    axis.set_yticks(range(len(lines)), [text for text, _ in lines])
+    for tick, (_, row) in zip(axis.get_yticklabels(), lines, strict=True):
+        tick.set_fontweight("bold" if row is None else "normal")
+    axis.set_ylim(len(lines) - 0.45, -0.55)
     _x_axis(axis, drawing)
     _legend(figure, axis, drawing)
     return figure
 
 
+def _lines(rows: Sequence[Bar]) -> list[tuple[str, Bar | None]]:
+    """The chart's lines from the top: a row with its label, or a block's name alone above its rows."""
+    if not any(row.label for row in rows):
+        return [(row.block, row) for row in rows]
+    found: list[tuple[str, Bar | None]] = []
+    for i, row in enumerate(rows):
+        if i == 0 or rows[i - 1].block != row.block:
+            found.append((row.block, None))
+        found.append((row.label, row))
+    return found
+
+
+def _bands(axis: Any, lines: Sequence[tuple[str, Bar | None]]) -> None:
+    """A ground under every other row, or under every block's name."""
+    named = any(row is None for _, row in lines)
+    for y, (_, row) in enumerate(lines):
+        if row is None if named else y % 2 == 0:
+            axis.axhspan(y - 0.5, y + 0.5, color=BAND, linewidth=0, zorder=0)
+
+
 def _bar(axis: Any, drawing: Forest, row: Bar, y: int) -> None:
-    if y % 2 == 0:
-        axis.axhspan(y - 0.5, y + 0.5, color=BAND, linewidth=0, zorder=0)
     low, high = (min(max(x, drawing.start), drawing.end) for x in (row.low, row.high))
     if row.null_low is not None and row.null_high is not None:
         axis.plot([row.null_low, row.null_high], [y + 0.2, y + 0.2], color=NULL, linewidth=1.2, zorder=3)
@@ -131,22 +156,30 @@ def _legend(figure: Figure, axis: Any, drawing: Forest) -> None:
 
 def _below(figure: Figure, marks: Sequence[Any], names: Sequence[str]) -> None:
     figure.legend(
-        marks, names, loc="lower center", ncols=len(names), frameon=False, fontsize=9.5, handlelength=1.7,
+        marks, names, loc="lower center", ncols=_columns(names), frameon=False, fontsize=9.5, handlelength=1.7,
         columnspacing=1.6, borderaxespad=0.2,
     )  # fmt: skip
 
 
+def _columns(names: Sequence[str]) -> int:
+    """How many names of a legend stand side by side: all, or as many as fit where all are as wide as the widest."""
+    wide = [0.07 + 0.9 * LETTER * len(name) for name in names]
+    return len(names) if sum(wide) <= 1 else max(1, int(1 / max(wide)))
+
+
 def _scatter(drawing: Scatter) -> Figure:
-    figure = Figure(figsize=(WIDTH, 3.6), facecolor="none")
-    axis: Any = figure.subplots()
-    figure.subplots_adjust(left=0.11, right=0.97, top=0.97, bottom=0.24)
     series = list(dict.fromkeys(p.series for p in drawing.points))
+    foot = 0.62 + 0.21 * -(-len(series) // _columns(series))
+    figure = Figure(figsize=(WIDTH, 2.75 + foot), facecolor="none")
+    axis: Any = figure.subplots()
+    figure.subplots_adjust(left=0.11, right=0.97, top=0.97, bottom=foot / (2.75 + foot))
     marks = []
     for number, name in enumerate(series):
         mine = [p for p in drawing.points if p.series == name]
         marks += axis.plot(
             [p.x for p in mine], [p.y for p in mine], MARKERS[number % len(MARKERS)], markersize=5,
-            markerfacecolor="none" if number % 2 else CORE, markeredgecolor=CORE, linestyle="none", zorder=4,
+            markerfacecolor="none" if number // len(MARKERS) % 2 else CORE, markeredgecolor=CORE, linestyle="none",
+            zorder=4,
         )  # fmt: skip
     axis.axhline(0, color=LINE, linewidth=1, zorder=1)
     axis.axvline(0, color=LINE, linewidth=1, zorder=1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import textwrap
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from neurflow_report.errors import RunError
 from neurflow_report.render.graph import Diagram, Link, Node, Order
@@ -53,6 +54,12 @@ def rank_order(diagram: Diagram) -> dict[str, tuple[str, ...]]:
         band: tuple(node.id for node in sorted(row, key=lambda n: position[n.id]))
         for band, row in diagram.rows().items()
     }
+
+
+@lru_cache(maxsize=64)
+def kept_order(diagram: Diagram) -> Order:
+    """`rank_order`, kept: a drawing stands on a page and in a file of its own."""
+    return rank_order(diagram)
 
 
 def barycentre_order(diagram: Diagram) -> dict[str, tuple[str, ...]]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from PIL import Image
 
 from neurflow_report.render.charts import chart_svg
-from neurflow_report.render.diagram import Node, paint, rank_order
+from neurflow_report.render.diagram import Node, kept_order, paint
 from neurflow_report.render.figures import plain_colours
 from neurflow_report.render.mosaic import encode, sheet
 from neurflow_report.render.view.charts import Forest, Scatter
@@ -57,7 +57,7 @@ def circuit_svg(drawing: Circuit, pictures: Callable[[int], Image.Image]) -> byt
         frame = f'x="{x:.2f}" y="{y:.2f}" width="{side:.2f}" height="{side:.2f}" viewBox="{box}"'
         return f'<svg {frame}><use href="#{name}"/></svg>'
 
-    svg = paint(diagram, rank_order(diagram), id_prefix=drawing.id, picture=picture, interactive=False)
+    svg = paint(diagram, kept_order(diagram), id_prefix=drawing.id, picture=picture, interactive=False)
     address = "data:image/jpeg;base64," + b64encode(encode(whole, "jpeg", QUALITY)).decode()
     size = f'width="{whole.width}" height="{whole.height}"'
     defs = f'<defs><image id="{name}" {size} href="{address}"/></defs>'
@@ -66,7 +66,7 @@ def circuit_svg(drawing: Circuit, pictures: Callable[[int], Image.Image]) -> byt
 
 def _gathered(sheets: Mapping[str, Image.Image]) -> tuple[dict[str, tuple[int, int, int, int]], Image.Image]:
     """All sheets on one, and where on it (left, top, width, height) each stands."""
-    step = 3 * CELL + 8
+    step = 8 + max((max(one.size) for one in sheets.values()), default=0)
     down = max(1, -(-len(sheets) // ACROSS))
     whole, places = Image.new("RGB", (ACROSS * step, down * step), (255, 255, 255)), {}
     for i, (name, one) in enumerate(sheets.items()):

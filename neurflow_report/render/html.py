@@ -10,7 +10,6 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 import jinja2
@@ -18,7 +17,7 @@ from markupsafe import Markup, escape
 
 from neurflow_report.errors import InputError, Where
 from neurflow_report.render.charts import chart_svg
-from neurflow_report.render.diagram import Diagram, Tile, paint, rank_order
+from neurflow_report.render.diagram import Diagram, Tile, kept_order, paint
 from neurflow_report.render.paint import windows
 from neurflow_report.render.view.pages import (
     CircuitPage,
@@ -82,7 +81,7 @@ def page_html(environment: jinja2.Environment, view: SiteView, page: Page, mediu
         diagram = _linked_diagram(drawing.diagram, medium.url)
         name = medium.prefix + drawing.id
         shown = windows(lambda tile: f'<use href="{medium.lead}{tile.picture}"/>')
-        return Markup(paint(diagram, _order(drawing.diagram), id_prefix=name, picture=shown))  # noqa: S704
+        return Markup(paint(diagram, kept_order(drawing.diagram), id_prefix=name, picture=shown))  # noqa: S704
 
     def plot(drawing: Plot | Forest | Scatter) -> Markup:
         return Markup(chart_svg(drawing, id_prefix=medium.prefix + drawing.id))  # noqa: S704
@@ -189,11 +188,6 @@ def template_environment(templates: Path | None) -> jinja2.Environment:
 def formula_html(text: str) -> Markup:
     """A formula of the method's page, escaped, with "φ_a" as φ and a subscript."""
     return Markup(re.sub(r"_(\w)", r"<sub>\1</sub>", str(escape(text))))  # noqa: S704 escaped just here
-
-
-@lru_cache(maxsize=64)
-def _order(diagram: Diagram) -> dict[str, tuple[str, ...]]:
-    return rank_order(diagram)
 
 
 def _linked_diagram(diagram: Diagram, url: Callable[[str], str]) -> Diagram:

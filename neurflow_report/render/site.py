@@ -129,12 +129,13 @@ def _drawn(bundle: Bundle, view: SiteView) -> Iterator[tuple[str, bytes]]:
     """Tables, drawings, plots and pictures."""
     for table in view.tables:
         yield table.file, csv_bytes(table)
-        if table.json:
-            yield table.json, json_bytes(table)
+        yield table.json, json_bytes(table)
     for plotted in view.plots():
         yield plotted.svg, plot_svg(plotted)
-    for number, page in enumerate(view.classes):
-        yield page.circuit.svg, circuit_svg(page.circuit, regions(bundle, number))
+    for number, (page, whole) in enumerate(zip(view.classes, view.circuit_pages, strict=True)):
+        pictures = regions(bundle, number)
+        for drawn in (page.circuit, whole.neurons, whole.groups):
+            yield drawn.svg, circuit_svg(drawn, pictures)
     for drawing in view.circuits():
         yield drawing.dot, to_dot(drawing.diagram).encode()
     for shown in view.pictures:

@@ -1,9 +1,12 @@
-"""The site in a browser, opened from the disk: silent, self-contained, no wider than the screen, accessible."""
+"""The site in a browser, from the disk and over http: silent, self-contained, no wider than the screen, accessible."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -35,6 +38,25 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "site"
 
 
+class Silent(SimpleHTTPRequestHandler):
+    """Serves files and says nothing of it."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module", params=["file", "http"])
+def root(request: pytest.FixtureRequest, site: Path) -> Iterator[str]:
+    """How the site's addresses begin: on the disk, and on a server of this machine."""
+    if request.param == "file":
+        yield site.as_uri()
+        return
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=str(site))) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
@@ -58,7 +80,7 @@ def opened(browser: Browser, address: str, *, width: int = 1280, theme: str = "l
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_no_request_leaves_the_folder_and_nothing_is_complained_about(browser: Browser, site: Path, path: str) -> None:
+def test_no_request_leaves_the_site_and_nothing_is_complained_about(browser: Browser, root: str, path: str) -> None:
     context = browser.new_context()
     page = context.new_page()
     asked: list[str] = []
@@ -67,13 +89,13 @@ def test_no_request_leaves_the_folder_and_nothing_is_complained_about(browser: B
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("requestfailed", lambda request: complaints.append(request.url))
-    page.goto(site.joinpath(path).as_uri())
+    page.goto(f"{root}/{path}")
     page.evaluate("document.querySelectorAll('img').forEach(i => { i.loading = 'eager' })")
     page.wait_for_load_state("networkidle")
     assert page.evaluate("[...document.images].filter(i => !(i.complete && i.naturalWidth)).map(i => i.src)") == []
     context.close()
     assert complaints == []
-    assert [url for url in asked if not url.startswith((site.as_uri(), "data:,"))] == []
+    assert [url for url in asked if not url.startswith((f"{root}/", "data:,"))] == []
     assert any(url.endswith(".woff2") for url in asked)
 
 
@@ -109,8 +131,8 @@ def test_all_is_readable_without_a_script(browser: Browser, site: Path) -> None:
     page.context.close()
 
 
-def test_the_switch_changes_the_colours_and_is_remembered(browser: Browser, site: Path) -> None:
-    page = opened(browser, (site / "index.html").as_uri())
+def test_the_switch_changes_the_colours_and_is_remembered(browser: Browser, root: str) -> None:
+    page = opened(browser, f"{root}/index.html")
     ground = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(ground)
     switch = page.get_by_role("button", name="Colours")
@@ -119,7 +141,7 @@ def test_the_switch_changes_the_colours_and_is_remembered(browser: Browser, site
     switch.click()
     dark = page.evaluate(ground)
     assert dark != light
-    page.goto((site / "method/index.html").as_uri())
+    page.goto(f"{root}/method/index.html")
     assert page.evaluate(ground) == dark
     page.context.close()
 
@@ -218,8 +240,8 @@ def test_a_patch_shows_its_place_on_pointing_and_on_focus(browser: Browser, site
     page.context.close()
 
 
-def test_a_patch_opens_large_with_its_picture(browser: Browser, site: Path) -> None:
-    page = opened(browser, (site / "class/bee-co/layer3/index.html").as_uri())
+def test_a_patch_opens_large_with_its_picture(browser: Browser, root: str) -> None:
+    page = opened(browser, f"{root}/class/bee-co/layer3/index.html")
     patches = page.locator("#G1 .mosaic a")
     patches.first.click()
     box = page.locator("dialog[open]")
@@ -244,8 +266,8 @@ def test_without_a_script_a_patch_leads_to_its_place(browser: Browser, site: Pat
     page.context.close()
 
 
-def test_a_neuron_is_found_by_its_id(browser: Browser, site: Path) -> None:
-    page = opened(browser, (site / "class/bee-co/index.html").as_uri())
+def test_a_neuron_is_found_by_its_id(browser: Browser, root: str) -> None:
+    page = opened(browser, f"{root}/class/bee-co/index.html")
     field = page.get_by_role("searchbox", name="Find")
     field.fill("n5 layer3")
     field.press("Enter")
@@ -317,8 +339,8 @@ def test_the_single_file_is_whole_without_a_script(browser: Browser, single: Pat
     page.context.close()
 
 
-def test_the_arrow_keys_walk_through_a_circuit(browser: Browser, site: Path) -> None:
-    page = opened(browser, (site / "class/bee-co/index.html").as_uri())
+def test_the_arrow_keys_walk_through_a_circuit(browser: Browser, root: str) -> None:
+    page = opened(browser, f"{root}/class/bee-co/index.html")
     cards = page.locator("#circuit svg.circuit > a[class]")
     assert [c.get_attribute("tabindex") for c in cards.all()].count("0") == 1
     focused = "document.activeElement.getAttribute('aria-label')"

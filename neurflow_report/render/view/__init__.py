@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from neurflow_report.render.view.class_evidence import class_fidelity_page
 from neurflow_report.render.view.classes import class_page
-from neurflow_report.render.view.fidelity import class_fidelity_page, fidelity_page
+from neurflow_report.render.view.fidelity import fidelity_page
 from neurflow_report.render.view.index import Index
 from neurflow_report.render.view.layers import layer_page
 from neurflow_report.render.view.method import method_page

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 class Bar:
     """A row of a chart: a figure with its 95% interval, and where chance stands.
 
-    `control` is the same figure on the network with its training undone; `first` begins a new block of rows.
+    Rows of one `block` (a layer) stand together under its name; `label` may be "" where a block has one row alone.
+    `control` is the same figure on the network with its training undone.
     """
 
+    block: str
     label: str
     value: float
     low: float
@@ -20,7 +22,6 @@ class Bar:
     null_low: float | None = None
     null_high: float | None = None
     control: float | None = None
-    first: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,7 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class Scatter:
-    """Points in a plane, in at most four series."""
+    """Points in a plane, in series."""
 
     id: str
     title: str

@@ -227,7 +227,7 @@ def _circuit(
         caption=_caption(what, nodes, every, pruned) + (PLANTED if told else ""),
         table=_table(index, what, weights),
         dot=places.data(slug, f"{name}.dot"),
-        svg="" if small else places.data(slug, f"{name}.svg"),
+        svg=places.data(slug, f"{name}.svg"),
     )
 
 

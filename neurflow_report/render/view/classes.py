@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neurflow_report.render.view import cautions, fidelity, ledger, places
+from neurflow_report.render.view import cautions, fidelity, places, verdicts
 from neurflow_report.render.view.circuit import LEVEL, group_circuit, neuron_circuit
 from neurflow_report.render.view.index import Index
 from neurflow_report.render.view.layers import group_view, layer_sentence
@@ -72,7 +72,7 @@ def class_page(index: Index) -> ClassPage:
         agreement=_agreement_table(index),
         pictures=captions(index),
         pictures_href=places.pictures(slug),
-        downloads=_downloads(slug),
+        downloads=_downloads(result),
     )
 
 
@@ -101,9 +101,10 @@ def figures(index: Index) -> tuple[Figure, ...]:
 
 def _supported(result: ClassResult) -> list[Figure]:
     """How many of the ledger's claims that could be tested hold."""
-    tested = [c for c in result.claims if c.verdict != "not run"]
+    tested = verdicts.tested(result.claims)
     held, failed = (sum(c.verdict == verdict for c in tested) for verdict in ("supported", "not supported"))
-    note = f"of the method's claims, layer by layer; {failed} not supported, {len(tested) - held - failed} inconclusive"
+    left = len(tested) - held - failed
+    note = f"tests of the method's claims, layer by layer; {failed} not supported, {left} inconclusive"
     return [Figure(label="Claims supported", value=f"{held} of {len(tested)}", note=note)] if tested else []
 
 
@@ -131,7 +132,9 @@ def _ledger(index: Index) -> Prose:
     if not index.result.claims:
         return ()
     link = Span(text="the ledger and every experiment", href=places.class_fidelity(index.result.slug))
-    return (Span(text=f"In all, {ledger.summary(index.result.claims)}: "), link, Span(text="."))
+    where = verdicts.weakest(index.result.claims, [layer.name for layer in index.downward()])
+    told = f"In all, {verdicts.summary(index.result.claims)}. {where}".rstrip()
+    return (Span(text=f"{told} More in "), link, Span(text="."))
 
 
 def _masking_words(index: Index) -> str:
@@ -193,16 +196,21 @@ def _agreement_table(index: Index) -> Table | None:
     )
 
 
-def _downloads(slug: str) -> tuple[Download, ...]:
+def _downloads(result: ClassResult) -> tuple[Download, ...]:
     notes = {
         "groups.csv": "neuron groups, shares, members",
         "group-edges.csv": "W between groups",
         "neurons.csv": "core concept neurons",
         "neuron-edges.csv": "mean w between neurons",
         "masking.csv": "masking and retaining, with every random set",
+        **({"ledger.csv": "every claim at every layer, with its verdict"} if result.claims else {}),
+        **({"fidelity.csv": "the figures of every other experiment"} if result.measures else {}),
         "patches.csv": "every patch shown: its picture, its place, and what it excites",
         "pictures.csv": "the pictures",
-        "groups.dot": "the circuit of groups, for Graphviz",
-        "all-neurons.dot": "the circuit of all neurons, for Graphviz",
+        "groups.svg": "the circuit of groups, as a picture",
+        "groups.dot": "the same for Graphviz",
+        "all-neurons.svg": "the circuit of all neurons, as a picture",
+        "all-neurons.dot": "the same for Graphviz",
     }
-    return tuple(Download(label=name, href=places.data(slug, name), note=note) for name, note in notes.items())
+    found = [Download(label=name, href=places.data(result.slug, name), note=note) for name, note in notes.items()]
+    return tuple(found)

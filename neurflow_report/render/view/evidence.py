@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from neurflow_report.render.view import places
+from neurflow_report.render.view import places, verdicts
 from neurflow_report.render.view.charts import Bar, Forest, Point, Scatter
 from neurflow_report.render.view.index import Index
 from neurflow_report.render.view.ledger import NAMES, control_name
 from neurflow_report.render.view.pages import Cell, Column, ExperimentView, Table
-from neurflow_report.render.view.words import correlation, count, p_value, percent
-from neurflow_report.results.records import Control, Measure
+from neurflow_report.render.view.words import correlation, count, listing, p_value, percent
+from neurflow_report.results.records import Control, Measure, NotRun
 
 QUESTIONS: Mapping[str, tuple[str, str]] = {
     "optimality": (
@@ -59,6 +59,8 @@ QUESTIONS: Mapping[str, tuple[str, str]] = {
     ),
 }
 """Heading and explanation of each experiment, in the order of METHOD §5."""
+MANY_CASES = 4
+"""From so many on, methods are counted instead of named."""
 SHARES = {"optimality", "critical", "concepts"}
 THRESHOLD = {
     "optimality": "optimal", "weights": "faithful", "critical": "found_by_others", "concepts": "robust",
@@ -83,11 +85,24 @@ def _experiment(index: Index, name: str) -> ExperimentView:
         id=name,
         title=f"{NAMES[name]}: {title}",
         words=words,
+        lines=verdicts.lines([c for c in index.claims if c.experiment == name]),
         chart=_forest(index, name, rows) if rows else None,
         scatter=_scatter(index) if name == "edges" else None,
         table=_table(index, name, rows) if rows else None,
-        missing=tuple(dict.fromkeys(" ".join(filter(None, (n.layer, n.case))) + f": {n.reason}" for n in missing)),
+        missing=missing_lines(missing),
     )
+
+
+def missing_lines(what: Sequence[NotRun]) -> tuple[str, ...]:
+    """A line a reason: at which layers, and for what, where that is not everything."""
+    found = []
+    for reason in dict.fromkeys(n.reason for n in what):
+        mine = [n for n in what if n.reason == reason]
+        layers = listing(list(dict.fromkeys(n.layer for n in mine if n.layer)))
+        cases = list(dict.fromkeys(n.case for n in mine if n.case))
+        told = listing(cases) if len(cases) < MANY_CASES else f"{len(cases)} methods"
+        found.append(f"{', '.join(filter(None, (layers, told)))}: {reason}".removeprefix(": "))
+    return tuple(found)
 
 
 def _shown(index: Index, measures: Sequence[Measure]) -> list[Measure]:
@@ -98,20 +113,21 @@ def _shown(index: Index, measures: Sequence[Measure]) -> list[Measure]:
 
 
 def _label(m: Measure) -> str:
-    what = {
+    """What is measured in a row, beside its layer."""
+    return {
         "weights": f"sets of {m.setting}",
-        "methods": f"{m.case}, sets of {m.setting}",
+        "methods": m.case,
         "concepts": f"k = {m.setting}",
         "critical": m.case,
         "stability": m.case,
     }.get(m.experiment, "")
-    return f"{m.layer}  {what}".rstrip()
 
 
 def _forest(index: Index, name: str, rows: Sequence[Measure]) -> Forest:
     slug = index.result.slug
-    if name == "methods":
-        rows = [m for m in rows if m.setting == min(x.setting or 0 for x in rows)]
+    sizes = sorted({m.setting or 0 for m in rows}) if name == "methods" else []
+    if sizes:
+        rows = [m for m in rows if m.setting == sizes[0]]
     others = [_matching(control, m) for m in rows for control in index.result.controls[:1]] or [None] * len(rows)
     lowest = min(min(m.low for m in rows), min((o.value for o in others if o), default=0.0))
     limits = {t.claim: t for t in index.run.settings.thresholds}
@@ -122,6 +138,7 @@ def _forest(index: Index, name: str, rows: Sequence[Measure]) -> Forest:
         title=f"{QUESTIONS[name][0]} {index.result.name}",
         rows=tuple(
             Bar(
+                block=m.layer,
                 label=_label(m),
                 value=m.value,
                 low=m.low,
@@ -138,7 +155,7 @@ def _forest(index: Index, name: str, rows: Sequence[Measure]) -> Forest:
         end=1.0,
         shares=name in SHARES,
         lines=lines,
-        caption=_caption(index, rows),
+        caption=_caption(index, rows, sizes),
         svg=places.data(slug, f"{name}.svg"),
         download=places.data(slug, "fidelity.csv"),
     )
@@ -155,11 +172,13 @@ _AXES = {
 }
 
 
-def _caption(index: Index, rows: Sequence[Measure]) -> str:
+def _caption(index: Index, rows: Sequence[Measure], sizes: Sequence[int]) -> str:
     counted = sorted({(m.n, m.unit) for m in rows})
     n = f"n = {count(*counted[0])}" if len(counted) == 1 else "n differs from row to row, see the table"
+    null = "; thin lines below them: the 95% range of chance" if any(m.null_low is not None for m in rows) else ""
     controls = "; open squares: the same network with random weights" if index.result.controls else ""
-    return f"Bars: 95% intervals, {n}{controls}."
+    shown = f" Sets of {sizes[0]}; the table has other sizes." if len(sizes) > 1 else ""
+    return f"Thick bars: 95% intervals, {n}{null}{controls}.{shown}"
 
 
 def _matching(control: Control, m: Measure) -> Measure | None:

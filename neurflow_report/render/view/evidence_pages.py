@@ -16,6 +16,7 @@ class FidelityPage(Page):
     terms: tuple[Prose, ...]
     doubts: tuple[Notice, ...]
     words: tuple[str, ...]
+    layers: Table | None
     matrix: Table | None
     thresholds: Table | None
     classes: tuple[Span, ...]
@@ -25,11 +26,12 @@ class FidelityPage(Page):
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentView:
-    """One experiment of one class; `missing`: what could not be measured, and why."""
+    """One experiment of one class; `lines`: at which layers its claim holds; `missing`: what could not be measured."""
 
     id: str
     title: str
     words: str
+    lines: tuple[Prose, ...]
     chart: Forest | None
     scatter: Scatter | None
     table: Table | None
@@ -38,13 +40,21 @@ class ExperimentView:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassFidelityPage(Page):
-    """The evidence of one class: its ledger, then F1, then F2 to F8."""
+    """The evidence of one class: what holds at which layer, then F1, then F2 to F8, then its ledger.
 
+    `masking_lines`: what F1 says of its claims; `neighbours`: the circuit, and the evidence of the next classes.
+    """
+
+    heading: str
     lead: str
+    neighbours: tuple[Span, ...]
+    terms: tuple[Prose, ...]
     verdicts: tuple[Figure, ...]
     distrust: tuple[Notice, ...]
+    layers: Table | None
     ledger: Table | None
     control_words: tuple[str, ...]
+    masking_lines: tuple[Prose, ...]
     words: tuple[str, ...]
     plot: Plot | None
     masking: Table | None

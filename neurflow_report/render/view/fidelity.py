@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from neurflow_report.render.view import cautions, ledger, places
+from neurflow_report.render.view import cautions, ledger, places, verdicts
 from neurflow_report.render.view.circuit import LEVEL
-from neurflow_report.render.view.evidence import experiments
 from neurflow_report.render.view.index import Index
 from neurflow_report.render.view.pages import (
     Cell,
-    ClassFidelityPage,
     Column,
     FidelityPage,
-    Figure,
     Notice,
     Plot,
     Span,
@@ -21,7 +18,7 @@ from neurflow_report.render.view.pages import (
 )
 from neurflow_report.render.view.terms import terms
 from neurflow_report.render.view.words import count, interval, mean, p_value, percent
-from neurflow_report.results.records import Claim, Masking
+from neurflow_report.results.records import Masking
 
 
 def main_row(index: Index, mode: str) -> Masking | None:
@@ -132,6 +129,7 @@ def fidelity_page(indices: Sequence[Index]) -> FidelityPage:
     """The page of the experiments over all classes."""
     rows = [(i.result.name, i.result.slug, m) for i in indices for m in i.masking]
     run = indices[0].run
+    known = ("core", "masking", "tau", *(("knockout", "ledger") if any(i.result.claims for i in indices) else ()))
     weak = undecided([m for _, _, m in rows])
     doubts = (*((weak,) if weak else ()), *cautions.untested(run.settings.experiments), *_faults(indices))
     return FidelityPage(
@@ -141,10 +139,11 @@ def fidelity_page(indices: Sequence[Index]) -> FidelityPage:
         crumbs=(Span(text="Overview", href=places.OVERVIEW),),
         here="Fidelity",
         lead=_lead(indices),
-        terms=terms(run, "core", "masking", "tau"),
+        terms=terms(run, *known),
         doubts=doubts,
-        words=(*_ledger_words(indices), *_null_words(run.settings.draws, [m for _, _, m in rows])),
-        matrix=ledger.matrix(indices),
+        words=(*_ledger_words(indices), *null_words(run.settings.draws, [m for _, _, m in rows])),
+        layers=verdicts.over_classes(indices),
+        matrix=verdicts.by_class(indices),
         thresholds=ledger.thresholds(run.settings.thresholds) if any(i.result.claims for i in indices) else None,
         classes=tuple(Span(text=i.result.name, href=places.class_fidelity(i.result.slug)) for i in indices),
         table=masking_table(
@@ -158,72 +157,16 @@ def fidelity_page(indices: Sequence[Index]) -> FidelityPage:
     )
 
 
-def class_fidelity_page(index: Index) -> ClassFidelityPage:
-    """The evidence of one class."""
-    result, slug = index.result, index.result.slug
-    single, upward = ([("", slug, m) for m in rows] for rows in (index.masking, index.masking_upward))
-    download = places.data(slug, "masking.csv")
-    return ClassFidelityPage(
-        path=places.class_fidelity(slug),
-        title=f"Fidelity: {result.name}",
-        description=f"What the experiments say of the circuit of {result.name}",
-        crumbs=(Span(text="Overview", href=places.OVERVIEW), Span(text="Fidelity", href=places.FIDELITY)),
-        here=result.name,
-        lead=f"Does the circuit of {result.name} hold on the network? {_verdicts(result.claims)}",
-        verdicts=_verdict_figures(result.claims),
-        distrust=ledger.distrust(index),
-        ledger=ledger.ledger_table(index),
-        control_words=_control_words(index),
-        words=_null_words(index.run.settings.draws, index.masking),
-        plot=plot(index),
-        masking=masking_table(single, download=download, caption=f"One layer at a time (F1), {result.name}")
-        if single
-        else None,
-        upward=masking_table(upward, download=download, caption=f"From a layer up to the logits (F1), {result.name}")
-        if upward
-        else None,
-        experiments=experiments(index),
-    )
-
-
 def _lead(indices: Sequence[Index]) -> str:
     claims = [c for i in indices for c in i.result.claims]
     begun = (
         "If a circuit is right, the network should lose a class without its core neurons and keep it with them alone, "
         "weights should say what a knock-out does, and groups should not be an accident."
     )
-    return f"{begun} {_verdicts(claims)}"
-
-
-def _verdicts(claims: Sequence[Claim]) -> str:
     if not claims:
-        return "No ledger was kept in this run."
-    return f"Of the method's claims, tested layer by layer: {ledger.summary(claims)}."
-
-
-def _verdict_figures(claims: Sequence[Claim]) -> tuple[Figure, ...]:
-    notes = {
-        "supported": "the figure and its interval reach the threshold, and chance does not",
-        "not supported": "under the threshold, or no more than chance",
-        "inconclusive": "the evidence does not decide",
-        "not run": "not asked for, or not possible here",
-    }
-    return tuple(
-        Figure(label=verdict[0].upper() + verdict[1:], value=str(n), note=notes[verdict])
-        for verdict, n in ledger.counts(claims).items()
-        if claims
-    )
-
-
-def _control_words(index: Index) -> tuple[str, ...]:
-    return tuple(
-        f"{ledger.control_name(c.name)}: everything was done again on the same network with its training undone, "
-        f"over the "
-        f"same pictures. It calls most of them {c.logit_name}, so its circuit is that logit's. {_verdicts(c.claims)} "
-        f"What "
-        "is supported there as well does not come from what the network has learnt."
-        for c in index.result.controls
-    )
+        return f"{begun} No ledger was kept in this run."
+    where = verdicts.weakest(claims, [layer.name for layer in indices[0].downward()])
+    return f"{begun} Over all classes, {verdicts.summary(claims)}. {where}".rstrip()
 
 
 def _ledger_words(indices: Sequence[Index]) -> tuple[str, ...]:
@@ -248,7 +191,8 @@ def _faults(indices: Sequence[Index]) -> tuple[Notice, ...]:
     return cautions.over_classes(given)
 
 
-def _null_words(draws: int, rows: Sequence[Masking]) -> tuple[str, ...]:
+def null_words(draws: int, rows: Sequence[Masking]) -> tuple[str, ...]:
+    """What chance and the intervals of masking are."""
     if not rows:
         return ("No masking experiment was part of this run.",)
     return (

@@ -10,6 +10,7 @@ from neurflow_report.render.graph import Tile
 from neurflow_report.render.view import places
 from neurflow_report.render.view.pages import Mosaic
 from neurflow_report.results.records import (
+    Claim,
     ClassResult,
     GroupEdge,
     LayerResult,
@@ -88,6 +89,14 @@ class Index:
     def _ordered(self, rows: Sequence[Masking]) -> tuple[Masking, ...]:
         order = {layer.name: at for at, layer in enumerate(self.downward())}
         return tuple(sorted(rows, key=lambda m: (order[m.layer], m.tau, m.mode)))
+
+    @cached_property
+    def claims(self) -> tuple[Claim, ...]:
+        """The ledger's rows, claim by claim, each from the logit down."""
+        order = {layer.name: at for at, layer in enumerate(self.downward())}
+        place = {claim: at for at, claim in enumerate(dict.fromkeys(c.claim for c in self.result.claims))}
+        rows = sorted(self.result.claims, key=lambda c: (place[c.claim], order.get(c.layer, len(order))))
+        return tuple(rows)
 
     def feeds(self, layer: str, group: int) -> tuple[GroupEdge, ...]:
         """Edges up from a group, the strongest first."""

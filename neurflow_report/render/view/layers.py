@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from neurflow_report.render.view import cautions, places
+from neurflow_report.render.view import cautions, places, verdicts
 from neurflow_report.render.view.circuit import weight_cell
 from neurflow_report.render.view.index import STRIP, WIDE, Index
 from neurflow_report.render.view.pages import (
@@ -52,6 +52,7 @@ def layer_page(index: Index, layer: LayerResult) -> LayerPage:
         kicker=f"Layer of the class {name}",
         heading=layer.name,
         lead=layer_sentence(index, layer),
+        evidence=verdicts.of_layer(index, layer.name),
         terms=terms(index.run, *(known if above is not None else ("semantic", "gap", "silhouette"))),
         notices=cautions.notices(
             cautions.of_layer(index.result.cautions, layer.name), slug, masking=index.result.masking
@@ -143,7 +144,6 @@ def _neuron_table(index: Index, layer: LayerResult) -> Table:
         columns=(Column(label="Neuron"), Column(label="Groups"), *(Column(label=n, numeric=True) for n in numeric)),
         rows=rows,
         download=places.data(slug, "neurons.csv"),
-        json=False,
     )
 
 

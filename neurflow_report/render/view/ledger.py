@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from neurflow_report.render.view import places
 from neurflow_report.render.view.index import Index
 from neurflow_report.render.view.pages import Cell, Column, Notice, Span, Table
-from neurflow_report.render.view.words import correlation, count, listing, p_value, percent
+from neurflow_report.render.view.words import correlation, count, p_value, percent
 from neurflow_report.results.records import Claim, Threshold
 
 STATEMENTS: Mapping[str, str] = {
@@ -43,7 +43,7 @@ NAMES: Mapping[str, str] = {
 CORRELATIONS = {"faithful", "best_method", "stable", "edges"}
 """Claims whose figures are correlations or indices; those of the others are shares."""
 VERDICTS = ("supported", "not supported", "inconclusive", "not run")
-_MARKS = {"supported": "✓", "not supported": "✕", "inconclusive": "?", "not run": "–"}
+MARKS = {"supported": "✓", "not supported": "✕", "inconclusive": "?", "not run": "–"}
 _MEANT: Mapping[str, str] = {
     "needed": "the class gets by without these core neurons, or loses as much with random ones",
     "enough": "these core neurons alone do not keep the class",
@@ -68,7 +68,7 @@ def told(claim: str, value: float | None) -> str:
 
 def verdict_text(verdict: str) -> str:
     """The verdict with its mark."""
-    return f"{_MARKS[verdict]} {verdict}"
+    return f"{MARKS[verdict]} {verdict}"
 
 
 def counts(claims: Sequence[Claim]) -> dict[str, int]:
@@ -76,15 +76,9 @@ def counts(claims: Sequence[Claim]) -> dict[str, int]:
     return {verdict: sum(c.verdict == verdict for c in claims) for verdict in VERDICTS}
 
 
-def summary(claims: Sequence[Claim]) -> str:
-    """ "12 claims supported, 5 not supported, 3 inconclusive, 1 not run"."""
-    some = [f"{n} {verdict}" for verdict, n in counts(claims).items() if n]
-    return listing(some).replace(" ", " claims ", 1) if some else "no claim was tested"
-
-
 def ledger_table(index: Index) -> Table | None:
     """Every row of a class's ledger; beside each, the verdict on the control networks."""
-    claims = index.result.claims
+    claims = index.claims
     if not claims:
         return None
     controls = index.result.controls
@@ -129,7 +123,7 @@ def _row(index: Index, c: Claim, others: Sequence[Claim | None]) -> tuple[Cell, 
         Cell(text=verdict_text(c.verdict)),
         Cell(text=f"{told(c.claim, c.figure)} ({_interval(c)})" if _interval(c) else told(c.claim, c.figure)),
         Cell(text=told(c.claim, c.null)),
-        *(Cell(text="" if o is None else f"{_MARKS[o.verdict]} {told(o.claim, o.figure)}".rstrip()) for o in others),
+        *(Cell(text="" if o is None else f"{MARKS[o.verdict]} {told(o.claim, o.figure)}".rstrip()) for o in others),
         Cell(text="" if c.q_value is None else p_value(c.q_value) if c.q_value >= 0.001 else "<0.001"),
         Cell(text="" if c.n is None else count(c.n, c.unit)),
         Cell(text=c.reason),
@@ -142,31 +136,6 @@ def _interval(c: Claim) -> str:
     if c.claim in CORRELATIONS:
         return f"{correlation(c.low)} to {correlation(c.high)}"
     return f"{100 * c.low:.0f} to {100 * c.high:.0f}%".replace("-", "−")
-
-
-def matrix(indices: Sequence[Index]) -> Table | None:
-    """Claims against classes: in how many of a class's rows each was supported."""
-    claims = [t.claim for t in indices[0].run.settings.thresholds]
-    if not claims or not any(i.result.claims for i in indices):
-        return None
-    rows = []
-    for claim in claims:
-        cells = [Cell(text=STATEMENTS[claim])]
-        for i in indices:
-            mine = [c for c in i.result.claims if c.claim == claim]
-            cells.append(Cell(text=_share(mine), href=places.class_fidelity(i.result.slug)))
-        rows.append(tuple(cells))
-    return Table(
-        caption="Supported rows of the ledger, claim by claim and class by class",
-        columns=(Column(label="Claim"), *(Column(label=i.result.name, numeric=True) for i in indices)),
-        rows=tuple(rows),
-        download="data/ledger.csv",
-    )
-
-
-def _share(claims: Sequence[Claim]) -> str:
-    ran = [c for c in claims if c.verdict != "not run"]
-    return f"{sum(c.verdict == 'supported' for c in ran)} of {len(ran)}" if ran else "not run"
 
 
 def thresholds(limits: Sequence[Threshold]) -> Table:
@@ -198,8 +167,8 @@ def thresholds(limits: Sequence[Threshold]) -> Table:
 def distrust(index: Index) -> tuple[Notice, ...]:
     """What cannot be trusted in a class's circuit, in words: the claims that the evidence does not support."""
     found = []
-    for claim in dict.fromkeys(c.claim for c in index.result.claims):
-        failed = [c for c in index.result.claims if c.claim == claim and c.verdict == "not supported"]
+    for claim in dict.fromkeys(c.claim for c in index.claims):
+        failed = [c for c in index.claims if c.claim == claim and c.verdict == "not supported"]
         if failed:
             found.append(
                 Notice(

@@ -90,11 +90,12 @@ class LayerSection:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerPage(Page):
-    """One layer of one class: its groups and neurons in full."""
+    """One layer of one class: its groups and neurons in full; `evidence`: what the tests at this layer say."""
 
     kicker: str
     heading: str
     lead: str
+    evidence: Prose
     terms: tuple[Prose, ...]
     notices: tuple[Notice, ...]
     groups: tuple[GroupView, ...]

@@ -66,7 +66,7 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A table's cell; `sign` is "positive" or "negative" for a weight, to be shown beside its printed sign."""
+    """A table's cell; `sign` is "positive" or "negative" for a weight or a verdict, beside its printed sign or mark."""
 
     text: str
     href: str = ""
@@ -77,19 +77,18 @@ class Cell:
 class Table:
     """A table; the first cell of a row names the row.
 
-    `download` is the address of the same figures as CSV; where `json`, the same as JSON lies beside it.
+    `download` is the address of the same figures as CSV; the same as JSON lies beside it.
     """
 
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     download: str = ""
-    json: bool = True
 
     @property
     def twin(self) -> str:
         """The address of the same figures as JSON, or ""."""
-        return self.download.removesuffix(".csv") + ".json" if self.download and self.json else ""
+        return self.download.removesuffix(".csv") + ".json" if self.download else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,17 +219,16 @@ class NeuronView:
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """A table of the site as a file of data: written as CSV to `file`, and where `twin` as JSON beside it."""
+    """A table of the site as a file of data: written as CSV to `file`, and as JSON beside it."""
 
     file: str
     head: tuple[str, ...]
     rows: tuple[tuple[Value, ...], ...]
-    twin: bool = True
 
     @property
     def json(self) -> str:
-        """The address of the same as JSON, or ""."""
-        return self.file.removesuffix(".csv") + ".json" if self.twin else ""
+        """The address of the same as JSON."""
+        return self.file.removesuffix(".csv") + ".json"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,10 +50,10 @@ def data_files(indices: Sequence[Index]) -> Iterator[Data]:
         slug = i.result.slug
         yield _file(places.data(slug, "groups.csv"), GROUPS, _groups(i))
         yield _file(places.data(slug, "group-edges.csv"), EDGES, _group_edges(i))
-        yield _file(places.data(slug, "neurons.csv"), NEURONS, _neurons(i), twin=False)
+        yield _file(places.data(slug, "neurons.csv"), NEURONS, _neurons(i))
         yield _file(places.data(slug, "neuron-edges.csv"), EDGES, _neuron_edges(i))
         yield _file(places.data(slug, "masking.csv"), MASKING, _masking(i))
-        yield _file(places.data(slug, "patches.csv"), PATCHES, _patches(i), twin=False)
+        yield _file(places.data(slug, "patches.csv"), PATCHES, _patches(i))
         yield _file(places.data(slug, "pictures.csv"), PICTURES, _pictures(i))
         evidence = (("fidelity.csv", MEASURES, "measures"), ("ledger.csv", LEDGER, "claims"))
         for name, head, field in (*evidence, ("edge-drops.csv", DROPS, "edge_drops")):
@@ -61,12 +61,12 @@ def data_files(indices: Sequence[Index]) -> Iterator[Data]:
                 yield _file(places.data(slug, name), head, _records(i, head, field))
     if any(i.result.claims for i in indices):
         yield _file("data/ledger.csv", LEDGER, [row for i in indices for row in _records(i, LEDGER, "claims")])
-    yield _file("data/groups.csv", GROUPS, [row for i in indices for row in _groups(i)], twin=False)
+    yield _file("data/groups.csv", GROUPS, [row for i in indices for row in _groups(i)])
     yield _file("data/masking.csv", MASKING, [row for i in indices for row in _masking(i)])
 
 
-def _file(file: str, head: tuple[str, ...], rows: list[list[Value]], *, twin: bool = True) -> Data:
-    return Data(file=file, head=head, rows=tuple(tuple(row) for row in rows), twin=twin)
+def _file(file: str, head: tuple[str, ...], rows: list[list[Value]]) -> Data:
+    return Data(file=file, head=head, rows=tuple(tuple(row) for row in rows))
 
 
 def _groups(i: Index) -> list[list[Value]]:

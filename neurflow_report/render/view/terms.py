@@ -60,6 +60,23 @@ _TERMS: dict[str, tuple[str, str]] = {
         " sets the core neurons of a layer to 0; retaining sets all others to 0. Accuracy is the share of the class's "
         "pictures still predicted as it.",
     ),
+    "knockout": (
+        "Knock-out",
+        ": channels are set to 0 for every picture, and the network runs on without them.",
+    ),
+    "chance": (
+        "Chance",
+        ": the same figure with random sets of channels, or with the values shuffled.",
+    ),
+    "control": (
+        "Random weights",
+        ": the same network with its training undone, put through every test as well.",
+    ),
+    "ledger": (
+        "Supported",
+        ": the figure reaches the claim's threshold, its 95% interval stays over the lower one, and chance does not "
+        "explain it. Inconclusive: this evidence does not decide.",
+    ),
     "weight": (
         "Weight",
         " W of an edge: the mean signed part that a group of the layer below has in a group's activation. A neuron in "
