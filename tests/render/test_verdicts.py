@@ -45,7 +45,8 @@ def told(lines: tuple[Prose, ...]) -> list[str]:
     ("kinds", "expected"),
     [
         ((HELD, HELD, FAILED, OPEN, UNRUN),
-         "of 4 tests of the method's claims, 2 support them, 1 does not and 1 does not decide; 1 more could not be made"),
+         "of 4 tests of the method's claims, 2 support them, 1 does not and 1 does not decide; "
+         "1 more could not be made"),
         ((HELD, FAILED, FAILED), "of 3 tests of the method's claims, 1 supports them and 2 do not"),
         ((OPEN, OPEN), "of 2 tests of the method's claims, 2 do not decide"),
         ((UNRUN,), "none of the method's claims was tested"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from neurflow_report.render.view import cautions, fidelity, places
+from neurflow_report.render.view import cautions, fidelity, places, verdicts
 from neurflow_report.render.view.circuit import LEVEL
 from neurflow_report.render.view.citation import citations
 from neurflow_report.render.view.classes import BACKGROUND, SELECTED, agreements, figures
@@ -43,7 +43,7 @@ def overview_page(indices: Sequence[Index], manifest: Manifest, beside: Mapping[
         cards=tuple(_card(i) for i in indices),
         facts=_facts(run),
         skipped=_skipped(run),
-        downloads=_downloads(beside),
+        downloads=_downloads(indices, beside),
         citations=citations(run, manifest),
     )
 
@@ -82,7 +82,18 @@ def _figures(indices: Sequence[Index]) -> tuple[Figure, ...]:
         rows = [m for i in indices if (m := fidelity.main_row(i, mode)) is not None]
         if rows:
             found.append(Figure(label=label, value=percent(median([m.accuracy for m in rows])), note=_null_note(rows)))
-    return (*found, *_gap(indices), *_planted(indices))
+    return (*found, *_claims(indices), *_gap(indices), *_planted(indices))
+
+
+def _claims(indices: Sequence[Index]) -> tuple[Figure, ...]:
+    """Of how many tests the method's claims were supported, and where least."""
+    tested = verdicts.tested([c for i in indices for c in i.claims])
+    if not tested:
+        return ()
+    held, failed = (sum(c.verdict == verdict for c in tested) for verdict in ("supported", "not supported"))
+    where = verdicts.weakest(tested, [layer.name for layer in indices[0].downward()])
+    note = f"tests of the method's claims, over all classes and layers; {failed} not supported. {where}".rstrip()
+    return (Figure(label="Claims supported", value=f"{held} of {len(tested)}", note=note),)
 
 
 def _null_note(rows: Sequence[Masking]) -> str:
@@ -194,9 +205,13 @@ def _skipped(run: Run) -> Table | None:
     )
 
 
-def _downloads(beside: Mapping[str, str]) -> tuple[Download, ...]:
-    tables = (
+def _downloads(indices: Sequence[Index], beside: Mapping[str, str]) -> tuple[Download, ...]:
+    tables: tuple[Download, ...] = (
         Download(label="masking.csv", href="data/masking.csv", note="masking and retaining, all classes"),
         Download(label="groups.csv", href="data/groups.csv", note="neuron groups, all classes"),
     )
+    if any(i.claims for i in indices):
+        tables += (
+            Download(label="ledger.csv", href="data/ledger.csv", note="every claim at every layer, all classes"),
+        )
     return (*(Download(label=label, href=href, note="") for label, href in beside.items()), *tables)
