@@ -119,18 +119,22 @@ def _draw(
             one = render_single(
                 found, wanted["single"], templates=templates, on_page=lambda _done, _all: step.advance()
             )
-            step.note(_size_told(one))
+            step.note(_size_told(one, "report.html"))
             size += one
     if "pdf" in wanted:
-        with progress.stage("draw the PDF", None):
-            render_pdf(found, wanted["pdf"], templates=templates, attach_bundle=attach)
-            size += wanted["pdf"].stat().st_size
+        with progress.stage("draw the PDF", None) as step:
+            number = render_pdf(
+                found, wanted["pdf"], templates=templates, attach_bundle=attach, on_note=lambda text: step.note(text)
+            )
+            one = wanted["pdf"].stat().st_size
+            step.note(f"{number:,} pages; {_size_told(one, 'report.pdf')}")
+            size += one
     return pages, size
 
 
-def _size_told(size: int) -> str:
-    """How large the single file is, and what to change where it is hard to mail."""
-    told = f"report.html has {size / 1e6:.1f} MB"
+def _size_told(size: int, name: str) -> str:
+    """How large a file is, and what to change where it is hard to mail."""
+    told = f"{name} has {size / 1e6:.1f} MB"
     if size <= LARGE:
         return told
     return (

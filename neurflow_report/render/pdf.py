@@ -22,6 +22,7 @@ from markupsafe import Markup, escape
 from PIL import Image
 
 from neurflow_report.errors import InputError
+from neurflow_report.render.brief import brief_words, rest_table, shown_groups
 from neurflow_report.render.charts import chart_svg
 from neurflow_report.render.diagram import Tile
 from neurflow_report.render.figures import plain_colours, print_drawings
@@ -39,16 +40,25 @@ PACKAGES = "apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0
 Read = Callable[[], bytes]
 
 
-def render_pdf(bundle: Bundle, target: Path, *, templates: Path | None = None, attach_bundle: bool = False) -> int:
+def render_pdf(
+    bundle: Bundle,
+    target: Path,
+    *,
+    templates: Path | None = None,
+    attach_bundle: bool = False,
+    on_note: Callable[[str], None] | None = None,
+) -> int:
     """Write the report of `bundle` to the file `target`, whole or not at all; returns the number of pages.
 
     `templates`: a user's own directory, searched before the ones shipped. `attach_bundle`: put the bundle into the
-    file, as bundle.zip. The same bundle, fonts and WeasyPrint give
-    the same bytes; the only clock in the file is the provenance's.
+    file, as bundle.zip. `on_note`: called with what is left out, where the report is too large to be shown whole.
+    The same bundle, fonts and WeasyPrint give the same bytes; the only clock in the file is the provenance's.
     Raises: InputError missing-package without WeasyPrint or its system libraries, output-unwritable when `target`
     cannot be written, bundle-damaged for a missing picture; RunError graphviz-missing.
     """
     view = site_view(bundle)
+    if on_note is not None and (left_out := brief_words(view)):
+        on_note(f"{left_out} For all of them on paper, examine fewer classes or layers at a time.")
     attached = bundle_zip(bundle) if attach_bundle else None
     data, pages = typeset(print_html(view, bundle, templates), print_files(bundle, templates), attached)
     write_file(target, data)
@@ -70,6 +80,9 @@ def print_html(view: SiteView, bundle: Bundle, templates: Path | None) -> str:
             mosaic=_mosaic,
             draw=partial(_draw, anchor=anchor),
             plot_svg=_plot_svg,
+            shown=shown_groups(view),
+            brief_words=brief_words(view),
+            rest_table=rest_table,
         )
     )
 
@@ -250,7 +263,7 @@ def _anchors(view: SiteView) -> dict[str, str]:
         known[page.path] = _id(page.path)
         for layer in page.layers:
             known[layer.href] = _id(layer.href)
-            known.update({group.href: _id(group.href) for group in layer.groups})
+            known.update({group.href: _id(group.href) for group in layer.groups[: shown_groups(view)]})
     return known
 
 

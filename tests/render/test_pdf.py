@@ -19,7 +19,8 @@ import pytest
 from PIL import Image
 
 from neurflow_report.errors import InputError
-from neurflow_report.render import pdf
+from neurflow_report.render import brief, pdf
+from neurflow_report.render.brief import brief_words, shown_groups
 from neurflow_report.render.diagram import Band, Diagram, Link, Node, Tile, rank_order
 from neurflow_report.render.figures import SHEETS, SMALLEST, fit, plain_colours, print_drawings, split
 from neurflow_report.render.paint import linked, windows
@@ -311,3 +312,32 @@ def test_a_small_circuit_stays_whole() -> None:
 def test_custom_properties_become_their_fallbacks() -> None:
     assert plain_colours("fill:var(--ink,#1c2430);x") == "fill:#1c2430;x"
     assert plain_colours("var(--font-sans,Inter,'DejaVu Sans',sans-serif)") == "Inter,'DejaVu Sans',sans-serif"
+
+
+def test_a_large_report_shows_the_weightiest_groups_of_each_layer_and_names_the_others(
+    bundle: Bundle, view: SiteView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = sum(len(layer.groups) for page in view.classes for layer in page.layers)
+    assert brief_words(view) == ""
+    monkeypatch.setattr(brief, "MANY", every)
+    assert shown_groups(view) is None
+    monkeypatch.setattr(brief, "MANY", every - 1)
+    monkeypatch.setattr(brief, "SHOWN", 1)
+    html = print_html(view, bundle, None)
+    ids = set(re.findall(r'id="([^"]+)"', html))
+    assert {href[1:] for href in re.findall(r'href="(#[^"]+)"', html)} <= ids
+    groups = [g for page in view.classes for layer in page.layers for g in layer.groups]
+    assert html.count('<div class="group"') == sum(g.name == "G1" for g in groups) < len(groups)
+    told = [re.findall(r">(G\d+)<", table) for table in re.findall(r"The lighter neuron groups.*?</table>", html, re.S)]
+    assert sorted(name for names in told for name in names) == sorted(g.name for g in groups if g.name != "G1")
+    assert f"This report has {every} neuron groups. On paper, the 1 weightiest of each layer are shown" in html
+
+
+def test_what_is_left_out_is_told(bundle: Bundle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(pdf, "typeset", lambda *_: (b"%PDF", 3))
+    notes: list[str] = []
+    assert render_pdf(bundle, tmp_path / "a.pdf", on_note=notes.append) == 3
+    assert notes == []
+    monkeypatch.setattr(brief, "MANY", 2)
+    render_pdf(bundle, tmp_path / "a.pdf", on_note=notes.append)
+    assert notes[0].endswith("For all of them on paper, examine fewer classes or layers at a time.")
