@@ -299,7 +299,8 @@ def test_csv_holds_every_random_set(site: Path, bundle: Bundle) -> None:
 def test_json_says_the_same_as_csv(site: Path) -> None:
     files = sorted((site / "data").rglob("*.json"))
     assert {file.stem for file in files} == {
-        "group-edges", "groups", "masking", "neuron-edges", "pictures", "fidelity", "ledger", "edge-drops",
+        "group-edges", "groups", "masking", "neuron-edges", "neurons", "patches", "pictures", "fidelity", "ledger",
+        "edge-drops",
     }  # fmt: skip
     for file in files:
         rows = list(csv.reader(io.StringIO(file.with_suffix(".csv").read_text(encoding="utf-8"))))
@@ -312,7 +313,7 @@ def test_json_says_the_same_as_csv(site: Path) -> None:
 def test_drawings_and_plots_stand_alone(site: Path) -> None:
     files = sorted((site / "data").rglob("*.svg"))
     assert {file.name for file in files} == {
-        "groups.svg", "masking.svg", "optimality.svg", "weights.svg", "methods.svg", "critical.svg",
+        "groups.svg", "all-groups.svg", "all-neurons.svg", "masking.svg", "optimality.svg", "weights.svg", "methods.svg", "critical.svg",
         "stability.svg", "edges.svg", "edge-drops.svg",
     }  # fmt: skip
     for file in files:
