@@ -76,17 +76,17 @@ def test_claims_stand_against_layers_from_the_logit_down(bundle: Bundle) -> None
     )  # fmt: skip
     table = verdicts.by_layer(index(bundle, *rows))
     assert texts(table) == [
-        ["Claim", "fc", "layer3", "layer2.0"],
-        ["Without the core neurons of a layer, the class is lost", "", "✓ 82%", "✕ 4%"],
-        ["Other methods find the same neurons (NeuCEPT)", "", "? 50%", ""],
-        ["Other methods find the same neurons (MCT)", "", "✓ 100%", ""],
-        ["Scores foretell what knocking a channel out does", "✓ −0.11", "", ""],
-        ["Core sets do not hang on the size of the concept", "✓ 90%", "✕ 20%", ""],
-        ["Supported, of all tests", "2 of 2", "2 of 4", "0 of 1"],
+        ["Claim", "fc", "layer3", "layer2.0", "Figure"],
+        ["Without the core neurons of a layer, the class is lost", "", "✓ 82%", "✕ 4%", "drop of the accuracy"],
+        ["Other methods find the same neurons (NeuCEPT)", "", "? 50%", "", "share of the core set"],
+        ["Other methods find the same neurons (MCT)", "", "✓ 100%", "", "share of the core set"],
+        ["Scores foretell what knocking a channel out does", "✓ −0.11", "", "", "correlation r"],
+        ["Core sets do not hang on the size of the concept", "✓ 90%", "✕ 20%", "", "overlap at the worst k"],
+        ["Supported, of all tests", "2 of 2", "2 of 4", "0 of 1", ""],
     ]
     assert table is not None
     cells = table.rows[0]
-    assert [c.sign for c in cells] == ["", "", "positive", "negative"]
+    assert [c.sign for c in cells] == ["", "", "positive", "negative", ""]
     assert {c.href for row in table.rows for c in row} == {"", "fidelity/bee-co/index.html#weights"}
 
 

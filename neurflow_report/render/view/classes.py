@@ -132,9 +132,9 @@ def _ledger(index: Index) -> Prose:
     if not index.result.claims:
         return ()
     link = Span(text="the ledger and every experiment", href=places.class_fidelity(index.result.slug))
-    where = verdicts.weakest(index.result.claims, [layer.name for layer in index.downward()])
-    told = f"In all, {verdicts.summary(index.result.claims)}. {where}".rstrip()
-    return (Span(text=f"{told} More in "), link, Span(text="."))
+    where = verdicts.weakest(index.claims, [layer.name for layer in index.downward()])
+    told = verdicts.summary(index.claims)
+    return (Span(text=f"{told[0].upper()}{told[1:]}. {where} More in ".replace("  ", " ")), link, Span(text="."))
 
 
 def _masking_words(index: Index) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from neurflow_report.render.view import places
 from neurflow_report.render.view.index import Index
-from neurflow_report.render.view.ledger import MARKS, STATEMENTS, told
+from neurflow_report.render.view.ledger import MARKS, MEASURED, STATEMENTS, VERDICTS, told
 from neurflow_report.render.view.pages import Cell, Column, Prose, Span, Table
 from neurflow_report.render.view.words import count, listing
 from neurflow_report.results.records import Claim
@@ -60,8 +61,10 @@ def by_layer(index: Index) -> Table | None:
     for claim, case in dict.fromkeys(_row(c) for c in claims):
         mine = {c.layer: c for c in claims if _row(c) == (claim, case)}
         cells = [_cell(mine[name], page) if name in mine else Cell(text="") for name in layers]
-        rows.append((Cell(text=_named(claim, case)), *cells))
-    return _table(f"What holds at which layer: {index.result.name}", layers, (*rows, _totals(claims, layers)), "")
+        rows.append((Cell(text=_named(claim, case)), *cells, Cell(text=MEASURED[claim])))
+    caption = f"What holds at which layer: {index.result.name}"
+    table = _table(caption, layers, (*rows, (*_totals(claims, layers), Cell(text=""))), "")
+    return replace(table, columns=(*table.columns, Column(label="Figure")))
 
 
 def over_classes(indices: Sequence[Index]) -> Table | None:
@@ -113,8 +116,10 @@ def of_layer(index: Index, layer: str) -> Prose:
 
 def _line(key: tuple[str, str], claims: Sequence[Claim]) -> Prose:
     spans = [Span(text=f"{_named(*key)}: ")]
-    for verdict in dict.fromkeys(c.verdict for c in claims):
+    for verdict in VERDICTS:
         mine = [c for c in claims if c.verdict == verdict]
+        if not mine:
+            continue
         at = list(dict.fromkeys(c.layer for c in mine if c.layer))
         spans += [Span(text="; ")] if len(spans) > 1 else []
         spans.append(Span(text=verdict, strong=True))
