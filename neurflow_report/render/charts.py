@@ -104,17 +104,20 @@ def _bands(axis: Any, lines: Sequence[tuple[str, Bar | None]]) -> None:
 
 
 def _bar(axis: Any, drawing: Forest, row: Bar, y: int) -> None:
-    low, high = (min(max(x, drawing.start), drawing.end) for x in (row.low, row.high))
+    def within(value: float) -> float:
+        return min(max(value, drawing.start), drawing.end)
+
     if row.null_low is not None and row.null_high is not None:
-        axis.plot([row.null_low, row.null_high], [y + 0.2, y + 0.2], color=NULL, linewidth=1.2, zorder=3)
+        ends = [within(row.null_low), within(row.null_high)]
+        axis.plot(ends, [y + 0.2, y + 0.2], color=NULL, linewidth=1.2, zorder=3)
     if row.null is not None:
-        axis.plot([row.null], [y + 0.2], "|", color=NULL, markersize=7, markeredgewidth=1.6, zorder=3)
+        axis.plot([within(row.null)], [y + 0.2], "|", color=NULL, markersize=7, markeredgewidth=1.6, zorder=3)
     if row.control is not None:
-        value = min(max(row.control, drawing.start), drawing.end)
-        axis.plot([value], [y], "s", markersize=5, markerfacecolor="none", markeredgecolor=INK, zorder=4)
-    axis.plot([low, high], [y, y], color=CORE, linewidth=2.4, solid_capstyle="butt", zorder=4)
-    value = min(max(row.value, drawing.start), drawing.end)
-    axis.plot([value], [y], "D", markersize=5.6, color=CORE, markeredgecolor=PAPER, zorder=5)
+        control = [within(row.control)]
+        axis.plot(control, [y], "s", markersize=5, markerfacecolor="none", markeredgecolor=INK, zorder=4)
+    bar = [within(row.low), within(row.high)]
+    axis.plot(bar, [y, y], color=CORE, linewidth=2.4, solid_capstyle="butt", zorder=4)
+    axis.plot([within(row.value)], [y], "D", markersize=5.6, color=CORE, markeredgecolor=PAPER, zorder=5)
 
 
 def _x_axis(axis: Any, drawing: Forest) -> None:

@@ -61,6 +61,19 @@ def test_ends_of_the_axis_are_told_in_its_unit(shares: bool) -> None:
     assert ("100%" if shares else "1") in words(drawn(forest(bar("fc", ""), shares=shares)))
 
 
+def test_nothing_is_drawn_beyond_the_axis() -> None:
+    """The picture is not clipped, so what leaves the axis would run over the labels."""
+    chart = forest(bar("fc", "", 0.5, null=-3.0, null_low=-9.0, null_high=7.0, control=-0.15))
+    root = drawn(chart)
+    left, right = (next(float(t.get("x", "0")) for t in texts(root) if (t.text or "").strip() == end) for end in "01")
+    for path in root.iter(f"{SVG}path"):
+        if "stroke" in (path.get("style") or "") and "#" not in str(path.get("id")):
+            ends = [float(x) for x, _ in re.findall(r"[ML] ?(-?[\d.]+) (-?[\d.]+)", path.get("d") or "")]
+            assert all(x >= left - 20 and x <= right + 20 for x in ends if abs(x) > 20), path.get("d")
+    for mark in root.iter(f"{SVG}use"):
+        assert left - 20 <= float(mark.get("x", left)) <= right + 20
+
+
 def scatter(series: int) -> Scatter:
     points = tuple(Point(x=0.1 * i, y=0.05 * i, series=f"layer{i}.0 ← layer{i}.1") for i in range(series))
     return Scatter(id="s", title="Drops", points=points, x="weight", y="drop", caption="", svg="", download="")

@@ -129,7 +129,7 @@ def _forest(index: Index, name: str, rows: Sequence[Measure]) -> Forest:
     if sizes:
         rows = [m for m in rows if m.setting == sizes[0]]
     others = [_matching(control, m) for m in rows for control in index.result.controls[:1]] or [None] * len(rows)
-    lowest = min(min(m.low for m in rows), min((o.value for o in others if o), default=0.0))
+    lowest = min(*(m.low for m in rows), *(m.null_low or 0.0 for m in rows), *(o.value for o in others if o), 0.0)
     limits = {t.claim: t for t in index.run.settings.thresholds}
     limit = limits.get(THRESHOLD.get(name, ""))
     lines = () if limit is None else tuple(sorted({limit.against, limit.supported}))
