@@ -63,7 +63,7 @@ def test_ends_of_the_axis_are_told_in_its_unit(shares: bool) -> None:
 
 def test_nothing_is_drawn_beyond_the_axis() -> None:
     """The picture is not clipped, so what leaves the axis would run over the labels."""
-    chart = forest(bar("fc", "", 0.5, null=-3.0, null_low=-9.0, null_high=7.0, control=-0.15))
+    chart = forest(bar("fc", "", 0.5, null=-3.0, null_low=-9.0, null_high=7.0, control=-0.09))
     root = drawn(chart)
     left, right = (next(float(t.get("x", "0")) for t in texts(root) if (t.text or "").strip() == end) for end in "01")
     for path in root.iter(f"{SVG}path"):
