@@ -52,7 +52,8 @@ def masking_plot(rows: Sequence[Masking], *, title: str, id_prefix: str) -> str:
     """F1 of one class (METHOD §5) as SVG text: accuracy in per cent per layer and τ, masked left, retained right.
 
     A filled diamond with a bar is the core set with its 95% Wilson interval, a small ring one random set of the same
-    size, the broken line the unmasked accuracy. The order of layers is the rows'; an empty `rows` gives "".
+    size (one stands for all at its place), the broken line the unmasked accuracy. The order of layers is the rows'; an
+    empty `rows` gives "".
     """
     if not rows:
         return ""
@@ -151,8 +152,8 @@ def _panel(axis: Any, rows: Sequence[Masking], keys: Sequence[tuple[str, int]]) 
 
 def _row(axis: Any, row: Masking, y: int) -> None:
     axis.plot([100 * row.baseline] * 2, [y - 0.5, y + 0.5], color=INK, linestyle=(0, (3, 2)), linewidth=1, zorder=2)
-    spread = [y + offset for offset in _spread(row.null)]
-    null = [100 * value for value in row.null]
+    marks = dict.fromkeys(zip(row.null, _spread(row.null), strict=True))  # of those at one place, one
+    null, spread = [100 * value for value, _ in marks], [y + offset for _, offset in marks]
     axis.plot(
         null, spread, "o", markersize=4, markerfacecolor="none", markeredgecolor=NULL, markeredgewidth=0.8, zorder=3
     )

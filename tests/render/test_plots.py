@@ -41,6 +41,14 @@ def test_every_layer_tau_and_random_set_is_drawn() -> None:
     assert root.get("width") == "600"
 
 
+def test_random_sets_at_one_place_are_drawn_once() -> None:
+    many = row("mask", "a", 4).model_copy(update={"null": (0.9,) * 60 + (0.5, 0.5, 0.4)})
+    root = ElementTree.fromstring(masking_plot([many], title="t", id_prefix="a"))
+    rings = [(u.attrib["x"], u.attrib["y"]) for u in marks(root, COLOURS["#060606"])]
+    assert len(rings) == len(set(rings)) == 5 + 2 + 1 + 1  # five places side by side, and the legend's
+    assert len({x for x, _ in rings}) == 4
+
+
 def test_one_tau_needs_no_mention() -> None:
     svg = masking_plot([r for r in ROWS if r.tau == 4], title="t", id_prefix="p1")
     assert "τ" not in svg
