@@ -7,7 +7,8 @@ For target channel a, patch v, activation A of the layer below on v and baseline
 1. What is affine along the path is taken out of the integral, and only what feeds the target is computed
    (straight.py); the rest, the core, is evaluated once for all targets of a patch (core.py), and their gradients go
    back together (backward.py). A segment that cannot be split is run as it is.
-2. The integral is a sum over steps of the path, by one of two rules:
+2. The integral is a sum over steps of the path, by one of two rules (a segment that is not split: always Gauss's, its
+   error with the rule of cells being how far T of the last step is from the step before):
    - cells: n cells with the mean slopes in each, and Romberg's step from n/2 and n; the size of that step, relative to
      T's, is the error (L2 over the channels, estimated with random signs: backward.py, `Below.size`);
    - gauss: n Gauss–Legendre nodes; its error is taken for the completeness gap.
@@ -17,6 +18,7 @@ For target channel a, patch v, activation A of the layer below on v and baseline
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -36,12 +38,14 @@ Rule = Literal["cells", "gauss"]
 
 BLOCK = 16 * 2**20
 """Bytes of the widest tensor that the core works on at once on a CPU: about half of a usual last-level cache."""
-PROBES = 8
-"""Random signs by which the error of T is estimated: its standard deviation is about a quarter of it."""
+PROBES = 16
+"""Random signs by which the error of T is estimated: its standard deviation is about a sixth of it."""
+FEWEST_NODES = 8
+"""Nodes that a segment which cannot be split begins with: METHOD's."""
 FEW = 4
 """Pairs that a CPU works on at once at least, where there are more."""
 ROUNDING = 100
-"""Times the dtype's precision times Σ_i |T|: a completeness gap of this size is rounding, and no reason to go on."""
+"""Times the dtype's precision times Σ_i |T|: a completeness gap of this size is rounding, and counts as 0."""
 EPSILON = 1e-6
 """Floor of the completeness gap's denominator, in units of the target's activation."""
 
@@ -130,16 +134,30 @@ class PlainEngine:
         """T of each pair, and the nodes it took."""
         rise, count = self._rise(pairs), len(pairs.rows)
         values = self.activations.new_zeros((count, self.activations.shape[self.axis]))
+        error = values.new_full((count,), math.inf)
         nodes, pending = torch.zeros(count, dtype=torch.long), torch.arange(count, device=self.activations.device)
-        for n in quadrature.counts():
+        for n in self._counts(quadrature):
+            before = values[pending]
             for some in torch.split(pending, max(1, self.rows // n)):
                 values[some] = self._some(pairs.rows[some], pairs.channels[some], n)
+            now = values[pending]
+            gap = completeness_gap(now.sum(dim=1), rise[pending])
+            step = (now - before).norm(dim=1) / now.norm(dim=1).clamp_min(torch.finfo(now.dtype).tiny)
+            error[pending] = gap if quadrature.rule == "gauss" else step
             nodes[pending.cpu()] = n
-            pending = pending[completeness_gap(values[pending].sum(dim=1), rise[pending]) > quadrature.tolerance]
+            pending = pending[(gap > quadrature.tolerance) | (error[pending] > quadrature.tolerance)]
             if len(pending) == 0:
                 break
         gap = completeness_gap(values.sum(dim=1), rise)
-        return Attribution(values=values, gap=gap, error=gap, nodes=nodes)
+        return Attribution(values=values, gap=gap, error=error, nodes=nodes)
+
+    @staticmethod
+    def _counts(quadrature: Quadrature) -> list[int]:
+        """Numbers of nodes to try: where the difference of two tells the error, METHOD's to begin with."""
+        if quadrature.rule == "gauss":
+            return quadrature.counts()
+        fewest = max(FEWEST_NODES, quadrature.nodes)
+        return Quadrature(rule="gauss", nodes=fewest, max_nodes=max(2 * fewest, quadrature.max_nodes)).counts()
 
     @torch.no_grad()
     def _rise(self, pairs: Pairs) -> Tensor:
@@ -262,16 +280,21 @@ class _Path:
         fine, coarse, rise = self._integral(batch, counts[0], coarse=self.cells)
         values, gap, error = self._judged(batch, fine, coarse, rise)
         nodes = torch.full((len(batch),), counts[0])
-        again = short = self._short(values, gap, error, rise, tolerance)
+        again = short = ((error > tolerance) | (gap > tolerance)).nonzero().squeeze(1)
         for n in counts[1:]:
             if len(again) == 0:
                 break
-            some, coarse = batch.some(again), {key: g[short] for key, g in fine.items() if self.cells}
-            fine, _, rise = self._integral(some, n, coarse=False)
-            better = self._judged(some, fine, coarse, rise)
-            values[again], gap[again], error[again] = better
+            fine = {key: g[short] for key, g in fine.items()}
+            found, refined = [], []
+            for some in torch.split(torch.arange(len(again), device=again.device), max(1, self.engine.rows // n)):
+                pairs, coarse = batch.some(again[some]), {key: g[some] for key, g in fine.items() if self.cells}
+                better, _, rise = self._integral(pairs, n, coarse=False)
+                found.append(self._judged(pairs, better, coarse, rise))
+                refined.append(better)
+            fine = {key: torch.cat([part[key] for part in refined]) for key in refined[0]}
+            values[again], gap[again], error[again] = (torch.cat(part) for part in zip(*found, strict=True))
             nodes[again.cpu()] = n
-            short = self._short(*better, rise, tolerance)
+            short = ((error[again] > tolerance) | (gap[again] > tolerance)).nonzero().squeeze(1)
             again = again[short]
         return values, gap, error, nodes
 
@@ -303,19 +326,14 @@ class _Path:
         step = {key: (fine[key] - wide) / 3 for key, wide in coarse.items()}
         best = {key: gradient + step[key] if key in step else gradient for key, gradient in fine.items()}
         values = attributed(self.below, batch, best)
-        gap = completeness_gap(values.sum(dim=1), rise)
+        miss, rounding = (values.sum(dim=1) - rise).abs(), ROUNDING * torch.finfo(rise.dtype).eps
+        gap = completeness_gap(values.sum(dim=1), rise).where(miss > rounding * values.abs().sum(dim=1), 0)
         if self.engine.part.is_straight:
             return values, gap, torch.zeros_like(gap)
         if not self.cells:
             return values, gap, gap
         size = values.norm(dim=1).clamp_min(torch.finfo(values.dtype).tiny)
         return values, gap, self.below.size(batch, step) / size
-
-    def _short(self, values: Tensor, gap: Tensor, error: Tensor, rise: Tensor, tolerance: float) -> Tensor:
-        """Which pairs need more steps; a gap that is rounding is no reason."""
-        rounding = ROUNDING * torch.finfo(gap.dtype).eps * values.abs().sum(dim=1)
-        real = (values.sum(dim=1) - rise).abs() > rounding
-        return ((error > tolerance) | (gap > tolerance) & real).nonzero().squeeze(1)
 
 
 def _gradient(

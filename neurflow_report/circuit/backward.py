@@ -159,8 +159,7 @@ def _sliced_back(
 
 def _parts(part: Split, node: fx.Node, gradient: Tensor) -> Iterator[tuple[Key, Tensor]]:
     """Each input of a concatenation with its part of the gradient."""
-    dim = int(node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else 0))  # type: ignore[arg-type]
-    sources: list[fx.Node] = list(node.args[0] if node.args else node.kwargs["tensors"])  # type: ignore[arg-type]
+    sources, dim = ops.parts_of(node)
     sizes = [part.zero[source].shape[dim] for source in sources]
     for source, piece in zip(sources, torch.split(gradient, sizes, dim), strict=True):
         yield (source, False), piece
@@ -261,9 +260,12 @@ def _generic_back(
         out = (
             _run(part, batch, node, steps, taken) if sliced else ops.run(node, lambda n: taken.get(n, part.zero.get(n)))
         )
-    found = torch.autograd.grad(out, list(taken.values()), gradient.expand(out.shape))
+    if not out.requires_grad:
+        return
+    found = torch.autograd.grad(out, list(taken.values()), gradient.expand(out.shape), allow_unused=True)
     for (source, one), g in zip(inputs.items(), found, strict=True):
-        yield (source, one), g
+        if g is not None:
+            yield (source, one), g
 
 
 def _run(part: Split, batch: Batch, node: fx.Node, steps: int, taken: Mapping[fx.Node, Tensor]) -> Tensor:

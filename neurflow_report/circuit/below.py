@@ -17,7 +17,7 @@ from neurflow_report.circuit import operations as ops
 from neurflow_report.circuit.backward import Batch, Gradients, Key, moving, pass_on
 from neurflow_report.circuit.core import Core, Group, derivative
 from neurflow_report.circuit.responses import Space, responses
-from neurflow_report.circuit.straight import only_input
+from neurflow_report.circuit.straight import needed, only_input
 
 
 class StraightLocal:
@@ -80,8 +80,9 @@ class Below:
 
     def _probe(self, node: fx.Node) -> Tensor:
         """The move of a straight tensor where A's channels move by signs times their values, (rows, probes, …)."""
-        if node not in self.probes:
-            self.probes[node] = self._probed(node)
+        apart = self.core.part.apart
+        for one in needed(self.core.part, node, self.probes.__contains__, apart.__contains__):
+            self.probes[one] = self._probed(one)
         return self.probes[node]
 
     def _probed(self, node: fx.Node) -> Tensor:

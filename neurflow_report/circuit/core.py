@@ -23,7 +23,7 @@ from torch import Tensor, fx
 from torch.nn import functional as F
 
 from neurflow_report.circuit import operations as ops
-from neurflow_report.circuit.straight import Read, Split, only_input, reads, trail
+from neurflow_report.circuit.straight import Read, Split, needed, only_input, reads, trail
 from neurflow_report.network.forward import spatial_mean
 
 
@@ -63,7 +63,7 @@ def gauss(count: int) -> Steps:
     return Steps(alphas=(*nodes.tolist(), 1.0), weights=tuple(weights.tolist()), cells=False)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Group:
     """Targets whose ways through the segment are alike. `channels[node]`: the channel of each target at every node of
     which the target needs one channel only, (targets,)."""
@@ -115,8 +115,8 @@ class Core:
         self.part, self.straight, self.rows, self.steps = part, straight, rows, steps
         self.alphas = torch.tensor(steps.alphas, dtype=part.zero[part.source].dtype, device=rows.device)
         self._whole: dict[fx.Node, Any] = {}
-        self._sliced: dict[tuple[int, fx.Node], Tensor] = {}
-        self._slopes: dict[tuple[int, bool], Slopes] = {}
+        self._sliced: dict[tuple[Group, fx.Node], Tensor] = {}
+        self._slopes: dict[tuple[Group, bool], Slopes] = {}
 
     def value(self, group: Group, node: fx.Node, sliced: bool) -> Any:
         """The node's value; with `sliced`, of the group's channels alone."""
@@ -129,7 +129,7 @@ class Core:
 
     def slopes(self, group: Group, *, coarse: bool) -> Slopes:
         """The local slopes for a group's targets, one object for all portions of its pairs."""
-        key = (id(group), coarse)
+        key = (group, coarse)
         if key not in self._slopes:
             self._slopes[key] = Slopes(self, group, coarse=coarse)
         return self._slopes[key]
@@ -140,16 +140,32 @@ class Core:
         if not self.part.moves(node):
             return self.part.zero[node]
         if node not in self._whole:
-            straight = node in self.part.straight
-            self._whole[node] = self._path(node, None) if straight else ops.run(node, self.whole)
+            for one in needed(self.part, node, self._whole.__contains__, self._is_leaf):
+                straight = one in self.part.straight
+                self._whole[one] = self._path(one, None) if straight else ops.run(one, self.whole)
         return self._whole[node]
+
+    def _is_leaf(self, node: fx.Node) -> bool:
+        """Whether a node's value is known without its inputs'."""
+        return node in self.part.straight
 
     @torch.no_grad()
     def _slices(self, group: Group, node: fx.Node) -> Tensor:
-        key = (id(group), node)
-        if key not in self._sliced:
-            self._sliced[key] = self._slice(group, node)
-        return self._sliced[key]
+        waiting = [node]
+        while waiting:
+            one = waiting[-1]
+            missing = [n for n in self._sliced_inputs(group, one) if (group, n) not in self._sliced]
+            if not missing:
+                if (group, one) not in self._sliced:
+                    self._sliced[group, one] = self._slice(group, one)
+                waiting.pop()
+            waiting += missing
+        return self._sliced[group, node]
+
+    def _sliced_inputs(self, group: Group, node: fx.Node) -> list[fx.Node]:
+        """The inputs of which the targets' channels of a node need one channel each."""
+        into = () if node in self.part.straight else group.reads(node) or ()
+        return [source for source, one in into if one is not None and self.part.moves(source)]
 
     def _path(self, node: fx.Node, channels: Tensor | None) -> Tensor:
         end, start = self.straight[node], self.part.zero[node]

@@ -30,6 +30,7 @@ from neurflow_report.circuit import operations as ops
 from neurflow_report.circuit.masked_core import SplitKnockouts
 from neurflow_report.circuit.straight import NotSplittableError, split
 from neurflow_report.network.forward import Rows, spatial_mean
+from neurflow_report.network.kinds import computes
 
 Segment = Callable[[Tensor], Tensor]
 BLOCK = 1 << 20
@@ -120,15 +121,17 @@ def _chain(segment: fx.GraphModule, row: Tensor) -> _Chain | None:
     before, after = nodes[: mixing[0]], nodes[mixing[0] + 1 :]
     if not all(_keeps_channels(n) or _is_flatten(n) for n in before) or not all(_keeps_channels(n) for n in after):
         return None
-    if any(ops.is_norm(n) for n in before) or bool(_run(before, torch.zeros_like(row)).any()):
+    start = _run(before, torch.zeros_like(row))
+    if any(ops.is_norm(n) for n in before) or bool(start.any()):
+        return None
+    if isinstance(ops.module_of(nodes[mixing[0]]), nn.Linear) and start.ndim != 2:
         return None
     return _Chain(before=tuple(before), mixing=nodes[mixing[0]], after=tuple(after))
 
 
 def _mixes(node: fx.Node) -> bool:
     """Whether every output channel of the node reads every input channel, linearly."""
-    module = ops.module_of(node)
-    return isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and ops.is_conv(node) and module.groups == 1)
+    return ops.is_linear(node) or (ops.is_conv(node) and ops.conv_of(node).groups == 1)
 
 
 def _keeps_channels(node: fx.Node) -> bool:
@@ -219,7 +222,7 @@ class MixedKnockouts:
                 shape = (-1, len(targets), *mixed.shape[1:])
                 by = (1, -1, *[1] * (mixed.ndim - 1))
                 mixed = (mixed.view(shape) * scale[targets].view(by) + shift[targets].view(by)).view(mixed.shape)
-            elif isinstance(ops.module_of(node), nn.ReLU):
+            elif computes(ops.module_of(node), nn.ReLU):
                 mixed = mixed.clamp_(min=0)
             else:
                 mixed = _run([node], mixed)

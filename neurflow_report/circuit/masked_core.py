@@ -75,12 +75,18 @@ class _MaskedCore(Core):
 
     def _path(self, node: fx.Node, channels: Tensor | None) -> Tensor:
         """A straight node under every set, (M, …); of some channels only where these are given."""
-        if node in self.part.apart and node in self.straight:
+        if self._is_held(node):
             return self._apart(node, channels)
         if self._is_table(node):
             return self._convolved(node, channels)
         found: Tensor = ops.run(node, self.whole)
         return found if channels is None else found.index_select(self.part.axis, channels)
+
+    def _is_leaf(self, node: fx.Node) -> bool:
+        return node in self.part.straight and (self._is_held(node) or self._is_table(node))
+
+    def _is_held(self, node: fx.Node) -> bool:
+        return node in self.part.apart and node in self.straight
 
     def _apart(self, node: fx.Node, channels: Tensor | None) -> Tensor:
         end, start, keep = self.straight[node], self.part.zero[node], self.keep
@@ -94,7 +100,7 @@ class _MaskedCore(Core):
 
     def _is_table(self, node: fx.Node) -> bool:
         """Whether the node is a convolution whose terms are worth making."""
-        if not ops.is_conv(node) or only_input(node) not in self.part.apart or only_input(node) not in self.straight:
+        if not ops.is_conv(node) or not self._is_held(only_input(node)):
             return False
         conv = ops.conv_of(node)
         return conv.groups == 1 and conv.kernel_size[0] * conv.kernel_size[1] >= FEW <= len(self.keep)

@@ -6,7 +6,8 @@ Along the path α·A, α in [0, 1], a tensor is *straight* where it is an affine
 - positively homogeneous ones (ReLU, max pooling) are straight on a tensor that is exactly 0 at A = 0.
 
 An operation is *channelwise* where channel c of its output needs channel c of its inputs only (rule 2). An operation
-that is not known here is neither: slower, never wrong.
+that is not known here is neither: slower, never wrong. A module of a class derived from a known one counts as known
+only where it computes the same: `forward` is the known class's own.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 from torchvision.ops import FrozenBatchNorm2d, StochasticDepth, stochastic_depth
 
+from neurflow_report.network.kinds import computes
+
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, FrozenBatchNorm2d)
 _IDLE = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, StochasticDepth)
 _AVERAGES = (nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.ZeroPad2d, nn.Upsample)
@@ -29,7 +32,7 @@ _KINKED = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.Hardsigmoid, nn.Hardtanh)
 _POINTWISE = (*_SMOOTH, *_KINKED)
 _SHAPING = (nn.Flatten,)
 
-_IDLE_CALLS = {F.dropout, F.dropout2d, torch.dropout, stochastic_depth, "contiguous", "clone", "detach"}
+_IDLE_CALLS = {F.dropout, F.dropout2d, torch.dropout, stochastic_depth, "contiguous", "clone"}
 _AVERAGE_CALLS = {F.avg_pool2d, F.adaptive_avg_pool2d, F.pad, F.interpolate}
 _HOMOGENEOUS_CALLS = {torch.relu, F.relu, F.leaky_relu, F.max_pool2d, F.adaptive_max_pool2d, "relu"}
 _SMOOTH_CALLS = {
@@ -59,7 +62,9 @@ def module_of(node: fx.Node) -> nn.Module | None:
 def is_conv(node: fx.Node) -> bool:
     """Whether the node is a two-dimensional convolution with zero padding."""
     module = module_of(node)
-    return isinstance(module, nn.Conv2d) and module.padding_mode == "zeros" and not isinstance(module.padding, str)
+    if not isinstance(module, nn.Conv2d) or not computes(module, nn.Conv2d):
+        return False
+    return module.padding_mode == "zeros" and not isinstance(module.padding, str)
 
 
 def conv_of(node: fx.Node) -> nn.Conv2d:
@@ -79,12 +84,12 @@ def linear_of(node: fx.Node) -> nn.Linear:
 def is_norm(node: fx.Node) -> bool:
     """Whether the node is a batch norm that uses the statistics it was trained with, as it does in eval mode."""
     module = module_of(node)
-    return isinstance(module, _NORMS) and module.running_var is not None
+    return computes(module, *_NORMS) and module.running_var is not None and not module.training  # type: ignore[union-attr]
 
 
 def is_linear(node: fx.Node) -> bool:
     """Whether the node is a linear layer, which works on the last axis."""
-    return isinstance(module_of(node), nn.Linear)
+    return computes(module_of(node), nn.Linear)
 
 
 def calls(node: fx.Node, known: set[Any]) -> bool:
@@ -96,29 +101,30 @@ def is_affine(node: fx.Node, moving: Callable[[fx.Node], bool]) -> bool:
     """Whether the node's value is an affine function of its `moving` inputs together (those that depend on A)."""
     module = module_of(node)
     if module is not None:
-        return is_conv(node) or is_norm(node) or isinstance(module, (nn.Linear, *_IDLE, *_AVERAGES, *_SHAPING))
+        return is_conv(node) or is_norm(node) or computes(module, nn.Linear, *_IDLE, *_AVERAGES, *_SHAPING)
     if calls(node, ADD | _SUBTRACT | CAT | _IDLE_CALLS | _AVERAGE_CALLS | _SHAPING_CALLS):
         return True
-    if calls(node, MULTIPLY):
-        return sum(moving(n) for n in node.all_input_nodes) == 1 and len(set(node.args)) == len(node.args)
-    return calls(node, _DIVIDE) and not (isinstance(node.args[1], fx.Node) and moving(node.args[1]))
+    if node.kwargs or len(node.args) != 2 or not calls(node, MULTIPLY | _DIVIDE):
+        return False
+    depends = [isinstance(n, fx.Node) and moving(n) for n in node.args]
+    return not depends[1] if calls(node, _DIVIDE) else sum(depends) == 1
 
 
 def is_homogeneous(node: fx.Node) -> bool:
     """Whether f(α·x) = α·f(x) for α ≥ 0."""
-    return isinstance(module_of(node), _HOMOGENEOUS) or calls(node, _HOMOGENEOUS_CALLS)
+    return computes(module_of(node), *_HOMOGENEOUS) or calls(node, _HOMOGENEOUS_CALLS)
 
 
 def is_pointwise(node: fx.Node) -> bool:
     """Whether y = f(x) for every element of the node's one input."""
     if len(node.all_input_nodes) != 1:
         return False
-    return isinstance(module_of(node), (*_KINKED, *_SMOOTH)) or calls(node, _KINKED_CALLS | _SMOOTH_CALLS)
+    return computes(module_of(node), *_POINTWISE) or calls(node, _POINTWISE_CALLS)
 
 
 def is_smooth(node: fx.Node) -> bool:
     """Whether a pointwise node's f has no straight pieces, so that a secant over a short way loses digits."""
-    return isinstance(module_of(node), _SMOOTH) or calls(node, _SMOOTH_CALLS)
+    return computes(module_of(node), *_SMOOTH) or calls(node, _SMOOTH_CALLS)
 
 
 def is_channelwise(node: fx.Node) -> bool:
@@ -127,11 +133,17 @@ def is_channelwise(node: fx.Node) -> bool:
     if module is not None:
         return (
             is_norm(node)
-            or isinstance(module, (*_IDLE, *_AVERAGES, *_POINTWISE))
+            or computes(module, *_IDLE, *_AVERAGES, *_POINTWISE)
             or (is_homogeneous(node) and not (isinstance(module, nn.PReLU) and module.num_parameters > 1))
         )
     known = ADD | _SUBTRACT | MULTIPLY | _DIVIDE | _IDLE_CALLS | {F.avg_pool2d, F.adaptive_avg_pool2d}
     return calls(node, known | _HOMOGENEOUS_CALLS | _POINTWISE_CALLS)
+
+
+def parts_of(node: fx.Node) -> tuple[list[fx.Node], int]:
+    """The inputs of a concatenation, and the axis that it is over."""
+    given: dict[str, Any] = dict(zip(("tensors", "dim"), node.args, strict=False)) | node.kwargs
+    return list(given["tensors"]), int(given.get("dim", given.get("axis", 0)))
 
 
 def run(node: fx.Node, value: Callable[[fx.Node], Any]) -> Any:

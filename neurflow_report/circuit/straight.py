@@ -11,8 +11,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -33,7 +33,7 @@ class NotSplittableError(Exception):
 class Split:
     """A segment's graph with what is known of it. `order`: nodes that depend on A, in graph order; `zero`: the values
     at A = 0, one row; `straight`: see the module; `apart`: straight nodes whose channels come from the same channel of
-    A each; `kept`: the straight nodes whose values at A are needed; `axis`: the channel axis."""
+    A each; `kept`: the straight nodes whose values at A are needed; `axis`: the channel axis; `trails`: a memo."""
 
     source: fx.Node
     result: fx.Node
@@ -43,6 +43,7 @@ class Split:
     apart: frozenset[fx.Node]
     kept: frozenset[fx.Node]
     zero: Mapping[fx.Node, Any]
+    trails: dict[int, Mapping[fx.Node, int]] = field(default_factory=dict, compare=False)
 
     @property
     def is_straight(self) -> bool:
@@ -76,14 +77,16 @@ def split(segment: fx.GraphModule, row: Tensor, axis: int, out_axis: int) -> Spl
     Raises: NotSplittableError where a value that depends on A is no tensor with A's rows.
     """
     source = next(n for n in segment.graph.nodes if n.op == "placeholder")
-    values: dict[fx.Node, Any] = {source: torch.zeros_like(row).repeat(2, *[1] * (row.ndim - 1))}
+    values: dict[fx.Node, Any] = {source: torch.zeros_like(row)}
+    two: dict[fx.Node, Any] = {source: values[source].repeat(2, *[1] * (row.ndim - 1))}
     order, straight = {source: None}, {source}
     for node in segment.graph.nodes:
         if node.op in {"placeholder", "output"}:
             continue
-        values[node] = ops.run(node, values.__getitem__)
+        values[node] = two[node] = ops.run(node, values.__getitem__)
         if any(n in order for n in node.all_input_nodes):
-            if not isinstance(values[node], Tensor) or values[node].ndim < 2 or len(values[node]) != 2:
+            two[node] = ops.run(node, two.__getitem__)
+            if ops.calls(node, {"detach"}) or not _has_rows(values[node], two[node]):
                 raise NotSplittableError(str(node))
             order[node] = None
             if _is_straight(node, order, straight, values):
@@ -100,16 +103,23 @@ def split(segment: fx.GraphModule, row: Tensor, axis: int, out_axis: int) -> Spl
         straight=frozenset(straight),
         apart=frozenset(apart),
         kept=_kept(result, straight, apart),
-        zero={n: v[:1] if n in order else v for n, v in values.items()},
+        zero=values,
     )
+
+
+def _has_rows(one: Any, two: Any) -> bool:
+    """Whether a value is a tensor of real numbers whose first axis is A's rows: 1 of one row, 2 of two."""
+    if not all(isinstance(v, Tensor) and v.ndim >= 2 and v.is_floating_point() for v in (one, two)):
+        return False
+    return len(one) == 1 and len(two) == 2 and one.shape[1:] == two.shape[1:]
 
 
 def _is_straight(
     node: fx.Node, moving: Mapping[fx.Node, None], straight: set[fx.Node], zero: Mapping[fx.Node, Any]
 ) -> bool:
-    """Rules 1 and 3 of METHOD §4."""
+    """Rules 1 and 3 of METHOD §4; what is infinite at A = 0 has no difference to be straight in."""
     inputs = [n for n in node.all_input_nodes if n in moving]
-    if not straight.issuperset(inputs):
+    if not straight.issuperset(inputs) or not bool(torch.isfinite(zero[node]).all()):
         return False
     return ops.is_affine(node, moving.__contains__) or (
         ops.is_homogeneous(node) and not any(bool(zero[n].any()) for n in inputs)
@@ -191,23 +201,46 @@ def _is_as_wide(part: Split, source: fx.Node, node: fx.Node) -> bool:
 
 def _branch(part: Split, node: fx.Node, channel: int) -> tuple[Read, ...] | None:
     """The input of a concatenation over the channels that holds `channel`, and the channel's number there."""
-    dim = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else 0)
+    sources, dim = ops.parts_of(node)
     ndim = part.zero[node].ndim
-    if not isinstance(dim, int) or dim % ndim != part.axis % ndim:
+    if dim % ndim != part.axis % ndim:
         return None
-    for source in node.args[0]:  # type: ignore[union-attr]
-        count = part.channels(source)  # type: ignore[arg-type]
+    for source in sources:
+        count = part.channels(source)
         if channel < count:
-            return ((source, channel),) if part.moves(source) else None  # type: ignore[return-value, arg-type]
+            return ((source, channel),) if part.moves(source) else None
         channel -= count
     return None
 
 
-def trail(part: Split, channel: int) -> dict[fx.Node, int]:
+Is = Callable[[fx.Node], bool]
+
+
+def needed(part: Split, node: fx.Node, known: Is, leaf: Is) -> list[fx.Node]:
+    """The node and all that it is made from, in graph order, without what is `known`; a `leaf` is made from nothing.
+
+    (A graph can be deeper than Python's stack.)
+    """
+    found, waiting = set[fx.Node](), [node]
+    while waiting:
+        one = waiting.pop()
+        if one not in found and part.moves(one) and not known(one):
+            found.add(one)
+            waiting += () if leaf(one) else one.all_input_nodes
+    return [one for one in part.order if one in found]
+
+
+def trail(part: Split, channel: int) -> Mapping[fx.Node, int]:
     """The nodes of which a target channel needs one channel only, and which; the way ends at `apart` nodes.
 
     Where two ways lead to different channels of one node, the target is worked on unsliced: {result: channel}.
     """
+    if channel not in part.trails:
+        part.trails[channel] = _trail(part, channel)
+    return part.trails[channel]
+
+
+def _trail(part: Split, channel: int) -> dict[fx.Node, int]:
     found, waiting = {part.result: channel}, [part.result]
     while waiting:
         node = waiting.pop()

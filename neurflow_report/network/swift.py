@@ -19,6 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from neurflow_report.network.cut import Segments
 from neurflow_report.network.forward import activations, row_bytes, widest_row
+from neurflow_report.network.kinds import computes
 
 CACHE = 128 * 2**20
 """Bytes, as `row_bytes` counts them, that a CPU works on at once: 4 to 8 pictures of 224 pixels in usual networks."""
@@ -64,7 +65,7 @@ def _swift(part: fx.GraphModule, *, channels_last: bool) -> fx.GraphModule:
     calls = Counter(node.target for node in found.graph.nodes if node.op == "call_module")
     for node in found.graph.nodes:
         conv = _module(found, node)
-        if isinstance(conv, nn.Conv2d):
+        if isinstance(conv, nn.Conv2d) and computes(conv, nn.Conv2d):
             norm = _norm_after(found, node) if calls[node.target] == 1 else None
             made = copy.deepcopy(conv) if norm is None else _fold(found, conv, norm)
             found.add_submodule(str(node.target), made.to(memory_format=torch.channels_last) if channels_last else made)
@@ -81,8 +82,9 @@ def _norm_after(part: fx.GraphModule, node: fx.Node) -> fx.Node | None:
     """The batch norm with fixed statistics that alone reads a convolution, None where there is none."""
     reader = next(iter(node.users), None)
     norm = _module(part, reader) if reader is not None and len(node.users) == 1 else None
-    fixed = isinstance(norm, nn.BatchNorm2d) and not norm.training and norm.running_mean is not None
-    return reader if fixed else None
+    if not isinstance(norm, nn.BatchNorm2d) or not computes(norm, nn.BatchNorm2d):
+        return None
+    return reader if not norm.training and norm.running_mean is not None else None
 
 
 def _fold(part: fx.GraphModule, conv: nn.Conv2d, norm: fx.Node) -> nn.Conv2d:
