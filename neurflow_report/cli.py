@@ -13,17 +13,19 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from neurflow_report.errors import InputError, InputErrors, ReportError, RunError, did_you_mean
+from neurflow_report.arguments import MODEL, Parser, Version, add_init, add_overrides, add_render, side
+from neurflow_report.errors import Gathered, InputError, ReportError, RunError, did_you_mean
 
 if TYPE_CHECKING:
     from neurflow_report.pipeline.progress import Progress
+    from neurflow_report.spec.load import LoadedSpec
 
 DONE, INTERRUPTED = 0, 130
 MOST_ERRORS = 50
-MODEL_SOURCES = ("torchvision", "timm", "python", "demo")
 DEBUG = "NEURFLOW_REPORT_DEBUG"
 RUN_PACKAGES = frozenset({"torch", "torchvision", "safetensors", "scipy"})
 
@@ -124,18 +126,36 @@ def _schema(options: argparse.Namespace) -> Result:
     return {"schema": SCHEMA_FILE.read_text(encoding="utf-8").rstrip("\n")}
 
 
+def _init(options: argparse.Namespace) -> Result:
+    from neurflow_report.terminal import answers
+
+    keys = ("model", "weights", "data", "classes", "layers")
+    given = {key: getattr(options, key) for key in keys}
+    ask = answers(sys.stdin, sys.stderr, given, take_defaults=options.yes)
+    from neurflow_report.pipeline.starter import Given, begin
+
+    return {"spec": str(begin(Given(**given), options.output, ask, allow_code=options.allow_code))}
+
+
 def _validate(options: argparse.Namespace) -> Result:
     from neurflow_report.spec.load import load_spec
 
-    problems: list[ReportError] = []
-    for file in options.specs:
-        try:
-            load_spec(file, options.overrides, allow_code=options.allow_code)
-        except InputErrors as error:
-            problems += error.problems()
-    if problems:
-        raise InputErrors({str(problem): problem for problem in problems}.values())
-    return {"specs": [str(file) for file in options.specs]}
+    def check(file: Path) -> list[str]:
+        loaded = load_spec(file, options.overrides, allow_code=options.allow_code)
+        return _check_deep(options, loaded) if options.deep else []
+
+    gathered = Gathered()
+    notes = {str(file): gathered.attempt(partial(check, file)) for file in options.specs}
+    gathered.errors = list({str(problem): problem for problem in gathered.errors}.values())
+    gathered.tell()
+    told = {file: found for file, found in notes.items() if found}
+    return {"specs": [str(file) for file in options.specs], **({"notes": told} if told else {})}
+
+
+def _check_deep(options: argparse.Namespace, loaded: LoadedSpec) -> list[str]:
+    from neurflow_report import report
+
+    return list(report.check(loaded, progress=_progress(options)))
 
 
 def _plan(options: argparse.Namespace) -> Result:
@@ -160,8 +180,9 @@ def _layers(options: argparse.Namespace) -> Result:
 
         return asdict(layers_of_spec(loaded))
     from neurflow_report.pipeline.layers import layers_of_model
+    from neurflow_report.spec.starter import model_named
 
-    source, _, name = model.partition(":") if model.split(":")[0] in MODEL_SOURCES else ("torchvision", "", model)
+    source, name = model_named(model)
     return asdict(layers_of_model(source, name, size=options.size, allow_code=options.allow_code))
 
 
@@ -226,6 +247,10 @@ def _validate_words(result: Result) -> list[str]:
     return [f"{file}: ok" for file in specs] if isinstance(specs, list) else []
 
 
+def _init_words(result: Result) -> list[str]:
+    return [f"spec: {result['spec']}"]
+
+
 def _plan_words(result: Result) -> list[str]:
     lines = result["lines"]
     return [str(line) for line in lines] if isinstance(lines, list) else []
@@ -245,44 +270,41 @@ def _file_words(result: Result) -> list[str]:
 # The command line's grammar.
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        hint = f"`{self.prog} --help` tells what it takes"
-        raise InputError("command-line", message, hint=hint)
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="neurflow-report",
         description="Reports of how a vision classifier decides: neuron groups, circuits, and the evidence for them.",
         epilog="Exit codes: 0 done, 1 a run failed, 2 the command line or an input is wrong, 130 interrupted.",
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action=_Version, help="show the version and end")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    parser.add_argument("--version", action=Version, help="show the version and end")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     _add(commands, "schema", _schema, _schema_words, "print the JSON Schema of the spec")
+    add_init(_add(commands, "init", _init, _init_words, "write a spec to begin with, for a model and data at hand"))
     validate = _add(
         commands, "validate", _validate, _validate_words, "check specs, and tell every error in them at once"
     )
     validate.add_argument("specs", metavar="SPEC", nargs="+", type=Path, help="a spec file")
+    validate.add_argument(
+        "--deep", action="store_true", help="check the model, layers, classes, data, memory, disk and programs too"
+    )
     plan = _add(commands, "plan", _plan, _plan_words, "tell what a run would do and cost, without doing it")
     plan.add_argument("--no-time", action="store_true", help="count, but do not measure the time for some seconds")
     analyze = _add(commands, "analyze", _analyze, _file_words, "examine the network: a spec becomes a bundle")
     build = _add(commands, "build", _build, _file_words, "analyze, then render: a spec becomes a report")
     layers = _add(commands, "layers", _layers, _layers_words, "show where a network can be cut")
-    layers.add_argument("model", metavar="MODEL", help="a spec file, or a model: resnet50, timm:deit_tiny_patch16_224, "
-                        "python:mynet.models:resnet20, demo:flowers")  # fmt: skip
-    layers.add_argument("--size", type=_side, metavar="PIXELS", help="side of the input (default: the model's own)")
+    layers.add_argument("model", metavar="MODEL", help=f"a spec file, or {MODEL}")
+    layers.add_argument("--size", type=side, metavar="PIXELS", help="side of the input (default: the model's own)")
     for command in (plan, analyze, build):
         command.add_argument("spec", metavar="SPEC", type=Path, help="a spec file")
     for command in (validate, layers, plan, analyze, build):
-        _add_overrides(command)
-    _add_render(_add(commands, "render", _render, _file_words, "draw a bundle: no network and no torch needed"))
+        add_overrides(command)
+    add_render(_add(commands, "render", _render, _file_words, "draw a bundle: no network and no torch needed"))
     return parser
 
 
 def _add(
-    commands: argparse._SubParsersAction[_Parser],
+    commands: argparse._SubParsersAction[Parser],
     name: str,
     command: Callable[[argparse.Namespace], Result],
     words: Callable[[Result], list[str]],
@@ -297,68 +319,9 @@ def _add(
     return parser
 
 
-def _side(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 10_000:
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number of pixels, 1 to 10000")
-    return int(text)
-
-
-def _add_overrides(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--set",
-        metavar="PATH=VALUE",
-        dest="overrides",
-        action="append",
-        default=[],
-        help="set a value of the spec, such as core.tau=8 or layers[1]=layer4.0; as often as wanted",
-    )
-    command.add_argument(
-        "--allow-code",
-        action="store_true",
-        help="import and run the code that the spec names (source: python); NEURFLOW_REPORT_ALLOW_CODE=1 does the same",
-    )
-
-
-def _add_render(command: argparse.ArgumentParser) -> None:
-    command.add_argument("bundle", metavar="BUNDLE", type=Path, help="a bundle, or the folder that holds bundle/")
-    command.add_argument("--output", metavar="DIR", type=Path, help="where to write (default: beside the bundle)")
-    command.add_argument(
-        "--format",
-        dest="formats",
-        action="append",
-        choices=("html", "pdf", "single"),
-        help="what to write, as often as wanted (default: what the spec asked for)",
-    )
-    command.add_argument(
-        "--templates", metavar="DIR", type=Path, help="your own templates, style, logo and footer (docs/templates.md)"
-    )
-    command.add_argument(
-        "--attach-bundle",
-        action=argparse.BooleanOptionalAction,
-        help="the bundle inside the PDF, as a zip (default: what the spec asked for)",
-    )
-
-
-class _Version(argparse.Action):
-    """Prints the version of the installed package, which is looked up only then."""
-
-    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
-        super().__init__(option_strings, dest, nargs=0, help=help)
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            number = version("neurflow-report")
-        except PackageNotFoundError:
-            number = "(run from its source, not installed)"
-        print(f"{parser.prog} {number}")
-        parser.exit()
-
-
 def _checked(words: Sequence[str]) -> Sequence[str]:
     """The words, unless the first is nearly a command."""
-    known = ("schema", "validate", "layers", "plan", "analyze", "render", "build")
+    known = ("init", "schema", "validate", "layers", "plan", "analyze", "render", "build")
     if words and not words[0].startswith("-") and words[0] not in known:
         hint = did_you_mean(words[0], known) or f"the commands are {', '.join(known)}"
         raise InputError("command-line", f"there is no command {words[0]!r}", hint=hint)

@@ -7,11 +7,13 @@ the room that knows the file adds `where`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import TypeVar
 
 Path = tuple[str | int, ...]
+T = TypeVar("T")
 
 SLUGS: dict[str, str] = {
     "command-line": "The command line cannot be understood.",
@@ -132,6 +134,28 @@ class InputErrors(InputError):  # noqa: N818
 
     def problems(self) -> tuple[ReportError, ...]:
         return self.errors
+
+
+class Gathered:
+    """Errors of things that do not depend on each other, so that all of them are told at once."""
+
+    def __init__(self, errors: Iterable[ReportError] = ()) -> None:
+        self.errors = list(errors)
+
+    def attempt(self, work: Callable[[], T]) -> T | None:
+        """What `work` gives; None where it raises an error of this module, which is kept."""
+        try:
+            return work()
+        except ReportError as error:
+            self.errors += error.problems()
+            return None
+
+    def tell(self) -> None:
+        """Raise what was gathered, if anything: a single error as itself, several as InputErrors."""
+        if len(self.errors) == 1:
+            raise self.errors[0]
+        if self.errors:
+            raise InputErrors(self.errors)
 
 
 def spell_path(path: Path) -> str:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neurflow_report.errors import InputError
+from neurflow_report.errors import ReportError
+from neurflow_report.pipeline.output import output_of
 from neurflow_report.pipeline.progress import Progress, Silent
 from neurflow_report.render.html import check_templates, template_problems
+from neurflow_report.render.needs import FILES, drawing_problems
 from neurflow_report.render.pdf import render_pdf
 from neurflow_report.render.single import LARGE, render_single
 from neurflow_report.render.site import render_site
@@ -45,22 +47,33 @@ class Built:
 def analyze(loaded: LoadedSpec, *, progress: Progress | None = None) -> Path:
     """Run the spec's analysis and write `<output>/bundle`; → that directory.
 
-    Raises: InputError where the spec, the model or the data is wrong; RunError where the run fails;
-    InputError missing-package where torch is not installed.
+    Raises: InputError where the spec, the model or the data is wrong (InputErrors with all that could be checked);
+    RunError where the run fails; InputError missing-package where torch is not installed.
     """
     from neurflow_report.pipeline.stages import analyze as run
 
     return run(loaded, progress=progress or Silent())
 
 
+def check(loaded: LoadedSpec, *, progress: Progress | None = None) -> tuple[str, ...]:
+    """Check all that `build` can check before it looks at the pictures: the model, its layers, the classes, the data,
+    memory, disk, packages and programs; → what should be known though it is not wrong. Nothing is written.
+
+    Raises: what `build` raises then, all of it at once.
+    """
+    from neurflow_report.pipeline.stages import check as run
+
+    return run(loaded, progress=progress or Silent(), also=_drawing_problems(loaded))
+
+
 def plan(loaded: LoadedSpec, *, timed: bool = True, progress: Progress | None = None) -> Plan:
     """What `analyze` would do with the spec, and what it would cost; nothing is written.
 
-    Args: timed: whether to measure for some seconds. Raises: InputError as `analyze` does.
+    Args: timed: whether to measure for some seconds. Raises: InputError as `check` does.
     """
     from neurflow_report.pipeline.plan import plan as make
 
-    return make(loaded, timed=timed, progress=progress or Silent())
+    return make(loaded, timed=timed, progress=progress or Silent(), also=_drawing_problems(loaded))
 
 
 def render(
@@ -96,10 +109,6 @@ def render(
         bytes=size,
         seconds=time.monotonic() - begun,
     )
-
-
-FILES = {"html": "site", "pdf": "report.pdf", "single": "report.html"}
-"""What each format writes."""
 
 
 def _draw(
@@ -163,14 +172,24 @@ def _beside(wanted: Mapping[str, Path], bundle: Path) -> dict[str, str]:
 
 
 def build(loaded: LoadedSpec, *, progress: Progress | None = None) -> Built:
-    """`analyze`, then `render` into the same output folder. Raises what both raise."""
-    begun = time.monotonic()
-    asked = loaded.spec.report.templates
-    templates = loaded.file.resolve().parent / asked if asked else None
+    """`analyze`, then `render` into the same output folder. Raises what both raise; before anything is computed, all
+    that `check` raises."""
+    from neurflow_report.pipeline.stages import analyze as run
+
+    begun, progress = time.monotonic(), progress or Silent()
     try:
-        check_templates(templates)
-        bundle = analyze(loaded, progress=progress)
-        rendered = render(bundle, templates=templates, progress=progress)
-    except InputError as error:
+        bundle = run(loaded, progress=progress, also=_drawing_problems(loaded))
+        rendered = render(bundle, templates=_templates(loaded), progress=progress)
+    except ReportError as error:
         raise located(error, loaded) from error
     return Built(bundle=bundle, rendered=rendered, seconds=time.monotonic() - begun)
+
+
+def _drawing_problems(loaded: LoadedSpec) -> list[ReportError]:
+    return drawing_problems(output_of(loaded.spec), loaded.spec.report.formats, _templates(loaded))
+
+
+def _templates(loaded: LoadedSpec) -> Path | None:
+    """The directory of templates that the spec names, relative to the spec."""
+    asked = loaded.spec.report.templates
+    return loaded.file.resolve().parent / asked if asked else None

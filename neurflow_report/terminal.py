@@ -6,15 +6,18 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from neurflow_report.errors import ReportError, Where, spell_path
+from neurflow_report.errors import InputError, ReportError, Where, spell_path
 from neurflow_report.pipeline.progress import Progress, Silent, Step
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichBars
     from rich.progress import TaskID
+
+    from neurflow_report.pipeline.starter import Ask
 
 SECONDS_BETWEEN_LINES = 5.0
 WIDTH = 110
@@ -79,6 +82,63 @@ def _short(count: int) -> str:
         if count >= size:
             return f"{count / size:.3g} {unit}"
     return str(count)
+
+
+T = TypeVar("T")
+QUESTIONS = {
+    "Model": "which network: resnet50, timm:…, python:package.module:callable, demo:flowers",
+    "Weights": "a name, a checkpoint (.safetensors, .pt, .pth, .th), or none",
+    "Pictures": "a folder with a sub-folder per class, a CSV file, NAME:FOLDER for a torchvision data set, or demo",
+    "Classes": "names or numbers, with commas between them",
+    "Layers": "names with commas between them, from input to output, or auto",
+}
+"""What the questions of `init` ask for."""
+
+
+def answers(source: TextIO, out: TextIO, given: Mapping[str, str | None], *, take_defaults: bool) -> Ask:
+    """Who answers what `init` was not given: someone at the terminal `source`, or, where that is none, the defaults.
+
+    Raises: InputError command-line where nobody can be asked and no default was asked for (`take_defaults`).
+    """
+    if take_defaults:
+        return _Defaults()
+    if source.isatty():
+        return _Asking(source, out)
+    if missing := [f"--{name}" for name in ("model", "data") if given[name] is None]:
+        message = f"init needs {' and '.join(missing)}: there is no terminal to ask at"
+        raise InputError("command-line", message, hint="--yes takes the defaults, which are those of the demo")
+    return _Defaults()
+
+
+class _Defaults:
+    """Answers every question with its default."""
+
+    def __call__(self, question: str, default: str, read: Callable[[str], T]) -> T:
+        if not default:
+            message = f"init needs --data with this model: {QUESTIONS[question]}"
+            raise InputError("command-line", message, hint="only the demo's pictures are at hand by themselves")
+        return read(default)
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """Asks at a terminal, until an answer can be used; what is wrong with one is told."""
+
+    source: TextIO
+    out: TextIO
+
+    def __call__(self, question: str, default: str, read: Callable[[str], T]) -> T:
+        usual = f" [{_CONTROL.sub('�', default)}]" if default else ""
+        while True:
+            print(f"{question} ({QUESTIONS[question]}){usual}: ", end="", file=self.out, flush=True)
+            line = self.source.readline()
+            if not line:
+                raise InputError("command-line", "the input ended in the middle", hint="--yes takes the defaults")
+            try:
+                if answer := line.strip() or default:
+                    return read(answer)
+            except ReportError as error:
+                print("\n".join(map(describe, error.problems())), file=self.out)
 
 
 def progress_for(stream: TextIO, *, quiet: bool) -> Progress:

@@ -1,8 +1,10 @@
 """Which logit a class of the spec means, and which class of the data it is.
 
-1. The data's classes are tied to logits: by name where all of them have exactly one model class of their name, else by
-   order where there are as many of them as outputs, else each by name where it has one.
-2. A number is a logit. A name is looked for among the model's class names, then among the data's.
+1. The data's classes are tied to logits: by name where all of them have exactly one model class of their name; by
+   number where they are called 0, 1, 2, … in their order; by order where there are as many of them as outputs and no
+   name says otherwise; else each by name where it has one.
+2. What of that rests on the order, or was left untied, though names or numbers say something, is told (`tie_caution`).
+3. A number is a logit. A name is looked for among the model's class names, then among the data's.
 
 Names are compared without regard to case, `_` and spaces being equal; ImageNet folders (n02111889_Samoyed) also by what
 follows the synset number.
@@ -11,7 +13,7 @@ follows the synset number.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from neurflow_report.errors import InputError, InputErrors, Path, did_you_mean
@@ -33,10 +35,11 @@ def class_indices(
 
     Args: model_names: one per logit, or None where they are not known; folder_names: the data's classes, in the order
     of its labels. The display name is the model's where known, else the data's, else `class N`.
-    Errors (path ("classes", i), all at once): class-unknown, classes-mismatch for a data class whose logit cannot be
-    told, spec-bad-value for two entries that mean one logit.
+    Errors: classes-mismatch (path data) where names and order contradict each other; else, all at once, with the path
+    ("classes", i): class-unknown, classes-mismatch for a data class whose logit cannot be told, spec-bad-value for two
+    entries that mean one logit.
     """
-    names = model_names if model_names is not None and len(model_names) == outputs else None
+    names = _names(model_names, outputs)
     logits = tie(names, folder_names, outputs)
     display = display_names(model_names, folder_names, outputs)
     found: list[ClassTarget] = []
@@ -46,7 +49,7 @@ def class_indices(
             index = _logit(wanted, names, folder_names, logits, outputs, ("classes", i))
             if index in (t.index for t in found):
                 message = f"classes names logit {index} twice, the second time as {wanted!r}"
-                raise InputError("spec-bad-value", message, path=("classes", i))
+                raise InputError("spec-bad-value", message, hint="leave one of them out", path=("classes", i))
             label = logits.index(index) if index in logits else None
             found.append(ClassTarget(index=index, name=display[index], label=label))
         except InputError as error:
@@ -57,20 +60,83 @@ def class_indices(
 
 
 def tie(model_names: Sequence[str] | None, folder_names: Sequence[str], outputs: int) -> tuple[int | None, ...]:
-    """The logit of each of the data's classes, None where it cannot be told; rule 1 of this module."""
-    by_name = tuple(_only(_matches(name, model_names or ())) for name in folder_names)
-    distinct = len(set(by_name)) == len(by_name)
-    if None not in by_name and distinct:
+    """The logit of each of the data's classes, None where it cannot be told; rule 1 of this module.
+
+    Errors: classes-mismatch (path data) where there are as many classes as logits, not all have a logit of their name,
+    and one that has is not in its place: neither the names nor the order can be meant.
+    """
+    matches = _all_matches(folder_names, model_names or ())
+    by_name = tuple(map(_only, matches))
+    if None not in by_name and len(set(by_name)) == len(by_name):
         return by_name
-    if len(folder_names) == outputs:
-        return tuple(range(outputs))
-    return tuple(n if n is not None and by_name.count(n) == 1 else None for n in by_name)
+    if _numbered(folder_names) and len(folder_names) <= outputs:
+        return tuple(range(len(folder_names)))
+    if len(folder_names) != outputs:
+        return tuple(n if n is not None and by_name.count(n) == 1 else None for n in by_name)
+    elsewhere = next((i for i, found in enumerate(matches) if found and i not in found), None)
+    if elsewhere is not None:
+        raise _contradiction(model_names or (), folder_names, matches, elsewhere)
+    return tuple(range(outputs))
+
+
+def _contradiction(
+    model_names: Sequence[str], folder_names: Sequence[str], matches: Sequence[list[int]], i: int
+) -> InputError:
+    unnamed = [name for name, found in zip(folder_names, matches, strict=True) if not found]
+    message = (
+        "the data's classes go with the network's outputs neither by name nor by order: "
+        f"{folder_names[i]!r} is class {i} of the data and output {matches[i][0]} of the network"
+    )
+    if not unnamed:
+        hint = "give each class a name of its own"
+        return InputError("classes-mismatch", f"{message}, and several names are alike", hint=hint, path=("data",))
+    told = _some(map(repr, unnamed))
+    message += f", and the network has no {told} ({len(unnamed)} of {len(folder_names)} names)"
+    hint = did_you_mean(unnamed[0], model_names) or "name the data's classes as the network does (model.class_names)"
+    return InputError("classes-mismatch", message, hint=hint, path=("data",))
+
+
+def tie_caution(model_names: Sequence[str] | None, folder_names: Sequence[str], outputs: int) -> str:
+    """What of the tie should be looked at, "" where nothing should: classes taken by their order, or not tied at all,
+    though the logits have names; classes called by a number that is not their logit's. Errors: as `tie`."""
+    names = _names(model_names, outputs)
+    logits = tie(names, folder_names, outputs)
+    if _numbered(folder_names):
+        return ""
+    pairs = list(zip(folder_names, logits, strict=True))
+    untied = [repr(folder) for folder, logit in pairs if logit is None]
+    if names is not None and untied:
+        return _told("classes without an output of their own name, whose pictures count as not labelled", untied, pairs)
+    known = [(folder, logit) for folder, logit in pairs if logit is not None]
+    if names is not None:
+        taken = [f"{f!r} for {names[n]!r}" for f, n in known if not spellings(f) & spellings(names[n])]
+        return _told("classes taken by their order, not by their name", taken, pairs)
+    moved = [f"{f!r} for output {n}" for f, n in known if f.isdecimal() and int(f) != n]
+    return _told("classes taken by their order, not by their number", moved, pairs)
+
+
+def _told(what: str, which: Sequence[str], of: Sequence[object]) -> str:
+    return f"{what}: {_some(which)} ({len(which)} of {len(of)})" if which else ""
+
+
+def _numbered(folder_names: Sequence[str]) -> bool:
+    return all(name == str(i) for i, name in enumerate(folder_names))
+
+
+def _some(told: Iterable[str], most: int = 3) -> str:
+    first = list(told)
+    return ", ".join(first[:most]) + (", …" if len(first) > most else "")
+
+
+def _names(model_names: Sequence[str] | None, outputs: int) -> Sequence[str] | None:
+    """The names of the logits, where each has one."""
+    return model_names if model_names is not None and len(model_names) == outputs else None
 
 
 def display_names(model_names: Sequence[str] | None, folder_names: Sequence[str], outputs: int) -> tuple[str, ...]:
     """What each logit is called in the report: the model's name for it, else the data's, else `class N`."""
-    if model_names is not None and len(model_names) == outputs:
-        return tuple(model_names)
+    if _names(model_names, outputs) is not None:
+        return tuple(model_names or ())
     names = {logit: folder for folder, logit in zip(folder_names, tie(None, folder_names, outputs), strict=True)}
     return tuple(names.get(i, f"class {i}") for i in range(outputs))
 
@@ -85,9 +151,17 @@ def spellings(name: str) -> set[str]:
     return {plain, re.sub(r"^n\d{8} ", "", plain)}
 
 
+def _all_matches(names: Sequence[str], others: Sequence[str]) -> list[list[int]]:
+    """For each of `names` the places in `others` that have it, ascending."""
+    places: dict[str, list[int]] = {}
+    for place, other in enumerate(others):
+        for form in spellings(other):
+            places.setdefault(form, []).append(place)
+    return [sorted({place for form in spellings(name) for place in places.get(form, ())}) for name in names]
+
+
 def _matches(name: str, names: Sequence[str]) -> list[int]:
-    wanted = spellings(name)
-    return [i for i, other in enumerate(names) if wanted & spellings(other)]
+    return _all_matches([name], names)[0]
 
 
 def _logit(
@@ -102,7 +176,7 @@ def _logit(
         if 0 <= wanted < outputs:
             return wanted
         message = f"there is no class {wanted}: the network has {outputs} outputs, 0 to {outputs - 1}"
-        raise InputError("class-unknown", message, path=path)
+        raise InputError("class-unknown", message, hint="numbers of logits count from 0", path=path)
     in_model = _matches(wanted, model_names or ())
     if len(in_model) == 1:
         return in_model[0]

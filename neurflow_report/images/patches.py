@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from neurflow_report.errors import InputError
+from neurflow_report.errors import Gathered, InputError
 from neurflow_report.results.records import Patch
 
 Indices = NDArray[np.int64]
@@ -26,18 +26,22 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class PatchGrid:
-    """The windows of one picture of `size` S. Errors: spec-bad-value (path concept.scales) for a side below 1 pixel."""
+    """The windows of one picture of `size` S. Errors: spec-bad-value (path concept.scales) for sides below 1 pixel."""
 
     size: int
     scales: tuple[float, ...]
     stride: float
 
     def __post_init__(self) -> None:
-        for i, (scale, side) in enumerate(zip(self.scales, self.sides, strict=True)):
-            if not 1 <= side <= self.size:
-                message = f"at scale {scale:g} a patch of the {self.size}-pixel input has {side} pixels a side"
-                hint = f"scales run from {1 / self.size:.3g} to 1 here"
-                raise InputError("spec-bad-value", message, hint=hint, path=("concept", "scales", i))
+        wrong = [self._too_small(i) for i, side in enumerate(self.sides) if not 1 <= side <= self.size]
+        Gathered(wrong).tell()
+
+    def _too_small(self, i: int) -> InputError:
+        message = (
+            f"at scale {self.scales[i]:g} a patch of the {self.size}-pixel input has {self.sides[i]} pixels a side"
+        )
+        hint = f"scales run from {1 / self.size:.3g} to 1 here"
+        return InputError("spec-bad-value", message, hint=hint, path=("concept", "scales", i))
 
     @property
     def sides(self) -> tuple[int, ...]:

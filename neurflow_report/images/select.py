@@ -1,7 +1,8 @@
 """Choose the pictures that count for each class (METHOD §1): those predicted as it, labelled as it, both, or any.
 
-A class's candidates are its own pictures first, then all others, both in the source's order; its pictures are the first
-`limit` candidates that count. What is chosen for a class so never depends on which other classes are examined.
+A class's candidates are its own pictures first, then all others, both in the source's order or shuffled by a seed; its
+pictures are the first `limit` candidates that count. What is chosen for a class so never depends on which other classes
+are examined.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from typing import Literal
 
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from neurflow_report.errors import InputError
+from neurflow_report.errors import Gathered, InputError
 from neurflow_report.images.classes import ClassTarget
 from neurflow_report.images.pictures import PictureError
 from neurflow_report.images.preprocess import region_of, to_input
@@ -105,39 +107,53 @@ def choose(
     select: Literal["predicted", "labelled", "correct", "any"] = "predicted",
     limit: int = 50,
     pool: Literal["all", "class"] = "all",
+    sample: Literal["first", "random"] = "first",
+    seed: int = 0,
     batch: int = BATCH,
     on_batch: Callable[[int], None] = _unheard,
 ) -> Choice:
     """The first `limit` pictures that count for each target; looking stops as soon as a class has enough.
 
-    Args: select: what counts; pool: whether predicted pictures are also looked for outside the class's own; batch:
-    pictures a call of `predict`; on_batch: told how many pictures were looked at, after each batch.
-    Errors: class-empty (path data.root) where the data has the class but no picture of it, or pictures of its own are
-    needed and the data does not have the class (path ("classes", i)); too-few-images (the same path) where none counts,
-    with how many were looked at. METHOD §1.
+    Args: select: what counts; pool: whether predicted pictures are also looked for outside the class's own; sample:
+    the first in the source's order, or a draw by `seed`; batch: pictures a call of `predict`; on_batch: told how many
+    pictures were looked at, after each batch.
+    Errors, of all targets at once: class-empty (path data.root) where the data has the class but no picture of it, or
+    pictures of its own are needed and the data does not have the class (path ("classes", i)); too-few-images (the same
+    path) where none counts, with how many were looked at. METHOD §1.
     """
     looker = _Looker(source=source, predict=predict, preprocess=preprocess, batch=batch, on_batch=on_batch)
-    chosen = []
-    for i, target in enumerate(targets):
-        candidates = candidates_of(source, target, i, select=select, pool=pool)
+
+    def chosen_for(i: int, target: ClassTarget) -> tuple[Chosen, ...]:
+        candidates = candidates_of(source, target, i, select=select, pool=pool, sample=sample, seed=seed)
         found = _first(looker, candidates, target, select, limit)
         if not found:
             raise _none(target, select, [looker.seen[n] for n in candidates if n in looker.seen], i)
-        chosen.append(tuple(_chosen(source.items[n], p, preprocess) for n, p in found))
+        return tuple(_chosen(source.items[n], p, preprocess) for n, p in found)
+
+    gathered = Gathered()
+    chosen = [gathered.attempt(partial(chosen_for, i, target)) for i, target in enumerate(targets)]
+    gathered.tell()
     skipped = tuple(s for _, s in sorted(looker.seen.items()) if isinstance(s, Skipped))
-    return Choice(classes=tuple(chosen), pool=len(looker.seen), skipped=skipped)
+    return Choice(classes=tuple(c for c in chosen if c is not None), pool=len(looker.seen), skipped=skipped)
 
 
-def candidates_of(source: Source, target: ClassTarget, i: int, *, select: str, pool: str) -> list[int]:
+def candidates_of(
+    source: Source, target: ClassTarget, i: int, *, select: str, pool: str, sample: str = "first", seed: int = 0
+) -> list[int]:
     """The numbers of the pictures that may count for target number `i`, in the order in which they are looked at.
 
+    Args: sample: `first`, the source's order, or `random`, drawn from `seed` and the target's logit alone.
     Errors: class-empty, as `choose` tells it.
     """
     own = [n for n, item in enumerate(source.items) if target.label is not None and item.label == target.label]
     others = select in {"predicted", "any"} and pool == "all"
     if not own and (target.label is not None or not others):
         raise _empty(source, target, i)
-    return [*own, *sorted(set(range(len(source.items))) - set(own))] if others else own
+    rest = sorted(set(range(len(source.items))) - set(own)) if others else []
+    if sample == "random":
+        draw = np.random.default_rng([seed, target.index])
+        return [*draw.permutation(own).tolist(), *draw.permutation(rest).tolist()]
+    return [*own, *rest]
 
 
 def _first(

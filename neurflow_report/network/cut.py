@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Tensor, fx, nn
 
-from neurflow_report.errors import InputError, did_you_mean
+from neurflow_report.errors import Gathered, InputError, did_you_mean
 from neurflow_report.network.cuts import Cuts, ancestors
 from neurflow_report.network.trace import OUTPUT, Traced, running, trace
 from neurflow_report.results.records import LayerInfo
 
 Module = Callable[[Tensor], Tensor]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,21 +53,29 @@ def cut(module: nn.Module, layers: Sequence[str], example: Tensor) -> Segments:
 
     Args: example: a batch of at least one picture on the module's device, (N, C, S, S); it is run once.
     Composing stem and stages equals module(x) exactly; `module` itself is not changed.
-    Errors (path ("layers", i)): layer-unknown, layer-reused, layers-order, layers-not-a-cut, layers-top, layer-shape;
-    and model-not-traceable, which is also raised where the graph does not give the module's own output. METHOD §2.
+    Errors (path ("layers", i), all layers' at once): layer-unknown, layer-reused, layers-order, layers-not-a-cut,
+    layers-top, layer-shape; and model-not-traceable, which is also raised where the graph does not give the module's
+    own output. METHOD §2.
     """
     traced = trace(module, example)
     cuts = Cuts(traced)
-    nodes = [_node_of(cuts, name, ("layers", i)) for i, name in enumerate(layers)]
+    nodes = _each([partial(_node_of, cuts, name, ("layers", i)) for i, name in enumerate(layers)])
     _check_order(cuts, layers, nodes)
-    _check_top(traced, layers, nodes)
-    for i in range(len(nodes)):
-        _check_cut(cuts, layers, nodes, i)
+    below = [partial(_check_cut, cuts, layers, nodes, i) for i in range(len(nodes) - 1)]
+    _each([*below, partial(_check_top, traced, layers, nodes)])
     placeholder = next(n for n in traced.graph.nodes if n.op == "placeholder")
     ends = [placeholder, *nodes]
     stem, *stages = (_segment(traced, a, b) for a, b in pairwise(ends))
     infos = _run_shapes(cuts, module, layers, nodes, [stem, *stages], example)
     return Segments(layers=infos, stem=stem, stages=tuple(stages), device=example.device, dtype=example.dtype)
+
+
+def _each(works: Sequence[Callable[[], T]]) -> list[T]:
+    """What each of `works` gives; the errors of several are told at once."""
+    gathered = Gathered()
+    found = [gathered.attempt(work) for work in works]
+    gathered.tell()
+    return [value for value in found if value is not None]
 
 
 def _node_of(cuts: Cuts, name: str, path: tuple[str | int, ...]) -> fx.Node:
@@ -126,7 +137,7 @@ def _check_top(traced: Traced, layers: Sequence[str], nodes: Sequence[fx.Node]) 
 
 
 def _check_cut(cuts: Cuts, layers: Sequence[str], nodes: Sequence[fx.Node], i: int) -> None:
-    """Layer i must dominate the output; otherwise name what crosses beside it, and the nearest legal layers."""
+    """Layer i, not the last, must dominate the output; otherwise name what crosses beside it, and what is legal."""
     if nodes[i] in cuts.dominators:
         return
     crossing = cuts.crossing(nodes[i])

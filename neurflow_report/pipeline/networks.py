@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
 from neurflow_report.network.cut import Segments, cut
 from neurflow_report.network.layers import AUTO_MOST, choose_layers
 from neurflow_report.network.load import Network, load_network
-from neurflow_report.network.names import check_names
 from neurflow_report.spec.load import LoadedSpec
 from neurflow_report.spec.schema import LayerRange, Spec
 
@@ -34,15 +31,9 @@ def load_spec_network(loaded: LoadedSpec, device: torch.device) -> Network:
     )
 
 
-def load_and_cut(loaded: LoadedSpec, device: torch.device) -> tuple[Network, Segments]:
-    """The spec's network on the device, and its segments. Raises what `load_network` and `cut` raise."""
-    spec, dtype = loaded.spec, number_format(loaded.spec)
-    network = load_spec_network(loaded, device)
-    example = example_input(network, device, dtype)
-    segments = cut(network.module, layer_names(spec, network, example), example)
-    if spec.model.class_names is not None and network.class_names is not None:
-        check_names(network.class_names, Path(spec.model.class_names).name, segments.layers[-1].channels)
-    return network, segments
+def cut_at(spec: Spec, network: Network, example: Tensor) -> Segments:
+    """The network between the layers that the spec names or leaves to it. Raises what `layer_names` and `cut` raise."""
+    return cut(network.module, layer_names(spec, network, example), example)
 
 
 def layer_names(spec: Spec, network: Network, example: Tensor) -> tuple[str, ...]:

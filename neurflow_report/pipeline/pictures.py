@@ -7,8 +7,10 @@ from io import BytesIO
 
 from PIL import Image
 
-from neurflow_report.images.preprocess import region_picture
+from neurflow_report.images.preprocess import region_of, region_picture
 from neurflow_report.images.select import Chosen
+from neurflow_report.images.sources import Item
+from neurflow_report.results.records import Preprocess
 
 MOST = 1024
 """Longest side kept, in pixels."""
@@ -22,6 +24,12 @@ def region_bytes(chosen: Chosen) -> tuple[str, bytes]:
     suffix, options = ("png", {}) if max(picture.size) <= LOSSLESS else ("jpg", {"quality": 92})
     data = encode(picture, "PNG" if suffix == "png" else "JPEG", **options)
     return f"{hashlib.sha256(data).hexdigest()[:16]}.{suffix}", data
+
+
+def region_bytes_of(item: Item, size: tuple[int, int], preprocess: Preprocess) -> bytes:
+    """The same bytes for a picture that no class has been chosen for. Args: size: of the picture, (width, height)."""
+    region = region_of(size, preprocess)
+    return region_bytes(Chosen(item=item, label=item.label, predicted=0, size=size, region=region, sha256=""))[1]
 
 
 def encode(picture: Image.Image, form: str, **options: int) -> bytes:

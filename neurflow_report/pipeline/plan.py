@@ -1,7 +1,7 @@
 """What a run would do and cost, told without doing it: nothing is written.
 
-1. The network is loaded and cut, the pictures are listed, the classes found: all mistakes that `build` would tell
-   before it looks at a picture, `plan` tells in the same words.
+1. All that can be checked is checked (preflight.py): the mistakes that `build` would tell before it looks at a picture,
+   `plan` tells in the same words.
 2. A few seconds of the work are done (calibrate.py), unless no times are wanted.
 3. Multiply-adds and seconds are so much a row, a target or a picture, times how many there will be.
 
@@ -15,7 +15,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -24,28 +23,21 @@ from neurflow_report.errors import ReportError
 from neurflow_report.images.classes import ClassTarget
 from neurflow_report.images.patches import PatchGrid
 from neurflow_report.images.pictures import PictureError
-from neurflow_report.images.preprocess import region_of, to_input
-from neurflow_report.images.select import BATCH, Chosen, candidates_of
-from neurflow_report.images.sources import Item, Source
-from neurflow_report.network.forward import (
-    activations,
-    kept_bytes,
-    layers_to_keep,
-    memory_budget,
-    row_bytes,
-    widest_row,
-)
-from neurflow_report.network.load import Network, choose_device
-from neurflow_report.pipeline.arithmetic import arithmetic, check_precision
+from neurflow_report.images.preprocess import to_input
+from neurflow_report.images.select import BATCH
+from neurflow_report.images.sources import Source
+from neurflow_report.network.forward import activations, kept_bytes, layers_to_keep, row_bytes, widest_row
+from neurflow_report.network.load import Network
+from neurflow_report.pipeline.arithmetic import arithmetic
 from neurflow_report.pipeline.calibrate import Calibration, calibrate, clock, clustering_seconds, most_targets
-from neurflow_report.pipeline.examine import Bench, check_patches
-from neurflow_report.pipeline.networks import example_input, load_and_cut
-from neurflow_report.pipeline.pictures import region_bytes
+from neurflow_report.pipeline.examine import Bench
+from neurflow_report.pipeline.networks import example_input
+from neurflow_report.pipeline.pictures import region_bytes_of
 from neurflow_report.pipeline.plan_evidence import PREDICTED, evidence_stages
 from neurflow_report.pipeline.planned import Plan, PlannedClass, PlannedLayer, PlannedStage
-from neurflow_report.pipeline.progress import Progress
+from neurflow_report.pipeline.preflight import Ready, preflight
+from neurflow_report.pipeline.progress import Progress, Timed
 from neurflow_report.pipeline.provenance import describe
-from neurflow_report.pipeline.stages import open_pictures
 from neurflow_report.spec.load import LoadedSpec, located
 from neurflow_report.spec.presets import sizes
 from neurflow_report.spec.schema import Spec
@@ -54,34 +46,25 @@ LOOKED_AT = 4
 """Pictures that are measured on."""
 
 
-def plan(loaded: LoadedSpec, *, timed: bool, progress: Progress) -> Plan:
-    """What `analyze` would do with this spec. Args: timed: whether to measure for some seconds.
+def plan(loaded: LoadedSpec, *, timed: bool, progress: Progress, also: Sequence[ReportError] = ()) -> Plan:
+    """What `analyze` would do with this spec. Args: timed: whether to measure for some seconds; also: as `analyze`.
 
     Raises: the InputErrors that `analyze` raises before it looks at a picture.
     """
     try:
         with arithmetic(loaded.spec.runtime.precision):
-            return _plan(loaded, loaded.file.resolve().parent, timed, progress)
+            watch = Timed(progress, clock=clock)
+            return _plan(loaded, preflight(loaded, progress=watch, also=also), timed, watch)
     except ReportError as error:
         raise located(error, loaded) from error
 
 
-def _plan(loaded: LoadedSpec, base: Path, timed: bool, progress: Progress) -> Plan:
-    spec, begun = loaded.spec, clock()
-    device = choose_device(spec.runtime.device)
-    check_precision(spec, device)
-    with progress.stage("load the network", None):
-        network, segments = load_and_cut(loaded, device)
-    loading = clock() - begun
-    source, targets = open_pictures(spec, base, network, segments.layers[-1].channels)
-    candidates = [
-        candidates_of(source, target, i, select=spec.data.select, pool=spec.data.pool)
-        for i, target in enumerate(targets)
-    ]
-    grid = PatchGrid(size=network.preprocess.size, scales=spec.concept.scales, stride=spec.concept.stride)
+def _plan(loaded: LoadedSpec, ready: Ready, timed: bool, progress: Timed) -> Plan:
+    spec, bench, targets, candidates = loaded.spec, ready.bench, ready.targets, ready.candidates
+    segments, grid, source, network = bench.segments, bench.grid, ready.source, ready.network
+    device, loading = segments.device, progress.seconds["load the network"]
     classes = tuple(_class(spec, grid, t, len(c)) for t, c in zip(targets, candidates, strict=True))
     example = example_input(network, device, segments.dtype)
-    bench = Bench.set_up(segments, grid, memory_budget(spec.runtime.memory, device), example)
     with progress.stage("measure" if timed else "count", None):
         seen = _Pictures.look(source, candidates[0], network, timed)
         pixels = example if seen is None else torch.stack(seen.inputs).to(device, segments.dtype)
@@ -101,7 +84,7 @@ def _plan(loaded: LoadedSpec, base: Path, timed: bool, progress: Progress) -> Pl
         layers=layers,
         patches_per_picture=grid.per_image,
         forward_rows=bench.forward_rows,
-        memory=memory_budget(spec.runtime.memory, device),
+        memory=bench.memory,
         peak=_peak(bench, spec, classes, layers, example),
         targets="most" if seen is None else "likely",
         stages=listed,
@@ -113,7 +96,6 @@ def _plan(loaded: LoadedSpec, base: Path, timed: bool, progress: Progress) -> Pl
 
 def _class(spec: Spec, grid: PatchGrid, target: ClassTarget, candidates: int) -> PlannedClass:
     pictures = min(spec.data.limit, candidates)
-    check_patches(target.name, pictures, pictures * grid.per_image, spec.concept.k)
     return PlannedClass(name=target.name, index=target.index, pictures=pictures, patches=pictures * grid.per_image)
 
 
@@ -167,7 +149,7 @@ class _Pictures:
                 picture = item.open()
                 inputs.append(to_input(picture, network.preprocess)[0])
                 opened = clock()
-                region_bytes(_chosen(item, picture.size, network))
+                region_bytes_of(item, picture.size, network.preprocess)
                 if item.parts is not None:
                     item.parts()
             except PictureError:
@@ -178,11 +160,6 @@ class _Pictures:
         if not inputs:
             return None
         return cls(inputs=inputs, opening=opening / len(inputs), keeping=keeping / len(inputs))
-
-
-def _chosen(item: Item, size: tuple[int, int], network: Network) -> Chosen:
-    region = region_of(size, network.preprocess)
-    return Chosen(item=item, label=item.label, predicted=0, size=size, region=region, sha256="")
 
 
 @dataclass(frozen=True, kw_only=True)

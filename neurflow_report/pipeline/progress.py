@@ -5,8 +5,10 @@ Those that print stand in neurflow_report/terminal.py: here nothing knows of a t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -44,3 +46,23 @@ class Silent:
     def stage(self, name: str, total: int | None) -> Iterator[Step]:  # noqa: ARG002
         """Begin a stage and say nothing."""
         yield SilentStep()
+
+
+@dataclass
+class Timed:
+    """A progress that also adds up the wall time of each kind of stage (what stands after a class's name)."""
+
+    progress: Progress
+    seconds: dict[str, float] = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
+
+    @contextmanager
+    def stage(self, name: str, total: int | None) -> Iterator[Step]:
+        """Begin a stage, and note how long it took when it ends."""
+        kind = name.rpartition(": ")[2]
+        begun = self.clock()
+        try:
+            with self.progress.stage(name, total) as step:
+                yield step
+        finally:
+            self.seconds[kind] = self.seconds.get(kind, 0.0) + self.clock() - begun

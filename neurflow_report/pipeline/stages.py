@@ -1,23 +1,19 @@
 """From a spec to a bundle, stage by stage.
 
-1. The network: load it, cut it at the declared layers.
-2. The pictures: open the source, tie its classes to logits, choose those that count.
+1. The network, its layers, the pictures and the classes, and all else that can be checked first (preflight.py).
+2. The pictures that count.
 3. Each class: patches, circuit (examine.py), experiments (evidence.py); the same on the control networks; in the demo,
    agreement with the planted parts.
 4. The bundle, written whole at the end.
-
-Everything that can be checked is checked before the first class is examined.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,23 +21,24 @@ import torch
 from torch import Tensor
 
 from neurflow_report.demo.flowers import DATASET
-from neurflow_report.errors import InputError, ReportError
+from neurflow_report.errors import Gathered, ReportError
 from neurflow_report.fidelity.ledger import limits
-from neurflow_report.images.classes import ClassTarget, class_indices, display_names
-from neurflow_report.images.patches import PatchGrid
+from neurflow_report.images.classes import ClassTarget, display_names
 from neurflow_report.images.select import Choice, Chosen, choice_digest, choose, load_pixels
-from neurflow_report.images.sources import Source, open_source
+from neurflow_report.images.sources import Source
 from neurflow_report.network.cut import Segments, cut
-from neurflow_report.network.forward import Rows, batch_rows, check_finite, memory_budget
-from neurflow_report.network.load import Network, choose_device, resolved
+from neurflow_report.network.forward import Rows, batch_rows, check_finite
+from neurflow_report.network.load import Network
 from neurflow_report.network.reinitialise import reinitialised
 from neurflow_report.network.swift import Forward
-from neurflow_report.pipeline.arithmetic import arithmetic, check_precision, roundings
+from neurflow_report.pipeline.arithmetic import arithmetic, roundings
 from neurflow_report.pipeline.evidence import Findings, examine, with_control
 from neurflow_report.pipeline.examine import Bench, check_patches
-from neurflow_report.pipeline.networks import example_input, load_and_cut
+from neurflow_report.pipeline.networks import example_input
+from neurflow_report.pipeline.output import output_folder, output_of
 from neurflow_report.pipeline.pictures import region_bytes
-from neurflow_report.pipeline.progress import Progress, Step
+from neurflow_report.pipeline.preflight import Ready, preflight
+from neurflow_report.pipeline.progress import Progress, Step, Timed
 from neurflow_report.pipeline.provenance import provenance
 from neurflow_report.pipeline.truth import with_agreement
 from neurflow_report.results.bundle import write_bundle
@@ -59,61 +56,58 @@ from neurflow_report.spec.load import LoadedSpec, located
 from neurflow_report.spec.presets import sizes
 from neurflow_report.spec.schema import Spec
 
+_Timed = Timed  # the name by which bench/plan.py knows it
 
-def analyze(loaded: LoadedSpec, *, progress: Progress) -> Path:
+
+def analyze(loaded: LoadedSpec, *, progress: Progress, also: Sequence[ReportError] = ()) -> Path:
     """Run the analysis of a spec and write `<output>/bundle`; → that directory.
 
+    Args: also: what the caller found wrong already, told with all else that is wrong before anything is computed.
     Raises: InputError (exit code 2) with file:line:column where the spec, the model or the data is wrong;
     RunError where an activation or attribution is not finite.
     """
+    with _located(loaded), arithmetic(loaded.spec.runtime.precision):
+        return _analyze(loaded, Timed(progress), also)
+
+
+def check(loaded: LoadedSpec, *, progress: Progress, also: Sequence[ReportError] = ()) -> tuple[str, ...]:
+    """Check all that `analyze` checks before it looks at the pictures; → what should be known though it is not wrong.
+
+    Nothing is written. Raises what `analyze` raises then.
+    """
+    with _located(loaded), arithmetic(loaded.spec.runtime.precision):
+        return preflight(loaded, progress=progress, also=also).notes
+
+
+@contextmanager
+def _located(loaded: LoadedSpec) -> Iterator[None]:
+    """Errors get their place in the spec's file."""
     try:
-        with arithmetic(loaded.spec.runtime.precision):
-            return _analyze(loaded, _Timed(progress))
+        yield
     except ReportError as error:
         raise located(error, loaded) from error
 
 
-@dataclass
-class _Timed:
-    """A progress that also adds up the wall time of each kind of stage (what stands after a class's name)."""
-
-    progress: Progress
-    seconds: dict[str, float] = field(default_factory=dict)
-    clock: Callable[[], float] = time.monotonic
-
-    @contextmanager
-    def stage(self, name: str, total: int | None) -> Iterator[Step]:
-        kind = name.rpartition(": ")[2]
-        begun = self.clock()
-        try:
-            with self.progress.stage(name, total) as step:
-                yield step
-        finally:
-            self.seconds[kind] = self.seconds.get(kind, 0.0) + self.clock() - begun
-
-
-def _analyze(loaded: LoadedSpec, progress: _Timed) -> Path:
-    spec, base = loaded.spec, loaded.file.resolve().parent
-    output = Path(os.path.expanduser(spec.output))  # noqa: PTH111
+def _analyze(loaded: LoadedSpec, progress: Timed, also: Sequence[ReportError] = ()) -> Path:
+    ready = preflight(loaded, progress=progress, also=also)
+    output = output_of(loaded.spec)
     with output_folder(output):
-        _examine_all(loaded, spec, base, output, progress)
+        _examine_all(loaded, ready, output, progress)
     return output / "bundle"
 
 
-def _examine_all(loaded: LoadedSpec, spec: Spec, base: Path, output: Path, progress: _Timed) -> None:
-    device = choose_device(spec.runtime.device)
-    check_precision(spec, device)
-    with progress.stage("load the network", None):
-        network, segments = load_and_cut(loaded, device)
+def _examine_all(loaded: LoadedSpec, ready: Ready, output: Path, progress: Timed) -> None:
+    spec, network, bench, source = loaded.spec, ready.network, ready.bench, ready.source
     with progress.stage("choose pictures", None) as step:
-        source, targets, choice = _pictures(spec, base, network, segments, step)
+        choice = _choice(spec, ready, step)
         for skipped in choice.skipped:
             step.note(f"skipped {skipped.name}: {skipped.reason}")
-    bench = _bench(spec, network, segments, choice, targets)
+    _check_enough(spec, ready, choice)
+    segments, device = bench.segments, bench.segments.device
     others = {name: _control(spec, network, bench) for name in spec.fidelity.controls}
     names = display_names(network.class_names, source.class_names, segments.layers[-1].channels)
     classes, files, rounded = [], dict[str, bytes](), tuple[Rounding, ...]()
-    for target, chosen, slug in zip(targets, choice.classes, slugs([t.name for t in targets]), strict=True):
+    for target, chosen, slug in zip(ready.targets, choice.classes, slugs([t.name for t in ready.targets]), strict=True):
         pixels = load_pixels(chosen, network.preprocess).to(device, segments.dtype)
         rounded = rounded or roundings(bench, spec, pixels, logit=target.index)
         found = examine(bench, spec, pixels, logit=target.index, name=target.name, progress=progress)
@@ -125,7 +119,7 @@ def _examine_all(loaded: LoadedSpec, spec: Spec, base: Path, output: Path, progr
         record, pictures = _class_result(bench, network, source, target, slug, chosen, found)
         classes.append(record)
         files |= pictures
-    run = _run(spec, network, segments, source, choice, classes, rounded)
+    run = _run(spec, ready, choice, classes, rounded)
     with progress.stage("write the bundle", None):
         write_bundle(
             output / "bundle",
@@ -136,65 +130,20 @@ def _examine_all(loaded: LoadedSpec, spec: Spec, base: Path, output: Path, progr
         )
 
 
-@contextmanager
-def output_folder(output: Path) -> Iterator[None]:
-    """The output folder is there inside; where the block fails, the folders that were made for it are gone again.
-
-    Raises: InputError output-unwritable.
-    """
-    made = [folder for folder in (output, *output.parents) if not os.path.lexists(folder)]
-    check_writable(output)
-    try:
-        yield
-    except BaseException:
-        with suppress(OSError):
-            for folder in made:
-                folder.rmdir()
-        raise
+def _check_enough(spec: Spec, ready: Ready, choice: Choice) -> None:
+    """Raises InputError too-few-patches for every class of which too few pictures count."""
+    gathered = Gathered()
+    for target, chosen in zip(ready.targets, choice.classes, strict=True):
+        patches = len(chosen) * ready.bench.grid.per_image
+        gathered.attempt(partial(check_patches, target.name, len(chosen), patches, spec.concept.k))
+    gathered.tell()
 
 
-def check_writable(output: Path) -> None:
-    """Raises InputError output-unwritable unless the output folder is there, or can be made, and takes a file."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=output):
-            pass
-    except (OSError, ValueError) as error:
-        raise InputError(
-            "output-unwritable",
-            f"the output folder {output} cannot be written: {getattr(error, 'strerror', None) or error}",
-            hint="name a folder that you may write to",
-            path=("output",),
-        ) from error
-
-
-def open_pictures(spec: Spec, base: Path, network: Network, outputs: int) -> tuple[Source, tuple[ClassTarget, ...]]:
-    """The spec's pictures, and its classes as logits. Raises what `open_source` and `class_indices` raise."""
-    root = None if spec.data.root is None else resolved(base, spec.data.root)
-    source = open_source(
-        source=spec.data.source,
-        name=spec.data.name,
-        root=root,
-        split=spec.data.split,
-        file=None if spec.data.file is None else resolved(base, spec.data.file),
-        path_column=spec.data.path_column,
-        label_column=spec.data.label_column,
-    )
-    targets = class_indices(
-        spec.classes,
-        model_names=network.class_names,
-        folder_names=source.class_names,
-        outputs=outputs,
-    )
-    return source, targets
-
-
-def _pictures(
-    spec: Spec, base: Path, network: Network, segments: Segments, step: Step
-) -> tuple[Source, tuple[ClassTarget, ...], Choice]:
-    source, targets = open_pictures(spec, base, network, segments.layers[-1].channels)
+def _choice(spec: Spec, ready: Ready, step: Step) -> Choice:
+    """The pictures of each class."""
+    network, segments = ready.network, ready.bench.segments
     example = example_input(network, segments.device, segments.dtype)
-    most = batch_rows(segments, memory_budget(spec.runtime.memory, segments.device), example)
+    most = batch_rows(segments, ready.bench.memory, example)
     forward, top = Forward.of(segments, example, most=most), len(segments.layers) - 1
     rows = Rows(most=forward.rows, note=step.note)
 
@@ -206,26 +155,18 @@ def _pictures(
         found: np.ndarray = logits.argmax(dim=1).cpu().numpy()
         return found
 
-    choice = choose(
-        source,
-        targets,
+    return choose(
+        ready.source,
+        ready.targets,
         predict,
         network.preprocess,
         select=spec.data.select,
         limit=spec.data.limit,
         pool=spec.data.pool,
+        sample=spec.data.sample,
+        seed=spec.runtime.seed,
         on_batch=step.advance,
     )
-    return source, targets, choice
-
-
-def _bench(spec: Spec, network: Network, segments: Segments, choice: Choice, targets: Sequence[ClassTarget]) -> Bench:
-    """The bench, once it is clear that every class has enough patches."""
-    grid = PatchGrid(size=network.preprocess.size, scales=spec.concept.scales, stride=spec.concept.stride)
-    for target, chosen in zip(targets, choice.classes, strict=True):
-        check_patches(target.name, len(chosen), len(chosen) * grid.per_image, spec.concept.k)
-    budget = memory_budget(spec.runtime.memory, segments.device)
-    return Bench.set_up(segments, grid, budget, example_input(network, segments.device, segments.dtype))
 
 
 def _control(spec: Spec, network: Network, bench: Bench) -> Bench:
@@ -301,15 +242,10 @@ def _picture(chosen: Chosen, logits: Sequence[str], labels: Sequence[str], file:
 
 
 def _run(
-    spec: Spec,
-    network: Network,
-    segments: Segments,
-    source: Source,
-    choice: Choice,
-    classes: Sequence[ClassResult],
-    rounded: tuple[Rounding, ...],
+    spec: Spec, ready: Ready, choice: Choice, classes: Sequence[ClassResult], rounded: tuple[Rounding, ...]
 ) -> Run:
     """All of the bundle that is not about one class."""
+    network, segments, source = ready.network, ready.bench.segments, ready.source
     return Run(
         title=spec.title,
         theme=spec.report.theme,
@@ -329,6 +265,8 @@ def _run(
             name=source.name,
             select=spec.data.select,
             limit=spec.data.limit,
+            sample=spec.data.sample,
+            labels=ready.labels,
             pool=choice.pool,
             skipped=choice.skipped,
             digest=choice_digest(choice),

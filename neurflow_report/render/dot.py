@@ -6,12 +6,13 @@ every version of dot, while full layouts differ. Past `MOST_NODES` or `MOST_LINK
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import textwrap
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from neurflow_report.errors import RunError
+from neurflow_report.errors import InputError, RunError
 from neurflow_report.render.graph import Diagram, Link, Node, Order
 from neurflow_report.render.view.words import percent
 
@@ -24,7 +25,7 @@ NODE_LOOK = {
     "shape": "box", "style": "rounded,filled", "fillcolor": "#f4f6f9", "color": "#c9d3de",
     "fontname": "Helvetica", "fontsize": "11",
 }  # fmt: skip
-HINT = "install Graphviz: apt-get install graphviz"
+MISSING, HINT = "Graphviz's program `dot` was not found", "install Graphviz: apt-get install graphviz"
 
 
 def to_dot(diagram: Diagram) -> str:
@@ -60,6 +61,12 @@ def rank_order(diagram: Diagram) -> dict[str, tuple[str, ...]]:
 def kept_order(diagram: Diagram) -> Order:
     """`rank_order`, kept: a drawing stands on a page and in a file of its own."""
     return rank_order(diagram)
+
+
+def check_dot() -> None:
+    """Raises InputError graphviz-missing where there is no program `dot`."""
+    if shutil.which("dot") is None:
+        raise InputError("graphviz-missing", MISSING, hint=HINT)
 
 
 def barycentre_order(diagram: Diagram) -> dict[str, tuple[str, ...]]:
@@ -163,7 +170,7 @@ def _run_dot(source: str) -> str:
             input=source, capture_output=True, text=True, encoding="utf-8", timeout=SECONDS, check=True,
         )  # fmt: skip
     except FileNotFoundError as error:
-        raise RunError("graphviz-missing", "Graphviz's program `dot` was not found", hint=HINT) from error
+        raise RunError("graphviz-missing", MISSING, hint=HINT) from error
     except subprocess.TimeoutExpired as error:
         raise RunError("graphviz-missing", f"`dot` took longer than {SECONDS:.0f} s", hint=HINT) from error
     except subprocess.CalledProcessError as error:

@@ -105,7 +105,7 @@ def typeset(html: str, files: Mapping[str, Read], attached: bytes | None = None)
 
     Raises: InputError missing-package without WeasyPrint or its libraries; KeyError for a resource not in `files`.
     """
-    weasyprint = _weasyprint()
+    weasyprint = load_weasyprint()
     missing: list[str] = []
     with _quiet(), _uncollected():
         try:
@@ -133,8 +133,8 @@ def _attachment(weasyprint: Any, data: bytes) -> Any:
     )
 
 
-def _weasyprint() -> Any:
-    """The package, or an error that says what to install."""
+def load_weasyprint() -> Any:
+    """The package. Raises: InputError missing-package, which says what to install."""
     try:
         import weasyprint
         import weasyprint.urls

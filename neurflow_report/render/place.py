@@ -9,6 +9,13 @@ from pathlib import Path
 from neurflow_report.errors import InputError
 
 
+def check_file_free(target: Path) -> None:
+    """Raises InputError output-unwritable where a folder stands at `target`, which no file can replace."""
+    if target.is_dir():
+        message = f"{target.name} cannot be written: there is a folder of that name"
+        raise InputError("output-unwritable", message, hint="move it away, or choose another folder", path=("output",))
+
+
 def write_file(target: Path, data: bytes) -> None:
     """Write `data` to `target`, in place of a file that is there. Raises: InputError output-unwritable."""
     try:

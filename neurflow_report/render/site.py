@@ -176,13 +176,7 @@ def regions(bundle: Bundle, number: int) -> Callable[[int], Image.Image]:
 
 def _write(target: Path, files: Iterator[tuple[str, bytes]]) -> list[int]:
     """Write into a folder beside `target`, then put it in its place. Returns the sizes."""
-    if target.exists() and not _replaceable(target):
-        raise InputError(
-            "output-unwritable",
-            f"{target.name} exists and is no site of a report",
-            hint="choose another folder, or move it away",
-            path=("output",),
-        )
+    check_site_free(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
@@ -197,6 +191,17 @@ def _write(target: Path, files: Iterator[tuple[str, bytes]]) -> list[int]:
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return sizes
+
+
+def check_site_free(target: Path) -> None:
+    """Raises InputError output-unwritable where something stands at `target` that is no site."""
+    if target.exists() and not _replaceable(target):
+        raise InputError(
+            "output-unwritable",
+            f"{target.name} exists and is no site of a report",
+            hint="choose another folder, or move it away",
+            path=("output",),
+        )
 
 
 def _replaceable(target: Path) -> bool:

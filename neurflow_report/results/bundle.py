@@ -89,6 +89,14 @@ def write_bundle(
     )
 
 
+def check_free(target: Path) -> None:
+    """Raises InputError output-unwritable where something stands at `target` that `write_bundle` would not replace."""
+    try:
+        _refuse_other_things(target)
+    except OSError as error:
+        raise _unwritable(target, error) from error
+
+
 def read_bundle(root: Path) -> Bundle:
     """Read the bundle at `root`, or at `root`/bundle, after checking its format and every file's digest.
 

@@ -66,12 +66,16 @@ class ModelInfo(Record):
 
 
 class DataInfo(Record):
-    """The pictures offered: `pool` were looked at, `skipped` could not be read. `digest` is over the pictures used."""
+    """The pictures offered: `pool` were looked at, `skipped` could not be read. `digest` is over the pictures used;
+    `sample`: first, or random by the run's seed; `labels`: what to know of how classes were tied to logits, or nothing.
+    """
 
     source: str
     name: str
     select: str
     limit: int
+    sample: str = "first"
+    labels: str = ""
     pool: int
     skipped: tuple[Skipped, ...]
     digest: str

@@ -24,9 +24,21 @@ For an editor that completes and checks keys: `neurflow-report schema > spec.sch
 
 def json_schema() -> str:
     """The JSON Schema (draft 2020-12) of the spec, with descriptions, defaults and examples; ends with a newline."""
-    schema = {"$schema": _DIALECT, **Spec.model_json_schema()}
+    schema = {"$schema": _DIALECT, **_completed(Spec.model_json_schema())}
     schema["title"] = "neurflow-report spec, version 1"
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _completed(schema: dict[str, Any]) -> dict[str, Any]:
+    """`schema` with what pydantic leaves out of a field that is a section: its description, and its default, which is
+    an empty mapping."""
+    for section in (schema, *schema["$defs"].values()):
+        for name, field in section["properties"].items():
+            if "$ref" in field:
+                field.setdefault("description", _resolved(field, schema)["description"])
+                if name not in section.get("required", ()):
+                    field.setdefault("default", {})
+    return schema
 
 
 def reference() -> str:

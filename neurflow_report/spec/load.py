@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -17,6 +18,7 @@ from neurflow_report.spec.override import Override, apply, parse_override
 from neurflow_report.spec.schema import Spec
 
 LARGEST = 256 * 1024
+E = TypeVar("E", bound=ReportError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +49,11 @@ def load_spec(file: Path | str, overrides: Sequence[str] = (), *, allow_code: bo
     spec-missing-key, spec-wrong-type, spec-bad-value, spec-override.
     """
     file = Path(file)
-    text = _read(file)
+    return check_text(_read(file), file, overrides, allow_code=allow_code)
+
+
+def check_text(text: str, file: Path, overrides: Sequence[str] = (), *, allow_code: bool = False) -> LoadedSpec:
+    """The same for the text of a spec that `file` holds, or will hold."""
     try:
         tree = parse(text, str(file))
     except InputError as error:
@@ -60,7 +66,7 @@ def load_spec(file: Path | str, overrides: Sequence[str] = (), *, allow_code: bo
     except ValidationError as error:
         details = error.errors(include_url=False)
         found = [_error(finding, tree, places, str(file)) for finding in findings(details, value, Spec)]
-        raise InputErrors(_in_order([*problems, *found])) from error
+        raise InputErrors(in_order([*problems, *found])) from error
     if problems:
         raise InputErrors(problems)
     return LoadedSpec(spec=spec, text=text, file=file, places=places, allow_code=allow_code)
@@ -147,6 +153,6 @@ def _error(finding: Finding, tree: Tree, places: Mapping[errors.Path, Where], fi
     return InputError(finding.slug, finding.message, hint=finding.hint, path=finding.path, where=where)
 
 
-def _in_order(problems: Sequence[InputError]) -> list[InputError]:
-    """By their place in the file; options after it."""
+def in_order(problems: Sequence[E]) -> list[E]:
+    """By their place in the file; what has none first, options last."""
     return sorted(problems, key=lambda e: (e.where.line or 1_000_000, e.where.column) if e.where else (0, 0))

@@ -172,17 +172,27 @@ class Data(Section):
         description="The folder (relative to the spec, `~` is expanded); for csv default: the file's own.",
         examples=["/data/imagenet/val"],
     )
-    split: Literal["train", "test", "val"] = Field("test", description="Which split of a torchvision data set.")
+    split: Literal["train", "test", "val"] = Field(
+        "test", description="Which split of a torchvision data set, or of the demo.", examples=["val"]
+    )
     select: Literal["predicted", "labelled", "correct", "any"] = Field(
         "predicted",
         description="Which pictures count for a class: those predicted as it, labelled as it, both (`correct`), or "
         "`any`: the class's own first, then all others.",
+        examples=["labelled"],
     )
-    limit: Count = Field(50, description="The most pictures a class; taken in the data's fixed order.")
+    limit: Count = Field(50, description="The most pictures a class.", examples=[20])
+    sample: Literal["first", "random"] = Field(
+        "first",
+        description="Which are taken where more pictures count than `limit`: the first in the data's fixed order, or a "
+        "random draw by runtime.seed, for each class alone.",
+        examples=["random"],
+    )
     pool: Literal["all", "class"] = Field(
         "all",
         description="Where predicted pictures are looked for: in all classes' pictures (the class's own first), or "
         "only in the class's own.",
+        examples=["class"],
     )
 
     @model_validator(mode="after")
@@ -228,23 +238,27 @@ def _form(layers: object) -> str:
 class Concept(Section):
     """The concept of a neuron: its top-k patches (METHOD §1)."""
 
-    k: Annotated[int, Field(ge=2)] = Field(50, description="Patches in a concept.")
+    k: Annotated[int, Field(ge=2)] = Field(50, description="Patches in a concept.", examples=[30])
     scales: Annotated[tuple[Scale, ...], Field(min_length=1), AfterValidator(unique)] = Field(
-        (1.0, 0.5, 0.25), description="Patch sides as shares of the input's side."
+        (1.0, 0.5, 0.25), description="Patch sides as shares of the input's side.", examples=[[1.0, 0.5]]
     )
-    stride: Scale = Field(0.5, description="Step between patches as a share of their side.")
+    stride: Scale = Field(0.5, description="Step between patches as a share of their side.", examples=[0.25])
 
 
 class Attribution(Section):
     """Integrated gradients (METHOD §2)."""
 
     rule: Literal["cells", "gauss"] = Field(
-        "cells", description="How the path is integrated: cells with mean slopes, or Gauss–Legendre nodes."
+        "cells",
+        description="How the path is integrated: cells with mean slopes, or Gauss–Legendre nodes.",
+        examples=["gauss"],
     )
-    nodes: Nodes = Field(4, description="Steps of the path to begin with: cells (an even number), or nodes.")
-    max_nodes: Nodes = Field(64, description="The most steps: doubled for patches over the tolerance.")
+    nodes: Nodes = Field(
+        4, description="Steps of the path to begin with: cells (an even number), or nodes.", examples=[8]
+    )
+    max_nodes: Nodes = Field(64, description="The most steps: doubled for patches over the tolerance.", examples=[128])
     tolerance: Annotated[float, Field(gt=0)] = Field(
-        0.02, description="Relative error and completeness gap that are good enough."
+        0.02, description="Relative error and completeness gap that are good enough.", examples=[0.01]
     )
 
     @model_validator(mode="after")
@@ -259,14 +273,18 @@ class Attribution(Section):
 class Core(Section):
     """Core concept neurons (METHOD §2)."""
 
-    tau: Count = Field(16, description="Core neurons of each target, τ.")
+    tau: Count = Field(16, description="Core neurons of each target, τ.", examples=[8])
 
 
 class Groups(Section):
     """Semantic groups and neuron groups (METHOD §3)."""
 
-    max_semantic: Annotated[int, Field(ge=2)] = Field(5, description="The most semantic groups of a concept.")
-    max_neuron: Annotated[int, Field(ge=2)] = Field(100, description="The most neuron groups of a layer.")
+    max_semantic: Annotated[int, Field(ge=2)] = Field(
+        5, description="The most semantic groups of a concept.", examples=[3]
+    )
+    max_neuron: Annotated[int, Field(ge=2)] = Field(
+        100, description="The most neuron groups of a layer.", examples=[20]
+    )
 
 
 class Report(Section):
@@ -276,43 +294,54 @@ class Report(Section):
         ("html", "pdf"),
         description="What to write beside the bundle: `html` a site, `pdf` report.pdf, `single` the site as one file, "
         "report.html.",
+        examples=[["html", "single"]],
     )
-    theme: Literal["auto", "light", "dark"] = Field("auto", description="Colours: the reader's system's, or fixed.")
+    theme: Literal["auto", "light", "dark"] = Field(
+        "auto", description="Colours: the reader's system's, or fixed.", examples=["dark"]
+    )
     templates: Text | None = Field(
         None,
         description="A directory of your own templates, style, logo and footer (relative to the spec), searched before "
         "the ones that come with the program; see docs/templates.md.",
         examples=["branding"],
     )
-    attach_bundle: bool = Field(False, description="Whether the PDF holds the bundle, as an attached zip.")
+    attach_bundle: bool = Field(
+        False, description="Whether the PDF holds the bundle, as an attached zip.", examples=[True]
+    )
 
 
 class Runtime(Section):
     """Where and how it runs."""
 
     device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = Field(
-        "auto", description="auto (a GPU where there is one), cpu, cuda, cuda:N or mps."
+        "auto", description="auto (a GPU where there is one), cpu, cuda, cuda:N or mps.", examples=["cuda:1"]
     )
     precision: Literal["float32", "float64", "tf32"] = Field(
         "float32",
         description="Number format of the network; tf32: float32, but a GPU rounds the factors of its products to 10 "
         "bits, and what that changes is measured and reported.",
+        examples=["float64"],
     )
     memory: Annotated[str, StringConstraints(pattern=r"^(auto|\d+(\.\d+)?\s?([KMG]i?B))$")] = Field(
         "auto",
         description="Memory for activations: auto (half of what is free), or a size such as 6GiB.",
         examples=["6GiB"],
     )
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="Seed of everything random.")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="Seed of everything random.", examples=[1])
 
 
 class Spec(Section):
     """A report's specification, version 1."""
 
-    version: Literal[1] = Field(description="The spec's version: 1.")
-    title: Text = Field(description="The report's title.")
-    model: Model
-    data: Data
+    version: Literal[1] = Field(description="The spec's version: 1.", examples=[1])
+    title: Text = Field(description="The report's title.", examples=["ResNet-50 on my birds"])
+    model: Model = Field(
+        examples=[
+            {"source": "torchvision", "name": "resnet50", "weights": "IMAGENET1K_V2"},
+            {"source": "python", "factory": "mynet.models:resnet20", "weights": "best.pth"},
+        ]
+    )
+    data: Data = Field(examples=[{"source": "folder", "root": "/data/imagenet/val", "limit": 20}])
     classes: Annotated[tuple[Text | Index, ...], Field(min_length=1), AfterValidator(unique)] = Field(
         description="Classes to examine: names, folder names or logit indices.", examples=[["bee", 207]]
     )
@@ -326,15 +355,23 @@ class Spec(Section):
         "output); or a range of blocks; or `auto`: the topmost eight block outputs. See `neurflow-report layers`.",
         examples=[["layer3.0", "layer4.2", "fc"], {"from": "layer2.3", "to": "fc"}, "auto"],
     )
-    preprocess: PreprocessChange = Field(default_factory=PreprocessChange)
-    concept: Concept = Field(default_factory=Concept)
-    attribution: Attribution = Field(default_factory=Attribution)
-    core: Core = Field(default_factory=Core)
-    groups: Groups = Field(default_factory=Groups)
-    fidelity: Fidelity = Field(default_factory=Fidelity)
-    report: Report = Field(default_factory=Report)
-    output: Text = Field("output/report", description="Folder to write to, relative to where the command runs.")
-    runtime: Runtime = Field(default_factory=Runtime)
+    preprocess: PreprocessChange = Field(
+        default_factory=PreprocessChange, examples=[{"size": 32, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}]
+    )
+    concept: Concept = Field(default_factory=Concept, examples=[{"k": 30, "scales": [1.0, 0.5]}])
+    attribution: Attribution = Field(default_factory=Attribution, examples=[{"nodes": 8, "tolerance": 0.01}])
+    core: Core = Field(default_factory=Core, examples=[{"tau": 8}])
+    groups: Groups = Field(default_factory=Groups, examples=[{"max_semantic": 3}])
+    fidelity: Fidelity = Field(
+        default_factory=Fidelity, examples=[{"preset": "standard", "controls": ["random_weights"]}]
+    )
+    report: Report = Field(default_factory=Report, examples=[{"formats": ["html", "single"], "theme": "dark"}])
+    output: Text = Field(
+        "output/report",
+        description="Folder to write to, relative to where the command runs.",
+        examples=["output/birds"],
+    )
+    runtime: Runtime = Field(default_factory=Runtime, examples=[{"device": "cpu", "memory": "6GiB", "seed": 1}])
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -12,9 +12,9 @@ from PIL import Image
 from torch import Tensor
 
 from neurflow_report.errors import InputError, InputErrors
-from neurflow_report.images.classes import ClassTarget, class_indices, display_names
+from neurflow_report.images.classes import ClassTarget, class_indices, display_names, tie, tie_caution
 from neurflow_report.images.pictures import PictureError
-from neurflow_report.images.select import choice_digest, choose, load_pixels
+from neurflow_report.images.select import candidates_of, choice_digest, choose, load_pixels
 from neurflow_report.images.sources import Item, Source
 from neurflow_report.results.records import Preprocess, Skipped
 
@@ -135,6 +135,48 @@ def test_an_empty_class_and_one_the_data_lacks() -> None:
     assert caught.value.message == "class 'cat' (logit 2) has no picture: 'set' has no such class"
 
 
+def test_all_classes_that_have_none_are_told_at_once() -> None:
+    with pytest.raises(InputErrors) as caught:
+        choose(source_of([(0, 1), (1, 0), (2, 2)]), targets(2, 0, 1), predict, PLAIN, pool="class")
+    assert [e.path for e in caught.value.errors] == [("classes", 1), ("classes", 2)]
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 8))
+@settings(max_examples=40, deadline=None)
+def test_a_drawn_sample_follows_the_seed_and_the_class_alone(seed: int, limit: int) -> None:
+    source = source_of([(n % 3, n % 2) for n in range(60)])
+
+    def drawn(*indices: int, seed: int = seed) -> list[list[str]]:
+        return names(
+            choose(source, targets(*indices), predict, PLAIN, limit=limit, select="any", sample="random", seed=seed)
+        )
+
+    assert drawn(0) == drawn(0)
+    assert drawn(0, 1)[1] == drawn(1)[0]
+    own = {f"p{n}" for n in range(0, 60, 3)}
+    assert len(set(drawn(0)[0])) == limit
+    assert set(drawn(0)[0]) <= own
+
+
+def test_a_sample_is_drawn_from_all_alike() -> None:
+    """Of 10 pictures 3 are drawn 4000 times: each is there 1200 times, within four standard deviations (29 each)."""
+    source, counts = source_of([(0, 0)] * 10), np.zeros(10)
+    for seed in range(4000):
+        chosen = candidates_of(source, targets(0)[0], 0, select="labelled", pool="all", sample="random", seed=seed)[:3]
+        counts[chosen] += 1
+    assert abs(counts - 1200).max() < 4 * np.sqrt(4000 * 0.3 * 0.7)
+
+
+def test_a_drawn_sample_has_the_class_s_own_pictures_first() -> None:
+    order = candidates_of(
+        source_of(PICTURES), targets(1)[0], 0, select="predicted", pool="all", sample="random", seed=5
+    )
+    assert set(order[:2]) == {4, 5}
+    assert sorted(order) == list(range(9))
+    first = candidates_of(source_of(PICTURES), targets(1)[0], 0, select="predicted", pool="all")
+    assert first == [4, 5, 0, 1, 2, 3, 6, 7, 8]
+
+
 def resolve(
     classes: list[str | int], model: list[str] | None, folders: list[str], outputs: int
 ) -> list[tuple[int, str, int | None]]:
@@ -198,3 +240,59 @@ def test_all_errors_are_told_at_once() -> None:
     error = problem(["x", "ant", 7], ["ant", "bee"], ["ant", "bee"], 2)
     assert isinstance(error, InputErrors)
     assert [e.path for e in error.problems()] == [("classes", 0), ("classes", 2)]
+
+
+CREATURES = ["ant", "bee", "cat"]
+
+
+@pytest.mark.parametrize(
+    ("model", "folders", "outputs", "logits", "caution"),
+    [
+        (CREATURES, ["cat", "ant", "bee"], 3, (2, 0, 1), ""),
+        (CREATURES, ["ant", "bee", "kat"], 3, (0, 1, 2),
+         "classes taken by their order, not by their name: 'kat' for 'cat' (1 of 3)"),
+        (CREATURES, ["n01", "n02", "n03"], 3, (0, 1, 2),
+         "classes taken by their order, not by their name: 'n01' for 'ant', 'n02' for 'bee', 'n03' for 'cat' (3 of 3)"),
+        (None, ["n01", "n02", "n03"], 3, (0, 1, 2), ""),
+        (CREATURES, ["0", "1", "2"], 3, (0, 1, 2), ""),
+        (CREATURES, ["0", "1"], 3, (0, 1), ""),
+        (None, ["0", "1"], 3, (0, 1), ""),
+        (None, ["0", "1", "10", "2"], 4, (0, 1, 2, 3),
+         "classes taken by their order, not by their number: '10' for output 2, '2' for output 3 (2 of 4)"),
+        ([*CREATURES, "crane", "crane"], ["ant", "bee", "cat", "n4_crane", "n5_crane"], 5, (0, 1, 2, 3, 4),
+         "classes taken by their order, not by their name: 'n4_crane' for 'crane', 'n5_crane' for 'crane' (2 of 5)"),
+        ([*CREATURES, "crane", "crane"],
+         ["n00000001_ant", "n00000002_bee", "n00000003_cat", "n00000004_crane", "n00000005_crane"], 5,
+         (0, 1, 2, 3, 4), ""),
+        ([*CREATURES, "dog"], ["dog", "misc", "ant"], 4, (3, None, 0),
+         "classes without an output of their own name, whose pictures count as not labelled: 'misc' (1 of 3)"),
+        (None, ["a", "b"], 3, (None, None), ""),
+        (CREATURES, [], 3, (), ""),
+    ],
+)  # fmt: skip
+def test_how_classes_are_tied_and_what_is_said_of_it(
+    model: list[str] | None, folders: list[str], outputs: int, logits: tuple[int | None, ...], caution: str
+) -> None:
+    assert tie(model, folders, outputs) == logits
+    assert tie_caution(model, folders, outputs) == caution
+
+
+@pytest.mark.parametrize(
+    ("folders", "message", "hint"),
+    [
+        (["bee", "cat", "dog"],
+         "'bee' is class 0 of the data and output 1 of the network, and the network has no 'dog' (1 of 3 names)",
+         "name the data's classes as the network does (model.class_names)"),
+        (["ant", "kat", "bee"],
+         "'bee' is class 2 of the data and output 1 of the network, and the network has no 'kat' (1 of 3 names)",
+         "did you mean 'cat' or 'ant'?"),
+        (["Bee", "bee", "cat"],
+         "'Bee' is class 0 of the data and output 1 of the network, and several names are alike",
+         "give each class a name of its own"),
+    ],
+)  # fmt: skip
+def test_names_and_order_that_contradict_each_other(folders: list[str], message: str, hint: str) -> None:
+    error = problem(["ant"], CREATURES, folders, 3)
+    assert (error.slug, error.path, error.hint) == ("classes-mismatch", ("data",), hint)
+    head = "the data's classes go with the network's outputs neither by name nor by order: "
+    assert error.message == head + message

@@ -7,11 +7,9 @@ import pytest
 import torch
 
 from neurflow_report.errors import InputError
-from neurflow_report.images.patches import PatchGrid
-from neurflow_report.network.load import choose_device
 from neurflow_report.pipeline.arithmetic import arithmetic, roundings
 from neurflow_report.pipeline.examine import Bench
-from neurflow_report.pipeline.networks import example_input, load_and_cut
+from neurflow_report.pipeline.preflight import preflight
 from neurflow_report.pipeline.progress import Silent
 from neurflow_report.pipeline.stages import analyze
 from neurflow_report.spec.load import load_spec
@@ -21,12 +19,11 @@ from neurflow_report.spec.load import load_spec
 def small(write_spec):
     """The small spec, its bench, and four pictures of noise."""
     loaded = load_spec(write_spec())
-    network, segments = load_and_cut(loaded, choose_device("cpu"))
-    grid = PatchGrid(size=network.preprocess.size, scales=(1.0, 0.5), stride=0.5)
-    bench = Bench.set_up(segments, grid, 500 * 10**6, example_input(network, segments.device, segments.dtype))
-    size = network.preprocess.size
-    pixels = torch.randn((4, network.preprocess.channels, size, size), generator=torch.Generator().manual_seed(1))
-    return loaded.spec, bench, pixels
+    ready = preflight(loaded, progress=Silent())
+    preprocess = ready.network.preprocess
+    size = preprocess.size
+    pixels = torch.randn((4, preprocess.channels, size, size), generator=torch.Generator().manual_seed(1))
+    return loaded.spec, ready.bench, pixels
 
 
 def flags() -> tuple[bool, bool, bool, bool]:

@@ -92,10 +92,11 @@ def test_empty_class(refused, picture_folder):
 
 
 def test_only_unreadable_pictures(refused, picture_folder):
-    (picture_folder(1) / "firebell" / "0.png").write_bytes(b"not a picture")
+    for file in (picture_folder(2) / "firebell").iterdir():
+        file.write_bytes(b"not a picture")
     assert refused(data={"source": "folder", "root": "pictures", "select": "labelled"}) == (
-        "error: spec.yaml:13:3 classes[0]: class 'firebell' (logit 0): of 1 pictures looked at, 0 are usable "
-        "(1 could not be read) [too-few-images]\n"
+        "error: spec.yaml:13:3 classes[0]: class 'firebell' (logit 0): of 2 pictures looked at, 0 are usable "
+        "(2 could not be read) [too-few-images]\n"
         "    - firebell\n"
         "      ^\n"
         "  hint: give pictures that can be read; docs/guide.md says which formats\n"
@@ -125,8 +126,8 @@ def test_weights_that_are_no_checkpoint(refused, tmp_path, junk):
 
 
 def test_k_larger_than_the_patches(refused):
-    assert refused(concept={"k": 50}, data={"limit": 3}) == (
-        "error: spec.yaml:18:6 concept.k: class 'firebell' has 30 patches from 3 pictures, "
+    assert refused(concept={"k": 50}, data={"limit": 3}, classes=["firebell"]) == (
+        "error: spec.yaml:17:6 concept.k: class 'firebell' has 30 patches from 3 pictures, "
         "and a concept needs k = 50 [too-few-patches]\n"
         "      k: 50\n"
         "         ^\n"

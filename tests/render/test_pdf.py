@@ -231,7 +231,7 @@ def test_missing_libraries_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(InputError) as caught:
-        pdf._weasyprint()
+        pdf.load_weasyprint()
     assert str(caught.value) == (
         "report.formats: WeasyPrint cannot load the system library libpango-1.0-0 [missing-package]\n"
         "  hint: apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"

@@ -22,7 +22,7 @@ from neurflow_report.render.view.pages import (
 from neurflow_report.render.view.pictures import captions
 from neurflow_report.render.view.terms import terms
 from neurflow_report.render.view.words import count, interval, mean, p_value, percent
-from neurflow_report.results.records import ClassResult, LayerResult, NeuronGroup, PartAgreement
+from neurflow_report.results.records import ClassResult, LayerResult, NeuronGroup, PartAgreement, Run
 
 BACKGROUND = "background"
 """The part that stands for no part of the thing drawn."""
@@ -32,6 +32,12 @@ SELECTED = {
     "correct": "labelled and predicted as",
     "any": "looked at for",
 }
+
+
+def selection(run: Run) -> str:
+    """Which pictures a class has: `those predicted as it, 50 at most`."""
+    drawn = f", drawn at random with the seed {run.settings.seed}" if run.data.sample == "random" else ""
+    return f"those {SELECTED[run.data.select]} it, {run.data.limit:,} at most{drawn}"
 
 
 def class_page(index: Index) -> ClassPage:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from neurflow_report.render.view import places
-from neurflow_report.render.view.classes import SELECTED
+from neurflow_report.render.view.classes import selection
 from neurflow_report.render.view.pages import Cell, Column, MethodPage, MethodStep, Span, Table
 from neurflow_report.render.view.words import listing, percent
 from neurflow_report.results.records import Run, Settings
@@ -40,8 +40,7 @@ def _objects(run: Run) -> tuple[MethodStep, ...]:
             id="patches",
             title="Pictures and patches",
             text=(
-                f"The pictures of a class are those {SELECTED[run.data.select]} it, {run.data.limit:,} at "
-                "most. Each is cut into "
+                f"The pictures of a class are {selection(run)}. Each is cut into "
                 f"square windows {listing([f'{side}' for side in sides])} pixels wide (of the model's input of "
                 f"{size} × {size}), "
                 f"{percent(s.stride)} of a side apart, and every window is resized bilinearly to {size} × {size}.",

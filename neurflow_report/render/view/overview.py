@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from neurflow_report.render.view import cautions, fidelity, places, verdicts
 from neurflow_report.render.view.circuit import LEVEL
 from neurflow_report.render.view.citation import citations
-from neurflow_report.render.view.classes import BACKGROUND, SELECTED, agreements, figures
+from neurflow_report.render.view.classes import BACKGROUND, agreements, figures, selection
 from neurflow_report.render.view.index import Index
 from neurflow_report.render.view.lead import near_ties
 from neurflow_report.render.view.pages import (
@@ -181,7 +181,8 @@ def _facts(run: Run) -> Table:
         "Input": f"{p.size} × {p.size} pixels, {'RGB' if p.channels == 3 else 'grey'}",
         "Layers": ", ".join(layer.name for layer in run.layers),
         "Data": f"{d.name} ({d.source}), {d.pool:,} pictures looked at",
-        "Pictures of a class": f"those {SELECTED[d.select]} it, {d.limit:,} at most",
+        "Pictures of a class": selection(run),
+        **({"Labels": d.labels} if d.labels else {}),
         "Could not be read": count(len(d.skipped), "picture"),
     }
     return _pairs("What was examined", rows)

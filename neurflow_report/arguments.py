@@ -1,0 +1,110 @@
+"""What the commands take: their options, and a parser that tells a wrong command line as the program's own error."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from neurflow_report.errors import InputError
+
+MODEL = "a model: resnet50, timm:deit_tiny_patch16_224, python:mynet.models:resnet20, demo:flowers"
+INIT = (
+    ("model", "MODEL", MODEL),
+    ("weights", "WEIGHTS", "the name of its weights, a checkpoint, or none (default: the best that it has)"),
+    (
+        "data",
+        "DATA",
+        "a folder with a sub-folder per class, a CSV file, NAME:FOLDER for a torchvision data set, or demo",
+    ),
+    ("classes", "A,B", "classes to examine (default: the data's first three)"),
+    ("layers", "A,B", "layers from input to output, or auto (the default)"),
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are InputError command-line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise it."""
+        hint = f"`{self.prog} --help` tells what it takes"
+        raise InputError("command-line", message, hint=hint)
+
+
+def side(text: str) -> int:
+    """The side of an input in pixels, 1 to 10000. Raises: ArgumentTypeError."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 10_000:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number of pixels, 1 to 10000")
+    return int(text)
+
+
+def add_init(command: argparse.ArgumentParser) -> None:
+    """The options of `init`."""
+    for name, what, says in INIT:
+        command.add_argument(f"--{name}", metavar=what, help=says)
+    command.add_argument(
+        "--output", metavar="FILE", type=Path, default=Path("spec.yaml"), help="the new spec (default: spec.yaml)"
+    )
+    command.add_argument("--yes", action="store_true", help="ask nothing: what is left out takes its default")
+    add_leave(command)
+
+
+def add_overrides(command: argparse.ArgumentParser) -> None:
+    """The options of every command that reads a spec."""
+    command.add_argument(
+        "--set",
+        metavar="PATH=VALUE",
+        dest="overrides",
+        action="append",
+        default=[],
+        help="set a value of the spec, such as core.tau=8 or layers[1]=layer4.0; as often as wanted",
+    )
+    add_leave(command)
+
+
+def add_leave(command: argparse.ArgumentParser) -> None:
+    """The option that lets a user's code run."""
+    command.add_argument(
+        "--allow-code",
+        action="store_true",
+        help="import and run the code that the spec names (source: python); NEURFLOW_REPORT_ALLOW_CODE=1 does the same",
+    )
+
+
+def add_render(command: argparse.ArgumentParser) -> None:
+    """The options of `render`."""
+    command.add_argument("bundle", metavar="BUNDLE", type=Path, help="a bundle, or the folder that holds bundle/")
+    command.add_argument("--output", metavar="DIR", type=Path, help="where to write (default: beside the bundle)")
+    command.add_argument(
+        "--format",
+        dest="formats",
+        action="append",
+        choices=("html", "pdf", "single"),
+        help="what to write, as often as wanted (default: what the spec asked for)",
+    )
+    command.add_argument(
+        "--templates", metavar="DIR", type=Path, help="your own templates, style, logo and footer (docs/templates.md)"
+    )
+    command.add_argument(
+        "--attach-bundle",
+        action=argparse.BooleanOptionalAction,
+        help="the bundle inside the PDF, as a zip (default: what the spec asked for)",
+    )
+
+
+class Version(argparse.Action):
+    """Prints the version of the installed package, which is looked up only then."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            number = version("neurflow-report")
+        except PackageNotFoundError:
+            number = "(run from its source, not installed)"
+        print(f"{parser.prog} {number}")
+        parser.exit()

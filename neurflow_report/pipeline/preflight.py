@@ -1,0 +1,271 @@
+"""Everything that can be checked before the expensive work, and what a run begins with where nothing is wrong.
+
+1. The output, the device, and the packages that the experiments need.
+2. The network; then its layers, and the memory that one row takes.
+3. The pictures; then the classes: that there are such, that each has pictures and enough patches; then the disk.
+
+What does not depend on each other is told at once. What depends on something that is wrong is left out: it can only be
+told once that is mended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from neurflow_report.errors import Gathered, InputError, ReportError
+from neurflow_report.images.classes import ClassTarget, class_indices, tie_caution
+from neurflow_report.images.patches import PatchGrid
+from neurflow_report.images.pictures import PictureError
+from neurflow_report.images.select import candidates_of
+from neurflow_report.images.sources import Source, open_source
+from neurflow_report.network.cut import Segments
+from neurflow_report.network.forward import memory_budget
+from neurflow_report.network.load import Network, choose_device, resolved
+from neurflow_report.network.names import check_names, read_names
+from neurflow_report.pipeline.arithmetic import check_precision
+from neurflow_report.pipeline.examine import Bench, check_patches
+from neurflow_report.pipeline.networks import cut_at, example_input, load_spec_network, number_format
+from neurflow_report.pipeline.output import check_space, check_writable, output_of
+from neurflow_report.pipeline.pictures import region_bytes_of
+from neurflow_report.pipeline.progress import Progress
+from neurflow_report.results.bundle import check_free
+from neurflow_report.results.records import Preprocess
+from neurflow_report.spec.load import LoadedSpec, in_order, located
+from neurflow_report.spec.presets import sizes
+from neurflow_report.spec.schema import Spec
+
+NEEDED = {"methods": ("captum", "attributions"), "critical": ("knockpy", "knockoffs")}
+"""Experiments that need an optional package: which, and the extra that brings it."""
+COPIES = {"html": 1.0, "pdf": 1.0, "single": 4 / 3}
+"""How often each format holds the bundle's pictures, about."""
+TRIED = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """What a run begins with, checked. `candidates`: for each target the numbers of the pictures that may count;
+    `labels`: what should be known of how the data's classes were tied to logits; `notes`: that, and what cannot run."""
+
+    network: Network
+    bench: Bench
+    source: Source
+    targets: tuple[ClassTarget, ...]
+    candidates: tuple[list[int], ...]
+    labels: str
+    notes: tuple[str, ...]
+
+
+def preflight(loaded: LoadedSpec, *, progress: Progress, also: Sequence[ReportError] = ()) -> Ready:
+    """Check a spec against the machine, the network and the data; nothing is written, and no picture predicted.
+
+    Args: also: what the caller found wrong already, told with the rest.
+    Raises: InputErrors, or the one error there is, with their places in the spec's file and in its order.
+    """
+    checks = _Checks(loaded, also)
+    checks.machine()
+    with progress.stage("load the network", None):
+        checks.load()
+    with progress.stage("check", None) as step:
+        checks.memory()
+        checks.classes()
+        ready = checks.ready()
+        for note in ready.notes:
+            step.note(note)
+    return ready
+
+
+class _Checks:
+    """The checks, in the order in which they are called, and what they found; None: not known, or not to be had."""
+
+    def __init__(self, loaded: LoadedSpec, also: Sequence[ReportError]) -> None:
+        self.loaded, self.spec, self.gathered = loaded, loaded.spec, Gathered(also)
+        self.base, self.output = loaded.file.resolve().parent, output_of(loaded.spec)
+        self.place: Path | None = None
+        self.device: torch.device | None = None
+        self.network: Network | None = None
+        self.segments: Segments | None = None
+        self.outputs: int | None = None
+        self.named = True  # whether the names of the logits are those that the spec means
+        self.grid: PatchGrid | None = None
+        self.bench: Bench | None = None
+        self.source: Source | None = None
+        self.targets: tuple[ClassTarget, ...] = ()
+        self.candidates: tuple[list[int], ...] = ()
+        self.labels = ""
+
+    def machine(self) -> None:
+        """The output, the device, and the packages of experiments that the spec itself asks for."""
+        attempt = self.gathered.attempt
+        self.place = attempt(partial(check_writable, self.output))
+        attempt(partial(check_free, self.output / "bundle"))
+        self.gathered.errors += _missing_packages(self.spec)
+        self.device = attempt(partial(choose_device, self.spec.runtime.device))
+        if self.device is not None:
+            attempt(partial(check_precision, self.spec, self.device))
+
+    def load(self) -> None:
+        """The network, cut at its layers; the number of its outputs, and the file with their names."""
+        loaded, names = self.loaded, None
+        if self.spec.model.class_names is not None:
+            names = self.gathered.attempt(partial(read_names, resolved(self.base, self.spec.model.class_names)))
+            self.named = names is not None
+            loaded = loaded if self.named else _without_names(loaded)
+        device = self.device or torch.device("cpu")
+        self.network = self.gathered.attempt(partial(load_spec_network, loaded, device))
+        if self.network is None:
+            return
+        example = example_input(self.network, device, number_format(self.spec))
+        self.segments = self.gathered.attempt(partial(cut_at, self.spec, self.network, example))
+        self.outputs = self.segments.layers[-1].channels if self.segments else _outputs(self.network, example)
+        if names is not None and self.outputs is not None:
+            file, before = Path(str(self.spec.model.class_names)).name, len(self.gathered.errors)
+            self.gathered.attempt(partial(check_names, names, file, self.outputs))
+            self.named = len(self.gathered.errors) == before
+
+    def memory(self) -> None:
+        """The grid of patches; the bench, where a row fits the memory."""
+        if self.network is None:
+            return
+        size, concept = self.network.preprocess.size, self.spec.concept
+        grid = partial(PatchGrid, size=size, scales=concept.scales, stride=concept.stride)
+        self.grid = self.gathered.attempt(grid)
+        if self.grid is None or self.segments is None or self.device is None:
+            return
+        budget = memory_budget(self.spec.runtime.memory, self.device)
+        example = example_input(self.network, self.device, self.segments.dtype)
+        self.bench = self.gathered.attempt(partial(Bench.set_up, self.segments, self.grid, budget, example))
+
+    def classes(self) -> None:
+        """The pictures; the classes, with pictures and patches enough; the space that their pictures take."""
+        self.source = self.gathered.attempt(self._open)
+        if self.network is None or self.outputs is None:
+            return
+        self.targets = self._targets(self.network, self.outputs)
+        if self.source is None or self.grid is None:
+            return
+        each = partial(_candidates, self.spec, self.source, self.grid)
+        found = [self.gathered.attempt(partial(each, target, i)) for i, target in enumerate(self.targets)]
+        self.candidates = tuple(numbers for numbers in found if numbers is not None)
+        if self.place is not None and len(self.candidates) == len(self.spec.classes):
+            needed = _bytes_needed(self.spec, self.source, self.network.preprocess, self.candidates)
+            self.gathered.attempt(partial(check_space, self.output, self.place, needed))
+
+    def _open(self) -> Source:
+        data = self.spec.data
+        return open_source(
+            source=data.source,
+            name=data.name,
+            root=None if data.root is None else resolved(self.base, data.root),
+            split=data.split,
+            file=None if data.file is None else resolved(self.base, data.file),
+            path_column=data.path_column,
+            label_column=data.label_column,
+        )
+
+    def _targets(self, network: Network, outputs: int) -> tuple[ClassTarget, ...]:
+        """The spec's classes, none where one is wrong. Without the data, or the logits' names, only numbers can be
+        told wrong."""
+        names = network.class_names if self.named else None
+        folders = self.source.class_names if self.source is not None else ()
+        try:
+            self.labels = tie_caution(names, folders, outputs)
+            return class_indices(self.spec.classes, model_names=names, folder_names=folders, outputs=outputs)
+        except InputError as error:
+            whole = self.source is not None and self.named
+            self.gathered.errors += [p for p in error.problems() if whole or _is_number(self.spec, p)]
+            return ()
+
+    def ready(self) -> Ready:
+        """What a run begins with. Raises what was gathered."""
+        self.gathered.errors = in_order([located(error, self.loaded) for error in self.gathered.errors])
+        self.gathered.tell()
+        if self.network is None or self.bench is None or self.source is None:
+            raise AssertionError("what is not there was not told")
+        return Ready(
+            network=self.network,
+            bench=self.bench,
+            source=self.source,
+            targets=self.targets,
+            candidates=self.candidates,
+            labels=self.labels,
+            notes=tuple(note for note in (self.labels, *_not_run(self.spec)) if note),
+        )
+
+
+def _missing_packages(spec: Spec) -> Iterator[InputError]:
+    for number, name in enumerate(spec.fidelity.experiments or ()):
+        if name in NEEDED and find_spec(NEEDED[name][0]) is None:
+            package, extra = NEEDED[name]
+            message = f"the experiment {name} needs the Python package {package}, which is not installed"
+            hint = f"pip install 'neurflow-report[{extra}]', or leave {name} out"
+            yield InputError("missing-package", message, hint=hint, path=("fidelity", "experiments", number))
+
+
+def _not_run(spec: Spec) -> Iterator[str]:
+    """What the preset brings in and cannot run: the report will say so, too."""
+    for name in sizes(spec.fidelity).experiments:
+        if spec.fidelity.experiments is None and name in NEEDED and find_spec(NEEDED[name][0]) is None:
+            package, extra = NEEDED[name]
+            yield (
+                f"the experiment {name} of the preset {spec.fidelity.preset} will not run whole: it needs the Python "
+                f"package {package} (pip install 'neurflow-report[{extra}]')"
+            )
+
+
+def _without_names(loaded: LoadedSpec) -> LoadedSpec:
+    """The same spec without its file of class names, so that the rest can be checked."""
+    model = loaded.spec.model.model_copy(update={"class_names": None})
+    return replace(loaded, spec=loaded.spec.model_copy(update={"model": model}))
+
+
+def _outputs(network: Network, example: Tensor) -> int | None:
+    """How many logits there are where the layers are wrong; None where the network itself fails."""
+    try:
+        with torch.no_grad():
+            logits = network.module(example)
+    except Exception:  # whatever a network raises: cutting it has told it
+        return None
+    return logits.shape[1] if isinstance(logits, Tensor) and logits.ndim == 2 else None
+
+
+def _is_number(spec: Spec, problem: ReportError) -> bool:
+    """Whether an error is about a class that the spec gives as a number."""
+    match problem.path:
+        case ("classes", int(number)):
+            return isinstance(spec.classes[number], int)
+    return False
+
+
+def _candidates(spec: Spec, source: Source, grid: PatchGrid, target: ClassTarget, i: int) -> list[int]:
+    """The pictures that may count for a class. Raises: class-empty, too-few-patches."""
+    data = spec.data
+    found = candidates_of(
+        source, target, i, select=data.select, pool=data.pool, sample=data.sample, seed=spec.runtime.seed
+    )
+    pictures = min(data.limit, len(found))
+    check_patches(target.name, pictures, pictures * grid.per_image, spec.concept.k)
+    return found
+
+
+def _bytes_needed(spec: Spec, source: Source, preprocess: Preprocess, candidates: Sequence[Sequence[int]]) -> int:
+    """About the bytes that the report's pictures take: each class's first that can be read stands for its others."""
+    copies = 1 + sum(COPIES[name] for name in spec.report.formats)
+    pictures = (min(spec.data.limit, len(numbers)) * _kept(source, preprocess, numbers) for numbers in candidates)
+    return round(copies * sum(pictures))
+
+
+def _kept(source: Source, preprocess: Preprocess, numbers: Sequence[int]) -> int:
+    for number in numbers[:TRIED]:
+        item = source.items[number]
+        try:
+            return len(region_bytes_of(item, item.open().size, preprocess))
+        except PictureError:
+            continue
+    return 0

@@ -1,0 +1,139 @@
+"""The text of a spec to begin with: what was chosen, each key with a word on it, and what else there is to choose."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from neurflow_report.spec.nodes import parse
+
+COMMENT_AT = 33
+SHOWN = 12
+_PLAIN = re.compile(r"[\w/][\w./+~ -]*")
+_MODEL_SAYS = {
+    "source": "torchvision, timm, python or demo",
+    "name": "",
+    "factory": "package.module:callable; it runs only with --allow-code",
+    "python_path": "where its package lies, relative to this file",
+    "weights": "a name, a checkpoint relative to this file, or none",
+    "outputs": "the checkpoint's number of classes",
+}
+_DATA_SAYS = {
+    "folder": "a sub-folder per class",
+    "csv": "a file that lists pictures and labels",
+    "torchvision": "a data set of torchvision",
+    "demo": "pictures that the program paints",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Starter:
+    """What a spec begins with. `model` and `data`: the keys of these sections with their values; `known`: names of the
+    data's classes; `others`: how many other layers there are; `file`: the spec's name, for the commands it shows."""
+
+    file: str
+    title: str
+    model: dict[str, str | int]
+    data: dict[str, str]
+    classes: Sequence[str | int]
+    known: Sequence[str]
+    layers: Sequence[str]
+    others: int | None
+    select: str
+    output: str
+
+
+MODEL_SOURCES = ("torchvision", "timm", "python", "demo")
+
+
+def model_named(text: str) -> tuple[str, str]:
+    """Source and name of a model as a command line has it: `resnet50`, `timm:convnext_atto`, `python:mynet:make`."""
+    source, mark, name = text.partition(":")
+    return (source, name) if mark and source in MODEL_SOURCES else ("torchvision", text)
+
+
+def starter_text(starter: Starter) -> str:
+    """The spec as YAML, with comments. It holds every section that is often changed; the values are the defaults where
+    `starter` does not say otherwise."""
+    return "\n".join(_lines(starter)) + "\n"
+
+
+def _lines(s: Starter) -> Iterator[str]:
+    yield "# Every key, its range and its default: docs/spec.md, or `neurflow-report schema`."
+    yield "#"
+    file = _quoted(s.file)[1:-1]
+    yield from (f"#   neurflow-report {command} {file}" for command in ("validate --deep", "plan", "build"))
+    yield "version: 1"
+    yield f"title: {scalar(s.title)}"
+    yield "\nmodel:"
+    yield from (_line(key, value, _MODEL_SAYS[key]) for key, value in s.model.items())
+    if s.model["source"] != "demo":
+        yield _commented("class_names: classes.txt", "names of the outputs, one a line, in their order")
+    yield "\ndata:"
+    yield from (
+        _line(key, value, _DATA_SAYS.get(value, "") if key == "source" else "") for key, value in s.data.items()
+    )
+    yield _line("select", s.select, "predicted, labelled, correct or any")
+    yield _line("limit", 50, "pictures a class, at most")
+    yield _line("sample", "first", "or random: a draw by runtime.seed")
+    yield ""
+    yield from _about_classes(s.known)
+    yield "classes:"
+    yield from (f"  - {scalar(name)}" for name in s.classes)
+    yield "\n# From input to output; the last gives the logits. Or `auto`, or a range: {from: …, to: …, most: 4}."
+    others = "What the network offers" if s.others is None else f"{s.others} others that the network offers"
+    yield f"# {others}: neurflow-report layers {file}"
+    yield "layers:" if s.layers else "layers: auto"
+    yield from (f"  - {scalar(name)}" for name in s.layers)
+    yield "\nconcept:"
+    yield _line("k", 50, "patches that make a neuron's concept")
+    yield "\ncore:"
+    yield _line("tau", 16, "core neurons of each target; well under half of a layer")
+    yield "\nfidelity:"
+    yield _line("preset", "quick", "quick, standard or paper: which experiments test the circuit")
+    yield "\nreport:"
+    yield "  formats: [html, pdf]           # and single: the whole site as one file"
+    yield f"\noutput: {scalar(s.output)}"
+    yield "\nruntime:"
+    yield _line("device", "auto", "a GPU where there is one; or cpu, cuda, cuda:N, mps")
+    yield _line("memory", "auto", "for activations: half of what is free; or a size such as 6GiB")
+    yield _line("seed", 0, "of everything random")
+
+
+def _line(key: str, value: str | int, says: str) -> str:
+    line = f"  {key}: {scalar(value)}"
+    return f"{line.ljust(COMMENT_AT - 1)} # {says}" if says else line
+
+
+def _commented(text: str, says: str) -> str:
+    return f"{f'  # {text}'.ljust(COMMENT_AT - 1)} # {says}"
+
+
+def _about_classes(known: Sequence[str]) -> Iterator[str]:
+    if not known:
+        yield "# Numbers of logits, counted from 0, or names of the network's classes."
+        return
+    shown = ", ".join(_quoted(name)[1:-1] for name in known[:SHOWN])
+    more = f", … ({len(known)} in all)" if len(known) > SHOWN else ""
+    yield "# Names, or numbers of logits counted from 0. The data has:"
+    yield f"# {shown}{more}"
+
+
+def scalar(value: str | int) -> str:
+    """`value` as YAML: bare where it reads back as itself, else in double quotes."""
+    text = str(value)
+    if isinstance(value, int) or (_PLAIN.fullmatch(text) and parse(text, "").value == value):
+        return text
+    return _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    """`text` in double quotes, on one line, as JSON and YAML both read it; what cannot be seen is escaped."""
+    written = json.dumps(text, ensure_ascii=False)
+    return "".join(letter if letter.isprintable() else _escape(letter) for letter in written)
+
+
+def _escape(letter: str) -> str:
+    return f"\\u{ord(letter):04x}" if ord(letter) < 0x10000 else f"\\U{ord(letter):08x}"

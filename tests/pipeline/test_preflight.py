@@ -1,0 +1,230 @@
+"""Everything that can be checked is checked first, and told at once: by build, plan and validate --deep alike."""
+
+# ruff: noqa: E501 (the messages stand here word for word)
+
+import json
+import shutil
+from collections import namedtuple
+
+import pytest
+
+from neurflow_report.cli import main
+from neurflow_report.images.sources import Item
+from neurflow_report.pipeline import preflight as module
+from neurflow_report.pipeline.output import check_space, check_writable
+from neurflow_report.pipeline.preflight import preflight
+from neurflow_report.pipeline.progress import Silent
+from neurflow_report.results.bundle import read_bundle
+from neurflow_report.spec.load import load_spec
+
+WRONG = {
+    "layers": ["blok3", "block4", "fd"],
+    "classes": ["firebel", 9, "snowstar"],
+    "concept": {"scales": [1.0, 0.001]},
+    "runtime": {"device": "cuda:7"},
+    "output": "taken/here",
+}
+TOLD = [
+    "11:3 classes[0]: there is no class 'firebel' [class-unknown]",
+    "12:3 classes[1]: there is no class 9: the network has 8 outputs, 0 to 7 [class-unknown]",
+    "15:3 layers[0]: the network has no layer 'blok3' [layer-unknown]",
+    "17:3 layers[2]: the network has no layer 'fd' [layer-unknown]",
+    "22:5 concept.scales[1]: at scale 0.001 a patch of the 64-pixel input has 0 pixels a side [spec-bad-value]",
+    "36:11 runtime.device: there is no device 'cuda:7' [device-unavailable]",
+    "38:9 output: the output folder taken/here cannot be written: Not a directory [output-unwritable]",
+]
+
+
+@pytest.fixture
+def told(tmp_path, capsys, monkeypatch):
+    """Runs a command on a spec, which it refuses with exit code 2; → each error without its hint."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(command, spec):
+        assert main([*command, str(spec), "--json"]) == 2
+        errors = json.loads(capsys.readouterr().out)["errors"]
+        return [f"{e['line']}:{e['column']} {e['path']}: {e['message']} [{e['slug']}]" for e in errors]
+
+    return run
+
+
+@pytest.mark.parametrize("command", [["build"], ["analyze"], ["plan", "--no-time"], ["validate", "--deep"]])
+def test_what_does_not_depend_on_each_other_is_told_at_once(command, told, write_spec, tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    assert told(command, write_spec(**WRONG)) == TOLD
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["spec.yaml", "taken"]
+
+
+def test_what_cannot_be_drawn_is_told_with_the_rest(told, write_spec, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    spec = write_spec(layers=["block3", "blok4", "fc"], report={"templates": "branding"})
+    for command in (["build"], ["plan", "--no-time"], ["validate", "--deep"]):
+        assert told(command, spec) == [
+            "0:0 : Graphviz's program `dot` was not found [graphviz-missing]",
+            "15:3 layers[1]: the network has no layer 'blok4' [layer-unknown]",
+            "39:14 report.templates: there is no directory of templates 'branding' [template-broken]",
+        ]
+    assert told(["analyze"], spec) == ["15:3 layers[1]: the network has no layer 'blok4' [layer-unknown]"]
+
+
+def test_the_network_and_the_data_are_told_together(told, write_spec):
+    spec = write_spec(
+        model={"name": "flower", "class_names": "names.txt"}, data={"source": "folder", "root": "nowhere"}, classes=[3]
+    )
+    assert told(["validate", "--deep"], spec) == [
+        "5:9 model.name: there is no demo network 'flower' [model-unknown]",
+        "7:16 model.class_names: there is no file 'names.txt' with class names [names-unreadable]",
+        "11:9 data.root: the data folder 'nowhere' does not exist [data-missing]",
+    ]
+
+
+def test_without_the_data_only_numbers_can_be_told_wrong(told, write_spec):
+    spec = write_spec(data={"source": "folder", "root": "nowhere"}, classes=["perhaps a folder", 8, 7])
+    assert told(["validate", "--deep"], spec) == [
+        "10:9 data.root: the data folder 'nowhere' does not exist [data-missing]",
+        "13:3 classes[1]: there is no class 8: the network has 8 outputs, 0 to 7 [class-unknown]",
+    ]
+
+
+def test_every_class_with_too_little_is_told(told, write_spec, picture_folder):
+    root = picture_folder(2)
+    for number in range(2):
+        (root / "snowstar" / f"{number}.png").unlink()
+    (root / "duskbloom" / "0.png").unlink()
+    data = {"source": "folder", "root": "pictures", "pool": "class"}
+    assert told(["build"], write_spec(data=data, classes=["firebell", "snowstar", "duskbloom"])) == [
+        "10:9 data.root: class 'snowstar' has no picture: 'snowstar' in 'pictures' holds none [class-empty]",
+        "21:6 concept.k: class 'duskbloom' has 10 patches from 1 pictures, and a concept needs k = 12 [too-few-patches]",
+    ]
+
+
+def test_pictures_that_no_class_has_are_told_of_all_classes(told, write_spec, picture_folder):
+    for file in picture_folder(2).rglob("*.png"):
+        file.write_bytes(b"not a picture")
+    spec = write_spec(data={"source": "folder", "root": "pictures", "select": "labelled"})
+    assert told(["build"], spec) == [
+        f"{line}:3 classes[{i}]: class {name!r} (logit {logit}): of 2 pictures looked at, 0 are usable (2 could not be read) "
+        "[too-few-images]"
+        for i, (line, name, logit) in enumerate([(13, "firebell", 0), (14, "snowstar", 5)])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("experiments", "missing", "expected"),
+    [
+        (["masking", "critical", "methods"], {"captum", "knockpy"}, [
+            "30:5 fidelity.experiments[1]: the experiment critical needs the Python package knockpy, which is not installed [missing-package]",
+            "31:5 fidelity.experiments[2]: the experiment methods needs the Python package captum, which is not installed [missing-package]",
+        ]),
+        (["methods"], {"captum"}, [
+            "29:5 fidelity.experiments[0]: the experiment methods needs the Python package captum, which is not installed [missing-package]",
+        ]),
+    ],
+)  # fmt: skip
+def test_packages_of_experiments_that_the_spec_names(told, write_spec, monkeypatch, experiments, missing, expected):
+    monkeypatch.setattr(module, "find_spec", lambda name: None if name in missing else object())
+    assert told(["validate", "--deep"], write_spec(fidelity={"experiments": experiments})) == expected
+
+
+def test_what_only_the_preset_brings_in_is_a_note(write_spec, monkeypatch, capsys):
+    monkeypatch.setattr(module, "find_spec", lambda _name: None)
+    spec = str(write_spec(fidelity={"experiments": None, "preset": "standard"}))
+    assert main(["validate", "--deep", spec]) == 0
+    printed = capsys.readouterr()
+    notes = [
+        "the experiment methods of the preset standard will not run whole: it needs the Python package captum (pip install 'neurflow-report[attributions]')",
+        "the experiment critical of the preset standard will not run whole: it needs the Python package knockpy (pip install 'neurflow-report[knockoffs]')",
+    ]
+    assert printed.out == f"{spec}: ok\n"
+    assert [line for line in printed.err.splitlines() if line.startswith("check: the")] == [
+        f"check: {n}" for n in notes
+    ]
+    assert main(["validate", "--deep", spec, "--json", "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out)["notes"] == {spec: notes}
+
+
+def test_a_disk_that_is_too_small(told, write_spec, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(10, 10, 1000))
+    spec = write_spec(output="out/put")
+    assert told(["build"], spec) == [
+        "37:9 output: the report's pictures take about 0.2 MB, and the disk of out/put has 0.0 MB free [output-unwritable]"
+    ]
+
+
+def test_the_pictures_bytes_are_counted_once_a_format(write_spec, monkeypatch):
+    asked = []
+    monkeypatch.setattr(module, "check_space", lambda _output, _place, needed: asked.append(needed))
+    monkeypatch.setattr(module, "_kept", lambda *_arguments: 100)
+    for formats in (["html"], ["html", "pdf", "single"]):
+        preflight(load_spec(write_spec(report={"formats": formats})), progress=Silent())
+    assert asked == [2 * 2 * 4 * 100, round((3 + 4 / 3) * 2 * 4 * 100)]
+
+
+def test_a_folder_that_may_not_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    assert check_writable(tmp_path / "a" / "b") == check_writable(tmp_path) == tmp_path
+    check_space(tmp_path / "a" / "b", tmp_path, 1)
+    for place in ("file", "file/x", "nowhere", "nowhere/x", "a\0b"):
+        with pytest.raises(Exception, match="cannot be written") as caught:
+            check_writable(tmp_path / place)
+        assert caught.value.slug == "output-unwritable"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "nowhere"]
+
+
+def test_a_bundle_in_the_way_is_told_before_anything_is_computed(told, write_spec, tmp_path, monkeypatch):
+    (tmp_path / "out" / "bundle").mkdir(parents=True)
+    (tmp_path / "out" / "bundle" / "mine.txt").write_text("")
+    assert told(["build"], write_spec(output="out")) == [
+        "37:9 output: the bundle cannot be written to out/bundle: there is something else of that name, which is no bundle [output-unwritable]"
+    ]
+
+
+def test_what_a_run_begins_with(write_spec):
+    ready = preflight(load_spec(write_spec(data={"sample": "random"})), progress=Silent())
+    assert [t.name for t in ready.targets] == ["firebell", "snowstar"]
+    assert ready.bench.memory == 500_000_000
+    assert (ready.labels, ready.notes) == ("", ())
+    own = {n for n, item in enumerate(ready.source.items) if item.label == 0}
+    assert set(ready.candidates[0][: len(own)]) == own
+    assert ready.candidates[0][: len(own)] != sorted(own)
+
+
+def test_a_misspelt_folder_is_told_where_names_and_order_contradict(told, write_spec, picture_folder):
+    root = picture_folder(2)
+    (root / "duskbloom").rename(root / "duskblom")
+    spec = write_spec(data={"source": "folder", "root": "pictures"}, classes=["firebell", 99])
+    assert told(["build"], spec) == [
+        "8:3 data: the data's classes go with the network's outputs neither by name nor by order: 'firebell' is class 2 of "
+        "the data and output 0 of the network, and the network has no 'duskblom' (1 of 8 names) [classes-mismatch]"
+    ]
+
+
+def test_classes_tied_by_their_order_are_noted_and_stand_in_the_report(write_spec, picture_folder, tmp_path, capsys):
+    names = sorted(p.name for p in picture_folder(2).iterdir())
+    (tmp_path / "names.txt").write_text("\n".join(["dusk", *names[1:]]))
+    data = {"source": "folder", "root": "pictures", "select": "labelled"}
+    spec = str(
+        write_spec(model={"class_names": "names.txt"}, data=data, classes=["dusk"], report={"formats": ["html"]})
+    )
+    note = "classes taken by their order, not by their name: 'duskbloom' for 'dusk' (1 of 8)"
+    assert main(["validate", "--deep", spec]) == 0
+    assert f"check: {note}\n" in capsys.readouterr().err
+    assert main(["build", spec, "--quiet"]) == 0
+    assert read_bundle(tmp_path / "out").run.data.labels == note
+    page = (tmp_path / "out" / "site" / "index.html").read_text()
+    assert note.replace("'", "&#39;") in page
+
+
+def test_no_picture_is_predicted(write_spec, monkeypatch):
+    opened = []
+    real = Item.__init__
+
+    def watched(self, **fields):
+        name, opener = fields["name"], fields["open"]
+        real(self, **fields | {"open": lambda: (opened.append(name), opener())[1]})
+
+    monkeypatch.setattr(Item, "__init__", watched)
+    preflight(load_spec(write_spec()), progress=Silent())
+    assert len(opened) <= 2 * 2
