@@ -1,7 +1,7 @@
 """The floor of the attribution engine: what neither factoring nor slicing takes out of the integral, at full speed.
 
-That is the core's arithmetic at the nodes of the path: its values, once for all targets of a patch, and the way back of
-each target. Multiply-adds are counted as torch counts them, results of element-by-element operations one by one, and
+That is the core's arithmetic at the nodes of the path, as the engine does it: its values, once for all targets of a
+patch, and the way back of each target. Multiply-adds are counted as torch counts them, the rest element by element, and
 each kind is priced at the best rate that this machine reaches: a large matrix product, and a product of tensors that
 lie in the cache. The way back through the straight part, and all overhead, count for nothing.
 """

@@ -9,7 +9,7 @@ as many numbers of clusters, and scaled to the number there is; the table says b
 
 Agreement, in the same run. For the checked targets:
 - at 50 nodes: the same core sets, but for neurons whose reference score is within 1e-4 of the last one's (a tie in
-  float32), and core scores within 1e-3;
+  float32), and core scores and the weights of edges within 1e-3;
 - adaptive: at least 98% of the core neurons the same;
 - the same concepts and semantic groups; and for every layer the same neuron groups as scikit-learn's Ward gives.
 Exits with 1 where that does not hold. The times are printed as they come.
@@ -35,6 +35,7 @@ from torch import Tensor, nn
 
 from neurflow_report.images.patches import crops
 from neurflow_report.network.cut import Segments
+from neurflow_report.pipeline.arithmetic import arithmetic
 from neurflow_report.pipeline.examine import Bench, Circuit, find_circuit, search_neurons
 from neurflow_report.results.records import LayerResult, Neuron
 from neurflow_report.spec.schema import Spec
@@ -233,8 +234,21 @@ def compare(mine: Sequence[Neuron], reference: Sequence[naive.Found], least: flo
         shares.append(len(core & set(b.core)) / len(b.core))
         untied += [i for i in core ^ set(b.core) if abs(b.scores[i] - bar) > TIE * bar]
     agreement = sum(shares) / len(shares)
-    close = (not untied and error <= SCORES) if least == 1 else agreement >= least
+    close = (
+        (not untied and error <= SCORES and edges_off(mine, reference) <= SCORES) if least == 1 else agreement >= least
+    )
     return {"error": error, "agreement": agreement, "groups": groups, "agrees": concepts and groups == 1 and close}
+
+
+def edges_off(mine: Sequence[Neuron], reference: Sequence[naive.Found]) -> float:
+    """The largest difference of an edge's weight, between semantic groups that both have."""
+    off = 0.0
+    for a, b in zip(mine, reference, strict=True):
+        weights = dict(zip(b.groups, b.weights, strict=False))
+        for group in a.groups:
+            theirs = weights.get(frozenset(group.patches), {})
+            off = max([off, *(abs(e.weight - theirs[e.channel]) for e in group.edges if e.channel in theirs)])
+    return off
 
 
 def _neuron_groups(it: Case, ours: Circuit, checked: int, seconds: float) -> Row:
@@ -305,4 +319,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    with arithmetic():
+        raise SystemExit(main())

@@ -3,8 +3,8 @@
     python bench/plan.py [--device cpu] [--json FILE] [--only TEXT] [--clock wall|cpu]
 
 The demo's spec, and a ResNet-18 with random weights over a folder of random pictures. Plan and run are processes of
-their own. `--clock cpu` counts processor seconds with one thread, for a machine that others use, too. Agreement: never
-more targets than the plan says there can be; exits with 1 otherwise. The ratios are printed as they come.
+their own. `--clock cpu` counts processor seconds with one thread, for a machine that others use, too. Exits with 1
+where more targets are found than the plan allows for, or the seconds in all, or the peak, are more than 30% off.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+OFF = 0.3
 LINE = "{:28} {:22} {:>11} {:>11} {:>8}"
 RESNET = {
     "version": 1,
@@ -119,6 +120,9 @@ def measure(name: str, spec: Path, clock: str) -> list[Row]:
     pairs.append(("in all", planned["seconds"], run["seconds"]))
     pairs.append(("peak MiB", planned["peak"] / 2**20, run["peak"] / 2**20))
     rows = [row(name, mode, mine, theirs, True) for mode, mine, theirs in pairs]
+    rows = [
+        replace(one, agreement=float(one.error <= OFF)) if one.mode in {"in all", "peak MiB"} else one for one in rows
+    ]
     for layer in planned["layers"]:
         found = run["targets"][layer["name"]]
         fits = max(found) <= layer["targets_most"]
@@ -159,7 +163,7 @@ def main(argv: list[str] | None = None) -> int:
         options.json.write_text(json.dumps([asdict(one) for one in rows], indent=1) + "\n")
     wrong = [one for one in rows if not one.agreement]
     for one in wrong:
-        print(f"more than there could be: {one.segment}, {one.mode}", file=sys.stderr)
+        print(f"not as predicted: {one.segment}, {one.mode}", file=sys.stderr)
     return 1 if wrong else 0
 
 

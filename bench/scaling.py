@@ -58,6 +58,7 @@ def work(series: str, n: int, options: argparse.Namespace) -> dict[str, Any]:
     import subjects
     import torch
 
+    from neurflow_report.pipeline.arithmetic import arithmetic
     from neurflow_report.pipeline.examine import find_circuit
 
     device, layers = torch.device(options.device), LAYERS[options.network]
@@ -77,7 +78,8 @@ def work(series: str, n: int, options: argparse.Namespace) -> dict[str, Any]:
             found = find_circuit(bench, spec, pixels, logit=logit, name="", progress=watch)
             first = first or found
 
-    _, seconds = subjects.timed(device, run)
+    with arithmetic():
+        _, seconds = subjects.timed(device, run)
     stage = {"patches": "patches", "targets": f"neurons of {layers[-2]}"}.get(series)
     assert first is not None
     return {

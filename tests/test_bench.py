@@ -23,15 +23,22 @@ def scaling(monkeypatch):
     return __import__("scaling")
 
 
-def neuron(core, concept=(4, 2, 9), groups=((4, 9), (2,))):
+def neuron(core, concept=(4, 2, 9), groups=((4, 9), (2,)), weight=0.5):
     scores = [SimpleNamespace(channel=c, score=s) for c, s in core]
-    return SimpleNamespace(core=scores, concept=concept, groups=[SimpleNamespace(patches=g) for g in groups])
+    edges = [SimpleNamespace(channel=c, weight=weight) for c, _ in core]
+    return SimpleNamespace(
+        core=scores, concept=concept, groups=[SimpleNamespace(patches=g, edges=edges) for g in groups]
+    )
 
 
 def reference(scores, core, concept=(4, 2, 9), groups=((9, 4), (2,))):
     naive = sys.modules["naive"]
     return naive.Found(
-        concept=list(concept), scores=np.array(scores), core=core, groups=list(map(frozenset, groups)), weights=[]
+        concept=list(concept),
+        scores=np.array(scores),
+        core=core,
+        groups=list(map(frozenset, groups)),
+        weights=[dict.fromkeys(range(3), 0.5) for _ in groups],
     )
 
 
@@ -52,6 +59,7 @@ def test_a_tie_is_no_disagreement_at_50_nodes_and_nothing_else_is(pipeline):
     [
         (neuron([(1, 3.0), (2, 1.0)]), 0.98),
         (neuron([(1, 3.0), (0, 2.1)]), 1.0),
+        (neuron([(1, 3.0), (0, 2.0)], weight=0.49), 1.0),
         (neuron([(1, 3.0), (0, 2.0)], concept=(4, 9, 2)), 0.98),
         (neuron([(1, 3.0), (0, 2.0)], groups=((4, 2), (9,))), 0.98),
         (neuron([], groups=((4, 2), (9,))), None),
