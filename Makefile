@@ -27,7 +27,7 @@ demo: $(STAMPS)/run
 	@ls -1 output/demo/site/index.html output/demo/report.pdf output/demo/bundle/manifest.json
 
 test: $(STAMPS)/test $(STAMPS)/node
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(STAMPS)/test
 	$(BIN)/ruff check

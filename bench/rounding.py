@@ -27,7 +27,7 @@ LINE = "{:42} {:>4} {:>8} {:>7} {:>15}"
 
 
 def rounded(value: Any, bits: int) -> Any:
-    """A float32 tensor of two axes or more with so many bits after the point, to the nearest; anything else as it is."""
+    """A float32 tensor of two axes or more with so many bits after the point; anything else as it is."""
     if not isinstance(value, Tensor) or value.dtype != torch.float32 or value.ndim < 2:
         return value
     drop = 23 - bits

@@ -78,20 +78,33 @@ def _unheard(_rows: int) -> None:
 
 
 class Kept:
-    """Full activations of all pictures at some layers, kept from the pass that takes their means (METHOD §4)."""
+    """Full activations of all pictures at some layers, kept from the pass that takes their means (METHOD §4).
 
-    def __init__(self, layers: Collection[int], total: int) -> None:
+    Where there is no memory for a layer's, they are not kept, and `note` is told.
+    """
+
+    def __init__(self, layers: Collection[int], total: int, note: Callable[[str], None] = _untold) -> None:
         """Args: layers: their numbers; total: how many pictures there are."""
-        self.layers, self.total, self._next = frozenset(layers), total, 0
+        self.layers, self.total, self.note, self._next = frozenset(layers), total, note, 0
         self._values: dict[int, Tensor] = {}
 
     def put(self, found: Mapping[int, Tensor], count: int) -> None:
         """The next `count` pictures' activations, {layer: (count, …)}."""
         for number, value in found.items():
-            if number not in self._values:
-                self._values[number] = value.new_empty((self.total, *value.shape[1:]))
-            self._values[number][self._next : self._next + count] = value
+            if number not in self._values and number in self.layers:
+                self._allocate(number, value)
+            if number in self._values:
+                self._values[number][self._next : self._next + count] = value
         self._next += count
+
+    def _allocate(self, number: int, value: Tensor) -> None:
+        try:
+            self._values[number] = value.new_empty((self.total, *value.shape[1:]))
+        except RuntimeError as error:
+            if not _out_of_memory(error):
+                raise
+            self.layers -= {number}
+            self.note("out of memory for a layer's activations: they are not kept, and made again when needed")
 
     def get(self, layer: int, pictures: NDArray[np.int64]) -> Tensor | None:
         """The activations of some pictures, None where the layer is not kept."""

@@ -100,7 +100,7 @@ def find_circuit(bench: Bench, spec: Spec, pixels: Tensor, *, logit: int, name: 
     candidates = len(pixels) * bench.grid.per_image
     check_patches(name, len(pixels), candidates, spec.concept.k)
     with progress.stage(f"{name}: patches", candidates) as step:
-        kept = Kept(layers_to_keep(bench.segments, candidates, bench.keep), candidates)
+        kept = Kept(layers_to_keep(bench.segments, candidates, bench.keep), candidates, step.note)
         means = layer_means(
             bench.forward.segments,
             patch_batches(bench, pixels),

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from neurflow_report.errors import InputError, RunError
 from neurflow_report.network.cut import Segments, cut
 from neurflow_report.network.forward import (
+    Kept,
     Rows,
     _cgroup_free,
     activations,
@@ -155,3 +156,21 @@ def test_other_errors_are_not_taken_for_want_of_memory() -> None:
 
     with pytest.raises(RuntimeError, match="shapes"):
         Rows(most=64).attempt(work)
+
+
+def test_where_there_is_no_memory_to_keep_a_layer_it_is_not_kept_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    kept = Kept([0, 1], 4, told.append)
+    new_empty = Tensor.new_empty
+
+    def bounded(self: Tensor, shape: tuple[int, ...], **options: object) -> Tensor:
+        if shape[1] == 5:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return new_empty(self, shape, **options)
+
+    monkeypatch.setattr(Tensor, "new_empty", bounded)
+    for first in (0, 2):
+        kept.put({0: torch.full((2, 3), float(first)), 1: torch.ones(2, 5)}, 2)
+    assert kept.get(1, np.array([0])) is None
+    assert kept.get(0, np.array([3, 0])).tolist() == [[2.0] * 3, [0.0] * 3]  # type: ignore[union-attr]
+    assert told == ["out of memory for a layer's activations: they are not kept, and made again when needed"]
