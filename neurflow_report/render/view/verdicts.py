@@ -38,7 +38,7 @@ def summary(claims: Sequence[Claim]) -> str:
 
 
 def weakest(claims: Sequence[Claim], layers: Sequence[str]) -> str:
-    """Where the evidence is weakest, and where strongest: by the share of a layer's tests that support their claims.
+    """Where the evidence is weakest: by the share of a layer's tests that support their claims.
 
     `layers`: their names in the order in which ties are settled. "" where no two layers differ.
     """
@@ -46,9 +46,8 @@ def weakest(claims: Sequence[Claim], layers: Sequence[str]) -> str:
     shares = {name: sum(held) / len(held) for name, held in ran.items() if held}
     if len(set(shares.values())) < 2:
         return ""
-    low, high = min(shares, key=lambda name: shares[name]), max(shares, key=lambda name: shares[name])
-    first = f"{sum(ran[low])} of {len(ran[low])} tests support the claims"
-    return f"The evidence is weakest at {low} ({first}) and strongest at {high} ({sum(ran[high])} of {len(ran[high])})."
+    low = min(shares, key=lambda name: shares[name])
+    return f"The evidence is weakest at {low}: {sum(ran[low])} of {len(ran[low])} tests there support the claims."
 
 
 def by_layer(index: Index) -> Table | None:
