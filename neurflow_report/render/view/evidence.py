@@ -128,6 +128,8 @@ def _forest(index: Index, name: str, rows: Sequence[Measure]) -> Forest:
     sizes = sorted({m.setting or 0 for m in rows}) if name == "methods" else []
     if sizes:
         rows = [m for m in rows if m.setting == sizes[0]]
+    labels = [_label(m) for m in rows]
+    alike = len(set(labels)) == 1 and len({m.layer for m in rows}) == len(rows)
     others = [_matching(control, m) for m in rows for control in index.result.controls[:1]] or [None] * len(rows)
     lowest = min(*(m.low for m in rows), *(m.null_low or 0.0 for m in rows), *(o.value for o in others if o), 0.0)
     limits = {t.claim: t for t in index.run.settings.thresholds}
@@ -139,7 +141,7 @@ def _forest(index: Index, name: str, rows: Sequence[Measure]) -> Forest:
         rows=tuple(
             Bar(
                 block=m.layer,
-                label=_label(m),
+                label="" if alike else label,
                 value=m.value,
                 low=m.low,
                 high=m.high,
@@ -148,14 +150,14 @@ def _forest(index: Index, name: str, rows: Sequence[Measure]) -> Forest:
                 null_high=m.null_high,
                 control=None if o is None else o.value,
             )
-            for m, o in zip(rows, others, strict=True)
+            for m, label, o in zip(rows, labels, others, strict=True)
         ),
         axis=_AXES[name],
         start=0.0 if lowest >= 0 else -0.5 if lowest >= -0.5 else -1.0,
         end=1.0,
         shares=name in SHARES,
         lines=lines,
-        caption=_caption(index, rows, sizes),
+        caption=_caption(index, rows, sizes) + (f" {_cap(labels[0])}." if alike and labels[0] else ""),
         svg=places.data(slug, f"{name}.svg"),
         download=places.data(slug, "fidelity.csv"),
     )
@@ -170,6 +172,10 @@ _AXES = {
     "stability": "adjusted Rand index",
     "edges": "correlation r of edges and measured drops",
 }
+
+
+def _cap(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _caption(index: Index, rows: Sequence[Measure], sizes: Sequence[int]) -> str:
