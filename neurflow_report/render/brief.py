@@ -11,7 +11,7 @@ from neurflow_report.render.view.words import count
 
 MANY = 400
 """Neuron groups of a report that are all shown in full on paper; where there are more, `SHOWN` of each layer are."""
-SHOWN = 4
+SHOWN = 3
 
 
 def shown_groups(view: SiteView) -> int | None:
@@ -25,8 +25,8 @@ def brief_words(view: SiteView) -> str:
         return ""
     return (
         f"This report has {count(_every(view), 'neuron group')}. On paper, the {SHOWN} weightiest of each layer are "
-        "shown with their patches, and tables name the others; the site and the single file show all of them and every "
-        "neuron."
+        "shown with their patches, and tables name the others; the site and the single file show all of them, every "
+        "neuron, every edge and every picture."
     )
 
 
