@@ -207,6 +207,6 @@ def _logit_of_folder(
             f"it cannot be told which of the network's {outputs} outputs is the data's class {wanted!r}: "
             f"the data has {len(folder_names)} classes"
         )
-        hint = "write the logit's number, or let the data have a folder for each output, in the outputs' order"
+        hint = "write the logit's number, name the outputs (model.class_names), or let the data have a class for each"
         raise InputError("classes-mismatch", message, hint=hint, path=path)
     return logit

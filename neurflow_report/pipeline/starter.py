@@ -108,7 +108,7 @@ def starter_of(given: Given, file: Path, ask: Ask, *, allow_code: bool = False) 
     return Starter(
         file=file.name if file.is_absolute() else file.as_posix(),
         title=f"{model.name.rpartition(':')[2]} on {data.source.name}",
-        model=_model_keys(model, weights, file),
+        model=_model_keys(model, weights, file, len(known)),
         data=data.keys,
         classes=classes,
         known=known,
@@ -236,11 +236,14 @@ def _others(model: _Model, layers: Sequence[str]) -> int | None:
     return len(offers(model.network.module, example_input(model.network, _CPU, _DTYPE))) - len(layers)
 
 
-def _model_keys(model: _Model, weights: _Weights, spec: Path) -> dict[str, str | int]:
+def _model_keys(model: _Model, weights: _Weights, spec: Path, classes: int) -> dict[str, str | int]:
+    """The section `model`; a network with random weights gets an output for each of the data's classes."""
     keys: dict[str, str | int] = {"source": model.source}
     if model.source == "python":
         keys |= {"factory": model.name, "python_path": _beside(spec, Path())}
     else:
         keys |= {"name": model.name}
     keys |= {"weights": weights.text}
-    return keys if weights.outputs is None else keys | {"outputs": weights.outputs}
+    untrained = weights.text == "none" and model.source in {"torchvision", "timm"}
+    outputs = classes if untrained else weights.outputs
+    return keys | {"outputs": outputs} if outputs else keys

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from neurflow_report.spec.nodes import parse
 
 COMMENT_AT = 33
-SHOWN = 12
+SHOWN, WIDTH = 12, 120
 _PLAIN = re.compile(r"[\w/][\w./+~ -]*")
 _MODEL_SAYS = {
     "source": "torchvision, timm, python or demo",
@@ -18,7 +19,7 @@ _MODEL_SAYS = {
     "factory": "package.module:callable; it runs only with --allow-code",
     "python_path": "where its package lies, relative to this file",
     "weights": "a name, a checkpoint relative to this file, or none",
-    "outputs": "the checkpoint's number of classes",
+    "outputs": "number of logits",
 }
 _DATA_SAYS = {
     "folder": "a sub-folder per class",
@@ -118,7 +119,14 @@ def _about_classes(known: Sequence[str]) -> Iterator[str]:
     shown = ", ".join(_quoted(name)[1:-1] for name in known[:SHOWN])
     more = f", … ({len(known)} in all)" if len(known) > SHOWN else ""
     yield "# Names, or numbers of logits counted from 0. The data has:"
-    yield f"# {shown}{more}"
+    yield textwrap.fill(
+        f"{shown}{more}",
+        WIDTH,
+        initial_indent="# ",
+        subsequent_indent="# ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def scalar(value: str | int) -> str:

@@ -64,8 +64,9 @@ def test_every_flag(picture_folder):
     words = ["--model", "resnet18", "--weights", "none", "--data", "pictures", "--classes", "firebell, 7",
              "--layers", "layer3,layer4,fc", "--output", "mine.yaml"]  # fmt: skip
     assert main(["init", *words]) == 0
-    spec = valid("mine.yaml", deep=False)
+    spec = valid("mine.yaml")
     assert (spec.model.source, spec.model.name, spec.model.weights) == ("torchvision", "resnet18", "none")
+    assert spec.model.outputs == 8
     assert (spec.classes, spec.layers, spec.output) == (("firebell", 7), ("layer3", "layer4", "fc"), "output/mine")
     assert spec.data.select == "labelled"
 

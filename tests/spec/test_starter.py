@@ -37,7 +37,7 @@ model:
   source: torchvision            # torchvision, timm, python or demo
   name: resnet50
   weights: best.pth              # a name, a checkpoint relative to this file, or none
-  outputs: 12                    # the checkpoint's number of classes
+  outputs: 12                    # number of logits
   # class_names: classes.txt     # names of the outputs, one a line, in their order
 
 data:
@@ -92,6 +92,14 @@ def test_what_it_does_not_say_otherwise_is_the_default() -> None:
         ' "layers": ["layer4.2", "fc"], "output": "output/birds"}'
     )
     assert found == plain
+
+
+def test_many_names_are_cut_short_and_broken_into_lines() -> None:
+    text = starter_text(replace(STARTER, known=[f"n{i:08d} a-long-name" for i in range(30)]))
+    lines = text[text.index("The data has:\n") :].split("\n")[1:4]
+    assert lines[0].startswith("# n00000000 a-long-name, n00000001 a-long-name, ")
+    assert max(map(len, lines)) <= 120
+    assert lines[-1].endswith("n00000011 a-long-name, … (30 in all)")
 
 
 def test_a_network_that_could_not_be_looked_at() -> None:
