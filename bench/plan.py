@@ -81,7 +81,7 @@ def work(what: str, spec: Path, clock: str) -> dict[str, Any]:
     loaded = load_spec(spec, ())
     if what == "plan":
         return asdict(plan.plan(loaded, timed=True, progress=progress.Silent()))
-    watch = stages._Timed(progress.Silent(), clock=counting)
+    watch = progress.Timed(progress.Silent(), clock=counting)
     begun = counting()
     with arithmetic.arithmetic():
         bundle = read_bundle(stages._analyze(loaded, watch))

@@ -56,8 +56,6 @@ from neurflow_report.spec.load import LoadedSpec, located
 from neurflow_report.spec.presets import sizes
 from neurflow_report.spec.schema import Spec
 
-_Timed = Timed  # the name by which bench/plan.py knows it
-
 
 def analyze(loaded: LoadedSpec, *, progress: Progress, also: Sequence[ReportError] = ()) -> Path:
     """Run the analysis of a spec and write `<output>/bundle`; → that directory.
