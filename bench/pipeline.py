@@ -237,7 +237,12 @@ def compare(mine: Sequence[Neuron], reference: Sequence[naive.Found], least: flo
     close = (
         (not untied and error <= SCORES and edges_off(mine, reference) <= SCORES) if least == 1 else agreement >= least
     )
-    return {"error": error, "agreement": agreement, "groups": groups, "agrees": concepts and groups == 1 and close}
+    return {
+        "error": error,
+        "agreement": agreement,
+        "groups": groups,
+        "agrees": bool(concepts and groups == 1 and close),
+    }
 
 
 def edges_off(mine: Sequence[Neuron], reference: Sequence[naive.Found]) -> float:

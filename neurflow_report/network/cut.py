@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from neurflow_report.errors import Gathered, InputError, did_you_mean
+from neurflow_report.network.canonical import canonical
 from neurflow_report.network.cuts import Cuts, ancestors
 from neurflow_report.network.trace import OUTPUT, Traced, running, trace
 from neurflow_report.results.records import LayerInfo
@@ -183,7 +184,7 @@ def _segment(traced: Traced, start: fx.Node, end: fx.Node) -> fx.GraphModule:
         if node in needed and node not in copied and node.op != "placeholder":
             copied[node] = graph.node_copy(node, lambda n: copied[n])
     graph.output(copied[end])
-    return fx.GraphModule(traced.root, graph).eval()
+    return canonical(fx.GraphModule(traced.root, graph).eval())
 
 
 def _run_shapes(
