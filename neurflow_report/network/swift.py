@@ -18,7 +18,7 @@ from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from neurflow_report.network.cut import Segments
-from neurflow_report.network.forward import activations, row_bytes, widest_row
+from neurflow_report.network.forward import activations, widest_row
 from neurflow_report.network.kinds import computes
 
 CACHE = 128 * 2**20
@@ -36,21 +36,14 @@ class Forward:
     def of(cls, segments: Segments, example: Tensor, *, most: int) -> Forward:
         """Args: example: a batch of pictures (1 row is enough); most: how many pictures the memory allows at once."""
         ready = swift(segments)
-        return cls(segments=ready, rows=_fitting(ready, widest_row(ready, example), most))
-
-    def rows_of(self, stage: int, row: Tensor, most: int) -> int:
-        """How many rows of stages[stage] at once. Args: row: one row of its input; most: what the memory allows."""
-        return _fitting(self.segments, row_bytes(self.segments.stages[stage], row), most)
+        if segments.device.type == "cpu":
+            most = min(most, 1 << (max(1, CACHE // widest_row(ready, example)).bit_length() - 1))
+        return cls(segments=ready, rows=most)
 
     def activations(self, layer: int, pixels: Tensor) -> Tensor:
         """The full activation of layers[layer] for a batch (N, C, S, S) of inputs, contiguous; no gradient."""
         parts = [activations(self.segments, layer, part) for part in torch.split(pixels, self.rows)]
         return torch.cat(parts).contiguous()
-
-
-def _fitting(segments: Segments, need: int, most: int) -> int:
-    """As many rows of `need` bytes as a CPU's cache is good for, a power of two, at most `most`; else `most`."""
-    return min(most, 1 << (max(1, CACHE // need).bit_length() - 1)) if segments.device.type == "cpu" else most
 
 
 def swift(segments: Segments) -> Segments:

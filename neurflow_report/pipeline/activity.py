@@ -65,7 +65,7 @@ class Activity:
             row,
             axis=segments.feature_axis(layer),
             out_axis=segments.feature_axis(layer + 1),
-            rows=Rows(most=forward.rows_of(layer, row, self.bench.forward_rows), note=note),
+            rows=Rows(most=self.bench.forward_rows, note=note),
         )
 
     def _fits(self, layer: int) -> bool:

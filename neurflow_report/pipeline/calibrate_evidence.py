@@ -23,8 +23,8 @@ from neurflow_report.pipeline.examine import Bench
 from neurflow_report.spec.presets import Sizes, sizes
 from neurflow_report.spec.schema import Spec
 
-FEW, MORE = 4, 16
-"""Sets that are tried."""
+FEW, MORE, PATCHES = 4, 16, 8
+"""Sets, and patches, that are tried."""
 Timed = Callable[[Callable[[], object]], float]
 """The seconds of a piece of work."""
 
@@ -98,7 +98,7 @@ def _masking(bench: Bench, values: Sequence[Tensor], number: int, masks: int, ti
 
 def _knocked(bench: Bench, values: Sequence[Tensor], number: int, sets: int, tested: int, timed: Timed | None) -> Cost:
     """One patch under a layer's sets, for the targets tested."""
-    below = values[number - 1][:2]
+    below = values[number - 1][:PATCHES]
     engine, width = _engine(bench, below[:1], number - 1), bench.segments.layers[number - 1].channels
     found = _linear(lambda count: engine.phi(below, _drawn(count, width), range(tested)), sets, timed)
     seconds = None if found.seconds is None else found.seconds / len(below)
@@ -112,7 +112,7 @@ def _engine(bench: Bench, row: Tensor, layer: int) -> Knockouts:
         row,
         axis=forward.segments.feature_axis(layer),
         out_axis=forward.segments.feature_axis(layer + 1),
-        rows=Rows(most=forward.rows_of(layer, row, bench.forward_rows)),
+        rows=Rows(most=bench.forward_rows),
     )
 
 

@@ -22,13 +22,13 @@ def evidence_stages(
     asked, known = set(sizes(spec.fidelity).experiments), costs.evidence
     found = [_masking(bench, spec, costs, classes)] if "masking" in asked else []
     names = [info.name for info in bench.segments.layers]
-    again = True
+    held = 0
     for number in range(1, len(names)):
         if "concepts" in asked:
             found.append(_deeper(spec, circuit[len(names) - number], names[number], known.tested[number], classes))
         if known.knockouts[number] is not None:
-            found.append(_knockouts(spec, costs, classes, names[number], number, circuit[0] if again else None))
-            again = False
+            found.append(_knockouts(spec, costs, classes, names[number], number, held))
+            held = number
     if "stability" in asked:
         found.append(_stability(bench, spec, costs, classes))
     return found
@@ -71,17 +71,18 @@ def _knockouts(
     classes: Sequence[PlannedClass],
     name: str,
     number: int,
-    patches: PlannedStage | None,
+    held: int,
 ) -> PlannedStage:
-    """F2, F3 and F4 at a layer. Args: patches: the forward pass, which the lowest layer's knock-outs begin with."""
+    """F2, F3 and F4 at a layer. Args: held: how many segments the activations at hand have been through."""
     known, size = costs.evidence, sizes(spec.fidelity)
     cost, tested = known.knockouts[number], known.tested[number]
     assert cost is not None  # noqa: S101  # asked for by the caller
     ranked = sum(min(c.patches, size.patches + tested * spec.concept.k) if size.patches else c.patches for c in classes)
-    work = cost.multiply_adds * ranked + (patches.multiply_adds if patches else 0)
-    seconds = None
+    patches, seconds = sum(c.patches for c in classes), None
+    work = cost.multiply_adds * ranked + patches * sum(costs.row_work[held:number])
     if cost.seconds is not None:
-        seconds = cost.seconds * ranked + ((patches.seconds or 0.0) if patches else 0.0)
+        passed = sum((costs.segments or ())[held:number]) + (0.0 if held else costs.crop or 0.0)
+        seconds = cost.seconds * ranked + patches * passed
     return PlannedStage(
         name=f"knock-outs for {name}",
         amount=known.sets[number] * len(classes),
