@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from neurflow_report.network.layers import Offer, multiply_adds, offers
-from neurflow_report.network.load import Network, load_network
-from neurflow_report.pipeline.networks import example_input, load_spec_network
+from neurflow_report.network.load import Network
+from neurflow_report.pipeline.networks import example_input, load_spec_network, untrained
 from neurflow_report.spec.load import LoadedSpec
 
 _CPU, _DTYPE = torch.device("cpu"), torch.float32
@@ -48,18 +47,7 @@ def layers_of_spec(loaded: LoadedSpec) -> Tree:
 def layers_of_model(source: str, name: str, *, size: int | None, allow_code: bool) -> Tree:
     """The layers of a model by name, with random weights; for the source python `name` is the factory, looked for in
     the current folder and among what is installed. Args: size: the input's side, where it is not the model's own."""
-    network = load_network(
-        source=source,
-        name=None if source == "python" else name,
-        factory=name if source == "python" else None,
-        weights="none",
-        base=Path(),
-        seed=0,
-        device=_CPU,
-        dtype=_DTYPE,
-        allow_code=allow_code,
-        preprocess={} if size is None else {"size": size},
-    )
+    network = untrained(source, name, size=size, allow_code=allow_code)
     return _tree(network)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
@@ -34,6 +36,23 @@ def load_spec_network(loaded: LoadedSpec, device: torch.device) -> Network:
 def cut_at(spec: Spec, network: Network, example: Tensor) -> Segments:
     """The network between the layers that the spec names or leaves to it. Raises what `layer_names` and `cut` raise."""
     return cut(network.module, layer_names(spec, network, example), example)
+
+
+def untrained(source: str, name: str, *, size: int | None, allow_code: bool) -> Network:
+    """A model by name, with random weights, on the CPU in float32; for the source python `name` is the factory, looked
+    for in the current folder. Args: size: the input's side, where it is not the model's own."""
+    return load_network(
+        source=source,
+        name=None if source == "python" else name,
+        factory=name if source == "python" else None,
+        weights="none",
+        base=Path(),
+        seed=0,
+        device=torch.device("cpu"),
+        dtype=torch.float32,
+        allow_code=allow_code,
+        preprocess={} if size is None else {"size": size},
+    )
 
 
 def layer_names(spec: Spec, network: Network, example: Tensor) -> tuple[str, ...]:

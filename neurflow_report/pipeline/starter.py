@@ -18,8 +18,8 @@ from neurflow_report.network.checkpoint import SUFFIXES, read_state
 from neurflow_report.network.cut import cut
 from neurflow_report.network.factory import code_is_allowed
 from neurflow_report.network.layers import AUTO_MOST, choose_layers, offers
-from neurflow_report.network.load import Network, load_network
-from neurflow_report.pipeline.networks import example_input
+from neurflow_report.network.load import Network
+from neurflow_report.pipeline.networks import example_input, untrained
 from neurflow_report.spec.load import check_text
 from neurflow_report.spec.starter import Starter, model_named, starter_text
 
@@ -150,17 +150,7 @@ def _model(text: str, *, allow_code: bool) -> _Model:
     source, name = model_named(text)
     if source == "python" and not code_is_allowed(allow_code):
         return _Model(source=source, name=name, network=None)
-    network = load_network(
-        source=source,
-        name=None if source == "python" else name,
-        factory=name if source == "python" else None,
-        weights="none",
-        base=Path(),
-        seed=0,
-        device=_CPU,
-        dtype=_DTYPE,
-        allow_code=allow_code,
-    )
+    network = untrained(source, name, size=None, allow_code=allow_code)
     return _Model(source=source, name=name, network=network)
 
 

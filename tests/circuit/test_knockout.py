@@ -174,3 +174,29 @@ def test_where_memory_runs_out_fewer_rows_run_at_once_and_the_same_is_found(monk
         "out of memory with 8 rows at once: going on with 4",
         "out of memory with 4 rows at once: going on with 2",
     ]
+
+
+class Biased(nn.Module):
+    """What is not 0 at A = 0: a norm's shift, read by a convolution of many taps with a bias, or by a ReLU."""
+
+    def __init__(self, after_the_norm):
+        super().__init__()
+        torch.manual_seed(4)
+        self.low = nn.Conv2d(3, 6, 3)
+        self.up = nn.Sequential(nn.BatchNorm2d(6), *after_the_norm, nn.ReLU(), nn.Conv2d(7, 5, 3), nn.ReLU())
+        self.head = nn.Linear(5, 3)
+        self.double().eval().requires_grad_(False)
+        self.up[0].running_mean.uniform_(-1, 1)
+
+    def forward(self, x):
+        return self.head(self.up(self.low(x)).mean((2, 3)))
+
+
+@pytest.mark.parametrize("after", [[nn.Conv2d(6, 7, 3, padding=1)], [nn.ReLU(), nn.Conv2d(6, 7, 1)]])
+def test_what_is_not_0_without_the_channels_stays(after):
+    model, patches = Biased(after), pictures(3, 12)
+    segments = cut(model, ["low", "up", "head"], patches[:1])
+    full, keep = activations(segments, 0, patches), sets(6)
+    engine = knockouts(segments.stages[0], full[:1], axis=1, out_axis=1, rows=Rows(most=8))
+    assert type(engine) is SplitKnockouts
+    assert torch.allclose(engine.full(full, keep), naive(model, "up", "low", patches, keep, 1))
