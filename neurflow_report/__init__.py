@@ -12,11 +12,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neurflow_report.report import analyze, build
+    from neurflow_report.report import analyze, build, render
     from neurflow_report.spec.load import load_spec
 
-__all__ = ["analyze", "build", "load_spec"]
-_HOMES = {"analyze": "report", "build": "report", "load_spec": "spec.load"}
+__all__ = ["analyze", "build", "load_spec", "render"]
+_HOMES = {"analyze": "report", "build": "report", "render": "report", "load_spec": "spec.load"}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neurflow_report.drawing.html import check_templates, template_problems
+from neurflow_report.drawing.needs import FILES, drawing_problems
+from neurflow_report.drawing.pdf import render_pdf
+from neurflow_report.drawing.single import LARGE, render_single
+from neurflow_report.drawing.site import render_site
 from neurflow_report.errors import ReportError
 from neurflow_report.pipeline.output import output_of
 from neurflow_report.pipeline.progress import Progress, Silent
-from neurflow_report.render.html import check_templates, template_problems
-from neurflow_report.render.needs import FILES, drawing_problems
-from neurflow_report.render.pdf import render_pdf
-from neurflow_report.render.single import LARGE, render_single
-from neurflow_report.render.site import render_site
 from neurflow_report.results.bundle import Bundle, read_bundle
 from neurflow_report.spec.load import LoadedSpec, located
 

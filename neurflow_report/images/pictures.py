@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 MOST_PIXELS = 89_000_000
@@ -26,7 +28,7 @@ def decode(data: bytes) -> Image.Image:
     if not data:
         raise PictureError("the file is empty")
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _whole_files():
             warnings.simplefilter("ignore")
             picture = Image.open(io.BytesIO(data), formats=FORMATS)
             _check_size(picture)
@@ -38,6 +40,16 @@ def decode(data: bytes) -> Image.Image:
         raise PictureError(f"more than {MOST_PIXELS // 10**6} million pixels") from error
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, MemoryError) as error:
         raise PictureError(f"damaged: {_reason(error)}") from error
+
+
+@contextmanager
+def _whole_files() -> Iterator[None]:
+    """Pillow refuses truncated files; WeasyPrint, once imported, makes it take them in the whole process."""
+    before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
 def _check_size(picture: Image.Image) -> None:

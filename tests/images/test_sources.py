@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from neurflow_report.errors import InputError
-from neurflow_report.images.pictures import decode
+from neurflow_report.images.pictures import PictureError, decode
 from neurflow_report.images.sources import Item, open_source, read
 from neurflow_report.results.records import Skipped
 
@@ -135,6 +135,13 @@ def test_unusable_files_are_told(tmp_path: Path, data: bytes, reason: str) -> No
     assert skipped.reason.startswith(reason)
     assert str(tmp_path) not in skipped.reason
     assert isinstance(read(source.items[1]), Image.Image)
+
+
+def test_truncated_pictures_are_refused_where_a_library_lets_them_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)  # as importing WeasyPrint does
+    with pytest.raises(PictureError, match="damaged: image file is truncated"):
+        decode(encoded(Image.effect_noise((64, 64), 90), "JPEG")[:900])
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is True
 
 
 def test_a_file_that_vanishes_is_told(tmp_path: Path) -> None:

@@ -1,0 +1,86 @@
+"""Pictures, made from the originals (never from a tensor): each stored once, and patches cut out of it where shown.
+
+A page shows a patch as a window on the stored picture. Only a drawing that must stand alone gets a sheet of patches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from io import BytesIO
+from math import ceil, sqrt
+from typing import Literal
+
+from PIL import Image
+
+from neurflow_report.drawing.graph import Tile
+
+Format = Literal["webp", "jpeg"]
+GUTTER = 3
+WEBP_QUALITY, JPEG_QUALITY = 80, 85
+MOST = 384
+"""Longest side of a stored picture: a patch of a quarter of it then has a pixel for each pixel of its cell."""
+LEAST = 192
+"""Side of a stored picture for print, at least: a viewer may not smooth what it enlarges."""
+
+
+def stored(region: Image.Image, format: Format) -> bytes:
+    """What the model saw of a picture, as it is kept for the screen (WebP) or for print (JPEG): `MOST` pixels at most.
+
+    Equal input gives equal bytes.
+    """
+    longest = max(region.size)
+    side = min(MOST, max(longest, LEAST if format == "jpeg" else 1))
+    coloured = region if region.mode == "RGB" else region.convert("RGB")
+    if side == longest:
+        return encode(coloured, format)
+    resample = Image.Resampling.LANCZOS if side < longest else Image.Resampling.BICUBIC
+    size = [max(1, round(length * side / longest)) for length in region.size]
+    return encode(coloured.resize((size[0], size[1]), resample), format)
+
+
+def sheet(pictures: Callable[[int], Image.Image], tiles: Sequence[Tile], *, columns: int, cell: int) -> Image.Image:
+    """The patches side by side in cells of `cell` pixels, row by row in their order, on white.
+
+    `pictures` gives picture number `image`'s region at whatever size it is stored. At most `columns` columns, fewer
+    where that leaves no cell empty. Raises: ValueError when there is no patch.
+    """
+    if not tiles:
+        raise ValueError("a sheet needs at least one patch")
+    across = columns_of(len(tiles), columns)
+    step = cell + max(1, round(GUTTER * cell / 96))
+    down = ceil(len(tiles) / across)
+    picture = Image.new("RGB", (across * step - (step - cell), down * step - (step - cell)), (255, 255, 255))
+    for i, tile in enumerate(tiles):
+        picture.paste(crop(pictures(tile.image), tile, cell), (step * (i % across), step * (i // across)))
+    return picture
+
+
+def columns_of(count: int, columns: int) -> int:
+    """How many columns, at most `columns`, show `count` patches with the fewest empty cells and no tall strip."""
+    least = min(columns, ceil(sqrt(count)))
+    return min(range(least, min(columns, count) + 1), key=lambda c: (-count % c, -c))
+
+
+def crop(region: Image.Image, tile: Tile, cell: int) -> Image.Image:
+    """One patch out of a picture's region, scaled to `cell`×`cell` RGB pixels."""
+    box = box_in(region, tile)
+    smaller = cell < min(box[2] - box[0], box[3] - box[1])
+    resample = Image.Resampling.LANCZOS if smaller else Image.Resampling.BICUBIC
+    coloured = region if region.mode == "RGB" else region.convert("RGB")
+    return coloured.resize((cell, cell), resample, box=box)
+
+
+def box_in(region: Image.Image, tile: Tile) -> tuple[float, float, float, float]:
+    """The patch's box (left, top, right, bottom) in the region's own pixels, kept inside it."""
+    right, bottom = (tile.left + tile.side) * region.width, (tile.top + tile.side) * region.height
+    return tile.left * region.width, tile.top * region.height, min(right, region.width), min(bottom, region.height)
+
+
+def encode(picture: Image.Image, format: Format, quality: int | None = None) -> bytes:
+    """RGB pixels as WebP (quality 80) for the screen or JPEG (quality 85, where no other is given) for print."""
+    out = BytesIO()
+    if format == "webp":
+        picture.save(out, "WEBP", quality=WEBP_QUALITY, method=4)
+    else:
+        picture.save(out, "JPEG", quality=quality or JPEG_QUALITY, optimize=True)
+    return out.getvalue()

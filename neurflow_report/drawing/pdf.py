@@ -1,0 +1,292 @@
+"""The report as a tagged PDF (PDF/UA-1): the site's page data, unfolded, set by WeasyPrint.
+
+Everything is served from memory under a made-up host: no network, no folder of this machine in the file, and
+the same bundle gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import re
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import lru_cache, partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup, escape
+from PIL import Image
+
+from neurflow_report.drawing.brief import brief_words, rest_table, shown_groups
+from neurflow_report.drawing.charts import chart_svg
+from neurflow_report.drawing.diagram import Tile
+from neurflow_report.drawing.figures import plain_colours, print_drawings
+from neurflow_report.drawing.html import LOGOS, own_templates, static_files, template_environment
+from neurflow_report.drawing.mosaic import stored
+from neurflow_report.drawing.paint import window, windows
+from neurflow_report.drawing.place import write_file
+from neurflow_report.drawing.view import SiteView, site_view
+from neurflow_report.drawing.view.pages import Circuit, Forest, Mosaic, Plot, Scatter
+from neurflow_report.drawing.view.places import picture_file
+from neurflow_report.errors import InputError
+from neurflow_report.results.bundle import MANIFEST, Bundle
+
+HOST = "https://report.invalid/"
+PACKAGES = "apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
+Read = Callable[[], bytes]
+
+
+def render_pdf(
+    bundle: Bundle,
+    target: Path,
+    *,
+    templates: Path | None = None,
+    attach_bundle: bool = False,
+    on_note: Callable[[str], None] | None = None,
+) -> int:
+    """Write the report of `bundle` to the file `target`, whole or not at all; returns the number of pages.
+
+    `templates`: a user's own directory, searched before the ones shipped. `attach_bundle`: put the bundle into the
+    file, as bundle.zip. `on_note`: called with what is left out, where the report is too large to be shown whole.
+    The same bundle, fonts and WeasyPrint give the same bytes; the only clock in the file is the provenance's.
+    Raises: InputError missing-package without WeasyPrint or its system libraries, output-unwritable when `target`
+    cannot be written, bundle-damaged for a missing picture; RunError graphviz-missing.
+    """
+    view = site_view(bundle)
+    if on_note is not None and (left_out := brief_words(view)):
+        on_note(f"{left_out} For all of them on paper, examine fewer classes or layers at a time.")
+    attached = bundle_zip(bundle) if attach_bundle else None
+    data, pages = typeset(print_html(view, bundle, templates), print_files(bundle, templates), attached)
+    write_file(target, data)
+    return pages
+
+
+def print_html(view: SiteView, bundle: Bundle, templates: Path | None) -> str:
+    """The whole report as one HTML page for print; its links are anchors within it."""
+    anchor = partial(_anchor, _anchors(view))
+    model = bundle.run.model
+    return (
+        template_environment(templates)
+        .get_template("print/report.html")
+        .render(
+            view=view,
+            model=" · ".join(part for part in (model.source, model.name, model.weights) if part),
+            cover=_cover(view),
+            anchor=anchor,
+            mosaic=_mosaic,
+            draw=partial(_draw, anchor=anchor),
+            plot_svg=_plot_svg,
+            shown=shown_groups(view),
+            brief_words=brief_words(view),
+            rest_table=rest_table,
+        )
+    )
+
+
+def bundle_zip(bundle: Bundle) -> bytes:
+    """The bundle's files as a zip: sorted, without a clock, so that the same bundle gives the same bytes."""
+    out = BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for name in sorted([MANIFEST, *bundle.manifest.files]):
+            entry = zipfile.ZipInfo(f"bundle/{name}", date_time=(1980, 1, 1, 0, 0, 0))
+            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            archive.writestr(entry, (bundle.root / name).read_bytes())
+    return out.getvalue()
+
+
+def typeset(html: str, files: Mapping[str, Read], attached: bytes | None = None) -> tuple[bytes, int]:
+    """The PDF of a page whose resources are `files` (by path) and nothing else, and its number of pages.
+
+    `attached`: a zip to put into the file as bundle.zip.
+
+    Raises: InputError missing-package without WeasyPrint or its libraries; KeyError for a resource not in `files`.
+    """
+    weasyprint = load_weasyprint()
+    missing: list[str] = []
+    with _quiet(), _uncollected():
+        try:
+            fetcher = _fetcher(weasyprint, files, missing)
+            document = weasyprint.HTML(string=html, base_url=HOST, url_fetcher=fetcher).render(
+                pdf_variant="pdf/ua-1", pdf_tags=True
+            )
+            if attached is not None:
+                document.metadata.attachments = [_attachment(weasyprint, attached)]
+            data: bytes = document.write_pdf(pdf_variant="pdf/ua-1", pdf_tags=True)
+        except weasyprint.urls.FatalURLFetchingError as error:
+            raise KeyError(f"the page asks for {missing[-1] if missing else error}, which it does not have") from error
+    return data, len(document.pages)
+
+
+def _attachment(weasyprint: Any, data: bytes) -> Any:
+    moment = datetime(1980, 1, 1, tzinfo=UTC)
+    return weasyprint.Attachment(
+        string=data,
+        name="bundle.zip",
+        description="The bundle: every number and picture that this report was made from",
+        created=moment,
+        modified=moment,
+        relationship="Source",
+    )
+
+
+def load_weasyprint() -> Any:
+    """The package. Raises: InputError missing-package, which says what to install."""
+    try:
+        import weasyprint
+        import weasyprint.urls
+    except ImportError as error:
+        message = f"a PDF needs the Python package weasyprint: {error}"
+        raise InputError(
+            "missing-package", message, hint="pip install weasyprint", path=("report", "formats")
+        ) from error
+    except OSError as error:
+        library = re.search(r"'([^']+)'", str(error))
+        message = f"WeasyPrint cannot load the system library {library[1] if library else 'Pango'}"
+        raise InputError("missing-package", message, hint=PACKAGES, path=("report", "formats")) from error
+    return weasyprint
+
+
+def _fetcher(weasyprint: Any, files: Mapping[str, Read], missing: list[str]) -> Any:
+    """A fetcher that knows `files` alone and stops everything at any other address."""
+    kinds = {
+        ".css": "text/css",
+        ".jpeg": "image/jpeg",
+        ".woff2": "font/woff2",
+        ".svg": "image/svg+xml",
+        ".png": "image/png",
+    }
+
+    class Fetcher(weasyprint.urls.URLFetcher):  # type: ignore[misc]
+        def fetch(self, url: str, headers: Any = None) -> Any:  # noqa: ARG002 the signature is WeasyPrint's
+            name = url.removeprefix(HOST)
+            if name not in files:
+                missing.append(url)
+                raise weasyprint.urls.FatalURLFetchingError(url)
+            kind = kinds[Path(name).suffix]
+            return weasyprint.urls.URLFetcherResponse(url, body=files[name](), headers={"Content-Type": kind})
+
+    return Fetcher()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """WeasyPrint's complaints about properties it does not know in an SVG are dropped, the others kept."""
+
+    def known(record: logging.LogRecord) -> bool:
+        return "unknown property" not in record.getMessage()
+
+    logger = logging.getLogger("weasyprint")
+    logger.addFilter(known)
+    try:
+        yield
+    finally:
+        logger.removeFilter(known)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No collection of garbage: a document is millions of objects that all live to its end, and a quarter of the time
+    went into looking through them."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def print_files(bundle: Bundle, templates: Path | None) -> dict[str, Read]:
+    """Everything the page may ask for, by its path: pictures as JPEG, made when read; the style sheet, the fonts."""
+    files: dict[str, Read] = {}
+    for result in bundle.classes:
+        for number, picture in enumerate(result.pictures):
+            if picture.file is not None:
+                read = partial(_jpeg, bundle.picture(picture.file))
+                files[jpeg_name(picture_file(result.slug, number))] = lru_cache(maxsize=1)(read)
+    for folder in (own_templates(), templates):
+        if folder is not None:
+            found = (*folder.glob("print/*.css"), *folder.glob("static/*.woff2"))
+            files |= {path.relative_to(folder).as_posix(): path.read_bytes for path in found}
+    files |= {name: path.read_bytes for name, path in static_files(templates).items() if name in LOGOS}
+    return files
+
+
+def _jpeg(path: Path) -> bytes:
+    """A picture for print: JPEG, since a PDF holds other formats inflated."""
+    with Image.open(path) as opened:
+        return stored(opened, "jpeg")
+
+
+def jpeg_name(name: str) -> str:
+    """The name in print of a stored picture."""
+    return re.sub(r"\.\w+$", ".jpeg", name)
+
+
+def _shown(tile: Tile) -> str:
+    return f'<image href="{jpeg_name(tile.file)}" width="1" height="1" preserveAspectRatio="none"/>'
+
+
+def _mosaic(picture: Mosaic, cell: float) -> Markup:
+    """A mosaic with cells of `cell` mm, as one figure with a text of its own."""
+    across, gap = picture.across, cell / 28
+    down = -(-len(picture.tiles) // across)
+    step = cell + gap
+    width, height = across * step - gap, down * step - gap
+    body = "".join(
+        f'<svg x="{step * (i % across):.3f}" y="{step * (i // across):.3f}" width="{cell:.3f}" height="{cell:.3f}" '
+        f'viewBox="{window(tile)}">{_shown(tile)}</svg>'
+        for i, tile in enumerate(picture.tiles)
+    )
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="mosaic" width="{width:.3f}mm" height="{height:.3f}mm" '
+        f'viewBox="0 0 {width:.3f} {height:.3f}"><title>{escape(picture.alt)}</title>'
+    )
+    return Markup(f"{head}{body}</svg>")  # noqa: S704 numbers and names made here
+
+
+def _cover(view: SiteView) -> tuple[Mosaic, ...]:
+    """The weightiest groups' mosaics, one a class, at most five."""
+    return tuple(card.mosaics[0] for card in view.overview.cards if card.mosaics)[:5]
+
+
+def _anchors(view: SiteView) -> dict[str, str]:
+    """Site address → id in print, for every place that print has."""
+    known = {view.overview.path: "overview", view.fidelity.path: "fidelity", view.method.path: "method"}
+    known[view.provenance.path] = "provenance"
+    known |= {page.path: _id(page.path) for page in view.evidence}
+    for page in view.classes:
+        known[page.path] = _id(page.path)
+        for layer in page.layers:
+            known[layer.href] = _id(layer.href)
+            known.update({group.href: _id(group.href) for group in layer.groups[: shown_groups(view)]})
+    return known
+
+
+def _anchor(known: Mapping[str, str], href: str | None) -> str:
+    """`#id` of an address, of its page where print lacks the place itself, or ""."""
+    address = href or ""
+    name = known.get(address) or (known.get(address.split("#")[0]) if address.startswith("method/") else None)
+    return f"#{name}" if name else ""
+
+
+def _id(address: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", address.replace("/index.html", "")).strip("-")
+
+
+def _draw(circuit: Circuit, prefix: str, *, anchor: Callable[[str], str]) -> Any:
+    return print_drawings(circuit.diagram, id_prefix=f"{prefix}-{circuit.id}", picture=windows(_shown), anchor=anchor)
+
+
+def _plot_svg(plot: Plot | Forest | Scatter, prefix: str) -> str:
+    """The plot for paper: 150 mm wide, plain colours."""
+    svg = plain_colours(chart_svg(plot, id_prefix=f"{prefix}-{plot.id}"))
+
+    def sized(found: re.Match[str]) -> str:
+        return f'width="150mm" height="{150 * int(found[2]) / int(found[1]):.2f}mm"'
+
+    return re.sub(r'width="(\d+)" height="(\d+)"', sized, svg, count=1)

@@ -1,0 +1,238 @@
+"""The site: every page, picture, drawing and table of a report, written as one folder that opens from a disk.
+
+All links are relative and nothing is fetched from a host. The same bundle gives the same bytes; the clock stands on
+the provenance page alone.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from markupsafe import Markup
+from PIL import Image
+
+from neurflow_report.drawing.diagram import Tile, to_dot
+from neurflow_report.drawing.downloads import captions_script, circuit_svg, csv_bytes, json_bytes, plot_svg
+from neurflow_report.drawing.html import (
+    BOXES,
+    Boxes,
+    Medium,
+    box_names,
+    box_rules,
+    page_html,
+    static_files,
+    template_environment,
+)
+from neurflow_report.drawing.mosaic import stored
+from neurflow_report.drawing.view import SiteView, site_view
+from neurflow_report.drawing.view.places import picture_file
+from neurflow_report.errors import InputError
+from neurflow_report.results.bundle import Bundle
+
+MARK = "static/site.css"
+"""A folder that holds this file is a site, and may be replaced by a new one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteSummary:
+    """What was written: HTML pages, all files, and their size in bytes."""
+
+    pages: int
+    files: int
+    bytes: int
+
+
+def render_site(
+    bundle: Bundle,
+    target: Path,
+    *,
+    templates: Path | None = None,
+    on_page: Callable[[int, int], None] | None = None,
+    beside: Mapping[str, str] | None = None,
+) -> SiteSummary:
+    """Write the site of a bundle to the folder `target`, in place of a site that is there; whole or not at all.
+
+    Args: templates: a folder searched before the package's own, for `site/*.html` and `static/*`;
+    on_page: called after each page with (done, all); beside: files beside the site for the overview's downloads,
+    label → address from the site's root (such as "../report.pdf").
+    Raises: InputError output-unwritable (also where `target` holds something that is no site);
+    RunError graphviz-missing; jinja2.TemplateError for a broken template of the user's.
+    """
+    view = site_view(bundle, beside=beside)
+    files = site_files(bundle, view, templates=templates, on_page=on_page)
+    sizes = _write(target.absolute(), files)
+    return SiteSummary(pages=sum(1 for _ in view.pages()), files=len(sizes), bytes=sum(sizes))
+
+
+def site_files(
+    bundle: Bundle,
+    view: SiteView,
+    *,
+    templates: Path | None = None,
+    on_page: Callable[[int, int], None] | None = None,
+) -> Iterator[tuple[str, bytes]]:
+    """Every file of the site: its path from the site's root, and its bytes."""
+    environment = template_environment(templates)
+    pages, boxes = tuple(view.pages()), box_names(view)
+    yield BOXES, box_rules(boxes).encode()
+    for done, page in enumerate(pages, 1):
+        yield page.path, page_html(environment, view, page, site_medium(page.path, boxes)).encode()
+        if on_page is not None:
+            on_page(done, len(pages))
+    yield from _drawn(bundle, view)
+    for name, path in static_files(templates).items():
+        yield name, path.read_bytes()
+
+
+def site_medium(path: str, boxes: Boxes) -> Medium:
+    """How the page at `path` shows patches, and where its links lead: relative addresses, pictures as files."""
+
+    def url(href: str) -> str:
+        return relative(path, href)
+
+    def tile(one: Tile) -> Markup:
+        return window_html(url(one.file), one, boxes[one.left, one.top, one.side])
+
+    def whole(file: str, alt: str) -> Markup:
+        return Markup('<img src="{}" alt="{}" loading="lazy">').format(url(file), alt)
+
+    def defined(name: str, file: str) -> Markup:
+        image = '<image id="{}" href="{}" width="1" height="1" preserveAspectRatio="none"/>'
+        return Markup(image).format(name, url(file))  # noqa: S704 escaped by format
+
+    return Medium(url=url, tile=tile, whole=whole, defined=defined, boxes=boxes)
+
+
+def relative(path: str, href: str) -> str:
+    """An address from the site's root as one from the page at `path`; a place on the page itself as its anchor."""
+    file, mark, anchor = href.partition("#")
+    if file == path and mark:
+        return f"#{anchor}"
+    place = posixpath.relpath(file, posixpath.dirname(path) or ".")
+    return place + mark + anchor
+
+
+def window_html(src: str, tile: Tile, box: str) -> Markup:
+    """A patch: its picture, so enlarged and placed by the class `box` of boxes.css that its frame shows the patch."""
+    return Markup('<img src="{}" alt="{}" class="{}">').format(src, f"patch {tile.index}", box)
+
+
+def _drawn(bundle: Bundle, view: SiteView) -> Iterator[tuple[str, bytes]]:
+    """Tables, drawings, plots and pictures."""
+    for table in view.tables:
+        yield table.file, csv_bytes(table)
+        yield table.json, json_bytes(table)
+    for plotted in view.plots():
+        yield plotted.svg, plot_svg(plotted)
+    for number, (page, whole) in enumerate(zip(view.classes, view.circuit_pages, strict=True)):
+        pictures = regions(bundle, number)
+        for drawn in (page.circuit, whole.neurons, whole.groups):
+            yield drawn.svg, circuit_svg(drawn, pictures)
+    for drawing in view.circuits():
+        yield drawing.dot, to_dot(drawing.diagram).encode()
+    for shown in view.pictures:
+        yield shown.captions.script, captions_script(shown.captions)
+    yield from _pictures(bundle)
+
+
+def _pictures(bundle: Bundle) -> Iterator[tuple[str, bytes]]:
+    """Every picture of which a patch is shown, once."""
+    wanted = [
+        (picture_file(result.slug, number), bundle.picture(picture.file))
+        for result in bundle.classes
+        for number, picture in enumerate(result.pictures)
+        if picture.file is not None
+    ]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from pool.map(lambda one: (one[0], _stored(one[1])), wanted)
+
+
+def _stored(path: Path) -> bytes:
+    with Image.open(path) as opened:
+        return stored(opened, "webp")
+
+
+def regions(bundle: Bundle, number: int) -> Callable[[int], Image.Image]:
+    """By picture number of one class: its region, read once and kept for a while."""
+
+    @lru_cache(maxsize=256)
+    def picture(image: int) -> Image.Image:
+        file = bundle.classes[number].pictures[image].file
+        if file is None:
+            raise KeyError(f"picture {image} of {bundle.classes[number].name} has patches shown but no file")
+        with Image.open(bundle.picture(file)) as opened:
+            return opened.convert("RGB")
+
+    return picture
+
+
+def _write(target: Path, files: Iterator[tuple[str, bytes]]) -> list[int]:
+    """Write into a folder beside `target`, then put it in its place. Returns the sizes."""
+    check_site_free(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise _unwritable(target, error) from error
+    try:
+        sizes = [_write_file(fresh / path, data) for path, data in files]
+        fresh.chmod(0o755)
+        _swap(fresh, target)
+    except OSError as error:
+        raise _unwritable(target, error) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return sizes
+
+
+def check_site_free(target: Path) -> None:
+    """Raises InputError output-unwritable where something stands at `target` that is no site."""
+    if target.exists() and not _replaceable(target):
+        raise InputError(
+            "output-unwritable",
+            f"{target.name} exists and is no site of a report",
+            hint="choose another folder, or move it away",
+            path=("output",),
+        )
+
+
+def _replaceable(target: Path) -> bool:
+    return target.is_dir() and ((target / MARK).is_file() or not any(target.iterdir()))
+
+
+def _write_file(path: Path, data: bytes) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.write_bytes(data)
+
+
+def _swap(fresh: Path, target: Path) -> None:
+    """Put `fresh` where `target` is; the old one is back if that fails."""
+    if not target.exists():
+        fresh.rename(target)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
+    target.rename(old / "site")
+    try:
+        fresh.rename(target)
+    except OSError:
+        (old / "site").rename(target)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _unwritable(target: Path, error: OSError) -> InputError:
+    return InputError(
+        "output-unwritable",
+        f"{target.name} cannot be written: {error.strerror or error}",
+        hint="check the folder's permissions and the space on its disk",
+        path=("output",),
+    )

@@ -1,0 +1,404 @@
+"""The site in a browser, from the disk and over http: silent, self-contained, no wider than the screen, accessible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from neurflow_report.drawing.single import render_single
+from neurflow_report.drawing.site import render_site
+from tests.sample_bundle import frozen_bundle
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = Path("/usr/bin/chromium")
+AXE = Path(__file__).parents[2] / "build/node/node_modules/axe-core/axe.min.js"
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--no-first-run", "--disable-dev-shm-usage",
+]  # fmt: skip
+PAGES = (
+    "index.html", "class/bee-co/index.html", "class/bee-co/pictures.html", "class/bee-co/circuit.html",
+    "class/angstrom-3/layer2.0/index.html", "fidelity/index.html",
+    "fidelity/bee-co/index.html",
+    "search/index.html", "method/index.html", "provenance/index.html",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("browser")
+    render_site(frozen_bundle(folder), folder / "site")
+    return folder / "site"
+
+
+class Silent(SimpleHTTPRequestHandler):
+    """Serves files and says nothing of it."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module", params=["file", "http"])
+def root(request: pytest.FixtureRequest, site: Path) -> Iterator[str]:
+    """How the site's addresses begin: on the disk, and on a server of this machine."""
+    if request.param == "file":
+        yield site.as_uri()
+        return
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=str(site))) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not installed")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+def opened(browser: Browser, address: str, *, width: int = 1280, theme: str = "light", script: bool = True) -> Page:
+    context = browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme=theme,  # type: ignore[arg-type]
+        java_script_enabled=script,
+    )
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    page.goto(address)
+    return page
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_request_leaves_the_site_and_nothing_is_complained_about(browser: Browser, root: str, path: str) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    asked: list[str] = []
+    complaints: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("requestfailed", lambda request: complaints.append(request.url))
+    page.goto(f"{root}/{path}")
+    page.evaluate("document.querySelectorAll('img').forEach(i => { i.loading = 'eager' })")
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("[...document.images].filter(i => !(i.complete && i.naturalWidth)).map(i => i.src)") == []
+    context.close()
+    assert complaints == []
+    assert [url for url in asked if not url.startswith((f"{root}/", "data:,"))] == []
+    assert any(url.endswith(".woff2") for url in asked)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_is_wider_than_the_screen_and_axe_finds_nothing(
+    browser: Browser, site: Path, path: str, theme: str
+) -> None:
+    page = opened(browser, site.joinpath(path).as_uri(), theme=theme)
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    for width in (1280, 360):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    found = violations(page)
+    page.context.close()
+    assert found == []
+
+
+def violations(page: Page) -> list[object]:
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed: npm install --prefix build/node axe-core")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, {rules: {'target-size': {enabled: true}}})")["violations"]
+    return [(v["id"], [n["target"] for n in v["nodes"]][:4]) for v in found]
+
+
+def test_all_is_readable_without_a_script(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "class/bee-co/index.html").as_uri(), script=False)
+    assert page.locator("h1").inner_text() == "bee & <co>"
+    assert page.locator("button").count() == 0
+    page.locator("summary").first.click()
+    assert page.locator("details[open] table").first.is_visible()
+    page.context.close()
+
+
+def test_the_switch_changes_the_colours_and_is_remembered(browser: Browser, root: str) -> None:
+    page = opened(browser, f"{root}/index.html")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    switch = page.get_by_role("button", name="Colours")
+    switch.click()
+    assert page.evaluate(ground) == light
+    switch.click()
+    dark = page.evaluate(ground)
+    assert dark != light
+    page.goto(f"{root}/method/index.html")
+    assert page.evaluate(ground) == dark
+    page.context.close()
+
+
+def test_the_keyboard_comes_to_the_content_first(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "class/bee-co/index.html").as_uri())
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    assert page.locator(".skip").bounding_box()["y"] >= 0  # type: ignore[index]
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.context.close()
+
+
+def test_a_drawings_node_leads_to_its_group(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "class/bee-co/index.html").as_uri())
+    page.locator("svg.circuit a").filter(has_text="G2").first.click()
+    page.wait_for_url("**/class/bee-co/layer3/index.html#G2")
+    assert page.locator("article:target h3").inner_text().startswith("G2")
+    page.context.close()
+
+
+def test_a_wide_drawing_opens_at_its_logit_and_keeps_its_layers_names(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "class/bee-co/index.html").as_uri(), width=360)
+    box = page.locator(".drawing .scroll").first
+    assert box.evaluate("box => box.scrollWidth > box.clientWidth")
+    frame = box.bounding_box()
+    logit = box.locator(".card").first.bounding_box()
+    assert frame is not None
+    assert logit is not None
+    assert abs(logit["x"] + logit["width"] / 2 - frame["x"] - frame["width"] / 2) < 8
+    for left in (0, 120, 9999):
+        box.evaluate("(box, left) => { box.scrollLeft = left }", left)
+        page.wait_for_timeout(100)
+        names = [name.bounding_box() for name in box.locator("text.n").all()]
+        assert all(n and frame["x"] <= n["x"] <= frame["x"] + frame["width"] / 2 for n in names), (left, names)
+    page.context.close()
+
+
+def shown(page: Page, table: str, column: int) -> list[str]:
+    cells = page.locator(f"{table} tbody tr:visible > :nth-child({column})")
+    return [text.strip() for text in cells.all_inner_texts()]
+
+
+def test_a_table_is_sorted_filtered_and_copied(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "fidelity/index.html").as_uri())
+    given = shown(page, "#table", 8)
+    head = page.locator("#table thead th").nth(7)
+    orders = []
+    for _ in range(3):
+        head.get_by_role("button").click()
+        orders.append((head.get_attribute("aria-sort"), shown(page, "#table", 8)))
+    values = sorted(int(text.rstrip("%")) for text in given)
+    assert [[int(t.rstrip("%")) for t in o] for _, o in orders[:2]] == [values[::-1], values]
+    assert [way for way, _ in orders] == ["descending", "ascending", None]
+    assert orders[2][1] == given
+    page.get_by_label("Filter rows: Masking").fill("layer3 keep")
+    rows = page.locator("#table tbody tr:visible")
+    assert rows.count() == 4
+    assert all("layer3" in text and "keep" in text for text in rows.all_inner_texts())
+    assert page.locator(".tools .count").inner_text() == f"4 of {len(given)} rows"
+    page.context.close()
+
+
+def test_a_citation_is_copied(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "index.html").as_uri())
+    page.evaluate("navigator.clipboard.writeText = (text) => { window.copied = text; return Promise.resolve(); }")
+    page.get_by_role("button", name="Copy the citation").first.click()
+    assert page.evaluate("window.copied").startswith("A sample of flowers. Report made with")
+    page.get_by_text("BibTeX").first.click()
+    page.get_by_role("button", name="Copy the BibTeX entry").first.click()
+    assert page.evaluate("window.copied").startswith("@misc{report-")
+    page.context.close()
+
+
+def test_a_patch_shows_its_place_on_pointing_and_on_focus(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "class/bee-co/layer3/index.html").as_uri())
+    tip = page.locator(".tip")
+    patch = page.locator("#G1 .mosaic a").nth(1)
+    patch.hover()
+    frame, mark = tip.locator(".frame").bounding_box(), tip.locator("b").bounding_box()
+    style = "getComputedStyle(e.querySelector('img')).getPropertyValue"
+    left, side = (float(patch.evaluate(f"e => {style}('--{n}')")) for n in "ls")
+    assert frame is not None
+    assert mark is not None
+    assert abs(mark["x"] - frame["x"] - left * frame["width"]) < 1
+    assert abs(mark["width"] - side * frame["width"]) < 1
+    page.mouse.move(2, 2)
+    assert tip.is_hidden()
+    page.locator("#G1 .mosaic a").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert patch.evaluate("e => e === document.activeElement")
+    assert tip.is_visible()
+    page.keyboard.press("Escape")
+    assert tip.is_hidden()
+    page.context.close()
+
+
+def test_a_patch_opens_large_with_its_picture(browser: Browser, root: str) -> None:
+    page = opened(browser, f"{root}/class/bee-co/layer3/index.html")
+    patches = page.locator("#G1 .mosaic a")
+    patches.first.click()
+    box = page.locator("dialog[open]")
+    assert box.get_by_role("heading").inner_text() == f"Patch 1 of {patches.count()}"
+    assert "predicted bee & <co>" in box.locator(".words").inner_text()
+    assert box.locator(".words p").nth(1).inner_text().startswith("The patch: ")
+    page.keyboard.press("ArrowRight")
+    assert box.get_by_role("heading").inner_text() == f"Patch 2 of {patches.count()}"
+    page.keyboard.press("Escape")
+    assert page.locator("dialog[open]").count() == 0
+    assert patches.nth(1).evaluate("e => e === document.activeElement")
+    page.context.close()
+
+
+def test_without_a_script_a_patch_leads_to_its_place(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "class/bee-co/layer3/index.html").as_uri(), script=False)
+    patch = page.locator("#G1 .mosaic a").first
+    where = str(patch.get_attribute("href"))
+    patch.click()
+    page.wait_for_url(f"**/{where.removeprefix('../')}")
+    assert page.locator("b:target i").is_visible()
+    page.context.close()
+
+
+def test_a_neuron_is_found_by_its_id(browser: Browser, root: str) -> None:
+    page = opened(browser, f"{root}/class/bee-co/index.html")
+    field = page.get_by_role("searchbox", name="Find")
+    field.fill("n5 layer3")
+    field.press("Enter")
+    page.wait_for_url("**/search/index.html?q=n5+layer3")
+    first = page.locator(".results li").first
+    assert first.inner_text().startswith("n5 neuron · layer3")
+    page.get_by_role("searchbox", name="Find").fill("angstrom")
+    assert page.locator(".results li").first.inner_text().startswith("Ångström 3 class")
+    page.get_by_role("searchbox", name="Find").fill("no such thing")
+    assert page.locator(".results h2").inner_text() == "Nothing found"
+    page.get_by_role("searchbox", name="Find").fill("n5 layer3")
+    page.locator(".results a").first.click()
+    page.wait_for_url("**/layer3/index.html#n5")
+    page.context.close()
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("single")
+    render_single(frozen_bundle(folder), folder / "report.html")
+    return folder / "report.html"
+
+
+def test_the_single_file_is_the_whole_report(browser: Browser, single: Path) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    asked: list[str] = []
+    complaints: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(single.as_uri())
+    assert page.locator("h1:visible").inner_text() == "A sample of flowers"
+    page.get_by_role("link", name="bee & <co>", exact=True).first.click()
+    assert page.locator("h1:visible").inner_text() == "bee & <co>"
+    page.locator(".here svg.circuit a").filter(has_text="G2").first.click()
+    page.wait_for_url("**#bee-co-layer3--G2")
+    assert page.locator("article:target h3").inner_text().startswith("G2")
+    page.locator(".here #bee-co-layer3--G2 .mosaic a").first.click()
+    assert "predicted bee & <co>" in page.locator("dialog[open] .words").inner_text()
+    page.keyboard.press("Escape")
+    field = page.get_by_role("searchbox", name="Find")
+    field.fill("n5 layer3")
+    field.press("Enter")
+    first = page.locator(".results li:visible").first.text_content()
+    assert first is not None
+    assert first.startswith("n5 neuron · layer3")
+    page.go_back()
+    assert page.locator("h1:visible").inner_text() == "layer3"
+    context.close()
+    assert complaints == []
+    assert [url for url in asked if not url.startswith((single.as_uri(), "data:"))] == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_single_file_is_accessible_and_fits_a_narrow_screen(browser: Browser, single: Path, theme: str) -> None:
+    page = opened(browser, f"{single.as_uri()}#bee-co-layer3", width=360, theme=theme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    found = violations(page)
+    page.context.close()
+    assert found == []
+
+
+def test_the_single_file_is_whole_without_a_script(browser: Browser, single: Path) -> None:
+    page = opened(browser, single.as_uri(), script=False)
+    assert page.locator("article.page:visible").count() == page.locator("article.page").count() > 10
+    page.locator("#bee-co-layer3--G1 .mosaic a").first.click()
+    assert page.locator("b:target i").is_visible()
+    page.context.close()
+
+
+def test_the_arrow_keys_walk_through_a_circuit(browser: Browser, root: str) -> None:
+    page = opened(browser, f"{root}/class/bee-co/index.html")
+    cards = page.locator("#circuit svg.circuit > a[class]")
+    assert [c.get_attribute("tabindex") for c in cards.all()].count("0") == 1
+    focused = "document.activeElement.getAttribute('aria-label')"
+    row = "document.activeElement.querySelector('.card').y.baseVal.value"
+    cards.first.focus()
+    top = page.evaluate(row)
+    page.keyboard.press("ArrowDown")
+    second = page.evaluate(row)
+    assert second > top
+    strongest = page.evaluate(
+        "[...document.querySelectorAll('#circuit path.e.u0')].sort((a, b) => "
+        "b.getAttribute('stroke-width') - a.getAttribute('stroke-width'))[0].classList[3].slice(1)"
+    )
+    assert page.evaluate("document.activeElement.getAttribute('class')") == f"c{strongest}"
+    names = {page.evaluate(focused)}
+    for key in ("ArrowLeft", "ArrowLeft", "ArrowRight", "ArrowRight", "ArrowRight"):
+        page.keyboard.press(key)
+        names.add(page.evaluate(focused))
+        assert page.evaluate(row) == second
+    assert len(names) > 1
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate(row) == top
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/layer3/index.html#G*")
+    page.context.close()
+
+
+def test_a_drawing_is_zoomed_and_panned(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "class/bee-co/circuit.html").as_uri())
+    drawing, box = page.locator("#neurons svg.circuit"), page.locator("#neurons .drawing .scroll")
+    wide = "e => e.getBoundingClientRect().width"
+    before = drawing.evaluate(wide)
+    for _ in range(3):
+        page.locator("#neurons").get_by_role("button", name="Zoom in").click()
+    assert drawing.evaluate(wide) > 1.8 * before
+    place = box.bounding_box()
+    assert place is not None
+    left = box.evaluate("e => e.scrollLeft")
+    page.mouse.move(place["x"] + 300, place["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(place["x"] + 180, place["y"] + 60, steps=4)
+    page.mouse.up()
+    assert box.evaluate("e => e.scrollLeft") == pytest.approx(left + 120, abs=3)
+    page.locator("#neurons").get_by_role("button", name="Show the whole").click()
+    assert drawing.evaluate(wide) <= box.evaluate("e => e.clientWidth")
+    page.context.close()
+
+
+def test_the_neurons_of_one_group_are_picked_out(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "class/bee-co/layer3/index.html").as_uri())
+    members = set(page.locator("#G2 details th[scope=row]").all_text_contents())
+    page.get_by_role("link", name="How the neurons of G2 are wired").click()
+    page.wait_for_function("document.querySelector('svg.picked')")
+    own = page.locator("#neurons svg .own .t").all_text_contents()
+    assert set(own) == members
+    assert page.locator("#neurons select").input_value() == "layer3/G2"
+    assert page.locator("#neurons svg > g path.s").count() > len(own)
+    page.locator("#neurons select").select_option("")
+    assert page.locator("svg.picked").count() == 0
+    page.context.close()

@@ -1,0 +1,50 @@
+"""What drawing needs is told before there is anything to draw, all of it at once."""
+
+from pathlib import Path
+
+import pytest
+
+from neurflow_report.drawing import needs
+from neurflow_report.drawing.needs import drawing_problems
+
+EVERYTHING = ("html", "pdf", "single")
+
+
+def test_nothing_is_wrong_here(tmp_path: Path) -> None:
+    assert drawing_problems(tmp_path / "out", EVERYTHING, None) == []
+
+
+def test_reports_that_are_there_may_be_replaced(tmp_path: Path) -> None:
+    (tmp_path / "site" / "static").mkdir(parents=True)
+    (tmp_path / "site" / "static" / "site.css").write_text("")
+    (tmp_path / "report.pdf").write_text("")
+    assert drawing_problems(tmp_path, EVERYTHING, None) == []
+
+
+def test_all_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "mine.txt").write_text("")
+    for name in ("report.pdf", "report.html"):
+        (tmp_path / name).mkdir()
+    assert [str(error) for error in drawing_problems(tmp_path, EVERYTHING, tmp_path / "branding")] == [
+        "Graphviz's program `dot` was not found [graphviz-missing]\n  hint: install Graphviz: apt-get install graphviz",
+        "report.templates: there is no directory of templates 'branding' [template-broken]\n"
+        "  hint: report.templates is relative to the spec's folder; docs/templates.md says what it holds",
+        "output: site exists and is no site of a report [output-unwritable]\n"
+        "  hint: choose another folder, or move it away",
+        "output: report.pdf cannot be written: there is a folder of that name [output-unwritable]\n"
+        "  hint: move it away, or choose another folder",
+        "output: report.html cannot be written: there is a folder of that name [output-unwritable]\n"
+        "  hint: move it away, or choose another folder",
+    ]
+
+
+@pytest.mark.parametrize(("formats", "asked"), [(("html",), []), (("html", "pdf"), ["weasyprint"])])
+def test_weasyprint_is_looked_for_only_where_it_is_needed(
+    formats: tuple[str, ...], asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(needs, "load_weasyprint", lambda: seen.append("weasyprint"))
+    assert drawing_problems(tmp_path, formats, None) == []
+    assert seen == asked

@@ -1,0 +1,365 @@
+"""The site on disk: every link and anchor leads somewhere, nothing is fetched, the bytes repeat, all or nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import xml.dom.minidom
+from collections import Counter
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
+
+import jinja2
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from neurflow_report.drawing.html import check_templates, formula_html, template_problems
+from neurflow_report.drawing.single import single_html
+from neurflow_report.drawing.site import relative, render_site
+from neurflow_report.errors import InputError
+from neurflow_report.results.bundle import Bundle
+from tests.sample_bundle import frozen_bundle
+
+KINDS = ("index.html", "fidelity/bee-co/index.html", "class/bee-co/index.html",
+         "class/angstrom-3/layer3/index.html", "fidelity/index.html",
+         "method/index.html", "provenance/index.html", "class/bee-co/pictures.html",
+         "search/index.html")  # fmt: skip
+
+
+class Reader(HTMLParser):
+    """Ids, addresses, headings and pictures of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.addresses: list[str] = []
+        self.headings: list[int] = []
+        self.pictures: list[dict[str, str | None]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.ids += [given["id"]] if given.get("id") else []  # type: ignore[list-item]
+        self.addresses += [v for k, v in attrs if k in {"href", "src", "xlink:href"} and v is not None]
+        self.headings += [int(tag[1])] if re.fullmatch("h[1-6]", tag) else []
+        self.pictures += [given] if tag == "img" else []
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return frozen_bundle(tmp_path_factory.mktemp("bundle"))
+
+
+@pytest.fixture(scope="module")
+def site(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("site") / "site"
+    render_site(bundle, target)
+    return target
+
+
+@pytest.fixture(scope="module")
+def pages(site: Path) -> dict[str, Reader]:
+    found = sorted(site.rglob("*.html"))
+    return {path.relative_to(site).as_posix(): Reader(path.read_text(encoding="utf-8")) for path in found}
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def resolve(page: str, address: str) -> tuple[str, str]:
+    file, _, anchor = address.partition("#")
+    parts: list[str] = list(PurePosixPath(page).parent.parts) if file else [page]
+    for part in file.split("/") if file else ():
+        if part == "..":
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts), unquote(anchor)
+
+
+def test_all_pages_are_there(pages: dict[str, Reader]) -> None:
+    layers = [
+        f"class/{c}/{name}index.html"
+        for c in ("bee-co", "angstrom-3")
+        for name in ("", "layer1/", "layer2.0/", "layer3/", "fc/")
+    ]
+    pictures = [f"class/{c}/{name}.html" for c in ("bee-co", "angstrom-3") for name in ("pictures", "circuit")]
+    assert sorted(pages) == sorted(
+        [
+            "index.html",
+            "search/index.html",
+            "fidelity/index.html",
+            "fidelity/bee-co/index.html",
+            "fidelity/angstrom-3/index.html",
+            "method/index.html",
+            "provenance/index.html",
+            *layers,
+            *pictures,
+        ]
+    )
+
+
+def test_every_link_and_anchor_leads_somewhere(site: Path, pages: dict[str, Reader]) -> None:
+    broken = []
+    for page, reader in pages.items():
+        for address in reader.addresses:
+            if address == "data:,":
+                continue
+            file, anchor = resolve(page, address)
+            if not (site / file).is_file() or (anchor and anchor not in pages[file].ids):
+                broken.append((page, address))
+    assert broken == []
+
+
+def test_every_file_is_used(site: Path, pages: dict[str, Reader]) -> None:
+    """Each file is linked, but for the fonts, which the style sheet asks for."""
+    used = {resolve(page, a)[0] for page, reader in pages.items() for a in reader.addresses if a != "data:,"}
+    fonts = {f for f in tree(site) if f.startswith("static/inter-")}
+    assert sorted(set(tree(site)) - used - fonts) == []
+
+
+def test_nothing_is_fetched_from_a_host(site: Path, pages: dict[str, Reader]) -> None:
+    assert [
+        a for reader in pages.values() for a in reader.addresses if re.match(r"[a-z]+:|//", a) and a != "data:,"
+    ] == []
+    style = (site / "static/site.css").read_text()
+    assert re.findall(r'url\("?([^)"]*)', style) == ["inter-latin-400-normal.woff2", "inter-latin-600-normal.woff2"]
+    assert "http" not in style + (site / "static/site.js").read_text()
+
+
+def test_ids_are_unique_and_headings_in_order(pages: dict[str, Reader]) -> None:
+    for page, reader in pages.items():
+        assert [i for i, n in Counter(reader.ids).items() if n > 1] == [], page
+        assert reader.headings[0] == 1
+        assert reader.headings.count(1) == 1, page
+        assert all(b <= a + 1 for a, b in zip(reader.headings, reader.headings[1:], strict=False)), page
+
+
+def test_pictures_have_words_and_are_kept_once(site: Path, pages: dict[str, Reader], bundle: Bundle) -> None:
+    used = set()
+    for page, reader in pages.items():
+        for given in reader.pictures:
+            used.add(resolve(page, str(given["src"]))[0])
+            assert given["alt"]
+    kept = [p.relative_to(site).as_posix() for p in site.rglob("*.webp")]
+    assert sorted(kept) == sorted(used)
+    assert len(kept) == sum(p.file is not None for c in bundle.classes for p in c.pictures)
+
+
+def test_a_patchs_window_is_where_its_box_is(site: Path) -> None:
+    rules = dict(re.findall(r"\.(b\d+)\{(.*)\}", (site / "static/boxes.css").read_text()))
+    place = re.compile(r'<b id="p(\d+)" class="(b\d+)"><i>(\d+) px at \((\d+), (\d+)\)')
+    boxes = {
+        p: (name, *map(int, box)) for p, name, *box in place.findall((site / "class/bee-co/pictures.html").read_text())
+    }
+    shown = re.findall(
+        r'#p(\d+)"[^>]*><img src="[^"]*" alt="patch (\d+)" class="(b\d+)">',
+        (site / "class/bee-co/index.html").read_text(),
+    )
+    assert len(shown) > 50
+    for target, alt, name in shown:
+        box, side, left, top = boxes[target]
+        assert (alt, name) == (target, box)
+        assert rules[name] == f"--l:{left / 64:.5g};--t:{top / 64:.5g};--s:{side / 64:.5g}"
+
+
+def test_names_are_escaped(site: Path) -> None:
+    text = "".join(p.read_text() for p in site.rglob("*.html"))
+    assert "bee &amp; &lt;co&gt;" in text
+    assert not re.search(r"<(co|friends|not|1|0)>", text)
+
+
+def test_the_same_bundle_gives_the_same_bytes(bundle: Bundle, site: Path, tmp_path: Path) -> None:
+    render_site(bundle, tmp_path / "again")
+    assert tree(tmp_path / "again") == tree(site)
+
+
+def test_the_clock_is_on_the_provenance_page_alone(site: Path) -> None:
+    assert [name for name, data in tree(site).items() if b"2026-01-02" in data] == ["provenance/index.html"]
+
+
+def test_summary_and_progress(bundle: Bundle, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    summary = render_site(bundle, tmp_path / "site", on_page=lambda done, all_: seen.append((done, all_)))
+    files = tree(tmp_path / "site")
+    assert (summary.pages, summary.files, summary.bytes) == (21, len(files), sum(map(len, files.values())))
+    assert seen == [(n, 21) for n in range(1, 22)]
+
+
+def test_an_old_site_is_replaced_whole(bundle: Bundle, site: Path, tmp_path: Path) -> None:
+    target = tmp_path / "site"
+    render_site(bundle, target)
+    (target / "left-over.html").write_text("old")
+    render_site(bundle, target)
+    assert tree(target) == tree(site)
+    assert [p.name for p in tmp_path.iterdir()] == ["site"]
+
+
+def test_a_folder_that_is_no_site_is_left_alone(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError) as caught:
+        render_site(bundle, tmp_path / "mine")
+    assert (caught.value.slug, caught.value.message) == ("output-unwritable", "mine exists and is no site of a report")
+    assert tree(tmp_path) == {"mine/thesis.txt": b"years of work"}
+
+
+def test_nothing_is_left_when_a_template_breaks(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "templates" / "site").mkdir(parents=True)
+    (tmp_path / "templates" / "site" / "provenance.html").write_text("{{ page.no_such_thing }}")
+    with pytest.raises(jinja2.UndefinedError):
+        render_site(bundle, tmp_path / "out" / "site", templates=tmp_path / "templates")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_users_templates_come_first(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "own" / "site").mkdir(parents=True)
+    (tmp_path / "own" / "static").mkdir()
+    (tmp_path / "own" / "site" / "method.html").write_text("<p>{{ site.title }}</p>\n")
+    (tmp_path / "own" / "static" / "site.css").write_text("p{}")
+    render_site(bundle, tmp_path / "site", templates=tmp_path / "own")
+    assert (tmp_path / "site/method/index.html").read_text() == "<p>A sample of flowers</p>\n"
+    assert (tmp_path / "site/static/site.css").read_text() == "p{}"
+    assert "<h1>Fidelity</h1>" in (tmp_path / "site/fidelity/index.html").read_text()
+
+
+def test_a_logo_a_footer_and_own_rules_need_no_template_of_a_page(bundle: Bundle, tmp_path: Path) -> None:
+    for folder in ("brand", "static"):
+        (tmp_path / "own" / folder).mkdir(parents=True)
+    (tmp_path / "own/static/logo.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>')
+    (tmp_path / "own/static/brand.css").write_text(":root { --accent: #7a1f5c; }")
+    (tmp_path / "own/brand/footer.html").write_text("<p>{{ site.title }} for the board</p>")
+    render_site(bundle, tmp_path / "site", templates=tmp_path / "own")
+    page = (tmp_path / "site/class/bee-co/layer3/index.html").read_text()
+    assert '<img src="../../../static/logo.svg" alt="" class="logo">' in page
+    assert "<p>A sample of flowers for the board</p>" in page
+    assert page.index("static/site.css") < page.index("static/brand.css")
+    assert (tmp_path / "site/static/brand.css").read_text() == ":root { --accent: #7a1f5c; }"
+    one = single_html(bundle, tmp_path / "own")
+    assert "data:image/svg+xml;base64," in one
+    assert "--accent: #7a1f5c" in one
+    assert one.count("<p>A sample of flowers for the board</p>") == 1
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        (
+            "<p>\n{{ page.steps_ }}",
+            "own/site/method.html:2:1: the template cannot be used: "
+            "'neurflow_report.drawing.view.pages.MethodPage object' has no attribute 'steps_' [template-broken]",
+        ),
+        (
+            "<p>\n\n{% for %}",
+            "own/site/method.html:3:1: the template cannot be used: "
+            "Expected an expression, got 'end of statement block' [template-broken]",
+        ),
+    ],
+)
+def test_a_mistake_in_a_users_template_is_told_with_its_line(
+    bundle: Bundle, tmp_path: Path, template: str, message: str
+) -> None:
+    (tmp_path / "own" / "site").mkdir(parents=True)
+    (tmp_path / "own/site/method.html").write_text(template)
+    with pytest.raises(InputError) as caught, template_problems(tmp_path / "own"):
+        render_site(bundle, tmp_path / "site", templates=tmp_path / "own")
+    assert str(caught.value) == f"{message}\n  hint: docs/templates.md says what a template is given"
+    assert not (tmp_path / "site").exists()
+
+
+def test_a_directory_of_templates_that_is_not_there_is_told(tmp_path: Path) -> None:
+    check_templates(None)
+    check_templates(tmp_path)
+    with pytest.raises(InputError) as caught:
+        check_templates(tmp_path / "branding")
+    assert str(caught.value) == (
+        "report.templates: there is no directory of templates 'branding' [template-broken]\n"
+        "  hint: report.templates is relative to the spec's folder; docs/templates.md says what it holds"
+    )
+
+
+@pytest.mark.parametrize("theme", ["auto", "light", "dark"])
+def test_the_runs_theme_is_the_pages(bundle: Bundle, tmp_path: Path, theme: str) -> None:
+    render_site(replace(bundle, run=bundle.run.model_copy(update={"theme": theme})), tmp_path / "site")
+    assert f'<html lang="en" data-theme="{theme}">' in (tmp_path / "site/index.html").read_text()
+
+
+def test_csv_holds_every_random_set(site: Path, bundle: Bundle) -> None:
+    rows = list(csv.DictReader(io.StringIO((site / "data/masking.csv").read_text(encoding="utf-8"))))
+    assert len(rows) == sum(len(c.masking) for c in bundle.classes)
+    assert rows[0]["class"] == "bee & <co>"
+    assert {len(row["null"].split()) for row in rows} == {bundle.run.settings.draws}
+
+
+def test_json_says_the_same_as_csv(site: Path) -> None:
+    files = sorted((site / "data").rglob("*.json"))
+    assert {file.stem for file in files} == {
+        "group-edges", "groups", "masking", "neuron-edges", "neurons", "patches", "pictures", "fidelity", "ledger",
+        "edge-drops",
+    }  # fmt: skip
+    for file in files:
+        rows = list(csv.reader(io.StringIO(file.with_suffix(".csv").read_text(encoding="utf-8"))))
+        value = json.loads(file.read_text(encoding="utf-8"))
+        texts = [["" if v is None else str(v) for v in row] for row in value["data"]]
+        assert [value["columns"], *texts] == rows
+    assert isinstance(json.loads((site / "data/bee-co/groups.json").read_text())["data"][0][3], float)
+
+
+def test_drawings_and_plots_stand_alone(site: Path) -> None:
+    files = sorted((site / "data").rglob("*.svg"))
+    assert {file.name for file in files} == {
+        "groups.svg", "all-groups.svg", "all-neurons.svg", "masking.svg", "optimality.svg", "weights.svg",
+        "methods.svg", "critical.svg", "stability.svg", "edges.svg", "edge-drops.svg",
+    }  # fmt: skip
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        addresses = [v for k, v in re.findall(r'\b((?:xlink:)?href)="([^"]*)"', text)]
+        assert all(a.startswith(("data:image/jpeg;base64,", "#")) for a in addresses)
+        assert "var(--" not in text
+        xml.dom.minidom.parseString(text)
+
+
+def test_contrast_is_at_least_four_and_a_half(site: Path) -> None:
+    """Text colours on every ground they stand on, in both themes (WCAG 2.2, 1.4.3)."""
+    blocks = re.findall(r"\{([^{}]*--paper[^{}]*)\}", (site / "static/site.css").read_text())
+    for block in blocks[:2]:
+        colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", block))
+        for text in ("ink", "muted", "accent", "positive", "negative"):
+            for ground in ("paper", "card", "band", "doubt"):
+                assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground, colours["paper"])
+
+
+def contrast(one: str, other: str) -> float:
+    lights = sorted((luminance(one), luminance(other)))
+    return (lights[1] + 0.05) / (lights[0] + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_relative_addresses() -> None:
+    assert relative("index.html", "class/a/index.html") == "class/a/index.html"
+    assert relative("class/a/index.html", "index.html") == "../../index.html"
+    assert relative("class/a/index.html", "class/a/index.html#G1") == "#G1"
+    assert relative("class/a/index.html", "class/a/index.html") == "index.html"
+    assert relative("class/a/layer/index.html", "class/a/pictures.html#p3") == "../pictures.html#p3"
+    assert relative("index.html", "../report.pdf") == "../report.pdf"
+
+
+def test_formulas_are_escaped() -> None:
+    assert formula_html("φ_a < T_i") == "φ<sub>a</sub> &lt; T<sub>i</sub>"
+
+
+@pytest.mark.parametrize("path", KINDS)
+def test_html(site: Path, path: str, snapshot: SnapshotAssertion) -> None:
+    """The markup of one page of each kind, without the drawings, which are other modules'."""
+    text = (site / path).read_text(encoding="utf-8")
+    assert re.sub(r"<svg.*?</svg>", "<svg/>", text, flags=re.S) == snapshot

@@ -1,0 +1,61 @@
+"""The pages are HTML as the standard has it: html-validate over every kind of page, and over the single file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from neurflow_report.drawing.single import render_single
+from neurflow_report.drawing.site import render_site
+from tests.sample_bundle import frozen_bundle
+
+CHECKER = Path(__file__).parents[2] / "build/node/node_modules/html-validate/bin/html-validate.mjs"
+RULES = Path(__file__).parent / "htmlvalidate.json"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the site and the single file."""
+    folder = tmp_path_factory.mktemp("valid")
+    bundle = frozen_bundle(folder)
+    render_site(bundle, folder / "site")
+    render_single(bundle, folder / "report.html")
+    return folder
+
+
+def mistakes(said: Path, *pages: Path) -> list[tuple[str, int, str, str]]:
+    """(page, line, rule, message) of everything that html-validate finds, and writes to the file `said`."""
+    if not CHECKER.exists() or shutil.which("node") is None:
+        pytest.skip("html-validate is not installed: make setup")
+    command = ["node", str(CHECKER), "--config", str(RULES), "--formatter", f"json={said}", *map(str, pages)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    return [
+        (Path(page["filePath"]).name, found["line"], found["ruleId"], found["message"])
+        for page in json.loads(said.read_text(encoding="utf-8"))
+        for found in page["messages"]
+    ]
+
+
+def test_every_page_is_valid(report: Path, tmp_path: Path) -> None:
+    assert mistakes(tmp_path / "said", *sorted((report / "site").rglob("*.html"))) == []
+
+
+def test_the_single_file_is_valid(report: Path, tmp_path: Path) -> None:
+    """Its pages have landmarks of the same names, but a reader is shown one page at a time."""
+    found = mistakes(tmp_path / "said", report / "report.html")
+    assert [one for one in found if one[2] != "unique-landmark"] == []
+
+
+def test_a_mistake_would_be_found(report: Path, tmp_path: Path) -> None:
+    """The checker does look: at what stands where, at names, and at what they point to."""
+    text = (report / "site/index.html").read_text(encoding="utf-8")
+    broken = text.replace("<h1>", '<h1 id="main"><div>', 1).replace('aria-labelledby="cite-head"', 'for="x"', 1)
+    broken = broken.replace("</h1>", "</div></h1>", 1).replace("<dl ", '<dl aria-labelledby="nobody" ', 1)
+    (tmp_path / "broken.html").write_text(broken, encoding="utf-8")
+    rules = {rule for _, _, rule, _ in mistakes(tmp_path / "said", tmp_path / "broken.html")}
+    assert {"no-dup-id", "element-permitted-content", "no-missing-references"} <= rules

@@ -1,0 +1,148 @@
+"""What holds at which layer, word for word, from claims made up here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from neurflow_report.drawing.view import verdicts
+from neurflow_report.drawing.view.evidence import missing_lines
+from neurflow_report.drawing.view.index import Index
+from neurflow_report.drawing.view.parts import Prose, Table
+from neurflow_report.results.bundle import Bundle
+from neurflow_report.results.records import Claim, NotRun
+from tests.sample_bundle import frozen_bundle
+
+HELD, FAILED, OPEN, UNRUN = "supported", "not supported", "inconclusive", "not run"
+
+
+def claim(claim: str, layer: str, verdict: str, figure: float | None = 0.5, case: str = "", reason: str = "") -> Claim:
+    return Claim(
+        claim=claim, experiment="weights", layer=layer, case=case, figure=figure, verdict=verdict, reason=reason
+    )  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return frozen_bundle(tmp_path_factory.mktemp("verdicts"))
+
+
+def index(bundle: Bundle, *claims: Claim, number: int = 0) -> Index:
+    return Index(bundle.run, bundle.classes[number].model_copy(update={"claims": claims}))
+
+
+def texts(table: Table | None) -> list[list[str]]:
+    assert table is not None
+    return [[c.label for c in table.columns], *([cell.text for cell in row] for row in table.rows)]
+
+
+def told(lines: tuple[Prose, ...]) -> list[str]:
+    return ["".join(span.text for span in line) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        ((HELD, HELD, FAILED, OPEN, UNRUN),
+         "of 4 tests of the method's claims, 2 support them, 1 does not and 1 does not decide; "
+         "1 more could not be made"),
+        ((HELD, FAILED, FAILED), "of 3 tests of the method's claims, 1 supports them and 2 do not"),
+        ((OPEN, OPEN), "of 2 tests of the method's claims, 2 do not decide"),
+        ((UNRUN,), "none of the method's claims was tested"),
+        ((), "none of the method's claims was tested"),
+    ],
+)  # fmt: skip
+def test_a_summary_counts_the_tests(kinds: tuple[str, ...], expected: str) -> None:
+    assert verdicts.summary([claim("faithful", "fc", kind) for kind in kinds]) == expected
+
+
+def test_the_weakest_layer_is_the_one_with_the_smallest_share() -> None:
+    claims = [claim("faithful", "a", HELD), claim("stable", "a", FAILED), claim("faithful", "b", OPEN)]
+    claims += [claim("stable", "c", HELD), claim("edges", "d", UNRUN)]
+    told = "The evidence is weakest at b: 0 of 1 tests there support the claims."
+    assert verdicts.weakest(claims, "abcd") == told
+    assert verdicts.weakest(claims[-2:], "abcd") == ""
+    assert verdicts.weakest([claim("faithful", name, HELD) for name in "ab"], "ab") == ""
+
+
+def test_claims_stand_against_layers_from_the_logit_down(bundle: Bundle) -> None:
+    rows = (
+        claim("needed", "layer2.0", FAILED, 0.04), claim("needed", "layer3", HELD, 0.82),
+        claim("found_by_others", "layer3", OPEN, 0.5, "NeuCEPT"), claim("found_by_others", "layer3", HELD, 1.0, "MCT"),
+        claim("faithful", "fc", HELD, -0.111), claim("robust", "layer3", FAILED, 0.2, "k = 30"),
+        claim("robust", "fc", HELD, 0.9, "k = 70"), claim("edges", "", UNRUN, None),
+    )  # fmt: skip
+    table = verdicts.by_layer(index(bundle, *rows))
+    assert texts(table) == [
+        ["Claim", "fc", "layer3", "layer2.0", "Figure"],
+        ["Without the core neurons of a layer, the class is lost", "", "✓ 82%", "✕ 4%", "drop of the accuracy"],
+        ["Other methods find the same neurons (NeuCEPT)", "", "? 50%", "", "share of the core set"],
+        ["Other methods find the same neurons (MCT)", "", "✓ 100%", "", "share of the core set"],
+        ["Scores foretell what knocking a channel out does", "✓ −0.11", "", "", "correlation r"],
+        ["Core sets do not hang on the size of the concept", "✓ 90%", "✕ 20%", "", "overlap at the worst k"],
+        ["Supported, of all tests", "2 of 2", "2 of 4", "0 of 1", ""],
+    ]
+    assert table is not None
+    cells = table.rows[0]
+    assert [c.sign for c in cells] == ["", "", "positive", "negative", ""]
+    assert {c.href for row in table.rows for c in row} == {"", "fidelity/bee-co/index.html#weights"}
+
+
+def test_over_classes_and_by_class_count_the_same_tests(bundle: Bundle) -> None:
+    first = index(bundle, claim("needed", "layer3", HELD), claim("needed", "fc", FAILED), claim("edges", "", UNRUN))
+    second = index(bundle, claim("needed", "layer3", OPEN), number=1)
+    assert texts(verdicts.over_classes((first, second))) == [
+        ["Claim", "fc", "layer3"],
+        ["Without the core neurons of a layer, the class is lost", "0 of 1", "1 of 2"],
+        ["Supported, of all tests", "0 of 1", "1 of 2"],
+    ]
+    assert texts(verdicts.by_class((first, second))) == [
+        ["Claim", "bee & <co>", "Ångström 3"],
+        ["Without the core neurons of a layer, the class is lost", "1 of 2", "0 of 1"],
+        ["Drawn edges say what knocking a group out takes away", "not run", "not run"],
+        ["Supported, of all tests", "1 of 2", "0 of 1"],
+    ]
+    bare = index(bundle)
+    assert (verdicts.by_layer(bare), verdicts.over_classes((bare,)), verdicts.by_class((bare,))) == (None, None, None)
+
+
+def test_a_sentence_says_where_a_claim_holds() -> None:
+    claims = [claim("faithful", "fc", HELD), claim("faithful", "b", FAILED), claim("faithful", "a", FAILED)]
+    claims += [claim("stable", "fc", HELD, case="semantic groups"), claim("stable", "fc", OPEN, case="neuron groups")]
+    claims += [claim("edges", "", UNRUN, None, reason="this experiment was not asked for")]
+    assert told(verdicts.lines(claims)) == [
+        "Scores foretell what knocking a channel out does: supported at fc; not supported at b and a.",
+        "Groups stay the same under a little noise (semantic groups): supported at fc.",
+        "Groups stay the same under a little noise (neuron groups): inconclusive at fc.",
+        "Drawn edges say what knocking a group out takes away: not run (this experiment was not asked for).",
+    ]
+
+
+def test_a_layer_says_what_was_tested_there(bundle: Bundle) -> None:
+    one = index(bundle, claim("needed", "layer3", HELD), claim("needed", "fc", FAILED))
+    assert told((verdicts.of_layer(one, "layer3"),)) == [
+        "At this layer, of 1 test of the method's claims, 1 supports them: the evidence."
+    ]
+    assert verdicts.of_layer(one, "layer1") == ()
+
+
+def test_what_was_not_measured_is_told_once_a_reason() -> None:
+    def gone(layer: str, case: str, reason: str) -> NotRun:
+        return NotRun(experiment="methods", layer=layer, case=case, reason=reason)
+
+    many = [gone(layer, case, "too few channels") for layer in ("fc", "b") for case in "wxyz"]
+    assert missing_lines([*many, gone("b", "LRP", "no rule"), gone("", "", "no package")]) == (
+        "fc and b, 4 methods: too few channels",
+        "b, LRP: no rule",
+        "no package",
+    )
+
+
+def test_marks_of_the_page_are_explained_there(bundle: Bundle, tmp_path: Path) -> None:
+    from neurflow_report.drawing.site import render_site
+
+    render_site(bundle, tmp_path / "site")
+    page = (tmp_path / "site/fidelity/bee-co/index.html").read_text(encoding="utf-8")
+    for mark, word in (("✓", "supported"), ("✕", "not supported"), ("?", "inconclusive")):
+        assert f"{mark} {word}" in page

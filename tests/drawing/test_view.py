@@ -1,0 +1,410 @@
+"""The page data: figures, wording, addresses and pruning, and a snapshot of each kind of page."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from syrupy.assertion import SnapshotAssertion
+
+from neurflow_report.drawing.view import SiteView, cautions, circuit, fidelity, places, site_view, words
+from neurflow_report.drawing.view.index import Index
+from neurflow_report.drawing.view.layers import group_view
+from neurflow_report.drawing.view.lead import lead
+from neurflow_report.drawing.view.overview import overview_page
+from neurflow_report.drawing.view.provenance import provenance_page
+from neurflow_report.results.bundle import Bundle
+from neurflow_report.results.records import Caution, Masking, Rounding
+from tests.sample_bundle import K, frozen_bundle
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return frozen_bundle(tmp_path_factory.mktemp("view"))
+
+
+@pytest.fixture(scope="module")
+def view(bundle: Bundle) -> SiteView:
+    return site_view(bundle)
+
+
+@pytest.fixture(scope="module")
+def bee(bundle: Bundle) -> Index:
+    return Index(bundle.run, bundle.classes[0])
+
+
+def _masking(**changes: object) -> Masking:
+    row = {
+        "mode": "mask", "layer": "layer4", "tau": 4, "size": 4, "channels": 64, "n": 50, "baseline": 1.0,
+        "accuracy": 0.2, "low": 0.11, "high": 0.33, "null": (0.9, 0.8), "p_value": 0.048,
+    }  # fmt: skip
+    return Masking.model_validate({**row, **changes})
+
+
+def plain(value: object) -> object:
+    """Page data as JSON values; a patch by its index alone."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {name: field for name, field in fields.items() if field not in ("", [], None, False)}
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return getattr(value, "index", None) if hasattr(value, "side") else value if _scalar(value) else str(value)
+
+
+def _scalar(value: object) -> bool:
+    return value is None or isinstance(value, str | int | float | bool)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0, "0%"), (0.001, "<1%"), (0.005, "0%"), (0.38, "38%"), (0.994, "99%"), (0.999, ">99%"), (1, "100%")],
+)
+def test_percent(share: float, text: str) -> None:
+    assert words.percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (0.0001, "1.0e−04"),
+        (0.4123, "0.412"),
+        (1.5, "1.50"),
+        (123.44, "123.4"),
+        (12345.6, "12,346"),
+        (-0.2, "−0.200"),
+    ],
+)
+def test_figure(value: float, text: str) -> None:
+    assert words.figure(value) == text
+
+
+@given(st.floats(-2, 2))
+def test_a_weight_is_coloured_as_it_is_printed(weight: float) -> None:
+    text, sign = words.signed(weight), words.sign(weight)
+    assert {"+": "positive", "−": "negative", "0": ""}[text[0]] == sign
+
+
+def test_lists_and_counts_in_words() -> None:
+    assert [words.listing(list(n)) for n in ("", "a", "ab", "abc")] == ["", "a", "a and b", "a, b and c"]
+    assert words.count(1, "patch", "patches") == "1 patch"
+    assert words.count(1200, "neuron") == "1,200 neurons"
+    assert words.part_of(9, 23, "patch", "patches") == "9 of 23 patches"
+    assert words.part_of(5, 5, "patch", "patches") == "all 5 patches"
+    assert words.part_of(1, 1, "patch", "patches") == "the only patch"
+
+
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=9))
+def test_median_is_the_middle(values: list[float]) -> None:
+    middle = words.median(values)
+    assert sum(v <= middle for v in values) * 2 >= len(values) <= sum(v >= middle for v in values) * 2
+
+
+def test_layer_names_that_are_no_folder_names() -> None:
+    assert places.folder_name("layer4.2") == "layer4.2"
+    assert places.folder_name("a/b c") == "a-b-c"
+    assert places.folder_name("..") == "layer"
+
+
+def test_masking_is_told_with_n_interval_null_and_test() -> None:
+    assert fidelity.masking_sentence(_masking()) == (
+        "Setting the 4 core neurons of layer4 to 0 takes the accuracy from 100% to 20% (95% interval 11–33%, "
+        "n = 50 pictures); 2 random sets of the same size leave 85% on average (p = 0.048)."
+    )
+    assert fidelity.masking_sentence(_masking(mode="retain", p_value=0.4)).endswith(
+        "(p = 0.400: not told apart from them)."
+    )
+
+
+def test_core_sets_no_better_than_chance_are_a_doubt() -> None:
+    assert fidelity.undecided([_masking()]) is None
+    rows = [_masking(), _masking(p_value=0.2), _masking(layer="layer3"), _masking(layer="layer2", p_value=0.9)]
+    notice = fidelity.undecided(rows)
+    assert notice is not None
+    assert notice.text == (
+        "In 2 of 4 tests of masking and retaining, the core set is not told apart from random sets of the same size "
+        "(p over 0.05): layer4 1 of 2, layer2 1 of 1."
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "channel", "figure", "threshold", "start"),
+    [
+        ("few-images", None, 6, 50, "6 pictures of the 50 asked for. "),
+        ("silhouette", None, 0.04, 0.1, "L: silhouette 0.04, under 0.10. "),
+        ("silhouette", 3, 0.04, 0.1, "1 neuron at L: silhouette 0.04, under 0.10. "),
+        ("completeness", 3, 0.031, 0.02, "1 neuron at L: completeness gap 3.1%, over the tolerance of 2.0%. "),
+        ("saturation", None, 0.66, 0.5, "L: 66% of the layer's channels are core neurons, over 50%. "),
+        ("retain-loses", None, 0.3, 0.5, "L: 30% accuracy with only the core set kept, under 50%. "),
+        ("low-baseline", None, 0.3, 0.5, "30% accuracy before anything is masked, under 50%. "),
+        ("no-core", None, 0, 1, "L: no core concept neuron below. "),
+        ("silent", None, 0.375, 0.25, "L: 38% of the layer's channels are silent on every patch of the class. "),
+        ("dead-neuron", 3, 0, 0, "1 neuron at L: largest activation 0. "),
+        ("single-group", 3, 12, 2, "1 neuron at L: one group by default. "),
+        ("brand-new", None, 3, 2, "L: 3.00 against 2.00. "),
+    ],
+)
+def test_every_caution_in_words(code: str, channel: int | None, figure: float, threshold: float, start: str) -> None:
+    layer = "" if code in ("few-images", "low-baseline") else "L"
+    one = Caution(code=code, layer=layer, channel=channel, figure=figure, threshold=threshold)
+    (notice,) = cautions.notices([one], "bee", masking=())
+    assert notice.text.startswith(start)
+    assert [s.href for s in notice.places] == (["class/bee/L/index.html#n3"] if channel else [])
+
+
+def test_a_lost_class_is_told_with_its_tau_where_several_were_tried() -> None:
+    one = Caution(code="retain-loses", layer="L", channel=None, figure=0.3, threshold=0.5)
+    rows = [_masking(layer="L", mode="retain", tau=tau, accuracy=a) for tau, a in ((2, 0.3), (4, 1.0))]
+    (notice,) = cautions.notices([one], "bee", masking=rows)
+    assert notice.text.startswith("L with τ 2: 30% accuracy with only the core set kept, under 50%. ")
+    (notice,) = cautions.notices([one], "bee", masking=rows[:1])
+    assert notice.text.startswith("L: 30% accuracy")
+
+
+def test_many_neurons_with_one_caution_are_one_notice() -> None:
+    many = [Caution(code="silhouette", layer="L", channel=c, figure=c / 1000, threshold=0.1) for c in range(30)]
+    (notice,) = cautions.notices(many, "bee", masking=())
+    assert notice.text.startswith("30 neurons at L: at worst silhouette 0.00, under 0.10. ")
+    assert "".join(s.text for s in notice.places).endswith("n11 and 18 more")
+
+
+def test_pruning_keeps_the_strongest_and_counts_what_it_leaves_out() -> None:
+    weights = [
+        circuit.Weight(upper="U", lower=f"L{i}", layer="below", weight=w) for i, w in enumerate((0.6, -0.3, 0.06, 0.04))
+    ]
+    pruned = circuit.prune(weights, frozenset({"U", "L0", "L1", "L2", "L3"}))
+    assert [link.lower for link in pruned.links] == ["L0", "L1"]
+    assert (pruned.total, round(pruned.kept, 6)) == (4, 0.9)
+    hidden = circuit.prune(weights, frozenset({"U", "L1"}))
+    assert [link.weight for link in hidden.links] == [-0.3]
+    assert round(hidden.kept, 6) == 0.3
+
+
+@given(st.lists(st.floats(-1, 1), max_size=60))
+def test_pruning_never_draws_more_than_its_most(values: list[float]) -> None:
+    weights = [circuit.Weight(upper="U", lower=f"L{i}", layer="b", weight=w) for i, w in enumerate(values)]
+    pruned = circuit.prune(weights, frozenset({"U", *(w.lower for w in weights)}))
+    assert len(pruned.links) <= circuit.MOST_EDGES
+    assert 0 <= pruned.kept <= 1 + 1e-9
+    assert all(link.weight != 0 for link in pruned.links)
+    drawn, left = {link.lower for link in pruned.links}, [abs(w.weight) for w in weights]
+    weakest = min((abs(link.weight) for link in pruned.links), default=0)
+    assert all(v <= weakest for w, v in zip(weights, left, strict=True) if w.lower not in drawn and drawn)
+
+
+def test_shares_that_reach_neurons_add_up_in_each_layer(bundle: Bundle) -> None:
+    for result in bundle.classes:
+        ranks = circuit.ranked_neurons(Index(bundle.run, result))
+        assert set(ranks) == {layer.name for layer in result.layers}
+        for layer in result.layers:
+            assert sum(ranks[layer.name].values()) == pytest.approx(1)
+            assert set(ranks[layer.name]) <= {a.channel for a in layer.neurons}
+
+
+def test_a_caption_counts_the_nodes_and_edges_drawn(view: SiteView) -> None:
+    drawing = view.classes[0].circuit
+    assert drawing.caption.startswith("Drawn: all 10 neuron groups; ")
+    assert (
+        f"{len(drawing.table.rows) - len(drawing.diagram.links)} of {len(drawing.table.rows)} edges" in drawing.caption
+    )
+
+
+def test_the_lead_says_what_lowers_and_names_no_part_without_a_test(bundle: Bundle) -> None:
+    result = bundle.classes[0]
+    layer = result.layers[-2]
+    weak = layer.groups[0].agreement
+    assert weak is not None
+    groups = (
+        layer.groups[0].model_copy(update={"agreement": weak.model_copy(update={"p_value": 0.4})}),
+        *layer.groups[1:],
+    )
+    layers = (*result.layers[:-2], layer.model_copy(update={"groups": groups}), result.layers[-1])
+    text = "".join(s.text for s in lead(Index(bundle.run, result.model_copy(update={"layers": layers}))))
+    assert text.startswith(
+        "The logit bee & <co> is held down most by G1 of layer3 (46% of its absolute weight, W −0.13)"
+    )
+    assert "match no planted part better than chance does" in text
+
+
+def with_shares(bundle: Bundle, *shares: float) -> Index:
+    """The first class with these shares at the layer below the logit."""
+    result = bundle.classes[0]
+    layer = result.layers[-2]
+    groups = tuple(
+        layer.groups[0].model_copy(update={"index": n, "share": share}) for n, share in enumerate(shares, start=1)
+    )
+    layers = (*result.layers[:-2], layer.model_copy(update={"groups": groups}), result.layers[-1])
+    return Index(bundle.run, result.model_copy(update={"layers": layers}))
+
+
+def test_groups_that_carry_about_as_much_are_named_together(bundle: Bundle) -> None:
+    def text(*shares: float) -> str:
+        return "".join(s.text for s in lead(with_shares(bundle, *shares)))
+
+    assert text(0.5, 0.3, 0.2).startswith("The logit bee & <co> is held down most by G1 of layer3 (50% of")
+    assert text(0.36, 0.34, 0.3).startswith(
+        "The logit bee & <co> rests about as much on G1 (36%) and G2 (34%) of layer3, by the size of their weights. "
+        "G1's 20 patches come from 6 of 6 pictures"
+    )
+    assert "on G1 (26%), G2 (25%) and G3 (25%) of layer3 and 1 more group there" in text(0.26, 0.25, 0.25, 0.24)
+    card = overview_page([with_shares(bundle, 0.36, 0.34, 0.3)], bundle.manifest, {}).cards[0]
+    assert card.sentence.startswith("G1 of layer3 carries 36% of the weight, G2 (34%) nearly as much")
+
+
+@pytest.mark.parametrize(
+    ("patches", "caution"),
+    [
+        (1, "Only 1 patch: too few to say what it stands for."),
+        (3, "Only 3 patches: too few to say what it stands for."),
+        (4, ""),
+    ],
+)
+def test_few_patches_are_a_caution(bundle: Bundle, patches: int, caution: str) -> None:
+    result = bundle.classes[0]
+    layer = result.layers[-2]
+    group = layer.groups[0].model_copy(update={"patches": layer.groups[0].patches[:patches]})
+    assert group_view(Index(bundle.run, result), layer, group).caution == caution
+
+
+def test_patches_of_one_picture_are_a_caution(bundle: Bundle) -> None:
+    result = bundle.classes[0]
+    layer = result.layers[-2]
+    of_one = tuple(p.index for p in result.patches if p.image == 2)[:5]
+    group = layer.groups[0].model_copy(update={"patches": of_one})
+    view = group_view(Index(bundle.run, result), layer, group)
+    assert view.caution == "All of its patches come from one picture."
+
+
+def test_a_group_of_background_matches_no_part(bundle: Bundle) -> None:
+    result = bundle.classes[0]
+    layer = result.layers[-2]
+    known = layer.groups[0].agreement
+    assert known is not None
+    ground = known.model_copy(update={"part": "background", "p_value": 0.001})
+    groups = (layer.groups[0].model_copy(update={"agreement": ground}), *layer.groups[1:])
+    layers = (*result.layers[:-2], layer.model_copy(update={"groups": groups}), result.layers[-1])
+    index = Index(bundle.run, result.model_copy(update={"layers": layers}))
+    figure = next(
+        f for f in overview_page([index], bundle.manifest, {}).figures if f.label == "Groups that match a part"
+    )
+    assert figure.value == "4 of 9"
+    assert "; 1 more match the background; " in figure.note
+
+
+def test_polysemantic_neurons_are_said_to_be(view: SiteView) -> None:
+    page = next(p for p in view.layers if p.path == "class/bee-co/layer3/index.html")
+    sentences = ["".join(s.text for s in a.sentence) for a in page.neurons]
+    assert "In 2 neuron groups: G2, G3. It stands for more than one thing here (polysemantic)." in sentences
+    assert "In one neuron group, G1." in sentences
+
+
+def test_the_lowest_layer_has_no_core_and_no_gap(view: SiteView) -> None:
+    page = next(p for p in view.layers if p.path == "class/bee-co/layer1/index.html")
+    assert page.below is None
+    assert all(a.core is None for a in page.neurons)
+    assert {f.label for a in page.neurons for f in a.facts} == {"Activation over the concept", "Silhouette"}
+
+
+def test_weak_evidence_stands_first(view: SiteView) -> None:
+    assert view.overview.doubts[0].code == "untested"
+    assert {n.code for n in view.overview.doubts} >= {
+        "few-images", "silhouette", "completeness", "dead-neuron", "saturation", "single-group", "retain-loses",
+    }  # fmt: skip
+
+
+def test_every_mosaic_has_patches_and_a_spoken_text(view: SiteView) -> None:
+    groups = [g for page in view.layers for g in page.groups]
+    neurons = [a for page in view.layers for a in page.neurons]
+    mosaics = [m for g in groups for m in (g.card, g.mosaic)] + [a.concept for a in neurons]
+    mosaics += [s.mosaic for a in neurons for s in a.semantic]
+    assert len(mosaics) > 100
+    for one in mosaics:
+        assert one.tiles
+        assert one.alt.startswith(f"{len(one.tiles)} patches of ")
+    assert {len(a.concept.tiles) for a in neurons} == {min(K, 9)}
+
+
+def test_a_patch_is_a_window_on_its_picture_and_has_a_place_there(bundle: Bundle, view: SiteView) -> None:
+    pages = {page.captions.slug: page for page in view.pictures}
+    places = {
+        (slug, p.anchor): (number, p)
+        for slug, page in pages.items()
+        for number, one in enumerate(page.shown)
+        for p in one.places
+    }
+    size = bundle.run.model.preprocess.size
+    for layer in view.layers:
+        for tile in (t for g in layer.groups for t in g.mosaic.tiles):
+            patch = next(p for c in bundle.classes if c.slug == tile.slug for p in c.patches if p.index == tile.index)
+            assert (tile.left * size, tile.top * size, tile.side * size) == (patch.left, patch.top, patch.side)
+            path, _, anchor = tile.href.partition("#")
+            number, place = places[tile.slug, anchor]
+            assert path == pages[tile.slug].path
+            assert number == tile.image == patch.image
+            assert (place.left, place.top, place.side) == (tile.left, tile.top, tile.side)
+            assert pages[tile.slug].shown[number].file == tile.file
+
+
+def test_no_layer_takes_the_pictures_folder() -> None:
+    assert places.folder_name("media") == "media-"
+
+
+def test_without_experiments_the_report_says_so(bundle: Bundle) -> None:
+    run = bundle.run.model_copy(update={"settings": bundle.run.settings.model_copy(update={"experiments": ()})})
+    none = {
+        "masking": (),
+        "cautions": (),
+        "measures": (),
+        "edge_drops": (),
+        "claims": (),
+        "controls": (),
+        "not_run": (),
+    }
+    bare = tuple(c.model_copy(update=none) for c in bundle.classes)
+    view = site_view(dataclasses.replace(bundle, run=run, classes=bare))
+    assert view.overview.doubts[0].text.startswith("No experiment was run.")
+    assert view.fidelity.words == ("No masking experiment was part of this run.",)
+    assert view.classes[0].masking_words.endswith("nothing here was tested on the network.")
+    assert view.fidelity.table is None
+
+
+def test_what_tf32_changed_stands_on_the_provenance_page(bundle: Bundle) -> None:
+    rounded = Rounding(layer="layer4", error=0.0031, core=0.997)
+    page = provenance_page(bundle.run.model_copy(update={"roundings": (rounded,)}), bundle.manifest)
+    rows = [[cell.text for cell in row] for row in page.determinism.rows]
+    assert rows[-1] == [
+        "TF32 at layer4",
+        "attributions 0.3% off float32's, >99% of the core neurons the same, on a few patches",
+    ]
+    assert not any("TF32 at" in row[0].text for row in provenance_page(bundle.run, bundle.manifest).determinism.rows)
+
+
+def test_the_clock_is_on_the_provenance_page_alone(view: SiteView) -> None:
+    pages = {page.path: json.dumps(plain(page)) for page in view.pages()}
+    assert [path for path, text in pages.items() if "2026-01-02" in text] == [places.PROVENANCE]
+
+
+@pytest.mark.parametrize(
+    "path", ["index.html", "class/bee-co/index.html", "class/angstrom-3/layer2.0/index.html",
+             "class/bee-co/pictures.html", "fidelity/index.html", "fidelity/bee-co/index.html",
+             "fidelity/angstrom-3/index.html", "method/index.html", "provenance/index.html", "search/index.html"],
+)  # fmt: skip
+def test_page_data(view: SiteView, path: str, snapshot: SnapshotAssertion) -> None:
+    page = next(p for p in view.pages() if p.path == path)
+    assert json.dumps(plain(page), indent=1, ensure_ascii=False) == snapshot
+
+
+def test_tables(view: SiteView, snapshot: SnapshotAssertion) -> None:
+    assert {t.file: [t.head, *t.rows[:2]] for t in view.tables} == snapshot
+
+
+def test_files_beside_the_site_are_downloads(bundle: Bundle, tmp_path: Path) -> None:
+    view = site_view(bundle, beside={"Report as PDF": "../report.pdf"})
+    first = view.overview.downloads[0]
+    assert (first.label, first.href) == ("Report as PDF", "../report.pdf")
