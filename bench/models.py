@@ -1,17 +1,21 @@
 """Which networks go through: torchvision's classifiers and many families of timm, with random weights.
 
-    python bench/models.py [torchvision | timm | NAME …] [--json FILE]
+    python bench/models.py [torchvision | timm | NAME …] [--json FILE] [--markdown]
 
 For each: it is traced, its layers are found, the whole analysis runs on two hops (the three topmost layers) with
 4 painted pictures, and for 3 neurons of the middle layer the attribution T is compared with that of Captum's
 IntegratedGradients on the same segment, 32 nodes both. T agrees where no difference is over 1e-3 of the largest |T|.
 A network that cannot is listed with the program's own reason. Ends with 1 where one cannot, or does not agree.
+
+With --json the rows are kept in the file, and those that are in it are not made again: so it can be done in parts.
+--markdown prints the whole as docs/models.md, once all is done.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 import tempfile
@@ -19,8 +23,11 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 
+import timm
 import torch
 import torchvision
 import yaml
@@ -41,6 +48,22 @@ from neurflow_report.spec.load import LoadedSpec, load_spec
 
 NODES, NEURONS, PATCHES, AGREES = 32, 3, 2, 1e-3
 CPU = torch.device("cpu")
+HEAD = "| network | input | cuts | layers | error of T | s |\n| --- | ---: | ---: | --- | ---: | ---: |"
+PAGE = """# Which networks go through
+
+<!-- Made by `python bench/models.py --json FILE --markdown`. -->
+
+Made on {date} with torch {torch}, on a CPU. Each network has random weights, ten outputs and a small input. It is
+traced, its layers are found, and the whole analysis runs with four pictures on two hops: the three topmost layers,
+which `layers: {{most: 3}}` takes. Then, for three neurons of the middle layer, the attribution T (METHOD §2) is
+compared with Captum's IntegratedGradients on the same segment, both with 32 nodes.
+
+*input*: the side of the pictures in pixels, the model's own where it takes no smaller one. *cuts*: layers that it can
+be cut at. *layers*: those that the analysis ran on or, where it could not, the program's own reason. *error of T*: the
+largest difference from Captum's, relative to the largest |T|; up to 1e-3 counts as agreement. *s*: seconds, beside
+other work on the machine.
+
+"""
 TIMM = [
     "beit_base_patch16_224",
     "caformer_s18",
@@ -97,7 +120,7 @@ TIMM = [
     "resnest14d",
     "resnet18",
     "rexnet_100",
-    "sknet18",
+    "skresnet18",
     "starnet_s1",
     "swin_tiny_patch4_window7_224",
     "swinv2_cr_tiny_224",
@@ -132,14 +155,16 @@ class Row:
 
 
 def model_of(source: str, name: str) -> Iterator[tuple[dict[str, object], dict[str, object]]]:
-    """The spec's `model` and `preprocess` to try, small inputs first."""
-    model: dict[str, object] = {"source": source, "name": name, "outputs": 2}
-    if name.startswith("vit_") and source == "torchvision":
-        side = 56 if name.endswith("14") else 64
+    """The spec's `model` and `preprocess` to try, small inputs first, the model's own size last."""
+    model: dict[str, object] = {"source": source, "name": name, "outputs": 10}
+    side = 96 if name.startswith("inception_v") else 56 if name.endswith("14") else 64
+    if source == "timm" and timm.get_pretrained_cfg(name).fixed_input_size:
+        yield model | {"kwargs": {"img_size": side}}, {}
+    elif source == "torchvision" and name.startswith("vit_"):
         yield model | {"kwargs": {"image_size": side}}, {}
     else:
-        yield model, {"size": 96 if name == "inception_v3" else 64, "resize": 96 if name == "inception_v3" else 64}
-        yield model, {}
+        yield model, {"size": side, "resize": side}
+    yield model, {}
 
 
 def spec_of(model: dict[str, object], preprocess: dict[str, object], folder: Path) -> LoadedSpec:
@@ -164,12 +189,11 @@ def spec_of(model: dict[str, object], preprocess: dict[str, object], folder: Pat
 
 
 def paint(folder: Path) -> None:
-    """The pictures: four of one of the demo's classes, two of another."""
-    for name, count in (("firebell", 4), ("snowstar", 2)):
-        (folder / "pictures" / name).mkdir(parents=True)
+    """The pictures: four of one of the demo's classes, two of another; folders are called by the logit."""
+    for label, count in ((0, 4), (1, 2)):
+        (folder / "pictures" / str(label)).mkdir(parents=True)
         for number in range(count):
-            picture, _ = DATASET.draw(DATASET.class_names.index(name), number)
-            picture.save(folder / "pictures" / name / f"{number}.png")
+            DATASET.draw(label, number)[0].save(folder / "pictures" / str(label) / f"{number}.png")
 
 
 def against_captum(network: Network, example: torch.Tensor, bundle: Bundle) -> float:
@@ -178,8 +202,9 @@ def against_captum(network: Network, example: torch.Tensor, bundle: Bundle) -> f
     segments = cut(network.module, names, example)
     pictures = torch.randn((PATCHES, *example.shape[1:]), generator=torch.Generator().manual_seed(1))
     below = activations(segments, 0, pictures)
-    core = [n.channel for n in bundle.classes[0].layers[1].neurons] or range(NEURONS)  # none: a head of zeros
-    return max(_difference(segments, below, channel) for channel in core[:NEURONS])
+    core = [n.channel for n in bundle.classes[0].layers[1].neurons] or range(min(NEURONS, segments.layers[1].channels))
+    found = [_difference(segments, below, channel) for channel in core]
+    return max([error for error in found if not math.isnan(error)][:NEURONS], default=math.nan)
 
 
 def _difference(segments: Segments, below: torch.Tensor, channel: int) -> float:
@@ -192,7 +217,7 @@ def _difference(segments: Segments, below: torch.Tensor, channel: int) -> float:
     captum = IntegratedGradients(lambda x: spatial_mean(stage(x), out_axis), multiply_by_inputs=True)
     theirs = captum.attribute(below, target=channel, n_steps=NODES, method="gausslegendre", internal_batch_size=16)
     theirs = spatial_mean(theirs, axis) * (theirs[0].numel() / theirs.shape[axis])
-    return float((ours - theirs).abs().max() / theirs.abs().max().clamp_min(1e-12))
+    return float((ours - theirs).abs().max() / theirs.abs().max())  # 0 / 0, a neuron that nothing reaches, is no number
 
 
 def examined(source: str, name: str) -> Row:
@@ -230,7 +255,36 @@ def examined(source: str, name: str) -> Row:
 def line(row: Row) -> str:
     """A row of the table."""
     what = row.reason.replace("\n", " ").replace("|", "/") or f"{row.taken}"
-    return f"| {row.source} {row.name} | {row.size} | {row.layers} | {what} | {row.error:.0e} | {row.seconds:.0f} |"
+    return f"| {row.name} | {row.size} | {row.layers} | {what} | {row.error:.0e} | {row.seconds:.0f} |"
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows under their heads, and how many there are of each kind."""
+    return "\n".join([HEAD, *map(line, rows)]) + f"\n\n{summary(rows)}"
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """How many go through, and how many agree."""
+    through = sum(not row.reason for row in rows)
+    return f"{through} of {len(rows)} go through; T of {sum(row.agrees for row in rows)} agrees with Captum's."
+
+
+def page(rows: Sequence[Row]) -> str:
+    """docs/models.md."""
+    parts = {source: [row for row in rows if row.source == source] for source in ("torchvision", "timm")}
+    versions = {"torchvision": torchvision.__version__, "timm": version("timm")}
+    tables = [f"## {source} {versions[source]}\n\n{table(part)}\n" for source, part in parts.items() if part]
+    return PAGE.format(date=date.today().isoformat(), torch=torch.__version__.partition("+")[0]) + "\n".join(tables)
+
+
+def asked_for(groups: Sequence[str]) -> list[tuple[str, str]]:
+    """Source and name of the networks that the words of the command line mean."""
+    known = torchvision.models.list_models(module=torchvision.models)
+    return [
+        ("torchvision", n) if n in known and not group.startswith("timm") else ("timm", n)
+        for group in groups
+        for n in (known if group == "torchvision" else TIMM if group == "timm" else [group.removeprefix("timm:")])
+    ]
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -238,23 +292,23 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("names", nargs="*", default=["torchvision", "timm"])
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", action="store_true")
     options = parser.parse_args(words)
     warnings.simplefilter("ignore")
-    known = torchvision.models.list_models(module=torchvision.models)
-    asked = [
-        ("torchvision", n) if n in known and group != "timm" else ("timm", n)
-        for group in options.names
-        for n in (known if group == "torchvision" else TIMM if group == "timm" else [group.removeprefix("timm:")])
-    ]
-    print("| network | input | cuts | layers | error of T | s |\n| --- | --- | --- | --- | --- | --- |", flush=True)
-    rows = []
-    for source, name in asked:
-        rows.append(examined(source, name))
-        print(line(rows[-1]), flush=True)
-        if options.json:
-            options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
-    through = sum(not row.reason for row in rows)
-    print(f"\n{through} of {len(rows)} go through, {sum(row.agrees for row in rows)} agree with Captum")
+    kept = json.loads(options.json.read_text()) if options.json and options.json.exists() else []
+    done = {(row["source"], row["name"]): Row(**row) for row in kept}
+    asked = asked_for(options.names)
+    if not options.markdown:
+        print(HEAD, flush=True)
+    for key in asked:
+        new = key not in done
+        done[key] = examined(*key) if new else done[key]
+        if not options.markdown:
+            print(line(done[key]), flush=True)
+        if options.json and new:
+            options.json.write_text(json.dumps([asdict(row) for row in done.values()], indent=1))
+    rows = [done[key] for key in asked]
+    print(page(rows) if options.markdown else f"\n{summary(rows)}", end="" if options.markdown else "\n")
     return 0 if all(row.agrees for row in rows) else 1
 
 

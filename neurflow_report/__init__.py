@@ -1,9 +1,10 @@
 """Reports of how a vision classifier decides. In Python:
 
-from neurflow_report import build, load_spec
+from neurflow_report import build, load_spec, read_bundle, tables
 
 built = build(load_spec("my.yaml"))
 print(built.rendered.site)
+print(tables(read_bundle(built.bundle)).groups)
 """
 
 from __future__ import annotations
@@ -13,10 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from neurflow_report.report import analyze, build, render
+    from neurflow_report.results.bundle import read_bundle
+    from neurflow_report.results.frames import tables
     from neurflow_report.spec.load import load_spec
 
-__all__ = ["analyze", "build", "load_spec", "render"]
-_HOMES = {"analyze": "report", "build": "report", "render": "report", "load_spec": "spec.load"}
+__all__ = ["analyze", "build", "load_spec", "read_bundle", "render", "tables"]
+_HOMES = {
+    "analyze": "report",
+    "build": "report",
+    "render": "report",
+    "load_spec": "spec.load",
+    "read_bundle": "results.bundle",
+    "tables": "results.frames",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -105,7 +105,8 @@ def test_the_public_functions_are_there_by_their_names() -> None:
 
     found = {name: getattr(neurflow_report, name) for name in neurflow_report.__all__}
     assert [f.__module__ for f in found.values()] == [
-        "neurflow_report.report", "neurflow_report.report", "neurflow_report.spec.load", "neurflow_report.report",
+        "neurflow_report.report", "neurflow_report.report", "neurflow_report.spec.load",
+        "neurflow_report.results.bundle", "neurflow_report.report", "neurflow_report.results.frames",
     ]  # fmt: skip
     assert neurflow_report.render is neurflow_report.report.render  # no module of that name stands in its way
     assert not hasattr(neurflow_report, "nothing")

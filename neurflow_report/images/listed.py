@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from neurflow_report.errors import InputError
@@ -49,10 +49,10 @@ def _row(file: Path, line: int, row: dict[str, str], path_column: str, label_col
     return path, label.strip()
 
 
-def classes_of(rows: Sequence[Row]) -> tuple[tuple[str, ...], Callable[[str], int | None]]:
-    """Names of the classes, and which one a label is (None: no label). Numbers are logits, and classes in their order;
-    text labels stand in byte order."""
-    labels = {label for _, label in rows if label}
+def classes_of(written: Iterable[str]) -> tuple[tuple[str, ...], Callable[[str], int | None]]:
+    """Names of the classes, and which one a label is (None: no label, ""). Numbers are logits, and classes in their
+    order; text labels stand in byte order."""
+    labels = {label for label in written if label}
     if labels and all(label.isascii() and label.isdigit() and len(label) < 7 for label in labels):
         names = tuple(str(i) for i in range(max(map(int, labels)) + 1))
         return names, lambda label: int(label) if label else None

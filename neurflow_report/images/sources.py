@@ -52,13 +52,14 @@ def open_source(
     split: str = "test",
     file: Path | None = None,
     path_column: str = "path",
+    image_column: str = "image",
     label_column: str = "label",
 ) -> Source:
     """The pictures of a `folder` (a sub-folder per class), of a `csv` file that lists them, of a `torchvision` data set
-    by class name, or of the `demo`.
+    by class name, of a `huggingface` data set saved to disk, or of the `demo`.
 
-    Nothing is downloaded. Args: root, file: already resolved; split: train, test or val, for data sets and the demo.
-    Errors: data-missing, data-empty (paths under `data`).
+    Nothing is downloaded. Args: root, file: already resolved; split: train, test or val, for torchvision and the demo,
+    and any that a saved data set has. Errors: data-missing, data-empty, missing-package (paths under `data`).
     """
     if source == "demo":
         return _demo(split)
@@ -72,6 +73,8 @@ def open_source(
         raise InputError("data-missing", f"the data folder {root.name!r} {what}", hint=hint, path=_ROOT)
     if source == "folder":
         return _folder(root)
+    if source == "huggingface":
+        return _saved(root, split, image_column, label_column)
     return _dataset(name or "", root, split)
 
 
@@ -99,7 +102,7 @@ def _folder(root: Path) -> Source:
 def _listed(file: Path, root: Path | None, path_column: str, label_column: str) -> Source:
     """The pictures that a CSV file lists; one that is not there is skipped and told, as one that is damaged."""
     rows = read_rows(file, root, path_column=path_column, label_column=label_column)
-    names, label_of = classes_of(rows)
+    names, label_of = classes_of(label for _, label in rows)
     base = root or file.parent
     items = [
         Item(
@@ -150,6 +153,21 @@ def _dataset(name: str, root: Path, split: str) -> Source:
     order = sorted(range(len(labels)), key=lambda i: (labels[i], i))
     items = tuple(Item(name=f"{split}/{i:06d}", label=labels[i], open=partial(picture, i)) for i in order)
     return Source(name=f"{name} ({split})", class_names=classes, items=items)
+
+
+def _saved(root: Path, split: str, image_column: str, label_column: str) -> Source:
+    """A data set of Hugging Face's `datasets`; a damaged picture is skipped and told, as in a folder."""
+    from neurflow_report.images.saved import open_saved
+
+    saved = open_saved(root, split=split, image_column=image_column, label_column=label_column)
+    name = f"{root.name} ({saved.split})" if saved.split else root.name
+    order = sorted(range(len(saved.labels)), key=lambda i: (saved.labels[i] is None, saved.labels[i] or 0, i))
+    items = [_saved_item(f"{saved.split or root.name}/{i:06d}", saved.labels[i], partial(saved.data, i)) for i in order]
+    return Source(name=name, class_names=saved.class_names, items=tuple(items))
+
+
+def _saved_item(name: str, label: int | None, data: Callable[[], bytes]) -> Item:
+    return Item(name=name, label=label, open=lambda: decode(data()), data=data)
 
 
 def _demo(split: str) -> Source:

@@ -7,10 +7,12 @@ is refused.
 
 from __future__ import annotations
 
+import copy
 import logging
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -139,12 +141,19 @@ class ShapedTracer(fx.Tracer):
 
     def _run(self, kind: str, target: Any, values: Any, options: Any) -> Any:
         if kind == "get_attr":
-            return operator.attrgetter(target)(self.root)
+            return operator.attrgetter(target)(self.weightless)
         if kind == "call_module":
-            return self.root.get_submodule(target)(*values, **options)
+            return self.weightless.get_submodule(target)(*values, **options)
         if kind == "call_method":
             return getattr(values[0], target)(*values[1:], **options)
         return target(*values, **options)
+
+    @cached_property
+    def weightless(self) -> nn.Module:
+        """A copy of the module that is traced, whose parameters and buffers have shapes alone: made once, not for every
+        operation anew."""
+        state: list[Tensor] = [*self.root.parameters(), *self.root.buffers()]
+        return copy.deepcopy(self.root, {id(t): self.mode.from_tensor(t) for t in state})
 
     def sides(self, proxy: Shaped) -> tuple[Any, ...]:
         """The shape of a tensor: numbers, and nodes where a side depends on the number of pictures."""

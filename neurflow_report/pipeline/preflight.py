@@ -166,6 +166,7 @@ class _Checks:
             split=data.split,
             file=None if data.file is None else resolved(self.base, data.file),
             path_column=data.path_column,
+            image_column=data.image_column,
             label_column=data.label_column,
         )
 

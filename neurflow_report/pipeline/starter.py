@@ -13,6 +13,7 @@ import torch
 import torchvision
 
 from neurflow_report.errors import InputError, Where
+from neurflow_report.images.saved import is_saved, usual_keys
 from neurflow_report.images.sources import Source, open_source
 from neurflow_report.network.checkpoint import SUFFIXES, read_state
 from neurflow_report.network.cut import cut
@@ -91,7 +92,7 @@ def starter_of(given: Given, file: Path, ask: Ask, *, allow_code: bool = False) 
     relative to the spec.
 
     `model`: resnet50, timm:…, python:package.module:callable or demo:…, `data`: a folder with a sub-folder per class,
-    a CSV file, NAME:FOLDER for a torchvision data set, or `demo`.
+    or with a data set of Hugging Face's `datasets`, a CSV file, NAME:FOLDER for a torchvision data set, or `demo`.
     Raises: what opening the model or the data raises; class-unknown, layer-unknown and so on for what they do not have.
     """
 
@@ -187,8 +188,23 @@ def _data(text: str, *, spec: Path) -> _Data:
     if path.suffix.lower() == ".csv":
         keys = {"source": "csv", "file": _beside(spec, path)}
         return _Data(keys=keys, source=open_source(source="csv", name=None, root=None, file=path))
+    if is_saved(path):
+        return _saved(path, spec)
     keys = {"source": "folder", "root": _beside(spec, path)}
     return _Data(keys=keys, source=open_source(source="folder", name=None, root=path))
+
+
+def _saved(path: Path, spec: Path) -> _Data:
+    keys = usual_keys(path)
+    source = open_source(
+        source="huggingface",
+        name=None,
+        root=path,
+        split=keys.get("split", "test"),
+        image_column=keys["image_column"],
+        label_column=keys["label_column"],
+    )
+    return _Data(keys={"source": "huggingface", "root": _beside(spec, path), **keys}, source=source)
 
 
 def _beside(spec: Path, path: Path) -> str:

@@ -97,12 +97,12 @@ def check_free(target: Path) -> None:
         raise _unwritable(target, error) from error
 
 
-def read_bundle(root: Path) -> Bundle:
+def read_bundle(root: Path | str) -> Bundle:
     """Read the bundle at `root`, or at `root`/bundle, after checking its format and every file's digest.
 
     Raises: InputError bundle-missing, bundle-version, or bundle-damaged (names the file).
     """
-    root = _find(root)
+    root = _find(Path(root))
     manifest = _read_manifest(root / MANIFEST)
     for name, digest in manifest.files.items():
         _check_digest(root, name, digest)

@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from neurflow_report.spec.data import Data
 from neurflow_report.spec.fidelity import Fidelity
 from neurflow_report.spec.section import Count, Section, Text, problem, unique
 
@@ -141,71 +142,6 @@ class PreprocessChange(Section):
         """The fields that were given, as those of the record Preprocess."""
         given = {key: value for key, value in self.model_dump().items() if value is not None}
         return given | ({"resize": None} if given.get("resize") == "none" else {})
-
-
-class Data(Section):
-    """The pictures to examine it on."""
-
-    source: Literal["folder", "csv", "torchvision", "demo"] = Field(
-        description="A folder with a sub-folder per class, a CSV file that lists pictures, a torchvision data set, or "
-        "the demo's generator.",
-        examples=["folder"],
-    )
-    file: Text | None = Field(
-        None,
-        description="The source csv: the file, relative to the spec; its first line names the columns.",
-        examples=["labels.csv"],
-    )
-    path_column: Text = Field(
-        "path",
-        description="The source csv: the column with the pictures' paths, relative to `root`.",
-        examples=["path"],
-    )
-    label_column: Text = Field(
-        "label",
-        description="The source csv: the column with the labels: names, or numbers of logits; empty where not known.",
-        examples=["label"],
-    )
-    name: Text | None = Field(None, description="The torchvision data set's class name.", examples=["FashionMNIST"])
-    root: Text | None = Field(
-        None,
-        description="The folder (relative to the spec, `~` is expanded); for csv default: the file's own.",
-        examples=["/data/imagenet/val"],
-    )
-    split: Literal["train", "test", "val"] = Field(
-        "test", description="Which split of a torchvision data set, or of the demo.", examples=["val"]
-    )
-    select: Literal["predicted", "labelled", "correct", "any"] = Field(
-        "predicted",
-        description="Which pictures count for a class: those predicted as it, labelled as it, both (`correct`), or "
-        "`any`: the class's own first, then all others.",
-        examples=["labelled"],
-    )
-    limit: Count = Field(50, description="The most pictures a class.", examples=[20])
-    sample: Literal["first", "random"] = Field(
-        "first",
-        description="Which are taken where more pictures count than `limit`: the first in the data's fixed order, or a "
-        "random draw by runtime.seed, for each class alone.",
-        examples=["random"],
-    )
-    pool: Literal["all", "class"] = Field(
-        "all",
-        description="Where predicted pictures are looked for: in all classes' pictures (the class's own first), or "
-        "only in the class's own.",
-        examples=["class"],
-    )
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if self.source == "torchvision" and self.name is None:
-            raise problem("the source torchvision needs a `name`, such as FashionMNIST", "name", missing=True)
-        if self.source == "csv" and self.file is None:
-            raise problem("the source csv needs a `file`, which lists the pictures", "file", missing=True)
-        if self.source in {"folder", "torchvision"} and self.root is None:
-            raise problem(
-                f"the source {self.source} needs a `root`, the folder with the pictures", "root", missing=True
-            )
-        return self
 
 
 class LayerRange(Section):

@@ -25,6 +25,7 @@ _DATA_SAYS = {
     "folder": "a sub-folder per class",
     "csv": "a file that lists pictures and labels",
     "torchvision": "a data set of torchvision",
+    "huggingface": "a data set that save_to_disk of Hugging Face's datasets wrote",
     "demo": "pictures that the program paints",
 }
 

@@ -1,5 +1,7 @@
 """A network of the user's own, from a factory and a checkpoint as training scripts write them, through the pipeline."""
 
+import hashlib
+import warnings
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,10 @@ from neurflow_report.cli import main
 from neurflow_report.demo.flowers import DATASET
 from neurflow_report.results.bundle import read_bundle
 from tests.oracles import cifar
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import datasets
 
 ORACLES = Path(cifar.__file__).parent
 
@@ -56,6 +62,28 @@ def test_pictures_from_a_list_whatever_they_are(own, tmp_path):
     bundle = read_bundle(tmp_path / "out")
     assert [p.label for p in bundle.classes[0].pictures] == ["firebell", "firebell", "snowstar", "snowstar"]
     assert [s.name for s in bundle.run.data.skipped] == ["gone.png"]
+
+
+def test_pictures_of_a_saved_data_set(own, tmp_path):
+    datasets.disable_progress_bars()
+    rows = [(name, n, tmp_path / "pictures" / name / f"{n}.png") for name in ("snowstar", "firebell") for n in range(2)]
+    cut = [data.read_bytes()[: -40 if (name, n) == ("firebell", 0) else None] for name, n, data in rows]
+    features = datasets.Features({"img": datasets.Image(), "label": datasets.ClassLabel(names=DATASET.class_names)})
+    labels = [DATASET.class_names.index(name) for name, _, _ in rows]
+    given = {"img": [{"bytes": data, "path": None} for data in cut], "label": labels}
+    table = datasets.Dataset.from_dict(given, features=features)
+    datasets.DatasetDict({"train": table}).save_to_disk(str(tmp_path / "set"))
+    spec = own[0](
+        data={"source": "huggingface", "root": "set", "split": "train", "image_column": "img", "select": "any"}
+    )
+    assert main(["analyze", str(spec), "--quiet", "--allow-code"]) == 0
+    bundle = read_bundle(tmp_path / "out")
+    assert [(p.name, p.label) for p in bundle.classes[0].pictures] == [
+        ("train/000003", "firebell"), ("train/000000", "snowstar"), ("train/000001", "snowstar"),
+    ]  # fmt: skip
+    assert bundle.classes[0].pictures[0].sha256 == hashlib.sha256(cut[3]).hexdigest()
+    assert [s.name for s in bundle.run.data.skipped] == ["train/000002"]
+    assert (bundle.run.data.source, bundle.run.data.name) == ("huggingface", "set (train)")
 
 
 @pytest.mark.parametrize("command", ["analyze", "build"])

@@ -5,6 +5,7 @@
 import io
 import shutil
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,10 @@ import torchvision
 from neurflow_report.cli import main
 from neurflow_report.spec.load import load_spec
 from tests.oracles import cifar
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import datasets
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 
@@ -107,6 +112,22 @@ def test_a_list_of_pictures(picture_folder):
     assert main(["init", "--model", "demo:flowers", "--data", "list.csv"]) == 0
     spec = valid("spec.yaml", "--set", "concept.k=2")
     assert (spec.data.source, spec.data.file, spec.classes) == ("csv", "list.csv", ("firebell", "snowstar"))
+
+
+def test_a_saved_data_set(picture_folder):
+    picture_folder(2)
+    datasets.disable_progress_bars()
+    features = datasets.Features(
+        {"image": datasets.Image(), "label": datasets.ClassLabel(names=["firebell", "snowstar"])}
+    )
+    files = [Path(f"pictures/{name}/{n}.png") for name in ("firebell", "snowstar") for n in range(2)]
+    rows = {"image": [{"bytes": file.read_bytes(), "path": None} for file in files], "label": [0, 0, 1, 1]}
+    table = datasets.Dataset.from_dict(rows, features=features)
+    datasets.DatasetDict({"train": table, "validation": table}).save_to_disk("set")
+    assert main(["init", "--model", "demo:flowers", "--data", "set"]) == 0
+    spec = valid("spec.yaml", "--set", "concept.k=2")
+    assert (spec.data.source, spec.data.root, spec.data.split) == ("huggingface", "set", "validation")
+    assert spec.classes == ("firebell", "snowstar")
 
 
 @pytest.mark.skipif(not FASHION.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed")

@@ -149,7 +149,17 @@ def test_one_mistake(tmp_path: Path, line: str, expected: str) -> None:
         ("  name: flowers\n", "", "4:3 model.name: the source demo needs a `name` [spec-missing-key] | The model's "
          "name in its source; for the source python what the report calls it (default: the callable's name)."),
         ("  source: demo\nclasses", "  source: folder\nclasses", "7:3 data.root: the source folder needs a `root`, the "
-         "folder with the pictures [spec-missing-key] | The folder (relative to the spec, " "`~` is expanded); for csv default: the file's own."),
+         "folder with the pictures [spec-missing-key] | The folder (relative to the spec, " "`~` is expanded); for csv default: the file's own; "
+         "for huggingface: the one that `save_to_disk` wrote."),
+        ("  source: demo\nclasses", "  source: huggingface\nclasses", "7:3 data.root: the source huggingface needs a "
+         "`root`, the folder with the pictures [spec-missing-key] | The folder (relative to the spec, `~` is expanded); "
+         "for csv default: the file's own; for huggingface: the one that `save_to_disk` wrote."),
+        ("  source: demo\nclasses", "  source: demo\n  root: here\nclasses", "8:9 data.root: the source demo takes no "
+         "`root` [spec-bad-value] | The folder (relative to the spec, `~` is expanded); for csv default: the file's own; "
+         "for huggingface: the one that `save_to_disk` wrote."),
+        ("  source: demo\nclasses", "  source: demo\n  split: tset\nclasses", "8:10 data.split: found 'tset', expected "
+         "'train', 'test' or 'val' [spec-bad-value] | Which split: train, test or val of a torchvision data set or of the "
+         "demo; any that a data set of huggingface has, where it was saved with several."),
         ("  source: demo\nclasses", "  source: torchvision\nclasses", "7:3 data.name: the source torchvision needs a "
          "`name`, such as FashionMNIST [spec-missing-key] | The torchvision data set's class name."),
         ("block2", "block1", "11:5 layers[1]: 'block1' stands twice, first as number 1 [spec-bad-value] | Named modules, "

@@ -1,0 +1,144 @@
+"""A data set saved to disk by Hugging Face's `datasets`: labels, and pictures as bytes. Nothing is fetched."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from neurflow_report.errors import InputError, did_you_mean
+from neurflow_report.images.listed import classes_of
+from neurflow_report.images.pictures import PictureError
+
+MARKS = ("dataset_dict.json", "state.json")
+"""Files of which `save_to_disk` writes one into the folder: with several splits, or without."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    """`split`: its name, "" where the data set was saved without; `labels`: a class of each picture (None: not known);
+    `data`: a picture's number → its file's bytes, which raises PictureError."""
+
+    split: str
+    class_names: tuple[str, ...]
+    labels: list[int | None]
+    data: Callable[[int], bytes]
+
+
+def open_saved(root: Path, *, split: str, image_column: str, label_column: str) -> Saved:
+    """The data set in the folder `root`.
+
+    Args: split: of a data set that was saved with several; others are read whole. Labels are those of a ClassLabel, or
+    names or numbers, as a list's (`classes_of`). Errors: missing-package (path data.source), data-missing (paths
+    data.root, data.split, data.image_column, data.label_column).
+    """
+    datasets = _package()
+    found = _loaded(datasets, root)
+    table = _split_of(found, split, root).with_format(None)  # a saved format would turn pictures into arrays
+    _check_columns(datasets, table, image_column, label_column)
+    names, labels = _labels(datasets, table, label_column)
+    pictures = table.select_columns([image_column]).cast_column(image_column, datasets.Image(decode=False))
+    return Saved(
+        split=split if isinstance(found, Mapping) else "",
+        class_names=names,
+        labels=labels,
+        data=partial(_bytes, pictures, image_column),
+    )
+
+
+def usual_keys(root: Path) -> dict[str, str]:
+    """What a spec can say of the data set in the folder `root`: `split` (test, or what comes nearest; not where it was
+    saved without), `image_column`, `label_column` (the first that can be meant). Errors: as `open_saved`."""
+    datasets = _package()
+    found = _loaded(datasets, root)
+    names = tuple(map(str, found)) if isinstance(found, Mapping) else ()
+    split = next((s for s in ("test", "validation", "val") if s in names), next(iter(names), "test"))
+    features = _split_of(found, split, root).features
+    columns = {
+        "image_column": _first(features, datasets.Image, "image"),
+        "label_column": _first(features, datasets.ClassLabel, "label"),
+    }
+    return ({"split": split} if names else {}) | columns
+
+
+def _first(features: Mapping[str, Any], kind: type, usual: str) -> str:
+    """The first column of that kind, the usual name where that exists or there is none."""
+    return usual if usual in features else next((n for n, f in features.items() if isinstance(f, kind)), usual)
+
+
+def is_saved(root: Path) -> bool:
+    """Whether the folder looks like one that `save_to_disk` wrote."""
+    return any((root / mark).is_file() for mark in MARKS)
+
+
+def _package() -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import datasets
+    except ModuleNotFoundError as error:
+        message, hint = "the Python package datasets is not installed", "pip install 'neurflow-report[huggingface]'"
+        raise InputError("missing-package", message, hint=hint, path=("data", "source")) from error
+    return datasets
+
+
+def _loaded(datasets: Any, root: Path) -> Any:
+    hint = "expected what the method save_to_disk of a data set wrote"
+    message = f"the folder {root.name!r} holds no data set that was saved to disk"
+    if not is_saved(root):
+        raise InputError("data-missing", message, hint=f"{hint}: it has {' or '.join(MARKS)}", path=("data", "root"))
+    try:
+        return datasets.load_from_disk(str(root))
+    except Exception as error:  # what a damaged folder makes it raise is not limited to a few kinds
+        message = f"the data set {root.name!r} cannot be read: {type(error).__name__}"
+        raise InputError("data-missing", message, hint=hint, path=("data", "root")) from error
+
+
+def _split_of(found: Any, split: str, root: Path) -> Any:
+    if not isinstance(found, Mapping):
+        return found
+    if split not in found:
+        hint = f"it has {', '.join(map(str, found)) or 'none'}"
+        message = f"the data set {root.name!r} has no split {split!r}"
+        raise InputError("data-missing", message, hint=hint, path=("data", "split"))
+    return found[split]
+
+
+def _check_columns(datasets: Any, table: Any, image_column: str, label_column: str) -> None:
+    for key, column in (("image_column", image_column), ("label_column", label_column)):
+        if column not in table.column_names:
+            hint = did_you_mean(column, table.column_names) or f"it has {', '.join(table.column_names)}"
+            raise InputError("data-missing", f"the data set has no column {column!r}", hint=hint, path=("data", key))
+    if not isinstance(table.features[image_column], datasets.Image):
+        pictures = [name for name, kind in table.features.items() if isinstance(kind, datasets.Image)]
+        hint = f"columns with pictures: {', '.join(pictures) or 'none'}"
+        message = f"the column {image_column!r} of the data set holds no pictures"
+        raise InputError("data-missing", message, hint=hint, path=("data", "image_column"))
+
+
+def _labels(datasets: Any, table: Any, column: str) -> tuple[tuple[str, ...], list[int | None]]:
+    values: Sequence[Any] = table[column][:]
+    feature = table.features[column]
+    if isinstance(feature, datasets.ClassLabel) and feature.names:
+        return tuple(feature.names), [value if value is not None and value >= 0 else None for value in values]
+    if not all(value is None or isinstance(value, (str, int)) for value in values):
+        message = f"the column {column!r} of the data set holds neither names nor whole numbers"
+        hint = "expected one label a picture"
+        raise InputError("data-missing", message, hint=hint, path=("data", "label_column"))
+    written = ["" if _unknown(value) else str(value).strip() for value in values]
+    names, label_of = classes_of(written)
+    return names, [label_of(label) for label in written]
+
+
+def _unknown(value: object) -> bool:
+    return value is None or (isinstance(value, int) and value < 0)
+
+
+def _bytes(pictures: Any, column: str, number: int) -> bytes:
+    found = pictures[number][column]
+    if found is None or found["bytes"] is None:
+        raise PictureError("the data set does not hold its bytes")
+    return bytes(found["bytes"])
