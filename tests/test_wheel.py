@@ -89,7 +89,7 @@ def test_what_is_in_the_wheel(wheel: Path) -> None:
     code = {str(p.relative_to(ROOT / "neurflow_report")) for p in (ROOT / "neurflow_report").rglob("*.py")}
     assert here - package == set()
     assert code - package == set()
-    assert "spec/schema.json" in package
+    assert {"spec/schema.json", "py.typed"} <= package
     assert "specs/demo.yaml" in package
     assert any(name.startswith("templates/") for name in package)
     assert {n for n in package if n.startswith("demo/") and n.endswith(".safetensors")}
@@ -101,7 +101,7 @@ def test_what_is_in_the_wheel(wheel: Path) -> None:
 
 def test_the_bare_environment_is_whole_and_has_no_torch(bare: Path, tmp_path: Path) -> None:
     run(bare / "python", "-m", "pip", "check", cwd=tmp_path)
-    for package in ("torch", "torchvision", "scipy", "sklearn", "captum"):
+    for package in ("torch", "torchvision", "scipy", "sklearn", "captum", "pandas", "datasets"):
         assert (
             f"No module named '{package}'"
             in run(bare / "python", "-c", f"import {package}", cwd=tmp_path, code=1).stderr

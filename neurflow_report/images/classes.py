@@ -7,7 +7,7 @@
 3. A number is a logit. A name is looked for among the model's class names, then among the data's.
 
 Names are compared without regard to case, `_` and spaces being equal; ImageNet folders (n02111889_Samoyed) also by what
-follows the synset number.
+follows the synset number. Where several are then equal (ImageNet's Cardigan, a dog, and cardigan), the case decides.
 """
 
 from __future__ import annotations
@@ -147,17 +147,28 @@ def _only(matches: list[int]) -> int | None:
 
 def spellings(name: str) -> set[str]:
     """The forms of a name that count as equal."""
-    plain = re.sub(r"[_\s]+", " ", name).strip().casefold()
+    return {form.casefold() for form in _exact(name)}
+
+
+def _exact(name: str) -> set[str]:
+    """Those in which upper and lower case are told apart."""
+    plain = re.sub(r"[_\s]+", " ", name).strip()
     return {plain, re.sub(r"^n\d{8} ", "", plain)}
 
 
 def _all_matches(names: Sequence[str], others: Sequence[str]) -> list[list[int]]:
-    """For each of `names` the places in `others` that have it, ascending."""
+    """For each of `names` the places in `others` that have it, ascending; where there are several, those in the same
+    case, if any are."""
     places: dict[str, list[int]] = {}
     for place, other in enumerate(others):
         for form in spellings(other):
             places.setdefault(form, []).append(place)
-    return [sorted({place for form in spellings(name) for place in places.get(form, ())}) for name in names]
+    found = (sorted({place for form in spellings(name) for place in places.get(form, ())}) for name in names)
+    return [_in_the_same_case(name, those, others) for name, those in zip(names, found, strict=True)]
+
+
+def _in_the_same_case(name: str, found: list[int], others: Sequence[str]) -> list[int]:
+    return [i for i in found if _exact(name) & _exact(others[i])] or found if len(found) > 1 else found
 
 
 def _matches(name: str, names: Sequence[str]) -> list[int]:

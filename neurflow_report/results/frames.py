@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from neurflow_report.errors import InputError
 from neurflow_report.results.bundle import Bundle
 from neurflow_report.results.record import Record
-from neurflow_report.results.records import Caution, Claim, ClassResult, Control, Masking, Measure
+from neurflow_report.results.records import Caution, Claim, ClassResult, Control, Masking, Measure, PartAgreement
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -139,10 +139,12 @@ def _weights(result: ClassResult) -> Iterator[Row]:
 def _groups(result: ClassResult) -> Iterator[Row]:
     for layer in result.layers:
         for g in layer.groups:
-            part = (None,) * 4
-            if g.agreement is not None:
-                part = (g.agreement.part, g.agreement.purity, g.agreement.chance, g.agreement.p_value)
+            part = (None,) * 4 if g.agreement is None else _part(g.agreement)
             yield g.layer, g.index, g.share, len({m.channel for m in g.members}), len(g.patches), *part
+
+
+def _part(a: PartAgreement) -> Row:
+    return a.part, a.purity, a.chance, a.p_value
 
 
 def _members(result: ClassResult) -> Iterator[Row]:

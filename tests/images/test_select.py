@@ -211,6 +211,15 @@ def test_some_folders_of_a_large_model_go_by_name() -> None:
     ]  # fmt: skip
 
 
+def test_the_case_decides_between_names_that_are_else_equal() -> None:
+    model = ["ant", "Cardigan", "bee", "cardigan"]
+    assert resolve(["Cardigan", "cardigan", "ANT"], model, ["n1_x", "n02113186_Cardigan"], 4) == [
+        (1, "Cardigan", 1), (3, "cardigan", None), (0, "ant", None),
+    ]  # fmt: skip
+    error = problem(["CARDIGAN"], model, [], 4)
+    assert error.message == "the network has 2 classes named 'CARDIGAN'"
+
+
 def problem(classes: list[str | int], model: list[str] | None, folders: list[str], outputs: int) -> InputError:
     with pytest.raises(InputError) as caught:
         resolve(classes, model, folders, outputs)
