@@ -10,7 +10,7 @@ For target channel a, patch v, activation A of the layer below on v and baseline
 2. The integral is a sum over steps of the path, by one of two rules (a segment that is not split: always Gauss's, its
    error with the rule of cells being how far T of the last step is from the step before):
    - cells: n cells with the mean slopes in each, and Romberg's step from n/2 and n; the size of that step, relative to
-     T's, is the error (L2 over the channels, estimated with random signs: backward.py, `Below.size`);
+     T's, is the error (L2 over the channels; estimated with random signs, `Below.size`, where a patch has many pairs);
    - gauss: n Gauss–Legendre nodes; its error is taken for the completeness gap.
 3. Pairs (a, v) whose error or completeness gap is over the tolerance are computed again with twice the steps, up to
    the most allowed. A segment that is affine throughout takes one.
@@ -39,10 +39,10 @@ Rule = Literal["cells", "gauss"]
 BLOCK = 16 * 2**20
 """Bytes of the widest tensor that the core works on at once on a CPU: about half of a usual last-level cache."""
 PROBES = 16
-"""Random signs by which the error of T is estimated: its standard deviation is about a sixth of it."""
+"""Random signs by which the error of T is estimated where a patch has more pairs: good to about a sixth of it."""
 FEWEST_NODES = 8
 """Nodes that a segment which cannot be split begins with: METHOD's."""
-FEW = 4
+FEW = 8
 """Pairs that a CPU works on at once at least, where there are more."""
 ROUNDING = 100
 """Times the dtype's precision times Σ_i |T|: a completeness gap of this size is rounding, and counts as 0."""
@@ -222,10 +222,10 @@ class SplitEngine:
 
     def _block(self, pairs: Pairs, quadrature: Quadrature) -> Attribution:
         """The pairs of a few patches."""
-        patches, rows = torch.unique(pairs.rows, return_inverse=True)
+        patches, rows, sharing = torch.unique(pairs.rows, return_inverse=True, return_counts=True)
         targets, places = torch.unique(pairs.channels, return_inverse=True)
         counts = [1] if self.part.is_straight else quadrature.counts()
-        path = _Path(self, patches, "gauss" if self.part.is_straight else quadrature.rule, len(rows))
+        path = _Path(self, patches, "gauss" if self.part.is_straight else quadrature.rule, sharing)
         values = self.activations.new_zeros((len(rows), self.channels))
         gap, error = values.new_zeros(len(rows)), values.new_zeros(len(rows))
         nodes = torch.zeros(len(rows), dtype=torch.long)
@@ -255,17 +255,20 @@ def _widest(part: Split) -> int:
 
 
 class _Path:
-    """The path of a few patches, at as many steps as are asked for; the cores are shared by all targets."""
+    """The path of a few patches, at as many steps as are asked for; the cores are shared by all targets.
 
-    def __init__(self, engine: SplitEngine, patches: Tensor, rule: Rule, pairs: int) -> None:
-        self.engine, self.patches, self.cells = engine, patches, rule == "cells"
+    `counts`: the pairs of each patch.
+    """
+
+    def __init__(self, engine: SplitEngine, patches: Tensor, rule: Rule, counts: Tensor) -> None:
+        self.engine, self.patches, self.cells, self.counts = engine, patches, rule == "cells", counts
         self.start = spatial_mean(engine.part.zero[engine.part.result], engine.part.axis)[0]
         self.cores: dict[int, list[Core]] = {}
         self.below = Below(
             core=self.core(gauss(1)),
             axis=engine.axis,
             channels=engine.channels,
-            pairs=pairs,
+            pairs=int(counts.sum()),
             rows=engine.most,
             space=engine.space,
             signs=engine.signs,
@@ -325,15 +328,35 @@ class _Path:
         """T, its gap, and its error: with cells, T takes Romberg's step, and the error is that step's relative size."""
         step = {key: (fine[key] - wide) / 3 for key, wide in coarse.items()}
         best = {key: gradient + step[key] if key in step else gradient for key, gradient in fine.items()}
-        values = attributed(self.below, batch, best)
+        values, size = self._attributed(batch, best, step)
         miss, rounding = (values.sum(dim=1) - rise).abs(), ROUNDING * torch.finfo(rise.dtype).eps
         gap = completeness_gap(values.sum(dim=1), rise).where(miss > rounding * values.abs().sum(dim=1), 0)
         if self.engine.part.is_straight:
             return values, gap, torch.zeros_like(gap)
         if not self.cells:
             return values, gap, gap
-        size = values.norm(dim=1).clamp_min(torch.finfo(values.dtype).tiny)
-        return values, gap, self.below.size(batch, step) / size
+        return values, gap, size / values.norm(dim=1).clamp_min(torch.finfo(values.dtype).tiny)
+
+    def _attributed(self, batch: Batch, best: Gradients, step: Gradients) -> tuple[Tensor, Tensor]:
+        """T of the best gradients, and the size (L2) of T of the step, which decides on more steps.
+
+        Where a patch has more pairs than there are probes, these are fewer rows than the pairs; else the step goes back
+        beside the best, which is exact.
+        """
+        if not step:
+            values = attributed(self.below, batch, best)
+            return values, values.new_zeros(len(values))
+        is_few = self.counts[batch.rows] <= PROBES
+        few, many = is_few.nonzero().squeeze(1), (~is_few).nonzero().squeeze(1)
+        both = {key: torch.cat([gradient, step[key][few]]) for key, gradient in best.items()}
+        every = torch.arange(len(batch), device=few.device)
+        found = attributed(self.below, batch.some(torch.cat([every, few])), both)
+        values, moved = found[: len(every)], found[len(every) :]
+        size = values.new_zeros(len(values))
+        size[few] = moved.norm(dim=1)
+        if len(many):
+            size[many] = self.below.size(batch.some(many), {key: gradient[many] for key, gradient in step.items()})
+        return values, size
 
 
 def _gradient(

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -46,17 +47,20 @@ class Steps:
         return Steps(alphas=self.alphas[first : first + len(weights) + 1], weights=weights, cells=self.cells)
 
 
+@cache
 def cells(count: int) -> Steps:
     """`count` cells of the same width."""
     return Steps(alphas=tuple(i / count for i in range(count + 1)), weights=(1 / count,) * count, cells=True)
 
 
+@cache
 def gauss_legendre(count: int) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and weights of Gauss–Legendre quadrature on [0, 1]; the weights sum to 1."""
     nodes, weights = np.polynomial.legendre.leggauss(count)
     return (nodes + 1) / 2, weights / 2
 
 
+@cache
 def gauss(count: int) -> Steps:
     """Gauss–Legendre quadrature; exact for polynomials up to degree 2·count − 1."""
     nodes, weights = gauss_legendre(count)
