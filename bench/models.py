@@ -49,7 +49,7 @@ from neurflow_report.spec.load import LoadedSpec, load_spec
 
 NODES, NEURONS, PATCHES, AGREES = 32, 3, 2, 1e-3
 CPU = torch.device("cpu")
-HEAD = "| network | input | cuts | layers | error of T | s |\n| --- | ---: | ---: | --- | ---: | ---: |"
+HEAD = "| network | input | cuts | layers | error of T |\n| --- | ---: | ---: | --- | ---: |"
 PAGE = """# Which networks go through
 
 <!-- Made by `python bench/models.py --json FILE --markdown`. -->
@@ -62,7 +62,7 @@ compared with Captum's IntegratedGradients on the same segment, both with 32 nod
 *input*: the side of the pictures in pixels, the model's own where it takes no smaller one. *cuts*: layers that it can
 be cut at. *layers*: those that the analysis ran on or, where it could not, the program's own reason. *error of T*: the
 largest difference from Captum's, relative to the largest |T|; up to 1e-3 counts as agreement. Both compute in float32;
-where they differ by more, once more in float64. *s*: seconds, beside other work on the machine.
+where they then differ by more, once more in float64, which tells rounding from disagreement.
 
 """
 TIMM = [
@@ -268,9 +268,9 @@ def line(row: Row) -> str:
     """A row of the table."""
     what = row.reason.replace("\n", " ").replace("|", "/") or f"{row.taken}"
     if row.reason:
-        return f"| {row.name} | | | {what} | | {row.seconds:.0f} |"
+        return f"| {row.name} | | | {what} | |"
     error = f"{row.error:.0e}" + (f" ({row.precision})" if row.precision != "float32" else "")
-    return f"| {row.name} | {row.size} | {row.layers} | {what} | {error} | {row.seconds:.0f} |"
+    return f"| {row.name} | {row.size} | {row.layers} | {what} | {error} |"
 
 
 def table(rows: Sequence[Row]) -> str:

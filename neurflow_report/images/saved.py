@@ -139,6 +139,7 @@ def _unknown(value: object) -> bool:
 
 def _bytes(pictures: Any, column: str, number: int) -> bytes:
     found = pictures[number][column]
-    if found is None or found["bytes"] is None:
+    data = (found or {}).get("bytes")
+    if data is None:
         raise PictureError("the data set does not hold its bytes")
-    return bytes(found["bytes"])
+    return bytes(data)

@@ -1,8 +1,9 @@
 """The layers that a network offers: all its cuts as a list, and a choice of them where the spec leaves that open.
 
-A block output is the output of a module that holds others and has weights, and at which the network can be cut, of the
-innermost such modules down to a nesting depth (the number of names in `layer2.3` is two). A network without such
-modules (VGG, say) offers its activation functions, or, without these, whatever it offers.
+A block output is the output of a module that holds others and has weights (a convolution that holds its padding is
+none), and at which the network can be cut, of the innermost such modules down to a nesting depth (the number of names
+in `layer2.3` is two). A network without such modules (VGG, say) offers its activation functions, or, without these,
+whatever it offers.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules import activation
+from torch.nn.modules.conv import _ConvNd
 from torch.utils.flop_counter import FlopCounterMode
 
 from neurflow_report.errors import InputError, did_you_mean
@@ -181,6 +183,10 @@ def _blocks(cuts: Cuts, depth: int | None) -> dict[fx.Node, str]:
 
 
 def _is_block(module: nn.Module) -> bool:
+    """Whether it holds others and has weights. A convolution or a linear layer is none, though it may hold its padding:
+    what it returns is not yet normalised, nor activated."""
+    if isinstance(module, (_ConvNd, nn.Linear)):
+        return False
     return any(True for _ in module.children()) and any(True for _ in module.parameters())
 
 

@@ -1,5 +1,8 @@
 """The layers that networks offer, and which of them `auto` and a range take."""
 
+from collections import OrderedDict
+from functools import partial
+
 import pytest
 import timm
 import torch
@@ -40,6 +43,31 @@ AUTO = {
 def test_auto_takes_the_blocks_at_the_top(name: str) -> None:
     picture = torch.randn(1, 3, 224, 224) if name.startswith("timm:vit") else PICTURE
     assert " ".join(choose_layers(build(name), picture, most=AUTO_MOST)) == AUTO[name]
+
+
+class Padded(nn.Conv2d):
+    """A convolution that holds its padding, as those that keep the size do in other frameworks."""
+
+    def __init__(self, before: int, width: int) -> None:
+        super().__init__(before, width, 3)
+        self.padding_before = nn.ZeroPad2d(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(self.padding_before(x))
+
+
+def test_a_convolution_that_holds_its_padding_is_no_block() -> None:
+    block = partial(nn.Sequential, Padded(4, 4), nn.BatchNorm2d(4), nn.ReLU())
+    parts = {
+        "stem": nn.Conv2d(3, 4, 1),
+        "one": block(),
+        "two": block(),
+        "head": Padded(4, 4),
+        "norm": nn.BatchNorm2d(4),
+    }
+    tail = {"pool": nn.AdaptiveAvgPool2d(1), "flat": nn.Flatten(), "fc": nn.Linear(4, 7)}
+    model = nn.Sequential(OrderedDict(parts | tail)).eval()
+    assert choose_layers(model, PICTURE) == ("one", "two", "fc")
 
 
 @pytest.mark.parametrize(
