@@ -95,3 +95,24 @@ def test_the_pipeline_agrees_with_the_naive_way_and_says_so(pipeline, tmp_path, 
     assert {"segment", "mode", "seconds", "reference_seconds", "ratio", "error", "agreement"} <= set(rows[0])
     assert [r["mode"] for r in rows[-2:]] == ["whole", "÷ forward pass"]
     assert len(capsys.readouterr().out.splitlines()) == len(rows) + 1
+
+
+def test_the_page_of_networks_tells_what_goes_through_and_what_does_not(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    models = __import__("models")
+    rows = [
+        models.Row(source="torchvision", name="a", size=64, layers=9, taken="x → fc", error=2e-7),
+        models.Row(source="torchvision", name="b", size=64, layers=9, taken="x → fc", error=2e-3),
+        models.Row(source="timm", name="c", size=64, layers=9, taken="x → fc", error=4e-9, precision="float64"),
+        models.Row(source="timm", name="d", reason="no | layer [too-few-layers]"),
+        models.Row(source="timm", name="e", size=64, layers=9, taken="x → fc"),  # T is 0 everywhere
+    ]
+    page = models.page(rows)
+    first, second = page.split("## timm ")
+    assert "| a | 64 | 9 | x → fc | 2e-07 |" in first
+    assert "2 of 2 go through; T of 1 agrees with Captum's." in first
+    assert "| c | 64 | 9 | x → fc | 4e-09 (float64) |\n| d | | | no / layer [too-few-layers] | |\n" in second
+    assert "2 of 3 go through; T of 1 agrees with Captum's." in second
+    assert models.asked_for(["resnet18", "timm:resnet18"]) == [("torchvision", "resnet18"), ("timm", "resnet18")]
+    assert len(models.asked_for(["torchvision"])) == 80
+    assert len(set(models.asked_for(["timm"]))) == len(models.TIMM) >= 40
