@@ -8,7 +8,7 @@ IntegratedGradients on the same segment, 32 nodes both. T agrees where no differ
 A network that cannot is listed with the program's own reason. Ends with 1 where one cannot, or does not agree.
 
 With --json the rows are kept in the file, and those that are in it are not made again: so it can be done in parts.
---markdown prints the whole as docs/models.md, once all is done.
+--markdown runs nothing, and prints what is in the file as docs/models.md, naming what is not.
 """
 
 from __future__ import annotations
@@ -284,11 +284,13 @@ def summary(rows: Sequence[Row]) -> str:
     return f"{through} of {len(rows)} go through; T of {sum(row.agrees for row in rows)} agrees with Captum's."
 
 
-def page(rows: Sequence[Row]) -> str:
-    """docs/models.md."""
+def page(rows: Sequence[Row], missing: Sequence[str] = ()) -> str:
+    """docs/models.md. Args: missing: names of the networks that were asked for and not run."""
     parts = {source: [row for row in rows if row.source == source] for source in ("torchvision", "timm")}
-    versions = {"torchvision": torchvision.__version__, "timm": version("timm")}
+    versions = {"torchvision": torchvision.__version__.partition("+")[0], "timm": version("timm")}
     tables = [f"## {source} {versions[source]}\n\n{table(part)}\n" for source, part in parts.items() if part]
+    if missing:
+        tables.append(f"Not run: {', '.join(missing)}.\n")
     return PAGE.format(date=date.today().isoformat(), torch=torch.__version__.partition("+")[0]) + "\n".join(tables)
 
 
@@ -313,17 +315,18 @@ def main(words: Sequence[str] | None = None) -> int:
     kept = json.loads(options.json.read_text()) if options.json and options.json.exists() else []
     done = {(row["source"], row["name"]): Row(**row) for row in kept}
     asked = asked_for(options.names)
-    if not options.markdown:
-        print(HEAD, flush=True)
+    if options.markdown:
+        print(page([done[key] for key in asked if key in done], [n for s, n in asked if (s, n) not in done]), end="")
+        return 0
+    print(HEAD, flush=True)
     for key in asked:
         new = key not in done
         done[key] = examined(*key) if new else done[key]
-        if not options.markdown:
-            print(line(done[key]), flush=True)
+        print(line(done[key]), flush=True)
         if options.json and new:
             options.json.write_text(json.dumps([asdict(row) for row in done.values()], indent=1))
     rows = [done[key] for key in asked]
-    print(page(rows) if options.markdown else f"\n{summary(rows)}", end="" if options.markdown else "\n")
+    print(f"\n{summary(rows)}")
     return 0 if all(row.agrees for row in rows) else 1
 
 

@@ -107,7 +107,8 @@ def test_the_page_of_networks_tells_what_goes_through_and_what_does_not(monkeypa
         models.Row(source="timm", name="d", reason="no | layer [too-few-layers]"),
         models.Row(source="timm", name="e", size=64, layers=9, taken="x → fc"),  # T is 0 everywhere
     ]
-    page = models.page(rows)
+    page = models.page(rows, ["f"])
+    assert page.endswith("\n\nNot run: f.\n")
     first, second = page.split("## timm ")
     assert "| a | 64 | 9 | x → fc | 2e-07 |" in first
     assert "2 of 2 go through; T of 1 agrees with Captum's." in first
