@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
 from neurflow_report.drawing.view import SiteView, cautions, circuit, fidelity, places, site_view, words
+from neurflow_report.drawing.view.classes import figures, selection
 from neurflow_report.drawing.view.index import Index
 from neurflow_report.drawing.view.layers import group_view
 from neurflow_report.drawing.view.lead import lead
@@ -302,6 +303,21 @@ def test_polysemantic_neurons_are_said_to_be(view: SiteView) -> None:
     sentences = ["".join(s.text for s in a.sentence) for a in page.neurons]
     assert "In 2 neuron groups: G2, G3. It stands for more than one thing here (polysemantic)." in sentences
     assert "In one neuron group, G1." in sentences
+
+
+@pytest.mark.parametrize(
+    ("select", "in_the_overview", "on_the_page"),
+    [
+        ("correct", "those labelled and predicted as it, 50 at most", "labelled and predicted as the class; "),
+        ("any", "its own first, then others, 50 at most", "its own first, then others; "),
+    ],
+)
+def test_how_a_class_s_pictures_were_chosen(
+    bundle: Bundle, select: str, in_the_overview: str, on_the_page: str
+) -> None:
+    run = bundle.run.model_copy(update={"data": bundle.run.data.model_copy(update={"select": select})})
+    assert selection(run) == in_the_overview
+    assert figures(Index(run, bundle.classes[0]))[0].note.startswith(on_the_page)
 
 
 def test_the_lowest_layer_has_no_core_and_no_gap(view: SiteView) -> None:

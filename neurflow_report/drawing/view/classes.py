@@ -26,18 +26,24 @@ from neurflow_report.results.records import ClassResult, LayerResult, NeuronGrou
 
 BACKGROUND = "background"
 """The part that stands for no part of the thing drawn."""
-SELECTED = {
+_SELECTED = {
     "predicted": "predicted as",
     "labelled": "labelled as",
     "correct": "labelled and predicted as",
-    "any": "looked at for",
 }
 
 
 def selection(run: Run) -> str:
     """Which pictures a class has: `those predicted as it, 50 at most`."""
     drawn = f", drawn at random with the seed {run.settings.seed}" if run.data.sample == "random" else ""
-    return f"those {SELECTED[run.data.select]} it, {run.data.limit:,} at most{drawn}"
+    which = _chosen(run, "it")
+    return f"{which if run.data.select == 'any' else f'those {which}'}, {run.data.limit:,} at most{drawn}"
+
+
+def _chosen(run: Run, what: str) -> str:
+    """How a class's pictures were chosen: `predicted as the class`."""
+    select = run.data.select
+    return "its own first, then others" if select == "any" else f"{_SELECTED[select]} {what}"
 
 
 def class_page(index: Index) -> ClassPage:
@@ -85,11 +91,9 @@ def class_page(index: Index) -> ClassPage:
 def figures(index: Index) -> tuple[Figure, ...]:
     """The class's headline figures."""
     result, found = index.result, []
-    how = SELECTED[index.run.data.select]
+    how = _chosen(index.run, "the class")
     found.append(
-        Figure(
-            label="Pictures", value=f"{len(result.pictures)}", note=f"{how} the class; {result.candidates:,} patches"
-        )
+        Figure(label="Pictures", value=f"{len(result.pictures)}", note=f"{how}; {result.candidates:,} patches")
     )
     found += _supported(result)
     for mode, label in (("mask", "Accuracy without the core"), ("retain", "Accuracy with the core alone")):
