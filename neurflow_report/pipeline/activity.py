@@ -1,4 +1,4 @@
-"""The activations of one class's patches at one layer after another, kept where they fit the memory."""
+"""The activations of one class's patches at one layer after another: made once, kept where they fit the memory."""
 
 from __future__ import annotations
 
@@ -10,20 +10,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neurflow_report.circuit.knockout import Knockouts, knockouts
-from neurflow_report.network.forward import Rows
-from neurflow_report.pipeline.examine import Bench, patch_batches
+from neurflow_report.network.forward import Kept, Rows
+from neurflow_report.pipeline.examine import Bench
 
 SHARE = 2
 """The part of the memory, 1/SHARE, that activations kept may take."""
+Indices = NDArray[np.int64]
 
 
 class Activity:
-    """Full activations on the class's patches. Asked from the lowest layer up, one forward pass makes them all: only
-    those of the last layer asked for are kept, in the chunks of `patch_batches`."""
+    """Full activations on the class's patches: those that the search has kept, and those of the last other layer that
+    was asked for, on the patches that were asked for. Asked from the lowest layer up, the latter are made of those of
+    the layer before.
 
-    def __init__(self, bench: Bench, pixels: Tensor) -> None:
-        self.bench, self.pixels = bench, pixels
-        self.layer, self.held = -1, list[Tensor]()
+    `kept`: what the search has kept; None: nothing."""
+
+    def __init__(self, bench: Bench, pixels: Tensor, kept: Kept | None = None) -> None:
+        self.bench, self.pixels, self.kept = bench, pixels, kept
+        self.layer, self.held = -1, pixels.new_empty(0)
+        self.has = np.zeros(self.patches, dtype=bool)
 
     @property
     def patches(self) -> int:
@@ -32,29 +37,25 @@ class Activity:
 
     def chunks(self, layer: int) -> Iterator[Tensor]:
         """The activations of layers[layer] on all patches in their order, some at a time."""
-        if not self._fits(layer):
-            for batch in patch_batches(self.bench, self.pixels):
-                yield self.bench.forward.activations(layer, batch)
-            return
-        self._hold(layer)
-        yield from self.held
+        yield from self.parts(layer, np.arange(self.patches))
 
-    def some(self, layer: int, patches: NDArray[np.int64]) -> Tensor:
-        """The activations of layers[layer] on some patches, in the order given."""
-        if not self._fits(layer):
-            return self.bench.activations(self.pixels, layer, patches)
-        self._hold(layer)
-        rows = self.bench.forward_rows
-        order = np.argsort(patches, kind="stable")
-        chunk = patches[order] // rows
-        parts = [self.held[c][torch.as_tensor(patches[order][chunk == c] % rows)] for c in np.unique(chunk)]
-        back = torch.as_tensor(np.argsort(order, kind="stable"))
-        return torch.cat(parts)[back.to(parts[0].device)]
-
-    def parts(self, layer: int, patches: NDArray[np.int64]) -> Iterator[Tensor]:
+    def parts(self, layer: int, patches: Indices) -> Iterator[Tensor]:
         """The activations of layers[layer] on some patches in the order given, some at a time."""
         for part in np.array_split(patches, max(1, -(-len(patches) // self.bench.forward_rows))):
             yield self.some(layer, part)
+
+    def some(self, layer: int, patches: Indices) -> Tensor:
+        """The activations of layers[layer] on some patches, in the order given."""
+        found = self.kept.get(layer, patches) if self.kept else None
+        if found is not None:
+            return found
+        if not self._fits(layer):
+            return self.bench.activations(self.pixels, layer, patches)
+        self._hold(layer)
+        missing = np.unique(patches[~self.has[patches]])
+        if len(missing):
+            self._put(missing, self.bench.activations(self.pixels, layer, missing))
+        return self.held[torch.as_tensor(patches, device=self.held.device)]
 
     def knockouts(self, layer: int, note: Callable[[str], None]) -> Knockouts:
         """The knock-outs of layers[layer], seen one layer up. Args: note: told where memory runs out."""
@@ -72,14 +73,19 @@ class Activity:
         numbers = int(np.prod(self.bench.segments.layers[layer].shape))
         return self.patches * numbers * self.pixels.element_size() <= self.bench.memory // SHARE
 
+    def _put(self, patches: Indices, values: Tensor) -> None:
+        self.held[torch.as_tensor(patches, device=self.held.device)] = values
+        self.has[patches] = True
+
     def _hold(self, layer: int) -> None:
+        """Room for layers[layer]; what is held of a layer below goes through the segments between."""
         if self.layer == layer:
             return
-        if 0 <= self.layer < layer:
-            above = self.bench.forward.segments.between(self.layer, layer)
-            with torch.no_grad():
-                self.held = [above(chunk).contiguous() for chunk in self.held]
-        else:
-            self.held = []
-            self.held = [self.bench.forward.activations(layer, b) for b in patch_batches(self.bench, self.pixels)]
-        self.layer = layer
+        below, before, had = self.layer, self.held, np.flatnonzero(self.has)
+        self.layer, self.has = layer, np.zeros(self.patches, dtype=bool)
+        self.held = self.pixels.new_empty((self.patches, *self.bench.segments.layers[layer].shape))
+        if 0 <= below < layer:
+            above = self.bench.forward.segments.between(below, layer)
+            for part in np.array_split(had, max(1, -(-len(had) // self.bench.forward_rows))):
+                with torch.no_grad():
+                    self._put(part, above(before[torch.as_tensor(part, device=before.device)]))

@@ -139,7 +139,7 @@ def _experiments(
     bench: Bench, spec: Spec, pixels: Tensor, circuit: Circuit, logit: int, name: str, progress: Progress
 ) -> tuple[Results, tuple[EdgeDrop, ...]]:
     """F2 to F8, those asked for, from the lowest layer up."""
-    activity, found, drops = Activity(bench, pixels), Results(), tuple[EdgeDrop, ...]()
+    activity, found, drops = Activity(bench, pixels, circuit.kept), Results(), tuple[EdgeDrop, ...]()
     for number in range(len(circuit.layers)):
         if number:
             found += layer_tests(spec, activity, circuit, number, logit=logit, name=name, progress=progress)

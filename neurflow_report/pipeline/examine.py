@@ -84,12 +84,14 @@ def _rows(segments: Segments, memory: int, example: Tensor) -> tuple[int, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Circuit:
-    """The circuit of one class, φ of all its patches, (P, C) a layer, which it was found from, and all scores."""
+    """The circuit of one class, φ of all its patches, (P, C) a layer, which it was found from, all scores, and what is
+    `kept` of the full activations."""
 
     means: Means
     layers: tuple[LayerResult, ...]
     edges: tuple[GroupEdge, ...]
     scores: Scores
+    kept: Kept | None = None
 
 
 def find_circuit(bench: Bench, spec: Spec, pixels: Tensor, *, logit: int, name: str, progress: Progress) -> Circuit:
@@ -112,10 +114,9 @@ def find_circuit(bench: Bench, spec: Spec, pixels: Tensor, *, logit: int, name: 
         )
     scores: Scores = {}
     neurons = search_neurons(bench, spec, pixels, means, logit, name, progress, kept, scores)
-    del kept
     with progress.stage(f"{name}: neuron groups", None):
         layers, edges = wire([info.name for info in bench.segments.layers], neurons, means, spec.groups.max_neuron)
-    return Circuit(means=means, layers=layers, edges=edges, scores=scores)
+    return Circuit(means=means, layers=layers, edges=edges, scores=scores, kept=kept)
 
 
 def check_patches(name: str, pictures: int, candidates: int, k: int) -> None:
