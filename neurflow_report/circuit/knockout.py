@@ -11,13 +11,14 @@ sets, n patches, T targets, C channels below and X places of a target:
   channelwise operations, as in a plain network, or the pooled classifier on top of any). What the mixing layer passes
   to a target is a sum over the channels below, D_i, and a set only takes terms out of it. D is made once a patch; the
   sets are then one matrix product, keep (M, C) × D (C, T·n·X): M·n·T·C·X operations. For a 3×3 convolution that is
-  9·(outputs / T) times fewer than running it.
+  9·(outputs / T) times fewer than running it. Where the k strongest patches are asked for, bounds spare most of the
+  patches (contenders.py).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -27,6 +28,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from neurflow_report.circuit import operations as ops
+from neurflow_report.circuit.contenders import Offer
 from neurflow_report.circuit.masked_core import SplitKnockouts
 from neurflow_report.circuit.straight import NotSplittableError, split
 from neurflow_report.network.forward import Rows, spatial_mean
@@ -171,10 +173,33 @@ class MixedKnockouts:
         """See `Knockouts`."""
         chosen = torch.as_tensor(list(targets), device=activations.device)
         kept = keep.to(activations.device, activations.dtype)
-        places = self._columns(activations[:1])[0].shape[2]
-        patches = max(1, COLUMNS // (places * max(1, len(chosen))))
+        patches = max(1, COLUMNS // (self.places(activations[:1]) * max(1, len(chosen))))
         found = [self._means(part, kept, chosen) for part in torch.split(activations, patches)]
         return torch.cat(found, dim=2)
+
+    def places(self, row: Tensor) -> int:
+        """At how many places the mixing layer puts out a value for one row (1, …)."""
+        return self._columns(row)[0].shape[2]
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the target is a ReLU of a convolution, so that contenders.py knows bounds for it."""
+        last = [computes(ops.module_of(node), nn.ReLU) for node in self.after]
+        return last == [True] and isinstance(self.module, nn.Conv2d)
+
+    @torch.no_grad()
+    def offer(self, chunks: Iterable[Tensor], target: int) -> Offer:
+        """What each channel offers one target of a `bounded` segment, on all patches of the chunks (n, …)."""
+        module = self.module
+        assert isinstance(module, nn.Conv2d)  # noqa: S101 as `bounded` has it
+        weight = self.weight[target].reshape(self.channels, 1, *module.kernel_size)
+        parts = [
+            F.conv2d(
+                _run(self.chain.before, x), weight, None, module.stride, module.padding, module.dilation, self.channels
+            ).flatten(2)
+            for x in chunks
+        ]
+        return Offer(terms=torch.cat(parts), bias=self.bias[target])
 
     @torch.no_grad()
     def full(self, activations: Tensor, keep: Tensor) -> Tensor:

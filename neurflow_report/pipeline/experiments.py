@@ -19,6 +19,7 @@ from torch import fx
 
 from neurflow_report.circuit.attribution import Quadrature
 from neurflow_report.circuit.concepts import concepts
+from neurflow_report.circuit.contenders import contests
 from neurflow_report.circuit.knockout import Knockouts, MixedKnockouts
 from neurflow_report.circuit.search import attributions
 from neurflow_report.fidelity import methods
@@ -126,11 +127,31 @@ class LayerTests:
         self.kept = np.empty((len(self.neurons), len(self.plan.sets)))
         engine = self.activity.knockouts(self.number - 1, step.note)
         numbers = self.bench.memory // (4 * self.activity.pixels.element_size())
+        if isinstance(engine, MixedKnockouts) and self._contestable(engine, numbers):
+            self._contend(engine, step)
+            return
         for some in _portions(engine, len(self.channels), self.plan.sets, len(self.rows), numbers):
             phi = self._phi(engine, some)
             for t, place in enumerate(range(len(self.channels))[some.targets]):
                 self.kept[place, some.sets] = self._kept(phi[:, t], np.array(self.neurons[place].concept))
             step.advance(len(range(len(self.channels))[some.targets]) if some.last else 0)
+
+    def _contestable(self, engine: MixedKnockouts, numbers: int) -> bool:
+        """Whether all patches are ranked, bounds are known, and what one target is offered is at most `numbers`."""
+        if len(self.rows) < len(self.means) or not engine.bounded:
+            return False
+        row = self.activity.some(self.number - 1, self.rows[:1])
+        return len(self.rows) * self.width * engine.places(row) <= numbers
+
+    def _contend(self, engine: MixedKnockouts, step: Step) -> None:
+        """L of every set, from the patches alone that can be among a neuron's strongest."""
+        removed = torch.from_numpy(self.plan.sets).to(self.activity.pixels.device)
+        for place, neuron in enumerate(self.neurons):
+            concept = torch.tensor(neuron.concept, device=removed.device)
+            for found in contests(engine.offer(self.activity.chunks(self.number - 1), neuron.channel), removed, concept):
+                columns = torch.searchsorted(found.patches, concept).cpu().numpy()
+                self.kept[place, found.sets.cpu().numpy()] = kept_share(found.phi.cpu().numpy(), columns)
+            step.advance()
 
     def _phi(self, engine: Knockouts, some: _Portion) -> Floats:
         keep = torch.from_numpy(~self.plan.sets[some.sets])
