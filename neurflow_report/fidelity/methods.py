@@ -1,7 +1,8 @@
 """F4, attribution methods against each other: the scores that each gives, to be put through F3 (METHOD §5).
 
 Captum's implementations (Kokhlikyan et al. 2020) of gradient × input, saliency, SmoothGrad, guided backpropagation,
-GradientSHAP, DeepLift and LRP, on the segment below the neuron, against the baseline 0. A channel's score is, as for
+GradientSHAP, DeepLift and LRP, on the segment below the neuron, cut down to what the neuron needs (circuit/narrow.py),
+against the baseline 0. A channel's score is, as for
 the circuit, the mean over V_a of the absolute attribution summed over space (for saliency, which has no sign, of the
 gradient so summed). A method whose rules the segment does not keep is not run, and the reason is given.
 """
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 
 from neurflow_report.circuit.below import spatial_sum
+from neurflow_report.circuit.narrow import narrowed
 from neurflow_report.fidelity.draws import global_seed
 from neurflow_report.network.forward import spatial_mean
 
@@ -79,7 +81,8 @@ def scores(
     refused = _refused(method, segment)
     if refused:
         raise NotApplicableError(refused)
-    model = _Means(segment, out_axis).eval()
+    alone, channel = narrowed(segment, channel)
+    model = _Means(alone, out_axis).eval()
     size = 1 if method in _RANDOM else max(1, rows // 2)
     found = []
     with global_seed(seed), torch.random.fork_rng(devices=[]), torch.enable_grad():
