@@ -84,7 +84,7 @@ class _Bounds:
         self.phi = self.z.clamp(min=0).mean(dim=1)
         self.linear = self._table(lambda terms, z: terms.mul_((z > 0).unsqueeze(1)))
         many = 2 * offer.terms.shape[1] * torch.finfo(self.z.dtype).eps
-        self.slack = many * float((offer.terms.abs().sum(dim=1).mean(dim=1).max() + offer.bias.abs()))
+        self.slack = many * float(offer.terms.abs().sum(dim=1).mean(dim=1).max() + offer.bias.abs())
         self.strong = self.phi.topk(min(STRONG * k, len(self.phi))).indices
 
     def contenders(self, removed: Tensor, size: int) -> Tensor:
@@ -96,7 +96,7 @@ class _Bounds:
 
     def _table(self, of: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         """The mean over space of what `of` makes of a copy of the terms, (n, C)."""
-        parts = zip(self.offer.terms.split(BLOCK), self.z.split(BLOCK), strict=True)
+        parts = zip(torch.split(self.offer.terms, BLOCK), torch.split(self.z, BLOCK), strict=True)
         return torch.cat([of(terms.clone(), z).mean(dim=2) for terms, z in parts])
 
 
@@ -109,7 +109,7 @@ def _excess(terms: Tensor, z: Tensor, size: int) -> Tensor:
 def _phi(offer: Offer, keep: Tensor, open_: Tensor, columns: Tensor) -> Tensor:
     """φ of the contenders, −inf elsewhere: (M, columns)."""
     kept, found = keep.to(offer.terms.dtype), offer.terms.new_full(open_.shape, -torch.inf)
-    for some in open_.sum(dim=0).argsort(stable=True).split(PATCHES):
+    for some in torch.split(open_.sum(dim=0).argsort(stable=True), PATCHES):
         rows = open_[:, some].any(dim=1).nonzero().flatten()
         z = torch.matmul(kept[rows], offer.terms[columns[some]]).add_(offer.bias)
         found[rows.unsqueeze(1), some] = z.clamp_(min=0).mean(dim=2).T

@@ -153,6 +153,10 @@ class Core:
         """Whether a node's value is known without its inputs'."""
         return node in self.part.straight
 
+    def _is_sliced_leaf(self, node: fx.Node) -> bool:
+        """Whether the value of the targets' channels is known without the node's inputs'."""
+        return self._is_leaf(node)
+
     @torch.no_grad()
     def _slices(self, group: Group, node: fx.Node) -> Tensor:
         waiting = [node]
@@ -168,7 +172,7 @@ class Core:
 
     def _sliced_inputs(self, group: Group, node: fx.Node) -> list[fx.Node]:
         """The inputs of which the targets' channels of a node need one channel each."""
-        into = () if node in self.part.straight else group.reads(node) or ()
+        into = () if self._is_sliced_leaf(node) else group.reads(node) or ()
         return [source for source, one in into if one is not None and self.part.moves(source)]
 
     def _path(self, node: fx.Node, channels: Tensor | None) -> Tensor:
@@ -180,7 +184,7 @@ class Core:
 
     def _slice(self, group: Group, node: fx.Node) -> Tensor:
         channels = group.channels[node]
-        if node in self.part.straight:
+        if self._is_sliced_leaf(node):
             return self._path(node, channels)
         into = group.reads(node)
         if into is None:

@@ -5,14 +5,14 @@ All sets and all patches go through the segment in one batched pass, which gives
 sets, n patches, T targets, C channels below and X places of a target:
 
 - `PlainKnockouts` runs the segment on every (set, patch) pair: M·n times the segment's cost. Right for any segment.
-- `SplitKnockouts` (masked_core.py) runs the first convolution of all sets as one matrix product, and of the last layers
+- `SplitKnockouts` (masked_core.py) runs the first convolution of all sets as sums of a table, and of the last layers
   only what the targets need: of a residual block of two 3×3 convolutions, about a twentieth is left.
 - `MixedKnockouts` is for a segment whose channels mix in one layer alone (a convolution or a linear layer between
   channelwise operations, as in a plain network, or the pooled classifier on top of any). What the mixing layer passes
   to a target is a sum over the channels below, D_i, and a set only takes terms out of it. D is made once a patch; the
-  sets are then one matrix product, keep (M, C) × D (C, T·n·X): M·n·T·C·X operations. For a 3×3 convolution that is
-  9·(outputs / T) times fewer than running it. Where the k strongest patches are asked for, bounds spare most of the
-  patches (contenders.py).
+  sets are then one matrix product, keep (M, C) × D (C, T·n·X): M·n·T·C·X operations, or fewer for small sets
+  (sums.py). For a 3×3 convolution that is 9·(outputs / T) times fewer than running it. Where the k strongest patches
+  are asked for, bounds spare most of the patches (contenders.py).
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from neurflow_report.circuit import operations as ops
 from neurflow_report.circuit.contenders import Offer
 from neurflow_report.circuit.masked_core import SplitKnockouts
 from neurflow_report.circuit.straight import NotSplittableError, split
+from neurflow_report.circuit.sums import kept_sums
 from neurflow_report.network.forward import Rows, spatial_mean
 from neurflow_report.network.kinds import computes
 
@@ -234,7 +235,7 @@ class MixedKnockouts:
     def _mixed(self, columns: Tensor, space: tuple[int, ...], keep: Tensor, targets: Tensor) -> Tensor:
         """The segment's output for some targets, (M, T, n, …)."""
         terms = torch.bmm(self.weight[targets].transpose(0, 1), columns).flatten(1)
-        mixed = (keep @ terms).view(len(keep), len(targets), -1).add_(self.bias[targets][:, None])
+        mixed = kept_sums(keep, terms).view(len(keep), len(targets), -1).add_(self.bias[targets][:, None])
         count = columns.shape[2] // math.prod(space)
         mixed = self._finished(mixed.view(len(keep) * len(targets), count, *space), targets)
         return mixed.view(len(keep), len(targets), count, *mixed.shape[2:])

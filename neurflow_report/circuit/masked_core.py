@@ -2,8 +2,8 @@
 
 1. Channel i of a tensor that keeps A's channels apart has its value at A where A's channel i stays, else that at 0.
 2. A convolution of many taps over such a tensor x is u(0) + Σ_i conv(x_i(A) − x_i(0)) over the channels that stay. The
-   terms are made once a patch; the sets are then one matrix product, with as many multiplications as a 1×1 convolution
-   of every set.
+   terms are made once a patch, some output channels at a time, so that they stay in the cache; the sets are then sums
+   of them (sums.py). Where only the targets' channels are needed, so are the terms of a convolution of one tap.
 3. All else runs for every set, and of what only a target's channel needs, that channel alone (core.py).
 """
 
@@ -19,9 +19,10 @@ from neurflow_report.circuit import operations as ops
 from neurflow_report.circuit.core import Core, groups
 from neurflow_report.circuit.responses import FEW
 from neurflow_report.circuit.straight import Split, only_input, straight_values
+from neurflow_report.circuit.sums import kept_sums
 from neurflow_report.network.forward import Rows
 
-TABLE = 32 * 2**20
+TABLE = 2 * 2**20
 """Bytes of the terms of a convolution at once."""
 
 
@@ -74,16 +75,19 @@ class _MaskedCore(Core):
         self._whole, self._sliced = {}, {}
 
     def _path(self, node: fx.Node, channels: Tensor | None) -> Tensor:
-        """A straight node under every set, (M, …); of some channels only where these are given."""
+        """A straight node under every set, (M, …); of some channels only where these are given, and it is a leaf."""
         if self._is_held(node):
             return self._apart(node, channels)
-        if self._is_table(node):
+        if self._is_leaf(node) if channels is None else self._is_sliced_leaf(node):
             return self._convolved(node, channels)
-        found: Tensor = ops.run(node, self.whole)
-        return found if channels is None else found.index_select(self.part.axis, channels)
+        whole: Tensor = ops.run(node, self.whole)
+        return whole
 
     def _is_leaf(self, node: fx.Node) -> bool:
-        return node in self.part.straight and (self._is_held(node) or self._is_table(node))
+        return self._is_held(node) or self._is_table(node)
+
+    def _is_sliced_leaf(self, node: fx.Node) -> bool:
+        return self._is_held(node) or self._has_terms(node)
 
     def _is_held(self, node: fx.Node) -> bool:
         return node in self.part.apart and node in self.straight
@@ -99,11 +103,15 @@ class _MaskedCore(Core):
         return torch.where(keep.view(shape), end, start)
 
     def _is_table(self, node: fx.Node) -> bool:
-        """Whether the node is a convolution whose terms are worth making."""
-        if not ops.is_conv(node) or not self._is_held(only_input(node)):
+        """Whether the node is a convolution whose terms are worth making for all of its channels."""
+        if not self._has_terms(node):
             return False
         conv = ops.conv_of(node)
-        return conv.groups == 1 and conv.kernel_size[0] * conv.kernel_size[1] >= FEW <= len(self.keep)
+        return conv.kernel_size[0] * conv.kernel_size[1] >= FEW <= len(self.keep)
+
+    def _has_terms(self, node: fx.Node) -> bool:
+        """Whether the node is a convolution over channels that are still apart."""
+        return ops.is_conv(node) and ops.conv_of(node).groups == 1 and self._is_held(only_input(node))
 
     def _convolved(self, node: fx.Node, channels: Tensor | None) -> Tensor:
         conv, source, start = ops.conv_of(node), only_input(node), self.part.zero[node]
@@ -117,5 +125,5 @@ class _MaskedCore(Core):
         parts = []
         for some in torch.split(weight, step):
             terms = torch.bmm(some.transpose(0, 1), windows).flatten(1)
-            parts.append((keep @ terms).view(len(keep), len(some), *start.shape[2:]))
+            parts.append(kept_sums(keep, terms).view(len(keep), len(some), *start.shape[2:]))
         return torch.cat(parts, dim=1).add_(start)

@@ -1,4 +1,4 @@
-"""A segment cut down to one channel of its output: of the last layers, only what that channel needs (METHOD §4, rule 2).
+"""A segment cut down to one channel of its output: of the last layers, only what it needs (METHOD §4, rule 2).
 
 From the output back, a channelwise operation needs one channel of its inputs, and a convolution or a linear layer one
 row of its weight. What lies below these is as it was.

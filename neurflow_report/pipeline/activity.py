@@ -66,7 +66,7 @@ class Activity:
             row,
             axis=segments.feature_axis(layer),
             out_axis=segments.feature_axis(layer + 1),
-            rows=Rows(most=self.bench.forward_rows, note=note),
+            rows=Rows(most=max(self.bench.forward_rows, self.bench.hop_rows[layer]), note=note),
         )
 
     def _fits(self, layer: int) -> bool:

@@ -141,14 +141,16 @@ class LayerTests:
         if len(self.rows) < len(self.means) or not engine.bounded:
             return False
         row = self.activity.some(self.number - 1, self.rows[:1])
-        return len(self.rows) * self.width * engine.places(row) <= numbers
+        return bool(len(self.rows) * self.width * engine.places(row) <= numbers)
 
     def _contend(self, engine: MixedKnockouts, step: Step) -> None:
         """L of every set, from the patches alone that can be among a neuron's strongest."""
         removed = torch.from_numpy(self.plan.sets).to(self.activity.pixels.device)
         for place, neuron in enumerate(self.neurons):
             concept = torch.tensor(neuron.concept, device=removed.device)
-            for found in contests(engine.offer(self.activity.chunks(self.number - 1), neuron.channel), removed, concept):
+            for found in contests(
+                engine.offer(self.activity.chunks(self.number - 1), neuron.channel), removed, concept
+            ):
                 columns = torch.searchsorted(found.patches, concept).cpu().numpy()
                 self.kept[place, found.sets.cpu().numpy()] = kept_share(found.phi.cpu().numpy(), columns)
             step.advance()

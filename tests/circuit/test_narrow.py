@@ -65,7 +65,9 @@ def test_the_channel_is_the_segment_s(make, layers, stage, changed):
         assert torch.allclose(one[:, 0], whole, rtol=1e-12, atol=1e-14)
         mine, theirs = (torch.autograd.grad(y.sum(), x)[0] for y in (one, whole))
         assert torch.allclose(mine, theirs, rtol=1e-10, atol=1e-12)
-        assert sum(v.shape != weights[k].shape for k, v in alone.state_dict().items() if k.endswith("weight")) == changed
+        assert (
+            sum(v.shape != weights[k].shape for k, v in alone.state_dict().items() if k.endswith("weight")) == changed
+        )
     assert all(torch.equal(value, weights[name]) for name, value in segment.state_dict().items())
 
 

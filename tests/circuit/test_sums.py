@@ -1,0 +1,23 @@
+"""Sums of the rows that sets keep, as products and as what they leave out."""
+
+import pytest
+import torch
+
+from neurflow_report.circuit.sums import kept_sums
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.3, 1.0])
+def test_sums_are_the_rows_kept(share):
+    generator = torch.Generator().manual_seed(2)
+    keep = torch.rand(9, 40, generator=generator) >= share
+    terms = torch.randn(40, 30, generator=generator, dtype=torch.float64).T.contiguous().T
+    expected = torch.stack([terms[row].sum(dim=0) for row in keep])
+    assert torch.allclose(kept_sums(keep.double(), terms), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_small_set_takes_no_product(monkeypatch):
+    keep = torch.ones(3, 40, dtype=torch.float64)
+    keep[0, 1] = keep[1, 2] = keep[1, 3] = 0
+    terms = torch.arange(40.0, dtype=torch.float64)[:, None]
+    monkeypatch.setattr(torch.Tensor, "__matmul__", None)
+    assert kept_sums(keep, terms).flatten().tolist() == [779.0, 775.0, 780.0]
