@@ -19,6 +19,16 @@ import numpy as np
 from neurflow_report.results.bundle import Bundle, read_bundle
 from neurflow_report.results.evidence import Claim, Masking, Measure
 
+NAMES = {
+    "masking": "F1 accuracy",
+    "optimality": "F2 optimality",
+    "weights": "F3 r",
+    "methods": "F4 r",
+    "critical": "F5 share of the core",
+    "concepts": "F6 overlap at k",
+    "stability": "F7 adjusted Rand index",
+    "edges": "F8 r",
+}
 VERDICTS = ("supported", "inconclusive", "not supported", "not run")
 
 
@@ -56,7 +66,7 @@ def evidence(bundle: Bundle) -> Iterator[tuple[str, Evidence]]:
 
 
 def figures(found: Evidence) -> dict[tuple[str, str], dict[str, list[tuple[float, float | None]]]]:
-    """{(experiment, which figure): {layer: (value, chance) of each class}}."""
+    """{(experiment, which figure): {layer: (value, chance) of each class}}, F1 first; of F4 at the smallest size."""
     table: dict[tuple[str, str], dict[str, list[tuple[float, float | None]]]] = defaultdict(lambda: defaultdict(list))
     for some in found.masking:
         tau = max((m.tau for m in some), default=0)
@@ -64,13 +74,14 @@ def figures(found: Evidence) -> dict[tuple[str, str], dict[str, list[tuple[float
             if m.tau == tau:
                 what = "core masked" if m.mode == "mask" else "core alone"
                 upward = " from here up" if m.cumulative else ""
-                table["F1 accuracy", f"{what}{upward}, τ {tau}"][m.layer].append((m.accuracy, float(np.mean(m.null))))
+                table["masking", f"{what}{upward}, τ {tau}"][m.layer].append((m.accuracy, float(np.mean(m.null))))
+    least = min((m.setting or 0 for some in found.measures for m in some if m.experiment == "methods"), default=0)
     for measures in found.measures:
         for one in measures:
-            if one.channel is None:
+            if one.channel is None and (one.experiment != "methods" or one.setting == least):
                 setting = "" if one.setting is None or one.experiment == "critical" else f" {one.setting}"
                 table[one.experiment, f"{one.case}{setting}".strip()][one.layer].append((one.value, one.null))
-    return table
+    return dict(sorted(table.items(), key=lambda item: list(NAMES).index(item[0][0])))
 
 
 def cell(values: Sequence[tuple[float, float | None]]) -> str:
@@ -87,7 +98,7 @@ def lines(title: str, found: Evidence, order: Sequence[str]) -> Iterator[str]:
     layers = found.layers(order)
     yield from (f"### {title}", "", row(["experiment", "figure", *layers]), row(["---"] * (2 + len(layers))))
     for (experiment, what), by_layer in figures(found).items():
-        yield row([experiment, what, *(cell(by_layer.get(layer, [])) for layer in layers)])
+        yield row([NAMES[experiment], what, *(cell(by_layer.get(layer, [])) for layer in layers)])
     yield from ("", row(["claim", *VERDICTS]), row(["---"] * 5))
     verdicts: dict[str, Counter[str]] = defaultdict(Counter)
     for claims in found.claims:

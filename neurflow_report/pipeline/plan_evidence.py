@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from neurflow_report.network.forward import layers_to_keep
 from neurflow_report.pipeline.calibrate import Calibration, clustering_seconds
 from neurflow_report.pipeline.examine import Bench
 from neurflow_report.pipeline.planned import PlannedClass, PlannedStage
@@ -22,13 +23,14 @@ def evidence_stages(
     asked, known = set(sizes(spec.fidelity).experiments), costs.evidence
     found = [_masking(bench, spec, costs, classes)] if "masking" in asked else []
     names = [info.name for info in bench.segments.layers]
-    held = 0
+    held, kept = 0, layers_to_keep(bench.segments, max((c.patches for c in classes), default=0), bench.keep)
     for number in range(1, len(names)):
         if "concepts" in asked:
             found.append(_deeper(spec, circuit[len(names) - number], names[number], known.tested[number], classes))
         if known.knockouts[number] is not None:
-            found.append(_knockouts(spec, costs, classes, names[number], number, held))
-            held = number
+            at_hand = number if number - 1 in kept else held
+            found.append(_knockouts(spec, costs, classes, names[number], number, at_hand))
+            held = held if number - 1 in kept else number
     if "stability" in asked:
         found.append(_stability(bench, spec, costs, classes))
     return found
@@ -73,16 +75,17 @@ def _knockouts(
     number: int,
     held: int,
 ) -> PlannedStage:
-    """F2, F3 and F4 at a layer. Args: held: how many segments the activations at hand have been through."""
+    """F2, F3 and F4 at a layer. Args: held: how many segments the activations at hand have been through; those of the
+    patches ranked go through the others."""
     known, size = costs.evidence, sizes(spec.fidelity)
     cost, tested = known.knockouts[number], known.tested[number]
     assert cost is not None  # noqa: S101  # asked for by the caller
     ranked = sum(min(c.patches, size.patches + tested * spec.concept.k) if size.patches else c.patches for c in classes)
-    patches, seconds = sum(c.patches for c in classes), None
-    work = cost.multiply_adds * ranked + patches * sum(costs.row_work[held:number])
+    seconds = None
+    work = (cost.multiply_adds + sum(costs.row_work[held:number])) * ranked
     if cost.seconds is not None:
         passed = sum((costs.segments or ())[held:number]) + (0.0 if held else costs.crop or 0.0)
-        seconds = cost.seconds * ranked + patches * passed
+        seconds = (cost.seconds + passed) * ranked
     return PlannedStage(
         name=f"knock-outs for {name}",
         amount=known.sets[number] * len(classes),
