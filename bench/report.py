@@ -67,15 +67,16 @@ def measured(folder: Path, name: str) -> dict[str, object]:
     begun = time.monotonic()
     command = [sys.executable, __file__, "--draw", str(folder), "--format", name]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    seconds, peak = time.monotonic() - begun, json.loads(done.stdout)["peak"]
+    seconds, said = time.monotonic() - begun, json.loads(done.stdout)
+    peak = said["peak"]
     site = folder / "site"
     files = [p for p in site.rglob("*") if p.is_file()] if name == "html" else [folder / FILES[name]]
     pages = [p.stat().st_size for p in files if p.suffix == ".html"] if name == "html" else [0]
     largest = max(pages)
     within = seconds <= LIMITS["seconds"] and peak <= LIMITS["memory"] and largest <= LIMITS["page"]
     return {
-        "format": name, "seconds": round(seconds, 1), "memory": peak, "files": len(files),
-        "bytes": sum(p.stat().st_size for p in files), "largest_page": largest, "within": within,
+        "format": name, "seconds": round(seconds, 1), "processor": said["processor"], "memory": peak,
+        "files": len(files), "bytes": sum(p.stat().st_size for p in files), "largest_page": largest, "within": within,
     }  # fmt: skip
 
 
@@ -83,12 +84,12 @@ FILES = {"pdf": "report.pdf", "single": "report.html"}
 
 
 def table(results: list[dict[str, object]]) -> str:
-    lines = ["format   seconds  memory MiB   files  all MB  largest page MB  within the limits"]
+    lines = ["format   seconds  of a processor  memory MiB   files  all MB  largest page MB  within the limits"]
     for r in results:
         memory, size, page = int(r["memory"]) / 2**20, int(r["bytes"]) / 1e6, int(r["largest_page"]) / 1e6  # type: ignore[call-overload]
         lines.append(
-            f"{r['format']:8} {r['seconds']:7} {memory:11.0f} {r['files']:7} {size:7.1f} {page:16.2f}  "
-            f"{'yes' if r['within'] else 'no'}"
+            f"{r['format']:8} {r['seconds']:7} {r['processor']:15} {memory:11.0f} {r['files']:7} {size:7.1f} "
+            f"{page:16.2f}  {'yes' if r['within'] else 'no'}"
         )
     return "\n".join(lines)
 
@@ -97,7 +98,8 @@ def _draw(folder: Path, name: str) -> int:
     from neurflow_report.report import render
 
     render(folder / "bundle", output=folder, formats=[name])
-    print(json.dumps({"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({"peak": peak, "processor": round(time.process_time(), 1)}))
     return 0
 
 

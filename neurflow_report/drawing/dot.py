@@ -25,6 +25,7 @@ NODE_LOOK = {
     "shape": "box", "style": "rounded,filled", "fillcolor": "#f4f6f9", "color": "#c9d3de",
     "fontname": "Helvetica", "fontsize": "11",
 }  # fmt: skip
+EDGE_LOOK = {"arrowhead": "none", "color": POSITIVE}
 MISSING, HINT = "Graphviz's program `dot` was not found", "install Graphviz: apt-get install graphviz"
 
 
@@ -34,7 +35,7 @@ def to_dot(diagram: Diagram) -> str:
     A positive weight is blue and solid, a negative one red and dashed; the pen's width follows |weight|.
     """
     lines = ["digraph circuit {", f"graph [{_attributes(_graph_look(diagram))}];"]
-    lines += [f"node [{_attributes(NODE_LOOK)}];", "edge [arrowhead=none];"]
+    lines += [f"node [{_attributes(NODE_LOOK)}];", f"edge [{_attributes(EDGE_LOOK)}];"]
     lines += _dot_bands(diagram)
     most = diagram.strongest()
     lines += [_dot_link(link, most) for link in sorted(diagram.links, key=_link_key)]
@@ -216,7 +217,7 @@ def _node_look(node: Node) -> dict[str, str]:
 
 def _dot_link(link: Link, most: float) -> str:
     share = abs(link.weight) / most
-    look = {"color": POSITIVE, "style": "solid"} if link.weight >= 0 else {"color": NEGATIVE, "style": "dashed"}
+    look = {} if link.weight >= 0 else {"color": NEGATIVE, "style": "dashed"}
     look |= {"penwidth": f"{0.6 + 4.4 * share**1.4:.2f}", "tooltip": f"{link.weight:+.3f}"}
     return f"{_quote(link.upper)} -> {_quote(link.lower)} [{_attributes(look)}];"
 

@@ -6,21 +6,55 @@ import csv
 import io
 import json
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 
 from PIL import Image
 
 from neurflow_report.drawing.charts import chart_svg
-from neurflow_report.drawing.diagram import Node, kept_order, paint
+from neurflow_report.drawing.diagram import Node, Tile, kept_order, paint, to_dot
 from neurflow_report.drawing.figures import plain_colours
 from neurflow_report.drawing.mosaic import encode, sheet
+from neurflow_report.drawing.view import SiteView
 from neurflow_report.drawing.view.charts import Forest, Scatter
 from neurflow_report.drawing.view.parts import Captions, Circuit, Data, Plot
+from neurflow_report.results.bundle import Bundle
 
-CELL = 28
-"""Pixels of a patch in a drawing that stands alone."""
+Tiles = tuple[Tile, ...]
+CELL = 24
+"""Pixels of a patch in a drawing that stands alone: whole blocks of a JPEG."""
 ACROSS, QUALITY = 8, 65
-"""Nodes a row of the picture inside such a drawing, and that picture's JPEG quality."""
+"""Sheets a row of the picture inside such a drawing, and that picture's JPEG quality."""
+
+
+def data_files(bundle: Bundle, view: SiteView) -> Iterator[tuple[str, bytes]]:
+    """Every table, plot and circuit of the report as files of their own: address from the site's root, and bytes."""
+    for table in view.tables:
+        yield table.file, csv_bytes(table)
+        if table.twin:
+            yield table.json, json_bytes(table)
+    for plotted in view.plots():
+        yield plotted.svg, plot_svg(plotted)
+    for number, (page, whole) in enumerate(zip(view.classes, view.circuit_pages, strict=True)):
+        pictures = regions(bundle, number)
+        for drawn in (page.circuit, whole.neurons, whole.groups):
+            yield drawn.svg, circuit_svg(drawn, pictures)
+    for drawing in view.circuits():
+        yield drawing.dot, to_dot(drawing.diagram).encode()
+
+
+def regions(bundle: Bundle, number: int) -> Callable[[int], Image.Image]:
+    """By picture number of one class: its region, read once and kept for a while."""
+
+    @lru_cache(maxsize=256)
+    def picture(image: int) -> Image.Image:
+        file = bundle.classes[number].pictures[image].file
+        if file is None:
+            raise KeyError(f"picture {image} of {bundle.classes[number].name} has patches shown but no file")
+        with Image.open(bundle.picture(file)) as opened:
+            return opened.convert("RGB")
+
+    return picture
 
 
 def csv_bytes(table: Data) -> bytes:
@@ -48,32 +82,42 @@ def captions_script(captions: Captions) -> bytes:
 def circuit_svg(drawing: Circuit, pictures: Callable[[int], Image.Image]) -> bytes:
     """A drawing that stands alone: plain colours, no links, its patches inside. `pictures`: the class's, by number."""
     diagram = drawing.diagram
-    sheets = {n.id: sheet(pictures, n.tiles, columns=3, cell=CELL) for n in diagram.nodes if n.tiles}
+    sheets = {n.tiles: sheet(pictures, n.tiles, columns=3, cell=CELL) for n in diagram.nodes if n.tiles}
     places, whole = _gathered(sheets)
-    name = f"{drawing.id}-patches"
 
     def picture(node: Node, x: float, y: float, side: float) -> str:
-        box = " ".join(map(str, places[node.id]))
-        frame = f'x="{x:.2f}" y="{y:.2f}" width="{side:.2f}" height="{side:.2f}" viewBox="{box}"'
-        return f'<svg {frame}><use href="#{name}"/></svg>'
+        return _window(places[node.tiles], x, y, side)
 
     svg = paint(diagram, kept_order(diagram), id_prefix=drawing.id, picture=picture, interactive=False)
     address = "data:image/jpeg;base64," + b64encode(encode(whole, "jpeg", QUALITY)).decode()
     size = f'width="{whole.width}" height="{whole.height}"'
-    defs = f'<defs><image id="{name}" {size} href="{address}"/></defs>'
+    defs = f'<defs><image id="p" {size} href="{address}"/></defs>'
     return _alone(svg.replace("</title>", "</title>" + defs, 1))
 
 
-def _gathered(sheets: Mapping[str, Image.Image]) -> tuple[dict[str, tuple[int, int, int, int]], Image.Image]:
-    """All sheets on one, and where on it (left, top, width, height) each stands."""
-    step = 8 + max((max(one.size) for one in sheets.values()), default=0)
+def _gathered(sheets: Mapping[Tiles, Image.Image]) -> tuple[dict[Tiles, tuple[int, int, int, int]], Image.Image]:
+    """All sheets on one, and where on it (left, top, width, height) each stands: JPEG likes whole blocks of pixels."""
+    step = max((max(one.size) for one in sheets.values()), default=1)
     down = max(1, -(-len(sheets) // ACROSS))
     whole, places = Image.new("RGB", (ACROSS * step, down * step), (255, 255, 255)), {}
-    for i, (name, one) in enumerate(sheets.items()):
+    for i, (tiles, one) in enumerate(sheets.items()):
         left, top = step * (i % ACROSS), step * (i // ACROSS)
         whole.paste(one, (left, top))
-        places[name] = (left, top, one.width, one.height)
+        places[tiles] = (left, top, one.width, one.height)
     return places, whole
+
+
+def _window(box: tuple[int, int, int, int], x: float, y: float, side: float) -> str:
+    """A sheet in the middle of a square, with white lines between its patches."""
+    across, down = box[2] // CELL, box[3] // CELL
+    cell = side / max(across, down)
+    wide, tall = across * cell, down * cell
+    left, top = x + (side - wide) / 2, y + (side - tall) / 2
+    frame = f'x="{left:.1f}" y="{top:.1f}" width="{wide:.1f}" height="{tall:.1f}" viewBox="{" ".join(map(str, box))}"'
+    upright = "".join(f"M{left + i * cell:.1f} {top:.1f}v{tall:.1f}" for i in range(1, across))
+    level = "".join(f"M{left:.1f} {top + i * cell:.1f}h{wide:.1f}" for i in range(1, down))
+    gaps = f'<path d="{upright}{level}" stroke="#fff" stroke-width="2"/>' if upright + level else ""
+    return f'<svg {frame}><use href="#p"/></svg>{gaps}'
 
 
 def plot_svg(drawing: Plot | Forest | Scatter) -> bytes:

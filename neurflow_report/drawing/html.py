@@ -106,9 +106,12 @@ def box_names(view: SiteView) -> dict[tuple[float, float, float], str]:
     return {box: f"b{number}" for number, box in enumerate(sorted(found))}
 
 
-def box_rules(names: Boxes) -> str:
-    """The style sheet that says where those places are."""
-    return "".join(f".{name}{{--l:{b[0]:.5g};--t:{b[1]:.5g};--s:{b[2]:.5g}}}\n" for b, name in names.items())
+def box_rules(view: SiteView, names: Boxes) -> str:
+    """The style sheet that says where those places are, in shares for the layout and in words for the reader."""
+    words = {(p.left, p.top, p.side): p.text for page in view.pictures for one in page.shown for p in one.places}
+    return "".join(
+        f'.{name}{{--l:{b[0]:.5g};--t:{b[1]:.5g};--s:{b[2]:.5g};--at:"{words[b]}"}}\n' for b, name in names.items()
+    )
 
 
 def own_templates() -> Path:

@@ -15,7 +15,6 @@ from PIL import Image
 from neurflow_report.drawing.graph import Tile
 
 Format = Literal["webp", "jpeg"]
-GUTTER = 3
 WEBP_QUALITY, JPEG_QUALITY = 80, 85
 MOST = 384
 """Longest side of a stored picture: a patch of a quarter of it then has a pixel for each pixel of its cell."""
@@ -39,7 +38,7 @@ def stored(region: Image.Image, format: Format) -> bytes:
 
 
 def sheet(pictures: Callable[[int], Image.Image], tiles: Sequence[Tile], *, columns: int, cell: int) -> Image.Image:
-    """The patches side by side in cells of `cell` pixels, row by row in their order, on white.
+    """The patches edge to edge in cells of `cell` pixels, row by row in their order, on white.
 
     `pictures` gives picture number `image`'s region at whatever size it is stored. At most `columns` columns, fewer
     where that leaves no cell empty. Raises: ValueError when there is no patch.
@@ -47,11 +46,9 @@ def sheet(pictures: Callable[[int], Image.Image], tiles: Sequence[Tile], *, colu
     if not tiles:
         raise ValueError("a sheet needs at least one patch")
     across = columns_of(len(tiles), columns)
-    step = cell + max(1, round(GUTTER * cell / 96))
-    down = ceil(len(tiles) / across)
-    picture = Image.new("RGB", (across * step - (step - cell), down * step - (step - cell)), (255, 255, 255))
+    picture = Image.new("RGB", (across * cell, ceil(len(tiles) / across) * cell), (255, 255, 255))
     for i, tile in enumerate(tiles):
-        picture.paste(crop(pictures(tile.image), tile, cell), (step * (i % across), step * (i // across)))
+        picture.paste(crop(pictures(tile.image), tile, cell), (cell * (i % across), cell * (i // across)))
     return picture
 
 

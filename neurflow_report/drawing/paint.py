@@ -92,11 +92,12 @@ def _head(diagram: Diagram, layout: Layout, id_prefix: str, compact: bool) -> st
 
 def _highlights(diagram: Diagram) -> str:
     """CSS: a card under the pointer or focus fades every link but its own; links know their ends by class."""
-    rules = [
-        f"&amp;:has(.c{i}:is(:hover,:focus-visible)){{.e:not(.u{i},.l{i}){{stroke-opacity:.07}}.u{i},.l{i}{{stroke-opacity:1}}}}"
+    fade = "&amp;:has([class^=c]:is(:hover,:focus-visible)) .e{stroke-opacity:.07}"
+    rules = (
+        f"&amp;:has(.c{i}:is(:hover,:focus-visible)) :is(.u{i},.l{i}){{stroke-opacity:1}}"
         for i in range(len(diagram.nodes))
-    ]
-    return "\n#ID{" + "\n".join(rules) + "}"
+    )
+    return "\n#ID{" + "\n".join([fade, *rules]) + "}"
 
 
 def _bands(diagram: Diagram, layout: Layout, style: Style) -> str:
@@ -185,7 +186,7 @@ def _card(i: int, node: Node, box: Box, style: Style, picture: Picture) -> str:
     top = box.bottom - style.pad - style.text + (6 if node.tiles else 0)
     parts.append((_card_text if style.text > SMALL.text else _small_text)(node, x, top, inner))
     name = ", ".join(part for part in (node.title, node.subtitle, percent(node.value)) if part)
-    title = f"<title>{escape(name + ('. ' + node.alt if node.alt else ''))}</title>"
+    title = f"<title>{escape(node.alt or name)}</title>"
     inside = title + "".join(parts)
     if node.href is None:
         return f'<g class="c{i}">{inside}</g>'

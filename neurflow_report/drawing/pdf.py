@@ -18,7 +18,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from PIL import Image
 
 from neurflow_report.drawing.brief import brief_words, rest_table, shown_groups
@@ -56,20 +56,41 @@ def render_pdf(
     Raises: InputError missing-package without WeasyPrint or its system libraries, output-unwritable when `target`
     cannot be written, bundle-damaged for a missing picture; RunError graphviz-missing.
     """
-    view = site_view(bundle)
-    if on_note is not None and (left_out := brief_words(view)):
-        on_note(f"{left_out} For all of them on paper, examine fewer classes or layers at a time.")
+    html, drawings = _unfolded(bundle, templates, on_note)
     attached = bundle_zip(bundle) if attach_bundle else None
-    data, pages = typeset(print_html(view, bundle, templates), print_files(bundle, templates), attached)
+    data, pages = typeset(html, print_files(bundle, templates) | drawings, attached)
     write_file(target, data)
     return pages
 
 
-def print_html(view: SiteView, bundle: Bundle, templates: Path | None) -> str:
-    """The whole report as one HTML page for print; its links are anchors within it."""
+def _unfolded(
+    bundle: Bundle, templates: Path | None, on_note: Callable[[str], None] | None
+) -> tuple[str, dict[str, Read]]:
+    """What `print_html` makes of a bundle. The page data ends here: setting the page needs the memory."""
+    view = site_view(bundle)
+    if on_note is not None and (left_out := brief_words(view)):
+        on_note(f"{left_out} For all of them on paper, examine fewer classes or layers at a time.")
+    return print_html(view, bundle, templates)
+
+
+def print_html(view: SiteView, bundle: Bundle, templates: Path | None) -> tuple[str, dict[str, Read]]:
+    """The whole report as one HTML page for print, and its drawings by their address; its links are anchors within it.
+
+    A drawing is a file of its own: inside the page each of its lines would be styled and laid out like a paragraph.
+    """
+    drawings: dict[str, Read] = {}
+
+    def picture(svg: str, alt: str) -> Markup:
+        name = f"drawing-{len(drawings)}.svg"
+        drawings[name] = svg.encode
+        return Markup('<img src="{}" alt="{}">').format(name, alt)
+
+    def mosaic(shown: Mosaic, cell: float) -> Markup:
+        return picture(_mosaic(shown, cell), shown.alt)
+
     anchor = partial(_anchor, _anchors(view))
     model = bundle.run.model
-    return (
+    html = (
         template_environment(templates)
         .get_template("print/report.html")
         .render(
@@ -77,7 +98,8 @@ def print_html(view: SiteView, bundle: Bundle, templates: Path | None) -> str:
             model=" · ".join(part for part in (model.source, model.name, model.weights) if part),
             cover=_cover(view),
             anchor=anchor,
-            mosaic=_mosaic,
+            picture=picture,
+            mosaic=mosaic,
             draw=partial(_draw, anchor=anchor),
             plot_svg=_plot_svg,
             shown=shown_groups(view),
@@ -85,6 +107,7 @@ def print_html(view: SiteView, bundle: Bundle, templates: Path | None) -> str:
             rest_table=rest_table,
         )
     )
+    return html, drawings
 
 
 def bundle_zip(bundle: Bundle) -> bytes:
@@ -231,8 +254,8 @@ def _shown(tile: Tile) -> str:
     return f'<image href="{jpeg_name(tile.file)}" width="1" height="1" preserveAspectRatio="none"/>'
 
 
-def _mosaic(picture: Mosaic, cell: float) -> Markup:
-    """A mosaic with cells of `cell` mm, as one figure with a text of its own."""
+def _mosaic(picture: Mosaic, cell: float) -> str:
+    """A mosaic with cells of `cell` mm, as one drawing."""
     across, gap = picture.across, cell / 28
     down = -(-len(picture.tiles) // across)
     step = cell + gap
@@ -243,10 +266,10 @@ def _mosaic(picture: Mosaic, cell: float) -> Markup:
         for i, tile in enumerate(picture.tiles)
     )
     head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="mosaic" width="{width:.3f}mm" height="{height:.3f}mm" '
-        f'viewBox="0 0 {width:.3f} {height:.3f}"><title>{escape(picture.alt)}</title>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.3f}mm" height="{height:.3f}mm" '
+        f'viewBox="0 0 {width:.3f} {height:.3f}">'
     )
-    return Markup(f"{head}{body}</svg>")  # noqa: S704 numbers and names made here
+    return f"{head}{body}</svg>"
 
 
 def _cover(view: SiteView) -> tuple[Mosaic, ...]:

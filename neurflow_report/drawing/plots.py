@@ -6,6 +6,7 @@ Colours are drawn as sentinels and then replaced by CSS custom properties with f
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from html import escape
@@ -28,6 +29,7 @@ COLOURS = {
     NULL: "var(--muted,#5a6675)",
     PAPER: "var(--card,#ffffff)",
 }
+FAMILY = "var(--font-sans,Inter,'DejaVu Sans',sans-serif)"
 STYLE: Any = {
     "svg.hashsalt": "neurflow-report",
     "svg.fonttype": "none",
@@ -73,15 +75,41 @@ def _drawn(rows: tuple[Masking, ...]) -> str:
 
 
 def lean(svg: str) -> str:
-    """matplotlib's SVG without what draws nothing: idle ids, empty groups, clips, turns by 0, a third decimal.
+    """matplotlib's SVG without what draws nothing: idle ids, groups of no look, clips, turns by 0, a third decimal.
 
     Clips may go because every mark lies within its panel. A style that all marks of a row share stands once.
     """
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<clipPath.*?</clipPath>", "", svg, flags=re.S)
-    svg = re.sub(r' clip-path="[^"]*"| transform="rotate\(-0[^"]*"| *<g id="[^"]*"/>', "", svg)
+    svg = re.sub(r' clip-path="[^"]*"| transform="rotate\(-0[^"]*"| *<g id="[^"]*"/>|<defs>\s*</defs>', "", svg)
     svg = re.sub(r'(<g) id="[^"]*"', r"\1", svg)
     svg = re.sub(r"-?\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), svg)
-    return re.sub(r"<g>\s*((?:<use [^>]*/>\s*)+)</g>", _shared_style, svg)
+    svg = re.sub(r' d="([^"]*)"', lambda found: f' d="{_short_path(found[1])}"', svg)
+    svg = re.sub(r'<path d="[^"]*" style="fill: none"/>', "", svg)
+    return _ungrouped(re.sub(r"<g>\s*((?:<use [^>]*/>\s*)+)</g>", _shared_style, svg))
+
+
+def _short_path(path: str) -> str:
+    """The same path without idle spaces, its level and upright lines as such."""
+    out, x, y = [], "", ""
+    for letter, inside in re.findall(r"([A-Za-z])([^A-Za-z]*)", path):
+        at = inside.split()
+        level, upright = letter == "L" and at[1] == y, letter == "L" and at[0] == x
+        out.append(f"H{at[0]}" if level else f"V{at[1]}" if upright else letter + " ".join(at))
+        x, y = at[-2:] or (x, y)
+    return "".join(out)
+
+
+def _ungrouped(svg: str) -> str:
+    """Groups without a look of their own, taken off what they hold."""
+    idle: list[bool] = []
+
+    def kept(found: re.Match[str]) -> str:
+        if found[0] != "</g>":
+            idle.append(found[0] == "<g>")
+            return "" if idle[-1] else found[0]
+        return "" if idle.pop() else found[0]
+
+    return re.sub(r"</g>|<g\b[^>]*>", kept, svg)
 
 
 def _shared_style(found: re.Match[str]) -> str:
@@ -94,23 +122,36 @@ def _shared_style(found: re.Match[str]) -> str:
 
 
 def inline_svg(svg: str, *, title: str, id_prefix: str) -> str:
-    """A lean SVG for a page: no prolog, prefixed ids, theme colours, pixels, a title."""
+    """A lean SVG for a page: no prolog, own ids, theme colours, pixels, a title, and rules that reach no other SVG."""
     svg = svg[svg.index("<svg") :]
     names = {name: f"{id_prefix}-{i}" for i, name in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg)))}
     svg = re.sub(r'(?:xlink:)?(\bid="|href="#|url\(#)([^")]+)', lambda found: found[1] + names[found[2]], svg)
-    for sentinel, colour in COLOURS.items():
-        svg = svg.replace(sentinel, colour)
-    svg = svg.replace("'DejaVu Sans'", "var(--font-sans,Inter,'DejaVu Sans',sans-serif)")
     head, body = svg.split(">", 1)
+    rules, body = _ruled(body, id_prefix)
+    for sentinel, colour in COLOURS.items():
+        rules, body = rules.replace(sentinel, colour), body.replace(sentinel, colour)
     width, height = (round(float(x)) for x in re.findall(r"[\d.]+", re.findall(r'viewBox="([^"]*)"', head)[0])[2:])
     own = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" id="{id_prefix}" class="plot" role="img" '
         'stroke-linejoin="round" stroke-linecap="butt" '
         f'aria-label="{escape(title)}" width="{width * 4 // 3}" height="{height * 4 // 3}" '
-        f'viewBox="0 0 {width} {height}">\n<title>{escape(title)}</title>'
+        f'viewBox="0 0 {width} {height}">\n<title>{escape(title)}</title>{rules}'
     )
     short = re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", own + body)
     return re.sub(r"\s*\n\s*", "\n", short).strip()
+
+
+def _ruled(body: str, name: str) -> tuple[str, str]:
+    """A style sheet for the SVG `name` with each look that several marks have, and the body that asks for it."""
+    family = "font-family: 'DejaVu Sans'; "
+    body = body.replace(family, "")
+    rules = [f"#{name} text{{font-family:{FAMILY}}}"]
+    looks = Counter(re.findall(r' style="([^"]*)"', body))
+    for number, look in enumerate(look for look, times in looks.items() if times > 1):
+        rules.append(f"#{name} .s{number}{{{look.replace(': ', ':').replace('; ', ';')}}}")
+        body = body.replace(f' style="{look}"', f' class="s{number}"')
+    sheet = "\n".join(rules)
+    return f"<style>{sheet}</style>", body
 
 
 def _figure(rows: Sequence[Masking], keys: Sequence[tuple[str, int]]) -> Figure:

@@ -10,17 +10,19 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 from markupsafe import Markup
 from PIL import Image
 
-from neurflow_report.drawing.diagram import Tile, to_dot
-from neurflow_report.drawing.downloads import captions_script, csv_bytes
+from neurflow_report.drawing.diagram import Tile
+from neurflow_report.drawing.downloads import captions_script, data_files
 from neurflow_report.drawing.html import Boxes, Medium, box_names, box_rules, page_html, static_files
 from neurflow_report.drawing.html import template_environment as environment_of
 from neurflow_report.drawing.mosaic import stored
 from neurflow_report.drawing.paint import window
 from neurflow_report.drawing.place import write_file
+from neurflow_report.drawing.slim import slim
 from neurflow_report.drawing.view import SiteView, site_view
 from neurflow_report.drawing.view.pages import Page
 from neurflow_report.drawing.view.places import picture_file
@@ -28,6 +30,7 @@ from neurflow_report.results.bundle import Bundle
 
 LARGE = 25_000_000
 """Bytes from which a file is hard to mail: the writer of the report is told what to change."""
+KINDS = {".csv": "text/csv", ".json": "application/json", ".dot": "text/vnd.graphviz", ".svg": "image/svg+xml"}
 LEAD = "#!"
 """How an address of the whole file begins until its page's own are made unique."""
 
@@ -39,7 +42,7 @@ def render_single(
 
     The same bundle gives the same bytes. Raises: what `render_site` raises.
     """
-    data = single_html(bundle, templates, on_page).encode()
+    data = slim(single_html(bundle, templates, on_page)).encode()
     write_file(target, data)
     return len(data)
 
@@ -48,7 +51,7 @@ def single_html(bundle: Bundle, templates: Path | None, on_page: Callable[[int, 
     """The report as one page."""
     view = site_view(bundle)
     environment, static = environment_of(templates), static_files(templates)
-    pages, files = tuple(view.pages()), dict(_files(view))
+    pages, files = tuple(view.pages()), dict(_files(bundle, view))
     names, boxes = page_names(pages), box_names(view)
     sections = []
     for done, page in enumerate(pages, 1):
@@ -64,7 +67,7 @@ def single_html(bundle: Bundle, templates: Path | None, on_page: Callable[[int, 
             for page, html in zip(pages, sections, strict=True)
         ],
         url=lambda href: _address(href, names),
-        style=Markup(style + box_rules(boxes)),  # noqa: S704 the package's own, or the user's
+        style=Markup(style + box_rules(view, boxes)),  # noqa: S704 the package's own, or the user's
         scripts=Markup("\n".join(_scripts(view, static))),  # noqa: S704
         pictures=Markup("".join(_pictures(bundle))),  # noqa: S704
         files=[{"id": f"file--{name}", "name": name, "href": address} for name, address in files.items()],
@@ -165,12 +168,15 @@ def _picture_name(file: str) -> str:
     return f"{slug}.{name.partition('.')[0]}"
 
 
-def _files(view: SiteView) -> Iterator[tuple[str, str]]:
-    """The tables (as CSV) and drawings (as DOT) by their address, as addresses that hold them."""
-    for table in view.tables:
-        yield table.file, "data:text/csv;base64," + b64encode(csv_bytes(table)).decode()
-    for drawing in view.circuits():
-        yield drawing.dot, "data:text/vnd.graphviz;base64," + b64encode(to_dot(drawing.diagram).encode()).decode()
+def _files(bundle: Bundle, view: SiteView) -> Iterator[tuple[str, str]]:
+    """The site's files of data and its drawings by their address, as addresses that hold them."""
+    for name, data in data_files(bundle, view):
+        yield name, f"data:{KINDS[Path(name).suffix]},{_percent(data.decode())}"
+
+
+def _percent(text: str) -> str:
+    """Text as an address holds it: only what an address or a quotation cannot hold is spelled out."""
+    return quote(text, safe=" !$'()*+,-./:;=?@[]^_`{|}~")
 
 
 def _data(path: Path) -> str:

@@ -13,14 +13,13 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from markupsafe import Markup
 from PIL import Image
 
-from neurflow_report.drawing.diagram import Tile, to_dot
-from neurflow_report.drawing.downloads import captions_script, circuit_svg, csv_bytes, json_bytes, plot_svg
+from neurflow_report.drawing.diagram import Tile
+from neurflow_report.drawing.downloads import captions_script, data_files
 from neurflow_report.drawing.html import (
     BOXES,
     Boxes,
@@ -32,6 +31,7 @@ from neurflow_report.drawing.html import (
     template_environment,
 )
 from neurflow_report.drawing.mosaic import stored
+from neurflow_report.drawing.slim import slim
 from neurflow_report.drawing.view import SiteView, site_view
 from neurflow_report.drawing.view.places import picture_file
 from neurflow_report.errors import InputError
@@ -82,9 +82,11 @@ def site_files(
     """Every file of the site: its path from the site's root, and its bytes."""
     environment = template_environment(templates)
     pages, boxes = tuple(view.pages()), box_names(view)
-    yield BOXES, box_rules(boxes).encode()
+    missing = {table.json for table in view.tables if not table.twin}
+    yield BOXES, box_rules(view, boxes).encode()
     for done, page in enumerate(pages, 1):
-        yield page.path, page_html(environment, view, page, site_medium(page.path, boxes)).encode()
+        medium = site_medium(page.path, boxes, offers=lambda href: href not in missing)
+        yield page.path, slim(page_html(environment, view, page, medium)).encode()
         if on_page is not None:
             on_page(done, len(pages))
     yield from _drawn(bundle, view)
@@ -92,7 +94,7 @@ def site_files(
         yield name, path.read_bytes()
 
 
-def site_medium(path: str, boxes: Boxes) -> Medium:
+def site_medium(path: str, boxes: Boxes, *, offers: Callable[[str], bool] = bool) -> Medium:
     """How the page at `path` shows patches, and where its links lead: relative addresses, pictures as files."""
 
     def url(href: str) -> str:
@@ -108,7 +110,7 @@ def site_medium(path: str, boxes: Boxes) -> Medium:
         image = '<image id="{}" href="{}" width="1" height="1" preserveAspectRatio="none"/>'
         return Markup(image).format(name, url(file))  # noqa: S704 escaped by format
 
-    return Medium(url=url, tile=tile, whole=whole, defined=defined, boxes=boxes)
+    return Medium(url=url, tile=tile, whole=whole, defined=defined, boxes=boxes, offers=offers)
 
 
 def relative(path: str, href: str) -> str:
@@ -127,17 +129,7 @@ def window_html(src: str, tile: Tile, box: str) -> Markup:
 
 def _drawn(bundle: Bundle, view: SiteView) -> Iterator[tuple[str, bytes]]:
     """Tables, drawings, plots and pictures."""
-    for table in view.tables:
-        yield table.file, csv_bytes(table)
-        yield table.json, json_bytes(table)
-    for plotted in view.plots():
-        yield plotted.svg, plot_svg(plotted)
-    for number, (page, whole) in enumerate(zip(view.classes, view.circuit_pages, strict=True)):
-        pictures = regions(bundle, number)
-        for drawn in (page.circuit, whole.neurons, whole.groups):
-            yield drawn.svg, circuit_svg(drawn, pictures)
-    for drawing in view.circuits():
-        yield drawing.dot, to_dot(drawing.diagram).encode()
+    yield from data_files(bundle, view)
     for shown in view.pictures:
         yield shown.captions.script, captions_script(shown.captions)
     yield from _pictures(bundle)
@@ -158,20 +150,6 @@ def _pictures(bundle: Bundle) -> Iterator[tuple[str, bytes]]:
 def _stored(path: Path) -> bytes:
     with Image.open(path) as opened:
         return stored(opened, "webp")
-
-
-def regions(bundle: Bundle, number: int) -> Callable[[int], Image.Image]:
-    """By picture number of one class: its region, read once and kept for a while."""
-
-    @lru_cache(maxsize=256)
-    def picture(image: int) -> Image.Image:
-        file = bundle.classes[number].pictures[image].file
-        if file is None:
-            raise KeyError(f"picture {image} of {bundle.classes[number].name} has patches shown but no file")
-        with Image.open(bundle.picture(file)) as opened:
-            return opened.convert("RGB")
-
-    return picture
 
 
 def _write(target: Path, files: Iterator[tuple[str, bytes]]) -> list[int]:

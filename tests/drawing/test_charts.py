@@ -9,6 +9,7 @@ import pytest
 
 from neurflow_report.drawing.charts import chart_svg
 from neurflow_report.drawing.view.charts import Bar, Forest, Point, Scatter
+from tests.drawing.test_plots import look
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -38,7 +39,7 @@ def test_rows_of_a_layer_stand_under_its_name() -> None:
     root = drawn(forest(bar("fc", "sets of 1"), bar("fc", "sets of 5"), bar("layer3", "sets of 1")))
     named = [w for w in words(root) if w in {"fc", "layer3", "sets of 1", "sets of 5"}]
     assert named == ["fc", "sets of 1", "sets of 5", "layer3", "sets of 1"]
-    bold = [(t.text or "").strip() for t in texts(root) if re.search("bold|700", t.get("style") or "")]
+    bold = [(t.text or "").strip() for t in texts(root) if re.search("bold|700", look(root, t))]
     assert bold == ["fc", "layer3"]
     assert root.get("aria-label") == "A chart"
 

@@ -185,7 +185,9 @@ def test_every_card_and_link_is_painted() -> None:
     assert [w.get("viewBox") for w in root.iter(f"{SVG}svg")][1:3] == ["0 0 1 1", "0.5 0.25 0.25 0.25"]
     assert {a.get("href") for a in root.iter(f"{SVG}a")} == {"#top", "#b2/G1", "#b1:G1", "#b1:G2", "#b2"}
     titles = [t.text for t in root.iter(f"{SVG}title")]
-    assert 'a "very" long title \\ that cannot possibly fit, 3 neurons, <1%. patches of b1:G1' in titles
+    names = [a.get("aria-label") for a in root.iter(f"{SVG}a")]
+    assert 'a "very" long title \\ that cannot possibly fit, 3 neurons, <1%' in names
+    assert "patches of b1:G1" in titles
     assert (root.get("role"), root.get("aria-label")) == ("group", "Circuit of bee & <co>")
 
 
@@ -194,8 +196,8 @@ def test_ids_are_the_prefix_and_rules_stay_inside() -> None:
     assert [e.get("id") for e in root.iter() if e.get("id")] == ["c1"]
     style = root.find(f"{SVG}style")
     assert style is not None
-    assert all(line.startswith(("#c1", "&:has(.c")) for line in (style.text or "").splitlines())
-    assert "&:has(.c4:is(:hover,:focus-visible)){.e:not(.u4,.l4){stroke-opacity:.07}" in (style.text or "")
+    assert all(line.startswith(("#c1", "&:has(.c", "&:has([class^=c]")) for line in (style.text or "").splitlines())
+    assert "&:has(.c4:is(:hover,:focus-visible)) :is(.u4,.l4){stroke-opacity:1}" in (style.text or "")
 
 
 def test_every_colour_is_the_themes() -> None:

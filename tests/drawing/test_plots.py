@@ -23,10 +23,17 @@ def row(mode: str, layer: str, tau: int, accuracy: float = 0.2) -> Masking:
 ROWS = [row(mode, layer, tau) for layer in ("block1", "block & <2>") for tau in (4, 8) for mode in ("mask", "retain")]
 
 
+def look(root: ElementTree.Element, mark: ElementTree.Element) -> str:
+    """How a mark looks: by its own style, or by the rule of its class."""
+    sheet = root.findtext(f"{SVG}style") or ""
+    rules = dict(re.findall(r"\.(s\d+)\{([^}]*)\}", sheet))
+    return mark.get("style") or rules.get(mark.get("class") or "", "")
+
+
 def marks(root: ElementTree.Element, colour: str) -> list[ElementTree.Element]:
     """The marks in a colour, whether the style stands at them or at their group."""
-    found = [u for u in root.iter(f"{SVG}use") if colour in (u.get("style") or "")]
-    return found + [u for g in root.iter(f"{SVG}g") if colour in (g.get("style") or "") for u in g]
+    found = [u for u in root.iter(f"{SVG}use") if colour in look(root, u)]
+    return found + [u for g in root.iter(f"{SVG}g") if colour in look(root, g) for u in g]
 
 
 def test_every_layer_tau_and_random_set_is_drawn() -> None:
@@ -59,7 +66,8 @@ def test_ids_are_prefixed_and_references_hold() -> None:
     svg = masking_plot(ROWS, title="t", id_prefix="p1")
     ids = re.findall(r'\bid="([^"]*)"', svg)
     assert len(ids) == len(set(ids))
-    assert all(name.startswith("p1-") for name in ids)
+    assert ids[0] == "p1"
+    assert all(name.startswith("p1-") for name in ids[1:])
     assert set(re.findall(r'href="#([^"]*)"|url\(#([^)]*)\)', svg)) <= {(i, "") for i in ids} | {("", i) for i in ids}
 
 
@@ -68,7 +76,9 @@ def test_colours_are_the_themes_and_nothing_leaks_into_the_page() -> None:
     assert not re.findall(r"#0(\d)0\1", svg)
     bare = re.sub(r"var\(--[\w-]+,#[0-9a-f]{6}\)", "", svg)
     assert not re.findall(r"#[0-9a-f]{6}\b", bare)
-    assert "<style" not in svg
+    sheet = re.search(r"<style>(.*?)</style>", svg, re.S)
+    assert sheet is not None
+    assert all(rule.startswith("#p1 ") for rule in sheet[1].splitlines())
     assert "<metadata" not in svg
     assert "<?xml" not in svg
     assert "'DejaVu Sans'" not in re.sub(r"var\(--font-sans,[^)]*\)", "", svg)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import re
-from base64 import b64decode
 from collections import Counter
+from html import unescape
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
+from neurflow_report.drawing.downloads import data_files
 from neurflow_report.drawing.single import page_names, render_single, single_html
+from neurflow_report.drawing.slim import slim
 from neurflow_report.drawing.view import SiteView, site_view
 from neurflow_report.errors import InputError
 from neurflow_report.results.bundle import Bundle
@@ -78,10 +81,12 @@ def test_a_picture_is_in_it_once(text: str, bundle: Bundle) -> None:
     assert used == set(names)
 
 
-def test_tables_are_files_inside(text: str, view: SiteView) -> None:
-    found = dict(re.findall(r'id="file--([^"]+)" href="data:text/csv;base64,([^"]+)"', text))
-    assert set(found) == {table.file for table in view.tables}
-    rows = list(csv.reader(io.StringIO(b64decode(found["data/groups.csv"]).decode())))
+def test_every_file_of_the_site_is_inside(text: str, bundle: Bundle, view: SiteView) -> None:
+    found = dict(re.findall(r'id="file--([^"]+)" href="data:[a-z/+.]+,([^"]*)"', text))
+    inside = {name: unquote(unescape(data)).encode() for name, data in found.items()}
+    assert inside == dict(data_files(bundle, view))
+    assert {Path(name).suffix for name in inside} == {".csv", ".json", ".svg", ".dot"}
+    rows = list(csv.reader(io.StringIO(inside["data/groups.csv"].decode())))
     assert rows[0][:3] == ["class", "layer", "group"]
     assert len(rows) == 1 + sum(len(layer.groups) for c in bundle_classes(view) for layer in c)
 
@@ -94,8 +99,8 @@ def bundle_classes(view: SiteView) -> list[list[object]]:
 def test_it_is_written_whole_and_the_same_twice(bundle: Bundle, text: str, tmp_path: Path) -> None:
     seen: list[int] = []
     size = render_single(bundle, tmp_path / "a" / "report.html", on_page=lambda done, _all: seen.append(done))
-    assert (tmp_path / "a" / "report.html").read_bytes() == text.encode()
-    assert size == len(text.encode())
+    assert (tmp_path / "a" / "report.html").read_bytes() == slim(text).encode()
+    assert size == len(slim(text).encode())
     assert seen == list(range(1, 22))
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["report.html"]
 

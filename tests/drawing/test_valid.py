@@ -15,6 +15,12 @@ from tests.sample_bundle import frozen_bundle
 
 CHECKER = Path(__file__).parents[2] / "build/node/node_modules/html-validate/bin/html-validate.mjs"
 RULES = Path(__file__).parent / "htmlvalidate.json"
+IMPLIED = {
+    f"Element <{name}> is implicitly closed by {by}"
+    for name, by in (("td", "adjacent <td>"), ("td", "parent </tr>"), ("th", "adjacent <td>"), ("th", "adjacent <th>"),
+                     ("th", "parent </tr>"), ("dt", "adjacent <dd>"), ("dd", "adjacent <dd>"), ("dd", "parent </div>"))
+}  # fmt: skip
+"""What drawing/slim.py leaves to the browser; an element that is closed by anything else is a mistake."""
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +44,7 @@ def mistakes(said: Path, *pages: Path) -> list[tuple[str, int, str, str]]:
         (Path(page["filePath"]).name, found["line"], found["ruleId"], found["message"])
         for page in json.loads(said.read_text(encoding="utf-8"))
         for found in page["messages"]
+        if found["message"] not in IMPLIED
     ]
 
 
@@ -54,7 +61,7 @@ def test_the_single_file_is_valid(report: Path, tmp_path: Path) -> None:
 def test_a_mistake_would_be_found(report: Path, tmp_path: Path) -> None:
     """The checker does look: at what stands where, at names, and at what they point to."""
     text = (report / "site/index.html").read_text(encoding="utf-8")
-    broken = text.replace("<h1>", '<h1 id="main"><div>', 1).replace('aria-labelledby="cite-head"', 'for="x"', 1)
+    broken = text.replace("<h1>", '<h1 id="main"><div>', 1).replace("aria-labelledby=cite-head", 'for="x"', 1)
     broken = broken.replace("</h1>", "</div></h1>", 1).replace("<dl ", '<dl aria-labelledby="nobody" ', 1)
     (tmp_path / "broken.html").write_text(broken, encoding="utf-8")
     rules = {rule for _, _, rule, _ in mistakes(tmp_path / "said", tmp_path / "broken.html")}

@@ -25,13 +25,14 @@ __all__ = ["SiteView", "site_view"]
 def site_view(bundle: Bundle, *, beside: Mapping[str, str] | None = None) -> SiteView:
     """Everything the report shows. `beside`: files that lie beside the site, label → address from the site's root."""
     indices = tuple(Index(bundle.run, result) for result in bundle.classes)
+    layers = [tuple(layer_page(i, layer) for layer in i.downward()) for i in indices]
     return SiteView(
         title=bundle.run.title,
         theme=bundle.run.theme,
         generator=bundle.manifest.provenance.generator,
         overview=overview_page(indices, bundle.manifest, beside or {}),
-        classes=tuple(class_page(i) for i in indices),
-        layers=tuple(layer_page(i, layer) for i in indices for layer in i.downward()),
+        classes=tuple(class_page(i, own) for i, own in zip(indices, layers, strict=True)),
+        layers=tuple(page for own in layers for page in own),
         circuit_pages=tuple(circuit_page(i) for i in indices),
         pictures=tuple(pictures_page(i) for i in indices),
         fidelity=fidelity_page(indices),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from neurflow_report.drawing.view import cautions, fidelity, places, verdicts
 from neurflow_report.drawing.view.circuit import LEVEL, group_circuit, neuron_circuit
 from neurflow_report.drawing.view.index import Index
-from neurflow_report.drawing.view.layers import group_view, layer_sentence
 from neurflow_report.drawing.view.lead import lead
 from neurflow_report.drawing.view.pages import (
     Cell,
@@ -13,6 +14,7 @@ from neurflow_report.drawing.view.pages import (
     Column,
     Download,
     Figure,
+    LayerPage,
     LayerSection,
     Notice,
     Prose,
@@ -46,8 +48,8 @@ def _chosen(run: Run, what: str) -> str:
     return "its own first, then others" if select == "any" else f"{_SELECTED[select]} {what}"
 
 
-def class_page(index: Index) -> ClassPage:
-    """The page of one class."""
+def class_page(index: Index, layers: Sequence[LayerPage]) -> ClassPage:
+    """The page of one class; `layers`: the pages of its layers, from the logit down."""
     result, run = index.result, index.run
     slug = result.slug
     rows = [("", slug, m) for m in index.masking]
@@ -73,7 +75,7 @@ def class_page(index: Index) -> ClassPage:
         masking=fidelity.masking_table(rows, download=places.data(slug, "masking.csv"), caption=caption)
         if rows
         else None,
-        layers=tuple(_section(index, layer) for layer in index.downward() if layer.name != index.top.name),
+        layers=tuple(_section(layer) for layer in layers[1:]),
         groups_data=places.data(slug, "groups.csv"),
         neurons=neuron_circuit(index),
         neurons_words="The same circuit before grouping: single core concept neurons, the ones that most of "
@@ -123,17 +125,14 @@ def _notices(index: Index) -> tuple[Notice, ...]:
     return (*((weak,) if weak else ()), *cautions.notices(result.cautions, result.slug, masking=result.masking))
 
 
-def _section(index: Index, layer: LayerResult) -> LayerSection:
-    slug = index.result.slug
+def _section(layer: LayerPage) -> LayerSection:
     return LayerSection(
-        name=layer.name,
-        anchor=places.folder_name(layer.name),
-        href=places.layer_page(slug, layer.name),
-        sentence=layer_sentence(index, layer),
-        notices=cautions.notices(
-            cautions.of_layer(index.result.cautions, layer.name), slug, masking=index.result.masking
-        ),
-        groups=tuple(group_view(index, layer, g) for g in layer.groups),
+        name=layer.heading,
+        anchor=places.folder_name(layer.heading),
+        href=layer.path,
+        sentence=layer.lead,
+        notices=layer.notices,
+        groups=layer.groups,
     )
 
 

@@ -21,6 +21,7 @@ from neurflow_report.results.records import (
     Run,
 )
 
+EdgesOf = dict[tuple[str, int], list[GroupEdge]]
 CARD, WIDE, STRIP, NODE = 9, 24, 6, 4
 """Patches of a card (3×3), a group's large mosaic (6 columns × 4), a semantic group's (3×2), a neuron's in drawings."""
 CARD_CELL, WIDE_CELL, SMALL_CELL = 96, 96, 64
@@ -100,13 +101,23 @@ class Index:
 
     def feeds(self, layer: str, group: int) -> tuple[GroupEdge, ...]:
         """Edges up from a group, the strongest first."""
-        edges = [e for e in self.result.edges if (e.lower_layer, e.lower) == (layer, group)]
+        edges = self._edges[0].get((layer, group), ())
         return tuple(sorted(edges, key=lambda e: (-abs(e.weight), e.upper)))
 
     def fed_by(self, layer: str, group: int) -> tuple[GroupEdge, ...]:
         """Edges down from a group, the strongest first."""
-        edges = [e for e in self.result.edges if (e.upper_layer, e.upper) == (layer, group)]
+        edges = self._edges[1].get((layer, group), ())
         return tuple(sorted(edges, key=lambda e: (-abs(e.weight), e.lower)))
+
+    @cached_property
+    def _edges(self) -> tuple[EdgesOf, EdgesOf]:
+        """The edges by their lower and by their upper group."""
+        up: EdgesOf = {}
+        down: EdgesOf = {}
+        for e in self.result.edges:
+            up.setdefault((e.lower_layer, e.lower), []).append(e)
+            down.setdefault((e.upper_layer, e.upper), []).append(e)
+        return up, down
 
     def group_name(self, layer: str, group: int) -> str:
         """ "G3 of layer4.2"; the only group of the logit's layer is the logit."""

@@ -219,11 +219,12 @@ class NeuronView:
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """A table of the site as a file of data: written as CSV to `file`, and as JSON beside it."""
+    """A table of the site as a file of data: written as CSV to `file`, and where `twin` as JSON beside it."""
 
     file: str
     head: tuple[str, ...]
     rows: tuple[tuple[Value, ...], ...]
+    twin: bool = True
 
     @property
     def json(self) -> str:

@@ -6,6 +6,7 @@ Pages are linked as files (`…/index.html`), because a folder is not a page whe
 from __future__ import annotations
 
 import re
+from functools import cache
 
 OVERVIEW = "index.html"
 FIDELITY = "fidelity/index.html"
@@ -16,6 +17,7 @@ MEDIA = "media"
 PROVENANCE = "provenance/index.html"
 
 
+@cache
 def folder_name(layer: str) -> str:
     """A layer's name as a folder: letters, digits, ".", "_" and "-" stay, all else becomes "-"; never `MEDIA`."""
     name = re.sub(r"[^A-Za-z0-9._-]", "-", layer).strip(".") or "layer"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from neurflow_report.drawing.view import places
 from neurflow_report.drawing.view.circuit import neuron_weights
@@ -10,6 +11,8 @@ from neurflow_report.drawing.view.index import Index
 from neurflow_report.drawing.view.pages import Data, Value
 
 GROUPS = ("class", "layer", "group", "share", "members", "patches", "part", "purity", "chance", "p_value", "n")
+SUMMARY = (*GROUPS[:4], "neurons", "semantic_groups", *GROUPS[5:])
+"""The groups of all classes: counts instead of members and patches, which the classes' own files name."""
 EDGES = ("class", "upper_layer", "upper", "lower_layer", "lower", "weight")
 NEURONS = (
     "class",
@@ -45,7 +48,10 @@ PICTURES = ("class", "picture", "name", "label", "predicted", "width", "height",
 
 
 def data_files(indices: Sequence[Index]) -> Iterator[Data]:
-    """Every table; lists within a cell are parted by spaces."""
+    """Every table; lists within a cell are parted by spaces.
+
+    The patches, the longest and of no figure, are not written twice: the bundle has them as JSON.
+    """
     for i in indices:
         slug = i.result.slug
         yield _file(places.data(slug, "groups.csv"), GROUPS, _groups(i))
@@ -53,7 +59,7 @@ def data_files(indices: Sequence[Index]) -> Iterator[Data]:
         yield _file(places.data(slug, "neurons.csv"), NEURONS, _neurons(i))
         yield _file(places.data(slug, "neuron-edges.csv"), EDGES, _neuron_edges(i))
         yield _file(places.data(slug, "masking.csv"), MASKING, _masking(i))
-        yield _file(places.data(slug, "patches.csv"), PATCHES, _patches(i))
+        yield replace(_file(places.data(slug, "patches.csv"), PATCHES, _patches(i)), twin=False)
         yield _file(places.data(slug, "pictures.csv"), PICTURES, _pictures(i))
         evidence = (("fidelity.csv", MEASURES, "measures"), ("ledger.csv", LEDGER, "claims"))
         for name, head, field in (*evidence, ("edge-drops.csv", DROPS, "edge_drops")):
@@ -61,7 +67,7 @@ def data_files(indices: Sequence[Index]) -> Iterator[Data]:
                 yield _file(places.data(slug, name), head, _records(i, head, field))
     if any(i.result.claims for i in indices):
         yield _file("data/ledger.csv", LEDGER, [row for i in indices for row in _records(i, LEDGER, "claims")])
-    yield _file("data/groups.csv", GROUPS, [row for i in indices for row in _groups(i)])
+    yield _file("data/groups.csv", SUMMARY, [row for i in indices for row in _summary(i)])
     yield _file("data/masking.csv", MASKING, [row for i in indices for row in _masking(i)])
 
 
@@ -84,6 +90,14 @@ def _groups(i: Index) -> list[list[Value]]:
 def _group_edges(i: Index) -> list[list[Value]]:
     return [
         [i.result.name, e.upper_layer, f"G{e.upper}", e.lower_layer, f"G{e.lower}", e.weight] for e in i.result.edges
+    ]
+
+
+def _summary(i: Index) -> list[list[Value]]:
+    groups = [g for layer in reversed(i.result.layers) for g in layer.groups]
+    return [
+        [*row[:4], len({m.channel for m in g.members}), len(g.members), len(g.patches), *row[6:]]
+        for row, g in zip(_groups(i), groups, strict=True)
     ]
 
 
@@ -125,13 +139,14 @@ def _masking(i: Index) -> list[list[Value]]:
 
 
 def _patches(i: Index) -> list[list[Value]]:
-    """A row a patch shown, with the neuron groups that it is in, as "layer/G2"."""
-    groups: dict[int, list[str]] = {}
+    """A row a patch shown, with the neuron groups that it is in, as "layer/G2+G5"."""
+    groups: dict[int, dict[str, list[str]]] = {}
     for layer in reversed(i.result.layers):
         for g in layer.groups:
             for p in g.patches:
-                groups.setdefault(p, []).append(f"{layer.name}/G{g.index}")
-    return [[p.index, p.image, p.left, p.top, p.side, " ".join(groups.get(p.index, ()))] for p in i.result.patches]
+                groups.setdefault(p, {}).setdefault(layer.name, []).append(f"G{g.index}")
+    named = {p: " ".join(f"{layer}/{'+'.join(own)}" for layer, own in found.items()) for p, found in groups.items()}
+    return [[p.index, p.image, p.left, p.top, p.side, named.get(p.index, "")] for p in i.result.patches]
 
 
 def _pictures(i: Index) -> list[list[Value]]:
