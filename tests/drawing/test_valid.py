@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,12 +16,8 @@ from tests.sample_bundle import frozen_bundle
 
 CHECKER = Path(__file__).parents[2] / "build/node/node_modules/html-validate/bin/html-validate.mjs"
 RULES = Path(__file__).parent / "htmlvalidate.json"
-IMPLIED = {
-    f"Element <{name}> is implicitly closed by {by}"
-    for name, by in (("td", "adjacent <td>"), ("td", "parent </tr>"), ("th", "adjacent <td>"), ("th", "adjacent <th>"),
-                     ("th", "parent </tr>"), ("dt", "adjacent <dd>"), ("dd", "adjacent <dd>"), ("dd", "parent </div>"))
-}  # fmt: skip
-"""What drawing/slim.py leaves to the browser; an element that is closed by anything else is a mistake."""
+IMPLIED = re.compile(r"Element <(td|th|dt|dd)> is implicitly closed by")
+"""What drawing/slim.py leaves to the browser; where anything else is closed so, an end tag was forgotten."""
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +41,7 @@ def mistakes(said: Path, *pages: Path) -> list[tuple[str, int, str, str]]:
         (Path(page["filePath"]).name, found["line"], found["ruleId"], found["message"])
         for page in json.loads(said.read_text(encoding="utf-8"))
         for found in page["messages"]
-        if found["message"] not in IMPLIED
+        if not IMPLIED.match(found["message"])
     ]
 
 
