@@ -189,18 +189,21 @@ class MixedKnockouts:
         return last == [True] and isinstance(self.module, nn.Conv2d)
 
     @torch.no_grad()
-    def offer(self, chunks: Iterable[Tensor], target: int) -> Offer:
-        """What each channel offers one target of a `bounded` segment, on all patches of the chunks (n, …)."""
-        module = self.module
+    def offer(self, chunks: Iterable[Tensor], target: int, *, patches: int) -> Offer:
+        """What each channel offers one target of a `bounded` segment, on all patches of the chunks (n, …), so many in
+        all."""
+        module, done = self.module, 0
         assert isinstance(module, nn.Conv2d)  # noqa: S101 as `bounded` has it
         weight = self.weight[target].reshape(self.channels, 1, *module.kernel_size)
-        parts = [
-            F.conv2d(
-                _run(self.chain.before, x), weight, None, module.stride, module.padding, module.dilation, self.channels
-            ).flatten(2)
-            for x in chunks
-        ]
-        return Offer(terms=torch.cat(parts), bias=self.bias[target])
+        options = (module.stride, module.padding, module.dilation, self.channels)
+        terms: Tensor | None = None
+        for chunk in chunks:
+            part = F.conv2d(_run(self.chain.before, chunk), weight, None, *options).flatten(2)  # type: ignore[arg-type]
+            terms = part.new_empty((patches, *part.shape[1:])) if terms is None else terms
+            terms[done : done + len(part)] = part
+            done += len(part)
+        assert terms is not None  # noqa: S101  # a class has a patch
+        return Offer(terms=terms, bias=self.bias[target])
 
     @torch.no_grad()
     def full(self, activations: Tensor, keep: Tensor) -> Tensor:

@@ -148,9 +148,8 @@ class LayerTests:
         removed = torch.from_numpy(self.plan.sets).to(self.activity.pixels.device)
         for place, neuron in enumerate(self.neurons):
             concept = torch.tensor(neuron.concept, device=removed.device)
-            for found in contests(
-                engine.offer(self.activity.chunks(self.number - 1), neuron.channel), removed, concept
-            ):
+            chunks = self.activity.chunks(self.number - 1)
+            for found in contests(engine.offer(chunks, neuron.channel, patches=len(self.rows)), removed, concept):
                 columns = torch.searchsorted(found.patches, concept).cpu().numpy()
                 self.kept[place, found.sets.cpu().numpy()] = kept_share(found.phi.cpu().numpy(), columns)
             step.advance()

@@ -82,7 +82,7 @@ def test_what_a_segment_offers_is_what_its_knock_outs_add_up(make, layers):
     assert engine.bounded
     removed = drawn([0, 1, 2, full.shape[1]], full.shape[1], 3)
     for target in (0, 2):
-        offer = engine.offer(full.split(2), target)
+        offer = engine.offer(full.split(2), target, patches=len(full))
         assert torch.allclose(naive(offer, removed), engine.phi(full, ~removed, [target])[:, 0], rtol=1e-9, atol=1e-12)
 
 
