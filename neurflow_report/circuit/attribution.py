@@ -10,7 +10,7 @@ For target channel a, patch v, activation A of the layer below on v and baseline
 2. The integral is a sum over steps of the path, by one of two rules (a segment that is not split: always Gauss's, its
    error with the rule of cells being how far T of the last step is from the step before):
    - cells: n cells with the mean slopes in each, and Romberg's step from n/2 and n; the size of that step, relative to
-     T's, is the error (L2 over the channels; estimated with random signs, `Below.size`, where a patch has many pairs);
+     T's, is the error (L2 over the channels);
    - gauss: n Gauss–Legendre nodes; its error is taken for the completeness gap.
 3. Pairs (a, v) whose error or completeness gap is over the tolerance are computed again with twice the steps, up to
    the most allowed. A segment that is affine throughout takes one.
@@ -38,8 +38,6 @@ Rule = Literal["cells", "gauss"]
 
 BLOCK = 16 * 2**20
 """Bytes of the widest tensor that the core works on at once on a CPU: about half of a usual last-level cache."""
-PROBES = 16
-"""Random signs by which the error of T is estimated where a patch has more pairs: good to about a sixth of it."""
 FEWEST_NODES = 8
 """Nodes that a segment which cannot be split begins with: METHOD's."""
 FEW = 8
@@ -186,8 +184,6 @@ class SplitEngine:
         self.part, self.activations, self.axis = part, activations, axis
         self.straight = straight_values(part, activations, rows)
         self.channels, self.space = activations.shape[axis], Space()
-        coins = torch.randint(0, 2, (PROBES, self.channels), generator=torch.Generator().manual_seed(0))
-        self.signs = (2 * coins - 1).to(activations)
         fitting = BLOCK // (_widest(part) * activations.element_size())
         self.most, self.rows = rows, max(1, min(rows, fitting) if activations.device.type == "cpu" else rows)
 
@@ -222,10 +218,10 @@ class SplitEngine:
 
     def _block(self, pairs: Pairs, quadrature: Quadrature) -> Attribution:
         """The pairs of a few patches."""
-        patches, rows, sharing = torch.unique(pairs.rows, return_inverse=True, return_counts=True)
+        patches, rows = torch.unique(pairs.rows, return_inverse=True)
         targets, places = torch.unique(pairs.channels, return_inverse=True)
         counts = [1] if self.part.is_straight else quadrature.counts()
-        path = _Path(self, patches, "gauss" if self.part.is_straight else quadrature.rule, sharing)
+        path = _Path(self, patches, "gauss" if self.part.is_straight else quadrature.rule, len(rows))
         values = self.activations.new_zeros((len(rows), self.channels))
         gap, error = values.new_zeros(len(rows)), values.new_zeros(len(rows))
         nodes = torch.zeros(len(rows), dtype=torch.long)
@@ -255,23 +251,18 @@ def _widest(part: Split) -> int:
 
 
 class _Path:
-    """The path of a few patches, at as many steps as are asked for; the cores are shared by all targets.
+    """The path of a few patches, at as many steps as are asked for; the cores are shared by all targets."""
 
-    `counts`: the pairs of each patch.
-    """
-
-    def __init__(self, engine: SplitEngine, patches: Tensor, rule: Rule, counts: Tensor) -> None:
-        self.engine, self.patches, self.cells, self.counts = engine, patches, rule == "cells", counts
+    def __init__(self, engine: SplitEngine, patches: Tensor, rule: Rule, pairs: int) -> None:
+        self.engine, self.patches, self.cells = engine, patches, rule == "cells"
         self.start = spatial_mean(engine.part.zero[engine.part.result], engine.part.axis)[0]
         self.cores: dict[int, list[Core]] = {}
         self.below = Below(
             core=self.core(gauss(1)),
             axis=engine.axis,
             channels=engine.channels,
-            pairs=int(counts.sum()),
-            rows=engine.most,
+            gradients=2 * pairs if self.cells else pairs,
             space=engine.space,
-            signs=engine.signs,
         )
 
     def core(self, steps: Steps) -> Core:
@@ -338,25 +329,12 @@ class _Path:
         return values, gap, size / values.norm(dim=1).clamp_min(torch.finfo(values.dtype).tiny)
 
     def _attributed(self, batch: Batch, best: Gradients, step: Gradients) -> tuple[Tensor, Tensor]:
-        """T of the best gradients, and the size (L2) of T of the step, which decides on more steps.
-
-        Where a patch has more pairs than there are probes, these are fewer rows than the pairs; else the step goes back
-        beside the best, which is exact.
-        """
-        if not step:
-            values = attributed(self.below, batch, best)
-            return values, values.new_zeros(len(values))
-        is_few = self.counts[batch.rows] <= PROBES
-        few, many = is_few.nonzero().squeeze(1), (~is_few).nonzero().squeeze(1)
-        both = {key: torch.cat([gradient, step[key][few]]) for key, gradient in best.items()}
-        every = torch.arange(len(batch), device=few.device)
-        found = attributed(self.below, batch.some(torch.cat([every, few])), both)
+        """T of the best gradients, and the size (L2) of T of the step, which goes back beside them."""
+        both = {key: torch.cat([gradient, step[key]]) for key, gradient in best.items()} if step else best
+        every = torch.arange(len(batch), device=batch.rows.device)
+        found = attributed(self.below, batch.some(every.repeat(2)) if step else batch, both)
         values, moved = found[: len(every)], found[len(every) :]
-        size = values.new_zeros(len(values))
-        size[few] = moved.norm(dim=1)
-        if len(many):
-            size[many] = self.below.size(batch.some(many), {key: gradient[many] for key, gradient in step.items()})
-        return values, size
+        return values, moved.norm(dim=1) if step else values.new_zeros(len(values))
 
 
 def _gradient(

@@ -3,21 +3,18 @@
 1. What is straight is affine along the path (or a ray): one gradient a pair goes back, whatever the number of steps.
 2. The way ends where channels are still apart: T(a, i, v) = Σ_space (x_i(A) − x_i(0)) ⊙ g_i (straight.py, 4).
 3. A convolution of many taps above such a tensor has its responses in a table (responses.py): one matrix product.
-4. The size of T can be told without going back at all, by random signs (`Below.size`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor, fx
 
-from neurflow_report.circuit import operations as ops
-from neurflow_report.circuit.backward import Batch, Gradients, Key, moving, pass_on
+from neurflow_report.circuit.backward import Batch, Gradients, Key, pass_on
 from neurflow_report.circuit.core import Core, Group, derivative
 from neurflow_report.circuit.responses import Space, responses
-from neurflow_report.circuit.straight import needed, only_input
+from neurflow_report.circuit.straight import only_input
 
 
 class StraightLocal:
@@ -46,77 +43,21 @@ class StraightLocal:
 class Below:
     """What the straight part of a segment is to the pairs of a few patches: see `attributed`.
 
-    `core`: any of the patches'; `axis`, `channels`: A's; `signs`: (probes, channels) of ±1; `rows`: the most that run
-    at once. Tables are made in `space` when first asked for (responses.py), None where none pays.
+    `core`: any of the patches'; `axis`, `channels`: A's; `gradients`: how many go back, about. Tables are made in
+    `space` when first asked for (responses.py), None where none pays.
     """
 
     core: Core
     axis: int
     channels: int
-    pairs: int
-    rows: int
+    gradients: int
     space: Space
-    signs: Tensor
     tables: dict[fx.Node, Tensor | None] = field(default_factory=dict)
-    probes: dict[fx.Node, Tensor] = field(default_factory=dict)
-
-    def size(self, batch: Batch, gradients: Gradients) -> Tensor:
-        """An estimate of the root of Σ_i T_i² of each pair for gradients at the frontier, (pairs,).
-
-        For random signs s_i, Σ_i s_i T_i = <g, u of s ⊙ A> has the mean square Σ_i T_i². The moves of the frontier
-        under a few such signs are the same for all targets of a patch, and no gradient has to go back for it.
-        """
-        total = self.signs.new_zeros((len(batch), len(self.signs)))
-        for (node, sliced), gradient in gradients.items():
-            probes = self._probe(node)
-            if sliced:
-                mine = probes.movedim(self.core.part.axis + (self.core.part.axis > 0), 1)
-                mine = mine[batch.rows, batch.channel(node)]
-            else:
-                mine = probes if len(probes) == 1 else probes[batch.rows]
-            mine = mine.reshape(len(mine), len(self.signs), -1)
-            total += (mine @ gradient.flatten(1).unsqueeze(2)).squeeze(2)
-        return total.square().mean(dim=1).sqrt()
-
-    def _probe(self, node: fx.Node) -> Tensor:
-        """The move of a straight tensor where A's channels move by signs times their values, (rows, probes, …)."""
-        apart = self.core.part.apart
-        for one in needed(self.core.part, node, self.probes.__contains__, apart.__contains__):
-            self.probes[one] = self._probed(one)
-        return self.probes[node]
-
-    def _probed(self, node: fx.Node) -> Tensor:
-        if node in self.core.part.apart:
-            move = (self.core.straight[node][self.core.rows] - self.core.part.zero[node]).unsqueeze(1)
-            axis = (self.axis + (self.axis > 0)) % move.ndim
-            ones = (-1 if d == axis else 1 for d in range(2, move.ndim))
-            signed: Tensor = move * self.signs.view(1, len(self.signs), *ones)
-            return signed
-        inputs = {n: self._probe(n).flatten(0, 1) for n in moving(self.core.part, node)}
-        move = self._moved_ray if ops.is_homogeneous(node) else self._moved
-        every = torch.arange(len(self.core.rows) * len(self.signs), device=self.signs.device)
-        parts = [move(node, {n: x[some] for n, x in inputs.items()}, some) for some in torch.split(every, self.rows)]
-        moved = torch.cat(parts)
-        return moved.view(len(self.core.rows), len(self.signs), *moved.shape[1:])
-
-    def _moved(self, node: fx.Node, inputs: dict[fx.Node, Tensor], _which: Tensor) -> Tensor:
-        """Of an affine operation: without its bias."""
-        zero = self.core.part.zero
-        end: Tensor = ops.run(node, lambda n: inputs.get(n, zero[n]))
-        start: Tensor = ops.run(node, lambda n: torch.zeros_like(inputs[n][:1]) if n in inputs else zero[n])
-        return end - start
-
-    def _moved_ray(self, node: fx.Node, inputs: dict[fx.Node, Tensor], which: Tensor) -> Tensor:
-        """Of a homogeneous operation: along its derivative at A."""
-        source = only_input(node)
-        at = self.core.straight[source][self.core.rows].repeat_interleave(len(self.signs), 0)[which]
-        found: Tensor = torch.func.jvp(lambda x: ops.run(node, lambda _: x), (at,), (inputs[source],))[1]
-        return found
 
     def table(self, node: fx.Node) -> Tensor | None:
         """The responses at a straight tensor."""
         if node not in self.tables:
-            self.tables[node] = responses(self.core, node, self.pairs, self.space)
+            self.tables[node] = responses(self.core, node, self.gradients, self.space)
         return self.tables[node]
 
 
