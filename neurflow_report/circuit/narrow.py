@@ -24,7 +24,7 @@ def narrowed(segment: fx.GraphModule, channel: int) -> tuple[fx.GraphModule, int
     that stay as they are, are shared.
     """
     layers = _last_layers(segment)
-    if layers is None:
+    if layers is None or {_width(node) for node in layers} != {_width(layers[0])} or channel >= _width(layers[0]):
         return segment, channel
     found = fx.GraphModule(segment, copy.deepcopy(segment.graph))
     for node in layers:
@@ -37,7 +37,7 @@ def _last_layers(segment: fx.GraphModule) -> list[fx.Node] | None:
     calls = Counter(node.target for node in segment.graph.nodes if node.op == "call_module")
     (end,) = (node for node in segment.graph.nodes if node.op == "output")
     walked, found, waiting = {end}, list[fx.Node](), list(end.all_input_nodes)
-    for node in _upward(waiting, walked):
+    for node in _upward(waiting):
         rows = _has_rows(node)
         if not set(node.users) <= walked or not (rows or ops.is_channelwise(node)):
             return None
@@ -47,17 +47,23 @@ def _last_layers(segment: fx.GraphModule) -> list[fx.Node] | None:
             found.append(node)
         if not rows:
             waiting += node.all_input_nodes
-        walked.add(node)
+            walked.add(node)
     return found or None
 
 
-def _upward(waiting: list[fx.Node], walked: set[fx.Node]) -> Iterator[fx.Node]:
-    """The nodes that wait and have not been walked, each after all that read it."""
+def _upward(waiting: list[fx.Node]) -> Iterator[fx.Node]:
+    """The nodes that wait, each once, and after all that read it."""
     while waiting:
         node = max(waiting)
         waiting[:] = [other for other in waiting if other is not node]
-        if node not in walked:
-            yield node
+        yield node
+
+
+def _width(node: fx.Node) -> int:
+    """The channels that a layer with rows, or a norm, puts out: fewer than the output has where they are spread."""
+    if ops.is_norm(node):
+        return len(ops.norm_affine(node)[0])
+    return len(ops.linear_of(node).weight if ops.is_linear(node) else ops.conv_of(node).weight)
 
 
 def _has_rows(node: fx.Node) -> bool:

@@ -57,7 +57,7 @@ class _Means(nn.Module):
 
     def forward(self, activation: Tensor) -> Tensor:
         out = self.segment(activation)
-        return self.pool(out).flatten(1) if out.ndim == 4 else spatial_mean(out, self.out_axis)
+        return self.pool(out).flatten(1) if out.ndim == 4 and self.out_axis == 1 else spatial_mean(out, self.out_axis)
 
 
 def scores(

@@ -69,6 +69,10 @@ class Activity:
             rows=Rows(most=max(self.bench.forward_rows, self.bench.hop_rows[layer]), note=note),
         )
 
+    def holds(self, layer: int) -> bool:
+        """Whether what was made of layers[layer] need not be made again."""
+        return self._fits(layer) or (self.kept is not None and self.kept.get(layer, np.zeros(0, np.int64)) is not None)
+
     def _fits(self, layer: int) -> bool:
         numbers = int(np.prod(self.bench.segments.layers[layer].shape))
         return self.patches * numbers * self.pixels.element_size() <= self.bench.memory // SHARE
@@ -82,8 +86,8 @@ class Activity:
         if self.layer == layer:
             return
         below, before, had = self.layer, self.held, np.flatnonzero(self.has)
-        self.layer, self.has = layer, np.zeros(self.patches, dtype=bool)
         self.held = self.pixels.new_empty((self.patches, *self.bench.segments.layers[layer].shape))
+        self.layer, self.has = layer, np.zeros(self.patches, dtype=bool)
         if 0 <= below < layer:
             above = self.bench.forward.segments.between(below, layer)
             for part in np.array_split(had, max(1, -(-len(had) // self.bench.forward_rows))):

@@ -137,8 +137,8 @@ class LayerTests:
             step.advance(len(range(len(self.channels))[some.targets]) if some.last else 0)
 
     def _contestable(self, engine: MixedKnockouts, numbers: int) -> bool:
-        """Whether all patches are ranked, bounds are known, and what one target is offered is at most `numbers`."""
-        if len(self.rows) < len(self.means) or not engine.bounded:
+        """Whether all patches are ranked, and at hand, bounds are known, and a target is offered at most `numbers`."""
+        if len(self.rows) < len(self.means) or not engine.bounded or not self.activity.holds(self.number - 1):
             return False
         row = self.activity.some(self.number - 1, self.rows[:1])
         return bool(len(self.rows) * self.width * engine.places(row) <= numbers)
@@ -307,7 +307,7 @@ def _portions(engine: Knockouts, targets: int, sets: Sets, patches: int, numbers
     cheapest with all sets at once, one that is run whole with all targets at once."""
     fitting = max(1, numbers // patches)
     if isinstance(engine, MixedKnockouts):
-        step, width = max(1, fitting // max(1, len(sets))), len(sets)
+        step, width = max(1, fitting // max(1, len(sets))), max(1, len(sets))
     else:
         step, width = targets, max(1, fitting // targets)
     for t in range(0, targets, step):

@@ -44,6 +44,17 @@ class Gated(nn.Module):
         return x + self.other(x)
 
 
+class Weighed(nn.Module):
+    """One number a row, spread over the channels of the output."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc, self.gate = nn.Linear(4, 6), nn.Linear(4, 1)
+
+    def forward(self, x):
+        return self.fc(x) * torch.sigmoid(self.gate(x))
+
+
 CASES = [
     (demo, ["block3", "block4", "fc"], 0, 2),
     (demo, ["block3", "block4", "fc"], 1, 1),
@@ -71,9 +82,11 @@ def test_the_channel_is_the_segment_s(make, layers, stage, changed):
     assert all(torch.equal(value, weights[name]) for name, value in segment.state_dict().items())
 
 
-@pytest.mark.parametrize("model", [Twice(), Skip(), Gated(), nn.Sequential(nn.Conv2d(4, 4, 1, groups=4)), nn.ReLU()])
+@pytest.mark.parametrize(
+    "model", [Twice(), Skip(), Gated(), Weighed(), nn.Sequential(nn.Conv2d(4, 4, 1, groups=4)), nn.ReLU()]
+)
 def test_segments_of_another_kind_stay_as_they_are(model):
-    segment = fx.symbolic_trace(nn.Sequential(model))
+    segment = fx.symbolic_trace(nn.Sequential(model).eval())
     assert narrowed(segment, 2) == (segment, 2)
 
 

@@ -21,3 +21,20 @@ def test_a_small_set_takes_no_product(monkeypatch):
     terms = torch.arange(40.0, dtype=torch.float64)[:, None]
     monkeypatch.setattr(torch.Tensor, "__matmul__", None)
     assert kept_sums(keep, terms).flatten().tolist() == [779.0, 775.0, 780.0]
+
+
+def test_a_large_row_leaves_no_rounding_behind():
+    keep, terms = torch.ones(2, 64), torch.rand(64, 5, generator=torch.Generator().manual_seed(0))
+    keep[0, 0] = keep[1, 3] = 0
+    terms[0] = 1e6
+    expected = (keep.double() @ terms.double())[0]
+    assert torch.allclose(kept_sums(keep, terms)[0].double(), expected, rtol=1e-6, atol=0)
+
+
+def test_a_set_is_the_same_beside_others():
+    generator = torch.Generator().manual_seed(1)
+    small, large = (torch.rand(4, 40, generator=generator) >= share for share in (0.03, 0.5))
+    terms = torch.randn(40, 30, generator=generator)
+    together = kept_sums(torch.cat([small, large]).float(), terms)
+    assert torch.equal(together[:4], kept_sums(small.float(), terms))
+    assert torch.allclose(together[4:], large.float() @ terms, rtol=1e-5, atol=1e-5)

@@ -166,3 +166,15 @@ def test_a_method_that_says_nothing_here_says_why(method, model, reason, patches
     with pytest.raises(NotApplicableError) as caught:
         found(method, fx.symbolic_trace(model.double()), patches)
     assert str(caught.value) == reason
+
+
+def test_tokens_in_rows_and_columns_keep_their_features():
+    """(N, H, W, C) with more features than rows: the gradient of one feature's mean."""
+    torch.manual_seed(1)
+    segment = traced(nn.Linear(5, 7), nn.GELU())
+    tokens = torch.randn(2, 3, 3, 5, dtype=torch.float64)
+    found = scores("gradient × input", segment, tokens, 6, axis=-1, out_axis=-1, rows=8, seed=SEED)
+    x = tokens.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(segment(x)[..., 6].mean(dim=(1, 2)).sum(), x)
+    expected = (slope * tokens).sum(dim=(1, 2)).abs().mean(dim=0)
+    assert found == pytest.approx(expected.detach().numpy(), rel=1e-9)

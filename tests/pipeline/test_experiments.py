@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from neurflow_report.circuit.knockout import MixedKnockouts
 from neurflow_report.demo.flowers import DATASET
 from neurflow_report.demo.networks import NETWORKS
 from neurflow_report.images.patches import PatchGrid, crops
@@ -12,7 +13,7 @@ from neurflow_report.network.cut import cut
 from neurflow_report.pipeline.activity import Activity
 from neurflow_report.pipeline.evidence import examine
 from neurflow_report.pipeline.examine import Bench, find_circuit
-from neurflow_report.pipeline.experiments import LayerTests
+from neurflow_report.pipeline.experiments import LayerTests, _portions
 from neurflow_report.pipeline.progress import Silent, SilentStep
 from neurflow_report.spec.schema import Spec
 from tests.oracles import fidelity as oracle
@@ -153,3 +154,11 @@ def test_f1_and_f8_are_the_oracle_s(setting, circuit):
         members = [(c, g) for c, g in members if abs(circuit.means[1][list(g), c].mean()) > 1e-6]
         knocked = sorted({m.channel for m in lower.groups[d.lower - 1].members})
         assert d.drop == pytest.approx(oracle.drop(model, "block4", "block3", patches, members, knocked), abs=1e-9)
+
+
+def test_no_set_at_all_is_no_portion(setting):
+    """A layer whose core sets are all of its channels leaves nothing to knock out."""
+    _, pixels, _, bench = setting
+    engine = Activity(bench, pixels).knockouts(1, lambda _: None)
+    assert isinstance(engine, MixedKnockouts)
+    assert list(_portions(engine, 3, np.zeros((0, 4), dtype=bool), 20, 1000)) == []
