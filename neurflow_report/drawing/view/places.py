@@ -37,10 +37,6 @@ def layer_page(slug: str, layer: str) -> str:
     return f"class/{slug}/{folder_name(layer)}/index.html"
 
 
-def layer_on_class(slug: str, layer: str) -> str:
-    return f"{class_page(slug)}#{folder_name(layer)}"
-
-
 def group(slug: str, layer: str, index: int) -> str:
     """A neuron group on its layer's page."""
     return f"{layer_page(slug, layer)}#G{index}"
