@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from neurflow_report.errors import InputError
+from neurflow_report.errors import Gathered, InputError
 
 _FILE = ("data", "file")
-Row = tuple[Path, str]
+LOOKED_AT = 100_000
+"""Rows of which it is looked up whether their picture is there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A row: its line, counted from 1; the picture's path, as it is written and where it is; its label."""
+
+    line: int
+    written: str
+    path: Path
+    label: str
 
 
 def read_rows(file: Path, root: Path | None, *, path_column: str, label_column: str) -> list[Row]:
-    """Path and label of every row, in the file's order; paths are relative to `root`, or to the file's own folder.
+    """Every row, in the file's order; paths are relative to `root`, or to the file's own folder.
 
     Errors: data-missing, data-empty (paths data.file, data.path_column, data.label_column).
     """
@@ -24,29 +37,74 @@ def read_rows(file: Path, root: Path | None, *, path_column: str, label_column: 
         with file.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.DictReader(lines, strict=True)
             _check_columns(file, reader.fieldnames or (), path_column, label_column)
-            rows = [_row(file, reader.line_num, row, path_column, label_column) for row in reader]
+            found = [(reader.line_num, row) for row in reader]
     except (OSError, ValueError, csv.Error) as error:
         message = f"the file {file.name!r} cannot be read: {type(error).__name__}: {error}"
         raise InputError("data-missing", message, hint="save it as CSV in UTF-8", path=_FILE) from error
-    if not rows:
+    if not found:
         raise InputError("data-empty", f"the file {file.name!r} lists no picture", hint="a row a picture", path=_FILE)
-    return [((root or file.parent) / path, label) for path, label in rows]
+    _check_rows(file, [line for line, row in found if _is_ragged(row, path_column, label_column)])
+    base = root or file.parent
+    return [
+        Row(line=line, written=row[path_column], path=base / row[path_column], label=row[label_column].strip())
+        for line, row in found
+    ]
 
 
 def _check_columns(file: Path, found: Sequence[str], path_column: str, label_column: str) -> None:
+    gathered = Gathered()
     for key, column in (("path_column", path_column), ("label_column", label_column)):
         if column not in found:
             message = f"the file {file.name!r} has no column {column!r}"
             hint = f"its first line names the columns: {', '.join(found) or 'none'}"
-            raise InputError("data-missing", message, hint=hint, path=("data", key))
+            gathered.errors.append(InputError("data-missing", message, hint=hint, path=("data", key)))
+    gathered.tell()
 
 
-def _row(file: Path, line: int, row: dict[str, str], path_column: str, label_column: str) -> tuple[str, str]:
-    path, label = row[path_column], row[label_column]
-    if not path or label is None or None in row:
-        message = f"line {line} of {file.name!r} has not as many values as there are columns, or no path"
+def _is_ragged(row: dict[str, str], path_column: str, label_column: str) -> bool:
+    return not row[path_column] or row[label_column] is None or None in row
+
+
+def _check_rows(file: Path, ragged: Sequence[int]) -> None:
+    if ragged:
+        what = f"line {ragged[0]}" if len(ragged) == 1 else f"lines {_some(map(str, ragged), 8)}"
+        has = "has" if len(ragged) == 1 else "have"
+        message = f"{what} of {file.name!r} {has} not as many values as there are columns, or no path"
         raise InputError("data-missing", message, hint="quote values that hold commas", path=_FILE)
-    return path, label.strip()
+
+
+def _some(told: Iterable[str], most: int) -> str:
+    all_of_them = list(told)
+    more = f", … ({len(all_of_them)} in all)" if len(all_of_them) > most else ""
+    return ", ".join(all_of_them[:most]) + more
+
+
+def notes_on(file: Path, rows: Sequence[Row]) -> tuple[str, ...]:
+    """What should be known of the rows, "" left out: pictures that are not there (of the first `LOOKED_AT` rows), and
+    pictures that stand twice with different labels.
+
+    Errors: data-missing (path data.file) where none of the pictures is there.
+    """
+    return tuple(note for note in (_not_there(file, rows[:LOOKED_AT]), _labelled_twice(file, rows)) if note)
+
+
+def _not_there(file: Path, rows: Sequence[Row]) -> str:
+    gone = [row for row in rows if not os.path.exists(row.path)]
+    if not gone:
+        return ""
+    told = _some((f"{row.written!r} (line {row.line})" for row in gone), 3)
+    if len(gone) == len(rows):
+        message = f"of the {len(rows)} pictures that {file.name!r} lists none is there: {told}"
+        hint = "set data.root to the folder that the paths are relative to (default: the file's own)"
+        raise InputError("data-missing", message, hint=hint, path=_FILE)
+    return f"of the {len(rows)} pictures that {file.name!r} lists {len(gone)} are not there, and are skipped: {told}"
+
+
+def _labelled_twice(file: Path, rows: Sequence[Row]) -> str:
+    first: dict[Path, Row] = {}
+    others = [row for row in rows if first.setdefault(row.path, row).label != row.label]
+    told = (f"{row.written!r} (lines {first[row.path].line} and {row.line})" for row in others)
+    return f"pictures that {file.name!r} lists under two labels: {_some(told, 3)}" if others else ""
 
 
 def classes_of(written: Iterable[str]) -> tuple[tuple[str, ...], Callable[[str], int | None]]:

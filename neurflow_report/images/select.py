@@ -33,6 +33,8 @@ Predict = Callable[[Tensor], NDArray[np.int64]]
 
 BATCH = 64
 """Pictures that are looked at together."""
+_SYSTEM = "cannot be read: "
+"""How the reason begins where not the picture is wrong, but the file cannot be had."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,13 +183,15 @@ def _empty(source: Source, target: ClassTarget, i: int) -> InputError:
 
 
 def _none(target: ClassTarget, select: str, seen: Sequence[int | Skipped], i: int) -> InputError:
-    unusable = sum(isinstance(s, Skipped) for s in seen)
-    rest = f" ({unusable} could not be read)" if unusable else ""
+    reasons = [s.reason for s in seen if isinstance(s, Skipped)]
+    reason = max(reasons, key=reasons.count, default="")
+    rest = f" ({len(reasons)} could not be read: {reason.removeprefix(_SYSTEM)})" if reasons else ""
     how = {"predicted": "predicted as it", "correct": "labelled and predicted as it"}.get(select, "usable")
     message = f"class {target.name!r} (logit {target.index}): of {len(seen)} pictures looked at, 0 are {how}{rest}"
     hint = "check the weights, the preprocessing and the order of the classes, or use select: labelled"
-    if unusable == len(seen):
+    if len(reasons) == len(seen):
         hint = "give pictures that can be read; docs/guide.md says which formats"
+        hint = "are the files there, and may you read them?" if reason.startswith(_SYSTEM) else hint
     return InputError("too-few-images", message, hint=hint, path=("classes", i))
 
 

@@ -5,7 +5,9 @@ Items are sorted by class, then by name in byte order (folders) or by number (da
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import stat
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,11 +17,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from neurflow_report.errors import InputError
-from neurflow_report.images.listed import classes_of, read_rows
+from neurflow_report.images.listed import classes_of, notes_on, read_rows
 from neurflow_report.images.pictures import PictureError, decode
 from neurflow_report.results.records import Skipped
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"})
+LARGEST = 10**9
+"""Files with more bytes are not read: the largest picture that is taken has fewer."""
 _ROOT = ("data", "root")
 
 
@@ -37,11 +41,13 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Pictures in a fixed order. `name` is for display and holds no absolute path."""
+    """Pictures in a fixed order. `name` is for display and holds no absolute path; `notes`: what should be known of the
+    pictures before any is opened."""
 
     name: str
     class_names: tuple[str, ...]
     items: tuple[Item, ...]
+    notes: tuple[str, ...] = ()
 
 
 def open_source(
@@ -87,10 +93,12 @@ def read(item: Item) -> Image.Image | Skipped:
 
 
 def _folder(root: Path) -> Source:
-    folders = sorted((p for p in root.iterdir() if p.is_dir() and _visible(p.name)), key=lambda p: p.name.encode())
-    items = [_file_item(root, path, label) for label, folder in enumerate(folders) for path in _pictures(folder)]
-    if items:
-        return Source(name=root.name, class_names=tuple(f.name for f in folders), items=tuple(items))
+    folders = sorted((p for p in root.iterdir() if p.is_dir() and _visible(p.name)), key=lambda p: os.fsencode(p.name))
+    found = [(path, label) for label, folder in enumerate(folders) for path in _pictures(folder)]
+    if found:
+        _check_links(root, [path for path, _ in found])
+        items = tuple(_file_item(root, path, label) for path, label in found)
+        return Source(name=root.name, class_names=tuple(f.name for f in folders), items=items)
     loose = len([p for p in root.iterdir() if p.suffix.lower() in SUFFIXES])
     message = f"the data folder {root.name!r} holds no sub-folder with pictures"
     if loose:
@@ -99,22 +107,37 @@ def _folder(root: Path) -> Source:
     raise InputError("data-empty", message, hint=hint, path=_ROOT)
 
 
+def _check_links(root: Path, pictures: Sequence[Path]) -> None:
+    """Raises InputError data-empty where every picture is a link that leads nowhere."""
+    if all(path.is_symlink() and not os.path.exists(path) for path in pictures):
+        name, target = pictures[0].relative_to(root).as_posix(), pictures[0].readlink()
+        message = f"the data folder {root.name!r} holds links alone that lead nowhere ({len(pictures)} of them)"
+        hint = f"{name} leads to {target}: put the pictures there, or make the links anew"
+        raise InputError("data-empty", message, hint=hint, path=_ROOT)
+
+
 def _listed(file: Path, root: Path | None, path_column: str, label_column: str) -> Source:
     """The pictures that a CSV file lists; one that is not there is skipped and told, as one that is damaged."""
     rows = read_rows(file, root, path_column=path_column, label_column=label_column)
-    names, label_of = classes_of(label for _, label in rows)
+    names, label_of = classes_of(row.label for row in rows)
     base = root or file.parent
     items = [
         Item(
-            name=path.relative_to(base).as_posix() if path.is_relative_to(base) else path.name,
-            label=label_of(label),
-            open=partial(_open_file, path),
-            data=path.read_bytes,
+            name=_shown(row.path, base),
+            label=label_of(row.label),
+            open=partial(_open_file, row.path),
+            data=row.path.read_bytes,
         )
-        for path, label in rows
+        for row in rows
     ]
     items.sort(key=lambda item: (item.label is None, item.label or 0, item.name.encode()))
-    return Source(name=file.name, class_names=names, items=tuple(items))
+    return Source(name=file.name, class_names=names, items=tuple(items), notes=notes_on(file, rows))
+
+
+def _shown(path: Path, base: Path) -> str:
+    """The path from `base`; of what lies outside only the last part, so that no folder of the machine is told."""
+    inside = path.is_relative_to(base) and ".." not in path.relative_to(base).parts
+    return path.relative_to(base).as_posix() if inside else path.name
 
 
 def _visible(name: str) -> bool:
@@ -122,13 +145,14 @@ def _visible(name: str) -> bool:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    """Picture files below `folder`, at any depth, hidden files and folders left out."""
+    """What is called like a picture below `folder`, at any depth; folders, and hidden files and folders, left out. A
+    link that leads nowhere, and what is no ordinary file, are told when they are opened."""
     found = [
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and all(map(_visible, path.relative_to(folder).parts)) and path.is_file()
+        if path.suffix.lower() in SUFFIXES and all(map(_visible, path.relative_to(folder).parts)) and not path.is_dir()
     ]
-    return sorted(found, key=lambda p: p.relative_to(folder).as_posix().encode())
+    return sorted(found, key=lambda p: os.fsencode(p.relative_to(folder).as_posix()))
 
 
 def _file_item(root: Path, path: Path, label: int) -> Item:
@@ -138,10 +162,21 @@ def _file_item(root: Path, path: Path, label: int) -> Item:
 
 def _open_file(path: Path) -> Image.Image:
     try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise PictureError("no ordinary file")
+        if found.st_size > LARGEST:
+            raise PictureError(f"{found.st_size / 1e9:.1f} GB, more than {LARGEST / 1e9:.0f}")
         data = path.read_bytes()
-    except OSError as error:
-        raise PictureError(f"cannot be read: {error.strerror or type(error).__name__}") from error
+    except (OSError, ValueError) as error:
+        raise PictureError(f"cannot be read: {_why(path, error)}") from error
     return decode(data)
+
+
+def _why(path: Path, error: OSError | ValueError) -> str:
+    if isinstance(error, FileNotFoundError) and path.is_symlink():
+        return "a link that leads nowhere"
+    return str(getattr(error, "strerror", None) or error)
 
 
 def _dataset(name: str, root: Path, split: str) -> Source:

@@ -51,7 +51,8 @@ TRIED = 4
 @dataclass(frozen=True, kw_only=True)
 class Ready:
     """What a run begins with, checked. `candidates`: for each target the numbers of the pictures that may count;
-    `labels`: what should be known of how the data's classes were tied to logits; `notes`: that, and what cannot run."""
+    `labels`: what should be known of how the data's classes were tied to logits; `notes`: that, what should be known of
+    the pictures, and what cannot run."""
 
     network: Network
     bench: Bench
@@ -196,7 +197,7 @@ class _Checks:
             targets=self.targets,
             candidates=self.candidates,
             labels=self.labels,
-            notes=tuple(note for note in (self.labels, *_not_run(self.spec)) if note),
+            notes=tuple(note for note in (self.labels, *self.source.notes, *_not_run(self.spec)) if note),
         )
 
 

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from neurflow_report.errors import InputError
-from neurflow_report.images.sources import Source, open_source
+from neurflow_report.images.sources import Source, open_source, read
+from neurflow_report.results.records import Skipped
 
 
 def listed(folder: Path, text: str | bytes, **options: object) -> Source:
@@ -34,7 +35,33 @@ def test_numbers_are_logits(tmp_path: Path) -> None:
 
 
 def test_a_path_outside_is_shown_by_its_name(tmp_path: Path) -> None:
-    assert listed(tmp_path, f"path,label\n{tmp_path.parent}/x.png,a\n").items[0].name == "x.png"
+    for path in (f"{tmp_path.parent}/x.png", "../jane/x.png", f"{tmp_path}/../jane/x.png", "p/../../jane/x.png"):
+        source = listed(tmp_path, f"path,label\n{path},a\np/a.png,b\n")
+        assert source.items[0].name == "x.png"
+
+
+def test_pictures_that_are_not_there_are_told_but_no_error(tmp_path: Path) -> None:
+    gone = "".join(f"p/{i}.png,bee\n" for i in range(4))
+    source = listed(tmp_path, f"path,label\np/a.png,bee\n{gone}")
+    assert source.notes == (
+        "of the 5 pictures that 'labels.csv' lists 4 are not there, and are skipped: "
+        "'p/0.png' (line 3), 'p/1.png' (line 4), 'p/2.png' (line 5), … (4 in all)",
+    )
+    assert len(source.items) == 5
+    assert read(source.items[0]) == Skipped(name="p/0.png", reason="cannot be read: No such file or directory")
+    assert listed(tmp_path, "path,label\np/a.png,bee\n").notes == ()
+
+
+def test_only_so_many_rows_are_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neurflow_report.images.listed.LOOKED_AT", 1)
+    assert listed(tmp_path, "path,label\np/a.png,bee\ngone.png,bee\n").notes == ()
+
+
+def test_a_picture_under_two_labels_is_told(tmp_path: Path) -> None:
+    twice = "path,label\np/a.png,bee\np/b.png,bee\np/a.png,bee\np/a.png,wasp\n"
+    assert listed(tmp_path, twice).notes == (
+        "pictures that 'labels.csv' lists under two labels: 'p/a.png' (lines 2 and 5)",
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,6 +72,8 @@ def test_a_path_outside_is_shown_by_its_name(tmp_path: Path) -> None:
         ("path,label\n", "data-empty", "file", "the file 'labels.csv' lists no picture"),
         ("path,label\na\n", "data-missing", "file",
          "line 2 of 'labels.csv' has not as many values as there are columns, or no path"),
+        ("path,label\na\nb,c\n,c\n" + "d\n" * 8, "data-missing", "file",
+         "lines 2, 4, 5, 6, 7, 8, 9, 10, … (10 in all) of 'labels.csv' have not as many values as there are columns,"),
         ("path,label\na,b,c\n", "data-missing", "file",
          "line 2 of 'labels.csv' has not as many values as there are columns, or no path"),
         (b"path,label\n\xff,b\n", "data-missing", "file", "the file 'labels.csv' cannot be read: UnicodeDecodeError: "),

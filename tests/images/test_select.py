@@ -119,7 +119,8 @@ def test_no_picture_counts() -> None:
         choose(source_of([(0, 1), (0, None), (1, 1)]), targets(1, 0), predict, PLAIN)
     assert (caught.value.slug, caught.value.path) == ("too-few-images", ("classes", 1))
     assert caught.value.message == (
-        "class 'ant' (logit 0): of 3 pictures looked at, 0 are predicted as it (1 could not be read)"
+        "class 'ant' (logit 0): of 3 pictures looked at, 0 are predicted as it "
+        "(1 could not be read: damaged: on purpose)"
     )
 
 

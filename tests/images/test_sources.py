@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import struct
 import tempfile
 from pathlib import Path
@@ -142,6 +143,21 @@ def test_truncated_pictures_are_refused_where_a_library_lets_them_pass(monkeypat
     with pytest.raises(PictureError, match="damaged: image file is truncated"):
         decode(encoded(Image.effect_noise((64, 64), 90), "JPEG")[:900])
     assert ImageFile.LOAD_TRUNCATED_IMAGES is True
+
+
+def test_links_that_lead_nowhere_and_pipes_are_told(tmp_path: Path) -> None:
+    save(tmp_path / "a" / "1.png")
+    (tmp_path / "a" / "2.png").symlink_to("gone.png")
+    os.mkfifo(tmp_path / "a" / "3.png")
+    (tmp_path / "a" / "4.png").mkdir()
+    (tmp_path / "a" / "5.png").symlink_to("1.png")
+    source = open_source(source="folder", name=None, root=tmp_path)
+    assert [item.name for item in source.items] == ["a/1.png", "a/2.png", "a/3.png", "a/5.png"]
+    assert [read(item) for item in source.items[1:3]] == [
+        Skipped(name="a/2.png", reason="cannot be read: a link that leads nowhere"),
+        Skipped(name="a/3.png", reason="no ordinary file"),
+    ]
+    assert source.items[3].open().size == (6, 4)
 
 
 def test_a_file_that_vanishes_is_told(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_only_unreadable_pictures(refused, picture_folder):
         file.write_bytes(b"not a picture")
     assert refused(data={"source": "folder", "root": "pictures", "select": "labelled"}) == (
         "error: spec.yaml:13:3 classes[0]: class 'firebell' (logit 0): of 2 pictures looked at, 0 are usable "
-        "(2 could not be read) [too-few-images]\n"
+        "(2 could not be read: not a picture in a known format) [too-few-images]\n"
         "    - firebell\n"
         "      ^\n"
         "  hint: give pictures that can be read; docs/guide.md says which formats\n"

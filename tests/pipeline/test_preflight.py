@@ -103,7 +103,7 @@ def test_pictures_that_no_class_has_are_told_of_all_classes(told, write_spec, pi
         file.write_bytes(b"not a picture")
     spec = write_spec(data={"source": "folder", "root": "pictures", "select": "labelled"})
     assert told(["build"], spec) == [
-        f"{line}:3 classes[{i}]: class {name!r} (logit {logit}): of 2 pictures looked at, 0 are usable (2 could not be read) "
+        f"{line}:3 classes[{i}]: class {name!r} (logit {logit}): of 2 pictures looked at, 0 are usable (2 could not be read: not a picture in a known format) "
         "[too-few-images]"
         for i, (line, name, logit) in enumerate([(13, "firebell", 0), (14, "snowstar", 5)])
     ]
