@@ -31,7 +31,7 @@ from neurflow_report.drawing.view.parts import Plot
 ROW = 0.27
 """Inches of a row."""
 MARKERS = ("o", "s", "^", "D", "v", "P")
-LETTER = 0.0142
+LETTER = 0.0168
 """Width of a letter, as a part of the chart's."""
 
 

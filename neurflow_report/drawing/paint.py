@@ -28,6 +28,8 @@ from neurflow_report.drawing.view.words import percent
 
 Picture = Callable[[Node, float, float, float], str]
 """A node's patches as SVG, in the square at (x, y) with that side."""
+SMALLEST = 9.5
+"""Pixels of the smallest text on a card."""
 FONT = "font-family:var(--font-sans,Inter,'DejaVu Sans',sans-serif)"
 LOOK = """#ID{FONT}
 #ID text{fill:var(--ink,#1c2430);font-size:12px}
@@ -201,14 +203,22 @@ def _card_text(node: Node, x: float, top: float, room: float) -> str:
     below = text_width(node.title, 12.5) > narrow
     line = top + 25 if below else top + 11
     title = shorten(node.title, 12.5, room if below else narrow)
-    subtitle = shorten(node.subtitle, 11, narrow if below else room)
+    size, subtitle = _fitted(node.subtitle, narrow if below else room)
     return (
         f'<text class="t" x="{_n(x)}" y="{_n(top + 11)}">{escape(title)}</text>'
         f'<text class="m" x="{_n(x + room)}" y="{_n(line)}" text-anchor="end">{escape(value)}</text>'
-        f'<text class="m" x="{_n(x)}" y="{_n(top + 25)}">{escape(subtitle)}</text>'
+        f'<text class="m" x="{_n(x)}" y="{_n(top + 25)}"{size}>{escape(subtitle)}</text>'
         f'<rect class="rail" x="{_n(x)}" y="{_n(top + 32)}" width="{_n(room)}" height="3" rx="1.5"/>'
         f'<rect class="bar" x="{_n(x)}" y="{_n(top + 32)}" width="{_n(full)}" height="3" rx="1.5"/>'
     )
+
+
+def _fitted(text: str, room: float) -> tuple[str, str]:
+    """A card's second line: the look that it needs, and the text; set smaller before it is shortened."""
+    size = 11.0
+    while size > SMALLEST and text_width(text, size) > room:
+        size -= 0.5
+    return "" if size == 11 else f' style="font-size:{_n(size)}px"', shorten(text, size, room)
 
 
 def _small_text(node: Node, x: float, top: float, room: float) -> str:

@@ -70,10 +70,10 @@ def _unfolded(
     view = site_view(bundle)
     if on_note is not None and (left_out := brief_words(view)):
         on_note(f"{left_out} For all of them on paper, examine fewer classes or layers at a time.")
-    return print_html(view, bundle, templates)
+    return print_html(view, templates)
 
 
-def print_html(view: SiteView, bundle: Bundle, templates: Path | None) -> tuple[str, dict[str, Read]]:
+def print_html(view: SiteView, templates: Path | None) -> tuple[str, dict[str, Read]]:
     """The whole report as one HTML page for print, and its drawings by their address; its links are anchors within it.
 
     A drawing is a file of its own: inside the page each of its lines would be styled and laid out like a paragraph.
@@ -89,13 +89,12 @@ def print_html(view: SiteView, bundle: Bundle, templates: Path | None) -> tuple[
         return picture(_mosaic(shown, cell), shown.alt)
 
     anchor = partial(_anchor, _anchors(view))
-    model = bundle.run.model
     html = (
         template_environment(templates)
         .get_template("print/report.html")
         .render(
             view=view,
-            model=" · ".join(part for part in (model.source, model.name, model.weights) if part),
+            model=view.overview.facts.rows[0][1].text,
             cover=_cover(view),
             anchor=anchor,
             picture=picture,
@@ -306,10 +305,10 @@ def _draw(circuit: Circuit, prefix: str, *, anchor: Callable[[str], str]) -> Any
 
 
 def _plot_svg(plot: Plot | Forest | Scatter, prefix: str) -> str:
-    """The plot for paper: 150 mm wide, plain colours."""
+    """The plot for paper: 130 mm wide, plain colours."""
     svg = plain_colours(chart_svg(plot, id_prefix=f"{prefix}-{plot.id}"))
 
     def sized(found: re.Match[str]) -> str:
-        return f'width="150mm" height="{150 * int(found[2]) / int(found[1]):.2f}mm"'
+        return f'width="130mm" height="{130 * int(found[2]) / int(found[1]):.2f}mm"'
 
     return re.sub(r'width="(\d+)" height="(\d+)"', sized, svg, count=1)

@@ -1,9 +1,9 @@
 """HTML with fewer bytes that means the same: no quotes where none are needed, no end tags that the next tag implies.
 
 What a browser makes of it is the same tree, blank for blank: so no blank is taken away or comes to stand elsewhere
-(docs/adr/0013). Tags and attributes are read as the HTML standard reads them (§13.2.5): a quotation mark means something
-after an equals sign alone, and the one that opened a value closes it. So a user's template may write as it likes, as
-long as its elements nest.
+(docs/adr/0013). Tags and attributes are read as the HTML standard reads them (§13.2.5): a quotation mark means
+something after an equals sign alone, and the one that opened a value closes it. So a user's template may write as it
+likes, as long as its elements nest.
 """
 
 from __future__ import annotations

@@ -218,6 +218,27 @@ def test_a_citation_is_copied(browser: Browser, site: Path) -> None:
     page.context.close()
 
 
+@pytest.mark.parametrize("path", PAGES)
+def test_on_paper_no_page_is_wider_than_the_sheet(browser: Browser, site: Path, path: str) -> None:
+    page = opened(browser, site.joinpath(path).as_uri())
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 718, "height": 1000})  # A4 without margins of 10 mm
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    page.context.close()
+    assert wide <= 718
+
+
+def test_names_to_be_found_stand_side_by_side(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "search/index.html").as_uri())
+    tops = page.evaluate(
+        "[...document.querySelectorAll('ul.chips')].map(list => [...list.children].slice(0, 2))"
+        ".filter(two => two.length > 1).map(two => two.map(item => item.getBoundingClientRect().top))"
+    )
+    page.context.close()
+    assert tops
+    assert all(first == second for first, second in tops)
+
+
 def test_a_patch_shows_its_place_on_pointing_and_on_focus(browser: Browser, site: Path) -> None:
     page = opened(browser, (site / "class/bee-co/layer3/index.html").as_uri())
     tip = page.locator(".tip")

@@ -8,7 +8,9 @@ from xml.etree import ElementTree
 import pytest
 
 from neurflow_report.drawing.charts import chart_svg
+from neurflow_report.drawing.view import evidence
 from neurflow_report.drawing.view.charts import Bar, Forest, Point, Scatter
+from neurflow_report.results.records import Measure
 from tests.drawing.test_plots import look
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -96,3 +98,20 @@ def test_every_series_has_a_mark_of_its_own_and_a_name_inside_the_picture() -> N
 def test_an_empty_chart_is_none() -> None:
     assert chart_svg(forest(), id_prefix="c") == ""
     assert chart_svg(scatter(0), id_prefix="c") == ""
+
+
+def counted(*rows: tuple[str, int, str, str]) -> str:
+    given = [
+        Measure(experiment="weights", layer=layer, case=case, value=0.5, low=0.4, high=0.6, n=n, unit=unit)
+        for layer, n, unit, case in rows
+    ]
+    return evidence._counted(given)
+
+
+def test_a_caption_says_the_n_of_every_layer_where_it_has_one() -> None:
+    assert counted(("fc", 40, "draw", ""), ("block4", 40, "draw", "")) == "n = 40 draws"
+    assert counted(("fc", 1, "neuron", ""), ("block3", 6, "neuron", ""), ("block2", 6, "neuron", "")) == (
+        "n = 1 neuron at fc, 6 neurons at block3 and block2"
+    )
+    several = counted(("fc", 4, "neuron", "semantic groups"), ("fc", 5, "draw", "neuron groups"))
+    assert several == "n differs from row to row, see the table"

@@ -288,3 +288,21 @@ def test_shortened_text_fits(text: str, room: float) -> None:
     short = shorten(text, 12, room)
     assert text_width(short, 12) <= room or short == "…"
     assert short == text or short.endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("subtitle", "size", "told"),
+    [
+        ("3 neurons", "", "3 neurons"),
+        ("red pointed petals", ' style="font-size:10.5px"', "red pointed petals"),
+        ("one name of a part that is far too long", ' style="font-size:9.5px"', None),
+    ],
+)
+def test_a_cards_second_line_is_set_smaller_before_it_is_shortened(subtitle: str, size: str, told: str | None) -> None:
+    one = Diagram(title="t", bands=(Band(name="b", label="b"),), nodes=(node("a", "b", subtitle=subtitle),), links=())
+    found = re.search(r'<text class="m" x="[\d.]+" y="[\d.]+"([^>]*)>([^<]*)</text>\n?<rect class="rail"', paint(
+        one, {"b": ("a",)}, id_prefix="p"
+    ))  # fmt: skip
+    assert found is not None
+    assert found[1] == size
+    assert found[2] == told if told else found[2].endswith("…")

@@ -184,7 +184,7 @@ def test_pictures_stay_jpeg(reader: pypdf.PdfReader) -> None:
 
 
 def test_what_the_page_asks_for_is_what_there_is(bundle: Bundle, view: SiteView) -> None:
-    html, drawings = print_html(view, bundle, None)
+    html, drawings = print_html(view, None)
     files = print_files(bundle, None) | drawings
     asked = set(re.findall(r'(?:src|href)="([^"#][^"]*)"', html))
     assert asked <= set(files)
@@ -194,7 +194,7 @@ def test_what_the_page_asks_for_is_what_there_is(bundle: Bundle, view: SiteView)
 
 
 def test_links_have_their_ends_and_ids_are_unique(bundle: Bundle, view: SiteView) -> None:
-    html, drawings = print_html(view, bundle, None)
+    html, drawings = print_html(view, None)
     ids = re.findall(r'\bid="([^"]*)"', html)
     assert len(ids) == len(set(ids))
     assert set(re.findall(r'<a href="#([^"]*)"', html)) <= set(ids)
@@ -205,7 +205,7 @@ def test_a_users_template_comes_first(bundle: Bundle, view: SiteView, tmp_path: 
     (tmp_path / "print").mkdir()
     (tmp_path / "print" / "report.html").write_text("<p>{{ view.title }}, mine")
     (tmp_path / "print" / "print.css").write_text("p { color: red }")
-    assert print_html(view, bundle, tmp_path)[0] == "<p>A sample of flowers, mine"
+    assert print_html(view, tmp_path)[0] == "<p>A sample of flowers, mine"
     assert print_files(bundle, tmp_path)["print/print.css"]() == b"p { color: red }"
 
 
@@ -324,7 +324,7 @@ def test_a_large_report_shows_the_weightiest_groups_of_each_layer_and_names_the_
     assert shown_groups(view) is None
     monkeypatch.setattr(brief, "MANY", every - 1)
     monkeypatch.setattr(brief, "SHOWN", 1)
-    html = print_html(view, bundle, None)[0]
+    html = print_html(view, None)[0]
     ids = set(re.findall(r'id="([^"]+)"', html))
     assert {href[1:] for href in re.findall(r'href="(#[^"]+)"', html)} <= ids
     groups = [g for page in view.classes for layer in page.layers for g in layer.groups]

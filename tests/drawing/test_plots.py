@@ -45,7 +45,7 @@ def test_every_layer_tau_and_random_set_is_drawn() -> None:
     rings = marks(root, COLOURS["#060606"])
     assert len(rings) == 3 * len(ROWS) + 1
     assert root.get("aria-label") == "Masking of bee & <co>"
-    assert root.get("width") == "600"
+    assert root.get("width") == "498"
 
 
 def test_random_sets_at_one_place_are_drawn_once() -> None:

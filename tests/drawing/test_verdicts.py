@@ -46,7 +46,7 @@ def told(lines: tuple[Prose, ...]) -> list[str]:
     [
         ((HELD, HELD, FAILED, OPEN, UNRUN),
          "of 4 tests of the method's claims, 2 support them, 1 does not and 1 does not decide; "
-         "1 more could not be made"),
+         "1 more was not run"),
         ((HELD, FAILED, FAILED), "of 3 tests of the method's claims, 1 supports them and 2 do not"),
         ((OPEN, OPEN), "of 2 tests of the method's claims, 2 do not decide"),
         ((UNRUN,), "none of the method's claims was tested"),
@@ -122,7 +122,7 @@ def test_a_sentence_says_where_a_claim_holds() -> None:
 def test_a_layer_says_what_was_tested_there(bundle: Bundle) -> None:
     one = index(bundle, claim("needed", "layer3", HELD), claim("needed", "fc", FAILED))
     assert told((verdicts.of_layer(one, "layer3"),)) == [
-        "At this layer, of 1 test of the method's claims, 1 supports them: the evidence."
+        "At this layer, of 1 test of the method's claims, 1 supports them. The evidence."
     ]
     assert verdicts.of_layer(one, "layer1") == ()
 

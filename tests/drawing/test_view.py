@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
-from neurflow_report.drawing.view import SiteView, cautions, circuit, fidelity, places, site_view, words
+from neurflow_report.drawing.view import SiteView, cautions, circuit, evidence, fidelity, places, site_view, words
 from neurflow_report.drawing.view.classes import figures, selection
 from neurflow_report.drawing.view.index import Index
 from neurflow_report.drawing.view.layers import group_view
 from neurflow_report.drawing.view.lead import lead
+from neurflow_report.drawing.view.method import method_page
 from neurflow_report.drawing.view.overview import overview_page
 from neurflow_report.drawing.view.provenance import provenance_page
 from neurflow_report.results.bundle import Bundle
@@ -156,7 +157,43 @@ def test_every_caution_in_words(code: str, channel: int | None, figure: float, t
     one = Caution(code=code, layer=layer, channel=channel, figure=figure, threshold=threshold)
     (notice,) = cautions.notices([one], "bee", masking=())
     assert notice.text.startswith(start)
-    assert [s.href for s in notice.places] == (["class/bee/L/index.html#n3"] if channel else [])
+    assert [s.href for s in notice.places] == (["", "class/bee/L/index.html#n3"] if channel else [])
+    assert "".join(s.text for s in notice.places) == ("Neurons: n3" if channel else "")
+
+
+def test_one_kind_of_caution_at_several_layers_is_explained_once() -> None:
+    at = [("block4", 123, 0.35), ("block2", 98, 0.38)]
+    single = [Caution(code="weak-weights", layer=x, channel=c, figure=f, threshold=0.4) for x, c, f in at]
+    (notice,) = cautions.notices(single, "bee", masking=())
+    assert notice.text.startswith(
+        "2 neurons at block4 and block2: at worst r = 0.35 between scores and measured losses, under 0.40. Knocking"
+    )
+    assert "".join(s.text for s in notice.places) == "Neurons: block4 n123, block2 n98"
+    whole = [Caution(code="saturation", layer=x, channel=None, figure=f, threshold=0.3) for x, _, f in at]
+    (notice,) = cautions.notices(whole, "bee", masking=())
+    assert notice.text == (
+        "block4: 35% of the layer's channels are core neurons, over 30%; block2: 38% of the layer's channels are core "
+        "neurons, over 30%. With so much of the layer in the core set, masking and retaining say little about which "
+        "neurons matter."
+    )
+
+
+def test_a_figure_is_never_told_as_the_threshold_that_it_missed() -> None:
+    def told(code: str, figure: float, threshold: float) -> str:
+        one = Caution(code=code, layer="L", channel=None, figure=figure, threshold=threshold)
+        return cautions.notices([one], "bee", masking=())[0].text.split(". ")[0]
+
+    assert told("unstable", 0.4973, 0.5) == "L: adjusted Rand index 0.4973 with 5% noise, under 0.50"
+    assert told("unstable", 0.49, 0.5) == "L: adjusted Rand index 0.49 with 5% noise, under 0.50"
+    assert told("saturation", 0.5012, 0.5) == "L: 50.12% of the layer's channels are core neurons, over 50%"
+
+
+def test_a_symbol_at_a_sentences_beginning_stays_as_it_is() -> None:
+    weak = Caution(code="weak-weights", layer="L", channel=3, figure=0.35, threshold=0.4)
+    dead = Caution(code="dead-neuron", layer="L", channel=3, figure=0, threshold=0)
+    texts = [notice.text for notice in cautions.own([weak, dead])]
+    assert texts[0].startswith("r = 0.35 between scores")
+    assert texts[1].startswith("Largest activation 0. ")
 
 
 def test_a_lost_class_is_told_with_its_tau_where_several_were_tried() -> None:
@@ -231,6 +268,50 @@ def test_the_lead_says_what_lowers_and_names_no_part_without_a_test(bundle: Bund
         "The logit bee & <co> is held down most by G1 of layer3 (46% of its absolute weight, W −0.13)"
     )
     assert "match no planted part better than chance does" in text
+
+
+def one_that_carries(bundle: Bundle, *weights: float) -> Index:
+    """The first class with these weights, all in one semantic group of the logit's, for its core neurons' edges."""
+    result = bundle.classes[0]
+    top = result.layers[-1]
+    (logit,) = top.neurons
+    edges = tuple(
+        edge.model_copy(update={"weight": w}) for edge, w in zip(logit.groups[0].edges, weights, strict=False)
+    )
+    group = logit.groups[0].model_copy(update={"edges": edges})
+    neuron = logit.model_copy(update={"groups": (group,)})
+    layers = (*result.layers[:-1], top.model_copy(update={"neurons": (neuron,)}))
+    return Index(bundle.run, result.model_copy(update={"layers": layers}))
+
+
+def test_a_single_neuron_that_carries_most_is_named(bundle: Bundle) -> None:
+    index = one_that_carries(bundle, 0.9, -0.1)
+    first = index.top.neurons[0].groups[0].edges[0].channel
+    groups = [f"G{g}" for g in index.groups_of(index.below_top.name, first)]
+    where = f", which is in {words.listing(groups)} and counts in each" if len(groups) > 1 else ""
+    text = "".join(s.text for s in lead(index))
+    assert f" One neuron, n{first}{where}, carries 90% of the weight by itself. " in text
+    card = overview_page([index], bundle.manifest, {}).cards[0]
+    assert card.sentence.endswith(f". One neuron, n{first}, carries 90% by itself.")
+    assert "One neuron, " not in "".join(s.text for s in lead(one_that_carries(bundle, 0.4, 0.3, 0.3)))
+
+
+def test_the_method_says_what_every_experiment_run_asks_and_how_large_it_was(view: SiteView, bundle: Bundle) -> None:
+    found = {step.id: step for step in view.method.steps}
+    run = [name for name in bundle.run.settings.experiments if name != "masking"]
+    assert [name for name in found if name in evidence.QUESTIONS] == [n for n in evidence.QUESTIONS if n in run]
+    assert all("{" not in text for step in view.method.steps for text in step.text)
+    assert "Here: " not in found["stability"].text[0]
+    known = bundle.run.settings.model_copy(
+        update={"noise_draws": 20, "weight_draws": 64, "sizes": (1, 5), "targets": 3}
+    )
+    found = {step.id: step for step in method_page(bundle.run.model_copy(update={"settings": known})).steps}
+    assert found["stability"].text[0].endswith(" Here: 20 draws of the noise.")
+    assert (
+        found["weights"]
+        .text[0]
+        .endswith(" Here: 3 core neurons of each layer at most, 64 random sets for each, of 1, 5 channels.")
+    )
 
 
 def with_shares(bundle: Bundle, *shares: float) -> Index:

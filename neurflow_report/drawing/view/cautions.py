@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from neurflow_report.drawing.view import places
 from neurflow_report.drawing.view.pages import Notice, Prose, Span
-from neurflow_report.drawing.view.words import correlation, count, figure, listing, percent, percent_fine, silhouette
+from neurflow_report.drawing.view.words import (
+    MINUS,
+    correlation,
+    count,
+    figure,
+    listing,
+    percent,
+    percent_fine,
+    silhouette,
+)
 from neurflow_report.results.records import Caution, Masking
 
 MOST_PLACES = 12
@@ -103,14 +112,14 @@ _KINDS: dict[tuple[str, bool], _Kind] = {
 
 
 def notices(cautions: Iterable[Caution], slug: str, *, masking: Sequence[Masking]) -> tuple[Notice, ...]:
-    """The cautions of one class, those of one kind and layer together, in the order given.
+    """The cautions of one class, those of one kind together, in the order given.
 
     `masking`: the class's F1 rows, from which a caution on a core set learns its τ.
     """
-    gathered: dict[tuple[str, str, bool], list[Caution]] = {}
+    gathered: dict[tuple[str, bool], list[Caution]] = {}
     for caution in cautions:
-        gathered.setdefault((caution.code, caution.layer, caution.channel is not None), []).append(caution)
-    return tuple(_notice(code, layer, met, slug, masking) for (code, layer, _), met in gathered.items())
+        gathered.setdefault((caution.code, caution.channel is not None), []).append(caution)
+    return tuple(_notice(code, met, slug, masking) for (code, _), met in gathered.items())
 
 
 def of_layer(cautions: Iterable[Caution], layer: str) -> tuple[Caution, ...]:
@@ -132,7 +141,8 @@ def own(cautions: Iterable[Caution]) -> tuple[Notice, ...]:
 
 
 def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """A sentence's beginning: a capital, unless it begins with a symbol ("r = 0.35")."""
+    return text[:1].upper() + text[1:] if text[1:2].isalpha() else text
 
 
 def over_classes(classes: Sequence[tuple[str, str, Sequence[Caution]]]) -> tuple[Notice, ...]:
@@ -157,7 +167,7 @@ def _over(code: str, single: bool, met: dict[str, tuple[str, list[Caution]]], cl
         Span(text=f"{name} ({len(cs)})" if single else name, href=f"{places.class_page(slug)}#doubts")
         for slug, (name, cs) in met.items()
     ]
-    return Notice(code=code, title=kind.title, text=text, places=_separated(spans))
+    return Notice(code=code, title=kind.title, text=text, places=_separated("Classes: ", spans))
 
 
 def _range(found: Sequence[Caution]) -> str:
@@ -169,15 +179,28 @@ def _worst(found: Sequence[Caution]) -> Caution:
     return max(found, key=lambda c: abs(c.figure - c.threshold))
 
 
-def _notice(code: str, layer: str, met: Sequence[Caution], slug: str, masking: Sequence[Masking]) -> Notice:
+def _notice(code: str, met: Sequence[Caution], slug: str, masking: Sequence[Masking]) -> Notice:
+    """One kind of caution: what was seen, layer by layer or over all neurons met, and what it means, said once."""
     single = met[0].channel is not None
-    kind = _kind(code, single)
-    where = f" at {layer}" if layer else ""
-    subject = f"{count(len(met), 'neuron')}{where}: " if single else f"{layer}{_taus(met, masking)}: " if layer else ""
+    kind, layers = _kind(code, single), list(dict.fromkeys(c.layer for c in met))
+    if single:
+        seen = f"{count(len(met), 'neuron')} at {listing(layers)}: {_range(met)}"
+    else:
+        seen = "; ".join(_at_layer(layer, [c for c in met if c.layer == layer], masking) for layer in layers)
     spans = [
-        Span(text=f"n{c.channel}", href=places.neuron(slug, c.layer, c.channel)) for c in met if c.channel is not None
+        Span(
+            text=f"n{c.channel}" if len(layers) == 1 else f"{c.layer} n{c.channel}",
+            href=places.neuron(slug, c.layer, c.channel),
+        )
+        for c in met
+        if c.channel is not None
     ]
-    return Notice(code=code, title=kind.title, text=f"{subject}{_range(met)}. {kind.meaning}", places=_separated(spans))
+    text = f"{_capital(seen) if not layers[0] else seen}. {kind.meaning}"
+    return Notice(code=code, title=kind.title, text=text, places=_separated("Neurons: ", spans))
+
+
+def _at_layer(layer: str, met: Sequence[Caution], masking: Sequence[Masking]) -> str:
+    return f"{layer}{_taus(met, masking)}: {_range(met)}" if layer else _range(met)
 
 
 def _taus(met: Sequence[Caution], masking: Sequence[Masking]) -> str:
@@ -187,9 +210,12 @@ def _taus(met: Sequence[Caution], masking: Sequence[Masking]) -> str:
     return f" with τ {listing([str(tau) for tau in taus])}" if taus and len({m.tau for m in masking}) > 1 else ""
 
 
-def _separated(spans: Sequence[Span]) -> Prose:
-    """The spans with commas between; the rest counted past `MOST_PLACES`."""
-    shown = [part for span in spans[:MOST_PLACES] for part in (Span(text=", "), span)][1:]
+def _separated(name: str, spans: Sequence[Span]) -> Prose:
+    """What they are, and the spans with commas between; the rest counted past `MOST_PLACES`. Nothing for none."""
+    if not spans:
+        return ()
+    shown = [part for span in spans[:MOST_PLACES] for part in (Span(text=", "), span)]
+    shown[0] = Span(text=name)
     rest = len(spans) - MOST_PLACES
     return (*shown, Span(text=f" and {rest} more")) if rest > 0 else tuple(shown)
 
@@ -200,25 +226,25 @@ def _measured(c: Caution) -> str:
         case "few-images":
             return f"{count(int(c.figure), 'picture')} of the {c.threshold:.0f} asked for"
         case "silhouette":
-            return f"silhouette {silhouette(c.figure)}, under {silhouette(c.threshold)}"
+            return f"silhouette {_beside(silhouette, c)}, under {silhouette(c.threshold)}"
         case "completeness":
-            return f"completeness gap {percent_fine(c.figure)}, over the tolerance of {percent_fine(c.threshold)}"
+            return f"completeness gap {_beside(percent_fine, c)}, over the tolerance of {percent_fine(c.threshold)}"
         case "integration":
-            return f"estimated error {percent_fine(c.figure)}, over the tolerance of {percent_fine(c.threshold)}"
+            return f"estimated error {_beside(percent_fine, c)}, over the tolerance of {percent_fine(c.threshold)}"
         case "saturation":
-            return f"{percent(c.figure)} of the layer's channels are core neurons, over {percent(c.threshold)}"
+            return f"{_beside(percent, c)} of the layer's channels are core neurons, over {percent(c.threshold)}"
         case "retain-loses":
-            return f"{percent(c.figure)} accuracy with only the core set kept, under {percent(c.threshold)}"
+            return f"{_beside(percent, c)} accuracy with only the core set kept, under {percent(c.threshold)}"
         case "silent":
             return f"{percent(c.figure)} of the layer's channels are silent on every patch of the class"
         case "low-baseline":
-            return f"{percent(c.figure)} accuracy before anything is masked, under {percent(c.threshold)}"
+            return f"{_beside(percent, c)} accuracy before anything is masked, under {percent(c.threshold)}"
         case "weak-weights":
-            return f"r = {correlation(c.figure)} between scores and measured losses, under {correlation(c.threshold)}"
+            return f"r = {_beside(correlation, c)} between scores and measured losses, under {correlation(c.threshold)}"
         case "weak-edges":
-            return f"r = {correlation(c.figure)} between edges and measured drops, under {correlation(c.threshold)}"
+            return f"r = {_beside(correlation, c)} between edges and measured drops, under {correlation(c.threshold)}"
         case "unstable":
-            return f"adjusted Rand index {correlation(c.figure)} under 5% noise, under {correlation(c.threshold)}"
+            return f"adjusted Rand index {_beside(correlation, c)} with 5% noise, under {correlation(c.threshold)}"
         case "no-core":
             return "no core concept neuron below"
         case "dead-neuron":
@@ -227,6 +253,14 @@ def _measured(c: Caution) -> str:
             return "one group by default"
         case _:
             return f"{figure(c.figure)} against {figure(c.threshold)}"
+
+
+def _beside(told: Callable[[float], str], c: Caution) -> str:
+    """The figure as `told`, or with more digits where it would read like the threshold that it missed."""
+    text = told(c.figure)
+    if text != told(c.threshold) or c.figure == c.threshold:
+        return text
+    return f"{100 * c.figure:.2f}%" if text.endswith("%") else f"{c.figure:.4f}".replace("-", MINUS)
 
 
 def _kind(code: str, single: bool) -> _Kind:

@@ -10,10 +10,12 @@ from neurflow_report.results.records import Manifest, Run
 
 PAPER = Citation(
     what="the method",
-    text="NeurFlow: Interpreting Neural Networks through Neuron Groups and Functional Interactions. ICLR 2025. "
+    text="Tue M. Cao, Nhat X. Hoang, Hieu H. Pham, Phi Le Nguyen and My T. Thai: NeurFlow: Interpreting Neural "
+    "Networks through Neuron Groups and Functional Interactions. ICLR 2025. "
     "arXiv:2502.16105.",
     bibtex="""@inproceedings{neurflow2025,
   title = {{NeurFlow}: Interpreting Neural Networks through Neuron Groups and Functional Interactions},
+  author = {Cao, Tue M. and Hoang, Nhat X. and Pham, Hieu H. and Nguyen, Phi Le and Thai, My T.},
   booktitle = {International Conference on Learning Representations},
   year = {2025},
   eprint = {2502.16105},

@@ -140,10 +140,10 @@ def _ledger(index: Index) -> Prose:
     """The way to the class's evidence."""
     if not index.result.claims:
         return ()
-    link = Span(text="the ledger and every experiment", href=places.class_fidelity(index.result.slug))
+    link = Span(text="Every test and its verdict", href=places.class_fidelity(index.result.slug))
     where = verdicts.weakest(index.claims, [layer.name for layer in index.downward()])
     told = verdicts.summary(index.claims)
-    return (Span(text=f"{told[0].upper()}{told[1:]}. {where} More in ".replace("  ", " ")), link, Span(text="."))
+    return (Span(text=f"{told[0].upper()}{told[1:]}. {where} ".replace("  ", " ")), link, Span(text="."))
 
 
 def _masking_words(index: Index) -> str:
@@ -208,18 +208,18 @@ def _agreement_table(index: Index) -> Table | None:
 def _downloads(result: ClassResult) -> tuple[Download, ...]:
     notes = {
         "groups.csv": "neuron groups, shares, members",
-        "group-edges.csv": "W between groups",
+        "group-edges.csv": "weights W between groups",
         "neurons.csv": "core concept neurons",
-        "neuron-edges.csv": "mean w between neurons",
+        "neuron-edges.csv": "mean weights w between neurons",
         "masking.csv": "masking and retaining, with every random set",
         **({"ledger.csv": "every claim at every layer, with its verdict"} if result.claims else {}),
         **({"fidelity.csv": "the figures of every other experiment"} if result.measures else {}),
         "patches.csv": "every patch shown: its picture, its place, and what it excites",
         "pictures.csv": "the pictures",
         "groups.svg": "the circuit of groups, as a picture",
-        "groups.dot": "the same for Graphviz",
+        "groups.dot": "the circuit of groups, for Graphviz",
         "all-neurons.svg": "the circuit of all neurons, as a picture",
-        "all-neurons.dot": "the same for Graphviz",
+        "all-neurons.dot": "the circuit of all neurons, for Graphviz",
     }
     found = [Download(label=name, href=places.data(result.slug, name), note=note) for name, note in notes.items()]
     return tuple(found)

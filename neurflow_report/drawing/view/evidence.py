@@ -31,8 +31,8 @@ QUESTIONS: Mapping[str, tuple[str, str]] = {
     ),
     "methods": (
         "Would another attribution method do better?",
-        "The same sets and losses, with the scores of other methods. The seconds that each took stand on the "
-        "provenance page.",
+        "The same sets and losses, and the same correlation r, with the scores of other methods. The seconds that each "
+        "took stand on the provenance page.",
     ),
     "critical": (
         "Do other methods find the same neurons?",
@@ -42,7 +42,8 @@ QUESTIONS: Mapping[str, tuple[str, str]] = {
     ),
     "concepts": (
         "Does the size of the concept matter?",
-        "The core neurons found with other numbers k of patches in a concept, against those of the circuit.",
+        "Core neurons are looked for again with other numbers k of patches in a concept. The figure is the share of "
+        "the circuit's core neurons that is found again; chance is that share for as many neurons drawn at random.",
     ),
     "stability": (
         "Are the groups stable?",
@@ -52,8 +53,8 @@ QUESTIONS: Mapping[str, tuple[str, str]] = {
     ),
     "edges": (
         "Do the drawn edges hold on the network?",
-        "Each group's neurons are knocked out, and the share of every upper group's activation that goes is "
-        "measured. r is the "
+        "Each group's neurons are knocked out, and the share of every upper group's activation that is "
+        "lost is measured. r is the "
         "correlation of these drops with the weights drawn; chance: the same with the weights shuffled among the "
         "edges.",
     ),
@@ -179,12 +180,24 @@ def _cap(text: str) -> str:
 
 
 def _caption(index: Index, rows: Sequence[Measure], sizes: Sequence[int]) -> str:
-    counted = sorted({(m.n, m.unit) for m in rows})
-    n = f"n = {count(*counted[0])}" if len(counted) == 1 else "n differs from row to row, see the table"
     null = "; thin lines below them: the 95% range of chance" if any(m.null_low is not None for m in rows) else ""
     controls = "; open squares: the same network with random weights" if index.result.controls else ""
     shown = f" Sets of {sizes[0]}; the table has other sizes." if len(sizes) > 1 else ""
-    return f"Thick bars: 95% intervals, {n}{null}{controls}.{shown}"
+    return f"Thick bars: 95% intervals, {_counted(rows)}{null}{controls}.{shown}"
+
+
+def _counted(rows: Sequence[Measure]) -> str:
+    """ "n = 40 draws", "n = 1 neuron at fc, 6 neurons at block3"; where a layer has several, see the table."""
+    layers: dict[tuple[int, str], list[str]] = {}
+    for m in rows:
+        layers.setdefault((m.n, m.unit), []).append(m.layer)
+    if len(layers) == 1:
+        return f"n = {count(*next(iter(layers)))}"
+    met = [layer for found in layers.values() for layer in dict.fromkeys(found)]
+    if len(met) > len(set(met)):
+        return "n differs from row to row, see the table"
+    told = [f"{count(*n)} at {listing(list(dict.fromkeys(found)))}" for n, found in layers.items()]
+    return f"n = {', '.join(told)}"
 
 
 def _matching(control: Control, m: Measure) -> Measure | None:
@@ -260,7 +273,7 @@ def _scatter(index: Index) -> Scatter | None:
         title=f"Drawn weight and measured drop: {index.result.name}",
         points=tuple(Point(x=d.weight, y=d.drop, series=f"{d.upper_layer} ← {d.lower_layer}") for d in reversed(drops)),
         x="weight W of the edge",
-        y="share of the activation that goes",
+        y="share of the activation lost",
         caption=f"Every pair of an upper and a lower group, {count(len(drops), 'pair')}; pairs without an edge have "
         f"weight 0.",
         svg=places.data(slug, "edge-drops.svg"),

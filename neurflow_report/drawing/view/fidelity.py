@@ -55,7 +55,7 @@ def undecided(rows: Sequence[Masking]) -> Notice | None:
         title="Core sets no better than chance",
         text=f"In {len(weak)} of {count(len(rows), 'test')} of masking and retaining, the core set is not told "
         f"apart from random sets of the same size (p over {LEVEL}): {_by_layer(rows)}.",
-        places=(Span(text="the tests", href=places.FIDELITY),),
+        places=(Span(text="The tests", href=places.FIDELITY),),
     )
 
 
@@ -196,8 +196,8 @@ def null_words(draws: int, rows: Sequence[Masking]) -> tuple[str, ...]:
     if not rows:
         return ("No masking experiment was part of this run.",)
     return (
-        f"Masking's null: for every row {count(draws, 'random set')} of as many neurons of the same layer got the same "
-        "treatment. p is the share of sets at least as extreme as the core set, the core set itself counted "
+        f"Chance, in masking: for every row, {count(draws, 'random set')} of as many neurons of the same layer got the "
+        "same treatment. p is the share of sets at least as extreme as the core set, the core set itself counted "
         "among them: "
         f"(1 + number as extreme) / (1 + {draws}). With {draws} sets it cannot be smaller than "
         f"{p_value(1 / (1 + draws))}.",

@@ -150,8 +150,8 @@ def _neuron_table(index: Index, layer: LayerResult) -> Table:
 def agreement_sentence(a: PartAgreement) -> str:
     """A group's agreement with a planted part, with its chance level, test and n."""
     return (
-        f"{percent(a.purity)} of its {count(a.n, 'patch', 'patches')} show the part {a.part} most, "
-        f"{percent(a.chance)} by chance (permutation p = {p_value(a.p_value)})"
+        f"{percent(a.purity)} of its {count(a.n, 'patch', 'patches')} show the {a.part} most, "
+        f"by chance {percent(a.chance)} (permutation p = {p_value(a.p_value)})"
     )
 
 

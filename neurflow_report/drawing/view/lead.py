@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from neurflow_report.drawing.view import fidelity, places
-from neurflow_report.drawing.view.circuit import LEVEL
+from neurflow_report.drawing.view.circuit import LEVEL, ranked_neurons
 from neurflow_report.drawing.view.index import Index
 from neurflow_report.drawing.view.pages import Prose, Span
-from neurflow_report.drawing.view.words import count, p_value, percent, signed
+from neurflow_report.drawing.view.words import count, listing, p_value, percent, signed
 from neurflow_report.results.records import LayerResult, NeuronGroup
 
 NEAR = 0.9
@@ -22,7 +22,7 @@ def lead(index: Index) -> Prose:
     if not layer.groups:
         return (Span(text=f"No neuron of {layer.name} has any weight for {index.result.name}."),)
     first = layer.groups[0]
-    spans = [*_first_clause(index, layer, first), *_below_clause(index, layer, first)]
+    spans = [*_first_clause(index, layer, first), *_neuron_clause(index, layer), *_below_clause(index, layer, first)]
     row = fidelity.main_row(index, "mask")
     return (*spans, Span(text=f" {fidelity.masking_sentence(row)}")) if row else tuple(spans)
 
@@ -68,6 +68,29 @@ def _tied_clause(index: Index, layer: LayerResult, tied: Sequence[NeuronGroup]) 
     ]
 
 
+def dominant(index: Index, layer: LayerResult) -> tuple[int, float] | None:
+    """The one neuron of several that at least half of the logit's absolute weight reaches, and that share."""
+    shares = ranked_neurons(index).get(layer.name, {})
+    best = max(shares, key=lambda channel: shares[channel], default=None)
+    return None if best is None or len(shares) < 2 or shares[best] < 0.5 else (best, shares[best])
+
+
+def _neuron_clause(index: Index, layer: LayerResult) -> list[Span]:
+    """A single neuron that carries most of the weight: where it is in several groups, each of them counts it."""
+    found = dominant(index, layer)
+    if found is None:
+        return []
+    channel, share = found
+    groups = [f"G{g}" for g in index.groups_of(layer.name, channel)]
+    where = f", which is in {listing(groups)} and counts in each" if len(groups) > 1 else ""
+    link = Span(text=f"n{channel}", href=places.neuron(index.result.slug, layer.name, channel), strong=True)
+    return [
+        Span(text=" One neuron, "),
+        link,
+        Span(text=f"{where}, carries {percent(share)} of the weight by itself."),
+    ]
+
+
 def _link(index: Index, layer: str, group: int) -> Span:
     return Span(text=f"G{group}", href=places.group_on_class(index.result.slug, layer, group), strong=True)
 
@@ -82,11 +105,11 @@ def _patches_clause(index: Index, group: NeuronGroup) -> str:
     against = f"{percent(a.purity)}, by chance {percent(a.chance)}, p = {p_value(a.p_value)}"
     if a.p_value <= LEVEL:
         return (
-            f"{where} and mostly show {a.part} ({against})"
+            f"{where} and mostly show the {a.part} ({against})"
             if a.purity > 0.5
-            else f"{where} and often show {a.part} ({against})"
+            else f"{where} and often show the {a.part} ({against})"
         )
-    return f"{where} and match no planted part better than chance does (the best, {a.part}: {against})"
+    return f"{where} and match no planted part better than chance does (the best, the {a.part}: {against})"
 
 
 def _sizes(index: Index, group: NeuronGroup) -> str:

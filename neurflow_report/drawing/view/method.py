@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from string import Formatter
+
 from neurflow_report.drawing.view import places
 from neurflow_report.drawing.view.classes import selection
+from neurflow_report.drawing.view.evidence import QUESTIONS
+from neurflow_report.drawing.view.ledger import NAMES
 from neurflow_report.drawing.view.pages import Cell, Column, MethodPage, MethodStep, Span, Table
 from neurflow_report.drawing.view.words import listing, percent
 from neurflow_report.results.records import Run, Settings
@@ -26,7 +30,7 @@ def method_page(run: Run) -> MethodPage:
         lead="NeurFlow (arXiv:2502.16105, ICLR 2025) explains a class by groups of neurons. These are its "
         "steps, with the "
         "values that this run used.",
-        steps=(*_objects(run), *_attribution(run.settings), *_groups(run), *_masking(run)),
+        steps=(*_objects(run), *_attribution(run.settings), *_groups(run), *_masking(run), *_experiments(run.settings)),
         settings=_settings(run.settings),
         layers=_layers(run),
     )
@@ -146,6 +150,32 @@ def _masking(run: Run) -> tuple[MethodStep, ...]:
     )
 
 
+_SIZES = {
+    "optimality": "Here: {targets} core neurons of each layer at most, {optimality_draws} random sets for each.",
+    "weights": "Here: {targets} core neurons of each layer at most, {weight_draws} random sets for each, of {sizes} "
+    "channels.",
+    "methods": "Here: {methods}; {method_targets} core neurons of each layer at most.",
+    "concepts": "Here: k = {ks}.",
+    "stability": "Here: {noise_draws} draws of the noise.",
+}
+
+
+def _experiments(s: Settings) -> tuple[MethodStep, ...]:
+    """F2 to F8, those that were run: what they ask, how they measure it, and how large they were."""
+    return tuple(
+        MethodStep(id=name, title=f"{title} ({NAMES[name]})", text=(f"{words} {_size(s, name)}".rstrip(),))
+        for name, (title, words) in QUESTIONS.items()
+        if name in s.experiments
+    )
+
+
+def _size(s: Settings, name: str) -> str:
+    """How large an experiment was; "" where a bundle of an older format does not say."""
+    text, known = _SIZES.get(name, ""), {key: value for key, value in s.model_dump().items() if value}
+    asked = {key for _, key, _, _ in Formatter().parse(text) if key}
+    return text.format(**{key: _spelt(known[key]) for key in asked}) if asked <= set(known) else ""
+
+
 def _settings(s: Settings) -> Table:
     rows = [(name, value) for name, value in s.model_dump().items() if name != "thresholds"]
     return Table(
@@ -156,7 +186,7 @@ def _settings(s: Settings) -> Table:
 
 
 def _spelt(value: object) -> str:
-    return ", ".join(str(v) for v in value) if isinstance(value, tuple | list) else str(value)
+    return (", ".join(str(v) for v in value) if isinstance(value, tuple | list) else str(value)) or "none"
 
 
 def _layers(run: Run) -> Table:

@@ -9,7 +9,7 @@ from neurflow_report.drawing.view.circuit import LEVEL
 from neurflow_report.drawing.view.citation import citations
 from neurflow_report.drawing.view.classes import BACKGROUND, agreements, figures, selection
 from neurflow_report.drawing.view.index import Index
-from neurflow_report.drawing.view.lead import near_ties
+from neurflow_report.drawing.view.lead import dominant, near_ties
 from neurflow_report.drawing.view.pages import (
     Cell,
     ClassCard,
@@ -91,9 +91,11 @@ def _claims(indices: Sequence[Index]) -> tuple[Figure, ...]:
     if not tested:
         return ()
     held, failed = (sum(c.verdict == verdict for c in tested) for verdict in ("supported", "not supported"))
+    left = len(tested) - held - failed
     where = verdicts.weakest(tested, [layer.name for layer in indices[0].downward()])
-    note = f"tests of the method's claims, over all classes and layers; {failed} not supported. {where}".rstrip()
-    return (Figure(label="Claims supported", value=f"{held} of {len(tested)}", note=note),)
+    note = f"tests of the method's claims, over all classes and layers; {failed} not supported, {left} inconclusive"
+    value = f"{held} of {len(tested)}"
+    return (Figure(label="Claims supported", value=value, note=f"{note}. {where}" if where else note),)
 
 
 def _null_note(rows: Sequence[Masking]) -> str:
@@ -152,11 +154,17 @@ def _card(index: Index) -> ClassCard:
     return ClassCard(
         name=result.name,
         href=places.class_page(result.slug),
-        sentence=f"{first}{_shows(groups[0].agreement if groups else None)}.",
+        sentence=f"{first}{_shows(groups[0].agreement if groups else None)}.{_alone(index)}",
         mosaics=tuple(index.card(layer.name, g) for g in groups),
         figures=figures(index),
         cautions=f"{count(kinds, 'kind')} of caution" if kinds else "No caution",
     )
+
+
+def _alone(index: Index) -> str:
+    """The single neuron that carries most of the weight, if there is one."""
+    found = dominant(index, index.below_top)
+    return f" One neuron, n{found[0]}, carries {percent(found[1])} by itself." if found else ""
 
 
 def _tied(layer: LayerResult) -> str:
@@ -170,7 +178,7 @@ def _tied(layer: LayerResult) -> str:
 
 def _shows(a: PartAgreement | None) -> str:
     """The part that a group's patches show, where the test allows to name one, and how many of them do."""
-    return f"; {percent(a.purity)} of G1's patches show {a.part}" if a is not None and a.p_value <= LEVEL else ""
+    return f"; {percent(a.purity)} of G1's patches show the {a.part}" if a is not None and a.p_value <= LEVEL else ""
 
 
 def _facts(run: Run) -> Table:
@@ -180,7 +188,7 @@ def _facts(run: Run) -> Table:
         "Model": f"{m.name} ({m.source}), {weights}; {m.parameters:,} parameters, {m.outputs:,} outputs",
         "Input": f"{p.size} × {p.size} pixels, {'RGB' if p.channels == 3 else 'grey'}",
         "Layers": ", ".join(layer.name for layer in run.layers),
-        "Data": f"{d.name} ({d.source}), {d.pool:,} pictures looked at",
+        "Data": f"{d.name}, {d.pool:,} pictures looked at; source: {d.source}",
         "Pictures of a class": selection(run),
         **({"Labels": d.labels} if d.labels else {}),
         "Could not be read": count(len(d.skipped), "picture"),

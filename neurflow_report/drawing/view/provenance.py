@@ -26,17 +26,17 @@ def provenance_page(run: Run, manifest: Manifest) -> ProvenancePage:
         identity=_pairs(
             "What it was made from",
             {
-                "Results": identity(manifest),
-                "Weights": run.model.digest,
-                "Pictures": run.data.digest,
+                "Results (SHA-256)": identity(manifest),
+                "Weights (SHA-256)": run.model.digest,
+                "Pictures (SHA-256)": run.data.digest,
                 "Bundle format": str(manifest.format_version),
                 "Made with": p.generator,
             },
-            "sha256 or value",
+            "Value",
         ),
         versions=_pairs("Versions", {"device": p.device, **p.versions}, "Version"),
         determinism=_pairs("Determinism", {"seed": str(run.settings.seed), **p.determinism, **_rounded(run)}, "Value"),
-        files=_pairs("Files of the bundle", manifest.files, "sha256"),
+        files=_pairs("Files of the bundle", manifest.files, "SHA-256"),
         spec_text=p.spec_text,
         spec_resolved=json.dumps(p.spec_resolved, indent=2, ensure_ascii=False),
     )

@@ -29,7 +29,7 @@ _TERMS: dict[str, tuple[str, str]] = {
     ),
     "tau": (
         "τ",
-        ": how many core neurons a neuron is given: {tau} in the circuit; the tests try {taus}.",
+        ": how many core neurons a neuron is given: {tau} in the circuit, {taus} in the tests.",
     ),
     "core": (
         "Core concept neurons",

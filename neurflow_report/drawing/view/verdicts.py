@@ -24,7 +24,7 @@ def tested(claims: Sequence[Claim]) -> list[Claim]:
 
 
 def summary(claims: Sequence[Claim]) -> str:
-    """ "of 47 tests of the method's claims, 24 support them, 12 do not and 11 do not decide; 2 could not be made"."""
+    """ "of 47 tests of the method's claims, 24 support them, 12 do not and 11 do not decide; 2 were not run"."""
     ran = tested(claims)
     if not ran:
         return "none of the method's claims was tested"
@@ -33,7 +33,7 @@ def summary(claims: Sequence[Claim]) -> str:
     counts = {verdict: sum(c.verdict == verdict for c in ran) for verdict in ways}
     some = [f"{n} {ways[verdict][n != 1]}{ends[verdict]}" for verdict, n in counts.items() if n]
     missing = len(claims) - len(ran)
-    more = f"; {missing} more could not be made" if missing else ""
+    more = f"; {missing} more {'was' if missing == 1 else 'were'} not run" if missing else ""
     return f"of {count(len(ran), 'test')} of the method's claims, {listing(some)}{more}"
 
 
@@ -109,8 +109,8 @@ def of_layer(index: Index, layer: str) -> Prose:
     claims = [c for c in index.claims if c.layer == layer]
     if not tested(claims):
         return ()
-    link = Span(text="the evidence", href=places.class_fidelity(index.result.slug))
-    return (Span(text=f"At this layer, {summary(claims)}: "), link, Span(text="."))
+    link = Span(text="The evidence", href=places.class_fidelity(index.result.slug))
+    return (Span(text=f"At this layer, {summary(claims)}. "), link, Span(text="."))
 
 
 def _line(key: tuple[str, str], claims: Sequence[Claim]) -> Prose:
