@@ -234,10 +234,11 @@ def windows(shown: Callable[[Tile], str]) -> Picture:
     """Patches as windows on their stored pictures; `shown`: a tile's picture as SVG, in the unit square."""
 
     def draw(node: Node, x: float, y: float, side: float) -> str:
+        cells = grid(len(node.tiles), x, y, side)
         return "".join(
-            f'<svg x="{_n(left)}" y="{_n(top)}" width="{_n(cell)}" height="{_n(cell)}" viewBox="{window(tile)}">'
-            f"{shown(tile)}</svg>"
-            for tile, (left, top, cell) in zip(node.tiles, grid(len(node.tiles), x, y, side), strict=True)
+            f'<svg x="{_n(left, 1)}" y="{_n(top, 1)}" width="{_n(cell, 1)}" height="{_n(cell, 1)}" '
+            f'viewBox="{window(tile)}">{shown(tile)}</svg>'
+            for tile, (left, top, cell) in zip(node.tiles, cells, strict=True)
         )
 
     return draw
@@ -296,7 +297,7 @@ def _rect(box: Box) -> str:
     return f'x="{_n(box.x)}" y="{_n(box.y)}" width="{_n(box.width)}" height="{_n(box.height)}"'
 
 
-def _n(value: float) -> str:
-    """A number with at most two decimals, the same on every machine."""
-    text = f"{value:.2f}".rstrip("0").rstrip(".")
+def _n(value: float, decimals: int = 2) -> str:
+    """A number with at most so many decimals, the same on every machine."""
+    text = f"{value:.{decimals}f}".rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text
