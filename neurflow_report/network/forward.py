@@ -106,6 +106,11 @@ class Kept:
             self.layers -= {number}
             self.note("out of memory for a layer's activations: they are not kept, and made again when needed")
 
+    def only(self, layers: Collection[int]) -> None:
+        """Let go of all other layers."""
+        self.layers &= frozenset(layers)
+        self._values = {number: value for number, value in self._values.items() if number in self.layers}
+
     def get(self, layer: int, pictures: NDArray[np.int64]) -> Tensor | None:
         """The activations of some pictures, None where the layer is not kept."""
         value = self._values.get(layer)

@@ -33,7 +33,7 @@ class Bench:
 
     `forward`: what forward passes run on; `forward_rows`: the most rows of one; `hop_rows[i]`: the most rows with
     gradients through stages[i]; `memory`: bytes for activations; `keep`: those of them for full activations of a
-    class's patches.
+    class's patches; `tables`: those for what knock-outs make of them.
     """
 
     segments: Segments
@@ -44,12 +44,16 @@ class Bench:
     memory: int
     keep: int
 
+    @property
+    def tables(self) -> int:
+        return self.memory // 8
+
     @classmethod
     def set_up(cls, segments: Segments, grid: PatchGrid, memory: int, example: Tensor) -> Bench:
-        """Measure how many rows fit into half of `memory` bytes; the other half is for activations that are kept,
-        unless a row takes more. Raises InputError out-of-memory when not even one row fits."""
+        """Measure how many rows fit into half of `memory` bytes; of the other half, three quarters are for activations
+        that are kept, unless a row takes more. Raises InputError out-of-memory when not even one row fits."""
         try:
-            rows, keep = _rows(segments, memory // 2, example), memory // 2
+            rows, keep = _rows(segments, memory // 2, example), memory * 3 // 8
         except InputError:
             rows, keep = _rows(segments, memory, example), 0
         return cls(

@@ -33,7 +33,7 @@ from neurflow_report.pipeline.calibrate import Calibration, calibrate, clock, cl
 from neurflow_report.pipeline.examine import Bench
 from neurflow_report.pipeline.networks import example_input
 from neurflow_report.pipeline.pictures import region_bytes_of
-from neurflow_report.pipeline.plan_evidence import PREDICTED, evidence_stages
+from neurflow_report.pipeline.plan_evidence import PREDICTED, evidence_bytes, evidence_stages
 from neurflow_report.pipeline.planned import Plan, PlannedClass, PlannedLayer, PlannedStage
 from neurflow_report.pipeline.preflight import Ready, preflight
 from neurflow_report.pipeline.progress import Progress, Timed
@@ -249,7 +249,8 @@ class _Stages:
 def _peak(
     bench: Bench, spec: Spec, classes: Sequence[PlannedClass], layers: Sequence[PlannedLayer], row: Tensor
 ) -> int:
-    """Bytes at the run's peak: what is taken now, a class's inputs, kept activations, φ and T, and the widest batch.
+    """Bytes at the run's peak: what is taken now, a class's inputs, φ and T, the activations kept (in the experiments
+    with what knock-outs make of them), and the widest batch.
 
     φ and T are held on the host, and count on a CPU alone.
     """
@@ -265,6 +266,7 @@ def _peak(
     inputs = max(c.pictures for c in classes) * row.numel() * size
     phi = most * sum(info.channels for info in segments.layers) * size
     kept = sum(kept_bytes(segments, i, most) for i in layers_to_keep(segments, most, bench.keep))
+    kept = max(kept, evidence_bytes(bench, spec, most))
     held = inputs + kept + (phi + _attributions(spec, layers, size) if segments.device.type == "cpu" else 0)
     return _now(segments.device) + held + max(pictures, masked, *hops)
 

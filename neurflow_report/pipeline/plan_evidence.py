@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
-from neurflow_report.network.forward import layers_to_keep
+from neurflow_report.network.forward import kept_bytes, layers_to_keep
+from neurflow_report.pipeline.activity import staying
 from neurflow_report.pipeline.calibrate import Calibration, clustering_seconds
 from neurflow_report.pipeline.examine import Bench
+from neurflow_report.pipeline.experiments import KNOCKED
 from neurflow_report.pipeline.planned import PlannedClass, PlannedStage
 from neurflow_report.spec.presets import sizes
 from neurflow_report.spec.schema import Spec
@@ -23,16 +28,47 @@ def evidence_stages(
     asked, known = set(sizes(spec.fidelity).experiments), costs.evidence
     found = [_masking(bench, spec, costs, classes)] if "masking" in asked else []
     names = [info.name for info in bench.segments.layers]
-    held, kept = 0, layers_to_keep(bench.segments, max((c.patches for c in classes), default=0), bench.keep)
+    held = _held(bench, max((c.patches for c in classes), default=0))
     for number in range(1, len(names)):
         if "concepts" in asked:
             found.append(_deeper(spec, circuit[len(names) - number], names[number], known.tested[number], classes))
         if known.knockouts[number] is not None:
-            at_hand = number if number - 1 in kept else held
-            found.append(_knockouts(spec, costs, classes, names[number], number, at_hand))
-            held = held if number - 1 in kept else number
+            found.append(_knockouts(spec, costs, classes, names[number], number, held[number - 1].through))
     if "stability" in asked:
         found.append(_stability(bench, spec, costs, classes))
+    return found
+
+
+def evidence_bytes(bench: Bench, spec: Spec, patches: int) -> int:
+    """Bytes at the experiments' peak for a class of so many patches: activations, and what knock-outs make of them."""
+    if not set(sizes(spec.fidelity).experiments) & ({"edges"} | KNOCKED):
+        return 0
+    layers = bench.segments.layers
+    terms = [
+        patches * lower.channels * math.prod(upper.shape) // upper.channels * bench.segments.dtype.itemsize
+        for lower, upper in pairwise(layers)
+    ]
+    return max(at.bytes + min(more, bench.tables) for at, more in zip(_held(bench, patches), terms, strict=True))
+
+
+@dataclass(frozen=True)
+class _Held:
+    """When knock-outs at a layer begin: how many segments the activations at hand have been through, and the bytes of
+    all that are held then."""
+
+    through: int
+    bytes: int
+
+
+def _held(bench: Bench, patches: int) -> list[_Held]:
+    """Of each layer but the top, as activity.py has it."""
+    each = [kept_bytes(bench.segments, n, patches) for n in range(len(bench.segments.layers))]
+    kept, last, found = frozenset(layers_to_keep(bench.segments, patches, bench.keep)), -1, list[_Held]()
+    for number, needed in enumerate(each[:-1]):
+        through = number + 1 if number in kept else 0
+        if number not in kept and needed <= bench.keep:
+            through, kept, last = last + 1, staying(kept, number, each, bench.keep), number
+        found.append(_Held(through=through, bytes=sum(each[n] for n in kept) + (each[last] if last >= 0 else 0)))
     return found
 
 
