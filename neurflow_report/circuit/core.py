@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from neurflow_report.circuit import operations as ops
 from neurflow_report.circuit.straight import Read, Split, needed, only_input, reads, trail
+from neurflow_report.circuit.thin import thin_conv
 from neurflow_report.network.forward import spatial_mean
 
 
@@ -209,7 +210,7 @@ class Core:
         conv, source = ops.conv_of(node), only_input(node)
         weight, bias = conv.weight[channels], None if conv.bias is None else conv.bias[channels]
         if conv.groups == 1:
-            return F.conv2d(self.whole(source), weight, bias, conv.stride, conv.padding, conv.dilation)
+            return thin_conv(conv, self.whole(source), weight, bias)
         if conv.in_channels == conv.groups:
             inputs = self._slices(group, source)
         else:

@@ -31,7 +31,7 @@ from neurflow_report.circuit import operations as ops
 from neurflow_report.circuit.contenders import Offer
 from neurflow_report.circuit.masked_core import SplitKnockouts
 from neurflow_report.circuit.straight import NotSplittableError, split
-from neurflow_report.circuit.sums import kept_sums
+from neurflow_report.circuit.sums import KeptSums
 from neurflow_report.network.forward import Rows, spatial_mean
 from neurflow_report.network.kinds import computes
 
@@ -238,7 +238,7 @@ class MixedKnockouts:
     def _mixed(self, columns: Tensor, space: tuple[int, ...], keep: Tensor, targets: Tensor) -> Tensor:
         """The segment's output for some targets, (M, T, n, …)."""
         terms = torch.bmm(self.weight[targets].transpose(0, 1), columns).flatten(1)
-        mixed = kept_sums(keep, terms).view(len(keep), len(targets), -1).add_(self.bias[targets][:, None])
+        mixed = KeptSums(keep).of(terms).view(len(keep), len(targets), -1).add_(self.bias[targets][:, None])
         count = columns.shape[2] // math.prod(space)
         mixed = self._finished(mixed.view(len(keep) * len(targets), count, *space), targets)
         return mixed.view(len(keep), len(targets), count, *mixed.shape[2:])

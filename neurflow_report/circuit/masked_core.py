@@ -19,7 +19,7 @@ from neurflow_report.circuit import operations as ops
 from neurflow_report.circuit.core import Core, groups
 from neurflow_report.circuit.responses import FEW
 from neurflow_report.circuit.straight import Split, only_input, straight_values
-from neurflow_report.circuit.sums import kept_sums
+from neurflow_report.circuit.sums import KeptSums
 from neurflow_report.network.forward import Rows
 
 TABLE = 2 * 2**20
@@ -120,10 +120,10 @@ class _MaskedCore(Core):
             weight, start = weight[channels], start[:, channels]
         move = self.straight[source] - self.part.zero[source]
         windows = F.unfold(move, conv.kernel_size, conv.dilation, conv.padding, conv.stride)  # type: ignore[arg-type]
-        windows, keep = windows.view(conv.in_channels, -1, windows.shape[-1]), self.keep.to(move.dtype)
+        windows, sums = windows.view(conv.in_channels, -1, windows.shape[-1]), KeptSums(self.keep.to(move.dtype))
         step = max(1, TABLE // (windows.element_size() * conv.in_channels * windows.shape[-1]))
         parts = []
         for some in torch.split(weight, step):
             terms = torch.bmm(some.transpose(0, 1), windows).flatten(1)
-            parts.append(kept_sums(keep, terms).view(len(keep), len(some), *start.shape[2:]))
+            parts.append(sums.of(terms).view(len(self.keep), len(some), *start.shape[2:]))
         return torch.cat(parts, dim=1).add_(start)

@@ -9,24 +9,31 @@ FEW = 8
 """Where a set leaves out fewer rows than 1/FEW of all, they are added up and taken off: a product multiplies all."""
 
 
-def kept_sums(keep: Tensor, terms: Tensor) -> Tensor:
-    """The sum of the rows that each set keeps, (M, N). Args: keep: (M, C), 1 where a row stays, else 0; terms: (C, N).
+class KeptSums:
+    """The sums of the rows that each of M sets keeps, for one table after another."""
 
-    M·C·N multiplications, or as many additions as the sets leave out rows, times N, and C·N.
-    """
-    left_out = keep == 0
-    few = left_out.sum(dim=1) * FEW < keep.shape[1]
-    if not bool(few.any()):
-        return keep @ terms
-    if bool(few.all()):
-        return _less(left_out, terms)
-    found = terms.new_empty((len(keep), terms.shape[1]))
-    found[few], found[~few] = _less(left_out[few], terms), keep[~few] @ terms
-    return found
+    def __init__(self, keep: Tensor) -> None:
+        """Args: keep: (M, C) in the tables' type, 1 where a row stays, else 0."""
+        left_out = keep == 0
+        counts = left_out.sum(dim=1)
+        self.few = counts * FEW < keep.shape[1]
+        self.many = keep[~self.few]
+        self.rows, some = left_out[self.few].nonzero()[:, 1], counts[self.few]
+        self.starts = some.cumsum(0) - some
 
+    def of(self, terms: Tensor) -> Tensor:
+        """The sums of a table (C, N), (M, N): M·C·N multiplications, or as many additions as the sets leave out rows,
+        times N, and C·N."""
+        if not len(self.starts):
+            return self.many @ terms
+        if not len(self.many):
+            return self._less(terms)
+        found = terms.new_empty((len(self.few), terms.shape[1]))
+        found[self.few], found[~self.few] = self._less(terms), self.many @ terms
+        return found
 
-def _less(left_out: Tensor, terms: Tensor) -> Tensor:
-    """The sum of all rows without those left out; in float64, since a large row taken off a sum leaves its rounding."""
-    counts, precise = left_out.sum(dim=1), terms.double().contiguous()
-    removed = F.embedding_bag(left_out.nonzero()[:, 1], precise, counts.cumsum(0) - counts, mode="sum")
-    return removed.neg_().add_(precise.sum(dim=0)).to(terms.dtype)
+    def _less(self, terms: Tensor) -> Tensor:
+        """All rows without those left out; in float64, since a large row taken off a sum leaves its rounding."""
+        precise = terms.double().contiguous()
+        removed = F.embedding_bag(self.rows, precise, self.starts, mode="sum")
+        return removed.neg_().add_(precise.sum(dim=0)).to(terms.dtype)
