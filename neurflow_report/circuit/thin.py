@@ -31,6 +31,5 @@ def _pays(conv: nn.Conv2d, x: Tensor, weight: Tensor) -> bool:
     """Whether the products are no larger than x, the places meet without gaps, and x is on a processor."""
     if {*conv.stride, *conv.dilation} != {1} or x.device.type != "cpu" or len(weight) > MOST:
         return False
-    taps = conv.kernel_size[0] * conv.kernel_size[1]
-    inside = all(int(p) < k for p, k in zip(conv.padding, conv.kernel_size, strict=True))
-    return inside and len(weight) * taps <= max(weight.shape[1], taps)
+    (high, wide), (top, left) = conv.kernel_size, map(int, conv.padding)
+    return top < high and left < wide and len(weight) * high * wide <= max(weight.shape[1], high * wide)

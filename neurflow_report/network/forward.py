@@ -138,7 +138,7 @@ def layer_means(
     segments: Segments,
     batches: Iterable[Tensor],
     *,
-    total: int | None = None,
+    total: int,
     kept: Kept | None = None,
     most: int | None = None,
     on_batch: Callable[[int], None] = _unheard,
@@ -146,32 +146,32 @@ def layer_means(
 ) -> tuple[NDArray[Any], ...]:
     """φ of every channel of every declared layer: one (P, C) array a layer, in one forward pass over all pictures.
 
-    Args: batches: (n, C, S, S) each, on any device; total: P, where it is known; kept: keeps the full activations of
-    its layers; most: pictures at once, by default all of a batch; on_batch: told n after each batch; note: told where
-    memory ran out and a batch is taken in parts.
+    Args: batches: (n, C, S, S) each, on any device; total: P; kept: keeps the full activations of its layers; most:
+    pictures at once, by default all of a batch; on_batch: told n after each batch; note: told where memory ran out and
+    a batch is taken in parts.
     Float32, or float64 for a float64 network. Errors: not-finite naming the layer; ValueError when `total` is wrong.
     METHOD §1, §4.
     """
     dtype = np.float64 if segments.dtype == torch.float64 else np.float32
-    parts: list[list[NDArray[Any]]] = [[] for _ in segments.layers]
+    # Made first: many small arrays that stay, between large tensors that go, would leave memory in holes.
+    arrays = tuple(np.empty((total, info.channels), dtype) for info in segments.layers)
     rows: Rows | None = None
+    done = 0
     with torch.no_grad():
         for batch in batches:
             rows = rows or Rows(most=min(len(batch), most or len(batch)), note=note)
             wanted = kept.layers if kept else frozenset[int]()
-            work = partial(_batch_means, segments, batch, wanted)
-            for found, full in rows.attempt(work):
-                for means, value in zip(parts, found, strict=True):
-                    means.append(value.cpu().numpy().astype(dtype, copy=False))
+            if done + len(batch) > total:
+                raise ValueError(f"{total} pictures were announced, {done + len(batch)} came")
+            for found, full in rows.attempt(partial(_batch_means, segments, batch, wanted)):
+                for array, value in zip(arrays, found, strict=True):
+                    array[done : done + len(value)] = value.cpu().numpy()
                 if kept:
                     kept.put(full, len(found[0]))
+                done += len(found[0])
             on_batch(len(batch))
-    arrays = tuple(
-        np.concatenate(means) if means else np.empty((0, info.channels), dtype)
-        for means, info in zip(parts, segments.layers, strict=True)
-    )
-    if total is not None and len(arrays[0]) != total:
-        raise ValueError(f"{total} pictures were announced, {len(arrays[0])} came")
+    if done < total:
+        raise ValueError(f"{total} pictures were announced, {done} came")
     return arrays
 
 

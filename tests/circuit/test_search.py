@@ -33,7 +33,7 @@ def search(model, layers, patches, logit, *, k, tau, dtype, rows=64):
     segments = cut(model, layers, patches[:1])
     axis = segments.feature_axis
     hops = [Hop(segment=s, axis=axis(i), out_axis=axis(i + 1), rows=rows) for i, s in enumerate(segments.stages)]
-    means = layer_means(segments, patches.split(50))
+    means = layer_means(segments, patches.split(50), total=len(patches))
     neurons = find_neurons(
         Search(k=k, tau=tau, max_semantic=5, quadrature=Quadrature(rule="gauss", nodes=NODES, max_nodes=NODES)),
         layers=layers,

@@ -49,16 +49,18 @@ def test_layer_means_are_the_hooked_means(resnet: nn.Module, segments: Segments)
 
 
 def test_layer_means_of_no_picture_and_a_wrong_total(segments: Segments) -> None:
-    assert [m.shape for m in layer_means(segments, [])] == [(0, 128), (0, 256), (0, 512), (0, 7)]
+    assert [m.shape for m in layer_means(segments, [], total=0)] == [(0, 128), (0, 256), (0, 512), (0, 7)]
     with pytest.raises(ValueError, match="2 pictures were announced, 1 came"):
         layer_means(segments, [torch.randn(1, 3, 32, 32)], total=2)
+    with pytest.raises(ValueError, match="2 pictures were announced, 3 came"):
+        layer_means(segments, [torch.randn(1, 3, 32, 32), torch.randn(2, 3, 32, 32)], total=2)
 
 
 def test_not_finite_names_the_layer(segments: Segments) -> None:
     pictures = torch.randn(2, 3, 32, 32)
     pictures[1, 0, 5, 5] = float("nan")
     with pytest.raises(RunError) as caught:
-        layer_means(segments, [pictures])
+        layer_means(segments, [pictures], total=2)
     assert caught.value.slug == "not-finite"
     assert caught.value.message == "the activation of layer 'layer2.1' holds NaN or Inf"
 
