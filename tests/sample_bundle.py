@@ -365,6 +365,8 @@ def _masking(rng: np.random.Generator, layers: tuple[LayerResult, ...], n: int) 
                         high=high,
                         null=null,
                         p_value=(1 + extreme) / (1 + DRAWS),
+                        drop_low=1 - high,
+                        drop_high=1 - low,
                     )
                 )
     return tuple(rows)
@@ -395,7 +397,7 @@ def _evidence(rng: np.random.Generator, layers: tuple[LayerResult, ...], edges: 
                     add("methods", name, r + gain, n, unit, case=method, setting=size, **own)
         if level < 2:
             chance = {"null": 0.2, "null_low": 0.05, "null_high": 0.4}
-            add("critical", name, 0.5, 6, "picture", case="NeuronMCT", setting=5, p_value=0.02, **chance)
+            add("critical", name, 0.5, 5, "core neuron", case="NeuronMCT", setting=5, p_value=0.02, **chance)
             add("stability", name, (0.9, 0.3)[level], 20, "draw", case="neuron groups", null=0.0)
         add("stability", name, 0.7, 3, "neuron", case="semantic groups", null=0.0)
         chance = {"null": 0.01, "null_low": -0.4, "null_high": 0.4}

@@ -88,6 +88,34 @@ def test_exponents_and_differences(scaling):
     assert scaling.difference(a, a | {"names": [[2, 1]]}) == float("inf")
 
 
+@pytest.fixture
+def intervals(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    return __import__("intervals")
+
+
+def test_the_coverage_of_a_share_is_what_drawing_it_gives(intervals):
+    found, random = intervals.exact(40, 0.95), np.random.default_rng(0)
+    ends = [intervals.wilson(x, 40) for x in random.binomial(40, 0.95, 4000)]
+    held, width = found["program"]
+    assert held == pytest.approx(np.mean([low <= 0.95 <= high for low, high in ends]), abs=0.015)
+    assert width == pytest.approx(np.mean([high - low for low, high in ends]), abs=0.005)
+    assert found["pictures"][0] < 0.9 < held
+
+
+def test_intervals_that_are_too_narrow_are_told(intervals):
+    few = {"mean": 1.0, "varies": 0.1, "neurons": 9.0, "ways": {"program": {"held": 0.7, "width": 0.1}}}
+    shares, tests = {0.9: {"program": (0.89, 0.1)}}, {"2 × 3 groups": {"program": 0.08}}
+    assert intervals.failures(shares, tests, {"F6 k = 30, a": few, "F6 k = 30, b": few}) == [
+        "Wilson at 0.9", "F8 with 2 × 3 groups", "F6 k = 30",
+    ]  # fmt: skip
+    lone = few | {"neurons": 2.0}
+    assert intervals.failures({0.9: {"program": (0.95, 0.1)}}, {"x": {"program": 0.05}}, {"F7, fc": lone}) == []
+    found = intervals.coverage([(0.4, 3, {"program": (0.3, 0.45)}), (0.6, 5, {"program": (0.45, 0.7)})])
+    assert (found["mean"], found["neurons"]) == (0.5, 4)
+    assert found["ways"]["program"] == {"held": 0.5, "width": pytest.approx(0.2)}
+
+
 @pytest.mark.slow
 def test_the_pipeline_agrees_with_the_naive_way_and_says_so(pipeline, tmp_path, capsys):
     assert pipeline.main(["--quick", "--json", str(tmp_path / "rows.json")]) == 0

@@ -8,16 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurflow_report.circuit.concepts import core_set
-from neurflow_report.fidelity.intervals import mean_share
+from neurflow_report.fidelity.intervals import wilson
 from neurflow_report.results.records import Measure
 
 Floats = NDArray[np.floating]
 
 
 def robustness(
-    layer: str, attributions: Sequence[Floats], *, k: int, ks: Sequence[int], tau: int, seed: Sequence[int]
+    layer: str, attributions: Sequence[Floats], *, k: int, ks: Sequence[int], tau: int
 ) -> tuple[Measure, ...]:
-    """Overlap of S_a at each of `ks` with S_a at `k`, as the mean over the neurons tested.
+    """Overlap of S_a at each of `ks` with S_a at `k`, as the mean over the neurons tested, with Wilson's interval over
+    the core neurons of all of them.
 
     Args: attributions: T of each neuron on its strongest patches, strongest first, (at least max(ks, k), C).
     A neuron whose core set is empty at `k` is left out. Chance: two random sets of the size of S_a.
@@ -26,10 +27,10 @@ def robustness(
     sets = [s for s in sets if s[k]]
     if not sets:
         return ()
-    chance = float(np.mean([len(s[k]) for s in sets])) / attributions[0].shape[1]
-    random, found = np.random.default_rng(seed), []
+    count, found = sum(len(s[k]) for s in sets), []
     for size in ks:
-        value, (low, high) = mean_share([len(s[k] & s[size]) / len(s[k]) for s in sets], tau, random)
+        value = float(np.mean([len(s[k] & s[size]) / len(s[k]) for s in sets]))
+        low, high = wilson(value * count, count)
         found.append(
             Measure(
                 experiment="concepts",
@@ -38,9 +39,9 @@ def robustness(
                 value=value,
                 low=low,
                 high=high,
-                n=len(sets),
-                unit="neuron",
-                null=chance,
+                n=count,
+                unit="core neuron",
+                null=count / len(sets) / attributions[0].shape[1],
             )
         )
     return tuple(found)

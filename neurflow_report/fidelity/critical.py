@@ -5,14 +5,16 @@
 - NeuCEPT (Vu et al. 2022): model-X knockoffs (Candès et al. 2018) of the layer's activations; a channel counts where
   the class logit follows it rather than its knockoff. Over the class's patches, with the package knockpy.
 
-Each method's channels are ranked, and the first |core| of them compared with the core set. Two sets of that size
-drawn at random share |core| / C of their channels.
+Each method's channels are ranked, and the first |core| of them compared with the core set; where channels tie for the
+last places, it is the mean overlap over all ways to fill them, and the test counts whole channels only. Two sets of
+that size drawn at random share |core| / C of their channels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
+from math import floor
 
 import numpy as np
 import torch
@@ -22,7 +24,7 @@ from torch import Tensor
 
 from neurflow_report.circuit.below import spatial_sum
 from neurflow_report.fidelity.draws import global_seed
-from neurflow_report.fidelity.intervals import RESAMPLES, wilson
+from neurflow_report.fidelity.intervals import wilson
 from neurflow_report.results.records import Measure, NotRun
 
 Floats = NDArray[np.floating]
@@ -41,20 +43,15 @@ def marginal_contributions(above: Callable[[Tensor], Tensor], activation: Tensor
     return found
 
 
-def neuron_mct(layer: str, core: Sequence[int], contributions: Floats, *, seed: Sequence[int]) -> Measure:
-    """The overlap with NeuronMCT; the interval is a bootstrap over pictures. Args: contributions: (pictures, C)."""
-    random, size = np.random.default_rng(seed), len(core)
-    picked = random.integers(len(contributions), size=(RESAMPLES, len(contributions)))
-    overlaps = [_overlap(core, contributions[rows].mean(axis=0)) for rows in picked]
-    low, high = (float(x) for x in np.quantile(overlaps, [0.025, 0.975]))
-    found = _overlap(core, contributions.mean(axis=0))
-    return _measure(layer, MCT, found, (low, high), size, contributions.shape[1], len(contributions), "picture")
+def neuron_mct(layer: str, core: Sequence[int], contributions: Floats) -> Measure:
+    """The overlap with NeuronMCT. Args: contributions: (pictures, C)."""
+    return _measure(layer, MCT, core, contributions.mean(axis=0))
 
 
 def neucept(
     layer: str, core: Sequence[int], activations: Floats, logits: Floats, *, seed: Sequence[int]
 ) -> tuple[Measure | None, NotRun | None]:
-    """The overlap with NeuCEPT, or why there is none; the interval is Wilson's over the core neurons.
+    """The overlap with NeuCEPT, or why there is none.
 
     Args: activations: (P, C), φ of the layer on the class's patches; logits: (P,), φ of the class logit.
     """
@@ -68,9 +65,7 @@ def neucept(
     if int((scores > 0).sum()) == 0:
         reason = "no channel stands out from its knockoff"
         return None, NotRun(experiment="critical", layer=layer, case=NEUCEPT, reason=reason)
-    found = _overlap(core, scores)
-    interval = wilson(round(found * len(core)), len(core))
-    return _measure(layer, NEUCEPT, found, interval, len(core), len(scores), len(core), "core neuron"), None
+    return _measure(layer, NEUCEPT, core, scores), None
 
 
 def knockoff_scores(activations: Floats, logits: Floats, *, seed: Sequence[int]) -> Floats:
@@ -95,27 +90,33 @@ def knockoff_scores(activations: Floats, logits: Floats, *, seed: Sequence[int])
 
 
 def _overlap(core: Sequence[int], scores: Floats) -> float:
-    """Share of the core set among the |core| channels with the largest scores; ties go to the lower channel."""
-    first = np.argsort(-scores, kind="stable")[: len(core)]
-    return len(set(core) & set(first.tolist())) / len(core)
+    """Share of the core set among the |core| channels with the largest scores.
+
+    Of channels that tie for the last places (NeuCEPT gives many a 0) none has more right to them: the share is the mean
+    over all ways to fill the places.
+    """
+    size, own = len(core), scores[list(core)]
+    last = np.sort(scores)[-size]
+    room = size - int((scores > last).sum())
+    return float((own > last).sum() + room * (own == last).sum() / (scores == last).sum()) / size
 
 
-def _measure(
-    layer: str, case: str, found: float, interval: tuple[float, float], size: int, channels: int, n: int, unit: str
-) -> Measure:
-    chance = stats.hypergeom(channels, size, size)
+def _measure(layer: str, case: str, core: Sequence[int], scores: Floats) -> Measure:
+    """The overlap, with Wilson's interval over the core neurons."""
+    size, channels, found = len(core), len(scores), _overlap(core, scores)
+    chance, (low, high) = stats.hypergeom(channels, size, size), wilson(found * size, size)
     return Measure(
         experiment="critical",
         layer=layer,
         case=case,
         setting=size,
         value=found,
-        low=interval[0],
-        high=interval[1],
-        n=n,
-        unit=unit,
+        low=low,
+        high=high,
+        n=size,
+        unit="core neuron",
         null=size / channels,
         null_low=float(chance.ppf(0.025)) / size,
         null_high=float(chance.ppf(0.975)) / size,
-        p_value=float(chance.sf(round(found * size) - 1)),
+        p_value=float(chance.sf(floor(found * size + 1e-9) - 1)),
     )

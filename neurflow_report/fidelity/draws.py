@@ -17,12 +17,13 @@ Sets = NDArray[np.bool_]
 def random_sets(channels: int, size: int, draws: int, random: np.random.Generator) -> Sets:
     """(n, channels) bool, each row a set of `size` channels, no two alike; n is `draws`, or all there are if fewer.
 
-    Raises ValueError unless 1 ≤ size < channels.
+    They come in random order: the first few are a sample of all. Raises ValueError unless 1 ≤ size < channels.
     """
     if not 1 <= size < channels:
         raise ValueError(f"sets of {size} of {channels} channels")
     if comb(channels, size) <= draws:
-        return as_sets(list(combinations(range(channels), size)), channels)
+        every = as_sets(list(combinations(range(channels), size)), channels)
+        return every[random.spawn(1)[0].permutation(len(every))]
     found: dict[tuple[int, ...], None] = {}
     while len(found) < draws:
         found[tuple(np.sort(random.choice(channels, size=size, replace=False)).tolist())] = None

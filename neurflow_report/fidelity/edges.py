@@ -2,7 +2,9 @@
 
 For an upper group U and a lower group L: W(U, L) against the drop, the mean over (a, j) ∈ U of
 (φ̄ − φ̄ without L's neurons) / |φ̄|, where φ̄ is the mean of φ_a over V_{a,j}: the share of the activation that goes.
-Pearson's r over all pairs of a pair of layers; the null shuffles the weights among the pairs.
+Pearson's r over all pairs of a pair of layers. Pairs that share a group are not independent: a lower group that much
+rests on has large weights and large drops in all its pairs. So the null gives the groups other names, the upper ones
+and the lower ones, instead of shuffling single pairs (the quadratic assignment test, L. Hubert 1987).
 """
 
 from __future__ import annotations
@@ -67,14 +69,17 @@ def edge_drops(
 def edge_validity(
     layer: str, drops: Sequence[EdgeDrop], *, seed: Sequence[int]
 ) -> tuple[tuple[Measure, ...], tuple[NotRun, ...]]:
-    """F8 of the edges down from one layer: r, Fisher's interval, and where r stands among shuffled weights."""
+    """F8 of the edges down from one layer: r, Fisher's interval, and where r stands when the groups are renamed.
+
+    Args: drops: of every pair of an upper and a lower group, as `edge_drops` has them.
+    """
     weights, measured = np.array([d.weight for d in drops]), np.array([d.drop for d in drops])
     r = pearson(weights, measured)
     if r is None:
         reason = f"{len(drops)} edges, or edges that do not differ, have no correlation"
         return (), (NotRun(experiment="edges", layer=layer, reason=reason),)
-    random = np.random.default_rng(seed)
-    null = np.array([pearson(random.permutation(weights), measured) or 0.0 for _ in range(SHUFFLES)])
+    random, grid = np.random.default_rng(seed), weights.reshape(len({d.upper for d in drops}), -1)
+    null = np.array([pearson(renamed(grid, random), measured) or 0.0 for _ in range(SHUFFLES)])
     low, high = fisher(r, len(drops))
     null_low, null_high = np.quantile(null, [0.025, 0.975])
     measure = Measure(
@@ -83,3 +88,10 @@ def edge_validity(
         null_low=float(null_low), null_high=float(null_high), p_value=permutation_p(r, null, smaller=False),
     )  # fmt: skip
     return (measure,), ()
+
+
+def renamed(grid: Floats, random: np.random.Generator) -> Floats:
+    """The weights (upper, lower) with the rows and the columns in another order, pair by pair."""
+    upper, lower = (random.permutation(n) for n in grid.shape)
+    found: Floats = grid[np.ix_(upper, lower)].reshape(-1)
+    return found

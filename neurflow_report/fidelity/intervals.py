@@ -11,29 +11,46 @@ from numpy.typing import NDArray
 from scipy import stats
 
 Z95 = NormalDist().inv_cdf(0.975)
-RESAMPLES = 1000
-"""Bootstrap samples of an interval."""
-FEWEST = 5
-"""Values under which a bootstrap says too little, and the pooled trials are used instead."""
+FEWEST = 3
+"""Neurons from which on what differs between them gives an interval."""
 _EDGE = 1 - 1e-12
+_TIE = 1e-9
+"""Figures that differ by no more are the same but for the order in which they were added up."""
 Range = tuple[float, float]
 
 
-def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """95% Wilson score interval of a share (E. B. Wilson 1927), in 0..1; (0, 1) for no trials."""
+def wilson(successes: float, trials: int) -> tuple[float, float]:
+    """95% Wilson score interval of a share (E. B. Wilson 1927), in 0..1; (0, 1) for no trials.
+
+    The successes of a mean share need not be a whole number."""
     if trials == 0:
         return 0.0, 1.0
     share, z2 = successes / trials, Z95**2 / trials
     centre = (share + z2 / 2) / (1 + z2)
     half = Z95 / (1 + z2) * sqrt(share * (1 - share) / trials + z2 / (4 * trials))
-    low = 0.0 if successes == 0 else max(0.0, centre - half)
-    high = 1.0 if successes == trials else min(1.0, centre + half)
+    low = 0.0 if share < _TIE else max(0.0, centre - half)
+    high = 1.0 if share > 1 - _TIE else min(1.0, centre + half)
     return low, high
 
 
+def drop_interval(lost: int, gained: int, wrong: int, trials: int) -> tuple[float, float]:
+    """95% interval of the share by which an accuracy goes down, (lost − gained) / trials, over the same `trials` before
+    and after.
+
+    Wilson's intervals of the share lost, and of the share gained among those that were wrong before, put together by
+    squares (R. G. Newcombe 1998). Where none was wrong before, it is Wilson's of the share lost.
+    """
+    down, up = lost / trials, gained / trials
+    (low, high), scale = wilson(lost, trials), wrong / trials
+    least, most = (scale * end for end in wilson(gained, wrong))
+    drop = down - up
+    return drop - sqrt((down - low) ** 2 + (most - up) ** 2), drop + sqrt((high - down) ** 2 + (up - least) ** 2)
+
+
 def permutation_p(observed: float, null: Sequence[float] | NDArray[np.floating], *, smaller: bool) -> float:
-    """One-sided (1 + #{null at least as extreme}) / (1 + len(null)); extreme is small or large. METHOD §5."""
-    extreme = sum(bool(value <= observed if smaller else value >= observed) for value in null)
+    """One-sided (1 + #{null at least as extreme}) / (1 + len(null)); extreme is small or large, a tie is as
+    extreme, and a difference that rounding makes is none. METHOD §5."""
+    extreme = sum(bool(value <= observed + _TIE if smaller else value >= observed - _TIE) for value in null)
     return (1 + extreme) / (1 + len(null))
 
 
@@ -66,37 +83,40 @@ def fisher_p(r: float, n: int) -> float:
 
 
 def mean_correlation(found: Sequence[float], n: int) -> tuple[float, Range, float]:
-    """(r, 95% interval, one-sided p against r ≤ 0) of several correlations, each over n pairs: their mean in Fisher's
+    """(r, 95% interval, one-sided p against r ≤ 0) of several correlations over the same n sets: their mean in Fisher's
     z.
 
-    With at least three, the interval is Student's over them, so that what differs between them is in it; with fewer it
-    is Fisher's over their pairs.
+    With at least three that differ, the interval is Student's over them, so that what differs between them is in it;
+    else it is Fisher's over the n sets: these are the same for all, so that two correlations are no more of them.
     """
     z = np.arctanh(np.clip(found, -_EDGE, _EDGE))
     middle, r = float(z.mean()), tanh(float(z.mean()))
-    if len(found) < 3:
-        pairs = len(found) * (n - 3) + 3
-        return r, fisher(r, pairs), fisher_p(r, pairs)
+    if len(found) < FEWEST or np.ptp(z) < _TIE:
+        return r, fisher(r, n), fisher_p(r, n)
     spread = float(z.std(ddof=1)) / sqrt(len(z))
     half = float(stats.t.ppf(0.975, len(z) - 1)) * spread
-    p = float(stats.t.sf(middle / spread, len(z) - 1)) if spread > 0 else float(middle <= 0)
-    return r, (tanh(middle - half), tanh(middle + half)), p
+    return r, (tanh(middle - half), tanh(middle + half)), float(stats.t.sf(middle / spread, len(z) - 1))
 
 
-def bootstrap(values: NDArray[np.floating], random: np.random.Generator) -> Range:
-    """95% percentile interval of the mean of (n,) values, over `RESAMPLES` samples of them (B. Efron 1979)."""
-    picked = random.integers(len(values), size=(RESAMPLES, len(values)))
-    low, high = np.quantile(np.asarray(values, np.float64)[picked].mean(axis=1), [0.025, 0.975])
-    return float(low), float(high)
+def student(values: Sequence[float] | NDArray[np.floating]) -> Range | None:
+    """Student's 95% interval of the mean of some neurons' figures; None for fewer than three."""
+    if len(values) < FEWEST:
+        return None
+    found = np.asarray(values, np.float64)
+    half = float(stats.t.ppf(0.975, len(found) - 1)) * float(found.std(ddof=1)) / sqrt(len(found))
+    return float(found.mean()) - half, float(found.mean()) + half
 
 
-def mean_share(shares: Sequence[float], trials: int, random: np.random.Generator) -> tuple[float, Range]:
-    """(mean, 95% interval) of shares, each over `trials`: a bootstrap over them, or Wilson's of all trials for few."""
+def mean_share(shares: Sequence[float], trials: int) -> tuple[float, Range]:
+    """(mean, 95% interval) of some neurons' shares, all of the same trials.
+
+    Wilson's over the trials, so that neurons that agree are not taken for more of them; where Student's over the
+    neurons reaches further, so does the interval. Args: shares: in 0..1; trials: how many each neuron had.
+    """
     mean = float(np.mean(shares))
-    if len(shares) >= FEWEST:
-        return mean, bootstrap(np.asarray(shares), random)
-    count = trials * len(shares)
-    return mean, wilson(min(count, round(mean * count)), count)
+    low, high = wilson(mean * trials, trials)
+    wide = student(shares) or (low, high)
+    return mean, (max(0.0, min(low, wide[0])), min(1.0, max(high, wide[1])))
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> tuple[float, ...]:

@@ -4,21 +4,19 @@
 2. The p-values of a class's rows are corrected for their number (Benjamini and Hochberg).
 3. A row is *supported* where the figure reaches the claim's threshold, its interval stays over the lower one, the null
    stays under its own, and the test, where there is one, has q ≤ 0.05. It is *not supported* where the figure is under
-   the lower threshold (where a claim has one threshold only: where all of the interval is), or where the null is over
-   its own. Else it is *inconclusive*, and the reason is given.
+   the lower threshold and all of its interval under the upper one, or where the null is over its own. Else it is
+   *inconclusive*, and the reason is given.
 4. What was asked for and failed, and what was not asked for, is *not run*, with the reason.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import sqrt
 
 import numpy as np
-from scipy import stats
 
 from neurflow_report.fidelity.cautions import HALF, LOW
-from neurflow_report.fidelity.intervals import benjamini_hochberg
+from neurflow_report.fidelity.intervals import benjamini_hochberg, student
 from neurflow_report.fidelity.weights import OWN
 from neurflow_report.results.records import Claim, Masking, Measure, NotRun, Threshold
 
@@ -91,12 +89,11 @@ def verdict(claim: Claim, limit: Threshold) -> tuple[str, str]:
     assert figure is not None  # noqa: S101 a row that has run has a figure
     if low is None or high is None:
         return "inconclusive", "too few for an interval"
-    banded = limit.against < limit.supported
-    if figure < limit.against and (banded or high < limit.supported):
+    if figure < limit.against and high < limit.supported:
         return "not supported", ""
-    if figure < limit.supported and banded:
+    if limit.against <= figure < limit.supported:
         return "inconclusive", "between the two thresholds"
-    if figure < limit.supported or low < limit.against:
+    if figure < limit.against or low < limit.against:
         return "inconclusive", "the interval holds the threshold"
     if limit.null_most is not None and (claim.null or 0.0) > limit.null_most:
         return "not supported", "random sets have too much of the same effect"
@@ -108,19 +105,23 @@ def verdict(claim: Claim, limit: Threshold) -> tuple[str, str]:
 def _judged(claim: Claim, limit: Threshold, masking: Sequence[Masking]) -> Claim:
     decided, reason = verdict(claim, limit)
     doubt = _doubt(claim, masking)
-    if doubt and decided != "inconclusive":
+    if doubt:
         decided, reason = "inconclusive", doubt
     return claim.model_copy(update={"verdict": decided, "reason": reason or claim.reason})
 
 
 def _doubt(claim: Claim, masking: Sequence[Masking]) -> str:
     """What makes F1 say little at this layer (METHOD §6)."""
-    rows = [m for m in masking if m.layer == claim.layer and claim.experiment == "masking"]
-    if rows and rows[0].baseline < LOW:
+    if claim.experiment != "masking":
+        return ""
+    if masking[0].baseline < LOW:
         return "the network seldom says this class to begin with"
-    if rows and max(m.size / m.channels for m in rows) > HALF:
+    layers = list(dict.fromkeys(m.layer for m in masking))
+    above = layers[: layers.index(claim.layer)] if claim.claim.endswith("upward") else []
+    wide = {m.layer for m in masking if m.size / m.channels > HALF}
+    if claim.layer in wide:
         return "the core set is more than half of the layer"
-    return ""
+    return f"the core set is more than half of {', '.join(x for x in above if x in wide)}" if wide & set(above) else ""
 
 
 def _absent(claim: str, not_run: Sequence[NotRun], experiments: Sequence[str]) -> Claim:
@@ -163,11 +164,8 @@ def _masking(claim: str, masking: Sequence[Masking]) -> Iterator[Claim]:
     for m in masking:
         if m.tau == largest and m.cumulative == upward and (m.mode == "mask") == mask:
             null = float(np.mean(m.null))
-            figure, low, high = (
-                (m.baseline - m.accuracy, m.baseline - m.high, m.baseline - m.low)
-                if mask
-                else (m.accuracy, m.low, m.high)
-            )
+            low, high = (m.drop_low, m.drop_high) if mask else (m.low, m.high)
+            figure = m.baseline - m.accuracy if mask else m.accuracy
             yield Claim(
                 claim=claim, experiment="masking", layer=m.layer, figure=figure, low=low, high=high, n=m.n,
                 unit="picture", null=m.baseline - null if mask else null, p_value=m.p_value, verdict="inconclusive",
@@ -202,16 +200,10 @@ def _methods(measures: Sequence[Measure]) -> Iterator[Claim]:
         best = max(others, key=lambda case: others[case])
         by = {(m.case, m.channel): m.value for m in single if m.layer == layer and m.channel is not None}
         pairs = [by[OWN, c] - r for (case, c), r in by.items() if case == best and (OWN, c) in by]
-        figure, (low, high) = float(np.mean(pairs)), _student(pairs)
+        if not pairs:
+            continue
+        figure, (low, high) = float(np.mean(pairs)), student(pairs) or (None, None)
         yield Claim(
             claim="best_method", experiment="methods", layer=layer, case=f"against {best}", figure=figure, low=low,
             high=high, n=len(pairs), unit="neuron", null=0.0, verdict="inconclusive",
         )  # fmt: skip
-
-
-def _student(values: Sequence[float]) -> tuple[float | None, float | None]:
-    """Student's 95% interval of a mean; none for fewer than three values."""
-    if len(values) < 3:
-        return None, None
-    half = float(stats.t.ppf(0.975, len(values) - 1)) * float(np.std(values, ddof=1)) / sqrt(len(values))
-    return float(np.mean(values)) - half, float(np.mean(values)) + half

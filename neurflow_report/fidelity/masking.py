@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from neurflow_report.fidelity.intervals import permutation_p, wilson
+from neurflow_report.fidelity.intervals import drop_interval, permutation_p, wilson
 from neurflow_report.results.records import Masking, Neuron
 
 Predictions = Callable[[int, Sequence[torch.Tensor]], tuple[NDArray[np.int64], NDArray[np.int64]]]
@@ -90,6 +90,8 @@ def _results(layer: str, channels: int, tau: int, size: int, right: NDArray[np.b
     for mode, first in (("mask", 1), ("retain", 1 + half)):
         null = tuple(float(x) for x in share[first + 1 : first + half])
         low, high = wilson(int(right[first].sum()), n)
+        lost, gained = int((right[0] & ~right[first]).sum()), int((~right[0] & right[first]).sum())
+        drop_low, drop_high = drop_interval(lost, gained, n - int(right[0].sum()), n)
         results.append(
             Masking(
                 mode=mode,
@@ -102,6 +104,8 @@ def _results(layer: str, channels: int, tau: int, size: int, right: NDArray[np.b
                 accuracy=float(share[first]),
                 low=low,
                 high=high,
+                drop_low=drop_low,
+                drop_high=drop_high,
                 null=null,
                 p_value=permutation_p(float(share[first]), null, smaller=mode == "mask"),
             )

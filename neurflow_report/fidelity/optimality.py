@@ -18,7 +18,7 @@ from neurflow_report.results.records import Measure
 Floats = NDArray[np.floating]
 Indices = NDArray[np.int64]
 CHANCE = 0.5
-"""Share of random sets that a random set beats."""
+"""Share of random sets that a random set beats, were there no ties."""
 
 
 def kept_share(phi: Floats, concept: Indices) -> Floats:
@@ -57,7 +57,7 @@ def _over(phi: Floats, columns: Indices, others: Indices) -> Floats:
 
 
 def optimality(
-    layer: str, channels: Sequence[int], core: Sequence[float], null: Sequence[Floats], *, k: int, seed: Sequence[int]
+    layer: str, channels: Sequence[int], core: Sequence[float], null: Sequence[Floats], *, k: int
 ) -> tuple[Measure, ...]:
     """F2 at one layer: for every neuron tested, then for the layer.
 
@@ -65,7 +65,7 @@ def optimality(
     draws for all neurons with core sets of one size; k: patches in a concept.
     """
     rows = [_neuron(layer, c, own, others) for c, own, others in zip(channels, core, null, strict=True)]
-    return (*rows, *_layer(layer, rows, core, null, k, np.random.default_rng(seed)))
+    return (*rows, *_layer(layer, rows, core, null, k))
 
 
 def _neuron(layer: str, channel: int, own: float, null: Floats) -> Measure:
@@ -81,9 +81,18 @@ def _neuron(layer: str, channel: int, own: float, null: Floats) -> Measure:
         high=high,
         n=len(null),
         unit="random set",
-        null=CHANCE,
+        null=_chance(null),
         p_value=permutation_p(own, null, smaller=True),
     )
+
+
+def _chance(null: Floats) -> float:
+    """Share of the other random sets that a random set beats, on average: less than half where some leave the same."""
+    if len(null) < 2:
+        return CHANCE
+    places = np.unique(null, return_counts=True)[1]
+    pairs = len(null) * (len(null) - 1)
+    return float((pairs - (places * (places - 1)).sum()) / 2 / pairs)
 
 
 def _layer(
@@ -92,7 +101,6 @@ def _layer(
     core: Sequence[float],
     null: Sequence[Floats],
     k: int,
-    random: np.random.Generator,
 ) -> Iterator[Measure]:
     """The layer's two figures: the share of random sets beaten, and L itself. p: of the mean L over the neurons,
     against the same mean with each neuron's core set replaced by its d-th random set."""
@@ -101,15 +109,16 @@ def _layer(
     draws = min(len(x) for x in null)
     means = np.mean([x[:draws] for x in null], axis=0)
     p = permutation_p(float(np.mean(core)), means, smaller=True)
-    beaten, spread = mean_share([row.value for row in rows], draws, random)
-    yield _of_layer(layer, "beaten", beaten, spread, len(rows), p, CHANCE, (None, None))
+    beaten, spread = mean_share([row.value for row in rows], draws)
+    chance = float(np.mean([row.null for row in rows if row.null is not None]))
+    yield _of_layer(layer, "beaten", beaten, spread, len(rows), p, chance, (None, None))
     kept = float(np.mean(core))
     low, high = np.quantile(means, [0.025, 0.975])
     yield _of_layer(
         layer,
         "kept",
         kept,
-        mean_share(core, k, random)[1],
+        mean_share(core, k)[1],
         len(rows),
         p,
         float(means.mean()),

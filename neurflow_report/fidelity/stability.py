@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurflow_report.circuit.grouping import partition
-from neurflow_report.fidelity.intervals import bootstrap
+from neurflow_report.fidelity.intervals import student
 from neurflow_report.results.records import LayerResult, Measure, Neuron
 
 Floats = NDArray[np.floating]
@@ -37,7 +37,8 @@ def adjusted_rand(a: Labels, b: Labels) -> float:
 def stability(
     layer: LayerResult, r: Floats, *, draws: int, max_semantic: int, max_neuron: int, seed: Sequence[int]
 ) -> tuple[Measure, ...]:
-    """F7 at one layer: for the semantic groups (mean over the neurons) and for the neuron groups.
+    """F7 at one layer: for the semantic groups (mean over the neurons, with Student's interval over them) and for the
+    neuron groups. With fewer than three neurons, and for neuron groups, the interval is the range of 95% of the draws.
 
     Args: r: (P, m), the activations that the layer's groups were made from; max_neuron: 1 for a layer whose neuron
     groups are not clustered. What has one group only is left out: there was nothing to divide.
@@ -46,22 +47,26 @@ def stability(
     parted = [n for n in layer.neurons if len(n.groups) > 1]
     if parted:
         each = [_semantic(n, r, draws, max_semantic, random) for n in parted]
-        lone = len(each) == 1
-        values = each[0] if lone else np.array([v.mean() for v in each])
-        n, unit = (draws, "draw") if lone else (len(each), "neuron")
-        found.append(_measure(layer.name, "semantic groups", values, bootstrap(values, random), n, unit))
+        ends = student([v.mean() for v in each])
+        values, unit = (np.mean(each, axis=0), "draw") if ends is None else (np.mean(each, axis=1), "neuron")
+        found.append(_measure(layer.name, "semantic groups", values, ends or _range(values), unit))
     if len(layer.groups) > 1 and max_neuron > 1:
         values = _neuron_groups(layer, r, draws, max_neuron, random)
-        low, high = (float(x) for x in np.quantile(values, [0.025, 0.975]))
-        found.append(_measure(layer.name, "neuron groups", values, (low, high), draws, "draw"))
+        found.append(_measure(layer.name, "neuron groups", values, _range(values), "draw"))
     return tuple(found)
 
 
-def _measure(layer: str, case: str, values: Floats, interval: tuple[float, float], n: int, unit: str) -> Measure:
-    low, high = interval
+def _range(values: Floats) -> tuple[float, float]:
+    """Where 95% of the draws lie, and their mean."""
+    low, high = np.quantile(values, [0.025, 0.975])
+    return min(float(low), float(values.mean())), max(float(high), float(values.mean()))
+
+
+def _measure(layer: str, case: str, values: Floats, interval: tuple[float, float], unit: str) -> Measure:
+    low, high = max(-1.0, interval[0]), min(1.0, interval[1])
     return Measure(
-        experiment="stability", layer=layer, case=case, value=float(values.mean()), low=low, high=high, n=n, unit=unit,
-        null=0.0,
+        experiment="stability", layer=layer, case=case, value=float(values.mean()), low=low, high=high, n=len(values),
+        unit=unit, null=0.0,
     )  # fmt: skip
 
 

@@ -48,11 +48,8 @@ def faithfulness(
     if not rows:
         return (), tuple(missing)
     r, interval, p = mean_correlation([row.value for row in rows], len(sets))
-    many = len(rows) > 2
-    whole = _row(
-        layer, None, experiment, method, size, r, interval, len(rows) if many else len(rows) * len(sets),
-        "neuron" if many else "random set", p,
-    )  # fmt: skip
+    n, unit = (len(rows), "neuron") if len(rows) > 2 else (len(sets), "random set")
+    whole = _row(layer, None, experiment, method, size, r, interval, n, unit, p)
     return (*rows, whole), tuple(missing)
 
 

@@ -204,7 +204,7 @@ def _critical(
                 for part in torch.split(pixels, rows)
             ]
         )
-        first = neuron_mct(layer.name, core, contributions, seed=seed)
+        first = neuron_mct(layer.name, core, contributions)
         second, missing = neucept(layer.name, core, circuit.means[number], circuit.means[top][:, logit], seed=seed)
     return Results(
         measures=tuple(m for m in (first, second) if m is not None),

@@ -95,11 +95,6 @@ class LayerTests:
         self.attributions: list[Floats] = []
         self.kept = np.empty((0, 0))
 
-    @property
-    def seed(self) -> tuple[int, ...]:
-        """The seed of intervals and of random methods."""
-        return (self.spec.runtime.seed, self.logit, self.number, 3)
-
     @cached_property
     def depth(self) -> int:
         """How many of a neuron's strongest patches are attributed for F6."""
@@ -171,8 +166,7 @@ class LayerTests:
         core = [float(self.kept[i, self.plan.core[i]]) for i in range(len(self.neurons)) if i in self.plan.core]
         null = [self.kept[i, self.plan.null[len(self.neurons[i].core)]] for i in self.plan.core]
         tested = [self.channels[i] for i in self.plan.core]
-        k = self.spec.concept.k
-        found = optimality(self.layer.name, tested, core, null, k=k, seed=self.seed) if tested else ()
+        found = optimality(self.layer.name, tested, core, null, k=self.spec.concept.k) if tested else ()
         return Results(measures=found)
 
     def weights(self) -> Results:
@@ -186,7 +180,7 @@ class LayerTests:
         left = (
             [NotRun(experiment="concepts", layer=self.layer.name, reason=reason)] if len(ks) < len(self.size.ks) else []
         )
-        found = robustness(self.layer.name, self.attributions, k=k, ks=ks, tau=self.spec.core.tau, seed=self.seed)
+        found = robustness(self.layer.name, self.attributions, k=k, ks=ks, tau=self.spec.core.tau)
         return Results(measures=found, not_run=tuple(left))
 
     def methods(self, name: str, progress: Progress) -> Results:

@@ -25,9 +25,10 @@ class Threshold(Record):
 class Masking(Record):
     """F1 at one layer (METHOD.md §5): accuracy with the core set masked, or all others masked (`retain`).
 
-    Accuracies in 0..1 over `n` pictures; `low`, `high` the 95% Wilson interval; `null` the accuracies of random sets
-    of the same size; `p_value` = (1 + #{null at least as extreme}) / (1 + len(null)). `cumulative`: the same was done
-    at every layer above, up to the logits, as well.
+    Accuracies in 0..1 over `n` pictures; `low`, `high` the 95% Wilson interval; `drop_low`, `drop_high` that of the
+    drop, baseline − accuracy, picture by picture (None in bundles that did not measure it); `null` the accuracies of
+    random sets of the same size; `p_value` = (1 + #{null at least as extreme}) / (1 + len(null)). `cumulative`: the
+    same was done at every layer above, up to the logits, as well.
     """
 
     mode: Literal["mask", "retain"]
@@ -43,6 +44,8 @@ class Masking(Record):
     null: tuple[float, ...]
     p_value: float
     cumulative: bool = False
+    drop_low: float | None = None
+    drop_high: float | None = None
 
 
 class Measure(Record):
@@ -129,8 +132,8 @@ class Control(Record):
 class Caution(Record):
     """A failure signature (METHOD.md §6), at a layer or one neuron. `figure` is the number that set it off.
 
-    Codes: few-images, low-baseline, no-core, dead-neuron, silhouette, completeness, saturation, silent, retain-loses,
-    single-group, weak-weights, weak-edges, unstable.
+    Codes: few-images, low-baseline, no-core, dead-neuron, silhouette, completeness, integration, saturation, silent,
+    retain-loses, single-group, weak-weights, weak-edges, unstable.
     """
 
     code: str

@@ -41,6 +41,18 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "cautions": tuple(Caution.model_fields),
 }
 """The columns of each table after `logit` and `class`."""
+_WHOLE = {
+    *("logit", "picture", "width", "height", "patch", "top", "left", "side", "channel", "patches", "semantic_groups"),
+    *("nodes", "rank", "lower_channel", "semantic", "group", "neurons", "upper", "lower", "tau", "size", "channels"),
+    *("n", "draws", "setting"),
+}
+_REAL = {
+    *("silhouette", "gap_mean", "gap_max", "error_mean", "error_max", "activation", "score", "weight", "share"),
+    *("purity", "chance", "p_value", "drop", "baseline", "accuracy", "low", "high", "drop_low", "drop_high", "null"),
+    *("null_low", "null_high", "value", "figure", "q_value", "threshold"),
+}
+_YES_OR_NO = {"dead", "cumulative"}
+"""The columns of numbers and of truth values, under these names in every table; all others are text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +81,8 @@ class Tables:
 
 
 def tables(bundle: Bundle) -> Tables:
-    """The bundle's tables as data frames; whole numbers some of which are missing have pandas' type Int64.
+    """The bundle's tables as data frames. A column has its type whatever it holds, nothing at all included; whole
+    numbers some of which are missing have pandas' type Int64.
 
     Raises: InputError missing-package without pandas.
     """
@@ -91,11 +104,15 @@ def rows(bundle: Bundle) -> dict[str, list[Row]]:
 
 def _frame(pandas: Any, name: str, found: Sequence[Row]) -> DataFrame:
     frame: DataFrame = pandas.DataFrame(found, columns=["logit", "class", *COLUMNS[name]])
-    for number, column in enumerate(frame.columns):
-        values = [row[number] for row in found if row[number] is not None]
-        if len(values) < len(found) and {type(value) for value in values} == {int}:
-            frame[column] = frame[column].astype("Int64")
-    return frame
+    text = pandas.Series([""]).dtype
+    return frame.astype({column: _type(column, bool(frame[column].isna().any()), text) for column in frame.columns})
+
+
+def _type(column: str, missing: bool, text: Any) -> Any:
+    """The type of a column, some of whose values may be `missing`; text is of pandas' own type for it."""
+    if column in _WHOLE:
+        return "Int64" if missing else "int64"
+    return "float64" if column in _REAL else "bool" if column in _YES_OR_NO else text
 
 
 def _pictures(result: ClassResult) -> Iterator[Row]:

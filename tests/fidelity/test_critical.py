@@ -9,7 +9,14 @@ import pytest
 import torch
 from torch import nn
 
-from neurflow_report.fidelity.critical import knockoff_scores, marginal_contributions, neucept, neuron_mct
+from neurflow_report.fidelity.critical import (
+    _overlap,
+    knockoff_scores,
+    marginal_contributions,
+    neucept,
+    neuron_mct,
+)
+from neurflow_report.fidelity.intervals import wilson
 
 pytest.importorskip("knockpy")
 SEED = (0, 1)
@@ -40,7 +47,7 @@ def test_contributions_are_activation_times_gradient_picture_by_picture():
 def test_the_overlap_and_what_chance_would_give():
     contributions = np.array([[5.0, 1.0, 4.0, 0.0, 3.0, 2.0], [5.0, 2.0, 4.0, 0.0, 1.0, 3.0]])
     core = (0, 2, 3)
-    found = neuron_mct("layer", core, contributions, seed=SEED)
+    found = neuron_mct("layer", core, contributions)
     shared = [len(set(core) & set(other)) / 3 for other in combinations(range(6), 3)]
     assert found.value == pytest.approx(2 / 3)
     assert found.null == pytest.approx(np.mean(shared))
@@ -48,7 +55,27 @@ def test_the_overlap_and_what_chance_would_give():
     assert (found.null_low, found.null_high) == pytest.approx(
         np.quantile(shared, [0.025, 0.975], method="inverted_cdf")
     )
-    assert (found.n, found.unit, found.setting) == (2, "picture", 3)
+    assert (found.n, found.unit, found.setting) == (3, "core neuron", 3)
+    assert (found.low, found.high) == pytest.approx(wilson(2, 3))
+
+
+def test_of_channels_that_tie_for_the_last_places_none_comes_first():
+    """One channel is found, five have no score: three of these fill the places, in each of the ten ways alike."""
+    scores, core = np.array([0.0, 0.0, 7.0, 0.0, 0.0, 0.0]), (0, 1, 2, 3)
+    ways = [len({2, *other} & set(core)) / 4 for other in combinations((0, 1, 3, 4, 5), 3)]
+    assert _overlap(core, scores) == pytest.approx(np.mean(ways))
+    moved = np.array([2, 4, 5, 1, 0, 3])
+    assert _overlap(np.argsort(moved)[list(core)], scores[moved]) == pytest.approx(np.mean(ways))
+    found = neuron_mct("layer", core, scores[None].repeat(3, axis=0))
+    assert found.value == pytest.approx(0.7)
+    shared = [len(set(core) & set(other)) for other in combinations(range(6), 4)]
+    assert found.p_value == pytest.approx(np.mean([s >= 2 for s in shared]))
+
+
+def test_one_picture_and_one_core_neuron_prove_nothing():
+    found = neuron_mct("layer", (2,), np.array([[0.0, 1.0, 5.0, 0.0]]))
+    assert (found.value, found.n) == (1.0, 1)
+    assert found.low < 0.25
 
 
 def test_knockoffs_find_what_was_planted_and_nothing_in_what_never_varies(planted):

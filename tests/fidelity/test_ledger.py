@@ -32,7 +32,9 @@ def claim(figure, low=None, high=None, *, null=None, q=None):
         (claim(0.70), BANDED, ("supported", "")),
         (claim(0.70, 0.39, 0.9), BANDED, ("inconclusive", "the interval holds the threshold")),
         (claim(0.50), BANDED, ("inconclusive", "between the two thresholds")),
-        (claim(0.39, 0.1, 0.7), BANDED, ("not supported", "")),
+        (claim(0.39, 0.1, 0.59), BANDED, ("not supported", "")),
+        (claim(0.39, 0.1, 0.7), BANDED, ("inconclusive", "the interval holds the threshold")),
+        (claim(-0.2, -1.0, 1.0), BANDED, ("inconclusive", "the interval holds the threshold")),
         (claim(0.70, q=0.051), BANDED, ("inconclusive", "not told apart from chance after correction")),
         (claim(0.70, q=0.05), BANDED, ("supported", "")),
         (claim(0.9, null=0.1), NULLED, ("supported", "")),
@@ -50,10 +52,12 @@ def measure(experiment, value, *, layer="a", **more):
     return Measure(experiment=experiment, layer=layer, value=value, **(fields | more))
 
 
-def masked(mode, accuracy, null, *, p=0.01, size=2, baseline=1.0, **more):
+def masked(mode, accuracy, null, *, p=0.01, size=2, baseline=1.0, layer="a", **more):
+    drop = baseline - accuracy
     return Masking(
-        mode=mode, layer="a", tau=4, size=size, channels=10, n=40, baseline=baseline, accuracy=accuracy,
-        low=max(0, accuracy - 0.1), high=min(1, accuracy + 0.1), null=(null,) * 3, p_value=p, **more,
+        mode=mode, layer=layer, tau=4, size=size, channels=10, n=40, baseline=baseline, accuracy=accuracy,
+        low=max(0, accuracy - 0.1), high=min(1, accuracy + 0.1), null=(null,) * 3, p_value=p,
+        drop_low=drop - 0.12, drop_high=min(1, drop + 0.12), **more,
     )  # fmt: skip
 
 
@@ -65,7 +69,7 @@ def judged(masking=(), measures=(), not_run=(), experiments=ALL, changes=None):
 def test_masking_s_figure_is_the_drop_and_retaining_s_what_is_left():
     rows = judged([masked("mask", 0.1, 0.98), masked("retain", 0.95, 0.3), masked("mask", 0.9, 0.9, cumulative=True)])
     needed, enough, upward = (rows[name, ""] for name in ("needed", "enough", "needed_upward"))
-    assert (needed.figure, needed.low, needed.high) == pytest.approx((0.9, 0.8, 1.0))
+    assert (needed.figure, needed.low, needed.high) == pytest.approx((0.9, 0.78, 1.0))
     assert (needed.null, enough.figure, upward.figure) == pytest.approx((0.02, 0.95, 0.1))
     assert (needed.verdict, enough.verdict, upward.verdict) == ("supported", "supported", "not supported")
 
@@ -78,6 +82,18 @@ def test_only_the_largest_tau_is_a_claim():
 def test_a_core_set_of_most_of_the_layer_decides_nothing():
     row = judged([masked("mask", 0.0, 0.98, size=6)])["needed", ""]
     assert (row.verdict, row.reason) == ("inconclusive", "the core set is more than half of the layer")
+
+
+def test_a_core_set_of_most_of_a_layer_above_decides_nothing_from_below_up():
+    """Masked from "low" up, most of "a" is masked as well; at "low" alone it is not."""
+    rows = judged(
+        [masked("mask", 0.0, 0.98, size=6), masked("mask", 0.0, 0.98, layer="low"),
+         masked("mask", 0.0, 0.98, layer="low", cumulative=True)]
+    )  # fmt: skip
+    upward = rows["needed_upward", ""]
+    assert (upward.verdict, upward.reason) == ("inconclusive", "the core set is more than half of a")
+    assert rows["needed", ""].layer == "low"
+    assert rows["needed", ""].verdict == "supported"
 
 
 def test_a_class_that_is_seldom_said_decides_nothing():
@@ -124,6 +140,15 @@ def test_p_values_are_corrected_over_the_class():
     assert found[0][0] == pytest.approx(0.16 / 3)
     alone = ledger((), tests[:1], (), experiments=("edges",), thresholds=limits({}))
     assert next(c.verdict for c in alone if c.claim == "edges") == "supported"
+
+
+def test_methods_that_have_no_neuron_in_common_are_not_compared():
+    def r(case, channel):
+        rows = [measure("methods", 0.5, case=case, setting=1, channel=channel, unit="random set")]
+        return [*rows, measure("methods", 0.5, case=case, setting=1)]
+
+    rows = judged(measures=[*r("integrated gradients", 3), *r("saliency", 4)])
+    assert rows["best_method", ""].verdict == "not run"
 
 
 def test_what_was_not_run_says_why():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import adjusted_rand_score
 
-from neurflow_report.fidelity.stability import NOISE, stability
+from neurflow_report.fidelity.stability import NOISE, _range, stability
 from neurflow_report.results.records import LayerResult, Member, Neuron, NeuronGroup, SemanticGroup
 from tests.oracles.method import clusters
 
@@ -67,7 +68,6 @@ def naive(it: LayerResult, r: np.ndarray) -> tuple[list[float], list[float]]:
             shaken = vectors * (1 + random.uniform(-NOISE, NOISE, vectors.shape))
             found.append(adjusted_rand_score(shown, labels(clusters(shaken, MOST), CONCEPT)))
         semantic.append(float(np.mean(found)))
-    random = _after_bootstrap(random, semantic)
     members = [(n.channel, g) for n in it.neurons for g in n.groups]
     shown = [next(g.index for g in it.groups if Member(channel=c, semantic=s.index) in g.members) for c, s in members]
     for _ in range(DRAWS):
@@ -75,14 +75,6 @@ def naive(it: LayerResult, r: np.ndarray) -> tuple[list[float], list[float]]:
         means = np.stack([shaken[list(s.patches)].mean(axis=0) for _, s in members])
         groups.append(adjusted_rand_score(shown, labels(clusters(means, MOST), len(members))))
     return semantic, groups
-
-
-def _after_bootstrap(random: np.random.Generator, values: list[float]) -> np.random.Generator:
-    """The generator once the interval has been drawn."""
-    from neurflow_report.fidelity.intervals import bootstrap
-
-    bootstrap(np.array(values), random)
-    return random
 
 
 def test_the_figures_are_scikit_learn_s():
@@ -96,7 +88,24 @@ def test_the_figures_are_scikit_learn_s():
     assert (found["neuron groups"].low, found["neuron groups"].high) == pytest.approx(
         np.quantile(groups, [0.025, 0.975])
     )
+    ends = stats.t.interval(0.95, 2, np.mean(semantic), stats.sem(semantic))
+    assert (found["semantic groups"].low, found["semantic groups"].high) == pytest.approx((ends[0], min(1.0, ends[1])))
     assert [(m.n, m.unit) for m in found.values()] == [(len(CHANNELS), "neuron"), (DRAWS, "draw")]
+
+
+@pytest.mark.parametrize("neurons", [1, 2])
+def test_of_fewer_than_three_neurons_the_draws_are_all_that_varies(neurons):
+    r = noise()
+    it = layer(r)
+    some = it.model_copy(update={"neurons": it.neurons[:neurons]})
+    found = stability(some, r, draws=DRAWS, max_semantic=MOST, max_neuron=1, seed=SEED)
+    assert [(m.n, m.unit) for m in found] == [(DRAWS, "draw")]
+    assert found[0].low < found[0].value < found[0].high
+
+
+def test_the_range_of_the_draws_holds_their_mean():
+    """One draw in fifty is far off: 95% of them are the same, and their mean is not."""
+    assert _range(np.array([0.0, *[1.0] * 49])) == (pytest.approx(0.98), 1.0)
 
 
 def test_clear_clouds_do_not_move():

@@ -155,7 +155,7 @@ def test_random_core_sets_are_seldom_supported_by_f2(demo_circuit, number):
         ).numpy()  # fmt: skip
         kept = [kept_share(phi[:, t], np.array(n.concept)) for t, n in enumerate(layer.neurons)]
         core = [float(k[draws + t]) for t, k in enumerate(kept)]
-        measures = optimality(layer.name, range(len(core)), core, [k[:draws] for k in kept], k=10, seed=(seed,))
+        measures = optimality(layer.name, range(len(core)), core, [k[:draws] for k in kept], k=10)
         claims = ledger((), measures, (), experiments=("optimality",), thresholds=limits({}))
         supported += sum(c.verdict == "supported" for c in claims)
     assert supported / CORES <= 0.05

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pandas as pd
@@ -102,6 +102,36 @@ def test_whole_numbers_stay_whole_where_some_are_missing(found):
     assert found.neurons.query("layer == 'layer1'")["nodes"].isna().all()
     assert str(found.measures["channel"].dtype) == "Int64"
     assert str(found.neurons["channel"].dtype) == "int64"
+
+
+KINDS = {int: {"int64", "Int64"}, float: {"float64"}, bool: {"bool"}, str: {str(pd.Series([""]).dtype)}}
+
+
+def test_every_column_has_the_type_of_its_values(bundle, found):
+    for name, plain in rows(bundle).items():
+        frame = getattr(found, name)
+        for column, values in zip(frame.columns, zip(*plain, strict=True), strict=True):
+            for kind in {type(value) for value in values if value is not None}:
+                assert str(frame[column].dtype) in KINDS[kind], (name, column)
+
+
+def test_a_column_that_is_missing_throughout_keeps_its_type(bundle, found):
+    """Of a class whose one layer is the lowest and has no groups, without experiments: no nodes, no gaps, no parts, and
+    tables without a row."""
+    one = bundle.classes[0]
+    lowest = one.layers[0].model_copy(update={"silhouette": None})
+    groups = tuple(g.model_copy(update={"agreement": None}) for g in lowest.groups)
+    less = {
+        "layers": (lowest.model_copy(update={"groups": groups}),), "edges": (), "edge_drops": (), "masking": (),
+        "measures": (), "claims": (), "cautions": (), "controls": (),
+    }  # fmt: skip
+    lean = tables(replace(bundle, classes=(one.model_copy(update=less),)))
+    assert lean.neurons["nodes"].isna().all()
+    assert lean.groups["part"].isna().all()
+    assert (str(lean.neurons["nodes"].dtype), str(lean.groups["purity"].dtype)) == ("Int64", "float64")
+    for field in fields(Tables):
+        mine, full = (getattr(x, field.name).dtypes.astype(str).str.lower().to_dict() for x in (lean, found))
+        assert mine == full
 
 
 def test_without_pandas(bundle, monkeypatch):

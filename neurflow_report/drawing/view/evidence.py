@@ -24,10 +24,7 @@ QUESTIONS: Mapping[str, tuple[str, str]] = {
     "weights": (
         "Do the scores foretell what a knock-out does?",
         "Random sets of channels are knocked out. r is the correlation, over these sets, of the sum of their scores "
-        "with the "
-        "share of the concept that is lost; the figure of a layer is the mean over its neurons. From 0.6 on the "
-        "scores are a "
-        "guide; under 0.4 they are not.",
+        "with the share of the concept that is lost; the figure of a layer is the mean over its neurons.",
     ),
     "methods": (
         "Would another attribution method do better?",
@@ -48,15 +45,15 @@ QUESTIONS: Mapping[str, tuple[str, str]] = {
     "stability": (
         "Are the groups stable?",
         "Every activation is put up or down by at most 5% and the patches are grouped again. The adjusted Rand index "
-        "is 1 "
-        "where the groups stay, and 0 where they agree as chance would have it.",
+        "is 1 where the groups stay, and 0 where they agree as chance would have it. Where n counts draws, the "
+        "interval is where 95% of the draws lie; it says nothing of other pictures.",
     ),
     "edges": (
         "Do the drawn edges hold on the network?",
         "Each group's neurons are knocked out, and the share of every upper group's activation that is "
-        "lost is measured. r is the "
-        "correlation of these drops with the weights drawn; chance: the same with the weights shuffled among the "
-        "edges.",
+        "lost is measured. r is the correlation of these drops with the weights drawn; chance: the same with the "
+        "groups' weights given to each other. The interval takes the pairs as independent, which pairs with a group "
+        "in common are not: read it as the narrow end.",
     ),
 }
 """Heading and explanation of each experiment, in the order of METHOD §5."""

@@ -174,12 +174,10 @@ def _ledger_words(indices: Sequence[Index]) -> tuple[str, ...]:
         return ()
     return (
         "The ledger: a claim is supported at a layer where its figure reaches the threshold, the 95% interval stays "
-        "over the "
-        "lower threshold, chance stays under its own, and the test, where there is one, holds at a false discovery "
-        "rate of "
-        "5% over all the tests of the class (q, Benjamini and Hochberg). It is not supported where the figure, or "
-        "with one "
-        "threshold the whole interval, is under the lower threshold, or where chance has too much of the effect.",
+        "over the lower threshold, chance stays under its own, and the test, where there is one, holds at a false "
+        "discovery rate of 5% over all the tests of the class (q, Benjamini and Hochberg). It is not supported where "
+        "the figure is under the lower threshold and the whole interval under the upper one, or where chance has too "
+        "much of the effect. Otherwise it is inconclusive.",
     )
 
 

@@ -66,7 +66,7 @@ _TERMS: dict[str, tuple[str, str]] = {
     ),
     "chance": (
         "Chance",
-        ": the same figure with random sets of channels, or with the values shuffled.",
+        ": the same figure with random sets of channels, or with the weights given to other groups.",
     ),
     "control": (
         "Random weights",
