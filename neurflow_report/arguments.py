@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from neurflow_report.errors import InputError
 
@@ -25,6 +26,22 @@ INIT = (
 
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are InputError command-line."""
+
+    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
+        """The same, with a hint for an option that is nearly one of the command's. Raises: InputError command-line."""
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            command = next((p for p in self._commands() if p.prog.split()[-1:] == list(args or ())[:1]), self)
+            known = [option.removeprefix("--") for option in command._option_string_actions if option[:2] == "--"]
+            close = get_close_matches(unknown[0].partition("=")[0].lstrip("-"), known, n=1)
+            hint = f"did you mean --{close[0]}?" if close else f"`{command.prog} --help` tells what it takes"
+            raise InputError("command-line", f"unrecognized arguments: {' '.join(unknown)}", hint=hint)
+        return found
+
+    def _commands(self) -> Iterator[argparse.ArgumentParser]:
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                yield from action.choices.values()
 
     def error(self, message: str) -> NoReturn:
         """Raise it."""

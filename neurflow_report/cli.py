@@ -12,6 +12,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -56,7 +57,8 @@ def _guarded(words: Sequence[str]) -> int:
     as_json = "--json" in words
     try:
         options = _parser().parse_args(_checked(words))
-        result = options.command(options)
+        with redirect_stdout(sys.stderr):  # a network's own code may print, and stdout is for the result
+            result = options.command(options)
     except ReportError as error:
         return _refuse(error, as_json)
     except KeyboardInterrupt:
@@ -153,6 +155,7 @@ def _validate(options: argparse.Namespace) -> Result:
 
 
 def _check_deep(options: argparse.Namespace, loaded: LoadedSpec) -> list[str]:
+    _begin(options)
     from neurflow_report import report
 
     return list(report.check(loaded, progress=_progress(options)))
@@ -162,6 +165,7 @@ def _plan(options: argparse.Namespace) -> Result:
     from neurflow_report.spec.load import load_spec
 
     loaded = load_spec(options.spec, options.overrides, allow_code=options.allow_code)
+    _begin(options)
     from neurflow_report import report
     from neurflow_report.pipeline.plan_text import lines
 
@@ -175,10 +179,18 @@ def _layers(options: argparse.Namespace) -> Result:
     model = str(options.model)
     file = Path(model)
     if file.suffix.lower() in {".yaml", ".yml"} or file.is_file():
+        if options.size is not None:
+            hint = f"use --set preprocess.size={options.size}"
+            raise InputError("command-line", f"--size is for a model's name, and {model!r} is a spec", hint=hint)
         loaded = load_spec(file, options.overrides, allow_code=options.allow_code)
+        _begin(options)
         from neurflow_report.pipeline.layers import layers_of_spec
 
         return asdict(layers_of_spec(loaded))
+    if options.overrides:
+        hint = "leave --set out, or name a spec file"
+        raise InputError("command-line", f"--set changes a spec, and {model!r} is the name of a model", hint=hint)
+    _begin(options)
     from neurflow_report.pipeline.layers import layers_of_model
     from neurflow_report.spec.starter import model_named
 
@@ -190,6 +202,7 @@ def _analyze(options: argparse.Namespace) -> Result:
     from neurflow_report.spec.load import load_spec
 
     loaded = load_spec(options.spec, options.overrides, allow_code=options.allow_code)
+    _begin(options)
     from neurflow_report import report
 
     return {"bundle": str(report.analyze(loaded, progress=_progress(options)))}
@@ -215,6 +228,7 @@ def _build(options: argparse.Namespace) -> Result:
     from neurflow_report.spec.load import load_spec
 
     loaded = load_spec(options.spec, options.overrides, allow_code=options.allow_code)
+    _begin(options)
     from neurflow_report import report
 
     built = report.build(loaded, progress=_progress(options))
@@ -227,6 +241,12 @@ def _output_of(bundle: Path) -> Path:
     if holds_it:
         return bundle
     return bundle.parent if bundle.name not in {"", ".."} else bundle.resolve().parent
+
+
+def _begin(options: argparse.Namespace) -> None:
+    """Say at once what takes the first seconds."""
+    if not options.quiet and "torch" not in sys.modules:
+        print("loading PyTorch …", file=sys.stderr, flush=True)
 
 
 def _progress(options: argparse.Namespace) -> Progress:

@@ -75,6 +75,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         render=noting("render", drawn),
         build=noting("build", Built(bundle=Path("o/bundle"), rendered=drawn)),
     )
+    monkeypatch.setitem(sys.modules, "torch", types.ModuleType("torch"))  # as if it were loaded
     monkeypatch.setitem(sys.modules, "neurflow_report.report", module)
     monkeypatch.setattr("neurflow_report.report", module, raising=False)
     return seen
@@ -144,6 +145,26 @@ def test_errors_as_json(run: Run, spec: str) -> None:
             }
         ],
     }
+
+
+def test_what_takes_the_first_seconds_is_said_at_once(
+    run: Run, spec: str, calls: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "torch")
+    assert run("build", spec)[2] == "loading PyTorch …\n"
+    assert run("build", spec, "--quiet")[2] == ""
+
+
+def test_what_a_network_s_own_code_prints_is_kept_off_stdout(
+    run: Run, spec: str, calls: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def printing(*_: object, **__: object) -> Path:
+        print("hello")
+        return Path("o/bundle")
+
+    monkeypatch.setattr(sys.modules["neurflow_report.report"], "analyze", printing)
+    code, out, err = run("analyze", spec, "--json")
+    assert (code, json.loads(out)["bundle"], err) == (0, "o/bundle", "hello\n")
 
 
 def test_analyze_and_build(run: Run, spec: str, calls: dict[str, Any]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 
+from neurflow_report import errors
 from neurflow_report.errors import InputError, RunError
 from neurflow_report.network.cut import Segments
 
@@ -228,6 +230,40 @@ def memory_budget(text: str, device: torch.device) -> int:
     return int(float(match[1]) * _UNITS[match[2]])
 
 
+def spelt_bytes(count: int) -> str:
+    """A number of bytes in the unit that suits it: 1.5 GiB, 2.0 MiB, 1000 bytes."""
+    for unit in ("GiB", "MiB", "KiB"):
+        if count >= _UNITS[unit]:
+            return f"{count / _UNITS[unit]:.1f} {unit}"
+    return f"{count} bytes"
+
+
+def check_picture(size: int, channels: int, itemsize: int, memory_bytes: int, path: errors.Path) -> None:
+    """Raises InputError out-of-memory where one picture of the network's input, (channels, size, size), takes more than
+    `memory_bytes`. Args: itemsize: bytes of a number; path: the place in the spec to tell."""
+    need = size * size * channels * itemsize
+    if need > memory_bytes:
+        raise _too_large(size, f"takes {spelt_bytes(need)}, and the budget is {spelt_bytes(memory_bytes)}", path)
+
+
+@contextmanager
+def one_picture(size: int, path: errors.Path) -> Iterator[None]:
+    """Inside one picture of `size` pixels goes through the network. Raises InputError out-of-memory at `path` where
+    there is no memory for that."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not _out_of_memory(error):
+            raise
+        raise _too_large(size, "takes more memory in the network than there is", path) from error
+
+
+def _too_large(size: int, what: str, path: errors.Path) -> InputError:
+    message = f"one picture of {size} × {size} pixels {what}"
+    hint = "set preprocess.size smaller, raise runtime.memory, or free memory on the device"
+    return InputError("out-of-memory", message, hint=hint, path=path)
+
+
 def _free_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
@@ -278,7 +314,7 @@ def batch_rows(
     if need > memory_bytes:
         raise InputError(
             "out-of-memory",
-            f"one row needs about {need / 2**20:.1f} MiB, and the budget is {memory_bytes / 2**20:.1f} MiB",
+            f"one row needs about {spelt_bytes(need)}, and the budget is {spelt_bytes(memory_bytes)}",
             hint="raise runtime.memory, or free memory on the device",
             path=("runtime", "memory"),
         )

@@ -109,6 +109,8 @@ def chosen(
     """The same, for a network whose cuts are known."""
     first = None if lowest is None else _end(cuts, lowest, "from")
     last = None if highest is None else _end(cuts, highest, "to")
+    if depth is not None:
+        _check_depth(cuts, depth)
     depth = _nesting(lowest) if depth is None and lowest is not None else depth
     blocks = _blocks(cuts, depth)
     low = -1 if first is None else cuts.position[first]
@@ -161,15 +163,34 @@ def _output_name(cuts: Cuts) -> str:
     return _by_node(cuts)[cuts.traced.output][0]
 
 
+def _check_depth(cuts: Cuts, depth: int) -> None:
+    """Raises InputError spec-bad-value (path layers.depth) where no name is nested so deeply."""
+    usable = _usable(cuts)
+    named = _holding(cuts, usable) or usable
+    depths = sorted({_nesting(name) for names in named.values() for name in names})
+    if depths and depth > depths[-1]:
+        there = " or ".join(filter(None, [", ".join(map(str, depths[:-1])), str(depths[-1])]))
+        message = f"found {depth}, and the network's blocks lie at depth {there}"
+        hint = "set no more than that, or leave it out"
+        raise InputError("spec-bad-value", message, hint=hint, path=("layers", "depth"))
+
+
+def _usable(cuts: Cuts) -> dict[fx.Node, tuple[str, ...]]:
+    return {node: names for node, names in _by_node(cuts).items() if cuts.kind(node) and node is not cuts.traced.output}
+
+
+def _holding(cuts: Cuts, usable: Mapping[fx.Node, Sequence[str]]) -> dict[fx.Node, tuple[str, ...]]:
+    """The blocks among the modules of each node, where there are any."""
+    modules = dict(cuts.traced.root.named_modules(remove_duplicate=False))
+    found = {node: tuple(name for name in names if _is_block(modules[name])) for node, names in usable.items()}
+    return {node: names for node, names in found.items() if names}
+
+
 def _blocks(cuts: Cuts, depth: int | None) -> dict[fx.Node, str]:
     """The block outputs below the logits, each with its name, in the order of the network."""
     modules = dict(cuts.traced.root.named_modules(remove_duplicate=False))
-    usable = {
-        node: names for node, names in _by_node(cuts).items() if cuts.kind(node) and node is not cuts.traced.output
-    }
-    holding = {
-        node: held for node, names in usable.items() if (held := tuple(n for n in names if _is_block(modules[n])))
-    }
+    usable = _usable(cuts)
+    holding = _holding(cuts, usable)
     deepest = max((_nesting(n) for names in holding.values() for n in names), default=1)
     found: dict[fx.Node, str] = {}
     for level in range(1, deepest + 1) if depth is None else [depth]:

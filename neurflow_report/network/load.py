@@ -90,6 +90,7 @@ def load_network(
         file=file,
         state_dict_key=state_dict_key,
         strip_prefix=strip_prefix,
+        number="kwargs" if source == "python" else "outputs",
     )
     for key, value in (("state_dict_key", state_dict_key), ("strip_prefix", strip_prefix)):
         if value is not None and file is None:

@@ -33,7 +33,7 @@ class Built:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A network as it was asked for. `checkpoint` reads the state of the checkpoint that `weights` names."""
+    """A network as it was asked for; `number`: the key of `model` that sets how many outputs it has."""
 
     name: str
     weights: str
@@ -43,6 +43,7 @@ class Asked:
     file: Path | None = None
     state_dict_key: str | None = None
     strip_prefix: str | None = None
+    number: str = "outputs"
 
     def state(self) -> dict[str, Tensor]:
         """The state in the checkpoint. Errors: weights-unreadable."""
@@ -52,7 +53,8 @@ class Asked:
     def loaded(self, module: nn.Module, state: Mapping[str, Tensor] | None = None) -> None:
         """Put the checkpoint, where there is one, into `module`. Errors: weights-unreadable, weights-mismatch."""
         if self.file is not None:
-            load_state(module, self.state() if state is None else state, self.file.name)
+            state, stripped = self.state() if state is None else state, self.strip_prefix or ""
+            load_state(module, state, self.file.name, stripped=stripped, number=self.number)
 
 
 def seeded(build: Callable[[], Any], seed: int) -> Any:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import torch
 
+from neurflow_report.errors import ReportError
 from neurflow_report.network.layers import Offer, multiply_adds, offers
 from neurflow_report.network.load import Network
 from neurflow_report.pipeline.networks import example_input, load_spec_network, untrained
-from neurflow_report.spec.load import LoadedSpec
+from neurflow_report.spec.load import LoadedSpec, located
 
 _CPU, _DTYPE = torch.device("cpu"), torch.float32
 
@@ -40,8 +41,11 @@ class Tree:
 
 
 def layers_of_spec(loaded: LoadedSpec) -> Tree:
-    """The layers of a spec's model. Raises what loading and tracing it raise."""
-    return _tree(load_spec_network(loaded, _CPU))
+    """The layers of a spec's model. Raises what loading and tracing it raise, with its place in the spec."""
+    try:
+        return _tree(load_spec_network(loaded, _CPU))
+    except ReportError as error:
+        raise located(error, loaded) from error
 
 
 def layers_of_model(source: str, name: str, *, size: int | None, allow_code: bool) -> Tree:

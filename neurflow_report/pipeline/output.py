@@ -77,9 +77,12 @@ def _nearest(output: Path) -> Path:
 
 
 def _unwritable(output: Path, error: OSError | ValueError) -> InputError:
+    reason = getattr(error, "strerror", None) or error
+    if isinstance(error, FileNotFoundError):  # said of a folder that is there
+        reason = "its file system takes no new files"
     return InputError(
         "output-unwritable",
-        f"the output folder {output} cannot be written: {getattr(error, 'strerror', None) or error}",
+        f"the output folder {output} cannot be written: {reason}",
         hint="name a folder that you may write to",
         path=_PATH,
     )

@@ -26,7 +26,7 @@ from neurflow_report.images.pictures import PictureError
 from neurflow_report.images.select import candidates_of
 from neurflow_report.images.sources import Source, open_source
 from neurflow_report.network.cut import Segments
-from neurflow_report.network.forward import memory_budget
+from neurflow_report.network.forward import check_picture, memory_budget, one_picture
 from neurflow_report.network.load import Network, choose_device, resolved
 from neurflow_report.network.names import check_names, read_names
 from neurflow_report.pipeline.arithmetic import check_precision
@@ -122,13 +122,22 @@ class _Checks:
         self.network = self.gathered.attempt(partial(load_spec_network, loaded, device))
         if self.network is None:
             return
-        example = example_input(self.network, device, number_format(self.spec))
-        self.segments = self.gathered.attempt(partial(cut_at, self.spec, self.network, example))
-        self.outputs = self.segments.layers[-1].channels if self.segments else _outputs(self.network, example)
+        self.gathered.attempt(partial(self._cut, self.network, device))
         if names is not None and self.outputs is not None:
             file, before = Path(str(self.spec.model.class_names)).name, len(self.gathered.errors)
             self.gathered.attempt(partial(check_names, names, file, self.outputs))
             self.named = len(self.gathered.errors) == before
+
+    def _cut(self, network: Network, device: torch.device) -> None:
+        """The segments, and the number of outputs. Raises what tells why they cannot be had."""
+        record, dtype = network.preprocess, number_format(self.spec)
+        budget = memory_budget(self.spec.runtime.memory, device)
+        path = ("runtime", "memory") if self.spec.preprocess.size is None else ("preprocess", "size")
+        check_picture(record.size, record.channels, dtype.itemsize, budget, path)
+        with one_picture(record.size, path):
+            example = example_input(network, device, dtype)
+            self.segments = self.gathered.attempt(partial(cut_at, self.spec, network, example))
+            self.outputs = self.segments.layers[-1].channels if self.segments else _outputs(network, example)
 
     def memory(self) -> None:
         """The grid of patches; the bench, where a row fits the memory."""
@@ -148,11 +157,12 @@ class _Checks:
         self.source = self.gathered.attempt(self._open)
         if self.network is None or self.outputs is None:
             return
-        self.targets = self._targets(self.network, self.outputs)
+        targets = self._targets(self.network, self.outputs)
+        self.targets = tuple(targets.values())
         if self.source is None or self.grid is None:
             return
         each = partial(_candidates, self.spec, self.source, self.grid)
-        found = [self.gathered.attempt(partial(each, target, i)) for i, target in enumerate(self.targets)]
+        found = [self.gathered.attempt(partial(each, target, i)) for i, target in targets.items()]
         self.candidates = tuple(numbers for numbers in found if numbers is not None)
         if self.place is not None and len(self.candidates) == len(self.spec.classes):
             needed = _bytes_needed(self.spec, self.source, self.network.preprocess, self.candidates)
@@ -171,18 +181,24 @@ class _Checks:
             label_column=data.label_column,
         )
 
-    def _targets(self, network: Network, outputs: int) -> tuple[ClassTarget, ...]:
-        """The spec's classes, none where one is wrong. Without the data, or the logits' names, only numbers can be
-        told wrong."""
+    def _targets(self, network: Network, outputs: int) -> dict[int, ClassTarget]:
+        """The spec's classes by their number in it, without those that are wrong. Without the data, or the logits'
+        names, only numbers can be told wrong."""
         names = network.class_names if self.named else None
         folders = self.source.class_names if self.source is not None else ()
+        whole = self.source is not None and self.named
+        known = partial(class_indices, model_names=names, folder_names=folders, outputs=outputs)
         try:
             self.labels = tie_caution(names, folders, outputs)
-            return class_indices(self.spec.classes, model_names=names, folder_names=folders, outputs=outputs)
+            return dict(enumerate(known(self.spec.classes)))
         except InputError as error:
-            whole = self.source is not None and self.named
-            self.gathered.errors += [p for p in error.problems() if whole or _is_number(self.spec, p)]
-            return ()
+            problems = error.problems()
+        self.gathered.errors += [p for p in problems if whole or _is_number(self.spec, p)]
+        wrong = {p.path for p in problems}
+        if ("data",) in wrong:
+            return {}
+        right = [i for i in range(len(self.spec.classes)) if ("classes", i) not in wrong]
+        return dict(zip(right, known([self.spec.classes[i] for i in right]), strict=True))
 
     def ready(self) -> Ready:
         """What a run begins with. Raises what was gathered."""

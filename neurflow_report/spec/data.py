@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from neurflow_report.spec.section import Count, Section, Text, problem
+from neurflow_report.spec.section import Count, Section, Text, problem, tell
 
 
 class Data(Section):
@@ -71,20 +73,23 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        tell(self._wrong())
+        return self
+
+    def _wrong(self) -> Iterator[PydanticCustomError]:
         if self.source == "torchvision" and self.name is None:
-            raise problem("the source torchvision needs a `name`, such as FashionMNIST", "name", missing=True)
+            yield problem("the source torchvision needs a `name`, such as FashionMNIST", "name", missing=True)
         if self.source == "csv" and self.file is None:
-            raise problem("the source csv needs a `file`, which lists the pictures", "file", missing=True)
+            yield problem("the source csv needs a `file`, which lists the pictures", "file", missing=True)
         if self.source in {"folder", "torchvision", "huggingface"} and self.root is None:
-            raise problem(
+            yield problem(
                 f"the source {self.source} needs a `root`, the folder with the pictures", "root", missing=True
             )
         for key in _FOREIGN_DATA[self.source]:
             if key in self.model_fields_set and getattr(self, key):
-                raise problem(f"the source {self.source} takes no `{key}`", key)
+                yield problem(f"the source {self.source} takes no `{key}`", key)
         if self.source != "huggingface" and self.split not in SPLITS:
-            raise problem(f"found {self.split!r}, expected 'train', 'test' or 'val'", "split")
-        return self
+            yield problem(f"found {self.split!r}, expected 'train', 'test' or 'val'", "split")
 
 
 SPLITS = ("train", "test", "val")

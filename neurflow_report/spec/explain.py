@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from neurflow_report.errors import Path, did_you_mean, spell_path
-from neurflow_report.spec.nodes import is_number
+from neurflow_report.spec.nodes import Written, is_number
 
 _EXPECTED = {
     "string_type": "text",
@@ -38,13 +38,16 @@ _EXPECTED = {
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing wrong with a value. `at_key`: the place to show is the key's, not the value's."""
+    """One thing wrong with a value. `at_key`: the place to show is the key's, not the value's; `against`: the path of
+    another value that it was compared with; `first`: the number, from 0, of the list's first such value."""
 
     slug: str
     path: Path
     message: str
     hint: str
     at_key: bool = False
+    against: Path = ()
+    first: int | None = None
 
 
 def findings(details: Sequence[ErrorDetails], value: object, model: type[BaseModel]) -> Iterator[Finding]:
@@ -73,7 +76,14 @@ def _finding(path: Path, group: Sequence[ErrorDetails], value: object, model: ty
             return Finding(slug="spec-missing-key", path=path, message=message, hint=described)
         case "spec_problem":
             slug = "spec-missing-key" if context["missing"] else "spec-bad-value"
-            return Finding(slug=slug, path=path, message=context["message"], hint=described)
+            holder = path[: len(path) - len(context["path"])]
+            against = (*holder, *context["against"]) if context["against"] else ()
+            return Finding(slug=slug, path=path, message=context["message"], hint=described, against=against)
+        case "spec_twice":
+            first, message = context["first"], f"{context['value']} stands twice, first as number"
+            return Finding(slug="spec-bad-value", path=path, message=message, hint=described, first=first)
+    if detail["type"].startswith("model_"):
+        described = " ".join(filter(None, [described, _example(model, path)]))
     found, expected = lookup(value, path), " or ".join(dict.fromkeys(_expected(d) for d in group))
     slug = "spec-wrong-type" if all(_is_type_error(d) for d in group) else "spec-bad-value"
     message = f"found {_found(found)}, expected {expected}"
@@ -122,6 +132,8 @@ def _is_type_error(detail: ErrorDetails) -> bool:
 def _expected(detail: ErrorDetails) -> str:
     if detail["type"] == "string_pattern_mismatch":
         return "one of the forms that the hint names"
+    if detail["type"] == "literal_error" and detail["loc"][0] == "layers":
+        return "'auto', a list of names, or a range such as {from: layer2.3, to: fc}"
     template = _EXPECTED.get(detail["type"])
     return template.format(**detail.get("ctx", {})) if template else detail["msg"]
 
@@ -138,7 +150,7 @@ def _found(value: object) -> str:
             return f"a list of {len(value)}"
         case dict():
             return "a mapping"
-    text = repr(value)
+    text = value.text if isinstance(value, Written) else repr(value)
     return text if len(text) <= 30 else f"{text[:27]}…"
 
 
@@ -161,6 +173,18 @@ def _description(model: type[BaseModel], path: Path) -> str:
         return ""
     section = _models_in(field.annotation)
     return field.description or (section[0].__doc__ or "" if section else "")
+
+
+def _example(model: type[BaseModel], path: Path) -> str:
+    """The first example of a section, as YAML."""
+    field = _field(model, path)
+    return f"Such as {path[-1]}: {_flow(field.examples[0])}" if field and field.examples else ""
+
+
+def _flow(value: object) -> str:
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_flow(item)}' for key, item in value.items())}}}"
+    return f"[{', '.join(map(_flow, value))}]" if isinstance(value, list) else str(value)
 
 
 def _field(model: type[BaseModel], path: Path) -> FieldInfo | None:

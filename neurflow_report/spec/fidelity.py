@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from neurflow_report.spec.section import Count, Section, problem, unique
+from neurflow_report.spec.section import Count, Section, problem, tell, unique
 
 Experiment = Literal[
     "masking", "optimality", "weights", "methods", "critical", "concepts", "stability", "edges"
@@ -32,7 +32,8 @@ class Limit(Section):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.supported is not None and self.against is not None and self.against > self.supported:
-            raise problem(f"found {self.against:g}, expected at most supported, which is {self.supported:g}", "against")
+            message = f"found {self.against:g}, expected at most supported, which is {self.supported:g}"
+            tell([problem(message, "against", against=("supported",))])
         return self
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import ValidationError
-
 from neurflow_report import errors
 from neurflow_report.errors import InputError, InputErrors, ReportError, Where
-from neurflow_report.spec.explain import Finding, findings
+from neurflow_report.spec.explain import Finding
+from neurflow_report.spec.mistakes import checked
 from neurflow_report.spec.nodes import Tree, parse
 from neurflow_report.spec.override import Override, apply, parse_override
 from neurflow_report.spec.schema import Spec
@@ -61,13 +59,10 @@ def check_text(text: str, file: Path, overrides: Sequence[str] = (), *, allow_co
     options, problems = _options(overrides)
     value, problems = _overridden(tree.value, options, [*tree.errors, *problems])
     places = _places(tree, options, str(file))
-    try:
-        spec = Spec.model_validate_json(json.dumps(value), strict=True)
-    except ValidationError as error:
-        details = error.errors(include_url=False)
-        found = [_error(finding, tree, places, str(file)) for finding in findings(details, value, Spec)]
-        raise InputErrors(in_order([*problems, *found])) from error
-    if problems:
+    spec, found = checked(value)
+    if found:
+        raise InputErrors(in_order([*problems, *(_error(finding, tree, places, str(file)) for finding in found)]))
+    if problems or spec is None:
         raise InputErrors(problems)
     return LoadedSpec(spec=spec, text=text, file=file, places=places, allow_code=allow_code)
 

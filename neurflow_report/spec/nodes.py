@@ -146,6 +146,10 @@ class _Walk:
                     "spec-syntax", "a key must be text", "put braces and brackets into quotes", key, path
                 )
             name = _readable(key.value)
+            if name == "<<" and not key.style:
+                message, hint = "merging mappings with << is not supported", "write the keys out"
+                self.errors.append(self._refused("spec-syntax", message, hint, key, (*path, name)))
+                continue
             if name in lines:
                 message = f"the key {name!r} stands twice, first in line {lines[name]}"
                 self.errors.append(
@@ -198,8 +202,16 @@ def _int(text: str) -> Any:
     return int(text) if len(text) < 100 else text
 
 
+class Written(float):
+    """A number that knows how it was written."""
+
+    text: str = ""
+
+
 def _float(text: str) -> float:
-    return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    number = Written(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    number.text = text
+    return number
 
 
 def _spell(tag: str) -> str:

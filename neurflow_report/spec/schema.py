@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -12,10 +13,11 @@ from pydantic import (
     Tag,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from neurflow_report.spec.data import Data
 from neurflow_report.spec.fidelity import Fidelity
-from neurflow_report.spec.section import Count, Section, Text, problem, unique
+from neurflow_report.spec.section import Count, Section, Text, problem, tell, unique
 
 Scale = Annotated[float, Field(gt=0, le=1)]
 Nodes = Annotated[int, Field(ge=1, le=1000)]
@@ -57,8 +59,8 @@ class Model(Section):
     weights: Text = Field(
         "none",
         description="The name of trained weights (torchvision: an enum name; timm: a tag, or `pretrained`; demo: "
-        "`demo`), a path to a .safetensors, .pt, .pth or .th checkpoint (relative to the spec), or `none`: random from "
-        "the seed, or as the factory made them.",
+        "`demo`), a path to a .safetensors, .pt, .pth, .th or .ckpt checkpoint (relative to the spec), or `none`: "
+        "random from the seed, or as the factory made them.",
         examples=["IMAGENET1K_V2", "weights/model.safetensors", "none"],
     )
     state_dict_key: Text | None = Field(
@@ -86,14 +88,17 @@ class Model(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        tell(self._wrong())
+        return self
+
+    def _wrong(self) -> Iterator[PydanticCustomError]:
         if self.source == "python" and self.factory is None:
-            raise problem("the source python needs a `factory`, package.module:callable", "factory", missing=True)
+            yield problem("the source python needs a `factory`, package.module:callable", "factory", missing=True)
         if self.source != "python" and self.name is None:
-            raise problem(f"the source {self.source} needs a `name`", "name", missing=True)
+            yield problem(f"the source {self.source} needs a `name`", "name", missing=True)
         for key in _FOREIGN[self.source]:
             if key in self.model_fields_set and getattr(self, key):
-                raise problem(f"the source {self.source} takes no `{key}`", key)
-        return self
+                yield problem(f"the source {self.source} takes no `{key}`", key)
 
 
 _FOREIGN = {
@@ -129,14 +134,21 @@ class PreprocessChange(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        tell(self._wrong())
+        return self
+
+    def _wrong(self) -> Iterator[PydanticCustomError]:
         if self.mean and self.std and len(self.mean) != len(self.std):
-            raise problem(f"found {len(self.std)} values, expected as many as `mean` has, {len(self.mean)}", "std")
+            yield problem(
+                f"found {len(self.std)} values, expected as many as `mean` has, {len(self.mean)}",
+                "std",
+                against=("mean",),
+            )
         for index, value in enumerate(self.std or ()):
             if value <= 0:
-                raise problem(f"found {value:g}, expected a number greater than 0", "std", index)
+                yield problem(f"found {value:g}, expected a number greater than 0", "std", index)
         if isinstance(self.resize, int) and self.size is not None and self.resize < self.size:
-            raise problem(f"found {self.resize}, expected at least size, which is {self.size}", "resize")
-        return self
+            yield problem(f"found {self.resize}, expected at least size, which is {self.size}", "resize")
 
     def values(self) -> dict[str, Any]:
         """The fields that were given, as those of the record Preprocess."""
@@ -199,11 +211,22 @@ class Attribution(Section):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        if self.rule == "cells" and self.nodes % 2:
-            raise problem(f"found {self.nodes}, expected an even number: cells are compared with half as many", "nodes")
-        if self.max_nodes < self.nodes:
-            raise problem(f"found {self.max_nodes}, expected at least nodes, which is {self.nodes}", "max_nodes")
+        tell(self._wrong())
         return self
+
+    def _wrong(self) -> Iterator[PydanticCustomError]:
+        if self.rule == "cells" and self.nodes % 2:
+            yield problem(
+                f"found {self.nodes}, expected an even number: cells are compared with half as many",
+                "nodes",
+                against=("rule",),
+            )
+        if self.max_nodes < self.nodes:
+            yield problem(
+                f"found {self.max_nodes}, expected at least nodes, which is {self.nodes}",
+                "max_nodes",
+                against=("nodes",),
+            )
 
 
 class Core(Section):
@@ -311,8 +334,11 @@ class Spec(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        tell(self._wrong())
+        return self
+
+    def _wrong(self) -> Iterator[PydanticCustomError]:
         for index, tau in enumerate(self.fidelity.taus or ()):
             if tau > self.core.tau:
                 message = f"found {tau}, expected at most core.tau, which is {self.core.tau}"
-                raise problem(message, "fidelity", "taus", index)
-        return self
+                yield problem(message, "fidelity", "taus", index, against=("core", "tau"))

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Count = Annotated[int, Field(ge=1)]
 T = TypeVar("T")
 
 
-def problem(message: str, *path: str | int, missing: bool = False) -> PydanticCustomError:
-    """What a validator raises: `path` leads from the validated value to the one that is wrong."""
-    return PydanticCustomError("spec_problem", "{message}", {"message": message, "path": path, "missing": missing})
+def problem(
+    message: str, *path: str | int, missing: bool = False, against: tuple[str | int, ...] = ()
+) -> PydanticCustomError:
+    """What is wrong by a rule: `path` leads from the validated value to the one that is wrong, `against` to the one
+    that it was compared with."""
+    context = {"message": message, "path": path, "missing": missing, "against": against}
+    return PydanticCustomError("spec_problem", "{message}", context)
+
+
+def tell(problems: Iterable[PydanticCustomError]) -> None:
+    """Raise all of them, if there are any; what a validator calls."""
+    if lines := [InitErrorDetails(type=found, input=None) for found in problems]:
+        raise ValidationError.from_exception_data("spec", lines)
 
 
 def unique(values: tuple[T, ...]) -> tuple[T, ...]:
-    for index, value in enumerate(values):
-        if value in values[:index]:
-            raise problem(f"{value!r} stands twice, first as number {values.index(value) + 1}", index)
+    """`values`, none of which stands twice; of those that do, the number of the first is in the error's context."""
+    first: dict[T, int] = {}
+    again = [(index, value) for index, value in enumerate(values) if first.setdefault(value, index) != index]
+    contexts = ({"value": repr(value), "first": first[value], "path": (index,)} for index, value in again)
+    tell(PydanticCustomError("spec_twice", "{value} stands twice", context) for context in contexts)
     return values
 
 

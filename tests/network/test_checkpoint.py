@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,13 @@ def test_where_the_state_lies(tmp_path: Path, content: object, key: str | None, 
     [
         ({"net": wrapped(), "step": 1}, None, None, "weights",
          "weights file 'a.pt' holds no mapping of names to tensors",
-         "set model.state_dict_key; mappings lie under: net"),
+         "set model.state_dict_key; states lie under: net"),
+        ({"ema": {"net": wrapped(), "decay": 0.9}, "args": {"lr": 0.1}, "old": [{"net": wrapped()}], "empty": {}}, None,
+         None, "weights", "weights file 'a.pt' holds no mapping of names to tensors",
+         "set model.state_dict_key; states lie under: ema.net"),
+        ({"ema": {"net": wrapped(), "decay": 0.9}}, "ema", None, "state_dict_key",
+         "weights file 'a.pt', under 'ema', holds no mapping of names to tensors",
+         "set model.state_dict_key; states lie under: ema.net"),
         ({"net": wrapped()}, "nte", None, "state_dict_key", "weights file 'a.pt' has no key 'nte'",
          "did you mean 'net'?"),
         ({"net": wrapped()}, "net.module", None, "state_dict_key", "weights file 'a.pt' has no key 'module'",
@@ -101,4 +108,56 @@ def test_a_prefix_too_many_is_said() -> None:
         load_state(linear(), wrapped("encoder."), "a.pt")
     assert caught.value.hint == (
         "the file has the model's names with 'encoder.' in front: set model.strip_prefix: encoder."
+    )
+
+
+def test_a_prefix_that_was_cut_too_short_is_said_whole(tmp_path: Path) -> None:
+    torch.save(wrapped("model.backbone."), tmp_path / "a.pt")
+    with pytest.raises(InputError) as caught:
+        load_state(linear(), read_state(tmp_path / "a.pt", None, "model.backbone"), "a.pt", stripped="model.backbone")
+    assert caught.value.hint == (
+        "the file has the model's names with 'model.backbone.' in front: set model.strip_prefix: model.backbone."
+    )
+
+
+@pytest.mark.parametrize("number", ["outputs", "kwargs"])
+def test_what_sets_the_number_of_outputs_is_named(number: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_state(linear(), {"weight": torch.zeros(5, 3), "bias": torch.zeros(5)}, "a.pt", number=number)
+    assert caught.value.hint == (
+        f"is it this model? where only the last layer differs, set model.{number} to the checkpoint's number"
+    )
+
+
+def test_a_lightning_checkpoint_is_read(tmp_path: Path) -> None:
+    torch.save({"state_dict": wrapped("net."), "epoch": 3}, tmp_path / "a.ckpt")
+    assert read_state(tmp_path / "a.ckpt", None, "net.").keys() == linear().state_dict().keys()
+
+
+@pytest.mark.parametrize(
+    ("content", "message", "hint"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\n",
+         "weights file 'a.pt' is a text file, which begins with 'version https://git-lfs.github.com/spec/'",
+         "it stands for a file of Git LFS: `git lfs pull` fetches that"),
+        (b"<html>\r\nNot found", "weights file 'a.pt' is a text file, which begins with '<html>'",
+         "fetch the file again, or name another"),
+    ],
+)  # fmt: skip
+def test_what_is_a_text_file_is_said(tmp_path: Path, content: bytes, message: str, hint: str) -> None:
+    (tmp_path / "a.pt").write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        read_state(tmp_path / "a.pt")
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_a_torchscript_archive_is_said(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.pt", "w") as archive:  # as torch.jit.save names them
+        for name in ("data.pkl", "code/__torch__.py", "constants.pkl", "version"):
+            archive.writestr(f"a/{name}", b"")
+    with pytest.raises(InputError) as caught:
+        read_state(tmp_path / "a.pt")
+    assert (caught.value.message, caught.value.hint) == (
+        "weights file 'a.pt' is a TorchScript archive: a program, not a state",
+        "load it where you trust it, and save the state alone: torch.save(module.state_dict(), path)",
     )

@@ -15,10 +15,13 @@ from neurflow_report.network.forward import (
     _cgroup_free,
     activations,
     batch_rows,
+    check_picture,
     layer_means,
     memory_budget,
+    one_picture,
     row_bytes,
     spatial_mean,
+    spelt_bytes,
 )
 from tests.network.test_cut import build
 
@@ -176,3 +179,29 @@ def test_where_there_is_no_memory_to_keep_a_layer_it_is_not_kept_and_told(monkey
     assert kept.get(1, np.array([0])) is None
     assert kept.get(0, np.array([3, 0])).tolist() == [[2.0] * 3, [0.0] * 3]  # type: ignore[union-attr]
     assert told == ["out of memory for a layer's activations: they are not kept, and made again when needed"]
+
+
+@pytest.mark.parametrize(
+    ("count", "spelt"),
+    [(0, "0 bytes"), (1023, "1023 bytes"), (1024, "1.0 KiB"), (3 << 20, "3.0 MiB"), (5 << 40, "5120.0 GiB")],
+)
+def test_bytes_are_spelt_in_the_unit_that_suits_them(count: int, spelt: str) -> None:
+    assert spelt_bytes(count) == spelt
+
+
+def test_a_picture_that_fits_no_memory_is_told() -> None:
+    path = ("preprocess", "size")
+    check_picture(10, 3, 4, 1200, path)
+    with pytest.raises(InputError) as caught:
+        check_picture(10, 3, 4, 1199, path)
+    assert (caught.value.slug, caught.value.path, caught.value.message) == (
+        "out-of-memory", path, "one picture of 10 × 10 pixels takes 1.2 KiB, and the budget is 1.2 KiB"
+    )  # fmt: skip
+
+
+def test_no_memory_for_a_picture_on_its_way_is_told() -> None:
+    with pytest.raises(InputError) as caught, one_picture(7000, ("runtime", "memory")):
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+    assert caught.value.message == "one picture of 7000 × 7000 pixels takes more memory in the network than there is"
+    with pytest.raises(RuntimeError, match="another"), one_picture(7000, ("runtime", "memory")):
+        raise RuntimeError("another")

@@ -9,6 +9,7 @@ from collections import namedtuple
 import pytest
 
 from neurflow_report.cli import main
+from neurflow_report.errors import InputError
 from neurflow_report.images.sources import Item
 from neurflow_report.pipeline import preflight as module
 from neurflow_report.pipeline.output import check_space, check_writable
@@ -95,6 +96,16 @@ def test_every_class_with_too_little_is_told(told, write_spec, picture_folder):
     assert told(["build"], write_spec(data=data, classes=["firebell", "snowstar", "duskbloom"])) == [
         "10:9 data.root: class 'snowstar' has no picture: 'snowstar' in 'pictures' holds none [class-empty]",
         "21:6 concept.k: class 'duskbloom' has 10 patches from 1 pictures, and a concept needs k = 12 [too-few-patches]",
+    ]
+
+
+def test_a_class_that_is_unknown_hides_nothing_of_the_others(told, write_spec):
+    spec = write_spec(classes=["bee", 9, "firebell", 0], concept={"k": 5000}, data={"limit": 3})
+    assert told(["validate", "--deep"], spec) == [
+        "11:3 classes[0]: there is no class 'bee' [class-unknown]",
+        "12:3 classes[1]: there is no class 9: the network has 8 outputs, 0 to 7 [class-unknown]",
+        "14:3 classes[3]: classes names logit 0 twice, the second time as 0 [spec-bad-value]",
+        "20:6 concept.k: class 'firebell' has 30 patches from 3 pictures, and a concept needs k = 5000 [too-few-patches]",
     ]
 
 
@@ -228,3 +239,13 @@ def test_no_picture_is_predicted(write_spec, monkeypatch):
     monkeypatch.setattr(Item, "__init__", watched)
     preflight(load_spec(write_spec()), progress=Silent())
     assert len(opened) <= 2 * 2
+
+
+def test_a_file_system_that_takes_no_new_files_is_told(monkeypatch, tmp_path):
+    def refuse(**_):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(InputError) as caught:
+        check_writable(tmp_path)
+    assert caught.value.message == f"the output folder {tmp_path} cannot be written: its file system takes no new files"

@@ -104,12 +104,12 @@ def test_bare_exponents_are_numbers(tmp_path: Path) -> None:
         ("core: {tau: 0}", "13:13 core.tau: found 0, expected a number of at least 1 [spec-bad-value] | "
          "Core neurons of each target, τ."),
         ("core: 5", "13:7 core: found 5, expected a mapping of keys to values [spec-wrong-type] | "
-         "Core concept neurons (METHOD §2)."),
+         "Core concept neurons (METHOD §2). Such as core: {tau: 8}"),
         ("core:", "13:6 core: found nothing, expected a mapping of keys to values [spec-wrong-type] | "
-         "Core concept neurons (METHOD §2)."),
+         "Core concept neurons (METHOD §2). Such as core: {tau: 8}"),
         ("concept: {scales: [1, 2]}", "13:23 concept.scales[1]: found 2, expected a number of at most 1.0 "
          "[spec-bad-value] | Patch sides as shares of the input's side."),
-        ("concept: {stride: .nan}", "13:19 concept.stride: found nan, expected a finite number [spec-bad-value] | "
+        ("concept: {stride: .nan}", "13:19 concept.stride: found .nan, expected a finite number [spec-bad-value] | "
          "Step between patches as a share of their side."),
         ("fidelity: {taus: [8, 17]}", "13:22 fidelity.taus[1]: found 17, expected at most core.tau, which is 16 "
          "[spec-bad-value] | F1: core set sizes τ to test, each at most core.tau; default: core.tau alone."),
@@ -160,18 +160,19 @@ def test_one_mistake(tmp_path: Path, line: str, expected: str) -> None:
         ("  source: demo\nclasses", "  source: demo\n  split: tset\nclasses", "8:10 data.split: found 'tset', expected "
          "'train', 'test' or 'val' [spec-bad-value] | Which split: train, test or val of a torchvision data set or of the "
          "demo; any that a data set of huggingface has, where it was saved with several."),
-        ("  source: demo\nclasses", "  source: torchvision\nclasses", "7:3 data.name: the source torchvision needs a "
+        ("  source: demo\nclasses", "  source: torchvision\n  root: r\nclasses", "7:3 data.name: the source torchvision needs a "
          "`name`, such as FashionMNIST [spec-missing-key] | The torchvision data set's class name."),
         ("block2", "block1", "11:5 layers[1]: 'block1' stands twice, first as number 1 [spec-bad-value] | Named modules, "
          "input → output, of which the last gives the logits (`output`: the network's own output); or a range of "
          "blocks; or `auto`: the topmost eight block outputs. See `neurflow-report layers`."),
-        (LAYERS, "layers: atuo", "9:9 layers: found 'atuo', expected 'auto' [spec-bad-value] | did you mean 'auto'?"),
+        (LAYERS, "layers: atuo", "9:9 layers: found 'atuo', expected 'auto', a list of names, or a range such as "
+         "{from: layer2.3, to: fc} [spec-bad-value] | did you mean 'auto'?"),
         (LAYERS, "layers: {form: block1}", "9:10 layers.form: layers has no key 'form' [spec-unknown-key] | "
          "did you mean 'from'?"),
         (LAYERS, "layers: {most: 1}", "9:16 layers.most: found 1, expected a number of at least 2 [spec-bad-value] | "
          "At most so many layers, counted from the logits. Default: all."),
-        (LAYERS, "layers: 5", "9:9 layers: found 5, expected 'auto' [spec-bad-value] | Named modules, input → output, of "
-         "which the last gives the logits (`output`: the network's own output); or a range of blocks; or `auto`: the topmost "
+        (LAYERS, "layers: 5", "9:9 layers: found 5, expected 'auto', a list of names, or a range such as {from: layer2.3, "
+         "to: fc} [spec-bad-value] | Named modules, input → output, of which the last gives the logits (`output`: the network's own output); or a range of blocks; or `auto`: the topmost "
          "eight block outputs. See `neurflow-report layers`."),
         ("207", "1.5", "8:20 classes[2]: found 1.5, expected text or a whole number [spec-wrong-type] | "
          "Classes to examine: names, folder names or logit indices."),
