@@ -94,6 +94,7 @@ def print_html(view: SiteView, templates: Path | None) -> tuple[str, dict[str, R
         .get_template("print/report.html")
         .render(
             view=view,
+            site=view,
             model=view.overview.facts.rows[0][1].text,
             cover=_cover(view),
             anchor=anchor,

@@ -209,6 +209,12 @@ def test_a_users_template_comes_first(bundle: Bundle, view: SiteView, tmp_path: 
     assert print_files(bundle, tmp_path)["print/print.css"]() == b"p { color: red }"
 
 
+def test_a_footer_is_given_on_the_cover_what_it_is_given_on_the_site(view: SiteView, tmp_path: Path) -> None:
+    (tmp_path / "brand").mkdir()
+    (tmp_path / "brand" / "footer.html").write_text("<p>{{ site.title }} for the board {{ logo }}</p>")
+    assert "<p>A sample of flowers for the board </p>" in print_html(view, tmp_path)[0]
+
+
 @pytest.mark.parametrize("address", ["media/none.jpeg", "https://example.org/a.jpeg", "file:///etc/hostname"])
 def test_nothing_else_is_fetched(address: str) -> None:
     with pytest.raises(KeyError, match=r"the page asks for .*which it does not have"):

@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path, PurePosixPath
+from textwrap import dedent
 from urllib.parse import unquote
 
 import jinja2
@@ -226,6 +227,19 @@ def test_a_users_templates_come_first(bundle: Bundle, tmp_path: Path) -> None:
     assert (tmp_path / "site/method/index.html").read_text() == "<p>A sample of flowers</p>\n"
     assert (tmp_path / "site/static/site.css").read_text() == "p{}"
     assert "<h1>Fidelity</h1>" in (tmp_path / "site/fidelity/index.html").read_text()
+
+
+def test_the_template_in_the_docs_makes_a_whole_page(bundle: Bundle, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs/templates.md").read_text(encoding="utf-8")
+    block = next(b for b in re.findall(r"(?:^    .*\n)+", text, flags=re.M) if "extends" in b)
+    (tmp_path / "own/site").mkdir(parents=True)
+    (tmp_path / "own/site/class.html").write_text(dedent(block))
+    render_site(bundle, tmp_path / "site", templates=tmp_path / "own")
+    page = (tmp_path / "site/class/bee-co/index.html").read_text()
+    shown = set(re.findall(r'<use href="#([^"]+)"', page))
+    assert shown
+    assert shown <= set(re.findall(r"<image id=([^ ]+) ", page))
+    assert "data-class=bee-co" in page
 
 
 def test_a_logo_a_footer_and_own_rules_need_no_template_of_a_page(bundle: Bundle, tmp_path: Path) -> None:
