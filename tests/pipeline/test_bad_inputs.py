@@ -179,6 +179,12 @@ MODEL = [
     bad("another model's checkpoint",
         "6:12 model.weights: the weights in 'other.safetensors' do not fit the model; 1 with another shape: fc.weight (file (5, 128), model (8, 128)) [weights-mismatch] | is it this model? where only the last layer differs, set model.outputs to the checkpoint's number",
         model={"weights": "other.safetensors"}, prepare=smaller),
+    bad("a checkpoint of a network of one's own with other classes",
+        "5:12 model.weights: the weights in 'w.pt' do not fit the model; 1 with another shape: weight (file (5, 3), model (2, 3)) [weights-mismatch] | is it this model? where only the last layer differs, set model.kwargs to the checkpoint's number",
+        model=PYTHON | {"factory": "linear_net:make", "weights": "w.pt"}, words=ALLOWED,
+        prepare=lambda here, _make: (
+            (here / "linear_net.py").write_text("import torch\n\ndef make():\n    return torch.nn.Linear(3, 2, bias=False)\n"),
+            torch.save({"weight": torch.zeros(5, 3)}, here / "w.pt"))),
     bad("a whole module",
         "6:12 model.weights: weights file 'w.pt' holds more than tensors: unpickling it would run torch.nn.modules.activation.ReLU, which is refused [weights-unreadable] | load it where you trust it, and save the state alone: torch.save(model.state_dict(), path), or safetensors",
         model={"weights": "w.pt"}, prepare=checkpoint("w.pt", lambda _s: torch.nn.ReLU())),
