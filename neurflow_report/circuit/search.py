@@ -115,13 +115,14 @@ def layer_neurons(
         counter.advance(len(core))
     elif not _finite(scored):
         raise RunError("not-finite", f"an attribution of layer {layers[number]!r} is NaN or infinite")
-    mine = [_rows(scored, i, search.k) for i in range(len(core))]
-    if scores is not None:
-        scores |= {(layers[number], int(a)): one.scores for a, one in zip(core, mine, strict=True) if one}
-    return [
-        _neuron(search, layers[number], int(a), means[number][:, a], wanted[i], means[below], mine[i])
-        for i, a in enumerate(core)
-    ]
+    table, neurons = np.empty((len(core), means[below].shape[1])), list[Neuron]()
+    for i, a in enumerate(core.tolist()):
+        one = _rows(scored, i, search.k)
+        neurons.append(_neuron(search, layers[number], a, means[number][:, a], wanted[i], means[below], one))
+        if one and scores is not None:
+            table[i] = one.scores
+            scores[layers[number], a] = table[i]
+    return neurons
 
 
 def attributions(
