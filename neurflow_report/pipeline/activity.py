@@ -27,6 +27,7 @@ class Activity:
     def __init__(self, bench: Bench, pixels: Tensor, kept: Kept | None = None) -> None:
         self.bench, self.pixels, self.kept = bench, pixels, kept or Kept((), 0)
         self.layer, self.held = -1, _Blocks(self.patches, bench.forward_rows)
+        self.sizes = [kept_bytes(bench.segments, n, self.patches) for n in range(len(bench.segments.layers))]
 
     @property
     def patches(self) -> int:
@@ -71,15 +72,21 @@ class Activity:
         """Whether what was made of layers[layer] need not be made again."""
         return layer in self.kept.layers or self._fits(layer)
 
+    def room(self, layer: int) -> int:
+        """Bytes left for what is made of layers[layer], with all that is held then."""
+        if layer not in self.kept.layers and self._fits(layer):
+            self._hold(layer)
+        held = sum(self.sizes[n] for n in {*self.kept.layers, self.layer} - {-1})
+        return self.bench.keep + self.bench.tables - held
+
     def _fits(self, layer: int) -> bool:
-        return kept_bytes(self.bench.segments, layer, self.patches) <= self.bench.keep
+        return self.sizes[layer] <= self.bench.keep
 
     def _hold(self, layer: int) -> None:
         """Room for layers[layer]; what is held of a layer below goes through the segments between."""
         if self.layer == layer:
             return
-        sizes = [kept_bytes(self.bench.segments, n, self.patches) for n in range(len(self.bench.segments.layers))]
-        self.kept.only(staying(self.kept.layers, layer, sizes, self.bench.keep))
+        self.kept.only(staying(self.kept.layers, layer, self.sizes, self.bench.keep))
         if 0 <= self.layer < layer:
             self.held.replace(self.bench.forward.segments.between(self.layer, layer))
         else:

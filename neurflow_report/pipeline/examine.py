@@ -33,7 +33,7 @@ class Bench:
 
     `forward`: what forward passes run on; `forward_rows`: the most rows of one; `hop_rows[i]`: the most rows with
     gradients through stages[i]; `memory`: bytes for activations; `keep`: those of them for full activations of a
-    class's patches; `tables`: those for what knock-outs make of them.
+    class's patches; `tables`: those that are left at least for what knock-outs make of them.
     """
 
     segments: Segments

@@ -121,7 +121,7 @@ class LayerTests:
         """L of every set for every neuron, (neurons, sets)."""
         self.kept = np.empty((len(self.neurons), len(self.plan.sets)))
         engine = self.activity.knockouts(self.number - 1, step.note)
-        numbers = self.bench.tables // self.activity.pixels.element_size()
+        numbers = self.activity.room(self.number - 1) // self.activity.pixels.element_size()
         if isinstance(engine, MixedKnockouts) and self._contestable(engine, numbers):
             self._contend(engine, step)
             return

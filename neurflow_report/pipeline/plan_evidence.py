@@ -48,7 +48,9 @@ def evidence_bytes(bench: Bench, spec: Spec, patches: int) -> int:
         patches * lower.channels * math.prod(upper.shape) // upper.channels * bench.segments.dtype.itemsize
         for lower, upper in pairwise(layers)
     ]
-    return max(at.bytes + min(more, bench.tables) for at, more in zip(_held(bench, patches), terms, strict=True))
+    return max(
+        min(at.bytes + more, bench.keep + bench.tables) for at, more in zip(_held(bench, patches), terms, strict=True)
+    )
 
 
 @dataclass(frozen=True)
