@@ -11,7 +11,7 @@ from torch import Tensor
 
 from neurflow_report.circuit.knockout import Knockouts, knockouts
 from neurflow_report.network.forward import Kept, Rows, kept_bytes
-from neurflow_report.pipeline.examine import Bench
+from neurflow_report.pipeline.examine import TABLES, Bench
 
 Indices = NDArray[np.int64]
 Through = Callable[[Tensor], Tensor]
@@ -60,12 +60,13 @@ class Activity:
         """The knock-outs of layers[layer], seen one layer up. Args: note: told where memory runs out."""
         forward = self.bench.forward
         segments, row = forward.segments, forward.activations(layer, self.pixels[:1])
+        fitting = max(self.bench.forward_rows, self.bench.hop_rows[layer])
         return knockouts(
             segments.stages[layer],
             row,
             axis=segments.feature_axis(layer),
             out_axis=segments.feature_axis(layer + 1),
-            rows=Rows(most=max(self.bench.forward_rows, self.bench.hop_rows[layer]), note=note),
+            rows=Rows(most=max(1, fitting - fitting * 2 // TABLES), note=note),
         )
 
     def holds(self, layer: int) -> bool:
@@ -77,7 +78,7 @@ class Activity:
         if layer not in self.kept.layers and self._fits(layer):
             self._hold(layer)
         held = sum(self.sizes[n] for n in {*self.kept.layers, self.layer} - {-1})
-        return self.bench.keep + self.bench.tables - held
+        return max(self.bench.tables, self.bench.keep - held)
 
     def _fits(self, layer: int) -> bool:
         return self.sizes[layer] <= self.bench.keep

@@ -24,6 +24,8 @@ from neurflow_report.pipeline.progress import Progress, Step
 from neurflow_report.results.records import GroupEdge, LayerResult, Neuron
 from neurflow_report.spec.schema import Spec
 
+TABLES = 8
+"""The part of the memory, 1/TABLES, that knock-outs may take for their tables: so many rows fewer run at once then."""
 Means = tuple[NDArray[Any], ...]
 
 
@@ -33,7 +35,7 @@ class Bench:
 
     `forward`: what forward passes run on; `forward_rows`: the most rows of one; `hop_rows[i]`: the most rows with
     gradients through stages[i]; `memory`: bytes for activations; `keep`: those of them for full activations of a
-    class's patches; `tables`: those that are left at least for what knock-outs make of them.
+    class's patches; `tables`: those that what knock-outs make of them may take in any case.
     """
 
     segments: Segments
@@ -46,14 +48,14 @@ class Bench:
 
     @property
     def tables(self) -> int:
-        return self.memory // 8
+        return self.memory // TABLES
 
     @classmethod
     def set_up(cls, segments: Segments, grid: PatchGrid, memory: int, example: Tensor) -> Bench:
-        """Measure how many rows fit into half of `memory` bytes; of the other half, three quarters are for activations
-        that are kept, unless a row takes more. Raises InputError out-of-memory when not even one row fits."""
+        """Measure how many rows fit into half of `memory` bytes; the other half is for activations that are kept,
+        unless a row takes more. Raises InputError out-of-memory when not even one row fits."""
         try:
-            rows, keep = _rows(segments, memory // 2, example), memory * 3 // 8
+            rows, keep = _rows(segments, memory // 2, example), memory // 2
         except InputError:
             rows, keep = _rows(segments, memory, example), 0
         return cls(

@@ -48,9 +48,8 @@ def evidence_bytes(bench: Bench, spec: Spec, patches: int) -> int:
         patches * lower.channels * math.prod(upper.shape) // upper.channels * bench.segments.dtype.itemsize
         for lower, upper in pairwise(layers)
     ]
-    return max(
-        min(at.bytes + more, bench.keep + bench.tables) for at, more in zip(_held(bench, patches), terms, strict=True)
-    )
+    held = (at.bytes for at in _held(bench, patches))
+    return max(b + min(more, max(bench.tables, bench.keep - b)) for b, more in zip(held, terms, strict=True))
 
 
 @dataclass(frozen=True)
