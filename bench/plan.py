@@ -83,8 +83,8 @@ def work(what: str, spec: Path, clock: str) -> dict[str, Any]:
         return asdict(plan.plan(loaded, timed=True, progress=progress.Silent()))
     watch = progress.Timed(progress.Silent(), clock=counting)
     begun = counting()
-    with arithmetic.arithmetic():
-        bundle = read_bundle(stages._analyze(loaded, watch))
+    with arithmetic.arithmetic(), stages._analyzed(loaded, watch) as place:
+        bundle = read_bundle(place)
     seconds = counting() - begun
     import torch
 

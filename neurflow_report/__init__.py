@@ -5,6 +5,8 @@ from neurflow_report import build, load_spec, read_bundle, tables
 built = build(load_spec("my.yaml"))
 print(built.rendered.site)
 print(tables(read_bundle(built.bundle)).groups)
+
+What goes wrong is raised as a ReportError: InputError, InputErrors or RunError.
 """
 
 from __future__ import annotations
@@ -13,15 +15,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neurflow_report.report import analyze, build, render
+    from neurflow_report.errors import InputError, InputErrors, ReportError, RunError
+    from neurflow_report.report import analyze, build, check, plan, render
     from neurflow_report.results.bundle import read_bundle
     from neurflow_report.results.frames import tables
     from neurflow_report.spec.load import load_spec
 
-__all__ = ["analyze", "build", "load_spec", "read_bundle", "render", "tables"]
+__all__ = [
+    "InputError",
+    "InputErrors",
+    "ReportError",
+    "RunError",
+    "analyze",
+    "build",
+    "check",
+    "load_spec",
+    "plan",
+    "read_bundle",
+    "render",
+    "tables",
+]
 _HOMES = {
+    "InputError": "errors",
+    "InputErrors": "errors",
+    "ReportError": "errors",
+    "RunError": "errors",
     "analyze": "report",
     "build": "report",
+    "check": "report",
+    "plan": "report",
     "render": "report",
     "load_spec": "spec.load",
     "read_bundle": "results.bundle",

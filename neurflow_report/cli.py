@@ -178,7 +178,7 @@ def _layers(options: argparse.Namespace) -> Result:
 
     model = str(options.model)
     file = Path(model)
-    if file.suffix.lower() in {".yaml", ".yml"} or file.is_file():
+    if file.suffix.lower() in {".yaml", ".yml"} or os.path.isfile(file):
         if options.size is not None:
             hint = f"use --set preprocess.size={options.size}"
             raise InputError("command-line", f"--size is for a model's name, and {model!r} is a spec", hint=hint)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +14,11 @@ from neurflow_report.drawing.needs import FILES, drawing_problems
 from neurflow_report.drawing.pdf import render_pdf
 from neurflow_report.drawing.single import LARGE, render_single
 from neurflow_report.drawing.site import render_site
-from neurflow_report.errors import ReportError
+from neurflow_report.errors import InputError, ReportError
 from neurflow_report.pipeline.output import output_of
 from neurflow_report.pipeline.progress import Progress, Silent
 from neurflow_report.results.bundle import Bundle, read_bundle
+from neurflow_report.results.claim import claimed
 from neurflow_report.spec.load import LoadedSpec, located
 
 if TYPE_CHECKING:
@@ -99,7 +101,7 @@ def render(
     output = output or found.root.parent
     attach = _asked_to_attach(found) if attach_bundle is None else attach_bundle
     wanted = {name: output / file for name, file in FILES.items() if name in (formats or found.run.formats)}
-    with template_problems(templates):
+    with template_problems(templates), _claimed(output):
         pages, size = _draw(found, wanted, templates, attach, progress)
     return Rendered(
         site=wanted.get("html"),
@@ -109,6 +111,19 @@ def render(
         bytes=size,
         seconds=time.monotonic() - begun,
     )
+
+
+@contextmanager
+def _claimed(output: Path) -> Iterator[None]:
+    """The folder is there inside, and this run's alone. Raises: InputError output-unwritable."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"the output folder {output} cannot be written: {error.strerror or error}"
+        hint = "name a folder that you may write to"
+        raise InputError("output-unwritable", message, hint=hint, path=("output",)) from error
+    with claimed(output):
+        yield
 
 
 def _draw(
@@ -174,12 +189,12 @@ def _beside(wanted: Mapping[str, Path], bundle: Path) -> dict[str, str]:
 def build(loaded: LoadedSpec, *, progress: Progress | None = None) -> Built:
     """`analyze`, then `render` into the same output folder. Raises what both raise; before anything is computed, all
     that `check` raises."""
-    from neurflow_report.pipeline.stages import analyze as run
+    from neurflow_report.pipeline.stages import analyzed
 
     begun, progress = time.monotonic(), progress or Silent()
     try:
-        bundle = run(loaded, progress=progress, also=_drawing_problems(loaded))
-        rendered = render(bundle, templates=_templates(loaded), progress=progress)
+        with analyzed(loaded, progress=progress, also=_drawing_problems(loaded)) as bundle:
+            rendered = render(bundle, templates=_templates(loaded), progress=progress)
     except ReportError as error:
         raise located(error, loaded) from error
     return Built(bundle=bundle, rendered=rendered, seconds=time.monotonic() - begun)

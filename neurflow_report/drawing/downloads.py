@@ -14,7 +14,7 @@ from PIL import Image
 from neurflow_report.drawing.charts import chart_svg
 from neurflow_report.drawing.diagram import Node, Tile, kept_order, paint, to_dot
 from neurflow_report.drawing.figures import plain_colours
-from neurflow_report.drawing.mosaic import encode, sheet
+from neurflow_report.drawing.mosaic import encode, opened, sheet
 from neurflow_report.drawing.view import SiteView
 from neurflow_report.drawing.view.charts import Forest, Scatter
 from neurflow_report.drawing.view.parts import Captions, Circuit, Data, Plot
@@ -23,6 +23,8 @@ from neurflow_report.results.bundle import Bundle
 Tiles = tuple[Tile, ...]
 CELL = 24
 """Pixels of a patch in a drawing that stands alone: whole blocks of a JPEG."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula."""
 ACROSS, QUALITY = 8, 65
 """Sheets a row of the picture inside such a drawing, and that picture's JPEG quality."""
 
@@ -51,17 +53,24 @@ def regions(bundle: Bundle, number: int) -> Callable[[int], Image.Image]:
         file = bundle.classes[number].pictures[image].file
         if file is None:
             raise KeyError(f"picture {image} of {bundle.classes[number].name} has patches shown but no file")
-        with Image.open(bundle.picture(file)) as opened:
-            return opened.convert("RGB")
+        with opened(bundle, file) as shown:
+            return shown.convert("RGB")
 
     return picture
 
 
 def csv_bytes(table: Data) -> bytes:
-    """A table as CSV: UTF-8, commas, one newline a row, nothing for a missing value."""
+    """A table as CSV: UTF-8, commas, one newline a row, nothing for a missing value. A text that a spreadsheet would
+    run as a formula (a class may be called anything) stands behind an apostrophe; numbers stay, and so does the JSON.
+    """
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([table.head, *table.rows])
+    rows = ([_no_formula(cell) for cell in row] for row in [table.head, *table.rows])
+    csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode()
+
+
+def _no_formula(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def json_bytes(table: Data) -> bytes:

@@ -5,6 +5,7 @@ A page of the site and a section of the single file come from the same templates
 
 from __future__ import annotations
 
+import os
 import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -132,7 +133,7 @@ def static_files(templates: Path | None) -> dict[str, Path]:
 
 def check_templates(templates: Path | None) -> None:
     """Raises InputError template-broken where the user's directory of templates is none."""
-    if templates is not None and not templates.is_dir():
+    if templates is not None and not os.path.isdir(templates):
         raise InputError(
             "template-broken",
             f"there is no directory of templates {templates.name!r}",

@@ -5,7 +5,8 @@ A page shows a patch as a window on the stored picture. Only a drawing that must
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from math import ceil, sqrt
 from typing import Literal
@@ -13,13 +14,36 @@ from typing import Literal
 from PIL import Image
 
 from neurflow_report.drawing.graph import Tile
+from neurflow_report.errors import InputError, Where
+from neurflow_report.results.bundle import Bundle
 
 Format = Literal["webp", "jpeg"]
 WEBP_QUALITY, JPEG_QUALITY = 80, 85
 MOST = 384
 """Longest side of a stored picture: a patch of a quarter of it then has a pixel for each pixel of its cell."""
+LARGEST = 4096
+"""Longest side of a bundle's picture that is taken: a bundle keeps 1024."""
 LEAST = 192
 """Side of a stored picture for print, at least: a viewer may not smooth what it enlarges."""
+
+
+@contextmanager
+def opened(bundle: Bundle, file: str) -> Iterator[Image.Image]:
+    """The picture named `file` of a bundle, which may be anybody's: PNG or JPEG, no larger than a bundle keeps them.
+
+    Raises: InputError bundle-damaged.
+    """
+    path = bundle.picture(file)
+    try:
+        with Image.open(path, formats=("PNG", "JPEG")) as picture:
+            if max(picture.size) > LARGEST:
+                raise ValueError(f"{picture.width}×{picture.height} pixels, and a bundle keeps {LARGEST} at most")
+            picture.load()
+            yield picture
+    except (OSError, ValueError, SyntaxError) as error:
+        reason = str(error) if isinstance(error, ValueError) else f"it is no picture ({type(error).__name__})"
+        hint = "get a whole copy of the bundle, or make it again with `neurflow-report analyze`"
+        raise InputError("bundle-damaged", reason, hint=hint, where=Where(file=str(path))) from error
 
 
 def stored(region: Image.Image, format: Format) -> bytes:

@@ -19,16 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
-from PIL import Image
 
 from neurflow_report.drawing.brief import brief_words, rest_table, shown_groups
 from neurflow_report.drawing.charts import chart_svg
 from neurflow_report.drawing.diagram import Tile
 from neurflow_report.drawing.figures import plain_colours, print_drawings
 from neurflow_report.drawing.html import LOGOS, own_templates, static_files, template_environment
-from neurflow_report.drawing.mosaic import stored
+from neurflow_report.drawing.mosaic import opened, stored
 from neurflow_report.drawing.paint import window, windows
-from neurflow_report.drawing.place import write_file
+from neurflow_report.drawing.place import MARK, check_file_free, write_file
 from neurflow_report.drawing.view import SiteView, site_view
 from neurflow_report.drawing.view.pages import Circuit, Forest, Mosaic, Plot, Scatter
 from neurflow_report.drawing.view.places import picture_file
@@ -56,6 +55,7 @@ def render_pdf(
     Raises: InputError missing-package without WeasyPrint or its system libraries, output-unwritable when `target`
     cannot be written, bundle-damaged for a missing picture; RunError graphviz-missing.
     """
+    check_file_free(target)
     html, drawings = _unfolded(bundle, templates, on_note)
     attached = bundle_zip(bundle) if attach_bundle else None
     data, pages = typeset(html, print_files(bundle, templates) | drawings, attached)
@@ -138,10 +138,15 @@ def typeset(html: str, files: Mapping[str, Read], attached: bytes | None = None)
             )
             if attached is not None:
                 document.metadata.attachments = [_attachment(weasyprint, attached)]
-            data: bytes = document.write_pdf(pdf_variant="pdf/ua-1", pdf_tags=True)
+            data: bytes = document.write_pdf(pdf_variant="pdf/ua-1", pdf_tags=True, finisher=partial(_mark, weasyprint))
         except weasyprint.urls.FatalURLFetchingError as error:
             raise KeyError(f"the page asks for {missing[-1] if missing else error}, which it does not have") from error
     return data, len(document.pages)
+
+
+def _mark(weasyprint: Any, _document: Any, pdf: Any) -> None:
+    """Put the mark into the file, in the clear: its other texts are packed."""
+    pdf.add_object(weasyprint.pdf.pydyf.Stream([MARK]))
 
 
 def _attachment(weasyprint: Any, data: bytes) -> Any:
@@ -229,7 +234,7 @@ def print_files(bundle: Bundle, templates: Path | None) -> dict[str, Read]:
     for result in bundle.classes:
         for number, picture in enumerate(result.pictures):
             if picture.file is not None:
-                read = partial(_jpeg, bundle.picture(picture.file))
+                read = partial(_jpeg, bundle, picture.file)
                 files[jpeg_name(picture_file(result.slug, number))] = lru_cache(maxsize=1)(read)
     for folder in (own_templates(), templates):
         if folder is not None:
@@ -239,10 +244,10 @@ def print_files(bundle: Bundle, templates: Path | None) -> dict[str, Read]:
     return files
 
 
-def _jpeg(path: Path) -> bytes:
+def _jpeg(bundle: Bundle, file: str) -> bytes:
     """A picture for print: JPEG, since a PDF holds other formats inflated."""
-    with Image.open(path) as opened:
-        return stored(opened, "jpeg")
+    with opened(bundle, file) as picture:
+        return stored(picture, "jpeg")
 
 
 def jpeg_name(name: str) -> str:

@@ -13,15 +13,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from markupsafe import Markup
-from PIL import Image
 
 from neurflow_report.drawing.diagram import Tile
 from neurflow_report.drawing.downloads import captions_script, data_files
 from neurflow_report.drawing.html import Boxes, Medium, box_names, box_rules, page_html, static_files
 from neurflow_report.drawing.html import template_environment as environment_of
-from neurflow_report.drawing.mosaic import stored
+from neurflow_report.drawing.mosaic import opened, stored
 from neurflow_report.drawing.paint import window
-from neurflow_report.drawing.place import write_file
+from neurflow_report.drawing.place import MARK, check_file_free, write_file
 from neurflow_report.drawing.slim import slim
 from neurflow_report.drawing.view import SiteView, site_view
 from neurflow_report.drawing.view.pages import Page
@@ -42,7 +41,8 @@ def render_single(
 
     The same bundle gives the same bytes. Raises: what `render_site` raises.
     """
-    data = slim(single_html(bundle, templates, on_page)).encode()
+    check_file_free(target)
+    data = slim(single_html(bundle, templates, on_page)).encode() + b"<!-- " + MARK + b" -->\n"
     write_file(target, data)
     return len(data)
 
@@ -153,8 +153,8 @@ def _pictures(bundle: Bundle) -> Iterator[str]:
         for number, picture in enumerate(result.pictures):
             if picture.file is None:
                 continue
-            with Image.open(bundle.picture(picture.file)) as opened:
-                data = b64encode(stored(opened, "webp")).decode()
+            with opened(bundle, picture.file) as shown:
+                data = b64encode(stored(shown, "webp")).decode()
             name = _picture_name(picture_file(result.slug, number))
             yield (
                 f'<image id="{name}" href="data:image/webp;base64,{data}" width="1" height="1" '

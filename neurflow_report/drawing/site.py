@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
-from PIL import Image
 
 from neurflow_report.drawing.diagram import Tile
 from neurflow_report.drawing.downloads import captions_script, data_files
@@ -30,15 +29,16 @@ from neurflow_report.drawing.html import (
     static_files,
     template_environment,
 )
-from neurflow_report.drawing.mosaic import stored
+from neurflow_report.drawing.mosaic import opened, stored
 from neurflow_report.drawing.slim import slim
 from neurflow_report.drawing.view import SiteView, site_view
 from neurflow_report.drawing.view.places import picture_file
 from neurflow_report.errors import InputError
 from neurflow_report.results.bundle import Bundle
 
-MARK = "static/site.css"
-"""A folder that holds this file is a site, and may be replaced by a new one."""
+MARKS = ("index.html", "static/boxes.css", "provenance/index.html")
+PARTS = frozenset({"class", "data", "fidelity", "index.html", "method", "provenance", "search", "static"})
+"""A folder that holds the marks, and nothing but parts, is a site, and may be replaced by a new one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,18 +138,18 @@ def _drawn(bundle: Bundle, view: SiteView) -> Iterator[tuple[str, bytes]]:
 def _pictures(bundle: Bundle) -> Iterator[tuple[str, bytes]]:
     """Every picture of which a patch is shown, once."""
     wanted = [
-        (picture_file(result.slug, number), bundle.picture(picture.file))
+        (picture_file(result.slug, number), picture.file)
         for result in bundle.classes
         for number, picture in enumerate(result.pictures)
         if picture.file is not None
     ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield from pool.map(lambda one: (one[0], _stored(one[1])), wanted)
+        yield from pool.map(lambda one: (one[0], _stored(bundle, one[1])), wanted)
 
 
-def _stored(path: Path) -> bytes:
-    with Image.open(path) as opened:
-        return stored(opened, "webp")
+def _stored(bundle: Bundle, file: str) -> bytes:
+    with opened(bundle, file) as picture:
+        return stored(picture, "webp")
 
 
 def _write(target: Path, files: Iterator[tuple[str, bytes]]) -> list[int]:
@@ -173,17 +173,24 @@ def _write(target: Path, files: Iterator[tuple[str, bytes]]) -> list[int]:
 
 def check_site_free(target: Path) -> None:
     """Raises InputError output-unwritable where something stands at `target` that is no site."""
-    if target.exists() and not _replaceable(target):
-        raise InputError(
-            "output-unwritable",
-            f"{target.name} exists and is no site of a report",
-            hint="choose another folder, or move it away",
-            path=("output",),
-        )
+    try:
+        reason = _no_site(target) if os.path.lexists(target) else ""
+    except OSError as error:
+        raise _unwritable(target, error) from error
+    if reason:
+        hint = "choose another folder, or move it away"
+        raise InputError("output-unwritable", f"{target.name} {reason}", hint=hint, path=("output",))
 
 
-def _replaceable(target: Path) -> bool:
-    return target.is_dir() and ((target / MARK).is_file() or not any(target.iterdir()))
+def _no_site(target: Path) -> str:
+    """Why what stands at `target` may not be replaced; empty where it may."""
+    if target.is_symlink() or not os.path.isdir(target):
+        return "exists and is no site of a report"
+    found = {path.name for path in target.iterdir()}
+    if found and not all(os.path.isfile(target / mark) for mark in MARKS):
+        return "exists and is no site of a report"
+    others = sorted(found - PARTS)
+    return f"holds something that no site of a report has, {others[0]}" if others else ""
 
 
 def _write_file(path: Path, data: bytes) -> int:
@@ -197,14 +204,16 @@ def _swap(fresh: Path, target: Path) -> None:
         fresh.rename(target)
         return
     old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
-    target.rename(old / "site")
     try:
+        target.rename(old / "site")
         fresh.rename(target)
-    except OSError:
-        (old / "site").rename(target)
+    except BaseException:
+        if (old / "site").exists() and not target.exists():
+            (old / "site").rename(target)
         raise
     finally:
-        shutil.rmtree(old, ignore_errors=True)
+        if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _unwritable(target: Path, error: OSError) -> InputError:

@@ -6,6 +6,8 @@ import gzip
 import inspect
 import shutil
 import tempfile
+import warnings
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import torchvision
 from PIL import Image
 
 from neurflow_report.errors import InputError, did_you_mean
-from neurflow_report.images.pictures import PictureError, plain
+from neurflow_report.images.pictures import PictureError, check_size, plain
 
 Opened = tuple[tuple[str, ...], list[int], Callable[[int], Image.Image]]
 _IDX_FAMILY = ("MNIST", "FashionMNIST", "KMNIST")
@@ -78,9 +80,14 @@ def _unpack(folder: Path, target: Path, name: str) -> None:
     try:
         with gzip.open(packed) if packed.is_file() else bare.open("rb") as source, target.open("wb") as out:
             shutil.copyfileobj(source, out)
-    except (OSError, EOFError) as error:
-        message = f"the file {packed.name} of data set {name} is damaged"
+    except (OSError, EOFError, zlib.error) as error:
+        message = f"the file {packed.name} of data set {name} cannot be unpacked: {_told(error)}"
         raise InputError("data-missing", message, path=("data", "root")) from error
+
+
+def _told(error: Exception) -> str:
+    """What the system or the reader says, without a path."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _construct(kind: Any, name: str, root: Path, split: str) -> Any:
@@ -130,9 +137,12 @@ def _class_names(dataset: Any, labels: list[int]) -> tuple[str, ...]:
 
 def _picture(dataset: Any, number: int) -> Image.Image:
     try:
-        picture = dataset[number][0]
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            picture = dataset[number][0]
+    except Exception as error:  # the data set's own code reads it
         raise PictureError(f"damaged: {type(error).__name__}") from error
     if not isinstance(picture, Image.Image):
         raise PictureError(f"a {type(picture).__name__}, not a picture")
+    check_size(picture)
     return plain(picture)

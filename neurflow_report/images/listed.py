@@ -30,7 +30,7 @@ def read_rows(file: Path, root: Path | None, *, path_column: str, label_column: 
 
     Errors: data-missing, data-empty (paths data.file, data.path_column, data.label_column).
     """
-    if not file.is_file():
+    if not os.path.isfile(file):
         hint = "the path is relative to the spec"
         raise InputError("data-missing", f"there is no file {file.name!r}", hint=hint, path=_FILE)
     try:

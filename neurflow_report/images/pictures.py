@@ -31,14 +31,16 @@ def decode(data: bytes) -> Image.Image:
         with warnings.catch_warnings(), _whole_files():
             warnings.simplefilter("ignore")
             picture = Image.open(io.BytesIO(data), formats=FORMATS)
-            _check_size(picture)
+            check_size(picture)
             picture.load()
             return plain(ImageOps.exif_transpose(picture))
     except UnidentifiedImageError as error:
         raise PictureError("not a picture in a known format") from error
     except Image.DecompressionBombError as error:
         raise PictureError(f"more than {MOST_PIXELS // 10**6} million pixels") from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, MemoryError) as error:
+    except PictureError:
+        raise
+    except Exception as error:  # what a damaged file makes Pillow raise is not limited to a few kinds
         raise PictureError(f"damaged: {_reason(error)}") from error
 
 
@@ -52,7 +54,8 @@ def _whole_files() -> Iterator[None]:
         ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
-def _check_size(picture: Image.Image) -> None:
+def check_size(picture: Image.Image) -> None:
+    """Raises PictureError for a picture with more than `MOST_PIXELS`."""
     if picture.width * picture.height > MOST_PIXELS:
         text = f"{picture.width}×{picture.height} pixels, more than {MOST_PIXELS // 10**6} million"
         raise PictureError(text)

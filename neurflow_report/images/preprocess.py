@@ -1,7 +1,7 @@
 """From an original picture to the network's input, and back: which rectangle of it the network saw.
 
 Agrees exactly with torchvision's ImageClassification transform: resize the short side, cut the centre (black where the
-picture is smaller), scale to 0..1, normalise.
+picture is smaller), scale to 0..1, normalise. With `squash`, which some timm networks want, both sides are resized.
 """
 
 from __future__ import annotations
@@ -25,22 +25,26 @@ def to_input(picture: Image.Image, preprocess: Preprocess) -> tuple[Tensor, Regi
     Errors: PictureError where resizing would make a picture too large (very elongated ones).
     """
     wanted = picture.convert("RGB" if preprocess.channels == 3 else "L")
-    width, height = resized_size(picture.size, preprocess.resize)
+    width, height = resized_size(picture.size, preprocess)
     if width * height > MOST_PIXELS:
         raise PictureError(f"{picture.width}×{picture.height} pixels, too elongated to resize")
     if preprocess.resize is not None:
         mode = InterpolationMode(preprocess.interpolation)
-        wanted = F.resize(wanted, [preprocess.resize], interpolation=mode, antialias=preprocess.antialias)
+        sides = [preprocess.resize] * (2 if preprocess.squash else 1)
+        wanted = F.resize(wanted, sides, interpolation=mode, antialias=preprocess.antialias)
     wanted = F.center_crop(wanted, [preprocess.size])
     values = F.convert_image_dtype(F.pil_to_tensor(wanted), torch.float)
     region = region_of(picture.size, preprocess)
     return F.normalize(values, mean=list(preprocess.mean), std=list(preprocess.std)), region
 
 
-def resized_size(size: tuple[int, int], resize: int | None) -> tuple[int, int]:
-    """(width, height) after the short side has become `resize` pixels; the long side is rounded down."""
+def resized_size(size: tuple[int, int], preprocess: Preprocess) -> tuple[int, int]:
+    """(width, height) after the short side has become `resize` pixels; the long side is rounded down, or squashed."""
+    resize = preprocess.resize
     if resize is None:
         return size
+    if preprocess.squash:
+        return resize, resize
     width, height = size
     if width <= height:
         return resize, int(resize * height / width)
@@ -49,7 +53,7 @@ def resized_size(size: tuple[int, int], resize: int | None) -> tuple[int, int]:
 
 def region_of(size: tuple[int, int], preprocess: Preprocess) -> Region:
     """The rectangle of a picture of `size` (width, height) that the network sees, in the picture's pixels."""
-    scaled = resized_size(size, preprocess.resize)
+    scaled = resized_size(size, preprocess)
     left, top = (_crop_start(side, preprocess.size) for side in scaled)
     width, height = (preprocess.size * size[axis] / scaled[axis] for axis in (0, 1))
     return Region(left=left * size[0] / scaled[0], top=top * size[1] / scaled[1], width=width, height=height)
@@ -61,7 +65,7 @@ def _crop_start(side: int, crop: int) -> int:
 
 
 def region_picture(picture: Image.Image, region: Region, most: int = 1024) -> Image.Image:
-    """What the report shows: the region of the original, RGB, at most `most` pixels a side, black outside it."""
+    """What the report shows: the region of the original, RGB, square, of at most `most` pixels, black outside it."""
     if most < 1:
         raise ValueError("a picture has at least one pixel")
     box = (region.left, region.top, region.left + region.width, region.top + region.height)
@@ -71,6 +75,5 @@ def region_picture(picture: Image.Image, region: Region, most: int = 1024) -> Im
         outer = (math.floor(box[0]), math.floor(box[1]), math.ceil(box[2]), math.ceil(box[3]))
         source = source.crop(outer)
         box = (box[0] - outer[0], box[1] - outer[1], box[2] - outer[0], box[3] - outer[1])
-    share = min(1.0, most / max(region.width, region.height))
-    size = (max(1, round(region.width * share)), max(1, round(region.height * share)))
-    return source.resize(size, Image.Resampling.LANCZOS, box=box)
+    side = max(1, round(min(most, max(region.width, region.height))))
+    return source.resize((side, side), Image.Resampling.LANCZOS, box=box)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ def _first(features: Mapping[str, Any], kind: type, usual: str) -> str:
 
 def is_saved(root: Path) -> bool:
     """Whether the folder looks like one that `save_to_disk` wrote."""
-    return any((root / mark).is_file() for mark in MARKS)
+    return any(os.path.isfile(root / mark) for mark in MARKS)
 
 
 def _package() -> Any:

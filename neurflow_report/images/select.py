@@ -24,7 +24,7 @@ from neurflow_report.errors import Gathered, InputError
 from neurflow_report.images.classes import ClassTarget
 from neurflow_report.images.pictures import PictureError
 from neurflow_report.images.preprocess import region_of, to_input
-from neurflow_report.images.sources import Item, Source
+from neurflow_report.images.sources import Item, Source, again, changed
 from neurflow_report.results.records import Preprocess, Region, Skipped
 
 Predict = Callable[[Tensor], NDArray[np.int64]]
@@ -196,7 +196,7 @@ def _none(target: ClassTarget, select: str, seen: Sequence[int | Skipped], i: in
 
 
 def _chosen(item: Item, predicted: int, preprocess: Preprocess) -> Chosen:
-    picture = item.open()
+    picture = again(item)
     return Chosen(
         item=item,
         label=item.label,
@@ -209,14 +209,17 @@ def _chosen(item: Item, predicted: int, preprocess: Preprocess) -> Chosen:
 
 def _digest(item: Item, picture: Image.Image) -> str:
     if item.data is not None:
-        return hashlib.sha256(item.data()).hexdigest()
+        try:
+            return hashlib.sha256(item.data()).hexdigest()
+        except (OSError, PictureError) as error:
+            raise changed(item, str(getattr(error, "strerror", None) or error)) from error
     head = f"{picture.mode} {picture.width} {picture.height}\0".encode()
     return hashlib.sha256(head + picture.tobytes()).hexdigest()
 
 
 def load_pixels(chosen: Sequence[Chosen], preprocess: Preprocess) -> Tensor:
     """The inputs of the chosen pictures, (I, C, S, S) float32, on the CPU."""
-    return torch.stack([to_input(c.item.open(), preprocess)[0] for c in chosen])
+    return torch.stack([to_input(again(c.item), preprocess)[0] for c in chosen])
 
 
 def choice_digest(choice: Choice) -> str:

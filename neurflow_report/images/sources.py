@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from neurflow_report.errors import InputError
+from neurflow_report.errors import InputError, RunError
 from neurflow_report.images.listed import classes_of, notes_on, read_rows
 from neurflow_report.images.pictures import PictureError, decode
 from neurflow_report.results.records import Skipped
@@ -73,15 +73,41 @@ def open_source(
         return _listed(file, root, path_column, label_column)
     if root is None:
         raise InputError("data-missing", f"data source {source!r} needs a root", path=_ROOT)
-    if not root.is_dir():
-        what = "is a file, and a folder was expected" if root.exists() else "does not exist"
-        hint = "a relative root is looked for beside the spec"
-        raise InputError("data-missing", f"the data folder {root.name!r} {what}", hint=hint, path=_ROOT)
+    _check_folder(root)
     if source == "folder":
         return _folder(root)
     if source == "huggingface":
         return _saved(root, split, image_column, label_column)
     return _dataset(name or "", root, split)
+
+
+def _check_folder(root: Path) -> None:
+    """Raises InputError data-missing unless `root` is a folder whose content may be listed."""
+    if os.path.isdir(root):
+        try:
+            os.scandir(root).close()
+        except OSError as error:
+            message = f"the data folder {root.name!r} cannot be read: {error.strerror}"
+            raise InputError("data-missing", message, hint="check who may read it", path=_ROOT) from error
+        return
+    what = "is a file, and a folder was expected" if os.path.exists(root) else "does not exist"
+    hint = "a relative root is looked for beside the spec"
+    raise InputError("data-missing", f"the data folder {root.name!r} {what}", hint=hint, path=_ROOT)
+
+
+def again(item: Item) -> Image.Image:
+    """The picture of an item that could be opened before. Raises: RunError data-changed where it no longer can."""
+    try:
+        return item.open()
+    except PictureError as error:
+        raise changed(item, str(error)) from error
+
+
+def changed(item: Item, reason: str) -> RunError:
+    """The error data-changed of an item."""
+    message = f"the picture {item.name} could be read before, and now cannot: {reason}"
+    hint = "leave the pictures alone while a run reads them; the same command begins again"
+    return RunError("data-changed", message, hint=hint)
 
 
 def read(item: Item) -> Image.Image | Skipped:

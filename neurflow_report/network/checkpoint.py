@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 import warnings
@@ -36,7 +37,7 @@ def read_state(path: Path, key: str | None = None, strip_prefix: str | None = No
 
 
 def _content(path: Path) -> object:
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise unreadable(f"there is no weights file {path.name!r}", "the path is relative to the spec")
     try:
         if path.suffix.lower() == ".safetensors":
@@ -130,7 +131,12 @@ def _stripped(state: dict[str, Tensor], prefix: str | None, path: Path) -> dict[
     elif state and not any(name.startswith(prefix) for name in state):
         message = f"no name in weights file {path.name!r} begins with {prefix!r}"
         raise unreadable(message, f"the names are {_listed(list(state), 3)}", "strip_prefix")
-    return {name.removeprefix(prefix): value for name, value in state.items()}
+    stripped = {name.removeprefix(prefix): value for name, value in state.items()}
+    if len(stripped) < len(state):
+        twice = next(name for name in state if name.startswith(prefix) and name.removeprefix(prefix) in state)
+        message = f"in weights file {path.name!r} {twice!r} and {twice.removeprefix(prefix)!r} would be the same"
+        raise unreadable(message, "set model.state_dict_key to the one of the two networks in it", "strip_prefix")
+    return stripped
 
 
 def _listed(names: Sequence[str], most: int = 8) -> str:

@@ -43,7 +43,7 @@ def make(factory: str, kwargs: Mapping[str, object], folder: Path, *, allow_code
     if not _FORM.fullmatch(factory):
         hint = "write package.module:callable, such as mynet.models:resnet20"
         raise _failed(f"{factory!r} names no callable in a module", hint)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         message = f"the folder {folder.name!r} does not exist"
         hint = "model.python_path is relative to the spec"
         raise InputError("factory-failed", message, hint=hint, path=("model", "python_path"))

@@ -57,14 +57,6 @@ def offers(module: nn.Module, example: Tensor) -> tuple[Offer, ...]:
     return tuple(found)
 
 
-def legal_layers(module: nn.Module, example: Tensor) -> tuple[str, ...]:
-    """Names of all modules at whose output `module` can be cut, in its order; shapes are not looked at.
-
-    Where several modules return one tensor (a block and its last operation), all are named. Errors: as `offers`.
-    """
-    return tuple(name for name, _ in Cuts(trace(module, example)).legal)
-
-
 def multiply_adds(module: nn.Module, example: Tensor) -> dict[str, int]:
     """Multiply-adds of each named module for one picture, those of its parts included ("" is the network's).
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def check_names(names: tuple[str, ...], file: str, outputs: int) -> None:
 
 
 def _text(path: Path) -> str:
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise _bad(f"there is no file {path.name!r} with class names", "the path is relative to the spec")
     try:
         if path.stat().st_size > LARGEST:

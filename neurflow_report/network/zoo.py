@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -150,16 +150,19 @@ def _architecture(asked: Asked, trained: bool) -> nn.Module:
 
 
 def _made(asked: Asked, build: Callable[[], nn.Module]) -> nn.Module:
-    """The seeded module; arguments that the architecture refuses are told at model.kwargs."""
+    """The seeded module; arguments that the architecture refuses are told at model.kwargs, or at model.outputs."""
     try:
         module: nn.Module = seeded(build, asked.seed)
     except Exception as error:
-        if not asked.kwargs:
+        if not asked.kwargs and asked.outputs is None:
             raise
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        message = f"{asked.name!r} cannot be made with these kwargs: {type(error).__name__}: {reason}"
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        what, key = ("these kwargs", "kwargs") if asked.kwargs else (f"{asked.outputs} outputs", "outputs")
+        message = f"{asked.name!r} cannot be made with {what}: {type(error).__name__}: {reason}"
         hint = "they are passed to the architecture as they are; its own documentation names them"
-        raise InputError("factory-failed", message, hint=hint, path=("model", "kwargs")) from error
+        if not asked.kwargs:
+            hint = "is that the number of classes?"
+        raise InputError("factory-failed", message, hint=hint, path=("model", key)) from error
     return module
 
 
@@ -235,7 +238,9 @@ def _timm() -> Any:
 
 def _timm_preprocess(timm: Any, module: nn.Module, kwargs: Mapping[str, Any]) -> Preprocess:
     config = timm.data.resolve_model_data_config(module)
-    channels, size = kwargs.get("in_chans", config["input_size"][0]), kwargs.get("img_size", config["input_size"][1])
+    channels, *sides = config["input_size"]
+    channels, sides = kwargs.get("in_chans", channels), kwargs.get("img_size", sides)
+    size = _side(sides if isinstance(sides, (list, tuple)) else [sides], channels)
     mean, std = config["mean"], config["std"]
     if channels == 1 and len(mean) == 3:
         mean, std = (sum(mean) / 3,), (sum(std) / 3,)
@@ -246,7 +251,17 @@ def _timm_preprocess(timm: Any, module: nn.Module, kwargs: Mapping[str, Any]) ->
         mean=tuple(mean),
         std=tuple(std),
         channels=channels,
+        squash=config.get("crop_mode") == "squash",
     )
+
+
+def _side(sides: Sequence[Any], channels: Any) -> int:
+    """The side of a square input. Raises: InputError spec-bad-value for inputs of another kind."""
+    if channels in (1, 3) and len(set(sides)) == 1 and isinstance(sides[0], int):
+        return sides[0]
+    shape = " × ".join(map(str, [channels, *sides]))
+    message = f"the network's input is {shape}, and pictures here are square, grey or RGB"
+    raise InputError("spec-bad-value", message, hint="take a network with such an input", path=("model", "name"))
 
 
 def _timm_names(timm: Any, module: nn.Module) -> tuple[str, ...] | None:

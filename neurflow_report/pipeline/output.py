@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from neurflow_report.errors import InputError
+from neurflow_report.results.claim import check_unclaimed, claimed
 from neurflow_report.spec.schema import Spec
 
 _PATH = ("output",)
@@ -22,7 +23,8 @@ def output_of(spec: Spec) -> Path:
 
 @contextmanager
 def output_folder(output: Path) -> Iterator[None]:
-    """The output folder is there inside; where the block fails, the folders that were made for it are gone again.
+    """The output folder is there inside, and this run's alone; where the block fails, the folders that were made for it
+    are gone again.
 
     Raises: InputError output-unwritable.
     """
@@ -30,7 +32,8 @@ def output_folder(output: Path) -> Iterator[None]:
     try:
         _make(output)
         check_writable(output)
-        yield
+        with claimed(output):
+            yield
     except BaseException:
         with suppress(OSError):
             for folder in made:
@@ -47,7 +50,8 @@ def _make(output: Path) -> None:
 
 def check_writable(output: Path) -> Path:
     """The output folder, or where it is not there yet the nearest folder around it, which takes a file. Nothing is left
-    there. Raises: InputError output-unwritable."""
+    there. Raises: InputError output-unwritable, also where another run is writing there."""
+    check_unclaimed(output)
     try:
         nearest = _nearest(output)
         with tempfile.TemporaryFile(dir=nearest):

@@ -9,7 +9,7 @@ from PIL import Image
 
 from neurflow_report.images.preprocess import region_of, region_picture
 from neurflow_report.images.select import Chosen
-from neurflow_report.images.sources import Item
+from neurflow_report.images.sources import Item, again
 from neurflow_report.results.records import Preprocess
 
 MOST = 1024
@@ -20,7 +20,7 @@ LOSSLESS = 128
 
 def region_bytes(chosen: Chosen) -> tuple[str, bytes]:
     """File name (from the picture's content) and encoded bytes of the region that the model saw."""
-    picture = region_picture(chosen.item.open(), chosen.region, MOST)
+    picture = region_picture(again(chosen.item), chosen.region, MOST)
     suffix, options = ("png", {}) if max(picture.size) <= LOSSLESS else ("jpg", {"quality": 92})
     data = encode(picture, "PNG" if suffix == "png" else "JPEG", **options)
     return f"{hashlib.sha256(data).hexdigest()[:16]}.{suffix}", data

@@ -58,14 +58,26 @@ from neurflow_report.spec.schema import Spec
 
 
 def analyze(loaded: LoadedSpec, *, progress: Progress, also: Sequence[ReportError] = ()) -> Path:
-    """Run the analysis of a spec and write `<output>/bundle`; → that directory.
+    """Run the analysis of a spec and write `<output>/bundle`; → that directory. Args and errors: as `analyzed`."""
+    with analyzed(loaded, progress=progress, also=also) as bundle:
+        return bundle
+
+
+@contextmanager
+def analyzed(loaded: LoadedSpec, *, progress: Progress, also: Sequence[ReportError] = ()) -> Iterator[Path]:
+    """Run the analysis of a spec and write `<output>/bundle`, which is given inside: there the output folder is this
+    run's alone.
 
     Args: also: what the caller found wrong already, told with all else that is wrong before anything is computed.
     Raises: InputError (exit code 2) with file:line:column where the spec, the model or the data is wrong;
     RunError where an activation or attribution is not finite.
     """
-    with _located(loaded), arithmetic(loaded.spec.runtime.precision):
-        return _analyze(loaded, Timed(progress), also)
+    with (
+        _located(loaded),
+        arithmetic(loaded.spec.runtime.precision),
+        _analyzed(loaded, Timed(progress), also) as bundle,
+    ):
+        yield bundle
 
 
 def check(loaded: LoadedSpec, *, progress: Progress, also: Sequence[ReportError] = ()) -> tuple[str, ...]:
@@ -86,12 +98,13 @@ def _located(loaded: LoadedSpec) -> Iterator[None]:
         raise located(error, loaded) from error
 
 
-def _analyze(loaded: LoadedSpec, progress: Timed, also: Sequence[ReportError] = ()) -> Path:
+@contextmanager
+def _analyzed(loaded: LoadedSpec, progress: Timed, also: Sequence[ReportError] = ()) -> Iterator[Path]:
     ready = preflight(loaded, progress=progress, also=also)
     output = output_of(loaded.spec)
     with output_folder(output):
         _examine_all(loaded, ready, output, progress)
-    return output / "bundle"
+        yield output / "bundle"
 
 
 def _examine_all(loaded: LoadedSpec, ready: Ready, output: Path, progress: Timed) -> None:

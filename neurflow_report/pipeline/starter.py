@@ -127,7 +127,7 @@ def _write_new(file: Path, data: bytes) -> None:
         try:
             with out:
                 out.write(data)
-        except OSError:
+        except BaseException:
             file.unlink()
             raise
     except OSError as error:
@@ -137,7 +137,7 @@ def _write_new(file: Path, data: bytes) -> None:
 def _check_new(file: Path) -> None:
     if os.path.lexists(file):
         raise _unwritable(file, "there is already something of that name, which is left alone")
-    if not file.parent.is_dir():
+    if not os.path.isdir(file.parent):
         raise _unwritable(file, f"there is no folder {file.parent.name!r}")
 
 

@@ -33,6 +33,7 @@ MANIFEST, RUN = "manifest.json", "run.json"
 DIGITS = 7
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 _M = TypeVar("_M", bound=BaseModel)
 
 
@@ -108,6 +109,9 @@ def read_bundle(root: Path | str) -> Bundle:
         _check_digest(root, name, digest)
     run = _parse(root, RUN, Run, manifest)
     classes = tuple(_parse(root, _class_file(entry.slug), ClassResult, manifest) for entry in run.classes)
+    for entry, result in zip(run.classes, classes, strict=True):
+        if (result.slug, result.index) != (entry.slug, entry.index):
+            raise _damaged(root / _class_file(entry.slug), f"this is class {result.slug!r}, logit {result.index}")
     bundle = Bundle(root=root, run=run, classes=classes, manifest=manifest)
     for file in _shown(classes):
         bundle.picture(file)
@@ -115,7 +119,10 @@ def read_bundle(root: Path | str) -> Bundle:
 
 
 def canonical_json(record: BaseModel) -> bytes:
-    """A record as JSON whose bytes depend on its values alone: UTF-8, indent 1, floats to 7 significant digits."""
+    """A record as JSON whose bytes depend on its values alone: UTF-8, indent 1, floats to 7 significant digits.
+
+    Characters that neither HTML nor SVG may hold (a file may be called anything) become U+FFFD, halves of others `?`.
+    """
     values = _rounded(record.model_dump(mode="json"))
     return (json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "replace")
 
@@ -123,6 +130,8 @@ def canonical_json(record: BaseModel) -> bytes:
 def _rounded(value: object) -> object:
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}") + 0.0
+    if isinstance(value, str):
+        return _CONTROL.sub("\ufffd", value)
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
     return [_rounded(item) for item in value] if isinstance(value, list) else value
@@ -184,12 +193,29 @@ def _scratch(target: Path) -> Iterator[Path]:
 
 
 def _refuse_other_things(target: Path) -> None:
-    """Raise FileExistsError unless `target` is free, an empty directory, or a bundle."""
-    if not target.exists() and not target.is_symlink():
+    """Raise FileExistsError unless `target` is free, an empty directory, or a bundle and nothing besides."""
+    if not os.path.lexists(target):
         return
-    if target.is_dir() and not target.is_symlink() and ((target / MANIFEST).is_file() or not any(target.iterdir())):
-        return
-    raise FileExistsError(errno.EEXIST, "there is something else of that name, which is no bundle", str(target))
+    own = _listed_in(target) if os.path.isdir(target) and not target.is_symlink() else None
+    if own is None:
+        raise FileExistsError(errno.EEXIST, "there is something else of that name, which is no bundle", str(target))
+    files = (path for path in sorted(target.rglob("*")) if path.is_symlink() or not path.is_dir())
+    for name in (path.relative_to(target).as_posix() for path in files):
+        if name not in own:
+            message = f"the bundle there holds a file that no bundle has, {name}"
+            raise FileExistsError(errno.EEXIST, message, str(target))
+
+
+def _listed_in(target: Path) -> set[str] | None:
+    """The files that the manifest in `target` lists, and itself; none of an empty directory; None where it is none of
+    ours (many other things, too, have a manifest.json)."""
+    if not any(target.iterdir()):
+        return set()
+    try:
+        manifest = json.loads((target / MANIFEST).read_bytes())
+        return {MANIFEST, *manifest["files"]} if "format_version" in manifest else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _fill(folder: Path, contents: Mapping[str, bytes]) -> None:

@@ -38,7 +38,8 @@ class LayerInfo(Record):
 
 class Preprocess(Record):
     """From an original picture to the model's input: resize the short side to `resize` pixels (None: no resize; a
-    picture smaller than the crop is padded), cut the centre `size`×`size`, scale to 0..1, then (x − mean) / std.
+    picture smaller than the crop is padded), or with `squash` both sides; cut the centre `size`×`size`, scale to 0..1,
+    then (x − mean) / std.
 
     `channels` is 3 (RGB) or 1 (grey); mean and std have one entry a channel.
     """
@@ -50,6 +51,7 @@ class Preprocess(Record):
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     channels: Literal[1, 3] = 3
+    squash: bool = False
 
 
 class ModelInfo(Record):

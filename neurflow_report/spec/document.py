@@ -53,13 +53,16 @@ def reference() -> str:
 def _sections(
     prefix: str, section: Mapping[str, Any], schema: Mapping[str, Any]
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every section within one, at any depth, by its path."""
+    """Every section within one, at any depth, by its path; several of one kind in a section once, for all of them."""
+    kinds: dict[str, list[str]] = {}
     for name, field in section["properties"].items():
-        for option in field.get("oneOf", [field]):
-            inner = _resolved(option, schema)
-            if "properties" in inner:
-                yield prefix + name, inner
-                yield from _sections(f"{prefix}{name}.", inner, schema)
+        for option in field.get("oneOf", field.get("anyOf", [field])):
+            if "properties" in _resolved(option, schema):
+                kinds.setdefault(option["$ref"], []).append(prefix + name)
+    for reference, names in kinds.items():
+        inner = _resolved({"$ref": reference}, schema)
+        yield "`, `".join(names), inner
+        yield from _sections(f"{names[0]}.", inner, schema)
 
 
 def _section(heading: str, section: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:

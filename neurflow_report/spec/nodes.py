@@ -19,6 +19,8 @@ Place = tuple[int, int]
 
 MOST_NODES = 20_000
 DEEPEST = 40
+LONGEST = 100
+"""Characters from which on a number is text: no key takes one of that size."""
 
 _CORE = {
     "bool": re.compile(r"true|True|TRUE|false|False|FALSE"),
@@ -180,7 +182,7 @@ def _scalar(node: yaml.Node) -> object:
 
 def is_number(text: str) -> bool:
     """Whether `text` would be a number if it stood without quotes."""
-    return any(_CORE[kind].fullmatch(text) for kind in ("int", "float"))
+    return len(text) < LONGEST and any(_CORE[kind].fullmatch(text) for kind in ("int", "float"))
 
 
 def _place(node: yaml.Node) -> Place:
@@ -197,9 +199,9 @@ def _bool(text: str) -> bool:
 
 
 def _int(text: str) -> Any:
-    if text.startswith("0x"):
-        return int(text, 16)
-    return int(text) if len(text) < 100 else text
+    if len(text) >= LONGEST:
+        return text
+    return int(text, 16 if text.startswith("0x") else 10)
 
 
 class Written(float):

@@ -22,6 +22,7 @@ from neurflow_report.spec.section import Count, Section, Text, problem, tell, un
 Scale = Annotated[float, Field(gt=0, le=1)]
 Nodes = Annotated[int, Field(ge=1, le=1000)]
 Index = Annotated[int, Field(ge=0)]
+Pixels = Annotated[int, Field(ge=1, le=10_000)]
 Channels = Annotated[tuple[float, ...], Field(min_length=1, max_length=3)]
 
 
@@ -47,7 +48,8 @@ class Model(Section):
     )
     kwargs: dict[str, Any] = Field(
         {},
-        description="Keyword arguments of the factory, or of torchvision's or timm's architecture.",
+        description="Keyword arguments of the factory, or of torchvision's or timm's architecture; not those that load "
+        "weights, which `weights` does.",
         examples=[{"num_classes": 10}, {"image_size": 64}],
     )
     python_path: Text | None = Field(
@@ -99,8 +101,14 @@ class Model(Section):
         for key in _FOREIGN[self.source]:
             if key in self.model_fields_set and getattr(self, key):
                 yield problem(f"the source {self.source} takes no `{key}`", key)
+        for key in _LOADING if self.source != "python" else ():
+            if key in self.kwargs:
+                yield problem(f"`{key}` would load weights by another way than `weights`", "kwargs", key)
 
 
+_LOADING = ("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir", "weights")
+"""Arguments of torchvision and timm that load weights: a report would call them other than they are, and a reader of
+theirs may run what is in a file."""
 _FOREIGN = {
     "torchvision": ("factory", "python_path"),
     "timm": ("factory", "python_path"),
@@ -113,8 +121,8 @@ _FOREIGN = {
 class PreprocessChange(Section):
     """What to do with a picture otherwise than the model's own preprocessing does; what is left out stays as it is."""
 
-    size: Count | None = Field(None, description="The side of the network's input, in pixels.", examples=[224, 32])
-    resize: Count | Literal["none"] | None = Field(
+    size: Pixels | None = Field(None, description="The side of the network's input, in pixels.", examples=[224, 32])
+    resize: Pixels | Literal["none"] | None = Field(
         None,
         description="Pixels of the short side before the centre is cut out; `none`: no resizing. Default, where only "
         "`size` is given: in the model's own ratio to it.",
@@ -131,6 +139,12 @@ class PreprocessChange(Section):
         None, description="Standard deviation of each channel, at values 0 to 1.", examples=[[0.229, 0.224, 0.225]]
     )
     channels: Literal[1, 3] | None = Field(None, description="1 for a grey input, 3 for colour.", examples=[1])
+    squash: bool | None = Field(
+        None,
+        description="Whether both sides are resized to `resize` pixels, whatever the picture's shape, in place of the "
+        "short side alone.",
+        examples=[True],
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Count = Annotated[int, Field(ge=1)]
 T = TypeVar("T")
 
@@ -26,6 +25,15 @@ def tell(problems: Iterable[PydanticCustomError]) -> None:
     """Raise all of them, if there are any; what a validator calls."""
     if lines := [InitErrorDetails(type=found, input=None) for found in problems]:
         raise ValidationError.from_exception_data("spec", lines)
+
+
+def _no_null(text: str) -> str:
+    if "\0" in text:
+        raise problem("found the character U+0000, which no name and no path may hold")
+    return text
+
+
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), AfterValidator(_no_null)]
 
 
 def unique(values: tuple[T, ...]) -> tuple[T, ...]:

@@ -6,6 +6,7 @@ import pytest
 
 from neurflow_report.drawing import needs
 from neurflow_report.drawing.needs import drawing_problems
+from neurflow_report.drawing.site import MARKS
 
 EVERYTHING = ("html", "pdf", "single")
 
@@ -15,10 +16,21 @@ def test_nothing_is_wrong_here(tmp_path: Path) -> None:
 
 
 def test_reports_that_are_there_may_be_replaced(tmp_path: Path) -> None:
-    (tmp_path / "site" / "static").mkdir(parents=True)
-    (tmp_path / "site" / "static" / "site.css").write_text("")
+    for mark in MARKS:
+        (tmp_path / "site" / mark).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "site" / mark).write_text("")
     (tmp_path / "report.pdf").write_text("")
+    (tmp_path / "report.html").write_text("made with neurflow-report")
     assert drawing_problems(tmp_path, EVERYTHING, None) == []
+
+
+def test_somebody_s_own_files_of_these_names_may_not(tmp_path: Path) -> None:
+    (tmp_path / "report.pdf").write_text("a thesis")
+    (tmp_path / "report.html").symlink_to("elsewhere.html")
+    assert [error.message for error in drawing_problems(tmp_path, EVERYTHING, None)] == [
+        "report.pdf exists and is no report of this program",
+        "report.html exists and is no report of this program",
+    ]
 
 
 def test_all_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,10 +99,19 @@ def bundle_classes(view: SiteView) -> list[list[object]]:
 def test_it_is_written_whole_and_the_same_twice(bundle: Bundle, text: str, tmp_path: Path) -> None:
     seen: list[int] = []
     size = render_single(bundle, tmp_path / "a" / "report.html", on_page=lambda done, _all: seen.append(done))
-    assert (tmp_path / "a" / "report.html").read_bytes() == slim(text).encode()
-    assert size == len(slim(text).encode())
+    written = slim(text).encode() + b"<!-- neurflow-report -->\n"
+    assert (tmp_path / "a" / "report.html").read_bytes() == written
+    assert size == len(written)
     assert seen == list(range(1, 22))
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["report.html"]
+    assert render_single(bundle, tmp_path / "a" / "report.html") == size
+
+
+def test_somebody_s_file_of_that_name_is_left_alone(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("mine")
+    with pytest.raises(InputError, match=r"report\.html exists and is no report of this program"):
+        render_single(bundle, tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_text() == "mine"
 
 
 def test_names_and_captions_cannot_end_the_script(bundle: Bundle, text: str) -> None:

@@ -16,11 +16,14 @@ from urllib.parse import unquote
 
 import jinja2
 import pytest
+from PIL import Image
 from syrupy.assertion import SnapshotAssertion
 
+from neurflow_report.drawing.downloads import csv_bytes, json_bytes
 from neurflow_report.drawing.html import check_templates, formula_html, template_problems
 from neurflow_report.drawing.single import single_html
 from neurflow_report.drawing.site import relative, render_site
+from neurflow_report.drawing.view.parts import Data
 from neurflow_report.errors import InputError
 from neurflow_report.results.bundle import Bundle
 from tests.sample_bundle import frozen_bundle
@@ -195,7 +198,7 @@ def test_summary_and_progress(bundle: Bundle, tmp_path: Path) -> None:
 def test_an_old_site_is_replaced_whole(bundle: Bundle, site: Path, tmp_path: Path) -> None:
     target = tmp_path / "site"
     render_site(bundle, target)
-    (target / "left-over.html").write_text("old")
+    (target / "class" / "left-over.html").write_text("old")
     render_site(bundle, target)
     assert tree(target) == tree(site)
     assert [p.name for p in tmp_path.iterdir()] == ["site"]
@@ -208,6 +211,83 @@ def test_a_folder_that_is_no_site_is_left_alone(bundle: Bundle, tmp_path: Path) 
         render_site(bundle, tmp_path / "mine")
     assert (caught.value.slug, caught.value.message) == ("output-unwritable", "mine exists and is no site of a report")
     assert tree(tmp_path) == {"mine/thesis.txt": b"years of work"}
+
+
+def test_another_site_with_a_style_sheet_of_that_name_is_left_alone(bundle: Bundle, tmp_path: Path) -> None:
+    files = {"index.html": "mine", "static/site.css": "mine", "static/boxes.css": "mine"}
+    for name, text in files.items():
+        (tmp_path / "site" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "site" / name).write_text(text)
+    with pytest.raises(InputError, match="site exists and is no site of a report"):
+        render_site(bundle, tmp_path / "site")
+    assert tree(tmp_path) == {f"site/{name}": b"mine" for name in files}
+
+
+def test_what_somebody_put_beside_the_pages_is_not_lost(bundle: Bundle, tmp_path: Path) -> None:
+    target = tmp_path / "site"
+    render_site(bundle, target)
+    (target / ".git").mkdir()
+    (target / ".git" / "config").write_text("years of work")
+    before = tree(target)
+    with pytest.raises(InputError) as caught:
+        render_site(bundle, target)
+    assert caught.value.message == "site holds something that no site of a report has, .git"
+    assert tree(target) == before
+
+
+def test_a_link_is_left_alone_wherever_it_leads(bundle: Bundle, site: Path, tmp_path: Path) -> None:
+    for to in (site, tmp_path / "nowhere"):
+        (tmp_path / "site").symlink_to(to)
+        with pytest.raises(InputError, match="site exists and is no site of a report"):
+            render_site(bundle, tmp_path / "site")
+        (tmp_path / "site").unlink()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
+def test_an_interrupt_while_a_site_is_replaced_leaves_the_old_one(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    target = tmp_path / "site"
+    render_site(bundle, target)
+    before, real = tree(tmp_path), Path.rename
+
+    def rename(self: Path, to: Path) -> Path:
+        if to == target and self.name != "site":
+            raise error
+        return real(self, to)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises((KeyboardInterrupt, InputError)):
+        render_site(bundle, target)
+    assert tree(tmp_path) == before
+
+
+def test_no_cell_is_a_formula() -> None:
+    rows = (("=1+1", -0.5), ("+x", -1), ("@y", 2.0), ("-z", None), ("a-b", 0))
+    table = Data(file="a.csv", head=("=a", "b"), rows=rows)
+    assert csv_bytes(table).decode() == "'=a,b\n'=1+1,-0.5\n'+x,-1\n'@y,2.0\n'-z,\na-b,0\n"
+    assert json.loads(json_bytes(table))["data"][0] == ["=1+1", -0.5]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "it is no picture (UnidentifiedImageError)"),
+        (b"", "it is no picture (UnidentifiedImageError)"),
+        ((5000, 1), "5000×1 pixels, and a bundle keeps 4096 at most"),
+    ],
+)
+def test_a_bundle_of_somebody_s_holds_pictures_alone(
+    tmp_path: Path, data: bytes | tuple[int, int], message: str
+) -> None:
+    made = frozen_bundle(tmp_path)
+    path = made.picture(next(p.file for p in made.classes[0].pictures if p.file is not None))
+    path.write_bytes(data) if isinstance(data, bytes) else Image.new("L", data).save(path)
+    for draw in (lambda: render_site(made, tmp_path / "site"), lambda: single_html(made, None)):
+        with pytest.raises(InputError) as caught:
+            draw()
+        assert (caught.value.slug, caught.value.message) == ("bundle-damaged", message)
+        assert caught.value.where is not None
 
 
 def test_nothing_is_left_when_a_template_breaks(bundle: Bundle, tmp_path: Path) -> None:

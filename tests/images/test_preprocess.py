@@ -43,6 +43,20 @@ def test_crop_larger_than_resize_is_padded_like_the_preset(size: tuple[int, int]
     assert region.width == 33 * size[0] / (20 if size[0] <= size[1] else int(20 * size[0] / size[1]))
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_squashed_both_sides_are_resized(size: tuple[int, int]) -> None:
+    record = Preprocess(resize=40, size=32, squash=True)
+    transforms = torchvision.transforms
+    theirs = transforms.Compose([transforms.Resize((40, 40)), transforms.CenterCrop(32), transforms.ToTensor(),
+                                 transforms.Normalize(record.mean, record.std)])  # fmt: skip
+    values, region = to_input(picture(size), record)
+    torch.testing.assert_close(values, theirs(picture(size)), rtol=0, atol=1e-6)
+    left, top, width, height = (x / 40 for x in (4 * size[0], 4 * size[1], 32 * size[0], 32 * size[1]))
+    assert region == Region(left=left, top=top, width=width, height=height)
+    shown = region_picture(picture(size), region)
+    assert shown.width == shown.height == max(1, round(max(width, height)))
+
+
 def test_no_resize_and_grey() -> None:
     record = Preprocess(resize=None, size=8, mean=(0.5,), std=(0.25,), channels=1)
     source = picture((8, 8), "L")

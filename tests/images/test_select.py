@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
-from neurflow_report.errors import InputError, InputErrors
+from neurflow_report.errors import InputError, InputErrors, RunError
 from neurflow_report.images.classes import ClassTarget, class_indices, display_names, tie, tie_caution
 from neurflow_report.images.pictures import PictureError
 from neurflow_report.images.select import candidates_of, choice_digest, choose, load_pixels
@@ -112,6 +113,30 @@ def test_what_is_known_of_a_chosen_picture() -> None:
     assert pixels.shape == (3, 1, 2, 2)
     torch.testing.assert_close(pixels[1], torch.full((1, 2, 2), 1 / 255))
     assert choice_digest(choice) != choice_digest(choose(source_of(PICTURES), targets(1), predict, PLAIN))
+
+
+@pytest.mark.parametrize("gone_at", [2, 3])
+def test_a_picture_that_goes_away_while_it_is_read_is_told(gone_at: int) -> None:
+    opened = 0
+
+    def once() -> Image.Image:
+        nonlocal opened
+        opened += 1
+        return damaged() if opened >= gone_at else Image.new("L", (2, 2))
+
+    source = Source(name="set", class_names=("ant",), items=(Item(name="p0", label=0, open=once),))
+    with pytest.raises(RunError) as caught:
+        load_pixels(choose(source, targets(0), predict, PLAIN).classes[0], PLAIN)
+    assert (caught.value.slug, caught.value.message) == (
+        "data-changed", "the picture p0 could be read before, and now cannot: damaged: on purpose"
+    )  # fmt: skip
+
+
+def test_a_file_that_goes_away_before_it_is_digested_is_told(tmp_path: Path) -> None:
+    item = Item(name="p0", label=0, open=lambda: Image.new("L", (2, 2)), data=(tmp_path / "gone").read_bytes)
+    source = Source(name="set", class_names=("ant",), items=(item,))
+    with pytest.raises(RunError, match="the picture p0 could be read before, and now cannot: No such file"):
+        choose(source, targets(0), predict, PLAIN)
 
 
 def test_no_picture_counts() -> None:

@@ -5,6 +5,7 @@ import io
 import os
 import struct
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -160,6 +161,87 @@ def test_links_that_lead_nowhere_and_pipes_are_told(tmp_path: Path) -> None:
     assert source.items[3].open().size == (6, 4)
 
 
+def test_whatever_pillow_raises_of_a_damaged_file_is_told() -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "a word"
+    picture = Image.effect_noise((16, 12), 60).convert("RGB")
+    files = [encoded(picture, kind) for kind in ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")]
+    files += [encoded(picture, kind, exif=exif) for kind in ("JPEG", "PNG", "WEBP")]
+    random = np.random.default_rng(5)
+    for data in files:
+        for _ in range(150):
+            torn = bytearray(data)
+            for place in random.integers(0, min(len(torn), 200), random.integers(1, 5)):
+                torn[place] = random.choice([0, 1, 127, 128, 255])
+            with suppress(PictureError):
+                assert decode(bytes(torn)).mode in {"RGB", "L"}
+
+
+def test_an_error_of_a_kind_of_its_own_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def torn(_picture: Image.Image) -> Image.Image:
+        raise struct.error("required argument is not an integer")  # as Pillow does on some EXIF data
+
+    monkeypatch.setattr("PIL.ImageOps.exif_transpose", torn)
+    with pytest.raises(PictureError, match="damaged: required argument is not an integer"):
+        decode(encoded(Image.new("L", (2, 2))))
+
+
+def test_a_torchvision_picture_is_no_bomb_either(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    write_idx(tmp_path, "t10k", np.zeros((2, 28, 28), np.uint8), [1, 1])
+    source = open_source(source="torchvision", name="MNIST", root=tmp_path)
+    monkeypatch.setattr("neurflow_report.images.pictures.MOST_PIXELS", 700)
+    assert read(source.items[0]) == Skipped(name="test/000000", reason="28×28 pixels, more than 0 million")
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a/" * 3000])
+def test_a_name_that_no_file_can_have_is_told(tmp_path: Path, name: str) -> None:
+    assert problem(source="folder", root=tmp_path / name).message.endswith("does not exist")
+    assert problem(source="csv", root=None, file=tmp_path / name).message.startswith("there is no file")
+
+
+def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_folder: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.scandir", refused)
+    assert problem(source="folder", root=tmp_path).message == (
+        f"the data folder {tmp_path.name!r} cannot be read: Permission denied"
+    )
+
+
+def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path / "a") + b"\xff"
+    os.mkdir(folder)  # noqa: PTH102 pathlib knows no bytes
+    save(tmp_path / "b" / "1.png")
+    with open(folder + b"/\xe9.png", "wb") as file:  # noqa: PTH123
+        file.write(encoded(Image.new("L", (3, 2))))
+    source = open_source(source="folder", name=None, root=tmp_path)
+    assert source.class_names == ("a\udcff", "b")
+    assert source.items[0].name == "a\udcff/\udce9.png"
+    assert source.items[0].open().size == (3, 2)
+
+
+def test_what_is_no_ordinary_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "l.csv").write_text("path,label\npipe.png,a\nfolder.png,a\n/dev/zero,a\nx\0y.png,a\n")
+    source = open_source(source="csv", name=None, root=None, file=tmp_path / "l.csv")
+    assert [read(item) for item in source.items] == [
+        Skipped(name="folder.png", reason="no ordinary file"),
+        Skipped(name="pipe.png", reason="no ordinary file"),
+        Skipped(name="x\0y.png", reason="cannot be read: embedded null byte"),
+        Skipped(name="zero", reason="no ordinary file"),
+    ]
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    save(tmp_path / "a" / "1.png")
+    with (tmp_path / "a" / "2.png").open("wb") as file:
+        file.truncate(1_200_000_000)  # nothing is written: the file has a hole
+    source = open_source(source="folder", name=None, root=tmp_path)
+    assert read(source.items[1]) == Skipped(name="a/2.png", reason="1.2 GB, more than 1")
+
+
 def test_a_file_that_vanishes_is_told(tmp_path: Path) -> None:
     save(tmp_path / "a" / "1.png")
     source = open_source(source="folder", name=None, root=tmp_path)
@@ -209,7 +291,10 @@ def test_damaged_idx_files(tmp_path: Path) -> None:
     path = tmp_path / "t10k-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes()[:20])
     error = problem(source="torchvision", name="MNIST", root=tmp_path)
-    assert error.message == "the file t10k-images-idx3-ubyte.gz of data set MNIST is damaged"
+    assert error.message == (
+        "the file t10k-images-idx3-ubyte.gz of data set MNIST cannot be unpacked: "
+        "Compressed file ended before the end-of-stream marker was reached"
+    )
 
 
 @pytest.mark.skipif(not DEBIAN.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed")

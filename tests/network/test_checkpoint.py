@@ -71,6 +71,9 @@ def test_where_the_state_lies(tmp_path: Path, content: object, key: str | None, 
          "weights file 'a.pt', under 'step', holds no mapping of names to tensors", "save model.state_dict()"),
         (wrapped("net."), None, "module.", "strip_prefix", "no name in weights file 'a.pt' begins with 'module.'",
          "the names are net.weight, net.bias"),
+        (wrapped() | wrapped(""), None, "module.", "strip_prefix",
+         "in weights file 'a.pt' 'module.weight' and 'weight' would be the same",
+         "set model.state_dict_key to the one of the two networks in it"),
     ],
 )  # fmt: skip
 def test_what_is_not_there(

@@ -35,7 +35,8 @@ def test_random_weights_follow_the_seed() -> None:
     assert load(outputs=7, kwargs={"in_chans": 1}).module(torch.zeros(1, 1, 32, 32)).shape == (1, 7)
 
 
-@pytest.mark.parametrize("name", ["resnet10t.c3_in1k", "mobilenetv3_small_050", "deit_tiny_patch16_224", "regnetx_002"])
+@pytest.mark.parametrize("name", ["resnet10t.c3_in1k", "mobilenetv3_small_050", "deit_tiny_patch16_224", "regnetx_002",
+                                  "convnext_tiny.fb_in22k_ft_in1k_384"])  # fmt: skip
 def test_the_preprocessing_is_timm_s_own(name: str) -> None:
     network = load(name=name)
     config = timm.data.resolve_model_data_config(network.module)
@@ -64,6 +65,12 @@ def test_checkpoint(tmp_path: Path) -> None:
         ({"name": "resnet10t.c9"}, "weights-unknown", "timm model 'resnet10t' has no weights 'c9'", "expected c3_in1k"),
         ({"weights": "c3_in2k"}, "weights-unknown", "timm model 'resnet10t' has no weights 'c3_in2k'",
          "did you mean 'c3_in1k'?"),
+        ({"kwargs": {"in_chans": 7}}, "spec-bad-value",
+         "the network's input is 7 × 176 × 176, and pictures here are square, grey or RGB", "take a network with such"),
+        ({"name": "vit_tiny_patch16_224", "kwargs": {"img_size": [64, 96]}}, "spec-bad-value",
+         "the network's input is 3 × 64 × 96, and pictures here are square, grey or RGB", "take a network with such"),
+        ({"outputs": 10**12}, "factory-failed",
+         "'resnet10t' cannot be made with 1000000000000 outputs: RuntimeError: ", "is that the number of classes?"),
         ({"kwargs": {"nmu_classes": 3}}, "factory-failed",
          "'resnet10t' cannot be made with these kwargs: TypeError: ", "they are passed to the architecture"),
     ],

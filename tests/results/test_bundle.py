@@ -8,13 +8,15 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from neurflow_report.errors import InputError
-from neurflow_report.results.bundle import Bundle, canonical_json, read_bundle, write_bundle
+from neurflow_report.results.bundle import Bundle, canonical_json, check_free, read_bundle, write_bundle
 from neurflow_report.results.records import (
     ClassEntry,
     ClassResult,
@@ -138,10 +140,18 @@ def test_floats_keep_seven_digits_and_are_stable(value: float) -> None:
     assert b"-0.0" not in once.split(b"width")[1]
 
 
-@given(st.text())
+@given(st.text(st.characters(exclude_categories=("Cc", "Cs", "Cn")) | st.sampled_from("\t\n\r")))
 def test_any_text_survives(text: str) -> None:
     skipped = Skipped(name=text, reason="")
     assert Skipped.model_validate_json(canonical_json(skipped)) == skipped
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_any_text_becomes_one_that_html_and_svg_may_hold(text: str) -> None:
+    read = Skipped.model_validate_json(canonical_json(Skipped(name=text, reason=""))).name
+    assert len(read) == len(text)
+    found = ElementTree.fromstring(f"<title>{escape(read)}</title>").text or ""
+    assert found == read.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def test_undecodable_file_names_do_not_break_it() -> None:
@@ -221,6 +231,40 @@ def test_something_else_in_the_way_is_left_alone(tmp_path: Path) -> None:
         write(tmp_path / "bundle")
     assert caught.value.hint == "move it away, or set `output` to another folder"
     assert tree(tmp_path) == {"bundle/thesis.txt": b"years of work"}
+
+
+@pytest.mark.parametrize("manifest", ['{"name": "an app", "icons": []}', '{"files": ["a.js"]}', "[]", "no JSON", "{}"])
+def test_a_folder_with_another_manifest_is_left_alone(tmp_path: Path, manifest: str) -> None:
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "manifest.json").write_text(manifest)
+    with pytest.raises(InputError, match="there is something else of that name, which is no bundle"):
+        check_free(tmp_path / "bundle")
+    with pytest.raises(InputError, match="there is something else of that name, which is no bundle"):
+        write(tmp_path / "bundle")
+    assert tree(tmp_path) == {"bundle/manifest.json": manifest.encode()}
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "pictures/mine.png", ".git/config"])
+def test_a_file_that_somebody_put_into_a_bundle_is_not_lost(tmp_path: Path, name: str) -> None:
+    target = tmp_path / "bundle"
+    write(target)
+    (target / name).parent.mkdir(exist_ok=True)
+    (target / name).write_text("years of work")
+    before = tree(tmp_path)
+    with pytest.raises(InputError) as caught:
+        write(target)
+    assert caught.value.message == (
+        f"the bundle cannot be written to {target}: the bundle there holds a file that no bundle has, {name}"
+    )
+    assert tree(tmp_path) == before
+
+
+def test_a_damaged_bundle_may_be_replaced(tmp_path: Path) -> None:
+    write(tmp_path / "bundle")
+    before = tree(tmp_path)
+    (tmp_path / "bundle" / "run.json").write_text("")
+    write(tmp_path / "bundle")
+    assert tree(tmp_path) == before
 
 
 def test_a_file_as_parent_is_told(tmp_path: Path) -> None:
@@ -356,3 +400,10 @@ def test_a_slug_that_leads_outside(bundle: Path) -> None:
 
     rewrite(bundle / "run.json", change)
     assert damaged(bundle, "manifest.json") == "the bundle has no file classes/../run.json"
+
+
+@pytest.mark.parametrize("change", [{"slug": "../../../elsewhere"}, {"index": 7}])
+def test_a_class_that_is_not_the_run_s(bundle: Path, change: dict[str, Any]) -> None:
+    rewrite(bundle / "classes/bee.json", lambda data: data | change)
+    told = {"slug": "bee", "index": 0} | change
+    assert damaged(bundle, "classes/bee.json") == f"this is class {told['slug']!r}, logit {told['index']}"

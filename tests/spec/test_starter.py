@@ -111,7 +111,7 @@ def test_a_network_that_could_not_be_looked_at() -> None:
     assert check_text(text, Path("birds.yaml")).spec.layers == "auto"
 
 
-NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(
+NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20).filter(
     lambda s: s == s.strip() and s
 )
 
