@@ -24,7 +24,7 @@ from neurflow_report.drawing.diagram import Band, Diagram, Link, Node, Tile, ran
 from neurflow_report.drawing.figures import SHEETS, SMALLEST, fit, plain_colours, print_drawings, split
 from neurflow_report.drawing.paint import linked, windows
 from neurflow_report.drawing.pdf import bundle_zip, print_files, print_html, render_pdf, typeset
-from neurflow_report.drawing.place import write_file
+from neurflow_report.drawing.place import check_file_free, write_file
 from neurflow_report.drawing.view import SiteView, site_view
 from neurflow_report.drawing.view.pages import Table
 from neurflow_report.errors import InputError
@@ -96,6 +96,7 @@ def test_two_renders_are_the_same_bytes(
     again = tmp_path / "elsewhere.pdf"
     assert render_pdf(bundle, again) == made[1]
     assert again.read_bytes() == made[0]
+    check_file_free(again)  # it is known as a report, and may be replaced
 
 
 def test_the_file_is_tagged_and_says_what_it_is(reader: pypdf.PdfReader) -> None:

@@ -22,8 +22,8 @@ from neurflow_report.spec.load import load_spec
         ),
         (
             {"output": "a\0b"},
-            "output-unwritable",
-            "the output folder a\0b cannot be written: embedded null byte",
+            "spec-bad-value",
+            "found the character U+0000, which no name and no path may hold",
         ),
     ],
     ids=["weights", "root", "output"],
