@@ -229,7 +229,7 @@ MODEL = [
         f"6:12 model.weights: there is no weights file '{'w' * 300}.pt' [weights-unreadable] | the path is relative to the spec",
         model={"weights": f"{'w' * 300}.pt"}),
     bad("no name at all",
-        "6:12 model.weights: found the character U+0000, which no name and no path may hold [spec-bad-value] | The name of trained weights (torchvision: an enum name; timm: a tag, or `pretrained`; demo: `demo`), a path to a .safetensors, .pt, .pth or .th checkpoint (relative to the spec), or `none`: random from the seed, or as the factory made them.",
+        "6:12 model.weights: found the character U+0000, which no name and no path may hold [spec-bad-value] | The name of trained weights (torchvision: an enum name; timm: a tag, or `pretrained`; demo: `demo`), a path to a .safetensors, .pt, .pth, .th or .ckpt checkpoint (relative to the spec), or `none`: random from the seed, or as the factory made them.",
         model={"weights": "a\0.pt"}),
     bad("weights by another way",
         "9:22 model.kwargs.checkpoint_path: `checkpoint_path` would load weights by another way than `weights` [spec-bad-value] | Keyword arguments of the factory, or of torchvision's or timm's architecture; not those that load weights, which `weights` does.",
