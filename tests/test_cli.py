@@ -268,7 +268,9 @@ def test_light_commands_import_nothing_heavy(words: list[str]) -> None:
 @pytest.mark.slow
 def test_ctrl_c_in_the_middle_of_a_run_leaves_nothing(tmp_path: Path) -> None:
     words = ["build", str(ROOT / "specs" / "demo.yaml"), "--set", "data.limit=5", "--set", "output=out"]
-    code = f"import sys; from neurflow_report.cli import main; sys.exit(main({words!r}))"
+    # A shell has what it runs in the background ignore Ctrl-C.
+    heard = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code = f"{heard}from neurflow_report.cli import main; sys.exit(main({words!r}))"
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=environment, stderr=subprocess.PIPE) as run:
         assert run.stderr is not None
