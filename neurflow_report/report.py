@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neurflow_report.drawing.html import check_templates, template_problems
-from neurflow_report.drawing.needs import FILES, drawing_problems
+from neurflow_report.drawing.needs import FILES, check_places, drawing_problems
 from neurflow_report.drawing.pdf import render_pdf
 from neurflow_report.drawing.single import LARGE, render_single
 from neurflow_report.drawing.site import render_site
@@ -91,8 +91,8 @@ def render(
 
     Args: output: default the folder that holds the bundle; formats, attach_bundle: default what the spec asked for;
     templates: a directory searched before the package's own templates.
-    Raises: InputError bundle-missing, bundle-damaged, bundle-version, output-unwritable, template-broken;
-    RunError graphviz-missing.
+    Raises: InputError bundle-missing, bundle-damaged, bundle-version, output-unwritable (or InputErrors, for
+    all that is in the way; then nothing is drawn), template-broken; RunError graphviz-missing.
     """
     progress = progress or Silent()
     begun = time.monotonic()
@@ -102,6 +102,7 @@ def render(
     attach = _asked_to_attach(found) if attach_bundle is None else attach_bundle
     wanted = {name: output / file for name, file in FILES.items() if name in (formats or found.run.formats)}
     with template_problems(templates), _claimed(output):
+        check_places(wanted)
         pages, size = _draw(found, wanted, templates, attach, progress)
     return Rendered(
         site=wanted.get("html"),

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from neurflow_report.drawing.dot import check_dot
 from neurflow_report.drawing.html import check_templates
+from neurflow_report.drawing.ours import check_file_free, check_site_free
 from neurflow_report.drawing.pdf import load_weasyprint
-from neurflow_report.drawing.place import check_file_free
-from neurflow_report.drawing.site import check_site_free
 from neurflow_report.errors import Gathered, ReportError
 
 FILES = {"html": "site", "pdf": "report.pdf", "single": "report.html"}
@@ -28,7 +27,19 @@ def drawing_problems(output: Path, formats: Sequence[str], templates: Path | Non
     gathered.attempt(partial(check_templates, templates))
     if "pdf" in formats:
         gathered.attempt(load_weasyprint)
-    for name in formats:
-        check = check_site_free if name == "html" else check_file_free
-        gathered.attempt(partial(check, output / FILES[name]))
+    _attempt_places(gathered, {name: output / FILES[name] for name in formats})
     return gathered.errors
+
+
+def check_places(wanted: Mapping[str, Path]) -> None:
+    """Args: wanted: where each format is to be written. Raises: InputError output-unwritable, or InputErrors, for all
+    things in the way that are no report."""
+    gathered = Gathered()
+    _attempt_places(gathered, wanted)
+    gathered.tell()
+
+
+def _attempt_places(gathered: Gathered, wanted: Mapping[str, Path]) -> None:
+    for name, target in wanted.items():
+        check = check_site_free if name == "html" else check_file_free
+        gathered.attempt(partial(check, target))

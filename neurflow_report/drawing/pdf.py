@@ -26,8 +26,9 @@ from neurflow_report.drawing.diagram import Tile
 from neurflow_report.drawing.figures import plain_colours, print_drawings
 from neurflow_report.drawing.html import LOGOS, own_templates, static_files, template_environment
 from neurflow_report.drawing.mosaic import opened, stored
+from neurflow_report.drawing.ours import MARK, check_file_free
 from neurflow_report.drawing.paint import window, windows
-from neurflow_report.drawing.place import MARK, check_file_free, write_file
+from neurflow_report.drawing.place import write_file
 from neurflow_report.drawing.view import SiteView, site_view
 from neurflow_report.drawing.view.pages import Circuit, Forest, Mosaic, Plot, Scatter
 from neurflow_report.drawing.view.places import picture_file

@@ -6,29 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from neurflow_report.drawing.ours import check_file_free
 from neurflow_report.errors import InputError
-
-MARK = b"neurflow-report"
-"""What every file that this program writes beside a site holds, so that it is known and may be replaced."""
-
-
-def check_file_free(target: Path) -> None:
-    """Raises InputError output-unwritable where something stands at `target` that is no report of this program."""
-    if os.path.isdir(target):
-        message = f"{target.name} cannot be written: there is a folder of that name"
-    elif os.path.lexists(target) and not _is_report(target):
-        message = f"{target.name} exists and is no report of this program"
-    else:
-        return
-    raise InputError("output-unwritable", message, hint="move it away, or choose another folder", path=("output",))
-
-
-def _is_report(target: Path) -> bool:
-    """Whether the file is empty, or holds the mark."""
-    if target.is_symlink() or not os.path.isfile(target):
-        return False
-    data = target.read_bytes()
-    return not data or MARK in data
 
 
 def write_file(target: Path, data: bytes) -> None:

@@ -19,8 +19,9 @@ from neurflow_report.drawing.downloads import captions_script, data_files
 from neurflow_report.drawing.html import Boxes, Medium, box_names, box_rules, page_html, static_files
 from neurflow_report.drawing.html import template_environment as environment_of
 from neurflow_report.drawing.mosaic import opened, stored
+from neurflow_report.drawing.ours import HTML_END, check_file_free
 from neurflow_report.drawing.paint import window
-from neurflow_report.drawing.place import MARK, check_file_free, write_file
+from neurflow_report.drawing.place import write_file
 from neurflow_report.drawing.slim import slim
 from neurflow_report.drawing.view import SiteView, site_view
 from neurflow_report.drawing.view.pages import Page
@@ -42,7 +43,7 @@ def render_single(
     The same bundle gives the same bytes. Raises: what `render_site` raises.
     """
     check_file_free(target)
-    data = slim(single_html(bundle, templates, on_page)).encode() + b"<!-- " + MARK + b" -->\n"
+    data = slim(single_html(bundle, templates, on_page)).encode() + HTML_END
     write_file(target, data)
     return len(data)
 

@@ -30,15 +30,11 @@ from neurflow_report.drawing.html import (
     template_environment,
 )
 from neurflow_report.drawing.mosaic import opened, stored
+from neurflow_report.drawing.ours import check_site_free, unwritable
 from neurflow_report.drawing.slim import slim
 from neurflow_report.drawing.view import SiteView, site_view
 from neurflow_report.drawing.view.places import picture_file
-from neurflow_report.errors import InputError
 from neurflow_report.results.bundle import Bundle
-
-MARKS = ("index.html", "static/boxes.css", "provenance/index.html")
-PARTS = frozenset({"class", "data", "fidelity", "index.html", "method", "provenance", "search", "static"})
-"""A folder that holds the marks, and nothing but parts, is a site, and may be replaced by a new one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,38 +155,16 @@ def _write(target: Path, files: Iterator[tuple[str, bytes]]) -> list[int]:
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     except OSError as error:
-        raise _unwritable(target, error) from error
+        raise unwritable(target, error) from error
     try:
         sizes = [_write_file(fresh / path, data) for path, data in files]
         fresh.chmod(0o755)
         _swap(fresh, target)
     except OSError as error:
-        raise _unwritable(target, error) from error
+        raise unwritable(target, error) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return sizes
-
-
-def check_site_free(target: Path) -> None:
-    """Raises InputError output-unwritable where something stands at `target` that is no site."""
-    try:
-        reason = _no_site(target) if os.path.lexists(target) else ""
-    except OSError as error:
-        raise _unwritable(target, error) from error
-    if reason:
-        hint = "choose another folder, or move it away"
-        raise InputError("output-unwritable", f"{target.name} {reason}", hint=hint, path=("output",))
-
-
-def _no_site(target: Path) -> str:
-    """Why what stands at `target` may not be replaced; empty where it may."""
-    if target.is_symlink() or not os.path.isdir(target):
-        return "exists and is no site of a report"
-    found = {path.name for path in target.iterdir()}
-    if found and not all(os.path.isfile(target / mark) for mark in MARKS):
-        return "exists and is no site of a report"
-    others = sorted(found - PARTS)
-    return f"holds something that no site of a report has, {others[0]}" if others else ""
 
 
 def _write_file(path: Path, data: bytes) -> int:
@@ -214,12 +188,3 @@ def _swap(fresh: Path, target: Path) -> None:
     finally:
         if target.exists():
             shutil.rmtree(old, ignore_errors=True)
-
-
-def _unwritable(target: Path, error: OSError) -> InputError:
-    return InputError(
-        "output-unwritable",
-        f"{target.name} cannot be written: {error.strerror or error}",
-        hint="check the folder's permissions and the space on its disk",
-        path=("output",),
-    )

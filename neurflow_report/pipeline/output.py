@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from neurflow_report.errors import InputError
-from neurflow_report.results.claim import check_unclaimed, claimed
+from neurflow_report.results.claim import claimed
 from neurflow_report.spec.schema import Spec
 
 _PATH = ("output",)
@@ -26,7 +26,7 @@ def output_folder(output: Path) -> Iterator[None]:
     """The output folder is there inside, and this run's alone; where the block fails, the folders that were made for it
     are gone again.
 
-    Raises: InputError output-unwritable.
+    Raises: InputError output-unwritable, also where another run is writing there.
     """
     made = [folder for folder in (output, *output.parents) if not os.path.lexists(folder)]
     try:
@@ -50,8 +50,7 @@ def _make(output: Path) -> None:
 
 def check_writable(output: Path) -> Path:
     """The output folder, or where it is not there yet the nearest folder around it, which takes a file. Nothing is left
-    there. Raises: InputError output-unwritable, also where another run is writing there."""
-    check_unclaimed(output)
+    there. Raises: InputError output-unwritable."""
     try:
         nearest = _nearest(output)
         with tempfile.TemporaryFile(dir=nearest):

@@ -26,6 +26,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from neurflow_report.errors import InputError, Where
+from neurflow_report.results.droppings import is_dropping
 from neurflow_report.results.format import FORMAT_VERSION, READABLE
 from neurflow_report.results.records import ClassResult, Manifest, Provenance, Run
 
@@ -96,6 +97,11 @@ def check_free(target: Path) -> None:
         _refuse_other_things(target)
     except OSError as error:
         raise _unwritable(target, error) from error
+
+
+def is_bundle(folder: Path) -> bool:
+    """Whether a bundle of ours lies at `folder`, as far as its manifest tells."""
+    return os.path.isdir(folder) and bool(_listed_in(folder))
 
 
 def read_bundle(root: Path | str) -> Bundle:
@@ -193,15 +199,17 @@ def _scratch(target: Path) -> Iterator[Path]:
 
 
 def _refuse_other_things(target: Path) -> None:
-    """Raise FileExistsError unless `target` is free, an empty directory, or a bundle and nothing besides."""
+    """Raise FileExistsError unless `target` is free, an empty directory, or a bundle and nothing besides.
+
+    What file managers leave does not count."""
     if not os.path.lexists(target):
         return
     own = _listed_in(target) if os.path.isdir(target) and not target.is_symlink() else None
     if own is None:
         raise FileExistsError(errno.EEXIST, "there is something else of that name, which is no bundle", str(target))
-    files = (path for path in sorted(target.rglob("*")) if path.is_symlink() or not path.is_dir())
-    for name in (path.relative_to(target).as_posix() for path in files):
-        if name not in own:
+    for path in (path for path in sorted(target.rglob("*")) if path.is_symlink() or not path.is_dir()):
+        name = path.relative_to(target).as_posix()
+        if name not in own and not is_dropping(path):
             message = f"the bundle there holds a file that no bundle has, {name}"
             raise FileExistsError(errno.EEXIST, message, str(target))
 
@@ -209,7 +217,7 @@ def _refuse_other_things(target: Path) -> None:
 def _listed_in(target: Path) -> set[str] | None:
     """The files that the manifest in `target` lists, and itself; none of an empty directory; None where it is none of
     ours (many other things, too, have a manifest.json)."""
-    if not any(target.iterdir()):
+    if all(is_dropping(path) for path in target.iterdir()):
         return set()
     try:
         manifest = json.loads((target / MANIFEST).read_bytes())

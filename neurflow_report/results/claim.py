@@ -41,14 +41,8 @@ def claimed(folder: Path) -> Iterator[None]:
     finally:
         _mine.reset(before)
         if handle is not None:
+            fcntl.flock(handle, fcntl.LOCK_UN)  # a forked child that lives on has the handle, too
             os.close(handle)
-
-
-def check_unclaimed(folder: Path) -> None:
-    """Raises InputError output-unwritable where another run is writing to `folder`."""
-    if os.path.isdir(folder):
-        with claimed(folder):
-            pass
 
 
 def _locked(place: Path, folder: Path) -> int | None:

@@ -6,7 +6,7 @@ import pytest
 
 from neurflow_report.drawing import needs
 from neurflow_report.drawing.needs import drawing_problems
-from neurflow_report.drawing.site import MARKS
+from neurflow_report.drawing.ours import HTML_END, MARKS
 
 EVERYTHING = ("html", "pdf", "single")
 
@@ -20,7 +20,7 @@ def test_reports_that_are_there_may_be_replaced(tmp_path: Path) -> None:
         (tmp_path / "site" / mark).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "site" / mark).write_text("")
     (tmp_path / "report.pdf").write_text("")
-    (tmp_path / "report.html").write_text("made with neurflow-report")
+    (tmp_path / "report.html").write_bytes(HTML_END)
     assert drawing_problems(tmp_path, EVERYTHING, None) == []
 
 

@@ -5,6 +5,7 @@
 import json
 import shutil
 from collections import namedtuple
+from contextvars import Context
 
 import pytest
 
@@ -16,6 +17,7 @@ from neurflow_report.pipeline.output import check_space, check_writable
 from neurflow_report.pipeline.preflight import preflight
 from neurflow_report.pipeline.progress import Silent
 from neurflow_report.results.bundle import read_bundle
+from neurflow_report.results.claim import claimed
 from neurflow_report.spec.load import load_spec
 
 WRONG = {
@@ -190,6 +192,17 @@ def test_a_bundle_in_the_way_is_told_before_anything_is_computed(told, write_spe
     assert told(["build"], write_spec(output="out")) == [
         "37:9 output: the bundle cannot be written to out/bundle: there is something else of that name, which is no bundle [output-unwritable]"
     ]
+
+
+def test_what_writes_nothing_needs_no_folder_of_its_own(write_spec, tmp_path, capsys):
+    """`claimed` is known within one context: a run in another context is another run."""
+    spec, out = str(write_spec()), tmp_path / "out"
+    out.mkdir()
+    with claimed(out):
+        for command in (["validate", "--deep"], ["plan", "--no-time"]):
+            assert Context().run(main, [*command, spec, "--quiet"]) == 0
+        assert Context().run(main, ["analyze", spec, "--quiet"]) == 2
+    assert f"another run is writing to {out} [output-unwritable]" in capsys.readouterr().err
 
 
 def test_what_a_run_begins_with(write_spec):

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurflow_report.errors import InputError
-from neurflow_report.results.bundle import Bundle, canonical_json, check_free, read_bundle, write_bundle
+from neurflow_report.results.bundle import Bundle, canonical_json, check_free, is_bundle, read_bundle, write_bundle
 from neurflow_report.results.records import (
     ClassEntry,
     ClassResult,
@@ -257,6 +257,26 @@ def test_a_file_that_somebody_put_into_a_bundle_is_not_lost(tmp_path: Path, name
         f"the bundle cannot be written to {target}: the bundle there holds a file that no bundle has, {name}"
     )
     assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "pictures/bee/Thumbs.db", "desktop.ini", "classes/._bee.json"])
+def test_what_a_file_manager_leaves_goes_with_the_bundle(tmp_path: Path, name: str) -> None:
+    target = tmp_path / "bundle"
+    write(target)
+    before = tree(tmp_path)
+    (target / name).write_text("")
+    check_free(target)
+    write(target)
+    assert tree(tmp_path) == before
+
+
+def test_nor_is_it_a_bundle(tmp_path: Path) -> None:
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / ".DS_Store").write_text("")
+    check_free(tmp_path / "bundle")
+    assert not is_bundle(tmp_path / "bundle")
+    write(tmp_path / "bundle")
+    assert is_bundle(tmp_path / "bundle")
 
 
 def test_a_damaged_bundle_may_be_replaced(tmp_path: Path) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 
 from neurflow_report.errors import InputError
-from neurflow_report.results.claim import check_unclaimed, claimed
+from neurflow_report.results.claim import claimed
 
 HOLD = """
 import sys
@@ -27,15 +29,14 @@ def test_two_runs_at_once(tmp_path: Path) -> None:
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"claimed\n"
-        for attempt in (lambda: claimed(tmp_path).__enter__(), lambda: check_unclaimed(tmp_path)):
-            with pytest.raises(InputError) as caught:
-                attempt()
-            assert str(caught.value) == (
-                f"output: another run is writing to {tmp_path} [output-unwritable]\n"
-                "  hint: wait until it is done, or set `output` to another folder"
-            )
+        with pytest.raises(InputError) as caught, claimed(tmp_path):
+            pass
+        assert str(caught.value) == (
+            f"output: another run is writing to {tmp_path} [output-unwritable]\n"
+            "  hint: wait until it is done, or set `output` to another folder"
+        )
         other.kill()
-    check_unclaimed(tmp_path)
+    assert not taken_by_another_thread(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -47,7 +48,7 @@ def test_a_claim_within_a_claim_is_the_same_run_s(tmp_path: Path) -> None:
             ),
             claimed(tmp_path),
         ):
-            check_unclaimed(tmp_path)
+            pass
         assert taken_by_another_thread(tmp_path)
     assert not taken_by_another_thread(tmp_path)
 
@@ -57,7 +58,8 @@ def taken_by_another_thread(folder: Path) -> bool:
 
     def attempt() -> None:
         try:
-            check_unclaimed(folder)
+            with claimed(folder):
+                pass
         except InputError:
             found.append(True)
 
@@ -73,6 +75,25 @@ def test_it_ends_with_an_error(tmp_path: Path) -> None:
     assert not taken_by_another_thread(tmp_path)
 
 
-def test_a_folder_that_is_not_there_is_nobody_s(tmp_path: Path) -> None:
-    check_unclaimed(tmp_path / "not" / "yet")
-    check_unclaimed(tmp_path / ("a" * 300))
+def test_it_ends_where_a_forked_child_lives_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    handles = []
+    real = os.open
+
+    def opened(*arguments: Any) -> int:
+        handle = real(*arguments)
+        handles.append(os.dup(handle))  # as a fork makes one
+        return handle
+
+    monkeypatch.setattr(os, "open", opened)
+    with claimed(tmp_path):
+        pass
+    monkeypatch.undo()
+    assert not taken_by_another_thread(tmp_path)
+    for handle in handles:
+        os.close(handle)
+
+
+def test_a_folder_that_cannot_be_opened_is_nobody_s(tmp_path: Path) -> None:
+    for name in ("not/yet", "a" * 300):
+        with claimed(tmp_path / name):
+            pass
