@@ -104,6 +104,7 @@ def _analyzed(loaded: LoadedSpec, progress: Timed, also: Sequence[ReportError] =
     output = output_of(loaded.spec)
     with output_folder(output):
         _examine_all(loaded, ready, output, progress)
+        del ready  # whoever draws meanwhile needs the memory of the network
         yield output / "bundle"
 
 

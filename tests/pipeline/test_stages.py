@@ -1,13 +1,16 @@
 """The whole analysis on the demo network: what is in the bundle, twice the same, and what it does not give away."""
 
+import gc
 import getpass
 import json
 import platform
 import socket
+import weakref
 from pathlib import Path
 
 import pytest
 
+from neurflow_report.pipeline import stages
 from neurflow_report.pipeline.progress import Silent
 from neurflow_report.pipeline.stages import analyze, slugs
 from neurflow_report.report import build
@@ -176,6 +179,21 @@ def test_nothing_is_left_behind_when_the_run_is_interrupted(write_spec, tmp_path
     with pytest.raises(KeyboardInterrupt):
         analyze(load_spec(write_spec()), progress=Silent())
     assert not (tmp_path / "out").exists()
+
+
+def test_the_network_is_gone_when_the_report_is_drawn(write_spec, monkeypatch):
+    made = []
+    real = stages.preflight
+
+    def preflight(*arguments, **options):
+        ready = real(*arguments, **options)
+        made.append(weakref.ref(ready.network.module))
+        return ready
+
+    monkeypatch.setattr(stages, "preflight", preflight)
+    with stages.analyzed(load_spec(write_spec()), progress=Silent()):
+        gc.collect()
+        assert made[0]() is None
 
 
 def test_slugs_are_plain_and_unlike_each_other():
