@@ -33,18 +33,33 @@ def wilson(successes: float, trials: int) -> tuple[float, float]:
     return low, high
 
 
-def drop_interval(lost: int, gained: int, wrong: int, trials: int) -> tuple[float, float]:
+def drop_interval(lost: int, gained: int, wrong: int, trials: int) -> Range:
     """95% interval of the share by which an accuracy goes down, (lost − gained) / trials, over the same `trials` before
-    and after.
+    and after; `wrong` of them were wrong before.
 
-    Wilson's intervals of the share lost, and of the share gained among those that were wrong before, put together by
-    squares (R. G. Newcombe 1998). Where none was wrong before, it is Wilson's of the share lost.
+    Wilson's intervals of both accuracies, put together by squares and by their correlation (R. G. Newcombe 1998, for
+    paired data, method 10). Where none was wrong before, it is Wilson's of the share lost.
     """
-    down, up = lost / trials, gained / trials
-    (low, high), scale = wilson(lost, trials), wrong / trials
-    least, most = (scale * end for end in wilson(gained, wrong))
-    drop = down - up
-    return drop - sqrt((down - low) ** 2 + (most - up) ** 2), drop + sqrt((high - down) ** 2 + (up - least) ** 2)
+    if wrong == 0:
+        return wilson(lost, trials)
+    right, kept = trials - wrong, trials - wrong - lost + gained
+    before, after, drop = right / trials, kept / trials, (lost - gained) / trials
+    (low, high), (least, most) = wilson(right, trials), wilson(kept, trials)
+    phi = _correlation(right - lost, lost, gained, wrong - gained)
+    return drop - _joined(before - low, most - after, phi), drop + _joined(high - before, after - least, phi)
+
+
+def _joined(one: float, other: float, phi: float) -> float:
+    return sqrt(max(0.0, one**2 - 2 * phi * one * other + other**2))
+
+
+def _correlation(both: int, lost: int, gained: int, neither: int) -> float:
+    """φ of two answers to the same questions, −1..1, a positive one corrected for continuity; 0 where one is constant."""
+    product = (both + lost) * (gained + neither) * (both + gained) * (lost + neither)
+    excess: float = both * neither - lost * gained
+    if excess > 0:
+        excess = max(0.0, excess - (both + lost + gained + neither) / 2)
+    return excess / sqrt(product) if product else 0.0
 
 
 def permutation_p(observed: float, null: Sequence[float] | NDArray[np.floating], *, smaller: bool) -> float:

@@ -1,5 +1,7 @@
 """The statistics against scipy and scikit-learn, and against what must hold."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -66,30 +68,44 @@ def test_correlations_that_do_not_say_how_they_differ_have_fisher_s_interval_ove
     assert p > 0
 
 
-def test_a_drop_is_of_the_same_pictures_before_and_after():
+def test_where_all_were_right_a_drop_is_the_share_lost():
     assert drop_interval(30, 0, 0, 40) == pytest.approx(wilson(30, 40))
-    assert drop_interval(20, 0, 16, 40)[1] == pytest.approx(wilson(20, 40)[1])
-    low, high = drop_interval(6, 4, 16, 40)
-    assert low < 0.05 < high
-    assert high < drop_interval(6, 0, 16, 40)[1]
 
 
-@pytest.mark.parametrize("before", [0.55, 0.7, 0.9])
-def test_the_drop_s_interval_holds_where_the_network_is_not_always_right(before):
-    """Of 40 pictures a share is right before; each of them is lost with 70%, each other gained with 5%. An interval of
-    the accuracy after, taken from the baseline as if that were known, holds less often."""
-    random, held, naive = np.random.default_rng(3), 0, 0
-    drop = before * 0.7 - (1 - before) * 0.05
-    for _ in range(1000):
-        right = random.random(40) < before
-        after = np.where(right, random.random(40) > 0.7, random.random(40) < 0.05)
-        lost, gained = int((right & ~after).sum()), int((~right & after).sum())
-        low, high = drop_interval(lost, gained, int((~right).sum()), 40)
-        held += low <= drop <= high
-        low, high = wilson(int(after.sum()), 40)
-        naive += right.mean() - high <= drop <= right.mean() - low
-    assert 0.93 <= held / 1000 <= 0.985
-    assert naive < held
+@pytest.mark.parametrize(
+    ("counts", "interval"),
+    [
+        ((5, 0, 22, 41), (0.0115, 0.2265)),  # Altman and others, Statistics with Confidence (2000), table 6.2
+        ((1, 7, 19, 21), (-0.5069, -0.0256)),  # Fagerland, Lydersen and Laake (2014), their first example
+        ((6, 4, 14, 40), (-0.1081, 0.2041)),  # 65% and 60% right: 0.4951..0.7787, 0.4460..0.7365, φ = 156/√139776
+        ((40, 0, 1, 41), (0.8427, 0.9957)),  # 40 and 0 of 41 right: 0.8740..0.9957, 0..0.0857, no φ
+    ],
+)
+def test_a_drop_is_of_the_same_pictures_before_and_after(counts, interval):
+    assert drop_interval(*counts) == pytest.approx(interval, abs=1e-4)
+
+
+@given(st.tuples(*[st.integers(0, 30)] * 4).filter(lambda n: sum(n) > 0 and n[2] + n[3] > 0))
+def test_a_drop_s_interval_holds_the_drop_and_turns_with_it(table):
+    _, lost, gained, neither = table
+    n, drop = sum(table), (lost - gained) / sum(table)
+    low, high = drop_interval(lost, gained, gained + neither, n)
+    assert -1 - 1e-12 <= low <= drop <= high <= 1 + 1e-12
+    if lost + neither > 0:
+        assert drop_interval(gained, lost, lost + neither, n) == pytest.approx((-high, -low))
+
+
+def test_the_drop_s_interval_holds_where_the_network_is_not_always_right():
+    """Over all outcomes of 40 pictures, of which a share is right before; of these, and of the others, each is lost, or
+    gained, by chance."""
+    n, ns = 40, range(41)
+    tables = np.array([(n - f - g - h, f, g, h) for f in ns for g in ns[: n - f + 1] for h in ns[: n - f - g + 1]])
+    low, high = np.transpose([drop_interval(f, g, g + h, n) for _, f, g, h in tables.tolist()])
+    for before, lost, gained in product((0.55, 0.7, 0.9), (0.3, 0.5, 0.7), (0.05, 0.3, 0.5)):
+        shares = [before * (1 - lost), before * lost, (1 - before) * gained, (1 - before) * (1 - gained)]
+        drop = before * lost - (1 - before) * gained
+        held = (low <= drop + 1e-12) & (drop - 1e-12 <= high)
+        assert 0.94 <= stats.multinomial.pmf(tables, n, shares) @ held <= 0.965
 
 
 def test_rounding_breaks_no_tie():
