@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from math import ceil, sqrt
+from pathlib import Path
 from typing import Literal
 
 from PIL import Image
@@ -22,28 +23,37 @@ WEBP_QUALITY, JPEG_QUALITY = 80, 85
 MOST = 384
 """Longest side of a stored picture: a patch of a quarter of it then has a pixel for each pixel of its cell."""
 LARGEST = 4096
-"""Longest side of a bundle's picture that is taken: a bundle keeps 1024."""
+"""Longest side of a bundle's picture that is taken; `analyze` keeps smaller ones."""
 LEAST = 192
 """Side of a stored picture for print, at least: a viewer may not smooth what it enlarges."""
 
 
 @contextmanager
 def opened(bundle: Bundle, file: str) -> Iterator[Image.Image]:
-    """The picture named `file` of a bundle, which may be anybody's: PNG or JPEG, no larger than a bundle keeps them.
+    """The picture named `file` of a bundle, which may be anybody's: PNG or JPEG, `LARGEST` a side at most.
 
-    Raises: InputError bundle-damaged.
+    What fails inside the `with` is not the picture's fault, and goes on as it is. Raises: InputError bundle-damaged.
     """
-    path = bundle.picture(file)
+    yield _loaded(bundle.picture(file))
+
+
+def _loaded(path: Path) -> Image.Image:
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as picture:
             if max(picture.size) > LARGEST:
-                raise ValueError(f"{picture.width}×{picture.height} pixels, and a bundle keeps {LARGEST} at most")
+                raise ValueError(f"{picture.width}×{picture.height} pixels, and {LARGEST} a side are taken at most")
             picture.load()
-            yield picture
+            return picture
+    except Image.DecompressionBombError as error:
+        raise _damaged(path, f"too many pixels, {LARGEST} a side are taken at most") from error
     except (OSError, ValueError, SyntaxError) as error:
         reason = str(error) if isinstance(error, ValueError) else f"it is no picture ({type(error).__name__})"
-        hint = "get a whole copy of the bundle, or make it again with `neurflow-report analyze`"
-        raise InputError("bundle-damaged", reason, hint=hint, where=Where(file=str(path))) from error
+        raise _damaged(path, reason) from error
+
+
+def _damaged(path: Path, reason: str) -> InputError:
+    hint = "get a whole copy of the bundle, or make it again with `neurflow-report analyze`"
+    return InputError("bundle-damaged", reason, hint=hint, where=Where(file=str(path)))
 
 
 def stored(region: Image.Image, format: Format) -> bytes:

@@ -54,7 +54,7 @@ def _joined(one: float, other: float, phi: float) -> float:
 
 
 def _correlation(both: int, lost: int, gained: int, neither: int) -> float:
-    """φ of two answers to the same questions, −1..1, a positive one corrected for continuity; 0 where one is constant."""
+    """φ of two answers to each question, −1..1, corrected for continuity where positive; 0 where one is constant."""
     product = (both + lost) * (gained + neither) * (both + gained) * (lost + neither)
     excess: float = both * neither - lost * gained
     if excess > 0:

@@ -85,11 +85,12 @@ def notes_on(file: Path, rows: Sequence[Row]) -> tuple[str, ...]:
 
     Errors: data-missing (path data.file) where none of the pictures is there.
     """
-    return tuple(note for note in (_not_there(file, rows[:LOOKED_AT]), _labelled_twice(file, rows)) if note)
+    return tuple(note for note in (_not_there(file, rows), _labelled_twice(file, rows)) if note)
 
 
 def _not_there(file: Path, rows: Sequence[Row]) -> str:
-    gone = [row for row in rows if not os.path.exists(row.path)]
+    first = rows[:LOOKED_AT]
+    gone = [row for row in first if not os.path.exists(row.path)]
     if not gone:
         return ""
     told = _some((f"{row.written!r} (line {row.line})" for row in gone), 3)
@@ -97,7 +98,8 @@ def _not_there(file: Path, rows: Sequence[Row]) -> str:
         message = f"of the {len(rows)} pictures that {file.name!r} lists none is there: {told}"
         hint = "set data.root to the folder that the paths are relative to (default: the file's own)"
         raise InputError("data-missing", message, hint=hint, path=_FILE)
-    return f"of the {len(rows)} pictures that {file.name!r} lists {len(gone)} are not there, and are skipped: {told}"
+    all_of = f"{len(rows)}" if len(first) == len(rows) else f"first {len(first):,} of the {len(rows):,}"
+    return f"of the {all_of} pictures that {file.name!r} lists {len(gone)} are not there, and are skipped: {told}"
 
 
 def _labelled_twice(file: Path, rows: Sequence[Row]) -> str:

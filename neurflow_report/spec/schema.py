@@ -104,9 +104,11 @@ class Model(Section):
         for key in _LOADING if self.source != "python" else ():
             if key in self.kwargs:
                 yield problem(f"`{key}` would load weights by another way than `weights`", "kwargs", key)
+        if self.source != "python" and "cache_dir" in self.kwargs:
+            yield problem("`cache_dir` would read weights from a folder of somebody's choice", "kwargs", "cache_dir")
 
 
-_LOADING = ("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir", "weights")
+_LOADING = ("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "weights")
 """Arguments of torchvision and timm that load weights: a report would call them other than they are, and a reader of
 theirs may run what is in a file."""
 _FOREIGN = {
@@ -163,6 +165,8 @@ class PreprocessChange(Section):
                 yield problem(f"found {value:g}, expected a number greater than 0", "std", index)
         if isinstance(self.resize, int) and self.size is not None and self.resize < self.size:
             yield problem(f"found {self.resize}, expected at least size, which is {self.size}", "resize")
+        if self.squash and self.resize == "none":
+            yield problem("nothing is squashed where `resize` is none", "squash", against=("resize",))
 
     def values(self) -> dict[str, Any]:
         """The fields that were given, as those of the record Preprocess."""

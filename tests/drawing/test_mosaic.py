@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
 
+from neurflow_report.drawing import mosaic
 from neurflow_report.drawing.graph import Tile
 from neurflow_report.drawing.mosaic import LEAST, MOST, box_in, columns_of, crop, sheet, stored
+from neurflow_report.errors import InputError
+from tests.sample_bundle import frozen_bundle
 
 RED, GREEN, BLUE, GOLD = (200, 30, 30), (30, 160, 60), (40, 60, 200), (220, 180, 40)
 QUADRANTS = ((0, 0, RED), (0, 0.5, GREEN), (0.5, 0, BLUE), (0.5, 0.5, GOLD))
@@ -120,3 +124,24 @@ def test_the_same_picture_has_the_same_bytes(format: str) -> None:
 def test_no_patch_is_refused() -> None:
     with pytest.raises(ValueError, match="a sheet needs at least one patch"):
         sheet(lambda _: quadrants(8), [], columns=3, cell=50)
+
+
+def test_a_picture_that_would_fill_the_memory_is_a_damaged_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = frozen_bundle(tmp_path)
+    file = next(p.file for p in bundle.classes[0].pictures if p.file is not None)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1)
+    with (
+        pytest.raises(InputError, match="too many pixels, 4096 a side") as caught,
+        mosaic.opened(bundle, file),
+    ):
+        pass
+    assert caught.value.slug == "bundle-damaged"
+
+
+def test_what_fails_later_is_not_the_bundle_s_fault(tmp_path: Path) -> None:
+    bundle = frozen_bundle(tmp_path)
+    file = next(p.file for p in bundle.classes[0].pictures if p.file is not None)
+    with pytest.raises(OSError, match="no space left"), mosaic.opened(bundle, file):
+        raise OSError("no space left")

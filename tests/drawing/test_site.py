@@ -274,7 +274,7 @@ def test_no_cell_is_a_formula() -> None:
     [
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "it is no picture (UnidentifiedImageError)"),
         (b"", "it is no picture (UnidentifiedImageError)"),
-        ((5000, 1), "5000×1 pixels, and a bundle keeps 4096 at most"),
+        ((5000, 1), "5000×1 pixels, and 4096 a side are taken at most"),
     ],
 )
 def test_a_bundle_of_somebody_s_holds_pictures_alone(

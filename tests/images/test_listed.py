@@ -55,6 +55,15 @@ def test_pictures_that_are_not_there_are_told_but_no_error(tmp_path: Path) -> No
 def test_only_so_many_rows_are_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("neurflow_report.images.listed.LOOKED_AT", 1)
     assert listed(tmp_path, "path,label\np/a.png,bee\ngone.png,bee\n").notes == ()
+    assert listed(tmp_path, "path,label\ngone.png,bee\np/a.png,bee\n").notes == (
+        "of the first 1 of the 2 pictures that 'labels.csv' lists 1 are not there, and are skipped: "
+        "'gone.png' (line 2)",
+    )
+
+
+def test_that_no_picture_is_there_is_said_of_all_rows_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match=r"of the 2 pictures that 'labels\.csv' lists none is there: 'x' \(line 2\)"):
+        listed(tmp_path, "path,label\nx,bee\ny,bee\n")
 
 
 def test_a_picture_under_two_labels_is_told(tmp_path: Path) -> None:
