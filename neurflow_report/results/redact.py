@@ -22,7 +22,9 @@ def without_paths(text: str) -> str:
     POSIX and Windows paths, `~/…`, `\\\\server\\share` and file: URLs count; other URLs and relative paths stay.
     A space ends a path, unless a further separator shows that it goes on, or the path is quoted. Idempotent.
     """
-    return _PATH.sub(_short, text)
+    while (shorter := _PATH.sub(_short, text)) != text:  # what a path is cut to may end in another one's beginning
+        text = shorter
+    return text
 
 
 def _short(match: re.Match[str]) -> str:

@@ -342,7 +342,7 @@ def test_a_large_report_shows_the_weightiest_groups_of_each_layer_and_names_the_
 
 
 def test_what_is_left_out_is_told(bundle: Bundle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(pdf, "typeset", lambda *_: (b"%PDF neurflow-report", 3))
+    monkeypatch.setattr(pdf, "typeset", lambda *_: (b"%PDF-1.7 stream\nneurflow-report\nendstream", 3))
     notes: list[str] = []
     assert render_pdf(bundle, tmp_path / "a.pdf", on_note=notes.append) == 3
     assert notes == []

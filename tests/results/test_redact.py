@@ -57,6 +57,7 @@ def test_no_folder_of_an_absolute_path_stays(folders: list[str], last: str, quot
 
 @given(st.text(alphabet="ab ~/\\:'\".…C\n", max_size=30))
 @example("//a//b")
+@example("/C\\:\\C")
 def test_idempotent(text: str) -> None:
     once = without_paths(text)
     assert without_paths(once) == once
