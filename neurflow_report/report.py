@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +13,10 @@ from neurflow_report.drawing.needs import FILES, check_places, drawing_problems
 from neurflow_report.drawing.pdf import render_pdf
 from neurflow_report.drawing.single import LARGE, render_single
 from neurflow_report.drawing.site import render_site
-from neurflow_report.errors import InputError, ReportError
-from neurflow_report.pipeline.output import output_of
+from neurflow_report.errors import ReportError
+from neurflow_report.pipeline.output import output_folder, output_of
 from neurflow_report.pipeline.progress import Progress, Silent
 from neurflow_report.results.bundle import Bundle, read_bundle
-from neurflow_report.results.claim import claimed
 from neurflow_report.spec.load import LoadedSpec, located
 
 if TYPE_CHECKING:
@@ -101,7 +99,7 @@ def render(
     output = output or found.root.parent
     attach = _asked_to_attach(found) if attach_bundle is None else attach_bundle
     wanted = {name: output / file for name, file in FILES.items() if name in (formats or found.run.formats)}
-    with template_problems(templates), _claimed(output):
+    with template_problems(templates), output_folder(output):
         check_places(wanted)
         pages, size = _draw(found, wanted, templates, attach, progress)
     return Rendered(
@@ -112,19 +110,6 @@ def render(
         bytes=size,
         seconds=time.monotonic() - begun,
     )
-
-
-@contextmanager
-def _claimed(output: Path) -> Iterator[None]:
-    """The folder is there inside, and this run's alone. Raises: InputError output-unwritable."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"the output folder {output} cannot be written: {error.strerror or error}"
-        hint = "name a folder that you may write to"
-        raise InputError("output-unwritable", message, hint=hint, path=("output",)) from error
-    with claimed(output):
-        yield
 
 
 def _draw(

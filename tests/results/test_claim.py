@@ -96,4 +96,4 @@ def test_it_ends_where_a_forked_child_lives_on(tmp_path: Path, monkeypatch: pyte
 def test_a_folder_that_cannot_be_opened_is_nobody_s(tmp_path: Path) -> None:
     for name in ("not/yet", "a" * 300):
         with claimed(tmp_path / name):
-            pass
+            assert not taken_by_another_thread(tmp_path / name)
