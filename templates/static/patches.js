@@ -51,16 +51,23 @@
   tip.setAttribute("aria-hidden", "true");
   tip.hidden = true;
   document.body.append(tip);
-  const show = (link) => {
-    tip.replaceChildren(placed(link));
-    tip.hidden = false;
-    const at = link.getBoundingClientRect();
+  let shown = null;
+  const hide = () => { shown = null; tip.hidden = true; };
+  const beside = () => {
+    if (!shown) return;
+    const at = shown.getBoundingClientRect();
+    if (at.bottom < 0 || at.top > innerHeight) { hide(); return; }
     const wide = tip.offsetWidth + 8;
     const left = at.right + wide < innerWidth ? at.right + 8 : at.left - wide;
     tip.style.left = `${Math.max(4, left)}px`;
     tip.style.top = `${Math.max(4, Math.min(at.top, innerHeight - tip.offsetHeight - 4))}px`;
   };
-  const hide = () => { tip.hidden = true; };
+  const show = (link) => {
+    shown = link;
+    tip.replaceChildren(placed(link));
+    tip.hidden = false;
+    beside();
+  };
 
   // On a click: both large, with what is known of the picture.
   const heading = element("h2", "", "");
@@ -136,6 +143,6 @@
       open(link);
     });
   });
-  addEventListener("scroll", hide, { passive: true });
+  addEventListener("scroll", beside, { passive: true, capture: true });
   addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
 })();

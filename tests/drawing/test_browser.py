@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from neurflow_report.drawing.single import render_single
 from neurflow_report.drawing.site import render_site
@@ -24,6 +24,7 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--no-first-run", "--disable-dev-shm-usage",
 ]  # fmt: skip
+DRAWN = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 PAGES = (
     "index.html", "class/bee-co/index.html", "class/bee-co/pictures.html", "class/bee-co/circuit.html",
     "class/angstrom-3/layer2.0/index.html", "fidelity/index.html",
@@ -176,7 +177,7 @@ def test_a_wide_drawing_opens_at_its_logit_and_keeps_its_layers_names(browser: B
     assert abs(logit["x"] + logit["width"] / 2 - frame["x"] - frame["width"] / 2) < 8
     for left in (0, 120, 9999):
         box.evaluate("(box, left) => { box.scrollLeft = left }", left)
-        page.wait_for_timeout(100)
+        page.evaluate(DRAWN)
         names = [name.bounding_box() for name in box.locator("text.n").all()]
         assert all(n and frame["x"] <= n["x"] <= frame["x"] + frame["width"] / 2 for n in names), (left, names)
     page.context.close()
@@ -201,9 +202,9 @@ def test_a_table_is_sorted_filtered_and_copied(browser: Browser, site: Path) -> 
     assert orders[2][1] == given
     page.get_by_label("Filter rows: Masking").fill("layer3 keep")
     rows = page.locator("#table tbody tr:visible")
-    assert rows.count() == 4
+    expect(rows).to_have_count(4)
     assert all("layer3" in text and "keep" in text for text in rows.all_inner_texts())
-    assert page.locator(".tools .count").inner_text() == f"4 of {len(given)} rows"
+    expect(page.locator(".tools .count")).to_have_text(f"4 of {len(given)} rows")
     page.context.close()
 
 
@@ -244,6 +245,7 @@ def test_a_patch_shows_its_place_on_pointing_and_on_focus(browser: Browser, site
     tip = page.locator(".tip")
     patch = page.locator("#G1 .mosaic a").nth(1)
     patch.hover()
+    expect(tip).to_be_visible()
     frame, mark = tip.locator(".frame").bounding_box(), tip.locator("b").bounding_box()
     style = "getComputedStyle(e.querySelector('img')).getPropertyValue"
     left, side = (float(patch.evaluate(f"e => {style}('--{n}')")) for n in "ls")
@@ -252,13 +254,31 @@ def test_a_patch_shows_its_place_on_pointing_and_on_focus(browser: Browser, site
     assert abs(mark["x"] - frame["x"] - left * frame["width"]) < 1
     assert abs(mark["width"] - side * frame["width"]) < 1
     page.mouse.move(2, 2)
-    assert tip.is_hidden()
+    expect(tip).to_be_hidden()
     page.locator("#G1 .mosaic a").first.focus()
     page.keyboard.press("ArrowRight")
-    assert patch.evaluate("e => e === document.activeElement")
-    assert tip.is_visible()
+    expect(patch).to_be_focused()
+    expect(tip).to_be_visible()
     page.keyboard.press("Escape")
-    assert tip.is_hidden()
+    expect(tip).to_be_hidden()
+    page.context.close()
+
+
+def test_the_place_of_a_patch_stays_beside_it_where_the_page_scrolls(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "class/bee-co/layer3/index.html").as_uri())
+    tip = page.locator(".tip")
+    patch = page.locator("#G1 .mosaic a").nth(1)
+    page.locator("#G1 .mosaic a").first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(tip).to_be_visible()
+    apart = "a => document.querySelector('.tip').getBoundingClientRect().top - a.getBoundingClientRect().top"
+    for block in ("center", "start"):
+        patch.evaluate("(a, block) => a.scrollIntoView({block, behavior: 'instant'})", block)
+        page.evaluate(DRAWN)
+        expect(tip).to_be_visible()
+        assert abs(patch.evaluate(apart)) < 5
+    page.evaluate("scrollBy({top: 400, behavior: 'instant'})")
+    expect(tip).to_be_hidden()
     page.context.close()
 
 
@@ -267,14 +287,14 @@ def test_a_patch_opens_large_with_its_picture(browser: Browser, root: str) -> No
     patches = page.locator("#G1 .mosaic a")
     patches.first.click()
     box = page.locator("dialog[open]")
-    assert box.get_by_role("heading").inner_text() == f"Patch 1 of {patches.count()}"
+    expect(box.get_by_role("heading")).to_have_text(f"Patch 1 of {patches.count()}")
     assert "predicted bee & <co>" in box.locator(".words").inner_text()
     assert box.locator(".words p").nth(1).inner_text().startswith("The patch: ")
     page.keyboard.press("ArrowRight")
-    assert box.get_by_role("heading").inner_text() == f"Patch 2 of {patches.count()}"
+    expect(box.get_by_role("heading")).to_have_text(f"Patch 2 of {patches.count()}")
     page.keyboard.press("Escape")
-    assert page.locator("dialog[open]").count() == 0
-    assert patches.nth(1).evaluate("e => e === document.activeElement")
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    expect(patches.nth(1)).to_be_focused()
     page.context.close()
 
 
@@ -301,11 +321,11 @@ def test_a_neuron_is_found_by_its_id(browser: Browser, root: str) -> None:
     field.press("Enter")
     page.wait_for_url("**/search/index.html?q=n5+layer3")
     first = page.locator(".results li").first
-    assert first.inner_text().startswith("n5 neuron · layer3")
+    expect(first).to_contain_text(re.compile("^n5 neuron · layer3"), use_inner_text=True)
     page.get_by_role("searchbox", name="Find").fill("angstrom")
-    assert page.locator(".results li").first.inner_text().startswith("Ångström 3 class")
+    expect(page.locator(".results li").first).to_contain_text(re.compile("^Ångström 3 class"), use_inner_text=True)
     page.get_by_role("searchbox", name="Find").fill("no such thing")
-    assert page.locator(".results h2").inner_text() == "Nothing found"
+    expect(page.locator(".results h2")).to_have_text("Nothing found")
     page.get_by_role("searchbox", name="Find").fill("n5 layer3")
     page.locator(".results a").first.click()
     page.wait_for_url("**/layer3/index.html#n5")
@@ -328,23 +348,21 @@ def test_the_single_file_is_the_whole_report(browser: Browser, single: Path) -> 
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(single.as_uri())
-    assert page.locator("h1:visible").inner_text() == "A sample of flowers"
+    expect(page.locator("h1:visible")).to_have_text("A sample of flowers")
     page.get_by_role("link", name="bee & <co>", exact=True).first.click()
-    assert page.locator("h1:visible").inner_text() == "bee & <co>"
+    expect(page.locator("h1:visible")).to_have_text("bee & <co>")
     page.locator(".here svg.circuit a").filter(has_text="G2").first.click()
     page.wait_for_url("**#bee-co-layer3--G2")
     assert page.locator("article:target h3").inner_text().startswith("G2")
     page.locator(".here #bee-co-layer3--G2 .mosaic a").first.click()
-    assert "predicted bee & <co>" in page.locator("dialog[open] .words").inner_text()
+    expect(page.locator("dialog[open] .words")).to_contain_text("predicted bee & <co>")
     page.keyboard.press("Escape")
     field = page.get_by_role("searchbox", name="Find")
     field.fill("n5 layer3")
     field.press("Enter")
-    first = page.locator(".results li:visible").first.text_content()
-    assert first is not None
-    assert first.startswith("n5 neuron · layer3")
+    expect(page.locator(".results li:visible").first).to_contain_text(re.compile("^n5 neuron · layer3"))
     page.go_back()
-    assert page.locator("h1:visible").inner_text() == "layer3"
+    expect(page.locator("h1:visible")).to_have_text("layer3")
     context.close()
     assert complaints == []
     assert [url for url in asked if not url.startswith((single.as_uri(), "data:"))] == []
@@ -428,5 +446,5 @@ def test_the_neurons_of_one_group_are_picked_out(browser: Browser, site: Path) -
     assert page.locator("#neurons select").input_value() == "layer3/G2"
     assert page.locator("#neurons svg > g path.s").count() > len(own)
     page.locator("#neurons select").select_option("")
-    assert page.locator("svg.picked").count() == 0
+    expect(page.locator("svg.picked")).to_have_count(0)
     page.context.close()
