@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from neurflow_report.fidelity.cautions import HALF, LOW
-from neurflow_report.fidelity.intervals import benjamini_hochberg, student
+from neurflow_report.fidelity.intervals import benjamini_hochberg, student, wilson
 from neurflow_report.fidelity.weights import OWN
 from neurflow_report.results.records import Claim, Masking, Measure, NotRun, Threshold
 
@@ -80,7 +80,7 @@ def ledger(
             found += [_missing(claim, n) for n in not_run if n.experiment == "critical"]
     q_values = iter(benjamini_hochberg([c.p_value for c in found if c.p_value is not None]))
     tested = [c if c.p_value is None else c.model_copy(update={"q_value": next(q_values)}) for c in found]
-    return tuple(c if c.verdict == "not run" else _judged(c, limits[c.claim], masking) for c in tested)
+    return tuple(c if c.verdict == "not run" else _judged(c, limits[c.claim], masking, measures) for c in tested)
 
 
 def verdict(claim: Claim, limit: Threshold) -> tuple[str, str]:
@@ -102,11 +102,13 @@ def verdict(claim: Claim, limit: Threshold) -> tuple[str, str]:
     return "supported", ""
 
 
-def _judged(claim: Claim, limit: Threshold, masking: Sequence[Masking]) -> Claim:
+def _judged(claim: Claim, limit: Threshold, masking: Sequence[Masking], measures: Sequence[Measure]) -> Claim:
     decided, reason = verdict(claim, limit)
     doubt = _doubt(claim, masking)
     if doubt:
         decided, reason = "inconclusive", doubt
+    elif decided == "inconclusive" and claim.claim == "optimal":
+        reason = _too_few_sets(claim, limit, measures) or reason
     return claim.model_copy(update={"verdict": decided, "reason": reason or claim.reason})
 
 
@@ -122,6 +124,17 @@ def _doubt(claim: Claim, masking: Sequence[Masking]) -> str:
     if claim.layer in wide:
         return "the core set is more than half of the layer"
     return f"the core set is more than half of {', '.join(x for x in above if x in wide)}" if wide & set(above) else ""
+
+
+def _too_few_sets(claim: Claim, limit: Threshold, measures: Sequence[Measure]) -> str:
+    """That the figure of F2 is high enough, and only more random sets can bring its interval over the threshold."""
+    drawn = [m.n for m in measures if m.case == "beaten" and m.layer == claim.layer and m.channel is not None]
+    if claim.figure is None or claim.figure < limit.supported or not drawn:
+        return ""
+    sets = min(drawn)
+    if wilson(claim.figure * sets, sets)[0] >= limit.against:
+        return ""
+    return f"the interval holds the threshold, as it must with {sets} random sets (fidelity.optimality_draws)"
 
 
 def _absent(claim: str, not_run: Sequence[NotRun], experiments: Sequence[str]) -> Claim:

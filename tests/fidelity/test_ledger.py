@@ -113,6 +113,20 @@ def test_only_single_channels_and_whole_layers_are_claims():
     assert rows["optimal", ""].figure == 0.99
 
 
+@pytest.mark.parametrize(
+    ("figure", "sets", "reason"),
+    [
+        (0.99, 40, "the interval holds the threshold, as it must with 40 random sets (fidelity.optimality_draws)"),
+        (0.99, 1000, "the interval holds the threshold"),
+        (0.94, 40, "the interval holds the threshold"),
+    ],
+)
+def test_it_is_told_where_only_more_random_sets_can_decide(figure, sets, reason):
+    layer = measure("optimality", figure, case="beaten", low=0.9, high=1.0)
+    row = judged(measures=[measure("optimality", figure, case="beaten", channel=3, n=sets), layer])["optimal", ""]
+    assert (row.verdict, row.reason) == ("inconclusive", reason)
+
+
 def test_k_is_judged_where_it_is_worst():
     rows = judged(measures=[measure("concepts", v, setting=k) for k, v in ((30, 0.95), (110, 0.7), (190, 0.8))])
     assert rows["robust", "k = 110"].verdict == "not supported"
