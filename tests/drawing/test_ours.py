@@ -8,7 +8,7 @@ import pytest
 
 from neurflow_report.drawing.ours import MARKS, check_file_free, check_site_free
 from neurflow_report.drawing.pdf import typeset
-from neurflow_report.errors import InputError, InputErrors, RunError
+from neurflow_report.errors import InputError, InputErrors
 from neurflow_report.report import render
 from tests.sample_bundle import frozen_bundle
 
@@ -104,9 +104,11 @@ def test_nothing_is_drawn_where_one_thing_is_in_the_way(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made", "report.html", "report.pdf"]
 
 
-def test_where_drawing_fails_no_folder_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_drawing_fails_no_folder_is_left(tmp_path: Path) -> None:
     bundle = frozen_bundle(tmp_path / "made")
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(RunError, match="Graphviz"):
-        render(bundle.root, output=tmp_path / "new" / "deeper", formats=("html",))
-    assert [path.name for path in tmp_path.iterdir()] == ["made"]
+    templates = tmp_path / "templates"
+    (templates / "site").mkdir(parents=True)
+    (templates / "site/overview.html").write_text("{{ page.no_such_thing.at_all }}", encoding="utf-8")
+    with pytest.raises(InputError, match="overview.html"):
+        render(bundle.root, output=tmp_path / "new" / "deeper", formats=("html",), templates=templates)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["made", "templates"]
