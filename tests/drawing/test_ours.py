@@ -109,6 +109,6 @@ def test_where_drawing_fails_no_folder_is_left(tmp_path: Path) -> None:
     templates = tmp_path / "templates"
     (templates / "site").mkdir(parents=True)
     (templates / "site/overview.html").write_text("{{ page.no_such_thing.at_all }}", encoding="utf-8")
-    with pytest.raises(InputError, match="overview.html"):
+    with pytest.raises(InputError, match=r"overview\.html"):
         render(bundle.root, output=tmp_path / "new" / "deeper", formats=("html",), templates=templates)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made", "templates"]
