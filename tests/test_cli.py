@@ -261,7 +261,7 @@ def test_light_commands_import_nothing_heavy(words: list[str]) -> None:
         "heavy = {'torch', 'numpy', 'matplotlib', 'PIL', 'weasyprint', 'jinja2', 'graphviz', 'rich'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
 
 
@@ -286,13 +286,13 @@ def test_ctrl_c_in_the_middle_of_a_run_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_reader_that_leaves_early_is_no_failure() -> None:
     command = f"{sys.executable} -m neurflow_report.cli schema | true; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_an_ascii_terminal_is_no_failure(spec: str) -> None:
     Path(spec).write_text(SPEC.replace("A title", "ü"), encoding="utf-8")
     command = [sys.executable, "-m", "neurflow_report.cli", "validate", spec, "--set", "core.tau=0"]
-    done = subprocess.run(command, cwd=ROOT, env={"PYTHONIOENCODING": "ascii"}, capture_output=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, env={"PYTHONIOENCODING": "ascii"}, capture_output=True, timeout=300)
     assert done.returncode == 2
     assert rb"\u03c4" in done.stderr

@@ -332,15 +332,17 @@ def _parts(segments: Segments, example: Tensor) -> Iterable[tuple[fx.GraphModule
         yield part, activations(segments, i, example[:1])
 
 
-def row_bytes(part: nn.Module, row: Tensor, *, gradients: bool = False) -> int:
-    """Bytes that one row (1, …) takes on its way through a segment: the most that is alive at once, or, with
-    `gradients`, all intermediates twice (values and gradients); workspace included. At least 1."""
+def row_bytes(part: nn.Module, row: Tensor, *, gradients: bool = False, kept: bool = False) -> int:
+    """Bytes that one row (1, …) takes on its way through a segment: the most that is alive at once, but no less than
+    all intermediates where these are `kept`, or, with `gradients`, all of them twice (values and gradients); workspace
+    included. At least 1."""
     if not isinstance(part, fx.GraphModule):
         raise TypeError("row_bytes measures segments, which are fx.GraphModule")
     meter = _Meter(part)
     with torch.no_grad():
         meter.run(row)
-    return max(1, _WORKSPACE * (2 * sum(meter.sizes.values()) if gradients else meter.peak()))
+    every = sum(meter.sizes.values())
+    return max(1, every if kept else 0, _WORKSPACE * (2 * every if gradients else meter.peak()))
 
 
 class _Meter(fx.Interpreter):

@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from neurflow_report.circuit.knockout import Knockouts, knockouts
-from neurflow_report.network.forward import Kept, Rows, kept_bytes
-from neurflow_report.pipeline.examine import TABLES, Bench
+from neurflow_report.circuit.knockout import Knockouts
+from neurflow_report.network.forward import Kept, kept_bytes
+from neurflow_report.pipeline.examine import Bench
 
 Indices = NDArray[np.int64]
 Through = Callable[[Tensor], Tensor]
@@ -58,16 +58,7 @@ class Activity:
 
     def knockouts(self, layer: int, note: Callable[[str], None]) -> Knockouts:
         """The knock-outs of layers[layer], seen one layer up. Args: note: told where memory runs out."""
-        forward = self.bench.forward
-        segments, row = forward.segments, forward.activations(layer, self.pixels[:1])
-        fitting = max(self.bench.forward_rows, self.bench.hop_rows[layer])
-        return knockouts(
-            segments.stages[layer],
-            row,
-            axis=segments.feature_axis(layer),
-            out_axis=segments.feature_axis(layer + 1),
-            rows=Rows(most=max(1, fitting - fitting * 2 // TABLES), note=note),
-        )
+        return self.bench.knockouts(layer, self.bench.forward.activations(layer, self.pixels[:1]), note)
 
     def holds(self, layer: int) -> bool:
         """Whether what was made of layers[layer] need not be made again."""

@@ -15,16 +15,19 @@ import torch
 from torch import Tensor
 
 from neurflow_report.circuit.grouping import partition
-from neurflow_report.circuit.knockout import Knockouts, knockouts
+from neurflow_report.circuit.knockout import Knockouts
 from neurflow_report.circuit.masked import masked_logits
+from neurflow_report.circuit.masked_core import SplitKnockouts
 from neurflow_report.network.count import multiply_adds
-from neurflow_report.network.forward import Rows
 from neurflow_report.pipeline.examine import Bench
+from neurflow_report.pipeline.progress import SilentStep
 from neurflow_report.spec.presets import Sizes, sizes
 from neurflow_report.spec.schema import Spec
 
-FEW, MORE, PATCHES = 4, 16, 8
+FEW, MORE, PATCHES = 8, 64, 16
 """Sets, and patches, that are tried."""
+TIMES, LONG = 3, 0.5
+"""How often a piece of work is timed, the shortest counts; one of so many seconds once."""
 Timed = Callable[[Callable[[], object]], float]
 """The seconds of a piece of work."""
 
@@ -59,7 +62,7 @@ def measure_evidence(
     asked, top = set(size.experiments), len(values) - 1
     widths = [info.channels for info in bench.segments.layers]
     tested = [min(count, size.targets) for count in targets]
-    sets = [0, *(count_sets(size, widths[i - 1], tested[i]) for i in range(1, top + 1))]
+    sets = [list[int](), *(removals(size, spec.core.tau, widths[i - 1], tested[i]) for i in range(1, top + 1))]
     masked = range(top) if "masking" in asked else range(0)
     return EvidenceCost(
         masking=tuple(_masking(bench, values, number, 3 + 2 * size.draws, timed) for number in masked),
@@ -67,53 +70,52 @@ def measure_evidence(
             _knocked(bench, values, number, sets[number], tested[number], timed) if sets[number] else None
             for number in range(top + 1)
         ),
-        sets=tuple(sets),
+        sets=tuple(len(some) for some in sets),
         tested=tuple(tested),
         partition=None if timed is None else _partition(spec, values, timed),
     )
 
 
-def count_sets(size: Sizes, width: int, tested: int) -> int:
-    """How many sets of a layer of `width` channels are knocked out for the neurons tested one layer up."""
-    asked, count = set(size.experiments), 0
+def removals(size: Sizes, tau: int, width: int, tested: int) -> list[int]:
+    """How many channels each set takes that is knocked out of a layer of `width` for the neurons tested one layer up,
+    smallest first: F2's as many as a core set has, F3's and F4's their sizes."""
+    asked, found = set(size.experiments), list[int]()
     if "optimality" in asked:
-        count += tested + size.optimality_draws
+        found += [min(tau, width - 1)] * (tested + size.optimality_draws)
     if asked & {"weights", "methods"}:
-        count += sum(min(size.weight_draws, math.comb(width, n)) for n in size.sizes if n < width)
-    return count
+        found += [n for n in size.sizes if n < width for _ in range(min(size.weight_draws, math.comb(width, n)))]
+    return sorted(found)
 
 
 def _masking(bench: Bench, values: Sequence[Tensor], number: int, masks: int, timed: Timed | None) -> Cost:
     """One picture under F1's masks at a layer, and from it up."""
     top, one = len(values) - 1, values[number][:1]
-    engine = _engine(bench, one, number)
+    engine = bench.knockouts(number, one, SilentStep().note)
     widths = [bench.segments.layers[i].channels for i in range(number, top)]
 
     def work(count: int) -> None:
         keep = [_drawn(count, width) for width in widths]
         masked_logits(bench.forward.segments, number, engine, one, keep, rows=bench.forward_rows)
 
-    return _linear(work, masks, timed)
+    return _linear(work, masks, _at_once(engine, masks), timed)
 
 
-def _knocked(bench: Bench, values: Sequence[Tensor], number: int, sets: int, tested: int, timed: Timed | None) -> Cost:
-    """One patch under a layer's sets, for the targets tested."""
+def _knocked(
+    bench: Bench, values: Sequence[Tensor], number: int, removed: Sequence[int], tested: int, timed: Timed | None
+) -> Cost:
+    """One patch under a layer's sets, which take so many channels each, for the targets tested."""
     below = values[number - 1][:PATCHES]
-    engine, width = _engine(bench, below[:1], number - 1), bench.segments.layers[number - 1].channels
-    found = _linear(lambda count: engine.phi(below, _drawn(count, width), range(tested)), sets, timed)
+    engine, width = (
+        bench.knockouts(number - 1, below[:1], SilentStep().note),
+        bench.segments.layers[number - 1].channels,
+    )
+
+    def work(count: int) -> None:
+        engine.phi(below, _kept(count, width, removed), range(tested))
+
+    found = _linear(work, len(removed), _at_once(engine, len(removed)), timed)
     seconds = None if found.seconds is None else found.seconds / len(below)
     return Cost(multiply_adds=found.multiply_adds / len(below), seconds=seconds)
-
-
-def _engine(bench: Bench, row: Tensor, layer: int) -> Knockouts:
-    forward = bench.forward
-    return knockouts(
-        forward.segments.stages[layer],
-        row,
-        axis=forward.segments.feature_axis(layer),
-        out_axis=forward.segments.feature_axis(layer + 1),
-        rows=Rows(most=bench.forward_rows),
-    )
 
 
 def _drawn(count: int, width: int) -> Tensor:
@@ -121,17 +123,37 @@ def _drawn(count: int, width: int) -> Tensor:
     return torch.rand((count, width), generator=torch.Generator().manual_seed(0)) < 0.5
 
 
-def _linear(work: Callable[[int], object], sets: int, timed: Timed | None) -> Cost:
-    """The cost for `sets` sets; the work is run once before it is timed."""
-    low, high = min(FEW, sets), min(MORE, sets)
+def _kept(count: int, width: int, removed: Sequence[int]) -> Tensor:
+    """Sets of which so many channels are gone, evenly from all of `removed`: bool (count, width)."""
+    order = torch.rand((count, width), generator=torch.Generator().manual_seed(0)).argsort(dim=1)
+    gone = torch.tensor([removed[int((i + 0.5) * len(removed) / count)] for i in range(count)])
+    return order >= gone[:, None]
+
+
+def _at_once(engine: Knockouts, sets: int) -> int:
+    """How many of a patch's sets share what is made once."""
+    return min(sets, engine.rows.most) if isinstance(engine, SplitKnockouts) else sets
+
+
+def _linear(work: Callable[[int], object], sets: int, at_once: int, timed: Timed | None) -> Cost:
+    """The cost for `sets` sets, `at_once` of them together; the work is run once before it is timed."""
+    low, high = min(FEW, at_once), min(MORE, at_once)
+
+    def quickest(count: int) -> float:
+        assert timed is not None  # noqa: S101  # asked for by the caller
+        spent = [timed(lambda: work(count))]
+        while len(spent) < TIMES and spent[-1] < LONG:
+            spent.append(timed(lambda: work(count)))
+        return min(spent)
 
     def at(measured: Callable[[int], float]) -> float:
         first, second = measured(low), measured(high)
-        slope = (second - first) / (high - low) if high > low else 0.0
-        return second + max(slope, 0.0) * (sets - high)
+        slope = max(0.0, second - first) / (high - low) if high > low else 0.0
+        once = max(0.0, second - slope * high)
+        return once * math.ceil(sets / at_once) + slope * sets
 
     count = at(lambda n: float(multiply_adds(lambda: work(n))))
-    seconds = None if timed is None else at(lambda n: timed(lambda: work(n)))
+    seconds = None if timed is None else at(quickest)
     return Cost(multiply_adds=count, seconds=seconds)
 
 

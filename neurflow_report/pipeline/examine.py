@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,22 +10,25 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from neurflow_report.circuit.attribution import Quadrature
+from neurflow_report.circuit.knockout import Knockouts, knockouts
 from neurflow_report.circuit.search import Hop, Scores, Search, find_neurons
 from neurflow_report.circuit.wiring import wire
 from neurflow_report.errors import InputError
 from neurflow_report.images.patches import PatchGrid, crops
 from neurflow_report.network.cut import Segments
-from neurflow_report.network.forward import Kept, Rows, batch_rows, layer_means, layers_to_keep
+from neurflow_report.network.forward import Kept, Rows, batch_rows, layer_means, layers_to_keep, row_bytes
 from neurflow_report.network.swift import Forward
 from neurflow_report.pipeline.progress import Progress, Step
 from neurflow_report.results.records import GroupEdge, LayerResult, Neuron
 from neurflow_report.spec.schema import Spec
 
 TABLES = 8
-"""The part of the memory, 1/TABLES, that knock-outs may take for their tables: so many rows fewer run at once then."""
+"""The part of the memory, 1/TABLES, that knock-outs may take for their tables; their rows have so much less."""
+SETS = 512
+"""The most rows of a knock-out at once: more is no faster."""
 Means = tuple[NDArray[Any], ...]
 
 
@@ -72,6 +75,22 @@ class Bench:
         """The full activation of layers[layer] on `patches` of the pictures, as many at a time as fit the memory."""
         parts = np.array_split(patches, max(1, -(-len(patches) // self.forward_rows)))
         return torch.cat([self.forward.activations(layer, crops(pixels, part, self.grid)) for part in parts])
+
+    def knockouts(self, layer: int, row: Tensor, note: Callable[[str], None]) -> Knockouts:
+        """The knock-outs of layers[layer], seen one layer up, as many rows at once as fit the half of the memory that
+        is not for what is kept. Args: row: (1, …) of the layer; note: told where memory runs out."""
+        segments = self.forward.segments
+        return knockouts(
+            segments.stages[layer],
+            row,
+            axis=segments.feature_axis(layer),
+            out_axis=segments.feature_axis(layer + 1),
+            rows=Rows(most=self.knockout_rows(segments.stages[layer], row), note=note),
+        )
+
+    def knockout_rows(self, part: nn.Module, row: Tensor) -> int:
+        """How many rows of a knock-out run at once through a segment."""
+        return max(1, min(SETS, (self.memory // 2 - self.tables) // row_bytes(part, row, kept=True)))
 
     def hops(self) -> tuple[Hop, ...]:
         """The steps of the recursion, lowest first."""

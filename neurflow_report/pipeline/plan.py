@@ -264,11 +264,13 @@ def _peak(
     ]
     most = max(c.patches for c in classes)
     inputs = max(c.pictures for c in classes) * row.numel() * size
+    sets = [bench.knockout_rows(stage, value) * row_bytes(stage, value, kept=True) for stage, value in stages]
     phi = most * sum(info.channels for info in segments.layers) * size
     kept = sum(kept_bytes(segments, i, most) for i in layers_to_keep(segments, most, bench.keep))
-    kept = max(kept, evidence_bytes(bench, spec, most))
+    knocked = evidence_bytes(bench, spec, most)
+    kept = max(kept, knocked)
     held = inputs + kept + (phi + _attributions(spec, layers, size) if segments.device.type == "cpu" else 0)
-    return _now(segments.device) + held + max(pictures, masked, *hops)
+    return _now(segments.device) + held + max(pictures, masked, *hops, *(sets if knocked else ()))
 
 
 def _attributions(spec: Spec, layers: Sequence[PlannedLayer], size: int) -> int:

@@ -64,7 +64,7 @@ def test_no_batch_has_more_rows_than_allowed(batch):
     assert max(seen) <= batch
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.booleans())
 def test_completeness_holds_to_the_gap_that_is_reported(seed, bias):
     segment = small(seed, bias=bias)
@@ -186,7 +186,7 @@ def test_a_pair_is_the_same_among_many():
         assert found.nodes[p] == alone.nodes[0]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.booleans())
 def test_cells_are_complete_for_any_number(seed, bias):
     segment, A = fx.symbolic_trace(small(seed, bias=bias)), torch.randn(2, 4, 6, 6, dtype=torch.float64)

@@ -22,7 +22,7 @@ def as_sets(labels):
     return {frozenset(np.flatnonzero(labels == c).tolist()) for c in set(labels.tolist())}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.integers(0, 2**32 - 1), st.integers(3, 60), st.integers(1, 12), st.sampled_from([2, 5, 100]), st.integers(1, 6)
 )

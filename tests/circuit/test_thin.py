@@ -32,6 +32,15 @@ def test_it_is_the_convolution(options, bias, channels):
         assert torch.allclose(found, conv(x)[:, channels], rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 3), (3, 1)], ids=str)
+@pytest.mark.parametrize("options", [{"kernel_size": 3, "padding": 1}, {"kernel_size": 7, "padding": 3}], ids=str)
+def test_a_place_that_few_taps_reach(options, size):
+    torch.manual_seed(0)
+    conv, x = nn.Conv2d(70, 2, **options).double(), torch.randn(2, 70, *size).double()
+    with torch.no_grad():
+        assert torch.allclose(thin_conv(conv, x, conv.weight[:1], conv.bias[:1]), conv(x)[:, :1], atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("options", "few"), [(OPTIONS[0], True), (OPTIONS[5], True), *((o, False) for o in OPTIONS[7:])], ids=str
 )

@@ -10,7 +10,7 @@ from neurflow_report.demo.truth import agreement, part_areas, shown_part, stack_
 PARTS = ("petals", "centre", "pot", "background")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), side=st.integers(3, 12), images=st.integers(1, 3))
 def test_areas_equal_a_naive_loop(seed: int, side: int, images: int) -> None:
     rng = np.random.default_rng(seed)

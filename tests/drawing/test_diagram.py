@@ -10,7 +10,7 @@ from itertools import pairwise, permutations
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
@@ -129,7 +129,7 @@ def test_large_circuits_are_ordered_without_dot(monkeypatch: pytest.MonkeyPatch)
     assert dot.crossings(diagram, order) == 0
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=10, unique=True), st.randoms())
 def test_crossings_count_as_the_naive_definition(ends: list[tuple[int, int]], random: object) -> None:
     names = tuple(f"{i}" for i in range(4))

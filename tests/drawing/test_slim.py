@@ -82,7 +82,7 @@ PIECES = [
 ]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
 def test_whatever_a_template_writes_the_tree_stays(html: str) -> None:
     assert tree(slim(html)) == tree(html)

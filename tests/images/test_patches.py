@@ -45,7 +45,7 @@ def test_fifty_nine_at_the_defaults() -> None:
     st.lists(st.integers(1, 100), min_size=1, max_size=3),
     st.sampled_from([(1, 2), (1, 4), (1, 1), (3, 10), (1, 100)]),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_boxes_against_integers(size: int, scales: list[int], stride: tuple[int, int]) -> None:
     values = tuple(s / 100 for s in scales)
     if min(scales) * size < 100:

@@ -81,7 +81,7 @@ def test_what_counts(select: str, pool: str, expected: list[list[str]]) -> None:
     st.integers(1, 6),
     st.integers(1, 9),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_choice_against_the_definition(pictures: list[tuple[int, int | None]], limit: int, batch: int) -> None:
     source = source_of(list(pictures))
     for index in range(3):
@@ -168,7 +168,7 @@ def test_all_classes_that_have_none_are_told_at_once() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 8))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_drawn_sample_follows_the_seed_and_the_class_alone(seed: int, limit: int) -> None:
     source = source_of([(n % 3, n % 2) for n in range(60)])
 

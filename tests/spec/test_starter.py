@@ -116,7 +116,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(NAMES, min_size=1, max_size=3, unique=True), NAMES)
 @example(["no", "~", "null", "1e3", "- a", "a: b", "a #b", "...", "a\x85b", "a\u2028b", "\ufeff", "😀", "犬"], "true")
 def test_any_name_reads_back(names: list[str], title: str) -> None:
