@@ -107,6 +107,16 @@ def test_row_bytes_of_a_known_chain() -> None:
     row = torch.ones(1, 2, 4, 4)
     assert row_bytes(stage, row) == 2 * (128 + 128)
     assert row_bytes(stage, row, gradients=True) == 2 * 2 * (128 + 128 + 8 + 8)
+    assert row_bytes(stage, row, kept=True) == 2 * (128 + 128)
+
+
+def test_row_bytes_of_a_long_chain_whose_values_all_stay() -> None:
+    pooled = (nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    module = nn.Sequential(nn.Conv2d(1, 2, 1), *(nn.ReLU() for _ in range(9)), *pooled).eval()
+    stage = cut(module, ["0", "11"], torch.ones(1, 1, 4, 4)).stages[0]
+    row = torch.ones(1, 2, 4, 4)
+    assert row_bytes(stage, row) == 2 * (128 + 128)
+    assert row_bytes(stage, row, kept=True) == 10 * 128 + 8 + 8
 
 
 def test_batch_rows_are_powers_of_two_within_the_budget(segments: Segments) -> None:
