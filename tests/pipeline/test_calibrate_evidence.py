@@ -1,4 +1,4 @@
-"""What the experiments will cost, from a few sets: linear in the sets, and in the batches that share what is made once."""
+"""What the experiments cost, from a few sets: linear in the sets, and in the batches that share what is made once."""
 
 import numpy as np
 import pytest
