@@ -24,6 +24,8 @@ from neurflow_report.network.forward import Rows
 
 TABLE = 2 * 2**20
 """Bytes of the terms of a convolution at once."""
+READY = 4
+"""The straight values are made of so many times fewer patches than sets run at once."""
 
 
 class SplitKnockouts:
@@ -55,12 +57,13 @@ class SplitKnockouts:
         kept = keep.to(activations.device)
 
         def run(n: int) -> Tensor:
-            straight = straight_values(self.part, activations, n) | {self.part.source: activations}
             found = []
-            for v in range(len(activations)):
-                mine = {node: value[v : v + 1] for node, value in straight.items()}
-                cores = (_MaskedCore(self.part, mine, some, self.axis) for some in torch.split(kept, n))
-                found.append(torch.cat([wanted(core) for core in cores]))
+            for some in torch.split(activations, max(1, n // READY)):
+                straight = straight_values(self.part, some, n) | {self.part.source: some}
+                for v in range(len(some)):
+                    mine = {node: value[v : v + 1] for node, value in straight.items()}
+                    cores = (_MaskedCore(self.part, mine, sets, self.axis) for sets in torch.split(kept, n))
+                    found.append(torch.cat([wanted(core) for core in cores]))
             return torch.stack(found, dim=1)
 
         return self.rows.attempt(run)

@@ -2,7 +2,7 @@
 where they meet.
 
 The multiplications are the same. But a processor's convolution computes sixteen output channels even where one is
-wanted; the product (T·taps, C) × (C, X) does not, and is up to ten times faster for one, no faster from a dozen on.
+wanted; the product (T·taps, C) × (C, X) does not, and is several times faster for one or two.
 """
 
 from __future__ import annotations

@@ -127,12 +127,13 @@ def _doubt(claim: Claim, masking: Sequence[Masking]) -> str:
 
 
 def _too_few_sets(claim: Claim, limit: Threshold, measures: Sequence[Measure]) -> str:
-    """That the figure of F2 is high enough, and only more random sets can bring its interval over the threshold."""
-    drawn = [m.n for m in measures if m.case == "beaten" and m.layer == claim.layer and m.channel is not None]
-    if claim.figure is None or claim.figure < limit.supported or not drawn:
+    """That the figure of F2 is high enough, the neurons agree, and only more random sets can bring its interval over
+    the threshold."""
+    tested = [m for m in measures if m.case == "beaten" and m.layer == claim.layer and m.channel is not None]
+    if claim.figure is None or claim.figure < limit.supported or not tested:
         return ""
-    sets = min(drawn)
-    if wilson(claim.figure * sets, sets)[0] >= limit.against:
+    sets, neurons = min(m.n for m in tested), student([m.value for m in tested])
+    if wilson(claim.figure * sets, sets)[0] >= limit.against or (neurons and neurons[0] < limit.against):
         return ""
     return f"the interval holds the threshold, as it must with {sets} random sets (fidelity.optimality_draws)"
 

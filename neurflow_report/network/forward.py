@@ -333,9 +333,9 @@ def _parts(segments: Segments, example: Tensor) -> Iterable[tuple[fx.GraphModule
 
 
 def row_bytes(part: nn.Module, row: Tensor, *, gradients: bool = False, kept: bool = False) -> int:
-    """Bytes that one row (1, …) takes on its way through a segment: the most that is alive at once, but no less than
-    all intermediates where these are `kept`, or, with `gradients`, all of them twice (values and gradients); workspace
-    included. At least 1."""
+    """Bytes that one row (1, …) takes on its way through a segment, workspace included: the most that is alive at once,
+    or, with `gradients`, all intermediates twice (values and gradients). Where all are `kept`, no less than these. At
+    least 1."""
     if not isinstance(part, fx.GraphModule):
         raise TypeError("row_bytes measures segments, which are fx.GraphModule")
     meter = _Meter(part)

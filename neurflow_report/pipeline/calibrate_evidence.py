@@ -24,8 +24,8 @@ from neurflow_report.pipeline.progress import SilentStep
 from neurflow_report.spec.presets import Sizes, sizes
 from neurflow_report.spec.schema import Spec
 
-FEW, MORE, PATCHES = 8, 64, 16
-"""Sets, and patches, that are tried."""
+FEW, MORE, MOST, PATCHES = 4, 16, 64, 8
+"""Sets that are counted and timed, and timed where they are quick; patches."""
 TIMES, LONG = 3, 0.5
 """How often a piece of work is timed, the shortest counts; one of so many seconds once."""
 Timed = Callable[[Callable[[], object]], float]
@@ -78,7 +78,7 @@ def measure_evidence(
 
 def removals(size: Sizes, tau: int, width: int, tested: int) -> list[int]:
     """How many channels each set takes that is knocked out of a layer of `width` for the neurons tested one layer up,
-    smallest first: F2's as many as a core set has, F3's and F4's their sizes."""
+    smallest first: F2's τ, where all core sets have so many, F3's and F4's their sizes."""
     asked, found = set(size.experiments), list[int]()
     if "optimality" in asked:
         found += [min(tau, width - 1)] * (tested + size.optimality_draws)
@@ -97,7 +97,7 @@ def _masking(bench: Bench, values: Sequence[Tensor], number: int, masks: int, ti
         keep = [_drawn(count, width) for width in widths]
         masked_logits(bench.forward.segments, number, engine, one, keep, rows=bench.forward_rows)
 
-    return _linear(work, masks, _at_once(engine, masks), timed)
+    return _linear(work, masks, min(bench.forward_rows, _at_once(engine, masks)), timed)
 
 
 def _knocked(
@@ -139,22 +139,26 @@ def _linear(work: Callable[[int], object], sets: int, at_once: int, timed: Timed
     """The cost for `sets` sets, `at_once` of them together; the work is run once before it is timed."""
     low, high = min(FEW, at_once), min(MORE, at_once)
 
-    def quickest(count: int) -> float:
-        assert timed is not None  # noqa: S101  # asked for by the caller
-        spent = [timed(lambda: work(count))]
-        while len(spent) < TIMES and spent[-1] < LONG:
-            spent.append(timed(lambda: work(count)))
-        return min(spent)
-
-    def at(measured: Callable[[int], float]) -> float:
-        first, second = measured(low), measured(high)
+    def through(first: float, second: float, high: int) -> float:
         slope = max(0.0, second - first) / (high - low) if high > low else 0.0
         once = max(0.0, second - slope * high)
         return once * math.ceil(sets / at_once) + slope * sets
 
-    count = at(lambda n: float(multiply_adds(lambda: work(n))))
-    seconds = None if timed is None else at(quickest)
-    return Cost(multiply_adds=count, seconds=seconds)
+    count = through(multiply_adds(lambda: work(low)), multiply_adds(lambda: work(high)), high)
+    if timed is None:
+        return Cost(multiply_adds=count, seconds=None)
+    first = _quickest(lambda: work(low), timed)
+    most = high if first > LONG * FEW / MOST else min(MOST, at_once)
+    second = _quickest(lambda: work(most), timed)
+    return Cost(multiply_adds=count, seconds=through(first, second, most))
+
+
+def _quickest(work: Callable[[], object], timed: Timed) -> float:
+    """The seconds of some work, the least of a few times where it is short."""
+    spent = [timed(work)]
+    while len(spent) < TIMES and spent[-1] < LONG:
+        spent.append(timed(work))
+    return min(spent)
 
 
 def _partition(spec: Spec, values: Sequence[Tensor], timed: Timed) -> float:

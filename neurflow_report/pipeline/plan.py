@@ -31,6 +31,7 @@ from neurflow_report.network.load import Network
 from neurflow_report.pipeline.arithmetic import arithmetic
 from neurflow_report.pipeline.calibrate import Calibration, calibrate, clock, clustering_seconds, most_targets
 from neurflow_report.pipeline.examine import Bench
+from neurflow_report.pipeline.experiments import KNOCKED
 from neurflow_report.pipeline.networks import example_input
 from neurflow_report.pipeline.pictures import region_bytes_of
 from neurflow_report.pipeline.plan_evidence import PREDICTED, evidence_bytes, evidence_stages
@@ -264,13 +265,21 @@ def _peak(
     ]
     most = max(c.patches for c in classes)
     inputs = max(c.pictures for c in classes) * row.numel() * size
-    sets = [bench.knockout_rows(stage, value) * row_bytes(stage, value, kept=True) for stage, value in stages]
     phi = most * sum(info.channels for info in segments.layers) * size
     kept = sum(kept_bytes(segments, i, most) for i in layers_to_keep(segments, most, bench.keep))
-    knocked = evidence_bytes(bench, spec, most)
-    kept = max(kept, knocked)
+    kept = max(kept, evidence_bytes(bench, spec, most))
     held = inputs + kept + (phi + _attributions(spec, layers, size) if segments.device.type == "cpu" else 0)
-    return _now(segments.device) + held + max(pictures, masked, *hops, *(sets if knocked else ()))
+    knocked = _knocked_out(bench, spec, [value for _, value in stages])
+    return _now(segments.device) + held + max(pictures, masked, *hops, *knocked)
+
+
+def _knocked_out(bench: Bench, spec: Spec, rows: Sequence[Tensor]) -> list[int]:
+    """Bytes of the knock-outs that run at once at each layer but the top, where an experiment asks for any. Args: rows:
+    (1, …) of each."""
+    if not set(sizes(spec.fidelity).experiments) & ({"masking", "edges"} | KNOCKED):
+        return []
+    stages = zip(bench.forward.segments.stages, rows, strict=True)
+    return [bench.knockout_rows(stage, row) * row_bytes(stage, row, kept=True) * 5 // 4 for stage, row in stages]
 
 
 def _attributions(spec: Spec, layers: Sequence[PlannedLayer], size: int) -> int:

@@ -127,6 +127,12 @@ def test_it_is_told_where_only_more_random_sets_can_decide(figure, sets, reason)
     assert (row.verdict, row.reason) == ("inconclusive", reason)
 
 
+def test_more_random_sets_are_not_asked_for_where_the_neurons_differ():
+    neurons = [measure("optimality", v, case="beaten", channel=c, n=40) for c, v in enumerate((1.0, 1.0, 0.9))]
+    layer = measure("optimality", 0.967, case="beaten", low=0.82, high=1.0)
+    assert judged(measures=[*neurons, layer])["optimal", ""].reason == "the interval holds the threshold"
+
+
 def test_k_is_judged_where_it_is_worst():
     rows = judged(measures=[measure("concepts", v, setting=k) for k, v in ((30, 0.95), (110, 0.7), (190, 0.8))])
     assert rows["robust", "k = 110"].verdict == "not supported"

@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 import torch
 
+from neurflow_report.circuit.masked_core import SplitKnockouts
 from neurflow_report.demo.flowers import DATASET
 from neurflow_report.demo.networks import NETWORKS
 from neurflow_report.images.patches import PatchGrid, crops
 from neurflow_report.images.preprocess import to_input
 from neurflow_report.network.cut import cut
-from neurflow_report.network.forward import Kept, activations, kept_bytes, layers_to_keep
+from neurflow_report.network.forward import Kept, activations, kept_bytes, layers_to_keep, row_bytes
 from neurflow_report.pipeline.activity import Activity, staying
-from neurflow_report.pipeline.examine import Bench
+from neurflow_report.pipeline.examine import SETS, Bench
 from neurflow_report.pipeline.plan_evidence import _held
-from tests.oracles.networks import demo
+from tests.oracles.networks import demo, pictures, resnet18
 
 
 @pytest.mark.parametrize(
@@ -102,3 +103,28 @@ def test_a_plan_knows_what_is_held(setting):
         for layer, planned in enumerate(_held(bench, PATCHES)):
             list(activity.chunks(layer))
             assert planned.bytes == held(activity)
+
+
+@pytest.mark.parametrize("memory", [1, 10**5, 10**6, 3 * 10**6, 10**7, 10**8, 10**10])
+def test_knock_outs_run_as_many_rows_as_their_half_of_the_memory_holds(setting, memory):
+    bench = replace(setting[0], memory=memory)
+    for stage, value in zip(bench.forward.segments.stages, setting[2], strict=False):
+        rows, need = bench.knockout_rows(stage, value[:1]), row_bytes(stage, value[:1], kept=True) * 5 / 4
+        assert 1 <= rows <= SETS
+        assert rows == 1 or rows * need <= memory // 2 - bench.tables
+        assert rows == SETS or 2 * rows * need > memory // 2 - bench.tables
+
+
+def test_a_little_more_or_less_memory_changes_no_rows(setting):
+    stage, row = setting[0].forward.segments.stages[0], setting[2][0][:1]
+    found = {replace(setting[0], memory=m).knockout_rows(stage, row) for m in range(10**7, 2 * 10**7, 10**5)}
+    assert len(found) <= 4
+
+
+def test_the_engine_runs_so_many(setting):
+    example = pictures(1, 64)
+    bench = Bench.set_up(cut(resnet18(64), ["layer3.1", "layer4.0", "fc"], example), setting[0].grid, 10**8, example)
+    row = bench.forward.activations(0, example)
+    engine = bench.knockouts(0, row, print)
+    assert isinstance(engine, SplitKnockouts)
+    assert 1 < engine.rows.most == bench.knockout_rows(bench.forward.segments.stages[0], row) < SETS

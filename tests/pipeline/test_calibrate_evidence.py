@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurflow_report.pipeline.calibrate_evidence import FEW, MORE, Cost, _kept, _linear, removals
+from neurflow_report.pipeline.calibrate_evidence import FEW, LONG, MORE, MOST, Cost, _kept, _linear, removals
 from neurflow_report.pipeline.experiments import _Plan
 from neurflow_report.results.records import CoreScore, Neuron
 from neurflow_report.spec.load import load_spec
@@ -37,6 +37,13 @@ def test_a_linear_cost_is_found_whatever_disturbs_some_of_the_runs(sets, at_once
     assert found.multiply_adds == 0
 
 
+@pytest.mark.parametrize(("each", "most"), [(0.001, MOST), (LONG, MORE)])
+def test_many_sets_are_timed_only_where_they_are_quick(each, most):
+    asked = []
+    _linear(asked.append, 700, 700, lambda work: work() or each * asked[-1])
+    assert max(asked) == most
+
+
 def test_without_time_nothing_is_timed():
     assert _linear(lambda count: torch.ones(count, 3) @ torch.ones(3, 5), 100, 100, None) == Cost(
         multiply_adds=1500, seconds=None
@@ -45,7 +52,7 @@ def test_without_time_nothing_is_timed():
 
 @pytest.mark.parametrize("preset", ["quick", "standard", "paper"])
 @pytest.mark.parametrize("width", [3, 12, 300])
-def test_as_many_sets_are_counted_as_the_run_draws_at_most(write_spec, preset, width):
+def test_as_many_sets_are_counted_as_the_run_draws_where_all_core_sets_are_full(write_spec, preset, width):
     spec = load_spec(write_spec(fidelity={"preset": preset}), ()).spec
     tau = min(spec.core.tau, width - 1)
     core = tuple(CoreScore(channel=c, score=1.0) for c in range(tau))

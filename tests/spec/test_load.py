@@ -302,7 +302,7 @@ def test_located(tmp_path: Path) -> None:
     assert located(InputError("data-empty", "x"), loaded).where is None
 
 
-FUZZ = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 YAMLISH = st.text(alphabet="ab:-[]{}&*!'\"|>?#%@`,. \n\t01\\~<=\x85\ud800", max_size=60)
 
 
