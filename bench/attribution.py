@@ -165,6 +165,8 @@ def main(argv: list[str] | None = None) -> int:
                 quality = f"{row.error:.0e}", f"{row.agreement:.0%}"
                 over = f"{row.seconds / row.floor:.1f}" if row.floor else ""
                 print(line.format(row.segment, row.mode, *figures, *quality, over).rstrip(), flush=True)
+    if not rows:
+        parser.error(f"--only {options.only}: no segment's name holds this text")
     if options.json:
         options.json.write_text(json.dumps([asdict(r) for r in rows], indent=1) + "\n")
     wrong = [r for r in rows if not r.agrees]

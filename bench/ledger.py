@@ -8,7 +8,7 @@ Where the bundle has a control, its figures stand in a second table: the same ne
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from neurflow_report.errors import ReportError
 from neurflow_report.results.bundle import Bundle, read_bundle
 from neurflow_report.results.evidence import Claim, Masking, Measure
 
@@ -116,8 +117,13 @@ def row(cells: Iterable[str]) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Print the tables."""
-    for name in sys.argv[1:] if argv is None else argv:
-        bundle = read_bundle(Path(name))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundles", nargs="+", type=Path, metavar="BUNDLE")
+    for folder in parser.parse_args(argv).bundles:
+        try:
+            bundle = read_bundle(folder)
+        except ReportError as error:
+            parser.error(str(error))
         for title, found in evidence(bundle):
             print("\n".join(lines(title, found, [info.name for info in bundle.run.layers])))
     return 0

@@ -315,6 +315,8 @@ def main(argv: list[str] | None = None) -> int:
             for one in measure(it, checked):
                 rows.append(one)
                 print(one.text(), flush=True)
+    if not rows:
+        parser.error(f"--only {options.only}: no network's name holds this text")
     if options.json:
         options.json.write_text(json.dumps([asdict(one) for one in rows], indent=1) + "\n")
     wrong = [one for one in rows if not one.agrees]

@@ -159,6 +159,8 @@ def main(argv: list[str] | None = None) -> int:
                 rows.append(one)
                 figures = f"{one.seconds:.1f}", f"{one.reference_seconds:.1f}", f"{one.ratio:.2f}"
                 print(LINE.format(name, one.mode, *figures), flush=True)
+    if not rows:
+        parser.error(f"--only {options.only}: no spec's name holds this text")
     if options.json:
         options.json.write_text(json.dumps([asdict(one) for one in rows], indent=1) + "\n")
     wrong = [one for one in rows if not one.agreement]

@@ -176,6 +176,9 @@ class LayerTests:
     def robustness(self) -> Results:
         """F6."""
         k, ks = self.spec.concept.k, [k for k in self.size.ks if k <= self.depth]
+        if not set(ks) - {k}:
+            reason = f"no other k than the circuit's own, {k}, is asked for and possible (fidelity.ks)"
+            return Results(not_run=(NotRun(experiment="concepts", layer=self.layer.name, reason=reason),))
         reason = f"k over {self.depth}, the number of the class's patches"
         left = (
             [NotRun(experiment="concepts", layer=self.layer.name, reason=reason)] if len(ks) < len(self.size.ks) else []
@@ -185,6 +188,9 @@ class LayerTests:
 
     def methods(self, name: str, progress: Progress) -> Results:
         """F4: the same sets, the scores of other methods, for the first neurons of those tested."""
+        if not self.size.methods:
+            reason = "no other method is asked for (fidelity.methods)"
+            return Results(not_run=(NotRun(experiment="methods", layer=self.layer.name, reason=reason),))
         count = min(self.size.method_targets, len(self.neurons))
         found = self._through(self._scores()[:count], "methods", OWN)
         for method in self.size.methods:

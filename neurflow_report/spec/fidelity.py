@@ -24,7 +24,8 @@ class Limit(Section):
     )
     against: float | None = Field(
         None,
-        description="The figure under which it is not; at most `supported`, and equal to it where left out.",
+        description="The figure under which it is not; at most `supported`, which is raised to it where left out, and "
+        "equal to it where this is left out.",
         examples=[0.5],
     )
     null_most: float | None = Field(None, description="The most that the null may reach.", examples=[0.3])

@@ -57,10 +57,15 @@ def test_a_summary_counts_the_tests(kinds: tuple[str, ...], expected: str) -> No
     assert verdicts.summary([claim("faithful", "fc", kind) for kind in kinds]) == expected
 
 
-def test_the_weakest_layer_is_the_one_with_the_smallest_share() -> None:
-    claims = [claim("faithful", "a", HELD), claim("stable", "a", FAILED), claim("faithful", "b", OPEN)]
+def test_the_weakest_layer_is_the_one_with_most_against_it_then_least_for_it() -> None:
+    claims = [claim("faithful", "a", HELD), claim("stable", "a", OPEN), claim("faithful", "b", OPEN)]
     claims += [claim("stable", "c", HELD), claim("edges", "d", UNRUN)]
-    told = "The evidence is weakest at b: 0 of 1 tests there support the claims."
+    against = [claim("faithful", "c", HELD), claim("edges", "c", FAILED), claim("edges", "e", HELD)]
+    told = "The evidence is weakest at c: of 3 tests there, 1 speaks against the claims and 2 support them."
+    assert verdicts.weakest([*claims, *against], "abcde") == told
+    told = "The evidence is weakest at f: of 1 test there, 1 speaks against the claims and none support them."
+    assert verdicts.weakest([*claims, *against, claim("edges", "f", FAILED)], "abcdef") == told
+    told = "The evidence is weakest at b: 0 of 1 test there support the claims."
     assert verdicts.weakest(claims, "abcd") == told
     assert verdicts.weakest(claims[-2:], "abcd") == ""
     assert verdicts.weakest([claim("faithful", name, HELD) for name in "ab"], "ab") == ""

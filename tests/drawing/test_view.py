@@ -126,13 +126,22 @@ def test_masking_is_told_with_n_interval_null_and_test() -> None:
 
 def test_core_sets_no_better_than_chance_are_a_doubt() -> None:
     assert fidelity.undecided([_masking()]) is None
-    rows = [_masking(), _masking(p_value=0.2), _masking(layer="layer3"), _masking(layer="layer2", p_value=0.9)]
+    weak = [{"p_value": 0.04}, {"p_value": 0.2}, {"layer": "layer3"}, {"layer": "layer2", "p_value": 0.9}]
+    rows = [_masking(null=(0.9, 0.8) * 10, **row) for row in weak]
     notice = fidelity.undecided(rows)
     assert notice is not None
     assert notice.text == (
         "In 2 of 4 tests of masking and retaining, the core set is not told apart from random sets of the same size "
         "(p over 0.05): layer4 1 of 2, layer2 1 of 1."
     )
+
+
+def test_too_few_random_sets_are_not_a_core_set_no_better_than_chance() -> None:
+    notice = fidelity.undecided([_masking(p_value=1 / 6, null=(0.9,) * 5), _masking(p_value=1 / 6, null=(0.9,) * 5)])
+    assert notice is not None
+    assert (notice.title, notice.text) == (
+        "Too few random sets", "With 5 random sets p cannot be under 0.167: no core set can be told apart from them.",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

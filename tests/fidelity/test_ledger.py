@@ -133,6 +133,26 @@ def test_more_random_sets_are_not_asked_for_where_the_neurons_differ():
     assert judged(measures=[*neurons, layer])["optimal", ""].reason == "the interval holds the threshold"
 
 
+def test_it_is_told_where_the_random_sets_of_masking_are_too_few():
+    few = masked("mask", 0.0, 0.98, p=0.25)
+    told = "not told apart from chance after correction, as it must with 3 random sets (fidelity.draws)"
+    assert judged([few])["needed", ""].reason == told
+    many = few.model_copy(update={"null": (0.98,) * 40})
+    assert judged([many])["needed", ""].reason == "not told apart from chance after correction"
+
+
+def test_a_layer_that_could_not_be_tested_has_a_row_once_beside_those_that_could():
+    missing = [
+        NotRun(experiment="weights", layer=layer, case="integrated gradients", reason=f"no correlation, {n}")
+        for n, layer in enumerate(("top", "a", "top"))
+    ]
+    rows = ledger(
+        [], [measure("weights", 0.9, setting=1)], missing, experiments=ALL, thresholds=limits({})
+    )  # fmt: skip
+    found = [(c.layer, c.verdict, c.reason) for c in rows if c.claim == "faithful"]
+    assert found == [("a", "supported", ""), ("top", "not run", "no correlation, 0")]
+
+
 def test_k_is_judged_where_it_is_worst():
     rows = judged(measures=[measure("concepts", v, setting=k) for k, v in ((30, 0.95), (110, 0.7), (190, 0.8))])
     assert rows["robust", "k = 110"].verdict == "not supported"
@@ -188,7 +208,10 @@ def test_thresholds_can_be_set_and_their_source_says_so():
         0.9, 0.9, "set in the spec",
     )  # fmt: skip
     assert found["robust"] == THRESHOLDS["robust"]
-    assert {t.claim: t for t in limits({"faithful": {"against": 0.7}})}["faithful"].against == 0.6
+    raised = {t.claim: t for t in limits({"faithful": {"against": 0.7}})}["faithful"]
+    assert (raised.supported, raised.against) == (0.7, 0.7)
+    lowered = {t.claim: t for t in limits({"faithful": {"against": 0.3}})}["faithful"]
+    assert (lowered.supported, lowered.against) == (0.6, 0.3)
 
 
 def test_every_claim_has_a_threshold_an_experiment_and_a_key_in_the_spec():

@@ -162,3 +162,20 @@ def test_no_set_at_all_is_no_portion(setting):
     engine = Activity(bench, pixels).knockouts(1, lambda _: None)
     assert isinstance(engine, MixedKnockouts)
     assert list(_portions(engine, 3, np.zeros((0, 4), dtype=bool), 20, 1000)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "experiment", "reason"),
+    [
+        ({"ks": (6,)}, "concepts", "no other k than the circuit's own, 6, is asked for and possible (fidelity.ks)"),
+        ({"ks": (6, 500)}, "concepts", "no other k than the circuit's own, 6, is asked for and possible (fidelity.ks)"),
+        ({"methods": ()}, "methods", "no other method is asked for (fidelity.methods)"),
+    ],
+)
+def test_what_compares_the_circuit_with_itself_alone_is_not_run(setting, circuit, changes, experiment, reason):
+    _, pixels, _, bench = setting
+    spec = SPEC.model_copy(update={"fidelity": SPEC.fidelity.model_copy(update=changes)})
+    tests = LayerTests(spec, Activity(bench, pixels), circuit, 1, 0, np.random.default_rng(5))
+    found = tests.robustness() if experiment == "concepts" else tests.methods("x", Silent())
+    assert found.measures == ()
+    assert [(n.experiment, n.reason) for n in found.not_run] == [(experiment, reason)]

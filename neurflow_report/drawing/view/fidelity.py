@@ -50,6 +50,12 @@ def undecided(rows: Sequence[Masking]) -> Notice | None:
     weak = [m for m in rows if m.p_value > LEVEL]
     if not weak:
         return None
+    few = min(len(m.null) for m in rows)
+    if 1 / (1 + few) > LEVEL:
+        least = p_value(1 / (1 + few))
+        text = f"With {few} random sets p cannot be under {least}: no core set can be told apart from them."
+        link = (Span(text="The tests", href=places.FIDELITY),)
+        return Notice(code="too-few-draws", title="Too few random sets", text=text, places=link)
     return Notice(
         code="not-told-apart",
         title="Core sets no better than chance",

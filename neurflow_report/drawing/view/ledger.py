@@ -17,7 +17,7 @@ STATEMENTS: Mapping[str, str] = {
     "enough_upward": "The core neurons from a layer up keep the class",
     "optimal": "A neuron's concept rests on its core set more than on random sets",
     "faithful": "Scores foretell what knocking a channel out does",
-    "best_method": "No other attribution method foretells it better",
+    "best_method": "No other attribution method foretells it clearly better",
     "found_by_others": "Other methods find the same neurons",
     "robust": "Core sets do not hang on the size of the concept",
     "stable": "Groups stay the same under a little noise",

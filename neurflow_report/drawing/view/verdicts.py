@@ -38,16 +38,28 @@ def summary(claims: Sequence[Claim]) -> str:
 
 
 def weakest(claims: Sequence[Claim], layers: Sequence[str]) -> str:
-    """Where the evidence is weakest: by the share of a layer's tests that support their claims.
+    """Where the evidence is weakest: by the share of a layer's tests that speak against their claims, then by the share
+    that support them.
 
     `layers`: their names in the order in which ties are settled. "" where no two layers differ.
     """
-    ran = {name: [c.verdict == "supported" for c in tested(claims) if c.layer == name] for name in layers}
-    shares = {name: sum(held) / len(held) for name, held in ran.items() if held}
+    ran = {name: [c.verdict for c in tested(claims) if c.layer == name] for name in layers}
+    shares = {
+        name: (-found.count("not supported") / len(found), found.count("supported") / len(found))
+        for name, found in ran.items()
+        if found
+    }
     if len(set(shares.values())) < 2:
         return ""
     low = min(shares, key=lambda name: shares[name])
-    return f"The evidence is weakest at {low}: {sum(ran[low])} of {len(ran[low])} tests there support the claims."
+    held, against, every = (ran[low].count("supported"), ran[low].count("not supported"), len(ran[low]))
+    if not against:
+        return f"The evidence is weakest at {low}: {held} of {count(every, 'test')} there support the claims."
+    return (
+        f"The evidence is weakest at {low}: of {count(every, 'test')} there, {against} "
+        f"{'speaks' if against == 1 else 'speak'} against the claims and {held or 'none'} "
+        f"{'supports' if held == 1 else 'support'} them."
+    )
 
 
 def by_layer(index: Index) -> Table | None:
