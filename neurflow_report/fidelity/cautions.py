@@ -9,7 +9,7 @@ from neurflow_report.results.records import Caution, LayerResult, Masking, Measu
 SILHOUETTE = 0.1
 """Mean silhouette under which groups are arbitrary (METHOD §3)."""
 HALF = 0.5
-"""Share of a layer in the core set over which masking says little (METHOD §6)."""
+"""Share of a layer in the core set over which masking says little (METHOD §6), and of the patches in a concept."""
 LOW = 0.5
 """Accuracy before masking under which masking has little to take away."""
 WEAK = 0.4
@@ -27,18 +27,22 @@ def cautions(
     *,
     pictures: int,
     limit: int,
+    crowded: float,
     tolerance: float,
     silent: Mapping[str, float],
     measures: Sequence[Measure] = (),
 ) -> tuple[Caution, ...]:
     """Every failure signature of one class, from the logit down.
 
-    Args: layers: input → output; pictures: how many were found, of `limit` asked for; tolerance: completeness gap;
+    Args: layers: input → output; pictures: how many were found, of `limit` asked for; crowded: the share of the class's
+    patches that a concept has; tolerance: completeness gap;
     silent: the share of each layer's channels that are dead on all the class's patches (METHOD §6); measures: F2 to F8.
     """
     found: list[Caution] = []
     if pictures < limit:
         found.append(Caution(code="few-images", layer="", channel=None, figure=pictures, threshold=limit))
+    if crowded > HALF:
+        found.append(Caution(code="few-patches", layer="", channel=None, figure=crowded, threshold=HALF))
     if masking and masking[0].baseline < LOW:
         found.append(Caution(code="low-baseline", layer="", channel=None, figure=masking[0].baseline, threshold=LOW))
     for below, layer in zip(reversed((None, *layers[:-1])), reversed(layers), strict=True):

@@ -132,8 +132,8 @@ class Control(Record):
 class Caution(Record):
     """A failure signature (METHOD.md §6), at a layer or one neuron. `figure` is the number that set it off.
 
-    Codes: few-images, low-baseline, no-core, dead-neuron, silhouette, completeness, integration, saturation, silent,
-    retain-loses, single-group, weak-weights, weak-edges, unstable.
+    Codes: few-images, few-patches, low-baseline, no-core, dead-neuron, silhouette, completeness, integration,
+    saturation, silent, retain-loses, single-group, weak-weights, weak-edges, unstable.
     """
 
     code: str

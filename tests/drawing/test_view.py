@@ -148,6 +148,7 @@ def test_too_few_random_sets_are_not_a_core_set_no_better_than_chance() -> None:
     ("code", "channel", "figure", "threshold", "start"),
     [
         ("few-images", None, 6, 50, "6 pictures of the 50 asked for. "),
+        ("few-patches", None, 0.85, 0.5, "Concepts of 85% of the class's patches, over 50%. "),
         ("silhouette", None, 0.04, 0.1, "L: silhouette 0.04, under 0.10. "),
         ("silhouette", 3, 0.04, 0.1, "1 neuron at L: silhouette 0.04, under 0.10. "),
         ("completeness", 3, 0.031, 0.02, "1 neuron at L: completeness gap 3.1%, over the tolerance of 2.0%. "),
@@ -162,7 +163,7 @@ def test_too_few_random_sets_are_not_a_core_set_no_better_than_chance() -> None:
     ],
 )
 def test_every_caution_in_words(code: str, channel: int | None, figure: float, threshold: float, start: str) -> None:
-    layer = "" if code in ("few-images", "low-baseline") else "L"
+    layer = "" if code in ("few-images", "few-patches", "low-baseline") else "L"
     one = Caution(code=code, layer=layer, channel=channel, figure=figure, threshold=threshold)
     (notice,) = cautions.notices([one], "bee", masking=())
     assert notice.text.startswith(start)

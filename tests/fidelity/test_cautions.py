@@ -25,13 +25,14 @@ def retained(accuracy, baseline=1.0):
 TOP = layer("fc", [neuron(0, layer="fc")], channels=2)
 
 
-def found(low, *, masking=(), pictures=10, limit=10, silent=0.0):
+def found(low, *, masking=(), pictures=10, limit=10, crowded=0.5, silent=0.0):
     return [
         (c.code, c.layer, c.channel, c.figure)
         for c in cautions(
-            [low, TOP], masking, pictures=pictures, limit=limit, tolerance=0.02, silent={"low": silent, "fc": 0.9}
+            [low, TOP], masking, pictures=pictures, limit=limit, crowded=crowded, tolerance=0.02,
+            silent={"low": silent, "fc": 0.9},
         )
-    ]
+    ]  # fmt: skip
 
 
 def test_nothing_to_caution_of():
@@ -42,6 +43,7 @@ def test_nothing_to_caution_of():
     ("low", "options", "expected"),
     [
         (layer("low", [neuron(1)]), {"pictures": 7}, ("few-images", "", None, 7)),
+        (layer("low", [neuron(1)]), {"crowded": 0.8}, ("few-patches", "", None, 0.8)),
         (layer("low", [neuron(i) for i in range(6)]), {}, ("saturation", "low", None, 0.6)),
         (layer("low", [neuron(1)]), {"masking": [retained(0.4, 0.4)]}, ("low-baseline", "", None, 0.4)),
         (layer("low", []), {}, ("no-core", "fc", None, 0)),
@@ -67,4 +69,4 @@ def test_half_of_a_layer_and_the_tolerance_itself_are_still_fine():
 def test_the_logit_s_layer_is_neither_saturated_nor_silent():
     low = layer("low", [neuron(1)])
     top = layer("fc", [neuron(0, layer="fc"), neuron(1, layer="fc")], channels=2, silhouette=0.0)
-    assert cautions([low, top], [], pictures=1, limit=1, tolerance=1, silent={"fc": 1.0}) == ()
+    assert cautions([low, top], [], pictures=1, limit=1, crowded=0.1, tolerance=1, silent={"fc": 1.0}) == ()

@@ -20,6 +20,11 @@ from neurflow_report.drawing.view.words import (
 from neurflow_report.results.records import Caution, Masking
 
 MOST_PLACES = 12
+OF_EVIDENCE = {
+    "retain-loses", "saturation", "silent", "few-images", "few-patches", "low-baseline", "weak-weights", "weak-edges",
+    "unstable",
+}  # fmt: skip
+"""The codes of what makes the evidence weak, in distinction from the circuit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +37,11 @@ _KINDS: dict[tuple[str, bool], _Kind] = {
     ("few-images", False): _Kind(
         title="Few pictures",
         meaning="Every figure on the class rests on these pictures alone, and the intervals are wide.",
+    ),
+    ("few-patches", False): _Kind(
+        title="Concepts of most patches",
+        meaning="So many patches say little of what excites a neuron and what does not: more pictures would, or a "
+        "smaller k.",
     ),
     ("low-baseline", False): _Kind(
         title="The model seldom says this class",
@@ -225,6 +235,8 @@ def _measured(c: Caution) -> str:
     match c.code:
         case "few-images":
             return f"{count(int(c.figure), 'picture')} of the {c.threshold:.0f} asked for"
+        case "few-patches":
+            return f"concepts of {_beside(percent, c)} of the class's patches, over {percent(c.threshold)}"
         case "silhouette":
             return f"silhouette {_beside(silhouette, c)}, under {silhouette(c.threshold)}"
         case "completeness":

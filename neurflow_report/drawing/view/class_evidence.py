@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from neurflow_report.drawing.view import ledger, places, verdicts
+from neurflow_report.drawing.view import cautions, ledger, places, verdicts
 from neurflow_report.drawing.view.evidence import experiments
 from neurflow_report.drawing.view.fidelity import masking_table, null_words, plot
 from neurflow_report.drawing.view.index import Index
-from neurflow_report.drawing.view.pages import ClassFidelityPage, Figure, Span
+from neurflow_report.drawing.view.pages import ClassFidelityPage, Figure, Notice, Span
 from neurflow_report.drawing.view.terms import terms
 from neurflow_report.results.records import Claim
 
@@ -36,7 +36,7 @@ def class_fidelity_page(index: Index) -> ClassFidelityPage:
         neighbours=_neighbours(index),
         terms=terms(index.run, *_known(index)),
         verdicts=_counts(result.claims),
-        distrust=ledger.distrust(index),
+        distrust=(*ledger.distrust(index), *_weak(index)),
         layers=verdicts.by_layer(index),
         ledger=ledger.ledger_table(index),
         control_words=_control_words(index),
@@ -60,6 +60,12 @@ def _lead(index: Index) -> str:
     where = verdicts.weakest(claims, [layer.name for layer in index.downward()])
     told = verdicts.summary(claims)
     return f"{begun} {told[0].upper()}{told[1:]}. {where}".rstrip()
+
+
+def _weak(index: Index) -> tuple[Notice, ...]:
+    """The cautions on the evidence."""
+    found = [c for c in index.result.cautions if c.code in cautions.OF_EVIDENCE]
+    return cautions.notices(found, index.result.slug, masking=index.result.masking)
 
 
 def _neighbours(index: Index) -> tuple[Span, ...]:

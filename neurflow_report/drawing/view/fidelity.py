@@ -188,11 +188,12 @@ def _ledger_words(indices: Sequence[Index]) -> tuple[str, ...]:
 
 
 def _faults(indices: Sequence[Index]) -> tuple[Notice, ...]:
-    kinds = {
-        "retain-loses", "saturation", "silent", "few-images", "low-baseline", "weak-weights", "weak-edges", "unstable",
-    }  # fmt: skip
-    given = [(i.result.name, i.result.slug, [c for c in i.result.cautions if c.code in kinds]) for i in indices]
-    return cautions.over_classes(given)
+    return cautions.over_classes(
+        [
+            (i.result.name, i.result.slug, [c for c in i.result.cautions if c.code in cautions.OF_EVIDENCE])
+            for i in indices
+        ]
+    )
 
 
 def null_words(draws: int, rows: Sequence[Masking]) -> tuple[str, ...]:

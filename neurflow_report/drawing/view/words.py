@@ -60,8 +60,8 @@ def correlation(value: float) -> str:
 
 
 def p_value(p: float) -> str:
-    """ "0.048"; "0.0005" where three decimals would hide it."""
-    return f"{p:.3f}" if p >= 0.001 else f"{p:.1g}" if p else "0"
+    """ "0.048"; "0.0005" where three decimals would hide it; "<0.0001"."""
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.1g}" if p >= 0.0001 else "<0.0001"
 
 
 def count(number: int, one: str, many: str = "") -> str:
