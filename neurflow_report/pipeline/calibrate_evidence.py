@@ -105,10 +105,8 @@ def _knocked(
 ) -> Cost:
     """One patch under a layer's sets, which take so many channels each, for the targets tested."""
     below = values[number - 1][:PATCHES]
-    engine, width = (
-        bench.knockouts(number - 1, below[:1], SilentStep().note),
-        bench.segments.layers[number - 1].channels,
-    )
+    engine = bench.knockouts(number - 1, below[:1], SilentStep().note)
+    width = bench.segments.layers[number - 1].channels
 
     def work(count: int) -> None:
         engine.phi(below, _kept(count, width, removed), range(tested))
