@@ -46,7 +46,7 @@ SLUGS: dict[str, str] = {
     "not-finite": "A layer's activation holds NaN or Inf.",
     "data-missing": "The data folder or data set does not exist.",
     "data-empty": "The data holds no picture.",
-    "data-changed": "A picture that a run had read cannot be read again.",
+    "data-changed": "A picture that a run had read was changed, or cannot be read again.",
     "class-unknown": "There is no class of that name.",
     "class-empty": "A class has no picture.",
     "classes-mismatch": "The data's classes and the model's outputs do not agree.",

@@ -17,14 +17,14 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from neurflow_report.errors import Gathered, InputError
 from neurflow_report.images.classes import ClassTarget
 from neurflow_report.images.pictures import PictureError
 from neurflow_report.images.preprocess import region_of, to_input
-from neurflow_report.images.sources import Item, Source, again, changed
+from neurflow_report.images.sources import Item, Source
+from neurflow_report.images.taken import again, take
 from neurflow_report.results.records import Preprocess, Region, Skipped
 
 Predict = Callable[[Tensor], NDArray[np.int64]]
@@ -40,7 +40,7 @@ _SYSTEM = "cannot be read: "
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
     """A picture of a class. `predicted` is a logit, `label` a class of the source; `size` (width, height) in pixels;
-    `sha256` is over the original file's bytes, or over mode, size and pixels where there is no file."""
+    `sha256` is that of `taken.Taken`, from the reading that was predicted."""
 
     item: Item
     label: int | None
@@ -60,38 +60,51 @@ class Choice:
     skipped: tuple[Skipped, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    """What was predicted for a picture, and which picture it was: its size (width, height) and its digest."""
+
+    predicted: int
+    size: tuple[int, int]
+    sha256: str
+
+
 @dataclass(kw_only=True)
 class _Looker:
-    """Predicts pictures in batches, each only once. `seen` holds a prediction, or why there is none, per item."""
+    """Predicts pictures in batches, each only once. `seen` holds what was predicted, or why nothing was, per item."""
 
     source: Source
     predict: Predict
     preprocess: Preprocess
     batch: int
     on_batch: Callable[[int], None]
-    seen: dict[int, int | Skipped] = field(default_factory=dict)
+    seen: dict[int, _Seen | Skipped] = field(default_factory=dict)
 
-    def predictions(self, numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
-        """(item number, predicted logit) in the order of `numbers`, unusable ones left out; a batch ahead at most."""
+    def predictions(self, numbers: Sequence[int]) -> Iterator[tuple[int, _Seen]]:
+        """(item number, what was seen) in the order of `numbers`, unusable ones left out; a batch ahead at most."""
         for start in range(0, len(numbers), self.batch):
             some = numbers[start : start + self.batch]
             self._look([n for n in some if n not in self.seen])
             for number in some:
-                predicted = self.seen[number]
-                if isinstance(predicted, int):
-                    yield number, predicted
+                seen = self.seen[number]
+                if isinstance(seen, _Seen):
+                    yield number, seen
 
     def _look(self, numbers: Sequence[int]) -> None:
         inputs: dict[int, Tensor] = {}
+        known: dict[int, tuple[tuple[int, int], str]] = {}
         for number in numbers:
             item = self.source.items[number]
             try:
-                inputs[number] = to_input(item.open(), self.preprocess)[0]
+                taken = take(item)
+                inputs[number] = to_input(taken.picture, self.preprocess)[0]
+                known[number] = (taken.picture.size, taken.sha256)
             except PictureError as error:
                 self.seen[number] = Skipped(name=item.name, reason=str(error))
         if inputs:
             predicted = self.predict(torch.stack(list(inputs.values())))
-            self.seen.update({n: int(p) for n, p in zip(inputs, predicted, strict=True)})
+            for (number, (size, sha256)), logit in zip(known.items(), predicted, strict=True):
+                self.seen[number] = _Seen(predicted=int(logit), size=size, sha256=sha256)
         if numbers:
             self.on_batch(len(numbers))
 
@@ -130,7 +143,7 @@ def choose(
         found = _first(looker, candidates, target, select, limit)
         if not found:
             raise _none(target, select, [looker.seen[n] for n in candidates if n in looker.seen], i)
-        return tuple(_chosen(source.items[n], p, preprocess) for n, p in found)
+        return tuple(_chosen(source.items[n], seen, preprocess) for n, seen in found)
 
     gathered = Gathered()
     chosen = [gathered.attempt(partial(chosen_for, i, target)) for i, target in enumerate(targets)]
@@ -160,12 +173,12 @@ def candidates_of(
 
 def _first(
     looker: _Looker, candidates: Sequence[int], target: ClassTarget, select: str, limit: int
-) -> list[tuple[int, int]]:
-    """The first `limit` candidates that count, with their predictions."""
-    found: list[tuple[int, int]] = []
-    for number, predicted in looker.predictions(candidates):
-        if select in {"labelled", "any"} or predicted == target.index:
-            found.append((number, predicted))
+) -> list[tuple[int, _Seen]]:
+    """The first `limit` candidates that count, with what was predicted for them."""
+    found: list[tuple[int, _Seen]] = []
+    for number, seen in looker.predictions(candidates):
+        if select in {"labelled", "any"} or seen.predicted == target.index:
+            found.append((number, seen))
             if len(found) == limit:
                 break
     return found
@@ -182,7 +195,7 @@ def _empty(source: Source, target: ClassTarget, i: int) -> InputError:
     return InputError("class-empty", message, hint=hint, path=("classes", i))
 
 
-def _none(target: ClassTarget, select: str, seen: Sequence[int | Skipped], i: int) -> InputError:
+def _none(target: ClassTarget, select: str, seen: Sequence[_Seen | Skipped], i: int) -> InputError:
     reasons = [s.reason for s in seen if isinstance(s, Skipped)]
     reason = max(reasons, key=reasons.count, default="")
     rest = f" ({len(reasons)} could not be read: {reason.removeprefix(_SYSTEM)})" if reasons else ""
@@ -195,31 +208,20 @@ def _none(target: ClassTarget, select: str, seen: Sequence[int | Skipped], i: in
     return InputError("too-few-images", message, hint=hint, path=("classes", i))
 
 
-def _chosen(item: Item, predicted: int, preprocess: Preprocess) -> Chosen:
-    picture = again(item)
+def _chosen(item: Item, seen: _Seen, preprocess: Preprocess) -> Chosen:
     return Chosen(
         item=item,
         label=item.label,
-        predicted=predicted,
-        size=picture.size,
-        region=region_of(picture.size, preprocess),
-        sha256=_digest(item, picture),
+        predicted=seen.predicted,
+        size=seen.size,
+        region=region_of(seen.size, preprocess),
+        sha256=seen.sha256,
     )
 
 
-def _digest(item: Item, picture: Image.Image) -> str:
-    if item.data is not None:
-        try:
-            return hashlib.sha256(item.data()).hexdigest()
-        except (OSError, PictureError) as error:
-            raise changed(item, str(getattr(error, "strerror", None) or error)) from error
-    head = f"{picture.mode} {picture.width} {picture.height}\0".encode()
-    return hashlib.sha256(head + picture.tobytes()).hexdigest()
-
-
 def load_pixels(chosen: Sequence[Chosen], preprocess: Preprocess) -> Tensor:
-    """The inputs of the chosen pictures, (I, C, S, S) float32, on the CPU."""
-    return torch.stack([to_input(again(c.item), preprocess)[0] for c in chosen])
+    """The inputs of the chosen pictures, (I, C, S, S) float32, on the CPU. Raises: RunError data-changed."""
+    return torch.stack([to_input(again(c.item, c.sha256), preprocess)[0] for c in chosen])
 
 
 def choice_digest(choice: Choice) -> str:

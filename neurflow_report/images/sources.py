@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from neurflow_report.errors import InputError, RunError
+from neurflow_report.errors import InputError
 from neurflow_report.images.listed import classes_of, notes_on, read_rows
 from neurflow_report.images.pictures import PictureError, decode
 from neurflow_report.results.records import Skipped
@@ -30,7 +30,8 @@ _ROOT = ("data", "root")
 @dataclass(frozen=True, kw_only=True)
 class Item:
     """One picture: `name` within its source, `label` the index of its class in the source, `open` its picture (RGB or
-    L; raises PictureError). `data` gives the original file's bytes, `parts` the demo's masks by part name."""
+    L; raises PictureError). `data` gives the original file's bytes, from which `open` decodes it (raises PictureError,
+    too); `parts` the demo's masks by part name."""
 
     name: str
     label: int | None
@@ -95,21 +96,6 @@ def _check_folder(root: Path) -> None:
     raise InputError("data-missing", f"the data folder {root.name!r} {what}", hint=hint, path=_ROOT)
 
 
-def again(item: Item) -> Image.Image:
-    """The picture of an item that could be opened before. Raises: RunError data-changed where it no longer can."""
-    try:
-        return item.open()
-    except PictureError as error:
-        raise changed(item, str(error)) from error
-
-
-def changed(item: Item, reason: str) -> RunError:
-    """The error data-changed of an item."""
-    message = f"the picture {item.name} could be read before, and now cannot: {reason}"
-    hint = "leave the pictures alone while a run reads them; the same command begins again"
-    return RunError("data-changed", message, hint=hint)
-
-
 def read(item: Item) -> Image.Image | Skipped:
     """The item's picture, or its name and why it cannot be used."""
     try:
@@ -152,7 +138,7 @@ def _listed(file: Path, root: Path | None, path_column: str, label_column: str) 
             name=_shown(row.path, base),
             label=label_of(row.label),
             open=partial(_open_file, row.path),
-            data=row.path.read_bytes,
+            data=partial(_read_file, row.path),
         )
         for row in rows
     ]
@@ -183,20 +169,24 @@ def _pictures(folder: Path) -> list[Path]:
 
 def _file_item(root: Path, path: Path, label: int) -> Item:
     name = path.relative_to(root).as_posix()
-    return Item(name=name, label=label, open=partial(_open_file, path), data=path.read_bytes)
+    return Item(name=name, label=label, open=partial(_open_file, path), data=partial(_read_file, path))
 
 
 def _open_file(path: Path) -> Image.Image:
+    return decode(_read_file(path))
+
+
+def _read_file(path: Path) -> bytes:
+    """A file's bytes. Errors: PictureError."""
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
             raise PictureError("no ordinary file")
         if found.st_size > LARGEST:
             raise PictureError(f"{found.st_size / 1e9:.1f} GB, more than {LARGEST / 1e9:.0f}")
-        data = path.read_bytes()
+        return path.read_bytes()
     except (OSError, ValueError) as error:
         raise PictureError(f"cannot be read: {_why(path, error)}") from error
-    return decode(data)
 
 
 def _why(path: Path, error: OSError | ValueError) -> str:

@@ -9,8 +9,9 @@ from PIL import Image
 
 from neurflow_report.images.preprocess import region_of, region_picture
 from neurflow_report.images.select import Chosen
-from neurflow_report.images.sources import Item, again
-from neurflow_report.results.records import Preprocess
+from neurflow_report.images.sources import Item
+from neurflow_report.images.taken import again
+from neurflow_report.results.records import Preprocess, Region
 
 MOST = 1024
 """Longest side kept, in pixels."""
@@ -19,17 +20,25 @@ LOSSLESS = 128
 
 
 def region_bytes(chosen: Chosen) -> tuple[str, bytes]:
-    """File name (from the picture's content) and encoded bytes of the region that the model saw."""
-    picture = region_picture(again(chosen.item), chosen.region, MOST)
-    suffix, options = ("png", {}) if max(picture.size) <= LOSSLESS else ("jpg", {"quality": 92})
-    data = encode(picture, "PNG" if suffix == "png" else "JPEG", **options)
+    """File name (from the picture's content) and encoded bytes of the region that the model saw.
+
+    Raises: RunError data-changed where the picture is no longer the one that the model saw.
+    """
+    suffix, data = _kept(again(chosen.item, chosen.sha256), chosen.region)
     return f"{hashlib.sha256(data).hexdigest()[:16]}.{suffix}", data
 
 
 def region_bytes_of(item: Item, size: tuple[int, int], preprocess: Preprocess) -> bytes:
-    """The same bytes for a picture that no class has been chosen for. Args: size: of the picture, (width, height)."""
-    region = region_of(size, preprocess)
-    return region_bytes(Chosen(item=item, label=item.label, predicted=0, size=size, region=region, sha256=""))[1]
+    """The same bytes for a picture that no class has been chosen for. Args: size: of the picture, (width, height).
+    Errors: PictureError."""
+    return _kept(item.open(), region_of(size, preprocess))[1]
+
+
+def _kept(picture: Image.Image, region: Region) -> tuple[str, bytes]:
+    """The ending of the file's name, and the region's encoded bytes."""
+    shown = region_picture(picture, region, MOST)
+    suffix, options = ("png", {}) if max(shown.size) <= LOSSLESS else ("jpg", {"quality": 92})
+    return suffix, encode(shown, "PNG" if suffix == "png" else "JPEG", **options)
 
 
 def encode(picture: Image.Image, form: str, **options: int) -> bytes:

@@ -117,11 +117,13 @@ class _Checks:
         if self.spec.model.class_names is not None:
             names = self.gathered.attempt(partial(read_names, resolved(self.base, self.spec.model.class_names)))
             self.named = names is not None
-            loaded = loaded if self.named else _without_names(loaded)
+            loaded = _without_names(loaded)  # the file is read once: names checked are names used
         device = self.device or torch.device("cpu")
         self.network = self.gathered.attempt(partial(load_spec_network, loaded, device))
         if self.network is None:
             return
+        if names is not None:
+            self.network = replace(self.network, class_names=names)
         self.gathered.attempt(partial(self._cut, self.network, device))
         if names is not None and self.outputs is not None:
             file, before = Path(str(self.spec.model.class_names)).name, len(self.gathered.errors)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from neurflow_report.errors import InputError, InputErrors, RunError
 from neurflow_report.images.classes import ClassTarget, class_indices, display_names, tie, tie_caution
 from neurflow_report.images.pictures import PictureError
 from neurflow_report.images.select import candidates_of, choice_digest, choose, load_pixels
-from neurflow_report.images.sources import Item, Source
+from neurflow_report.images.sources import Item, Source, open_source
+from neurflow_report.images.taken import again, take
 from neurflow_report.results.records import Preprocess, Skipped
 
 PLAIN = Preprocess(resize=None, size=2, mean=(0.0,), std=(1.0,), channels=1)
@@ -115,28 +117,68 @@ def test_what_is_known_of_a_chosen_picture() -> None:
     assert choice_digest(choice) != choice_digest(choose(source_of(PICTURES), targets(1), predict, PLAIN))
 
 
-@pytest.mark.parametrize("gone_at", [2, 3])
-def test_a_picture_that_goes_away_while_it_is_read_is_told(gone_at: int) -> None:
+HINT = "leave the pictures alone while a run reads them; the same command begins again"
+
+
+def test_a_picture_that_goes_away_while_it_is_read_is_told() -> None:
     opened = 0
 
     def once() -> Image.Image:
         nonlocal opened
         opened += 1
-        return damaged() if opened >= gone_at else Image.new("L", (2, 2))
+        return damaged() if opened > 1 else Image.new("L", (2, 2))
 
     source = Source(name="set", class_names=("ant",), items=(Item(name="p0", label=0, open=once),))
     with pytest.raises(RunError) as caught:
         load_pixels(choose(source, targets(0), predict, PLAIN).classes[0], PLAIN)
-    assert (caught.value.slug, caught.value.message) == (
-        "data-changed", "the picture p0 could be read before, and now cannot: damaged: on purpose"
+    assert (caught.value.slug, caught.value.message, caught.value.hint) == (
+        "data-changed", "the picture p0 could be read before, and now cannot: damaged: on purpose", HINT
     )  # fmt: skip
 
 
-def test_a_file_that_goes_away_before_it_is_digested_is_told(tmp_path: Path) -> None:
-    item = Item(name="p0", label=0, open=lambda: Image.new("L", (2, 2)), data=(tmp_path / "gone").read_bytes)
-    source = Source(name="set", class_names=("ant",), items=(item,))
-    with pytest.raises(RunError, match="the picture p0 could be read before, and now cannot: No such file"):
-        choose(source, targets(0), predict, PLAIN)
+def test_a_picture_that_is_another_one_when_it_is_read_again_is_told() -> None:
+    values = iter([0, 1])
+    item = Item(name="p0", label=0, open=lambda: Image.new("L", (2, 2), next(values)))
+    chosen = choose(Source(name="set", class_names=("ant",), items=(item,)), targets(0), predict, PLAIN).classes[0]
+    with pytest.raises(RunError) as caught:
+        load_pixels(chosen, PLAIN)
+    assert (caught.value.slug, caught.value.message, caught.value.hint) == (
+        "data-changed", "the picture p0 was changed after the network had seen it", HINT
+    )  # fmt: skip
+
+
+def test_the_same_pixels_in_other_bytes_are_another_file(tmp_path: Path) -> None:
+    file = tmp_path / "ants" / "0.png"
+    file.parent.mkdir()
+    Image.new("L", (2, 2)).save(file)
+    source = open_source(source="folder", name=None, root=tmp_path)
+    (chosen,) = choose(source, targets(0), predict, PLAIN).classes[0]
+    assert chosen.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert again(chosen.item, chosen.sha256).size == (2, 2)
+    Image.new("L", (2, 2)).save(file, compress_level=0)
+    with pytest.raises(RunError, match=r"the picture ants/0\.png was changed after the network had seen it"):
+        again(chosen.item, chosen.sha256)
+
+
+def test_what_is_digested_is_what_is_decoded() -> None:
+    """Bytes that change from one reading to the next: the digest is of those that the pixels came from."""
+    ones = iter([picture_bytes(0), picture_bytes(1)])
+    read: list[bytes] = []
+
+    def data() -> bytes:
+        read.append(next(ones))
+        return read[-1]
+
+    taken = take(Item(name="p0", label=0, open=damaged, data=data))
+    assert len(read) == 1
+    assert taken.picture.getpixel((0, 0)) == 0
+    assert taken.sha256 == hashlib.sha256(picture_bytes(0)).hexdigest()
+
+
+def picture_bytes(value: int) -> bytes:
+    buffer = BytesIO()
+    Image.new("L", (2, 2), value).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def test_no_picture_counts() -> None:
