@@ -160,8 +160,9 @@ def _hint(group: Sequence[ErrorDetails], found: object, described: str) -> str:
         return f'put it into quotes: "{str(found).lower() if isinstance(found, bool) else found}"'
     if kinds & {"int_type", "float_type"} and isinstance(found, str) and is_number(found):
         return "leave out the quotes"
-    if "literal_error" in kinds and isinstance(found, str):
-        choices = [word.strip("'") for word in group[0]["ctx"]["expected"].replace(" or ", ", ").split(", ")]
+    literals = [detail["ctx"]["expected"] for detail in group if detail["type"] == "literal_error"]
+    if literals and isinstance(found, str):
+        choices = [word.strip("'") for text in literals for word in text.replace(" or ", ", ").split(", ")]
         return did_you_mean(found, choices) or described
     return described
 
