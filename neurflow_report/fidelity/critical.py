@@ -3,7 +3,7 @@
 - NeuronMCT (Khakzar et al. 2021): a channel's marginal contribution to the class logit, |Σ_space A ⊙ ∂logit/∂A|, the
   mean over the class's pictures.
 - NeuCEPT (Vu et al. 2022): model-X knockoffs (Candès et al. 2018) of the layer's activations; a channel counts where
-  the class logit follows it rather than its knockoff. Over the class's patches, with the package knockpy.
+  the class logit follows it rather than its knockoff. Over the class's patches.
 
 Each method's channels are ranked, and the first |core| of them compared with the core set; where channels tie for the
 last places, it is the mean overlap over all ways to fill them, and the test counts whole channels only. Two sets of
@@ -13,7 +13,6 @@ that size drawn at random share |core| / C of their channels.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from math import floor
 
 import numpy as np
@@ -23,13 +22,12 @@ from scipy import stats
 from torch import Tensor
 
 from neurflow_report.circuit.below import spatial_sum
-from neurflow_report.fidelity.draws import global_seed
 from neurflow_report.fidelity.intervals import wilson
+from neurflow_report.fidelity.knockoffs import NoKnockoffsError, coefficient_differences
 from neurflow_report.results.records import Measure, NotRun
 
 Floats = NDArray[np.floating]
 MCT, NEUCEPT = "NeuronMCT", "NeuCEPT"
-MISSING = "needs the Python package knockpy: pip install 'neurflow-report[knockoffs]'"
 MOST = 2000
 """Patches that knockoffs are made for at most."""
 
@@ -55,13 +53,10 @@ def neucept(
 
     Args: activations: (P, C), φ of the layer on the class's patches; logits: (P,), φ of the class logit.
     """
-    if find_spec("knockpy") is None:
-        return None, NotRun(experiment="critical", case=NEUCEPT, reason=MISSING)
     try:
         scores = knockoff_scores(activations, logits, seed=seed)
-    except Exception as error:
-        reason = f"knockpy failed: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
-        return None, NotRun(experiment="critical", layer=layer, case=NEUCEPT, reason=reason)
+    except NoKnockoffsError as error:
+        return None, NotRun(experiment="critical", layer=layer, case=NEUCEPT, reason=str(error))
     if int((scores > 0).sum()) == 0:
         reason = "no channel stands out from its knockoff"
         return None, NotRun(experiment="critical", layer=layer, case=NEUCEPT, reason=reason)
@@ -69,24 +64,13 @@ def neucept(
 
 
 def knockoff_scores(activations: Floats, logits: Floats, *, seed: Sequence[int]) -> Floats:
-    """The knockoff statistic W of each channel, (C,); 0 for one that does not vary. Gaussian knockoffs, lasso
-    statistic.
+    """The knockoff statistic W of each channel, (C,), over the patches or a random part of them.
 
-    knockpy draws from numpy's global generator: it is seeded here and put back as it was.
+    Raises: NoKnockoffsError.
     """
-    from knockpy.knockoff_filter import KnockoffFilter
-
     random = np.random.default_rng(seed)
     rows = np.sort(random.permutation(len(activations))[:MOST])
-    x, y = activations[rows].astype(np.float64), logits[rows].astype(np.float64)
-    moving = np.flatnonzero(x.std(axis=0) > 0)
-    x = (x[:, moving] - x[:, moving].mean(axis=0)) / x[:, moving].std(axis=0)
-    scores = np.zeros(activations.shape[1])
-    with global_seed(int(random.integers(2**32))):
-        chosen = KnockoffFilter(ksampler="gaussian", fstat="lasso", knockoff_kwargs={"method": "equicorrelated"})
-        chosen.forward(X=x, y=y - y.mean(), fdr=0.1, shrinkage="ledoitwolf")
-    scores[moving] = chosen.W
-    return scores
+    return coefficient_differences(activations[rows], logits[rows], seed=int(random.integers(2**32)))
 
 
 def _overlap(core: Sequence[int], scores: Floats) -> float:

@@ -41,7 +41,7 @@ from neurflow_report.spec.load import LoadedSpec, in_order, located
 from neurflow_report.spec.presets import sizes
 from neurflow_report.spec.schema import Spec
 
-NEEDED = {"methods": ("captum", "attributions"), "critical": ("knockpy", "knockoffs")}
+NEEDED = {"methods": ("captum", "attributions")}
 """Experiments that need an optional package: which, and the extra that brings it."""
 COPIES = {"html": 1.0, "pdf": 1.0, "single": 4 / 3}
 """How often each format holds the bundle's pictures, about."""

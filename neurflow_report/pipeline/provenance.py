@@ -18,7 +18,17 @@ from neurflow_report.spec.load import LoadedSpec
 from neurflow_report.spec.presets import sizes
 from neurflow_report.spec.schema import Spec
 
-PACKAGES = ("neurflow-report", "torch", "torchvision", "numpy", "scipy", "pillow", "safetensors", "captum", "knockpy")
+PACKAGES = (
+    "neurflow-report",
+    "torch",
+    "torchvision",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pillow",
+    "safetensors",
+    "captum",
+)
 
 
 def provenance(loaded: LoadedSpec, *, device: torch.device, seconds: Mapping[str, float]) -> Provenance:

@@ -18,7 +18,6 @@ from neurflow_report.fidelity.critical import (
 )
 from neurflow_report.fidelity.intervals import wilson
 
-pytest.importorskip("knockpy")
 SEED = (0, 1)
 
 
@@ -92,12 +91,27 @@ def test_neucept_s_overlap_is_of_the_planted_set(planted):
     assert (found.null, found.n, found.unit) == (3 / 12, 3, "core neuron")
 
 
-def test_numpy_s_generator_is_put_back_and_the_seed_decides(planted):
-    np.random.seed(5)
-    before = np.random.get_state()[1].tolist()
-    first = knockoff_scores(*planted, seed=SEED)
-    assert np.random.get_state()[1].tolist() == before
-    assert knockoff_scores(*planted, seed=SEED).tolist() == first.tolist()
+def test_the_seed_decides(planted):
+    first, again, other = (knockoff_scores(*planted, seed=seed) for seed in (SEED, SEED, (0, 2)))
+    assert again.tolist() == first.tolist() != other.tolist()
+
+
+def test_of_many_patches_some_are_taken():
+    random = np.random.default_rng(3)
+    phi = random.normal(size=(2500, 3))
+    scores = knockoff_scores(phi, phi[:, 0] * 2, seed=SEED)
+    assert scores.argmax() == 0
+    rows = np.sort(np.random.default_rng(SEED).permutation(2500)[:2000])
+    left = np.setdiff1d(np.arange(2500), rows)
+    phi[left] = np.nan  # what is not taken is not looked at
+    assert knockoff_scores(phi, phi[:, 0] * 2, seed=SEED).tolist() == scores.tolist()
+
+
+def test_what_knockoffs_cannot_judge_is_told_with_its_reason():
+    found, missing = neucept("layer", (0,), np.eye(3), np.arange(3.0), seed=SEED)
+    assert found is None
+    assert (missing.experiment, missing.layer, missing.case) == ("critical", "layer", "NeuCEPT")
+    assert missing.reason == "knockoffs are judged by 5-fold cross-validation, and there are 3 patches"
 
 
 def test_a_logit_that_follows_nothing_is_told(planted):

@@ -125,8 +125,7 @@ def test_pictures_that_no_class_has_are_told_of_all_classes(told, write_spec, pi
 @pytest.mark.parametrize(
     ("experiments", "missing", "expected"),
     [
-        (["masking", "critical", "methods"], {"captum", "knockpy"}, [
-            "30:5 fidelity.experiments[1]: the experiment critical needs the Python package knockpy, which is not installed [missing-package]",
+        (["masking", "critical", "methods"], {"captum"}, [
             "31:5 fidelity.experiments[2]: the experiment methods needs the Python package captum, which is not installed [missing-package]",
         ]),
         (["methods"], {"captum"}, [
@@ -146,7 +145,6 @@ def test_what_only_the_preset_brings_in_is_a_note(write_spec, monkeypatch, capsy
     printed = capsys.readouterr()
     notes = [
         "the experiment methods of the preset standard will not run whole: it needs the Python package captum (pip install 'neurflow-report[attributions]')",
-        "the experiment critical of the preset standard will not run whole: it needs the Python package knockpy (pip install 'neurflow-report[knockoffs]')",
     ]
     assert printed.out == f"{spec}: ok\n"
     assert [line for line in printed.err.splitlines() if line.startswith("check: the")] == [
