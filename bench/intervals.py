@@ -3,7 +3,7 @@
     python bench/intervals.py [--runs 8] [--class firebell] [--json FILE]
 
 1. A share of 40 pictures (F1): Wilson's interval, Clopper and Pearson's, and a bootstrap over the pictures; exactly, by
-   summing over all outcomes.
+   summing over all outcomes. The mean over random sets (F1's null), where sets and pictures differ in what they lose.
 2. The correlation of edges (F8) where weights and drops hang on the groups but not on each other: how often the test
    calls it, at 5%, shuffled pair by pair and with the groups renamed; and how often Fisher's interval holds 0.
 3. The figures of a layer (F2 to F7): a class of the demo is drawn again and again, 40 fresh pictures a run, and its
@@ -13,7 +13,7 @@
    patches of each concept or over pictures, all patches of one together.
 
 Exit code 1 where a figure's own intervals, over layers with three neurons or more, hold the mean in under 80% of the
-runs, F8's test calls more than 7.5% of nothing, or Wilson's interval holds less than 90%.
+runs, F8's test calls more than 7.5% of nothing, or Wilson's interval, or the null's, holds less than 90%.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
-from scipy import stats
+from scipy import optimize, special, stats
 
 from neurflow_report.circuit.concepts import core_set
 from neurflow_report.demo.flowers import DATASET
 from neurflow_report.demo.networks import NETWORKS
 from neurflow_report.fidelity.critical import marginal_contributions, neuron_mct
 from neurflow_report.fidelity.edges import renamed
-from neurflow_report.fidelity.intervals import fisher, pearson, permutation_p, student, wilson
+from neurflow_report.fidelity.intervals import crossed_share, fisher, pearson, permutation_p, student, wilson
 from neurflow_report.fidelity.optimality import optimality
 from neurflow_report.fidelity.stability import stability
 from neurflow_report.images.patches import PatchGrid
@@ -57,6 +57,7 @@ Row = tuple[str, float, int, Ways]
 PICTURES, K, DEEP, DRAWS, RESAMPLES = 40, 50, 110, 50, 400
 LAYERS = ("block1", "block2", "block3", "block4", "fc")
 SHARES = (0.5, 0.7, 0.9, 0.95, 0.975, 0.99)
+EFFECTS = ((0.0, 0.0), (1.5, 0.0), (0.0, 1.5), (1.5, 1.5), (0.0, 8.0))
 GRIDS = ((2, 3), (4, 12), (8, 10), (1, 8))
 SPEC = Spec.model_validate(
     {
@@ -87,6 +88,35 @@ def exact(n: int, share: float) -> dict[str, tuple[float, float]]:
         holds = (ends[:, 0] - 1e-12 <= share) & (share <= ends[:, 1] + 1e-12)
         found[name] = float(chances @ holds), float(chances @ (ends[:, 1] - ends[:, 0]))
     return found
+
+
+def crossed(
+    of_sets: float, of_pictures: float, share: float = 0.1, trials: int = 400
+) -> dict[str, tuple[float, float]]:
+    """(coverage, mean width) of each interval of what PICTURES random sets lose on average of as many pictures:
+    `share`, where the logit of a loss has an effect of the set and one of the picture, of these standard deviations."""
+    random, size = np.random.default_rng(0), (PICTURES, PICTURES)
+    points, weights = np.polynomial.hermite_e.hermegauss(60)
+    spread = float(np.hypot(of_sets, of_pictures))
+    shift = optimize.brentq(
+        lambda s: float(weights @ special.expit(spread * points + s)) / weights.sum() - share, -50, 50
+    )
+    ways: dict[str, Callable[[NDArray[np.bool_]], Range]] = {
+        "program": crossed_share,
+        "sets alone": lambda hits: student(hits.mean(axis=1)) or (0, 1),
+        "pictures alone": lambda hits: student(hits.mean(axis=0)) or (0, 1),
+        "Wilson, one set": lambda hits: wilson(float(hits.mean()) * PICTURES, PICTURES),
+    }
+    ends: dict[str, list[Range]] = {name: [] for name in ways}
+    for _ in range(trials):
+        logits = of_sets * random.normal(size=(size[0], 1)) + of_pictures * random.normal(size=(1, size[1])) + shift
+        hits = random.random(size) < special.expit(logits)
+        for name, way in ways.items():
+            ends[name].append(way(hits))
+    return {
+        name: (float(np.mean([low <= share <= high for low, high in e])), float(np.mean([h - low for low, h in e])))
+        for name, e in ends.items()
+    }
 
 
 def called(upper: int, lower: int, own: float, trials: int = 400) -> dict[str, float]:
@@ -311,6 +341,7 @@ def figures(logit: int, runs: int) -> dict[str, dict[str, Any]]:
 
 def failures(
     shares: Mapping[float, Mapping[str, tuple[float, float]]],
+    nulls: Mapping[str, Mapping[str, tuple[float, float]]],
     tests: Mapping[str, Mapping[str, float]],
     rows: Mapping[str, Mapping[str, Any]],
 ) -> list[str]:
@@ -321,13 +352,14 @@ def failures(
             by_figure[title.split(",")[0]].append(row["ways"]["program"]["held"])
     return [
         *(f"Wilson at {share}" for share, ways in shares.items() if ways["program"][0] < 0.9),
+        *(f"the null with {effects}" for effects, ways in nulls.items() if ways["program"][0] < 0.9),
         *(f"F8 with {grid}" for grid, ways in tests.items() if ways["program"] > 0.075),
         *(name for name, held in by_figure.items() if np.mean(held) < 0.8),
     ]
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print the three tables."""
+    """Print the four tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=8, help="samples of 40 pictures")
     parser.add_argument("--class", dest="name", default="firebell", help="a class of the demo")
@@ -336,6 +368,11 @@ def main(argv: list[str] | None = None) -> int:
     shares = {share: exact(PICTURES, share) for share in SHARES}
     for share, ways in shares.items():
         print(f"share {share}:", ", ".join(f"{w} {held:.0%} (width {width:.2f})" for w, (held, width) in ways.items()))
+    nulls = {f"sets {a}, pictures {b}": crossed(a, b) for a, b in EFFECTS}
+    for effects, ways in nulls.items():
+        print(
+            f"null, {effects}:", ", ".join(f"{w} {held:.0%} (width {width:.2f})" for w, (held, width) in ways.items())
+        )
     tests = {f"{u} × {lower} groups": called(u, lower, 0.5) for u, lower in GRIDS}
     for grid, found in tests.items():
         print(f"F8, {grid}:", ", ".join(f"{name} {share:.1%}" for name, share in found.items()), flush=True)
@@ -344,8 +381,10 @@ def main(argv: list[str] | None = None) -> int:
         told = ", ".join(f"{way} {w['held']:.0%} (width {w['width']:.2f})" for way, w in row["ways"].items())
         print(f"{title}: mean {row['mean']:.2f}, varies {row['varies']:.2f}, {row['neurons']:.0f} neurons; {told}")
     if options.json:
-        options.json.write_text(json.dumps({"shares": shares, "edges": tests, "figures": rows}, indent=1))
-    failed = failures(shares, tests, rows)
+        options.json.write_text(
+            json.dumps({"shares": shares, "nulls": nulls, "edges": tests, "figures": rows}, indent=1)
+        )
+    failed = failures(shares, nulls, tests, rows)
     print("\n".join(f"too narrow: {name}" for name in failed))
     return 1 if failed else 0
 

@@ -351,6 +351,8 @@ def _masking(rng: np.random.Generator, layers: tuple[LayerResult, ...], n: int) 
                 hits = round(n * float(np.clip(middle + rng.normal(0, 0.05), 0, 1)))
                 extreme = sum(v <= hits / n if mode == "mask" else v >= hits / n for v in null)
                 low, high = _wilson(hits, n)
+                middle_null = float(np.mean(null))
+                null_low, null_high = max(0.0, middle_null - 0.08), min(1.0, middle_null + 0.08)
                 rows.append(
                     Masking(
                         mode=mode,
@@ -367,6 +369,10 @@ def _masking(rng: np.random.Generator, layers: tuple[LayerResult, ...], n: int) 
                         p_value=(1 + extreme) / (1 + DRAWS),
                         drop_low=1 - high,
                         drop_high=1 - low,
+                        null_low=null_low,
+                        null_high=null_high,
+                        null_drop_low=1 - null_high,
+                        null_drop_high=1 - null_low,
                     )
                 )
     return tuple(rows)

@@ -106,11 +106,12 @@ def test_the_coverage_of_a_share_is_what_drawing_it_gives(intervals):
 def test_intervals_that_are_too_narrow_are_told(intervals):
     few = {"mean": 1.0, "varies": 0.1, "neurons": 9.0, "ways": {"program": {"held": 0.7, "width": 0.1}}}
     shares, tests = {0.9: {"program": (0.89, 0.1)}}, {"2 × 3 groups": {"program": 0.08}}
-    assert intervals.failures(shares, tests, {"F6 k = 30, a": few, "F6 k = 30, b": few}) == [
-        "Wilson at 0.9", "F8 with 2 × 3 groups", "F6 k = 30",
+    nulls = {"sets 1.5": {"program": (0.89, 0.1)}, "sets 0": {"program": (0.95, 0.1)}}
+    assert intervals.failures(shares, nulls, tests, {"F6 k = 30, a": few, "F6 k = 30, b": few}) == [
+        "Wilson at 0.9", "the null with sets 1.5", "F8 with 2 × 3 groups", "F6 k = 30",
     ]  # fmt: skip
     lone = few | {"neurons": 2.0}
-    assert intervals.failures({0.9: {"program": (0.95, 0.1)}}, {"x": {"program": 0.05}}, {"F7, fc": lone}) == []
+    assert intervals.failures({0.9: {"program": (0.95, 0.1)}}, {}, {"x": {"program": 0.05}}, {"F7, fc": lone}) == []
     found = intervals.coverage([(0.4, 3, {"program": (0.3, 0.45)}), (0.6, 5, {"program": (0.45, 0.7)})])
     assert (found["mean"], found["neurons"]) == (0.5, 4)
     assert found["ways"]["program"] == {"held": 0.5, "width": pytest.approx(0.2)}

@@ -53,10 +53,16 @@ def cautions(
         found += [
             Caution(code="retain-loses", layer=m.layer, channel=None, figure=m.accuracy, threshold=m.baseline / 2)
             for m in masking
-            if m.layer == layer.name and m.mode == "retain" and not m.cumulative and m.accuracy < m.baseline / 2
+            if m.layer == layer.name and m.mode == "retain" and not m.cumulative and _lost(m)
         ]
         found += _measured([m for m in measures if m.layer == layer.name])
     return tuple(found)
+
+
+def _lost(m: Masking) -> bool:
+    """Whether the class is lost: over half of its accuracy is gone, of more than one picture, and not by accident."""
+    several = round((m.baseline - m.accuracy) * m.n) > 1
+    return several and m.accuracy < m.baseline / 2 and (m.drop_low is None or m.drop_low > 0)
 
 
 def _measured(measures: Sequence[Measure]) -> Iterator[Caution]:

@@ -62,6 +62,39 @@ def _correlation(both: int, lost: int, gained: int, neither: int) -> float:
     return excess / sqrt(product) if product else 0.0
 
 
+def crossed_share(hits: NDArray[np.bool_]) -> Range:
+    """95% interval of the mean of `hits`, (sets, pictures): of what random sets do on average, where other sets and
+    other pictures could have been drawn.
+
+    Wilson's over as many trials as would vary as much: the variances over the sets' means and over the pictures' means,
+    added (A. Owen 2007, for crossed effects). That is half of all pairs of a set and a picture where these are all
+    independent, and at most; as many as there are pictures where each is lost under all sets or under none. A single
+    set tells nothing of others: then the trials are the pictures.
+    """
+    sets, pictures = hits.shape
+    if sets < 2 or pictures < 2:
+        return wilson(float(hits.mean()) * pictures, pictures) if hits.size else (0.0, 1.0)
+    mean, most = float(hits.mean()), sets * pictures / 2
+    varies = hits.mean(axis=1).var(ddof=1) / sets + hits.mean(axis=0).var(ddof=1) / pictures
+    trials = most if varies == 0 else min(most, mean * (1 - mean) / float(varies))
+    return wilson(mean * trials, trials)
+
+
+def crossed_drop(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Range:
+    """95% interval of the mean drop of the accuracy under random sets, −1..1: of the share lost less that gained.
+
+    Args: before: (pictures,) right without any set; after: (sets, pictures) right under each. Both shares' intervals
+    (`crossed_share`) are put together by squares; where all were right before, nothing can be gained.
+    """
+    lost, gained = before & ~after, ~before & after
+    low, high = crossed_share(lost)
+    if before.all():
+        return low, high
+    (least, most), won, gone = crossed_share(gained), float(gained.mean()), float(lost.mean())
+    drop = gone - won
+    return drop - _joined(gone - low, most - won, 0.0), drop + _joined(high - gone, won - least, 0.0)
+
+
 def permutation_p(observed: float, null: Sequence[float] | NDArray[np.floating], *, smaller: bool) -> float:
     """One-sided (1 + #{null at least as extreme}) / (1 + len(null)); extreme is small or large, a tie is as
     extreme, and a difference that rounding makes is none. METHOD §5."""

@@ -3,9 +3,9 @@
 1. The results of F1 to F8 give rows: a figure for which larger is better, its interval, its null, its test.
 2. The p-values of a class's rows are corrected for their number (Benjamini and Hochberg).
 3. A row is *supported* where the figure reaches the claim's threshold, its interval stays over the lower one, the null
-   stays under its own, and the test, where there is one, has q ≤ 0.05. It is *not supported* where the figure is under
-   the lower threshold and all of its interval under the upper one, or where the null is over its own. Else it is
-   *inconclusive*, and the reason is given.
+   and its interval stay under the null's own, and the test, where there is one, has q ≤ 0.05. It is *not supported*
+   where the figure is under the lower threshold and all of its interval under the upper one, or where all of the null's
+   interval is over the null's own. Else it is *inconclusive*, and the reason is given.
 4. What was asked for and failed, and what was not asked for, is *not run*, with the reason.
 """
 
@@ -22,6 +22,10 @@ from neurflow_report.results.records import Claim, Masking, Measure, NotRun, Thr
 
 LEVEL = 0.05
 """False discovery rate at which a test counts."""
+AS_MUCH = "random sets have too much of the same effect"
+"""The reason of a claim that falls by its null, not by its figure."""
+_TIE = 1e-9
+"""By how much rounding may carry a null over its limit."""
 _DIGEST = "NeurFlow's own figures"
 _HERE = "set by this project; the paper gives none"
 
@@ -93,15 +97,25 @@ def verdict(claim: Claim, limit: Threshold) -> tuple[str, str]:
         return "inconclusive", "too few for an interval"
     if figure < limit.against and high < limit.supported:
         return "not supported", ""
+    least, most = _null_range(claim)
+    if limit.null_most is not None and least > limit.null_most + _TIE:
+        return "not supported", AS_MUCH
     if limit.against <= figure < limit.supported:
         return "inconclusive", "between the two thresholds"
     if figure < limit.against or low < limit.against:
         return "inconclusive", "the interval holds the threshold"
-    if limit.null_most is not None and (claim.null or 0.0) > limit.null_most:
-        return "not supported", "random sets have too much of the same effect"
+    if limit.null_most is not None and most > limit.null_most + _TIE:
+        return "inconclusive", "the interval of the random sets holds the most that they may have of the effect"
     if claim.q_value is not None and claim.q_value > LEVEL:
         return "inconclusive", "not told apart from chance after correction"
     return "supported", ""
+
+
+def _null_range(claim: Claim) -> tuple[float, float]:
+    """The ends of the null's interval; the null itself, twice, where it has none."""
+    if claim.null_low is None or claim.null_high is None:
+        return claim.null or 0.0, claim.null or 0.0
+    return claim.null_low, claim.null_high
 
 
 def _judged(claim: Claim, limit: Threshold, masking: Sequence[Masking], measures: Sequence[Measure]) -> Claim:
@@ -191,10 +205,12 @@ def _masking(claim: str, masking: Sequence[Masking]) -> Iterator[Claim]:
         if m.tau == largest and m.cumulative == upward and (m.mode == "mask") == mask:
             null = float(np.mean(m.null))
             low, high = (m.drop_low, m.drop_high) if mask else (m.low, m.high)
+            least, most = (m.null_drop_low, m.null_drop_high) if mask else (m.null_low, m.null_high)
             figure = m.baseline - m.accuracy if mask else m.accuracy
             yield Claim(
                 claim=claim, experiment="masking", layer=m.layer, figure=figure, low=low, high=high, n=m.n,
-                unit="picture", null=m.baseline - null if mask else null, p_value=m.p_value, verdict="inconclusive",
+                unit="picture", null=m.baseline - null if mask else null, null_low=least, null_high=most,
+                p_value=m.p_value, verdict="inconclusive",
             )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from neurflow_report.fidelity.intervals import drop_interval, permutation_p, wilson
+from neurflow_report.fidelity.intervals import crossed_drop, crossed_share, drop_interval, permutation_p, wilson
 from neurflow_report.results.records import Masking, Neuron
 
 Predictions = Callable[[int, Sequence[torch.Tensor]], tuple[NDArray[np.int64], NDArray[np.int64]]]
@@ -92,6 +92,8 @@ def _results(layer: str, channels: int, tau: int, size: int, right: NDArray[np.b
         low, high = wilson(int(right[first].sum()), n)
         lost, gained = int((right[0] & ~right[first]).sum()), int((~right[0] & right[first]).sum())
         drop_low, drop_high = drop_interval(lost, gained, n - int(right[0].sum()), n)
+        random = right[first + 1 : first + half]
+        (null_low, null_high), (null_drop_low, null_drop_high) = crossed_share(random), crossed_drop(right[0], random)
         results.append(
             Masking(
                 mode=mode,
@@ -107,6 +109,10 @@ def _results(layer: str, channels: int, tau: int, size: int, right: NDArray[np.b
                 drop_low=drop_low,
                 drop_high=drop_high,
                 null=null,
+                null_low=null_low,
+                null_high=null_high,
+                null_drop_low=null_drop_low,
+                null_drop_high=null_drop_high,
                 p_value=permutation_p(float(share[first]), null, smaller=mode == "mask"),
             )
         )

@@ -141,6 +141,14 @@ def display_names(model_names: Sequence[str] | None, folder_names: Sequence[str]
     return tuple(names.get(i, f"class {i}") for i in range(outputs))
 
 
+def label_names(model_names: Sequence[str] | None, folder_names: Sequence[str], outputs: int) -> tuple[str, ...]:
+    """What each of the data's classes is called in the report: as its logit, where it is tied to one (a class `3` is no
+    name to read); else as the data has it."""
+    display = display_names(model_names, folder_names, outputs)
+    logits = tie(_names(model_names, outputs), folder_names, outputs)
+    return tuple(folder if i is None else display[i] for folder, i in zip(folder_names, logits, strict=True))
+
+
 def _only(matches: list[int]) -> int | None:
     return matches[0] if len(matches) == 1 else None
 

@@ -23,7 +23,7 @@ from torch import Tensor
 from neurflow_report.demo.flowers import DATASET
 from neurflow_report.errors import Gathered, ReportError
 from neurflow_report.fidelity.ledger import limits
-from neurflow_report.images.classes import ClassTarget, display_names
+from neurflow_report.images.classes import ClassTarget, display_names, label_names
 from neurflow_report.images.select import Choice, Chosen, choice_digest, choose, load_pixels
 from neurflow_report.images.sources import Source
 from neurflow_report.network.cut import Segments, cut
@@ -214,15 +214,15 @@ def _class_result(
     """The record of a class, with the boxes of the patches that it shows and the pictures these were cut from."""
     used = sorted({p for layer in found.layers for neuron in layer.neurons for p in neuron.concept})
     patches = tuple(bench.grid.box(p) for p in used)
-    names = display_names(network.class_names, source.class_names, bench.segments.layers[-1].channels)
+    known = network.class_names, source.class_names, bench.segments.layers[-1].channels
+    names, labels = display_names(*known), label_names(*known)
     files = {number: region_bytes(chosen[number]) for number in sorted({patch.image for patch in patches})}
     record = ClassResult(
         index=target.index,
         name=target.name,
         slug=slug,
         pictures=tuple(
-            _picture(picture, names, source.class_names, files.get(number, (None, b""))[0])
-            for number, picture in enumerate(chosen)
+            _picture(picture, names, labels, files.get(number, (None, b""))[0]) for number, picture in enumerate(chosen)
         ),
         candidates=found.candidates,
         patches=patches,
@@ -240,7 +240,7 @@ def _class_result(
 
 
 def _picture(chosen: Chosen, logits: Sequence[str], labels: Sequence[str], file: str | None) -> Picture:
-    """The record of a picture; `logits` and `labels`: the names of the network's classes and of the data's."""
+    """The record of a picture; `logits` and `labels`: what the network's classes and the data's are called."""
     return Picture(
         name=chosen.item.name,
         label=None if chosen.label is None else labels[chosen.label],

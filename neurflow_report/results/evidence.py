@@ -26,9 +26,10 @@ class Masking(Record):
     """F1 at one layer (METHOD.md §5): accuracy with the core set masked, or all others masked (`retain`).
 
     Accuracies in 0..1 over `n` pictures; `low`, `high` the 95% Wilson interval; `drop_low`, `drop_high` that of the
-    drop, baseline − accuracy, picture by picture (None in bundles that did not measure it); `null` the accuracies of
-    random sets of the same size; `p_value` = (1 + #{null at least as extreme}) / (1 + len(null)). `cumulative`: the
-    same was done at every layer above, up to the logits, as well.
+    drop, baseline − accuracy, picture by picture; `null` the accuracies of random sets of the same size; `null_low`,
+    `null_high` the 95% interval of their mean, over sets and pictures, `null_drop_low`, `null_drop_high` that of their
+    mean drop; `p_value` = (1 + #{null at least as extreme}) / (1 + len(null)). `cumulative`: the same was done at every
+    layer above, up to the logits, as well. An interval is None in bundles that did not measure it.
     """
 
     mode: Literal["mask", "retain"]
@@ -46,6 +47,10 @@ class Masking(Record):
     cumulative: bool = False
     drop_low: float | None = None
     drop_high: float | None = None
+    null_low: float | None = None
+    null_high: float | None = None
+    null_drop_low: float | None = None
+    null_drop_high: float | None = None
 
 
 class Measure(Record):
@@ -96,8 +101,9 @@ class EdgeDrop(Record):
 class Claim(Record):
     """A row of the ledger (METHOD §5): a claim of the method at one layer, and whether the evidence supports it.
 
-    `claim` names its `Threshold`; `q_value` is `p_value` after Benjamini and Hochberg over the class's tests; `reason`
-    says in words what the verdict rests on where the figure alone does not.
+    `claim` names its `Threshold`; `null_low`, `null_high`: the 95% interval of `null`, where it has one; `q_value` is
+    `p_value` after Benjamini and Hochberg over the class's tests; `reason` says in words what the verdict rests on
+    where the figure alone does not.
     """
 
     claim: str
@@ -110,6 +116,8 @@ class Claim(Record):
     n: int | None = None
     unit: str = ""
     null: float | None = None
+    null_low: float | None = None
+    null_high: float | None = None
     p_value: float | None = None
     q_value: float | None = None
     verdict: Literal["supported", "not supported", "inconclusive", "not run"]

@@ -49,7 +49,7 @@ _WHOLE = {
 _REAL = {
     *("silhouette", "gap_mean", "gap_max", "error_mean", "error_max", "activation", "score", "weight", "share"),
     *("purity", "chance", "p_value", "drop", "baseline", "accuracy", "low", "high", "drop_low", "drop_high", "null"),
-    *("null_low", "null_high", "value", "figure", "q_value", "threshold"),
+    *("null_low", "null_high", "null_drop_low", "null_drop_high", "value", "figure", "q_value", "threshold"),
 }
 _YES_OR_NO = {"dead", "cumulative"}
 """The columns of numbers and of truth values, under these names in every table; all others are text."""

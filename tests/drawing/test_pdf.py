@@ -202,6 +202,24 @@ def test_links_have_their_ends_and_ids_are_unique(bundle: Bundle, view: SiteView
     assert not [name for name, read in drawings.items() if b"var(--" in read()]
 
 
+def test_a_caution_is_told_once_and_under_the_same_heading_as_on_the_site(bundle: Bundle, view: SiteView) -> None:
+    html, _ = print_html(view, None)
+    told = re.findall(r'<div class="notice"><p>(.*?)</p></div>', html, re.DOTALL)
+    sentences = [re.sub(r"<[^>]*>", "", one) for one in told]
+    assert len(sentences) > 10
+    assert [one for one in sentences if sentences.count(one) > 1] == []
+    for pages in (view.classes, view.evidence):
+        for page in pages:
+            notices = page.notices if hasattr(page, "notices") else page.distrust
+            assert len({n.title for n in notices}) == len(notices)
+    headings = re.findall(r"<h2[^>]*>([^<]*)</h2>", html)
+    assert headings.count("What to doubt first") == 1 + len(view.classes) + sum(bool(e.refuted) for e in view.evidence)
+    site = "".join(file.read_text() for file in (Path(__file__).parents[2] / "templates" / "site").glob("*.html"))
+    for name in ("What to doubt first", "Does it hold?", "Checked against the truth", "Neuron by neuron"):
+        assert name in headings
+        assert f">{name}</h2>" in site
+
+
 def test_a_users_template_comes_first(bundle: Bundle, view: SiteView, tmp_path: Path) -> None:
     (tmp_path / "print").mkdir()
     (tmp_path / "print" / "report.html").write_text("<p>{{ view.title }}, mine")

@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from neurflow_report.drawing.view import verdicts
+from neurflow_report.drawing.view import ledger, verdicts
 from neurflow_report.drawing.view.evidence import missing_lines
 from neurflow_report.drawing.view.index import Index
 from neurflow_report.drawing.view.parts import Prose, Table
+from neurflow_report.drawing.view.words import p_value
 from neurflow_report.results.bundle import Bundle
-from neurflow_report.results.records import Claim, NotRun
+from neurflow_report.results.records import Claim, NotRun, Threshold
 from tests.sample_bundle import frozen_bundle
 
 HELD, FAILED, OPEN, UNRUN = "supported", "not supported", "inconclusive", "not run"
@@ -151,3 +154,65 @@ def test_marks_of_the_page_are_explained_there(bundle: Bundle, tmp_path: Path) -
     page = (tmp_path / "site/fidelity/bee-co/index.html").read_text(encoding="utf-8")
     for mark, word in (("✓", "supported"), ("✕", "not supported"), ("?", "inconclusive")):
         assert f"{mark} {word}" in page
+
+
+def limited(bundle: Bundle, *claims: Claim) -> Index:
+    ends = Threshold(claim="needed", supported=0.5, against=0.5, null_most=0.1, source="here")
+    settings = bundle.run.settings.model_copy(update={"thresholds": (ends,)})
+    run = bundle.run.model_copy(update={"settings": settings})
+    return Index(run, bundle.classes[0].model_copy(update={"claims": claims}))
+
+
+def needed(layer: str, verdict: str, figure: float, low: float, high: float, null: tuple[float, float, float]) -> Claim:
+    return Claim(
+        claim="needed", experiment="masking", layer=layer, figure=figure, low=low, high=high, null=null[0],
+        null_low=null[1], null_high=null[2], verdict=verdict, n=40, unit="picture",
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+def test_a_claim_falls_by_its_figure_or_by_what_random_sets_do_and_the_words_say_which(bundle: Bundle) -> None:
+    hardly = needed("layer1", FAILED, 0.12, 0.05, 0.26, (0.02, 0.01, 0.04))
+    as_well = needed("layer2.0", FAILED, 0.9, 0.77, 0.96, (0.31, 0.25, 0.38))
+    undecided = needed("layer3", OPEN, 0.9, 0.77, 0.96, (0.1025, 0.06, 0.15))
+    notices = ledger.refuted(limited(bundle, hardly, as_well, undecided))
+    assert [(n.code, n.title, n.text) for n in notices] == [
+        (
+            "claim-needed",
+            "Not supported: without the core neurons of a layer, the class is lost",
+            "Drop of the accuracy: 12% at layer1, 95% interval 5 to 26%, chance 2% (1 to 4%). "
+            "That is, the class gets by without these core neurons.",
+        ),
+        (
+            "claim-needed-null",
+            "Random sets do the same: without the core neurons of a layer, the class is lost",
+            "Drop of the accuracy: 90% at layer2.0, 95% interval 77 to 96%, chance 31% (25 to 38%), and 10% is the "
+            "most they may have. That is, it does not take these core neurons: as many of any kind have much of the "
+            "effect.",
+        ),
+    ]
+    assert [s.text for s in notices[1].places] == ["layer2.0"]
+
+
+def test_no_figure_is_rounded_onto_a_threshold_that_it_misses(bundle: Bundle) -> None:
+    claims = (
+        needed("layer1", FAILED, 0.4987, 0.35, 0.4999, (0.1, 0.1, 0.1)),
+        needed("layer2.0", OPEN, 0.9, 0.5, 1.0, (0.1025, 0.0996, 0.2)),
+    )
+    table = texts(ledger.ledger_table(limited(bundle, *claims)))
+    at = [table[0].index(name) for name in ("Figure (95% interval)", "Chance")]
+    assert [[row[i] for i in at] for row in table[1:]] == [
+        ["90% (50 to 100%)", "10.2% (9.96 to 20%)"],
+        ["49.9% (35 to 49.99%)", "10% (10 to 10%)"],
+    ]
+    assert texts(verdicts.by_layer(limited(bundle, *claims)))[1][1:3] == ["? 90%", "✕ 49.9%"]
+
+
+@given(st.floats(-1, 1), st.sampled_from(["needed", "faithful"]))
+def test_a_figure_reads_like_a_threshold_only_where_it_is_one(figure: float, name: str) -> None:
+    limit = Threshold(claim=name, supported=0.6, against=0.4, null_most=0.1, source="here")
+    same = [end for end in (0.6, 0.4, 0.1) if ledger.told(name, figure, limit) == ledger.told(name, end)]
+    assert all(abs(figure - end) < 1e-8 for end in same)
+
+
+def test_a_p_value_just_over_its_level_reads_so() -> None:
+    assert [p_value(p) for p in (0.05, 0.0502, 0.04996, 0.5)] == ["0.050", "0.0502", "0.04996", "0.500"]

@@ -193,9 +193,9 @@ def test_a_figure_is_never_told_as_the_threshold_that_it_missed() -> None:
         one = Caution(code=code, layer="L", channel=None, figure=figure, threshold=threshold)
         return cautions.notices([one], "bee", masking=())[0].text.split(". ")[0]
 
-    assert told("unstable", 0.4973, 0.5) == "L: adjusted Rand index 0.4973 with 5% noise, under 0.50"
+    assert told("unstable", 0.4973, 0.5) == "L: adjusted Rand index 0.497 with 5% noise, under 0.50"
     assert told("unstable", 0.49, 0.5) == "L: adjusted Rand index 0.49 with 5% noise, under 0.50"
-    assert told("saturation", 0.5012, 0.5) == "L: 50.12% of the layer's channels are core neurons, over 50%"
+    assert told("saturation", 0.5012, 0.5) == "L: 50.1% of the layer's channels are core neurons, over 50%"
 
 
 def test_a_symbol_at_a_sentences_beginning_stays_as_it_is() -> None:
@@ -400,7 +400,12 @@ def test_polysemantic_neurons_are_said_to_be(view: SiteView) -> None:
     ("select", "in_the_overview", "on_the_page"),
     [
         ("correct", "those labelled and predicted as it, 50 at most", "labelled and predicted as the class; "),
-        ("any", "its own first, then others, 50 at most", "its own first, then others; "),
+        ("labelled", "those labelled as it, 50 at most", "6 in all, 5 labelled bee & <co> and 6 predicted as it; "),
+        (
+            "any",
+            "those labelled as it first, then others, 50 at most",
+            "6 in all, 5 labelled bee & <co> and 6 predicted as it; ",
+        ),
     ],
 )
 def test_how_a_class_s_pictures_were_chosen(
@@ -515,3 +520,25 @@ def test_files_beside_the_site_are_downloads(bundle: Bundle, tmp_path: Path) -> 
     view = site_view(bundle, beside={"Report as PDF": "../report.pdf"})
     first = view.overview.downloads[0]
     assert (first.label, first.href) == ("Report as PDF", "../report.pdf")
+
+
+def test_the_first_question_says_no_more_than_the_choice_of_pictures(bundle: Bundle) -> None:
+    def lead(select: str, **chosen: str | None) -> str:
+        run = bundle.run.model_copy(update={"data": bundle.run.data.model_copy(update={"select": select})})
+        pictures = [p.model_copy(update=chosen) for p in bundle.classes[0].pictures]
+        result = bundle.classes[0].model_copy(update={"pictures": (bundle.classes[0].pictures[0], *pictures[1:])})
+        index = Index(run, result)
+        return "".join(s.text for s in overview_page([index], bundle.manifest, {}).lead).split(" The circuits below")[0]
+
+    begun = f"Which groups of neurons drive the network {bundle.run.model.name} "
+    both = "bee & <co> and Ångström 3"
+    assert lead("predicted") == f"{begun}when it predicts {both}?"
+    assert lead("correct") == f"{begun}when it rightly predicts {both}?"
+    assert lead("labelled", predicted="owl") == (
+        f"{begun}on pictures of {both}? The pictures: 6 in all, 5 labelled bee & <co> and 1 predicted as it."
+    )
+    assert lead("any", predicted="owl", label="owl") == (
+        f"{begun}towards {both}, whatever the picture shows? "
+        "The pictures: 6 in all, none labelled bee & <co> and 1 predicted as it."
+    )
+    assert lead("any", label=None).endswith("6 predicted as it.")

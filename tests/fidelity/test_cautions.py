@@ -15,10 +15,10 @@ def layer(name, neurons, *, channels=10, silhouette=0.5):
     return LayerResult(name=name, channels=channels, neurons=tuple(neurons), groups=(), silhouette=silhouette)
 
 
-def retained(accuracy, baseline=1.0):
+def retained(accuracy, baseline=1.0, n=10, drop_low=None):
     return Masking(
-        mode="retain", layer="low", tau=2, size=1, channels=10, n=10, baseline=baseline, accuracy=accuracy, low=0,
-        high=1, null=(0.5,), p_value=1.0,
+        mode="retain", layer="low", tau=2, size=1, channels=10, n=n, baseline=baseline, accuracy=accuracy, low=0,
+        high=1, null=(0.5,), p_value=1.0, drop_low=drop_low, drop_high=None if drop_low is None else 1.0,
     )  # fmt: skip
 
 
@@ -70,3 +70,17 @@ def test_the_logit_s_layer_is_neither_saturated_nor_silent():
     low = layer("low", [neuron(1)])
     top = layer("fc", [neuron(0, layer="fc"), neuron(1, layer="fc")], channels=2, silhouette=0.0)
     assert cautions([low, top], [], pictures=1, limit=1, crowded=0.1, tolerance=1, silent={"fc": 1.0}) == ()
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (retained(0.0, 1 / 8, n=8), False),  # one picture of eight was the class, and is not any more
+        (retained(0.0, 1.0, n=1), False),
+        (retained(0.0, 1.0, n=2), True),
+        (retained(0.0, 2 / 8, n=8, drop_low=-0.05), False),
+        (retained(0.2, 1.0, drop_low=0.4), True),
+    ],
+)
+def test_one_picture_that_changes_is_no_loss(row, told):
+    assert bool([c for c in found(layer("low", [neuron(1)]), masking=[row]) if c[0] == "retain-loses"]) is told

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, stats
 from sklearn.metrics import adjusted_rand_score
 
 from neurflow_report.fidelity.intervals import (
     benjamini_hochberg,
+    crossed_drop,
+    crossed_share,
     drop_interval,
     fisher,
     fisher_p,
@@ -106,6 +108,58 @@ def test_the_drop_s_interval_holds_where_the_network_is_not_always_right():
         drop = before * lost - (1 - before) * gained
         held = (low <= drop + 1e-12) & (drop - 1e-12 <= high)
         assert 0.94 <= stats.multinomial.pmf(tables, n, shares) @ held <= 0.965
+
+
+def test_random_sets_that_all_lose_the_same_pictures_are_as_good_as_one():
+    hits = np.repeat(np.arange(40)[None] < 8, 60, axis=0)
+    low, high = crossed_share(hits)
+    assert (low, high) == pytest.approx(wilson(8, 40), abs=0.01)
+    assert crossed_share(hits[:1]) == wilson(8, 40)
+
+
+def test_random_sets_that_lose_all_or_nothing_are_the_trials():
+    hits = np.repeat((np.arange(60) < 12)[:, None], 40, axis=1)
+    assert crossed_share(hits) == pytest.approx(wilson(12, 60), abs=0.01)
+
+
+def test_a_null_of_nothing_has_a_short_interval_and_never_a_point():
+    assert crossed_share(np.zeros((20, 40), dtype=bool)) == wilson(0, 400)
+    assert crossed_share(np.ones((20, 40), dtype=bool)) == wilson(400, 400)
+
+
+def test_where_all_were_right_the_random_sets_drop_is_what_they_lose():
+    after = np.random.default_rng(0).random((20, 30)) < 0.8
+    low, high = crossed_share(~after)
+    assert crossed_drop(np.ones(30, dtype=bool), after) == (low, high)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 12), st.integers(2, 12))
+def test_the_random_sets_drop_lies_in_its_interval_and_turns_with_it(seed, sets, pictures):
+    random = np.random.default_rng(seed)
+    before, after = random.random(pictures) < 0.5, random.random((sets, pictures)) < 0.6
+    drop = float(before.mean() - after.mean())
+    low, high = crossed_drop(before, after)
+    assert low - 1e-12 <= drop <= high + 1e-12
+    if not before.all() and before.any():
+        assert crossed_drop(~before, ~after) == pytest.approx((-high, -low))
+
+
+@pytest.mark.parametrize(("of_sets", "of_pictures", "least"), [(0.0, 0.0, 0.95), (1.5, 1.5, 0.9), (0.0, 3.0, 0.9)])
+def test_the_interval_of_the_random_sets_holds_what_they_do_on_average(of_sets, of_pictures, least):
+    """Sets and pictures that differ in how much they lose, 10% on average: 300 draws of 40 sets and 40 pictures."""
+    random, held = np.random.default_rng(0), 0
+    spread = np.hypot(of_sets, of_pictures)
+    points, weights = np.polynomial.hermite_e.hermegauss(60)
+
+    def mean(shift):
+        return float(weights @ (1 / (1 + np.exp(-(spread * points + shift)))) / weights.sum())
+
+    shift = optimize.brentq(lambda s: mean(s) - 0.1, -30, 30)
+    for _ in range(300):
+        logits = of_sets * random.normal(size=(40, 1)) + of_pictures * random.normal(size=(1, 40)) + shift
+        low, high = crossed_share(random.random((40, 40)) < 1 / (1 + np.exp(-logits)))
+        held += low <= 0.1 <= high
+    assert held / 300 >= least
 
 
 def test_rounding_breaks_no_tie():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from neurflow_report.fidelity.ledger import EXPERIMENTS, THRESHOLDS, ledger, limits, verdict
+from neurflow_report.fidelity.ledger import AS_MUCH, EXPERIMENTS, THRESHOLDS, ledger, limits, verdict
 from neurflow_report.results.records import Claim, Masking, Measure, NotRun, Threshold
 from neurflow_report.spec.fidelity import Thresholds
 
@@ -12,13 +12,15 @@ NULLED = Threshold(claim="needed", supported=0.5, against=0.5, null_most=0.1, so
 
 
 ALL = tuple(EXPERIMENTS.values())
+HOLDS = "the interval of the random sets holds the most that they may have of the effect"
 
 
-def claim(figure, low=None, high=None, *, null=None, q=None):
+def claim(figure, low=None, high=None, *, null=None, around=None, q=None):
+    least, most = around or (None, None)
     low, high = (figure - 0.05, figure + 0.05) if low is None and high is None else (low, high)
     return Claim(
-        claim="x", experiment="weights", layer="a", figure=figure, low=low, high=high, null=null, q_value=q,
-        verdict="inconclusive",
+        claim="x", experiment="weights", layer="a", figure=figure, low=low, high=high, null=null,
+        null_low=least, null_high=most, q_value=q, verdict="inconclusive",
     )  # fmt: skip
 
 
@@ -39,6 +41,14 @@ def claim(figure, low=None, high=None, *, null=None, q=None):
         (claim(0.70, q=0.05), BANDED, ("supported", "")),
         (claim(0.9, null=0.1), NULLED, ("supported", "")),
         (claim(0.9, null=0.2), NULLED, ("not supported", "random sets have too much of the same effect")),
+        (claim(0.9, null=0.1025, around=(0.06, 0.16)), NULLED, ("inconclusive", HOLDS)),
+        (claim(0.9, null=0.0975, around=(0.06, 0.15)), NULLED, ("inconclusive", HOLDS)),
+        (claim(0.9, null=0.05, around=(0.02, 0.1)), NULLED, ("supported", "")),
+        (claim(0.9, null=0.2, around=(0.11, 0.3)), NULLED, ("not supported", AS_MUCH)),
+        (claim(0.55, 0.4, 0.7, null=0.2, around=(0.11, 0.3)), NULLED, ("not supported", AS_MUCH)),
+        (claim(0.1, null=0.2, around=(0.11, 0.3)), NULLED, ("not supported", "")),
+        (claim(0.9, null=0.1 + 1e-12), NULLED, ("supported", "")),
+        (claim(0.96, null=0.5, around=(0.4, 0.6)), SINGLE, ("supported", "")),
         (Claim(claim="x", experiment="weights", layer="a", figure=0.9, verdict="inconclusive"), SINGLE,
          ("inconclusive", "too few for an interval")),
     ],
@@ -71,6 +81,9 @@ def test_masking_s_figure_is_the_drop_and_retaining_s_what_is_left():
     needed, enough, upward = (rows[name, ""] for name in ("needed", "enough", "needed_upward"))
     assert (needed.figure, needed.low, needed.high) == pytest.approx((0.9, 0.78, 1.0))
     assert (needed.null, enough.figure, upward.figure) == pytest.approx((0.02, 0.95, 0.1))
+    rows = judged([masked(m, 0.5, 0.9, null_low=0.8, null_high=0.95, null_drop_low=0.05, null_drop_high=0.2) for m in
+                   ("mask", "retain")])  # fmt: skip
+    assert [(rows[c, ""].null_low, rows[c, ""].null_high) for c in ("needed", "enough")] == [(0.05, 0.2), (0.8, 0.95)]
     assert (needed.verdict, enough.verdict, upward.verdict) == ("supported", "supported", "not supported")
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from neurflow_report.errors import InputError, InputErrors, RunError
-from neurflow_report.images.classes import ClassTarget, class_indices, display_names, tie, tie_caution
+from neurflow_report.images.classes import ClassTarget, class_indices, display_names, label_names, tie, tie_caution
 from neurflow_report.images.pictures import PictureError
 from neurflow_report.images.select import candidates_of, choice_digest, choose, load_pixels
 from neurflow_report.images.sources import Item, Source, open_source
@@ -270,6 +270,12 @@ def test_every_logit_is_called_what_its_class_is_called() -> None:
     assert display_names(None, ["n01", "n02"], 2) == ("n01", "n02")
     assert display_names(None, ["n01", "n02"], 3) == ("class 0", "class 1", "class 2")
     assert display_names(["x"], ["n01", "n02"], 2) == ("n01", "n02")
+
+
+def test_a_label_is_told_as_its_logit_is_called_where_it_has_one():
+    assert label_names(["owl", "cat", "dog"], ["0", "1", "2"], 3) == ("owl", "cat", "dog")
+    assert label_names(["owl", "cat", "dog"], ["Dog", "fox"], 3) == ("dog", "fox")
+    assert label_names(None, ["n01", "n02"], 3) == ("n01", "n02")
 
 
 def test_some_folders_of_a_large_model_go_by_name() -> None:

@@ -65,7 +65,7 @@ def test_a_planted_circuit_is_supported():
         cut(model, layers, pixels[:1]), PatchGrid(size=16, scales=(1.0, 0.5), stride=0.5), 10**9, pixels[:1]
     )
     asked = spec(
-        layers, experiments=("masking", "optimality", "weights"), draws=60, optimality_draws=200, weight_draws=60,
+        layers, experiments=("masking", "optimality", "weights"), draws=200, optimality_draws=200, weight_draws=60,
         sizes=(1, 5), patches=0,
     )  # fmt: skip
     found = examine(bench, asked, pixels, logit=0, name="x", progress=Silent())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from neurflow_report.drawing.view import places
 from neurflow_report.drawing.view.pages import Notice, Prose, Span
 from neurflow_report.drawing.view.words import (
-    MINUS,
+    apart_from,
     correlation,
     count,
     figure,
@@ -94,7 +94,7 @@ _KINDS: dict[tuple[str, bool], _Kind] = {
         "layer, so do not read its weights and core neurons as effects.",
     ),
     ("weak-weights", True): _Kind(
-        title="Weights that do not foretell",
+        title="Neurons whose weights do not foretell",
         meaning="Knocking out what such a neuron rests on does not do what the scores say: its core neurons and "
         "weights "
         "are attributions alone.",
@@ -267,12 +267,9 @@ def _measured(c: Caution) -> str:
             return f"{figure(c.figure)} against {figure(c.threshold)}"
 
 
-def _beside(told: Callable[[float], str], c: Caution) -> str:
-    """The figure as `told`, or with more digits where it would read like the threshold that it missed."""
-    text = told(c.figure)
-    if text != told(c.threshold) or c.figure == c.threshold:
-        return text
-    return f"{100 * c.figure:.2f}%" if text.endswith("%") else f"{c.figure:.4f}".replace("-", MINUS)
+def _beside(spelt: Callable[[float, int], str], c: Caution) -> str:
+    """The figure as `spelt`, never rounded onto the threshold that it missed."""
+    return apart_from(spelt, c.figure, (c.threshold,))
 
 
 def _kind(code: str, single: bool) -> _Kind:

@@ -24,7 +24,7 @@ def class_fidelity_page(index: Index) -> ClassFidelityPage:
     """The evidence of one class."""
     result, slug = index.result, index.result.slug
     single, upward = ([("", slug, m) for m in rows] for rows in (index.masking, index.masking_upward))
-    download = places.data(slug, "masking.csv")
+    download, refuted = places.data(slug, "masking.csv"), ledger.refuted(index)
     return ClassFidelityPage(
         path=places.class_fidelity(slug),
         title=f"Fidelity: {result.name}",
@@ -36,7 +36,8 @@ def class_fidelity_page(index: Index) -> ClassFidelityPage:
         neighbours=_neighbours(index),
         terms=terms(index.run, *_known(index)),
         verdicts=_counts(result.claims),
-        distrust=(*ledger.distrust(index), *_weak(index)),
+        refuted=refuted,
+        distrust=(*refuted, *_weak(index, {notice.title for notice in refuted})),
         layers=verdicts.by_layer(index),
         ledger=ledger.ledger_table(index),
         control_words=_control_words(index),
@@ -62,10 +63,11 @@ def _lead(index: Index) -> str:
     return f"{begun} {told[0].upper()}{told[1:]}. {where}".rstrip()
 
 
-def _weak(index: Index) -> tuple[Notice, ...]:
-    """The cautions on the evidence."""
+def _weak(index: Index, told: set[str]) -> tuple[Notice, ...]:
+    """The cautions on the evidence, but for those of a title already `told`."""
     found = [c for c in index.result.cautions if c.code in cautions.OF_EVIDENCE]
-    return cautions.notices(found, index.result.slug, masking=index.result.masking)
+    notices = cautions.notices(found, index.result.slug, masking=index.result.masking)
+    return tuple(notice for notice in notices if notice.title not in told)
 
 
 def _neighbours(index: Index) -> tuple[Span, ...]:

@@ -23,7 +23,7 @@ from neurflow_report.drawing.view.pages import (
 )
 from neurflow_report.drawing.view.pictures import captions
 from neurflow_report.drawing.view.terms import terms
-from neurflow_report.drawing.view.words import count, interval, mean, p_value, percent
+from neurflow_report.drawing.view.words import count, interval, listing, mean, p_value, percent
 from neurflow_report.results.records import ClassResult, LayerResult, NeuronGroup, PartAgreement, Run
 
 BACKGROUND = "background"
@@ -45,7 +45,15 @@ def selection(run: Run) -> str:
 def _chosen(run: Run, what: str) -> str:
     """How a class's pictures were chosen: `predicted as the class`."""
     select = run.data.select
-    return "its own first, then others" if select == "any" else f"{_SELECTED[select]} {what}"
+    return "those labelled as it first, then others" if select == "any" else f"{_SELECTED[select]} {what}"
+
+
+def whose(index: Index) -> str:
+    """Whose the class's pictures are: `8 in all, 1 labelled tiger and 1 predicted as it`."""
+    name, pictures = index.result.name, index.result.pictures
+    labelled, predicted = (sum(getattr(p, way) == name for p in pictures) for way in ("label", "predicted"))
+    known = f"{labelled or 'none'} labelled {name}" if any(p.label is not None for p in pictures) else "labels unknown"
+    return f"{len(pictures)} in all, {known} and {predicted or 'none'} predicted as it"
 
 
 def class_page(index: Index, layers: Sequence[LayerPage]) -> ClassPage:
@@ -93,7 +101,7 @@ def class_page(index: Index, layers: Sequence[LayerPage]) -> ClassPage:
 def figures(index: Index) -> tuple[Figure, ...]:
     """The class's headline figures."""
     result, found = index.result, []
-    how = _chosen(index.run, "the class")
+    how = _chosen(index.run, "the class") if index.run.data.select in {"predicted", "correct"} else whose(index)
     found.append(
         Figure(label="Pictures", value=f"{len(result.pictures)}", note=f"{how}; {result.candidates:,} patches")
     )
@@ -131,9 +139,14 @@ def _section(layer: LayerPage) -> LayerSection:
         anchor=places.folder_name(layer.heading),
         href=layer.path,
         sentence=layer.lead,
-        notices=layer.notices,
+        doubted=_doubted(layer.notices),
         groups=layer.groups,
     )
+
+
+def _doubted(notices: Sequence[Notice]) -> str:
+    """The names of the cautions on a layer, which the page has told in full at its beginning."""
+    return f"Doubted above: {listing([one.title[0].lower() + one.title[1:] for one in notices])}." if notices else ""
 
 
 def _ledger(index: Index) -> Prose:

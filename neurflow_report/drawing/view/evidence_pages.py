@@ -42,6 +42,7 @@ class ExperimentView:
 class ClassFidelityPage(Page):
     """The evidence of one class: what holds at which layer, then F1, then F2 to F8, then its ledger.
 
+    `refuted`: the claims that do not hold; `distrust`: those, then the cautions that none of them has told already;
     `masking_lines`: what F1 says of its claims; `neighbours`: the circuit, and the evidence of the next classes.
     """
 
@@ -50,6 +51,7 @@ class ClassFidelityPage(Page):
     neighbours: tuple[Span, ...]
     terms: tuple[Prose, ...]
     verdicts: tuple[Figure, ...]
+    refuted: tuple[Notice, ...]
     distrust: tuple[Notice, ...]
     layers: Table | None
     ledger: Table | None

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from neurflow_report.drawing.view import cautions, fidelity, places, verdicts
 from neurflow_report.drawing.view.circuit import LEVEL
 from neurflow_report.drawing.view.citation import citations
-from neurflow_report.drawing.view.classes import BACKGROUND, agreements, figures, selection
+from neurflow_report.drawing.view.classes import BACKGROUND, agreements, figures, selection, whose
 from neurflow_report.drawing.view.index import Index
 from neurflow_report.drawing.view.lead import dominant, near_ties
 from neurflow_report.drawing.view.pages import (
@@ -26,6 +26,9 @@ from neurflow_report.drawing.view.terms import terms
 from neurflow_report.drawing.view.words import count, listing, mean, median, percent, percent_fine
 from neurflow_report.results.records import LayerResult, Manifest, Masking, PartAgreement, Run
 
+MOST_TOLD = 6
+"""Classes of whose pictures the first sentences tell."""
+
 
 def overview_page(indices: Sequence[Index], manifest: Manifest, beside: Mapping[str, str]) -> OverviewPage:
     """The first page; `beside` are files that lie beside the site, label → address."""
@@ -36,7 +39,7 @@ def overview_page(indices: Sequence[Index], manifest: Manifest, beside: Mapping[
         description=f"How {run.model.name} decides: neuron groups, circuits and the evidence for them",
         crumbs=(),
         here="Overview",
-        lead=_lead(run),
+        lead=_lead(indices),
         terms=terms(run, "logit", "patch", "core", "group", "masking"),
         doubts=_doubts(indices),
         figures=_figures(indices),
@@ -48,13 +51,32 @@ def overview_page(indices: Sequence[Index], manifest: Manifest, beside: Mapping[
     )
 
 
-def _lead(run: Run) -> Prose:
+def _when(run: Run) -> str:
+    """On which pictures the circuits were found: the question must not say more than the choice of pictures does."""
     names = [c.name for c in run.classes]
     told = listing(names) if len(names) <= 6 else f"each of {count(len(names), 'class', 'classes')}"
+    return {
+        "predicted": f"when it predicts {told}",
+        "correct": f"when it rightly predicts {told}",
+        "labelled": f"on pictures of {told}",
+    }.get(run.data.select, f"towards {told}, whatever the picture shows")
+
+
+def _whose(indices: Sequence[Index]) -> str:
+    """Whose the pictures are, where the choice does not say it; "" where it does."""
+    if indices[0].run.data.select in {"predicted", "correct"}:
+        return ""
+    told = [f"{i.result.name}, {whose(i)}" if len(indices) > 1 else whose(i) for i in indices[:MOST_TOLD]]
+    more = len(indices) - MOST_TOLD
+    return f"The pictures: {'; '.join(told)}{f'; and those of {more} more' if more > 0 else ''}. "
+
+
+def _lead(indices: Sequence[Index]) -> Prose:
+    run = indices[0].run
     return (
         Span(text="Which groups of neurons drive the network "),
         Span(text=run.model.name, strong=True),
-        Span(text=f" when it predicts {told}? "),
+        Span(text=f" {_when(run)}? {_whose(indices)}"),
         Span(
             text=f"The circuits below were read off {len(run.layers)} layers with NeurFlow, from the logit "
             "down, and tested "

@@ -78,13 +78,13 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class LayerSection:
-    """A layer on the class page."""
+    """A layer on the class page; `doubted`: what of it is doubted above, by name."""
 
     name: str
     anchor: str
     href: str
     sentence: str
-    notices: tuple[Notice, ...]
+    doubted: str
     groups: tuple[GroupView, ...]
 
 

@@ -38,8 +38,8 @@ MEASURES = (
     "null", "null_low", "null_high", "p_value",
 )  # fmt: skip
 LEDGER = (
-    "class", "network", "claim", "experiment", "layer", "case", "figure", "low", "high", "n", "unit", "null", "p_value",
-    "q_value", "verdict", "reason",
+    "class", "network", "claim", "experiment", "layer", "case", "figure", "low", "high", "n", "unit", "null",
+    "null_low", "null_high", "p_value", "q_value", "verdict", "reason",
 )  # fmt: skip
 DROPS = ("class", "network", "upper_layer", "upper", "lower_layer", "lower", "weight", "drop")
 

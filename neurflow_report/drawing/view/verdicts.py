@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from neurflow_report.drawing.view import places
 from neurflow_report.drawing.view.index import Index
-from neurflow_report.drawing.view.ledger import MARKS, MEASURED, STATEMENTS, VERDICTS, told
+from neurflow_report.drawing.view.ledger import MARKS, MEASURED, STATEMENTS, VERDICTS, limits, told
 from neurflow_report.drawing.view.pages import Cell, Column, Prose, Span, Table
 from neurflow_report.drawing.view.words import count, listing
-from neurflow_report.results.records import Claim
+from neurflow_report.results.records import Claim, Threshold
 
 BY_CASE = {"found_by_others", "stable"}
 """Claims that have several rows at a layer: a row a method, a row a kind of group."""
@@ -71,7 +71,8 @@ def by_layer(index: Index) -> Table | None:
     rows = []
     for claim, case in dict.fromkeys(_row(c) for c in claims):
         mine = {c.layer: c for c in claims if _row(c) == (claim, case)}
-        cells = [_cell(mine[name], page) if name in mine else Cell(text="") for name in layers]
+        limit = limits(index.run).get(claim)
+        cells = [_cell(mine[name], page, limit) if name in mine else Cell(text="") for name in layers]
         rows.append((Cell(text=_named(claim, case)), *cells, Cell(text=MEASURED[claim])))
     caption = f"What holds at which layer: {index.result.name}"
     table = _table(caption, layers, (*rows, (*_totals(claims, layers), Cell(text=""))), "")
@@ -153,8 +154,8 @@ def _layers(index: Index, claims: Sequence[Claim]) -> list[str]:
     return [layer.name for layer in index.downward() if layer.name in met]
 
 
-def _cell(c: Claim, page: str) -> Cell:
-    text = f"{MARKS[c.verdict]} {told(c.claim, c.figure)}".rstrip()
+def _cell(c: Claim, page: str, limit: Threshold | None) -> Cell:
+    text = f"{MARKS[c.verdict]} {told(c.claim, c.figure, limit)}".rstrip()
     return Cell(text=text, href=f"{page}#{c.experiment}", sign=_SIGNS.get(c.verdict, ""))
 
 

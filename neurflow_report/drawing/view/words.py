@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 MINUS = "−"
+_MOST_DECIMALS = 8
+"""Decimals up to which a figure is told from a limit; what differs by less does so by rounding alone."""
 
 
-def percent(share: float) -> str:
-    """A share in 0..1 as whole per cent: "38%", "<1%" for a small one that is not 0, ">99%" for nearly all."""
-    if 0 < share < 0.005:
+def percent(share: float, more: int = 0) -> str:
+    """A share in 0..1 as whole per cent: "38%", "<1%" for a small one that is not 0, ">99%" for nearly all; or with so
+    many `more` decimals."""
+    if 0 < share < 0.005 and not more:
         return "<1%"
-    if 0.995 <= share < 1:
+    if 0.995 <= share < 1 and not more:
         return ">99%"
-    return f"{100 * share:.0f}%"
+    return f"{100 * share:.{more}f}%".replace("-", MINUS)
 
 
-def percent_fine(share: float) -> str:
-    """A share with one decimal: "3.1%", for gaps and tolerances; "<0.1%" for one that is small but not 0."""
-    return "<0.1%" if 0 < share < 0.0005 else f"{100 * share:.1f}%"
+def percent_fine(share: float, more: int = 0) -> str:
+    """A share with one decimal, or so many `more`: "3.1%", for gaps and tolerances; "<0.1%" for a small one not 0."""
+    return "<0.1%" if 0 < share < 0.0005 and not more else f"{100 * share:.{1 + more}f}%"
 
 
 def interval(low: float, high: float) -> str:
@@ -49,19 +52,35 @@ def figure(value: float) -> str:
     return f"{value:.{digits}f}".replace("-", MINUS)
 
 
-def silhouette(value: float) -> str:
-    """A silhouette, −1..1, with two decimals: "0.41"."""
-    return f"{value:.2f}".replace("-", MINUS)
+def silhouette(value: float, more: int = 0) -> str:
+    """A silhouette, −1..1, with two decimals, or so many `more`: "0.41"."""
+    return f"{value:.{2 + more}f}".replace("-", MINUS)
 
 
-def correlation(value: float) -> str:
-    """A correlation or index, −1..1, with two decimals: "0.61", "−0.20"; "1.00" for what rounds to it."""
-    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", MINUS)
+def correlation(value: float, more: int = 0) -> str:
+    """A correlation or index, −1..1, with two decimals, or so many `more`: "0.61", "−0.20"; "1.00" for what rounds to
+    it."""
+    text = f"{value:.{2 + more}f}"
+    return text.removeprefix("-") if float(text) == 0 else text.replace("-", MINUS)
 
 
 def p_value(p: float) -> str:
-    """ "0.048"; "0.0005" where three decimals would hide it; "<0.0001"."""
-    return f"{p:.3f}" if p >= 0.001 else f"{p:.1g}" if p >= 0.0001 else "<0.0001"
+    """ "0.048"; "0.0005" where three decimals would hide it; "<0.0001"; "0.0501" for what is over 0.05 by little."""
+    if p < 0.001:
+        return f"{p:.1g}" if p >= 0.0001 else "<0.0001"
+    return apart_from(lambda value, more: f"{value:.{3 + more}f}", p, (0.05,))
+
+
+def apart_from(spelt: Callable[[float, int], str], value: float, limits: Iterable[float]) -> str:
+    """A figure with as many more decimals as it takes not to read like a limit that it differs from.
+
+    Args: spelt: a figure in words with so many more decimals than usual.
+    """
+    others = [limit for limit in limits if limit != value]
+    for more in range(_MOST_DECIMALS):
+        if all(spelt(value, more) != spelt(limit, more) for limit in others):
+            return spelt(value, more)
+    return spelt(value, 0)
 
 
 def count(number: int, one: str, many: str = "") -> str:
