@@ -143,7 +143,7 @@ def _keeps_channels(node: fx.Node) -> bool:
 
 def _is_flatten(node: fx.Node) -> bool:
     module = ops.module_of(node)
-    if isinstance(module, nn.Flatten):
+    if isinstance(module, nn.Flatten) and computes(module, nn.Flatten):
         return module.start_dim == 1 and module.end_dim == -1
     return node.target in (torch.flatten, "flatten") and tuple(node.args[1:]) == (1,) and not node.kwargs
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from torch import fx, nn
 
+from neurflow_report.network.kinds import computes
+
 Shape = tuple[int, ...]
 
 _FIRST_MODULES = (
@@ -60,16 +62,16 @@ def _axis(
 ) -> int:
     shape, name = sizes[node], _name(node)
     module = root.get_submodule(str(node.target)) if node.op == "call_module" else None
-    if isinstance(module, _FIRST_MODULES) or name in _FIRST:
+    if computes(module, *_FIRST_MODULES) or name in _FIRST:
         return 1
-    if isinstance(module, _LAST_MODULES) or name in _LAST:
+    if computes(module, *_LAST_MODULES) or name in _LAST:
         return len(shape) - 1
     source = next((n for n in inputs if len(sizes[n]) == len(shape)), inputs[0])
     before, axis = sizes[source], axes[source]
     moves = _permutation(node, name, module, len(before))
     if moves is not None:
         return moves.index(axis)
-    if name in _RESHAPES or isinstance(module, (nn.Flatten, nn.Unflatten)) or len(before) != len(shape):
+    if name in _RESHAPES or computes(module, nn.Flatten, nn.Unflatten) or len(before) != len(shape):
         return _carried(before, axis, shape)
     return axis
 

@@ -1,11 +1,13 @@
 """A segment's graph in the words that the engine knows: the same operations, called as modules.
 
 - `F.conv2d(x, weight, …)`, `F.linear` and `F.batch_norm` on stored weights become modules that share these weights.
-- `x.view(x.size(0), -1)` becomes a flattening; where the other sizes are given, the number of rows need not be.
+- `x.view(…)` becomes `x.reshape(…)`, which gives the same numbers, and does so however they lie in memory.
+- `x.reshape(x.size(0), -1)` becomes a flattening; where the other sizes are given, the number of rows need not be.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +31,7 @@ def canonical(part: fx.GraphModule) -> fx.GraphModule:
                 node.replace_all_uses_with(part.graph.call_module(name, (node.args[0],)))
             part.graph.erase_node(node)
         elif node.op == "call_method" and node.target in {"view", "reshape"}:
+            _as_reshape(node)
             _without_rows(part.graph, node)
     for node in reversed(list(part.graph.nodes)):
         if not node.users and (node.op == "get_attr" or _is_rows(node)):
@@ -112,6 +115,23 @@ _KNOWN: dict[Any, tuple[tuple[str, ...], Callable[..., nn.Module | None]]] = {
 def _is_rows(node: Any) -> bool:
     """Whether a node is the number of rows: `x.size(0)`."""
     return isinstance(node, fx.Node) and (node.op, node.target, tuple(node.args[1:])) == ("call_method", "size", (0,))
+
+
+def _as_reshape(node: fx.Node) -> None:
+    """A view to sizes as a reshape; one to another number format, or to what is known only while it runs, stays."""
+    sizes = node.args[1:]
+    sizes = tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
+    if sizes and all(_is_number(size) for size in sizes) and not node.kwargs:
+        node.target = "reshape"
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a whole number: one that is known, a side of a tensor, or such numbers multiplied."""
+    if not isinstance(value, fx.Node):
+        return type(value) is int
+    if value.target is operator.mul:
+        return all(map(_is_number, value.args))
+    return value.op == "call_method" and value.target == "size" and len(value.args) == 2
 
 
 def _without_rows(graph: fx.Graph, node: fx.Node) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from neurflow_report.errors import InputError
 from neurflow_report.network.checkpoint import SUFFIXES
@@ -109,7 +109,7 @@ def load_network(
         built, preprocess=overridden(built.preprocess, preprocess or {}), class_names=names or built.class_names
     )
     digest = state_digest(built.module)
-    module = built.module.to(device=device, dtype=dtype).eval().requires_grad_(False)
+    module = _converted(built.module, device, dtype).eval().requires_grad_(False)
     return Network(
         module=module,
         source=source,
@@ -121,6 +121,19 @@ def load_network(
         parameters=sum(p.numel() for p in module.parameters()),
         test_accuracy=built.test_accuracy,
     )
+
+
+def _converted(module: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    """The module on a device, real numbers in `dtype` and complex ones in that of twice its width. (`Module.to` with a
+    number format takes complex numbers' imaginary parts away.)"""
+
+    def convert(value: Tensor) -> Tensor:
+        if value.is_complex():
+            return value.to(device=device, dtype=dtype.to_complex())
+        return value.to(device=device, dtype=dtype if value.is_floating_point() else None)
+
+    module._apply(convert)  # type: ignore[no-untyped-call]
+    return module
 
 
 def _from_factory(asked: Asked, factory: str, folder: Path, *, allow_code: bool) -> Built:

@@ -1,6 +1,7 @@
 """Trace a module into one torch.fx graph without in-place operations, knowing what each named module returned.
 
-1. The module is copied (its parameters and buffers are shared), and every submodule's `inplace` is switched off.
+1. The module is copied (its parameters and buffers are shared; weights that are computed at every pass are stored, see
+   copies.py), and every submodule's `inplace` is switched off.
 2. An own tracer runs the shapes of one and of two pictures along (shapes.py), so that sizes are numbers and only what
    depends on the number of pictures stays open; it records which graph node each call of a named module returned.
    A submodule that cannot be traced is kept whole, as one node: nothing inside it can be a layer.
@@ -10,7 +11,7 @@
 
 from __future__ import annotations
 
-import copy
+import functools
 import inspect
 import math
 import operator
@@ -24,6 +25,8 @@ import torchvision
 from torch import Tensor, fx, nn
 
 from neurflow_report.errors import InputError
+from neurflow_report.network.copies import copied, settle
+from neurflow_report.network.kinds import is_bare
 from neurflow_report.network.shapes import ShapedTracer
 
 OUTPUT = "output"
@@ -79,7 +82,7 @@ class _Tracer(ShapedTracer):
         try:
             result = super().traced_call(m, forward, args, kwargs)
         except Exception as error:
-            if self.is_leaf_module(m, name):
+            if m is self.root or self.is_leaf_module(m, name):
                 raise
             self._forget(nodes, calls)
             self.module_stack = around
@@ -96,20 +99,23 @@ class _Tracer(ShapedTracer):
         del self.calls[calls:]
 
 
-def trace(module: nn.Module, example: Tensor) -> Traced:
+def trace(module: nn.Module, example: Tensor, *, settled: bool = True) -> Traced:
     """Trace `module` (eval mode) into a graph of pure operations; `module` itself is not changed.
 
-    Args: example: a batch of at least one picture, (N, C, S, S); only its shape and number format count.
+    Args: example: a batch of at least one picture, (N, C, S, S); only its shape and number format count; settled:
+    whether weights that are computed at every pass are computed once instead.
     Errors: model-not-traceable with the tracer's reason, or where the network returns more than one tensor.
     """
-    root = _shared_copy(module)
+    root = copied(module, share=True)
+    if settled:
+        settle(root)
     in_place = {name for name, m in root.named_modules() if getattr(m, "inplace", False) is True}
     for submodule in root.modules():
         if getattr(submodule, "inplace", False) is True:
             submodule.inplace = False  # type: ignore[assignment]
     tracer = _Tracer(example)
     try:
-        graph = tracer.trace(root, concrete_args=_defaults(root))
+        graph = tracer.trace(_as_called(root), concrete_args=_defaults(root))
     except Exception as error:
         raise _not_traceable(f"torch.fx says: {first_line(error)}") from error
     newest = _make_pure(graph, in_place)
@@ -205,15 +211,25 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _shared_copy(module: nn.Module) -> nn.Module:
-    """A deep copy that shares parameters and buffers with `module`."""
-    shared: list[Tensor] = [*module.parameters(), *module.buffers()]
-    return copy.deepcopy(module, {id(t): t for t in shared})
+def _as_called(root: nn.Module) -> nn.Module:
+    """The network itself, of a class whose `forward` is all that a call of it does: its hooks, a `forward` or a
+    `__call__` of its own. torch.fx looks at the class's `forward` alone."""
+    if is_bare(root) and type(root).__call__ is nn.Module.__call__:
+        return root
+    called, own = type(root).forward, root.forward
+
+    @functools.wraps(called)
+    def forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        return self(*args, **kwargs)
+
+    root.forward = own  # what the call runs in the end
+    root.__class__ = type(type(root).__name__, (type(root),), {"forward": forward})
+    return root
 
 
 def _defaults(module: nn.Module) -> dict[str, Any] | None:
     """The default of every forward argument after the first that has one."""
-    arguments = list(inspect.signature(module.forward).parameters.values())[1:]
+    arguments = list(inspect.signature(type(module).forward).parameters.values())[2:]
     return {a.name: a.default for a in arguments if a.default is not inspect.Parameter.empty} or None
 
 
