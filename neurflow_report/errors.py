@@ -30,6 +30,7 @@ SLUGS: dict[str, str] = {
     "weights-unknown": "The model has no weights of that name.",
     "weights-unreadable": "The weights file cannot be read, or would need unpickling.",
     "weights-mismatch": "The weights do not fit the model.",
+    "weights-ambiguous": "The weights file holds several states that fit the model.",
     "names-unreadable": "The file with the class names cannot be read.",
     "code-not-allowed": "The spec names code to run, and that was not allowed.",
     "factory-failed": "The code that makes the network failed, or returned something else.",

@@ -87,7 +87,7 @@ def _short(count: int) -> str:
 T = TypeVar("T")
 QUESTIONS = {
     "Model": "which network: resnet50, timm:…, python:package.module:callable, demo:flowers",
-    "Weights": "a name, a checkpoint (.safetensors, .pt, .pth, .th, .ckpt), or none",
+    "Weights": "a name, a checkpoint (.safetensors, .pt, .pth, .th, .ckpt, .bin, .tar), or none",
     "Pictures": "a folder with a sub-folder per class, a CSV file, NAME:FOLDER for a torchvision data set, or demo",
     "Classes": "names or numbers, with commas between them",
     "Layers": "names with commas between them, from input to output, or auto",

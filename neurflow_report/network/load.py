@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,11 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from neurflow_report.errors import InputError
-from neurflow_report.network.checkpoint import SUFFIXES
+from neurflow_report.network.checkpoint import SUFFIXES, is_checkpoint
 from neurflow_report.network.factory import make
+from neurflow_report.network.fitting import Checkpoint
 from neurflow_report.network.names import read_names
 from neurflow_report.network.zoo import (
     IMAGENET,
+    USUAL,
     Asked,
     Built,
     load_demo,
@@ -33,10 +36,23 @@ __all__ = ["Network", "choose_device", "load_network", "preprocess_of", "state_d
 _BY_NAME = {"demo": load_demo, "torchvision": load_torchvision, "timm": load_timm}
 
 
+PREPROCESS_KEYS = ("size", "resize", "mean", "std", "channels")
+"""What of a preprocessing changes what a network sees; the rest hardly does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assumed:
+    """What of the preprocessing neither the weights nor the spec say: its `keys`, and `whose` values they have."""
+
+    keys: tuple[str, ...]
+    whose: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Network:
     """A network ready to run. `weights` is what was asked for (a path's file name only); `digest` is the sha256 over
-    the state (names, number formats, shapes, bytes) as it was loaded, before any change of precision."""
+    the state (names, number formats, shapes, bytes) as it was loaded, before any change of precision; `assumed`: what
+    of the preprocessing nothing says; `notes`: what was done with the weights that the spec does not say."""
 
     module: nn.Module
     source: str
@@ -47,6 +63,8 @@ class Network:
     digest: str
     parameters: int
     test_accuracy: float | None
+    assumed: Assumed | None = None
+    notes: tuple[str, ...] = ()
 
 
 def load_network(
@@ -65,6 +83,7 @@ def load_network(
     allow_code: bool = False,
     state_dict_key: str | None = None,
     strip_prefix: str | None = None,
+    ignore_keys: Sequence[str] = (),
     class_names: str | None = None,
     preprocess: Mapping[str, object] | None = None,
 ) -> Network:
@@ -73,41 +92,45 @@ def load_network(
     Args: source: torchvision, timm or demo, where `name` is the model's; or python, where `factory`
     (`package.module:callable`, found in the folder `python_path` or installed) makes it, if `allow_code`;
     weights: a name that the source knows (the only case in which something is downloaded), a checkpoint, or `none`:
-    random from `seed`, or as the factory made them; state_dict_key, strip_prefix: see checkpoint.read_state;
+    random from `seed`, or as the factory made them; state_dict_key, strip_prefix, ignore_keys: see
+    fitting.Checkpoint;
     outputs: number of logits where it is not the architecture's own; kwargs: passed to the architecture or the factory;
     class_names: a file with the names of the logits; preprocess: values of Preprocess in place of the model's own.
     Paths are relative to `base`. GoogLeNet and Inception run without their auxiliary heads.
-    Errors: model-unknown, weights-unknown, weights-unreadable, weights-mismatch, names-unreadable, code-not-allowed,
-    factory-failed, missing-package, spec-bad-value (paths under `model`); spec-bad-value (paths under `preprocess`).
+    Errors: model-unknown, weights-unknown, weights-unreadable, weights-mismatch, weights-ambiguous, names-unreadable,
+    code-not-allowed, factory-failed, missing-package, spec-bad-value (paths under `model`); spec-bad-value (paths under
+    `preprocess`).
     """
-    file = resolved(base, weights) if weights.lower().endswith(SUFFIXES) else None
+    file = resolved(base, weights) if is_checkpoint(weights) else None
+    number = "kwargs" if source == "python" else "" if source == "demo" else "outputs"
     asked = Asked(
         name=name or "",
         weights=weights,
         outputs=outputs,
         seed=seed,
         kwargs=kwargs or {},
-        file=file,
-        state_dict_key=state_dict_key,
-        strip_prefix=strip_prefix,
-        number="kwargs" if source == "python" else "outputs",
+        checkpoint=None
+        if file is None
+        else Checkpoint(file=file, key=state_dict_key, strip=strip_prefix, ignore=tuple(ignore_keys), number=number),
     )
-    for key, value in (("state_dict_key", state_dict_key), ("strip_prefix", strip_prefix)):
-        if value is not None and file is None:
+    given = {"state_dict_key": state_dict_key, "strip_prefix": strip_prefix, "ignore_keys": list(ignore_keys)}
+    for key, value in given.items():
+        if value and file is None:
             message = f"{key} is {value!r}, and model.weights, {weights!r}, is no checkpoint"
             hint = f"give a checkpoint as model.weights, or leave {key} out"
             raise InputError("spec-bad-value", message, hint=hint, path=("model", key))
     names = read_names(resolved(base, class_names)) if class_names else None
-    if source == "python":
-        folder = resolved(base, python_path or ".")
-        built = _from_factory(asked, factory or "", folder, allow_code=allow_code)
-    elif source in _BY_NAME:
-        built = _BY_NAME[source](asked)
-    else:
-        raise InputError("model-unknown", f"there is no model source {source!r}", path=("model", "source"))
-    built = replace(
-        built, preprocess=overridden(built.preprocess, preprocess or {}), class_names=names or built.class_names
-    )
+    with _file_of_that_name(resolved(base, weights)):
+        if source == "python":
+            folder = resolved(base, python_path or ".")
+            built = _from_factory(asked, factory or "", folder, allow_code=allow_code)
+        elif source in _BY_NAME:
+            built = _BY_NAME[source](asked)
+        else:
+            raise InputError("model-unknown", f"there is no model source {source!r}", path=("model", "source"))
+    said = preprocess or {}
+    built = replace(built, preprocess=overridden(built.preprocess, said), class_names=names or built.class_names)
+    silent = tuple(key for key in PREPROCESS_KEYS if key not in said)
     digest = state_digest(built.module)
     module = _converted(built.module, device, dtype).eval().requires_grad_(False)
     return Network(
@@ -120,6 +143,8 @@ def load_network(
         digest=digest,
         parameters=sum(p.numel() for p in module.parameters()),
         test_accuracy=built.test_accuracy,
+        assumed=Assumed(keys=silent, whose=built.assumed) if built.assumed and silent else None,
+        notes=built.notes,
     )
 
 
@@ -136,12 +161,26 @@ def _converted(module: nn.Module, device: torch.device, dtype: torch.dtype) -> n
     return module
 
 
+@contextmanager
+def _file_of_that_name(path: Path) -> Iterator[None]:
+    """Weights that are unknown and a file are told as that."""
+    try:
+        yield
+    except InputError as error:
+        if error.slug != "weights-unknown" or not os.path.isfile(path):
+            raise
+        hint = (
+            f"there is a file {path.name!r}; a checkpoint's name ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+        )
+        raise InputError(error.slug, error.message, hint=hint, path=error.path) from error
+
+
 def _from_factory(asked: Asked, factory: str, folder: Path, *, allow_code: bool) -> Built:
-    if asked.weights != "none" and asked.file is None:
+    if asked.weights != "none" and asked.checkpoint is None:
         raise weights_unknown("a network of the source python", asked.weights, ["none"])
     module = seeded(lambda: make(factory, asked.kwargs, folder, allow_code=allow_code), asked.seed)
-    asked.loaded(module)
-    return Built(module=module, preprocess=IMAGENET)
+    notes = asked.loaded(module)
+    return Built(module=module, preprocess=IMAGENET, assumed=USUAL, notes=notes)
 
 
 def overridden(own: Preprocess, values: Mapping[str, object]) -> Preprocess:

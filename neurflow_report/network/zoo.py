@@ -4,57 +4,53 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 import torchvision
-from torch import Tensor, nn
+from torch import nn
 
 from neurflow_report.errors import InputError, RunError, did_you_mean
-from neurflow_report.network.checkpoint import SUFFIXES, load_state, read_state
+from neurflow_report.network.checkpoint import SUFFIXES
+from neurflow_report.network.fitting import Checkpoint, load_checkpoint
 from neurflow_report.results.records import Preprocess
 
 IMAGENET = Preprocess(resize=256, size=224)
+USUAL = "what is usual for ImageNet"
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 _PRETRAINED = "pretrained"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Built:
-    """A module with its weights, still on the CPU and in its own number format."""
+    """A module with its weights, still on the CPU and in its own number format. `assumed`: whose preprocessing it is,
+    where nothing says that the weights were trained with it; `notes`: what was done that the spec does not say."""
 
     module: nn.Module
     preprocess: Preprocess
     class_names: tuple[str, ...] | None = None
     test_accuracy: float | None = None
+    assumed: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A network as it was asked for; `number`: the key of `model` that sets how many outputs it has."""
+    """A network as it was asked for; `checkpoint`: its weights, where a file holds them."""
 
     name: str
     weights: str
     outputs: int | None
     seed: int
     kwargs: Mapping[str, object] = field(default_factory=dict)
-    file: Path | None = None
-    state_dict_key: str | None = None
-    strip_prefix: str | None = None
-    number: str = "outputs"
+    checkpoint: Checkpoint | None = None
 
-    def state(self) -> dict[str, Tensor]:
-        """The state in the checkpoint. Errors: weights-unreadable."""
-        assert self.file is not None  # noqa: S101
-        return read_state(self.file, self.state_dict_key, self.strip_prefix)
+    def loaded(self, module: nn.Module, unused: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Put the checkpoint, where there is one, into `module`; → what was done that the spec does not say.
 
-    def loaded(self, module: nn.Module, state: Mapping[str, Tensor] | None = None) -> None:
-        """Put the checkpoint, where there is one, into `module`. Errors: weights-unreadable, weights-mismatch."""
-        if self.file is not None:
-            state, stripped = self.state() if state is None else state, self.strip_prefix or ""
-            load_state(module, state, self.file.name, stripped=stripped, number=self.number)
+        Args: unused: beginnings of names that the module has no use for. Errors: as `load_checkpoint`."""
+        return () if self.checkpoint is None else load_checkpoint(module, replace(self.checkpoint, unused=unused))
 
 
 def seeded(build: Callable[[], Any], seed: int) -> Any:
@@ -76,15 +72,17 @@ def load_demo(asked: Asked) -> Built:
     if asked.outputs not in (None, len(demo.class_names)):
         raise _outputs_error(f"demo network {name!r}", len(demo.class_names), asked.outputs)
     module = seeded(demo.build, asked.seed)
-    accuracy = None
+    accuracy, notes = None, tuple[str, ...]()
     if asked.weights == "demo":
-        load_state(module, read_state(demo.weights), demo.weights.name)
+        load_checkpoint(module, Checkpoint(file=demo.weights))
         accuracy = demo.test_accuracy
-    elif asked.file is not None:
-        asked.loaded(module)
+    elif asked.checkpoint is not None:
+        notes = asked.loaded(module)
     elif asked.weights != "none":
         raise weights_unknown(f"demo network {name!r}", asked.weights, ["demo", "none"])
-    return Built(module=module, preprocess=demo.preprocess, class_names=demo.class_names, test_accuracy=accuracy)
+    return Built(
+        module=module, preprocess=demo.preprocess, class_names=demo.class_names, test_accuracy=accuracy, notes=notes
+    )
 
 
 def load_torchvision(asked: Asked) -> Built:
@@ -96,14 +94,15 @@ def load_torchvision(asked: Asked) -> Built:
         message = f"torchvision has no classification model {name!r}"
         raise InputError("model-unknown", message, hint=hint, path=("model", "name"))
     entries = torchvision.models.get_model_weights(name)
-    if asked.weights != "none" and asked.file is None:
+    if asked.weights != "none" and asked.checkpoint is None:
         return _from_entry(asked, entries)
     default = getattr(entries, "DEFAULT", None)
     module = _made(asked, lambda: _architecture(asked, default is not None))
-    if asked.file is not None:
-        asked.loaded(module, _without_auxiliary(asked.state(), module))
+    notes = asked.loaded(module, _AUXILIARY if hasattr(module, "aux_logits") else ())
     preprocess = IMAGENET if default is None else preprocess_of(default.transforms())
-    return Built(module=module, preprocess=_fitted(preprocess, module))
+    whose = USUAL if default is None else f"that of torchvision's own weights for {name}"
+    assumed = whose if asked.checkpoint is not None else ""
+    return Built(module=module, preprocess=_fitted(preprocess, module), assumed=assumed, notes=notes)
 
 
 def _from_entry(asked: Asked, entries: Mapping[str, object]) -> Built:
@@ -188,13 +187,6 @@ def _fitted(preprocess: Preprocess, module: nn.Module) -> Preprocess:
     return preprocess.model_copy(update={"resize": size, "size": size})
 
 
-def _without_auxiliary(state: dict[str, Tensor], module: nn.Module) -> dict[str, Tensor]:
-    """Without the auxiliary heads of GoogLeNet and Inception, which eval mode does not use."""
-    if not hasattr(module, "aux_logits"):
-        return state
-    return {name: value for name, value in state.items() if not name.startswith(_AUXILIARY)}
-
-
 def load_timm(asked: Asked) -> Built:
     """A timm model by its name, with or without a tag (`resnet50`, `resnet50.a1_in1k`), and its own preprocessing.
 
@@ -207,7 +199,7 @@ def load_timm(asked: Asked) -> Built:
         hint = did_you_mean(bare, timm.list_models()) or "timm.list_models() names them all"
         raise InputError("model-unknown", f"timm has no model {bare!r}", hint=hint, path=("model", "name"))
     tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{bare}.*")]
-    pretrained = asked.weights != "none" and asked.file is None
+    pretrained = asked.weights != "none" and asked.checkpoint is None
     if pretrained and asked.weights != _PRETRAINED:
         tag = asked.weights
     if tag and tag not in tags:
@@ -221,9 +213,11 @@ def load_timm(asked: Asked) -> Built:
             module = timm.create_model(name, pretrained=True, **kwargs)
     else:
         module = _made(asked, lambda: timm.create_model(name, **kwargs))
-    asked.loaded(module)
+    notes = asked.loaded(module)
     names = _timm_names(timm, module) if pretrained and asked.outputs is None else None
-    return Built(module=module, preprocess=_timm_preprocess(timm, module, kwargs), class_names=names)
+    assumed = f"that of timm's own weights for {bare}" if asked.checkpoint is not None else ""
+    preprocess = _timm_preprocess(timm, module, kwargs)
+    return Built(module=module, preprocess=preprocess, class_names=names, assumed=assumed, notes=notes)
 
 
 def _timm() -> Any:

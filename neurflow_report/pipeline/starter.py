@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -15,9 +15,10 @@ import torchvision
 from neurflow_report.errors import InputError, Where
 from neurflow_report.images.saved import is_saved, usual_keys
 from neurflow_report.images.sources import Source, open_source
-from neurflow_report.network.checkpoint import SUFFIXES, read_state
+from neurflow_report.network.checkpoint import is_checkpoint, read_states
 from neurflow_report.network.cut import cut
 from neurflow_report.network.factory import code_is_allowed
+from neurflow_report.network.fitting import Checkpoint, nearest, proposals
 from neurflow_report.network.layers import AUTO_MOST, choose_layers, offers
 from neurflow_report.network.load import Network
 from neurflow_report.pipeline.networks import example_input, untrained
@@ -61,10 +62,12 @@ class _Model:
 
 @dataclass(frozen=True, kw_only=True)
 class _Weights:
-    """Weights as they stand in the spec, and how many outputs the checkpoint has, where that must be said."""
+    """Weights as they stand in the spec, and what else of the section `model` a checkpoint needs: the number of its
+    outputs, and where in it the state lies. `other`: what else could be meant."""
 
     text: str
-    outputs: int | None = None
+    keys: dict[str, object] = field(default_factory=dict)
+    other: Sequence[Mapping[str, object]] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,16 +167,21 @@ def _usual_weights(model: _Model) -> str:
 
 
 def _weights(text: str, *, model: _Model, spec: Path) -> _Weights:
-    if not text.lower().endswith(SUFFIXES):
+    if not is_checkpoint(text):
         return _Weights(text=text)
     file = Path(os.path.expanduser(text))  # noqa: PTH111
-    state = read_state(file)
-    outputs = None
-    if model.network is not None and model.source in {"torchvision", "timm"}:
-        own = model.network.module.state_dict()
-        other = {len(value) for name, value in state.items() if name in own and own[name].shape != value.shape}
-        outputs = other.pop() if len(other) == 1 else None
-    return _Weights(text=_beside(spec, file), outputs=outputs)
+    place = _beside(spec, file)
+    if model.network is None:
+        read_states(file)
+        return _Weights(text=place)
+    own, checkpoint = model.network.module.state_dict(), Checkpoint(file=file)
+    keys: dict[str, object] = {}
+    if model.source in {"torchvision", "timm"}:
+        found = nearest(own, checkpoint)
+        rows = {len(found.state[found.taken[name]]) for name in found.unlike}  # type: ignore[arg-type]
+        keys = {"outputs": rows.pop()} if len(rows) == 1 else {}
+    needed, *other = proposals(own, checkpoint) or [{}]
+    return _Weights(text=place, keys=keys | needed, other=other)
 
 
 def _data(text: str, *, spec: Path) -> _Data:
@@ -242,14 +250,13 @@ def _others(model: _Model, layers: Sequence[str]) -> int | None:
     return len(offers(model.network.module, example_input(model.network, _CPU, _DTYPE))) - len(layers)
 
 
-def _model_keys(model: _Model, weights: _Weights, spec: Path, classes: int) -> dict[str, str | int]:
+def _model_keys(model: _Model, weights: _Weights, spec: Path, classes: int) -> dict[str, object]:
     """The section `model`; a network with random weights gets an output for each of the data's classes."""
-    keys: dict[str, str | int] = {"source": model.source}
+    keys: dict[str, object] = {"source": model.source}
     if model.source == "python":
         keys |= {"factory": model.name, "python_path": _beside(spec, Path())}
     else:
         keys |= {"name": model.name}
     keys |= {"weights": weights.text}
     untrained = weights.text == "none" and model.source in {"torchvision", "timm"}
-    outputs = classes if untrained else weights.outputs
-    return keys | {"outputs": outputs} if outputs else keys
+    return keys | ({"outputs": classes} if untrained else weights.keys)

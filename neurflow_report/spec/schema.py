@@ -61,20 +61,28 @@ class Model(Section):
     weights: Text = Field(
         "none",
         description="The name of trained weights (torchvision: an enum name; timm: a tag, or `pretrained`; demo: "
-        "`demo`), a path to a .safetensors, .pt, .pth, .th or .ckpt checkpoint (relative to the spec), or `none`: "
-        "random from the seed, or as the factory made them.",
+        "`demo`), a path to a checkpoint, relative to the spec, that ends in .safetensors, .pt, .pth, .th, .ckpt, .bin "
+        "or .tar, or `none`: random from the seed, or as the factory made them.",
         examples=["IMAGENET1K_V2", "weights/model.safetensors", "none"],
     )
     state_dict_key: Text | None = Field(
         None,
-        description="Where in the checkpoint the state lies, with dots between keys; default: the checkpoint itself, "
-        "or its key `state_dict` or `model`.",
+        description="Where in the checkpoint the state lies, with dots between keys; default: where the one state is "
+        "that fits the network.",
         examples=["ema.state_dict"],
     )
     strip_prefix: Text | None = Field(
         None,
-        description="What to take off the names in the checkpoint; default: `module.`, where all names have it.",
-        examples=["module.", "backbone."],
+        description="What to take off the names in the checkpoint. What DataParallel, torch.compile and their like put "
+        "into names (`module.`, `_orig_mod.`) goes by itself, and so do `model.`, `net.`, `network.` and `backbone.` "
+        "before all of them.",
+        examples=["module.", "encoder."],
+    )
+    ignore_keys: tuple[Text, ...] = Field(
+        (),
+        description="Names of entries in the checkpoint to leave out, or patterns for them, in which `*` stands for "
+        "anything; each must name some, and none that the network needs.",
+        examples=[["criterion.*", "*.total_ops"]],
     )
     outputs: Count | None = Field(
         None,

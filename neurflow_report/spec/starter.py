@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from neurflow_report.spec.nodes import parse
@@ -20,6 +20,10 @@ _MODEL_SAYS = {
     "python_path": "where its package lies, relative to this file",
     "weights": "a name, a checkpoint relative to this file, or none",
     "outputs": "number of logits",
+    "kwargs": "what it is called with",
+    "state_dict_key": "where in the checkpoint the state lies",
+    "strip_prefix": "what to take off the names in it",
+    "ignore_keys": "what in it is not the network's",
 }
 _DATA_SAYS = {
     "folder": "a sub-folder per class",
@@ -37,7 +41,7 @@ class Starter:
 
     file: str
     title: str
-    model: dict[str, str | int]
+    model: dict[str, object]
     data: dict[str, str]
     classes: Sequence[str | int]
     known: Sequence[str]
@@ -104,8 +108,8 @@ def _lines(s: Starter) -> Iterator[str]:
     yield _line("seed", 0, "of everything random")
 
 
-def _line(key: str, value: str | int, says: str) -> str:
-    line = f"  {key}: {scalar(value)}"
+def _line(key: str, value: object, says: str) -> str:
+    line = f"  {key}: {_flow(value)}"
     return f"{line.ljust(COMMENT_AT - 1)} # {says}" if says else line
 
 
@@ -128,6 +132,20 @@ def _about_classes(known: Sequence[str]) -> Iterator[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def _flow(value: object) -> str:
+    """`value` as YAML on one line."""
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_flow(str(key))}: {_inner(each)}' for key, each in value.items())}}}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_inner, value))}]"
+    return scalar(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else json.dumps(value)
+
+
+def _inner(value: object) -> str:
+    """The same inside another value, where a comma or a bracket would end a bare text."""
+    return _quoted(value) if isinstance(value, str) else _flow(value)
 
 
 def scalar(value: str | int) -> str:

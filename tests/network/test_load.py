@@ -89,7 +89,20 @@ def test_checkpoint_that_does_not_fit(tmp_path: Path) -> None:
         "the weights in 'mine.pt' do not fit the model; 1 missing: conv1.weight; 1 unexpected: extra; "
         "2 with another shape: fc.weight (file (7, 512), model (5, 512)), fc.bias (file (7,), model (5,))"
     )
-    assert "model.outputs" in error.hint
+    assert error.hint == (
+        "no way to read the names makes it fit: is the network that model.name names the one that was saved?"
+    )
+
+
+def test_a_file_with_an_ending_that_is_none_of_a_checkpoint_s(tmp_path: Path) -> None:
+    torch.save(load().module.state_dict(), tmp_path / "best.weights")
+    error = problem(tmp_path, weights="best.weights")
+    assert (error.slug, error.message) == (
+        "weights-unknown", "torchvision model 'resnet18' has no weights 'best.weights'",
+    )  # fmt: skip
+    assert error.hint == (
+        "there is a file 'best.weights'; a checkpoint's name ends in .safetensors, .pt, .pth, .th, .ckpt, .bin or .tar"
+    )
 
 
 def test_checkpoint_that_would_need_unpickling(tmp_path: Path) -> None:

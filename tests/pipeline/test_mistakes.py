@@ -112,7 +112,7 @@ def test_weights_that_do_not_fit(refused, tmp_path):
         "1 with another shape: fc.weight (file (5, 128), model (8, 128)) [weights-mismatch]\n"
         "      weights: other.safetensors\n"
         "               ^\n"
-        "  hint: is it this model? where only the last layer differs, set model.outputs to the checkpoint's number\n"
+        "  hint: no way to read the names makes it fit: is the network that model.name names the one that was saved?\n"
     )
 
 
