@@ -6,11 +6,13 @@ every version of dot, while full layouts differ. Past `MOST_NODES` or `MOST_LINK
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import textwrap
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from math import isfinite
 
 from neurflow_report.drawing.graph import Diagram, Link, Node, Order
 from neurflow_report.drawing.view.words import percent
@@ -27,6 +29,7 @@ NODE_LOOK = {
 }  # fmt: skip
 EDGE_LOOK = {"arrowhead": "none", "color": POSITIVE}
 MISSING, HINT = "Graphviz's program `dot` was not found", "install Graphviz: apt-get install graphviz"
+CHECK = "check that `dot -V` answers; " + HINT
 
 
 def to_dot(diagram: Diagram) -> str:
@@ -65,9 +68,11 @@ def kept_order(diagram: Diagram) -> Order:
 
 
 def check_dot() -> None:
-    """Raises InputError graphviz-missing where there is no program `dot`."""
-    if shutil.which("dot") is None:
-        raise InputError("graphviz-missing", MISSING, hint=HINT)
+    """Raises InputError graphviz-missing where there is no program `dot`, or one that does not place two nodes."""
+    try:
+        _positions(_run_dot("digraph {n0 -> n1}"), ["n0", "n1"])
+    except RunError as error:
+        raise InputError(error.slug, error.message, hint=error.hint) from error
 
 
 def barycentre_order(diagram: Diagram) -> dict[str, tuple[str, ...]]:
@@ -168,26 +173,44 @@ def _run_dot(source: str) -> str:
     try:
         done = subprocess.run(
             ["dot", "-Tplain"],  # noqa: S607 the user's own Graphviz, wherever it is installed
-            input=source, capture_output=True, text=True, encoding="utf-8", timeout=SECONDS, check=True,
+            input=source, capture_output=True, text=True, encoding="utf-8", errors="replace", timeout=SECONDS,
+            check=True,
         )  # fmt: skip
-    except FileNotFoundError as error:
-        raise RunError("graphviz-missing", MISSING, hint=HINT) from error
+    except OSError as error:
+        there = shutil.which("dot", mode=os.F_OK)  # a script whose interpreter is missing is not found either
+        message = f"`dot` is there, and cannot be run: {error.strerror}" if there else MISSING
+        raise RunError("graphviz-missing", message, hint=CHECK if there else HINT) from error
     except subprocess.TimeoutExpired as error:
         raise RunError("graphviz-missing", f"`dot` took longer than {SECONDS:.0f} s", hint=HINT) from error
     except subprocess.CalledProcessError as error:
-        said = str(error.stderr).strip().splitlines()
-        raise RunError(
-            "graphviz-missing",
-            f"`dot` ended with status {error.returncode}: {said[0] if said else 'no message'}",
-            hint="check that `dot -V` answers; " + HINT,
-        ) from error
+        ended = (
+            f"was ended by signal {-error.returncode}"
+            if error.returncode < 0
+            else f"ended with status {error.returncode}"
+        )
+        message = f"`dot` {ended}: {_said(str(error.stderr))}"
+        raise RunError("graphviz-missing", message, hint=CHECK) from error
     return done.stdout
 
 
+def _said(text: str) -> str:
+    """The first line of what a program said, as far as it can be shown."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in lines[0])[:80] if lines else "no message"
+
+
 def _positions(plain: str, ids: Sequence[str]) -> dict[str, float]:
-    """The x of every node in dot's plain format, by the node's id."""
-    rows = (line.split() for line in plain.splitlines() if line.startswith("node n"))
-    return {ids[int(row[1][1:])]: float(row[2]) for row in rows}
+    """The x of every node in dot's plain format, by the node's id. Raises: RunError graphviz-missing where what `dot`
+    said is none, or of other nodes."""
+    rows = [line.split() for line in plain.splitlines() if line.startswith("node n")]
+    try:
+        found = {int(row[1][1:]): float(row[2]) for row in rows}
+    except (IndexError, ValueError):
+        found = {}
+    if set(found) != set(range(len(ids))) or len(rows) != len(ids) or not all(map(isfinite, found.values())):
+        message = f"`dot` did not say where the {len(ids)} nodes are that it was given: {_said(plain)}"
+        raise RunError("graphviz-missing", message, hint=CHECK)
+    return {ids[number]: x for number, x in found.items()}
 
 
 def _graph_look(diagram: Diagram) -> dict[str, str]:

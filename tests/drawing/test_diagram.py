@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from dataclasses import replace
 from itertools import pairwise, permutations
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -18,7 +19,7 @@ from neurflow_report.drawing import dot
 from neurflow_report.drawing.diagram import Band, Diagram, Link, Node, Tile, paint, rank_order, to_dot
 from neurflow_report.drawing.layout import FULL, lay_out, shorten, text_width
 from neurflow_report.drawing.paint import grid, thickness, windows
-from neurflow_report.errors import RunError
+from neurflow_report.errors import InputError, ReportError, RunError
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -166,6 +167,68 @@ def test_slow_dot_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "run", slow)
     with pytest.raises(RunError, match="`dot` took longer than 30 s"):
         rank_order(small())
+
+
+FALSE = {
+    "": "no message",
+    "hello": "hello",
+    "graph 1 1 1\nnode n0 1 1 1 1 x": "graph 1 1 1",
+    "node n0 a 1\nnode n1 2 1\nnode n2 3 1": "node n0 a 1",
+    "node nx 1 1\nnode n1 2 1\nnode n2 3 1": "node nx 1 1",
+    "node n": "node n",
+    "".join(f"node n{i} {i} 1\n" for i in range(9)): "node n0 0 1",
+    "".join(f"node n{i % 3} {i} 1\n" for i in range(6)): "node n0 0 1",
+    "node n0 nan 1\nnode n1 2 1\nnode n2 inf 1": "node n0 nan 1",
+    "\x1b[31m\udce9 garbage": "\ufffd[31m\ufffd garbage",
+}
+
+
+@pytest.mark.parametrize(("says", "told"), FALSE.items())
+def test_a_dot_that_says_something_else_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, told: str
+) -> None:
+    (tmp_path / "said").write_bytes(says.encode("utf-8", "surrogateescape"))
+    program(tmp_path / "dot", f'#!/bin/sh\nexec /bin/cat "{tmp_path}/said"')
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RunError) as caught:
+        rank_order(small())
+    count = len(small().nodes)
+    assert str(caught.value) == (
+        f"`dot` did not say where the {count} nodes are that it was given: {told} [graphviz-missing]\n"
+        "  hint: check that `dot -V` answers; install Graphviz: apt-get install graphviz"
+    )
+    with pytest.raises(InputError, match="did not say where the 2 nodes are"):
+        dot.check_dot()
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "message"),
+    [
+        ("#!/bin/sh\n", 0o644, "`dot` is there, and cannot be run: Permission denied"),
+        ("#!/no/such/shell\n", 0o755, "`dot` is there, and cannot be run: No such file or directory"),
+        ("\x7fELF", 0o755, "`dot` is there, and cannot be run: Exec format error"),
+        ("#!/bin/sh\nkill -9 $$", 0o755, "`dot` was ended by signal 9: no message"),
+        ("#!/bin/sh\necho out of order >&2; exit 3", 0o755, "`dot` ended with status 3: out of order"),
+    ],
+)
+def test_a_dot_that_does_not_run_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, mode: int, message: str
+) -> None:
+    program(tmp_path / "dot", text, mode)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for ask in (lambda: rank_order(small()), dot.check_dot):
+        with pytest.raises(ReportError) as caught:
+            ask()
+        assert (caught.value.slug, caught.value.message) == ("graphviz-missing", message)
+
+
+def test_the_dot_that_is_installed_is_found_good() -> None:
+    dot.check_dot()
+
+
+def program(file: Path, text: str, mode: int = 0o755) -> None:
+    file.write_text(text)
+    file.chmod(mode)
 
 
 def painted(**more: object) -> ElementTree.Element:
