@@ -110,8 +110,12 @@ def test_median_is_the_middle(values: list[float]) -> None:
 
 def test_layer_names_that_are_no_folder_names() -> None:
     assert places.folder_name("layer4.2") == "layer4.2"
-    assert places.folder_name("a/b c") == "a-b-c"
-    assert places.folder_name("..") == "layer"
+    assert places.folder_name("a/b c") == "a-b-c-0af99a60"
+    assert places.folder_name("..") == "layer-5ec1f7e7"
+    assert len(places.folder_name("x" * 300)) == 109
+    others = ("a/b", "a-b", "a b", "index.html", "pictures.html", "circuit.html", "media", "index.html-", "")
+    assert len({places.folder_name(name) for name in others}) == len(others)
+    assert not {places.folder_name(name) for name in others} & {"index.html", "pictures.html", "circuit.html", "media"}
 
 
 def test_masking_is_told_with_n_interval_null_and_test() -> None:
@@ -464,7 +468,7 @@ def test_a_patch_is_a_window_on_its_picture_and_has_a_place_there(bundle: Bundle
 
 
 def test_no_layer_takes_the_pictures_folder() -> None:
-    assert places.folder_name("media") == "media-"
+    assert places.folder_name("media") == "media-721c9525"
 
 
 def test_without_experiments_the_report_says_so(bundle: Bundle) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from hashlib import sha256
 
 OVERVIEW = "index.html"
 FIDELITY = "fidelity/index.html"
@@ -17,11 +18,16 @@ MEDIA = "media"
 PROVENANCE = "provenance/index.html"
 
 
+_TAKEN = frozenset({MEDIA, "index.html", "pictures.html", "circuit.html"})
+_LONGEST = 100
+
+
 @cache
 def folder_name(layer: str) -> str:
-    """A layer's name as a folder: letters, digits, ".", "_" and "-" stay, all else becomes "-"; never `MEDIA`."""
-    name = re.sub(r"[^A-Za-z0-9._-]", "-", layer).strip(".") or "layer"
-    return f"{name}-" if name == MEDIA else name
+    """A layer's name as a folder: letters, digits, ".", "_" and "-" stay, all else becomes "-". Where that changes the
+    name, a digest of it makes the folder its own; never what else lies in the folder of a class."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", layer).strip(".")[:_LONGEST] or "layer"
+    return name if name == layer and name not in _TAKEN else f"{name}-{sha256(layer.encode()).hexdigest()[:8]}"
 
 
 def class_page(slug: str) -> str:
