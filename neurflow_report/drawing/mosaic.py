@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from io import BytesIO
 from math import ceil, sqrt
 from pathlib import Path
+from threading import Lock
 from typing import Literal
 
-from PIL import Image
+from PIL import Image, ImageFile
 
 from neurflow_report.drawing.graph import Tile
 from neurflow_report.errors import InputError, Where
+from neurflow_report.ordinary import open_ordinary
 from neurflow_report.results.bundle import Bundle
 
 Format = Literal["webp", "jpeg"]
@@ -26,6 +28,28 @@ LARGEST = 4096
 """Longest side of a bundle's picture that is taken; `analyze` keeps smaller ones."""
 LEAST = 192
 """Side of a stored picture for print, at least: a viewer may not smooth what it enlarges."""
+
+
+class _Whole:
+    """How many want truncated pictures refused; Pillow's own setting is for the whole process, and so is this."""
+
+    lock, inside, before = Lock(), 0, False
+
+
+@contextmanager
+def whole_pictures() -> Iterator[None]:
+    """Inside, Pillow refuses truncated files: WeasyPrint, once imported, makes it take them."""
+    with _Whole.lock:
+        if not _Whole.inside:
+            _Whole.before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+        _Whole.inside += 1
+    try:
+        yield
+    finally:
+        with _Whole.lock:
+            _Whole.inside -= 1
+            if not _Whole.inside:
+                ImageFile.LOAD_TRUNCATED_IMAGES = _Whole.before
 
 
 @contextmanager
@@ -39,16 +63,21 @@ def opened(bundle: Bundle, file: str) -> Iterator[Image.Image]:
 
 def _loaded(path: Path) -> Image.Image:
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as picture:
+        with open_ordinary(path) as file, whole_pictures(), Image.open(file, formats=("PNG", "JPEG")) as picture:
             if max(picture.size) > LARGEST:
                 raise ValueError(f"{picture.width}×{picture.height} pixels, and {LARGEST} a side are taken at most")
             picture.load()
             return picture
     except Image.DecompressionBombError as error:
         raise _damaged(path, f"too many pixels, {LARGEST} a side are taken at most") from error
-    except (OSError, ValueError, SyntaxError) as error:
-        reason = str(error) if isinstance(error, ValueError) else f"it is no picture ({type(error).__name__})"
-        raise _damaged(path, reason) from error
+    except Exception as error:  # what a damaged file makes Pillow raise is not limited to a few kinds
+        raise _damaged(path, _reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"the file cannot be read ({error.strerror})"
+    return str(error) if isinstance(error, ValueError) else f"it is no picture ({type(error).__name__})"
 
 
 def _damaged(path: Path, reason: str) -> InputError:

@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from neurflow_report.drawing.dot import check_dot
-from neurflow_report.drawing.html import check_templates
 from neurflow_report.drawing.ours import check_file_free, check_site_free
-from neurflow_report.drawing.pdf import load_weasyprint
+from neurflow_report.drawing.templates import check_templates
+from neurflow_report.drawing.typeset import load_weasyprint
 from neurflow_report.errors import Gathered, ReportError
 
 FILES = {"html": "site", "pdf": "report.pdf", "single": "report.html"}

@@ -6,13 +6,9 @@ the same bundle gives the same bytes.
 
 from __future__ import annotations
 
-import gc
-import logging
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from io import BytesIO
 from pathlib import Path
@@ -24,20 +20,22 @@ from neurflow_report.drawing.brief import brief_words, rest_table, shown_groups
 from neurflow_report.drawing.charts import chart_svg
 from neurflow_report.drawing.diagram import Tile
 from neurflow_report.drawing.figures import plain_colours, print_drawings
-from neurflow_report.drawing.html import LOGOS, own_templates, static_files, template_environment
 from neurflow_report.drawing.mosaic import opened, stored
-from neurflow_report.drawing.ours import MARK, check_file_free
+from neurflow_report.drawing.ours import check_file_free
 from neurflow_report.drawing.paint import window, windows
 from neurflow_report.drawing.place import write_file
+from neurflow_report.drawing.templates import LOGOS, Read, files_in, template_environment
+from neurflow_report.drawing.typeset import PrintError, typeset
 from neurflow_report.drawing.view import SiteView, site_view
 from neurflow_report.drawing.view.pages import Circuit, Forest, Mosaic, Plot, Scatter
 from neurflow_report.drawing.view.places import picture_file
 from neurflow_report.errors import InputError
+from neurflow_report.ordinary import read_ordinary
 from neurflow_report.results.bundle import MANIFEST, Bundle
 
-HOST = "https://report.invalid/"
-PACKAGES = "apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
-Read = Callable[[], bytes]
+TEMPLATES = ("report", "templates")
+ASKED = "what is set in print may ask for the report's pictures, print/*.css, static/*.woff2 and the logo, nothing else"
+_HREF = re.compile(r'<image href="([^"#]+)"')
 
 
 def render_pdf(
@@ -54,14 +52,27 @@ def render_pdf(
     file, as bundle.zip. `on_note`: called with what is left out, where the report is too large to be shown whole.
     The same bundle, fonts and WeasyPrint give the same bytes; the only clock in the file is the provenance's.
     Raises: InputError missing-package without WeasyPrint or its system libraries, output-unwritable when `target`
-    cannot be written, bundle-damaged for a missing picture; RunError graphviz-missing.
+    cannot be written, bundle-damaged for a missing or damaged picture, template-broken where a user's templates ask for
+    what is not there; RunError graphviz-missing; PrintError where the fault is our own.
     """
     check_file_free(target)
     html, drawings = _unfolded(bundle, templates, on_note)
     attached = bundle_zip(bundle) if attach_bundle else None
-    data, pages = typeset(html, print_files(bundle, templates) | drawings, attached)
+    files = print_files(bundle, templates) | drawings
+    try:
+        data, pages = typeset(html, files, attached, needed=() if templates else needed_files(drawings))
+    except PrintError as error:
+        if templates is None:
+            raise
+        raise InputError("template-broken", f"the PDF cannot be set: {error}", hint=ASKED, path=TEMPLATES) from error
     write_file(target, data)
     return pages
+
+
+def needed_files(drawings: Mapping[str, Read]) -> tuple[str, ...]:
+    """The drawings, and the pictures that they show: what a whole PDF has asked for."""
+    shown = {name for read in drawings.values() for name in _HREF.findall(read().decode())}
+    return (*drawings, *sorted(shown))
 
 
 def _unfolded(
@@ -118,115 +129,8 @@ def bundle_zip(bundle: Bundle) -> bytes:
         for name in sorted([MANIFEST, *bundle.manifest.files]):
             entry = zipfile.ZipInfo(f"bundle/{name}", date_time=(1980, 1, 1, 0, 0, 0))
             entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
-            archive.writestr(entry, (bundle.root / name).read_bytes())
+            archive.writestr(entry, read_ordinary(bundle.root / name))
     return out.getvalue()
-
-
-def typeset(html: str, files: Mapping[str, Read], attached: bytes | None = None) -> tuple[bytes, int]:
-    """The PDF of a page whose resources are `files` (by path) and nothing else, and its number of pages.
-
-    `attached`: a zip to put into the file as bundle.zip.
-
-    Raises: InputError missing-package without WeasyPrint or its libraries; KeyError for a resource not in `files`.
-    """
-    weasyprint = load_weasyprint()
-    missing: list[str] = []
-    with _quiet(), _uncollected():
-        try:
-            fetcher = _fetcher(weasyprint, files, missing)
-            document = weasyprint.HTML(string=html, base_url=HOST, url_fetcher=fetcher).render(
-                pdf_variant="pdf/ua-1", pdf_tags=True
-            )
-            if attached is not None:
-                document.metadata.attachments = [_attachment(weasyprint, attached)]
-            data: bytes = document.write_pdf(pdf_variant="pdf/ua-1", pdf_tags=True, finisher=partial(_mark, weasyprint))
-        except weasyprint.urls.FatalURLFetchingError as error:
-            raise KeyError(f"the page asks for {missing[-1] if missing else error}, which it does not have") from error
-    return data, len(document.pages)
-
-
-def _mark(weasyprint: Any, _document: Any, pdf: Any) -> None:
-    """Put the mark into the file, in the clear: its other texts are packed."""
-    pdf.add_object(weasyprint.pdf.pydyf.Stream([MARK]))
-
-
-def _attachment(weasyprint: Any, data: bytes) -> Any:
-    moment = datetime(1980, 1, 1, tzinfo=UTC)
-    return weasyprint.Attachment(
-        string=data,
-        name="bundle.zip",
-        description="The bundle: every number and picture that this report was made from",
-        created=moment,
-        modified=moment,
-        relationship="Source",
-    )
-
-
-def load_weasyprint() -> Any:
-    """The package. Raises: InputError missing-package, which says what to install."""
-    try:
-        import weasyprint
-        import weasyprint.urls
-    except ImportError as error:
-        message = f"a PDF needs the Python package weasyprint: {error}"
-        raise InputError(
-            "missing-package", message, hint="pip install weasyprint", path=("report", "formats")
-        ) from error
-    except OSError as error:
-        library = re.search(r"'([^']+)'", str(error))
-        message = f"WeasyPrint cannot load the system library {library[1] if library else 'Pango'}"
-        raise InputError("missing-package", message, hint=PACKAGES, path=("report", "formats")) from error
-    return weasyprint
-
-
-def _fetcher(weasyprint: Any, files: Mapping[str, Read], missing: list[str]) -> Any:
-    """A fetcher that knows `files` alone and stops everything at any other address."""
-    kinds = {
-        ".css": "text/css",
-        ".jpeg": "image/jpeg",
-        ".woff2": "font/woff2",
-        ".svg": "image/svg+xml",
-        ".png": "image/png",
-    }
-
-    class Fetcher(weasyprint.urls.URLFetcher):  # type: ignore[misc]
-        def fetch(self, url: str, headers: Any = None) -> Any:  # noqa: ARG002 the signature is WeasyPrint's
-            name = url.removeprefix(HOST)
-            if name not in files:
-                missing.append(url)
-                raise weasyprint.urls.FatalURLFetchingError(url)
-            kind = kinds[Path(name).suffix]
-            return weasyprint.urls.URLFetcherResponse(url, body=files[name](), headers={"Content-Type": kind})
-
-    return Fetcher()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """WeasyPrint's complaints about properties it does not know in an SVG are dropped, the others kept."""
-
-    def known(record: logging.LogRecord) -> bool:
-        return "unknown property" not in record.getMessage()
-
-    logger = logging.getLogger("weasyprint")
-    logger.addFilter(known)
-    try:
-        yield
-    finally:
-        logger.removeFilter(known)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """No collection of garbage: a document is millions of objects that all live to its end, and a quarter of the time
-    went into looking through them."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def print_files(bundle: Bundle, templates: Path | None) -> dict[str, Read]:
@@ -237,12 +141,9 @@ def print_files(bundle: Bundle, templates: Path | None) -> dict[str, Read]:
             if picture.file is not None:
                 read = partial(_jpeg, bundle, picture.file)
                 files[jpeg_name(picture_file(result.slug, number))] = lru_cache(maxsize=1)(read)
-    for folder in (own_templates(), templates):
-        if folder is not None:
-            found = (*folder.glob("print/*.css"), *folder.glob("static/*.woff2"))
-            files |= {path.relative_to(folder).as_posix(): path.read_bytes for path in found}
-    files |= {name: path.read_bytes for name, path in static_files(templates).items() if name in LOGOS}
-    return files
+    files |= {name: read for name, read in files_in("print", templates).items() if name.endswith(".css")}
+    static = files_in("static", templates)
+    return files | {name: read for name, read in static.items() if name.endswith(".woff2") or name in LOGOS}
 
 
 def _jpeg(bundle: Bundle, file: str) -> bytes:

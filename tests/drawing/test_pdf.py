@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import logging
 import re
 import shutil
 import subprocess
@@ -23,8 +22,9 @@ from neurflow_report.drawing.brief import brief_words, shown_groups
 from neurflow_report.drawing.diagram import Band, Diagram, Link, Node, Tile, rank_order
 from neurflow_report.drawing.figures import SHEETS, SMALLEST, fit, plain_colours, print_drawings, split
 from neurflow_report.drawing.paint import linked, windows
-from neurflow_report.drawing.pdf import bundle_zip, print_files, print_html, render_pdf, typeset
+from neurflow_report.drawing.pdf import bundle_zip, print_files, print_html, render_pdf
 from neurflow_report.drawing.place import check_file_free, write_file
+from neurflow_report.drawing.typeset import load_weasyprint, typeset
 from neurflow_report.drawing.view import SiteView, site_view
 from neurflow_report.drawing.view.pages import Table
 from neurflow_report.errors import InputError
@@ -234,19 +234,6 @@ def test_a_footer_is_given_on_the_cover_what_it_is_given_on_the_site(view: SiteV
     assert "<p>A sample of flowers for the board </p>" in print_html(view, tmp_path)[0]
 
 
-@pytest.mark.parametrize("address", ["media/none.jpeg", "https://example.org/a.jpeg", "file:///etc/hostname"])
-def test_nothing_else_is_fetched(address: str) -> None:
-    with pytest.raises(KeyError, match=r"the page asks for .*which it does not have"):
-        typeset(f'<html lang="en"><title>t</title><img alt="x" src="{address}">', {})
-
-
-def test_only_known_warnings_are_dropped(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING, logger="weasyprint"), pdf._quiet():
-        logging.getLogger("weasyprint").warning("Ignored `x` at 1:1, unknown property.")
-        logging.getLogger("weasyprint").warning("something else")
-    assert [record.getMessage() for record in caplog.records] == ["something else"]
-
-
 def test_missing_libraries_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     real = builtins.__import__
 
@@ -257,7 +244,7 @@ def test_missing_libraries_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(InputError) as caught:
-        pdf.load_weasyprint()
+        load_weasyprint()
     assert str(caught.value) == (
         "report.formats: WeasyPrint cannot load the system library libpango-1.0-0 [missing-package]\n"
         "  hint: apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
@@ -360,7 +347,7 @@ def test_a_large_report_shows_the_weightiest_groups_of_each_layer_and_names_the_
 
 
 def test_what_is_left_out_is_told(bundle: Bundle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(pdf, "typeset", lambda *_: (b"%PDF-1.7 stream\nneurflow-report\nendstream", 3))
+    monkeypatch.setattr(pdf, "typeset", lambda *_, **__: (b"%PDF-1.7 stream\nneurflow-report\nendstream", 3))
     notes: list[str] = []
     assert render_pdf(bundle, tmp_path / "a.pdf", on_note=notes.append) == 3
     assert notes == []
