@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neurflow_report.drawing.html import check_templates, template_problems
 from neurflow_report.drawing.needs import FILES, check_places, drawing_problems
 from neurflow_report.drawing.pdf import render_pdf
 from neurflow_report.drawing.single import LARGE, render_single
 from neurflow_report.drawing.site import render_site
+from neurflow_report.drawing.templates import check_templates, template_problems
 from neurflow_report.errors import ReportError
 from neurflow_report.pipeline.output import output_folder, output_of
 from neurflow_report.pipeline.progress import Progress, Silent

@@ -1,20 +1,15 @@
-"""From page data to HTML: the templates, what they are given, and what of it depends on where the page will lie.
+"""From page data to HTML: what the templates are given, and what of it depends on where the page will lie.
 
 A page of the site and a section of the single file come from the same templates; a `Medium` says how they differ.
 """
 
 from __future__ import annotations
 
-import os
-import re
-import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import jinja2
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from neurflow_report.drawing.charts import chart_svg
 from neurflow_report.drawing.diagram import Diagram, Tile, kept_order, paint
@@ -36,7 +31,6 @@ from neurflow_report.drawing.view.pages import (
     SiteView,
 )
 from neurflow_report.drawing.view.parts import Circuit, Plot
-from neurflow_report.errors import InputError, Where
 
 BOXES = "static/boxes.css"
 Boxes = Mapping[tuple[float, float, float], str]
@@ -52,7 +46,6 @@ TEMPLATES: dict[type[Page], str] = {
     MethodPage: "site/method.html",
     ProvenancePage: "site/provenance.html",
 }
-LOGOS = ("static/logo.svg", "static/logo.png")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,85 +106,6 @@ def box_rules(view: SiteView, names: Boxes) -> str:
     return "".join(
         f'.{name}{{--l:{b[0]:.5g};--t:{b[1]:.5g};--s:{b[2]:.5g};--at:"{words[b]}"}}\n' for b, name in names.items()
     )
-
-
-def own_templates() -> Path:
-    """The package's templates: inside the package where it was installed, beside it in a checkout."""
-    package = Path(__file__).parents[1]
-    inside = package / "templates"
-    return inside if inside.is_dir() else package.parent / "templates"
-
-
-def static_files(templates: Path | None) -> dict[str, Path]:
-    """Style, scripts, fonts and a logo, by address; a file of the user's stands in for the package's of that name."""
-    found: dict[str, Path] = {}
-    for folder in (own_templates(), templates):
-        if folder is not None and (folder / "static").is_dir():
-            found |= {f"static/{path.name}": path for path in (folder / "static").iterdir() if path.is_file()}
-    return dict(sorted(found.items()))
-
-
-def check_templates(templates: Path | None) -> None:
-    """Raises InputError template-broken where the user's directory of templates is none."""
-    if templates is not None and not os.path.isdir(templates):
-        raise InputError(
-            "template-broken",
-            f"there is no directory of templates {templates.name!r}",
-            hint="report.templates is relative to the spec's folder; docs/templates.md says what it holds",
-            path=("report", "templates"),
-        )
-
-
-@contextmanager
-def template_problems(templates: Path | None) -> Iterator[None]:
-    """A mistake in a template of the user's becomes an InputError that says where; the package's own stay as they are.
-
-    Raises: InputError template-broken.
-    """
-    try:
-        yield
-    except jinja2.TemplateError as error:
-        place = _template_place(error, templates)
-        if place is None:
-            raise
-        message = f"the template cannot be used: {error.message or type(error).__name__}"
-        hint = "docs/templates.md says what a template is given"
-        raise InputError("template-broken", message, hint=hint, where=place) from error
-
-
-def _template_place(error: jinja2.TemplateError, templates: Path | None) -> Where | None:
-    """The line of the user's template where it failed."""
-    if templates is None:
-        return None
-    frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-    if isinstance(error, jinja2.TemplateSyntaxError):
-        frames.append((error.filename or "", error.lineno))
-    own = [(Path(name), line) for name, line in frames if Path(name).is_relative_to(templates)]
-    if not own:
-        return None
-    file, line = own[-1]
-    return Where(file=str(Path(templates.name) / file.relative_to(templates)), line=line or 1, column=1)
-
-
-def template_environment(templates: Path | None) -> jinja2.Environment:
-    """Jinja with escaping on and unknown names refused; `templates` is searched before the package's own."""
-    folders = [folder for folder in (templates, own_templates()) if folder is not None]
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([str(folder) for folder in folders]),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["formula"] = formula_html
-    environment.globals["logo"] = next((name for name in LOGOS if name in static_files(templates)), "")
-    return environment
-
-
-def formula_html(text: str) -> Markup:
-    """A formula of the method's page, escaped, with "φ_a" as φ and a subscript."""
-    return Markup(re.sub(r"_(\w)", r"<sub>\1</sub>", str(escape(text))))  # noqa: S704 escaped just here
 
 
 def _linked_diagram(diagram: Diagram, url: Callable[[str], str]) -> Diagram:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,13 +16,14 @@ from markupsafe import Markup
 
 from neurflow_report.drawing.diagram import Tile
 from neurflow_report.drawing.downloads import captions_script, data_files
-from neurflow_report.drawing.html import Boxes, Medium, box_names, box_rules, page_html, static_files
-from neurflow_report.drawing.html import template_environment as environment_of
+from neurflow_report.drawing.html import Boxes, Medium, box_names, box_rules, page_html
 from neurflow_report.drawing.mosaic import opened, stored
 from neurflow_report.drawing.ours import HTML_END, check_file_free
 from neurflow_report.drawing.paint import window
 from neurflow_report.drawing.place import write_file
 from neurflow_report.drawing.slim import slim
+from neurflow_report.drawing.templates import Read, file_text, static_files
+from neurflow_report.drawing.templates import template_environment as environment_of
 from neurflow_report.drawing.view import SiteView, site_view
 from neurflow_report.drawing.view.pages import Page
 from neurflow_report.drawing.view.places import picture_file
@@ -31,6 +32,8 @@ from neurflow_report.results.bundle import Bundle
 LARGE = 25_000_000
 """Bytes from which a file is hard to mail: the writer of the report is told what to change."""
 KINDS = {".csv": "text/csv", ".json": "application/json", ".dot": "text/vnd.graphviz", ".svg": "image/svg+xml"}
+STYLES = ("static/site.css", "static/brand.css")
+SCRIPTS = tuple(f"static/{name}.js" for name in ("site", "tables", "patches", "circuit", "search"))
 LEAD = "#!"
 """How an address of the whole file begins until its page's own are made unique."""
 
@@ -60,7 +63,8 @@ def single_html(bundle: Bundle, templates: Path | None, on_page: Callable[[int, 
         sections.append(_section(page_html(environment, view, page, medium), names[page.path]))
         if on_page is not None:
             on_page(done, len(pages))
-    style = "".join(_style(static[f"static/{name}.css"], static) for name in ("site", "brand"))
+    texts = {name: file_text(name, static[name], templates) for name in (*STYLES, *SCRIPTS)}
+    style = "".join(_style(texts[name], static) for name in STYLES)
     return environment.get_template("site/single.html").render(
         site=view,
         pages=[
@@ -69,10 +73,10 @@ def single_html(bundle: Bundle, templates: Path | None, on_page: Callable[[int, 
         ],
         url=lambda href: _address(href, names),
         style=Markup(style + box_rules(view, boxes)),  # noqa: S704 the package's own, or the user's
-        scripts=Markup("\n".join(_scripts(view, static))),  # noqa: S704
+        scripts=Markup("\n".join(_scripts(view, texts))),  # noqa: S704
         pictures=Markup("".join(_pictures(bundle))),  # noqa: S704
         files=[{"id": f"file--{name}", "name": name, "href": address} for name, address in files.items()],
-        logo=_data(static[str(logo)]) if (logo := environment.globals["logo"]) else "",
+        logo=_data(str(logo), static) if (logo := environment.globals["logo"]) else "",
     )
 
 
@@ -131,21 +135,21 @@ def _section(html: str, name: str) -> str:
     return re.sub(r'(<a href="#[^"]*") download', r"\1", body)
 
 
-def _style(path: Path, static: dict[str, Path]) -> str:
+def _style(text: str, static: Mapping[str, Read]) -> str:
     """A style sheet with the fonts that it asks for inside."""
 
     def inside(found: re.Match[str]) -> str:
         name = f"static/{found[1]}"
-        return f'url("{_data(static[name])}")' if name in static else found[0]
+        return f'url("{_data(name, static)}")' if name in static else found[0]
 
-    return re.sub(r"""url\(["']?([^"')]+)["']?\)""", inside, path.read_text(encoding="utf-8"))
+    return re.sub(r"""url\(["']?([^"')]+)["']?\)""", inside, text)
 
 
-def _scripts(view: SiteView, static: dict[str, Path]) -> Iterator[str]:
+def _scripts(view: SiteView, texts: Mapping[str, str]) -> Iterator[str]:
     for page in view.pictures:
         yield captions_script(page.captions).decode()
-    for name in ("site", "tables", "patches", "circuit", "search"):
-        yield static[f"static/{name}.js"].read_text(encoding="utf-8")
+    for name in SCRIPTS:
+        yield texts[name]
 
 
 def _pictures(bundle: Bundle) -> Iterator[str]:
@@ -180,6 +184,7 @@ def _percent(text: str) -> str:
     return quote(text, safe=" !$'()*+,-./:;=?@[]^_`{|}~")
 
 
-def _data(path: Path) -> str:
+def _data(name: str, static: Mapping[str, Read]) -> str:
     kinds = {".woff2": "font/woff2", ".svg": "image/svg+xml", ".png": "image/png"}
-    return f"data:{kinds.get(path.suffix, 'application/octet-stream')};base64," + b64encode(path.read_bytes()).decode()
+    kind = kinds.get(Path(name).suffix, "application/octet-stream")
+    return f"data:{kind};base64," + b64encode(static[name]()).decode()

@@ -19,19 +19,11 @@ from markupsafe import Markup
 
 from neurflow_report.drawing.diagram import Tile
 from neurflow_report.drawing.downloads import captions_script, data_files
-from neurflow_report.drawing.html import (
-    BOXES,
-    Boxes,
-    Medium,
-    box_names,
-    box_rules,
-    page_html,
-    static_files,
-    template_environment,
-)
+from neurflow_report.drawing.html import BOXES, Boxes, Medium, box_names, box_rules, page_html
 from neurflow_report.drawing.mosaic import opened, stored
 from neurflow_report.drawing.ours import check_site_free, unwritable
 from neurflow_report.drawing.slim import slim
+from neurflow_report.drawing.templates import static_files, template_environment
 from neurflow_report.drawing.view import SiteView, site_view
 from neurflow_report.drawing.view.places import picture_file
 from neurflow_report.results.bundle import Bundle
@@ -60,7 +52,8 @@ def render_site(
     on_page: called after each page with (done, all); beside: files beside the site for the overview's downloads,
     label → address from the site's root (such as "../report.pdf").
     Raises: InputError output-unwritable (also where `target` holds something that is no site);
-    RunError graphviz-missing; jinja2.TemplateError for a broken template of the user's.
+    RunError graphviz-missing; InputError template-broken for a file of the user's that cannot be read; what a template
+    of the user's raises, which `template_problems` tells.
     """
     view = site_view(bundle, beside=beside)
     files = site_files(bundle, view, templates=templates, on_page=on_page)
@@ -86,8 +79,8 @@ def site_files(
         if on_page is not None:
             on_page(done, len(pages))
     yield from _drawn(bundle, view)
-    for name, path in static_files(templates).items():
-        yield name, path.read_bytes()
+    for name, read in static_files(templates).items():
+        yield name, read()
 
 
 def site_medium(path: str, boxes: Boxes, *, offers: Callable[[str], bool] = bool) -> Medium:
@@ -157,19 +150,25 @@ def _write(target: Path, files: Iterator[tuple[str, bytes]]) -> list[int]:
     except OSError as error:
         raise unwritable(target, error) from error
     try:
-        sizes = [_write_file(fresh / path, data) for path, data in files]
-        fresh.chmod(0o755)
-        _swap(fresh, target)
-    except OSError as error:
-        raise unwritable(target, error) from error
+        sizes = [_write_file(fresh, path, data, target) for path, data in files]
+        try:
+            fresh.chmod(0o755)
+            _swap(fresh, target)
+        except OSError as error:
+            raise unwritable(target, error) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return sizes
 
 
-def _write_file(path: Path, data: bytes) -> int:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.write_bytes(data)
+def _write_file(fresh: Path, path: str, data: bytes, target: Path) -> int:
+    """Only what goes wrong here is the place's fault: `data` was made before."""
+    file = fresh / path
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return file.write_bytes(data)
+    except OSError as error:
+        raise unwritable(target, error) from error
 
 
 def _swap(fresh: Path, target: Path) -> None:

@@ -20,9 +20,9 @@ from PIL import Image
 from syrupy.assertion import SnapshotAssertion
 
 from neurflow_report.drawing.downloads import csv_bytes, json_bytes
-from neurflow_report.drawing.html import check_templates, formula_html, template_problems
 from neurflow_report.drawing.single import single_html
 from neurflow_report.drawing.site import relative, render_site
+from neurflow_report.drawing.templates import check_templates, formula_html, template_problems
 from neurflow_report.drawing.view.parts import Data
 from neurflow_report.errors import InputError
 from neurflow_report.results.bundle import Bundle
