@@ -35,6 +35,8 @@ SLUGS: dict[str, str] = {
     "code-not-allowed": "The spec names code to run, and that was not allowed.",
     "factory-failed": "The code that makes the network failed, or returned something else.",
     "model-fails": "The network itself fails on a picture.",
+    "model-input": "The network takes something else than a batch of pictures.",
+    "model-output": "The network returns something else than a number for each of several classes.",
     "model-not-traceable": "The model cannot be traced into a graph.",
     "layer-unknown": "The model has no layer of that name.",
     "layer-reused": "The layer is called more than once in a pass.",

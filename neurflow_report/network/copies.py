@@ -10,7 +10,6 @@ Whether a copy does what the original does is not known here: it is compared on 
 
 from __future__ import annotations
 
-import copy
 import types
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -22,6 +21,8 @@ from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
+from neurflow_report.network.copying import duplicate
+
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _SOURCES = ("_orig", "_g", "_v", "_u", "_mask")
 """How the names end of what a hook computes a weight from."""
@@ -32,7 +33,7 @@ def copied(module: nn.Module, *, share: bool) -> nn.Module:
     memo: dict[int, Any] = {id(t): t.detach() for t in _made_by_autograd(module)}
     if share:
         memo |= {id(t): t for t in (*module.parameters(), *module.buffers())}
-    found = copy.deepcopy(module, memo)
+    found = duplicate(module, memo)
     for part in found.modules():
         for name, value in vars(part).items():
             if isinstance(value, types.FunctionType):

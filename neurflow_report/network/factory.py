@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import re
 import sys
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 from torch import nn
 
 from neurflow_report.errors import InputError, did_you_mean
+from neurflow_report.network.fence import TRY, as_it_was, passes, told
 
 ALLOW = "NEURFLOW_REPORT_ALLOW_CODE"
 _PATH = ("model", "factory")
@@ -72,14 +73,15 @@ def importable(folder: Path) -> Iterator[None]:
 def _found(factory: str) -> Any:
     module_name, _, name = factory.partition(":")
     try:
-        found: Any = importlib.import_module(module_name)
+        with as_it_was():
+            found: Any = importlib.import_module(module_name)
     except BaseException as error:  # also what calls sys.exit() when it is imported
-        if isinstance(error, KeyboardInterrupt):
+        if passes(error):
             raise
         if isinstance(error, ModuleNotFoundError) and module_name.startswith(f"{error.name}"):
             hint = "install it, or set model.python_path to the folder that holds it (default: the spec's own folder)"
             raise _failed(f"there is no Python module {error.name!r}", hint) from error
-        raise _code_failed(f"importing {module_name!r} failed", error) from error
+        raise _code_failed(f"importing {module_name!r}", error, _import_hint(error)) from error
     for part in name.split("."):
         if not hasattr(found, part):
             known = [n for n in dir(found) if not n.startswith("_") and callable(getattr(found, n, None))]
@@ -93,25 +95,39 @@ def _found(factory: str) -> Any:
 
 def _called(factory: Any, name: str, kwargs: Mapping[str, object]) -> object:
     try:
-        return factory(**kwargs)
+        with as_it_was():
+            return factory(**kwargs)
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
+        if passes(error):
             raise
-        raise _code_failed(f"calling {name!r} with {_spelt(kwargs)} failed", error) from error
+        raise _code_failed(f"calling {name!r} with {_spelt(kwargs)}", error, _call_hint(factory, error)) from error
 
 
 def _spelt(kwargs: Mapping[str, object]) -> str:
     return f"({', '.join(f'{k}={v!r}' for k, v in kwargs.items())})"
 
 
-def _code_failed(what: str, error: BaseException) -> InputError:
+def _import_hint(error: BaseException) -> str:
+    """What to do about an import that failed."""
+    if isinstance(error, ModuleNotFoundError):
+        return f"install {error.name!r} into the Python that runs this program, or set model.python_path to its folder"
+    return "try it in Python first: import the module"
+
+
+def _call_hint(factory: Any, error: BaseException) -> str:
+    """Where the call itself was refused, the arguments that the callable takes."""
+    inside = error.__traceback__ is not None and error.__traceback__.tb_next is not None
+    if isinstance(error, TypeError) and not inside:
+        try:
+            return f"it takes {inspect.signature(factory)}: set model.kwargs to what it needs"
+        except (TypeError, ValueError):
+            return "set model.kwargs to what it takes"
+    return TRY
+
+
+def _code_failed(what: str, error: BaseException, hint: str) -> InputError:
     """What the user's code raised, and in which of its lines; no path of the machine."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) != Path(__file__)]
-    own = [f for f in frames if not f.filename.startswith("<frozen")]
-    place = f" in {Path(own[-1].filename).name}, line {own[-1].lineno}" if own else ""
-    reason = (str(error).strip().splitlines() or [""])[0]
-    message = f"{what}{place}: {type(error).__name__}{f': {reason}' if reason else ''}"
-    return _failed(message, "try it in Python first: import the callable, call it, and pass it a batch of pictures")
+    return _failed(told(what, error), hint)
 
 
 def _failed(message: str, hint: str) -> InputError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,8 +14,10 @@ from torch import Tensor, nn
 from neurflow_report.errors import InputError
 from neurflow_report.network.checkpoint import SUFFIXES, is_checkpoint
 from neurflow_report.network.factory import make
+from neurflow_report.network.fence import TRY, fenced
 from neurflow_report.network.fitting import Checkpoint
 from neurflow_report.network.names import read_names
+from neurflow_report.network.state import check_state, state_digest
 from neurflow_report.network.zoo import (
     IMAGENET,
     USUAL,
@@ -132,7 +133,7 @@ def load_network(
     built = replace(built, preprocess=overridden(built.preprocess, said), class_names=names or built.class_names)
     silent = tuple(key for key in PREPROCESS_KEYS if key not in said)
     digest = state_digest(built.module)
-    module = _converted(built.module, device, dtype).eval().requires_grad_(False)
+    module = _ready(built.module, device, dtype)
     return Network(
         module=module,
         source=source,
@@ -148,9 +149,9 @@ def load_network(
     )
 
 
-def _converted(module: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    """The module on a device, real numbers in `dtype` and complex ones in that of twice its width. (`Module.to` with a
-    number format takes complex numbers' imaginary parts away.)"""
+def _convert(module: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
+    """Put the module on a device, real numbers in `dtype` and complex ones in that of twice its width. (`Module.to`
+    with a number format takes complex numbers' imaginary parts away.)"""
 
     def convert(value: Tensor) -> Tensor:
         if value.is_complex():
@@ -158,7 +159,6 @@ def _converted(module: nn.Module, device: torch.device, dtype: torch.dtype) -> n
         return value.to(device=device, dtype=dtype if value.is_floating_point() else None)
 
     module._apply(convert)  # type: ignore[no-untyped-call]
-    return module
 
 
 @contextmanager
@@ -175,10 +175,28 @@ def _file_of_that_name(path: Path) -> Iterator[None]:
         raise InputError(error.slug, error.message, hint=hint, path=error.path) from error
 
 
+def _ready(module: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    """The module on the device, in its number format, in eval mode and without gradients; what a network's own class
+    does then is its own."""
+    doing = f"moving the network to {device} and to eval mode"
+    with fenced(doing, hint=TRY, network=module):
+        _convert(module, device, dtype)
+        module.eval()
+        module.requires_grad_(False)
+    training = next((name for name, part in module.named_modules() if part.training), None)
+    if training is not None:
+        what = f"its module {training!r} is" if training else "it is"
+        message = f"the network does not go to eval mode: after module.eval() {what} in training mode still"
+        hint = "let eval() and train() reach every module, and leave `training` to them"
+        raise InputError("model-fails", message, hint=hint, path=("model", "name"))
+    return module
+
+
 def _from_factory(asked: Asked, factory: str, folder: Path, *, allow_code: bool) -> Built:
     if asked.weights != "none" and asked.checkpoint is None:
         raise weights_unknown("a network of the source python", asked.weights, ["none"])
     module = seeded(lambda: make(factory, asked.kwargs, folder, allow_code=allow_code), asked.seed)
+    check_state(module, factory)
     notes = asked.loaded(module)
     return Built(module=module, preprocess=IMAGENET, assumed=USUAL, notes=notes)
 
@@ -220,12 +238,3 @@ def choose_device(name: str) -> torch.device:
         return torch.device(name)
     hint = f"this machine has: {', '.join(have)}; `auto` takes what is there"
     raise InputError("device-unavailable", f"there is no device {name!r}", hint=hint, path=("runtime", "device"))
-
-
-def state_digest(module: nn.Module) -> str:
-    """sha256, in hex, over the sorted state: each name, number format, shape and bytes."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

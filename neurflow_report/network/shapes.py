@@ -7,7 +7,6 @@ is refused.
 
 from __future__ import annotations
 
-import copy
 import logging
 import operator
 from collections.abc import Callable, Iterator
@@ -19,6 +18,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.node import map_aggregate
+
+from neurflow_report.network.copying import duplicate
 
 Pair = tuple[Any, Any]
 
@@ -153,7 +154,7 @@ class ShapedTracer(fx.Tracer):
         """A copy of the module that is traced, whose parameters and buffers have shapes alone: made once, not for every
         operation anew."""
         state: list[Tensor] = [*self.root.parameters(), *self.root.buffers()]
-        return copy.deepcopy(self.root, {id(t): self.mode.from_tensor(t) for t in state})
+        return duplicate(self.root, {id(t): self.mode.from_tensor(t) for t in state})
 
     def sides(self, proxy: Shaped) -> tuple[Any, ...]:
         """The shape of a tensor: numbers, and nodes where a side depends on the number of pictures."""

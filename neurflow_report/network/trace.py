@@ -26,6 +26,7 @@ from torch import Tensor, fx, nn
 
 from neurflow_report.errors import InputError
 from neurflow_report.network.copies import copied, settle
+from neurflow_report.network.fence import TRY, as_it_was, fenced, first_line, own_line, passes
 from neurflow_report.network.kinds import is_bare
 from neurflow_report.network.shapes import ShapedTracer
 
@@ -115,9 +116,13 @@ def trace(module: nn.Module, example: Tensor, *, settled: bool = True) -> Traced
             submodule.inplace = False  # type: ignore[assignment]
     tracer = _Tracer(example)
     try:
-        graph = tracer.trace(_as_called(root), concrete_args=_defaults(root))
-    except Exception as error:
-        raise _not_traceable(f"torch.fx says: {first_line(error)}") from error
+        with as_it_was():
+            graph = tracer.trace(_as_called(root), concrete_args=_defaults(root))
+    except BaseException as error:  # a user's code may raise anything
+        if passes(error):
+            raise
+        line, said = own_line(error), first_line(error) or type(error).__name__
+        raise _not_traceable(f"{line}: {said.split('. ')[0]}" if line else said.split(". ")[0]) from error
     newest = _make_pure(graph, in_place)
     result = graph.output_node().args[0]
     if not isinstance(result, fx.Node):
@@ -149,16 +154,9 @@ def _run(root: nn.Module, graph: fx.Graph, example: Tensor) -> dict[fx.Node, tup
 @contextmanager
 def running(example: Tensor) -> Iterator[None]:
     """Inside the network runs on `example`: what it raises is told as model-fails (path model.name)."""
-    try:
+    size = " × ".join(map(str, example.shape[1:]))
+    with fenced(f"the network fails on a picture of {size}", hint=TRY):
         yield
-    except Exception as error:
-        size = " × ".join(map(str, example.shape[1:]))
-        raise InputError(
-            "model-fails",
-            f"the network fails on a picture of {size}: {type(error).__name__}: {first_line(error)}",
-            hint="does it take pictures of this size? preprocess.size and preprocess.channels change it",
-            path=("model", "name"),
-        ) from error
 
 
 def _rows_from_the_pictures(graph: fx.Graph, numbers: Mapping[fx.Node, tuple[int, int]]) -> fx.Node | None:
@@ -201,14 +199,10 @@ def _not_traceable(reason: str) -> InputError:
     return InputError(
         "model-not-traceable",
         f"the network cannot be traced into a graph; {reason}",
-        hint="a network whose forward pass branches on values, or returns several tensors, cannot be cut into segments",
+        hint="put what cannot be traced into a module of its own, called from forward: such a module is kept whole, "
+        "and layers are to be had around it",
         path=("model", "name"),
     )
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, in one line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _as_called(root: nn.Module) -> nn.Module:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from neurflow_report.errors import ReportError
+from neurflow_report.network.interface import outputs_of
 from neurflow_report.network.layers import Offer, multiply_adds, offers
 from neurflow_report.network.load import Network
 from neurflow_report.pipeline.networks import example_input, load_spec_network, untrained
@@ -58,6 +59,7 @@ def layers_of_model(source: str, name: str, *, size: int | None, allow_code: boo
 def _tree(network: Network) -> Tree:
     example = example_input(network, _CPU, _DTYPE)
     module = network.module.to(_DTYPE)
+    outputs_of(module, example)
     counts = multiply_adds(module, example)
     return Tree(
         model=network.name,

@@ -17,7 +17,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from neurflow_report.errors import Gathered, InputError, ReportError
 from neurflow_report.images.classes import ClassTarget, class_indices, tie_caution
@@ -27,6 +26,7 @@ from neurflow_report.images.select import candidates_of
 from neurflow_report.images.sources import Source, open_source
 from neurflow_report.network.cut import Segments
 from neurflow_report.network.forward import check_picture, memory_budget, one_picture
+from neurflow_report.network.interface import outputs_of
 from neurflow_report.network.load import Network, choose_device, resolved
 from neurflow_report.network.names import check_names, read_names
 from neurflow_report.pipeline.arithmetic import check_precision
@@ -138,8 +138,8 @@ class _Checks:
         check_picture(record.size, record.channels, dtype.itemsize, budget, path)
         with one_picture(record.size, path):
             example = example_input(network, device, dtype)
+            self.outputs = outputs_of(network.module, example)
             self.segments = self.gathered.attempt(partial(cut_at, self.spec, network, example))
-            self.outputs = self.segments.layers[-1].channels if self.segments else _outputs(network, example)
 
     def memory(self) -> None:
         """The grid of patches; the bench, where a row fits the memory."""
@@ -243,16 +243,6 @@ def _without_names(loaded: LoadedSpec) -> LoadedSpec:
     """The same spec without its file of class names, so that the rest can be checked."""
     model = loaded.spec.model.model_copy(update={"class_names": None})
     return replace(loaded, spec=loaded.spec.model_copy(update={"model": model}))
-
-
-def _outputs(network: Network, example: Tensor) -> int | None:
-    """How many logits there are where the layers are wrong; None where the network itself fails."""
-    try:
-        with torch.no_grad():
-            logits = network.module(example)
-    except Exception:  # whatever a network raises: cutting it has told it
-        return None
-    return logits.shape[1] if isinstance(logits, Tensor) and logits.ndim == 2 else None
 
 
 def _is_number(spec: Spec, problem: ReportError) -> bool:

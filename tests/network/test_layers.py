@@ -203,4 +203,5 @@ def test_a_network_that_fails_by_itself() -> None:
     with pytest.raises(InputError) as caught:
         cut(timm.create_model("vit_tiny_patch16_224").eval(), ["output"], torch.randn(1, 3, 64, 64))
     assert caught.value.slug == "model-fails"
-    assert caught.value.message.startswith("the network fails on a picture of 3 × 64 × 64: AssertionError: ")
+    assert caught.value.message.startswith("the network fails on a picture of 3 × 64 × 64 in patch_embed.py, line ")
+    assert ": AssertionError: Input height (64) doesn't match model (224)." in caught.value.message

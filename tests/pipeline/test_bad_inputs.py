@@ -241,7 +241,7 @@ MODEL = [
         "39:9 preprocess.size: found 100000, expected a number of at most 10000 [spec-bad-value] | The side of the network's input, in pixels.",
         preprocess={"size": 100000}),
     bad("size that the network cannot take",
-        "5:9 model.name: the network cannot be traced into a graph; torch.fx says: Wrong image height! Expected 224 but got 33! [model-not-traceable] | a network whose forward pass branches on values, or returns several tensors, cannot be cut into segments",
+        "5:9 model.name: the network fails on a picture of 3 × 33 × 33: AssertionError: Wrong image height! Expected 224 but got 33! [model-fails] | it runs on pictures of 224 × 224: set preprocess.size: 224",
         model=RESNET | {"name": "vit_b_32"}, preprocess={"size": 33},
         layers=["encoder.layers.encoder_layer_10", "heads"]),
 ]  # fmt: skip
