@@ -11,10 +11,11 @@ What goes wrong is raised as a ReportError: InputError, InputErrors or RunError.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # typing is not imported for it: the command line imports nothing before it hears an interrupt
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from neurflow_report.errors import InputError, InputErrors, ReportError, RunError
     from neurflow_report.report import analyze, build, check, plan, render
     from neurflow_report.results.bundle import read_bundle
@@ -53,6 +54,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """The public functions, imported when they are asked for: reading a spec needs no torch."""
+    from importlib import import_module
+
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,15 +1,22 @@
 """The command line: the commands, what they print, and what they exit with.
 
-Exit codes: 0 done, 1 a run failed, 2 the command line or an input is wrong, 3 a check said no, 130 interrupted.
+Exit codes: 0 done, 1 a run failed, 2 the command line or an input is wrong, 3 a check said no; interrupted: 130 by
+Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
 Results go to stdout, everything else to stderr. What is heavy is imported inside the commands.
 """
 
 from __future__ import annotations
 
+import sys
+
+if __name__ == "__main__":  # before the other imports, which an interrupt may come in
+    from neurflow_report.entry import main as begin
+
+    sys.exit(begin())
+
 import argparse
 import json
 import os
-import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
@@ -18,14 +25,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neurflow_report import streams
 from neurflow_report.arguments import MODEL, Parser, Version, add_init, add_overrides, add_render, side
 from neurflow_report.errors import Gathered, InputError, ReportError, RunError, did_you_mean
+from neurflow_report.stopping import Heard, listen_no_more, listening
 
 if TYPE_CHECKING:
     from neurflow_report.pipeline.progress import Progress
     from neurflow_report.spec.load import LoadedSpec
 
-DONE, INTERRUPTED = 0, 130
+DONE = 0
 MOST_ERRORS = 50
 DEBUG = "NEURFLOW_REPORT_DEBUG"
 RUN_PACKAGES = frozenset({"torch", "torchvision", "safetensors", "scipy"})
@@ -36,52 +45,52 @@ Result = Mapping[str, object]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; `argv` without the program's name (None: the process's). Returns the exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
-    _make_streams_lenient()
-    try:
-        code = _guarded(words)
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:  # who read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+    with listening() as heard, streams.usable():
+        return _guarded(words, heard)
 
 
-def _make_streams_lenient() -> None:
-    """A character that the terminal's encoding lacks is escaped instead of ending the program."""
-    for stream in (sys.stdout, sys.stderr):
-        if reconfigure := getattr(stream, "reconfigure", None):
-            reconfigure(errors="backslashreplace")
+def interrupted(words: Sequence[str]) -> int:
+    """Tell an interrupt that came before `main` was there. Returns the exit code."""
+    with streams.usable():
+        return _stopped("--json" in words, Heard())
 
 
-def _guarded(words: Sequence[str]) -> int:
+def _guarded(words: Sequence[str], heard: Heard) -> int:
     as_json = "--json" in words
     try:
         options = _parser().parse_args(_checked(words))
         with redirect_stdout(sys.stderr):  # a network's own code may print, and stdout is for the result
             result = options.command(options)
-    except ReportError as error:
-        return _refuse(error, as_json)
-    except KeyboardInterrupt:
-        hint = "nothing half-written is left; the same command begins again"
-        _refuse(RunError("interrupted", "interrupted", hint=hint), as_json)
-        return INTERRUPTED
-    except ModuleNotFoundError as error:
-        return _refuse(_missing(error), as_json)
-    except BrokenPipeError:
+    except BaseException as error:
+        if heard.numbers or isinstance(error, KeyboardInterrupt):  # whatever a library made of it
+            return _stopped(as_json, heard)
+        if isinstance(error, Exception):
+            return _refuse(_told(error), as_json)
+        if code := _sent_off(""):  # --help or --version, which are told
+            return code
         raise
-    except Exception as error:
-        return _refuse(_internal(error), as_json)
-    _tell(options, result)
-    return DONE
+    return _tell(options, result)
+
+
+def _stopped(as_json: bool, heard: Heard) -> int:
+    listen_no_more()
+    hint = "nothing half-written is left; the same command begins again"
+    _refuse(RunError("interrupted", "interrupted", hint=hint), as_json)
+    return heard.exit_code()
+
+
+def _told(error: Exception) -> ReportError:
+    if isinstance(error, ReportError):
+        return error
+    return _missing(error) if isinstance(error, ModuleNotFoundError) else _internal(error)
 
 
 def _refuse(error: ReportError, as_json: bool) -> int:
     from neurflow_report import terminal
 
     problems = error.problems()
-    if as_json:
-        _print_json({"ok": False, "errors": [terminal.as_json(problem) for problem in problems]})
-    else:
+    found = {"ok": False, "errors": [terminal.as_json(problem) for problem in problems]}
+    if not as_json or streams.written(_json(found)):
         print("\n".join(terminal.describe(problem) for problem in problems[:MOST_ERRORS]), file=sys.stderr)
         if len(problems) > MOST_ERRORS:
             print(f"and {len(problems) - MOST_ERRORS} more errors (--json shows all)", file=sys.stderr)
@@ -106,16 +115,22 @@ def _internal(error: Exception) -> ReportError:
     )
 
 
-def _tell(options: argparse.Namespace, result: Result) -> None:
+def _tell(options: argparse.Namespace, result: Result) -> int:
     if options.json:
-        _print_json({"ok": True, **result})
-    elif not options.quiet:
-        for line in options.words(result):
-            print(line)
+        return _sent_off(_json({"ok": True, **result}))
+    return _sent_off("" if options.quiet else "".join(f"{line}\n" for line in options.words(result)))
 
 
-def _print_json(value: Mapping[str, object]) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+def _sent_off(text: str) -> int:
+    """Write `text` to stdout. Nobody has to read it; but what is wanted and cannot be had is told."""
+    if not (reason := streams.written(text)):
+        return DONE
+    hint = "what was asked for is done; where stdout leads to, no more can be written"
+    return _refuse(RunError("output-unwritable", f"the result cannot be written to stdout: {reason}", hint=hint), False)
+
+
+def _json(value: Mapping[str, object]) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
 # The commands: options in, result out.
@@ -346,7 +361,3 @@ def _checked(words: Sequence[str]) -> Sequence[str]:
         hint = did_you_mean(words[0], known) or f"the commands are {', '.join(known)}"
         raise InputError("command-line", f"there is no command {words[0]!r}", hint=hint)
     return words
-
-
-if __name__ == "__main__":
-    sys.exit(main())
