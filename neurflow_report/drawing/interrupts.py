@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from neurflow_report.stopping import SIGNALS
+
 Handler = Callable[[int, Any], Any]
 
 
 @contextmanager
 def interrupts_kept() -> Iterator[None]:
-    """Inside, what the handlers of SIGINT and SIGTERM raise is noted; the first of it is what the end raises.
+    """Inside, what the handlers of Ctrl-C and its like raise is noted; the first of it is what the end raises.
 
     Code with `except BaseException`, a callback from C and a `__del__` swallow what a handler raises in them. Signals
     come in the main thread alone; elsewhere this does nothing.
@@ -36,7 +37,7 @@ def interrupts_kept() -> Iterator[None]:
 
 def _noting(raised: list[BaseException]) -> dict[signal.Signals, Handler]:
     """Put handlers in place that note in `raised` what the ones there raise; → the ones there."""
-    found = {number: signal.getsignal(number) for number in _SIGNALS}
+    found = {number: signal.getsignal(number) for number in SIGNALS}
     before = {number: handler for number, handler in found.items() if callable(handler)}
     for number, handler in before.items():
         signal.signal(number, _noted(handler, raised))
