@@ -216,3 +216,15 @@ def test_a_figure_reads_like_a_threshold_only_where_it_is_one(figure: float, nam
 
 def test_a_p_value_just_over_its_level_reads_so() -> None:
     assert [p_value(p) for p in (0.05, 0.0502, 0.04996, 0.5)] == ["0.050", "0.0502", "0.04996", "0.500"]
+
+
+def test_what_decides_nothing_says_why_layer_by_layer(bundle: Bundle) -> None:
+    claims = (
+        claim("faithful", "layer3", OPEN, reason="between the two thresholds"),
+        claim("faithful", "layer2.0", OPEN, reason="the interval holds the threshold"),
+        claim("faithful", "layer1", OPEN, reason="the interval holds the threshold"),
+    )
+    assert told(verdicts.lines(claims)) == [
+        "Scores foretell what knocking a channel out does: inconclusive at layer3 (between the two thresholds) and at "
+        "layer2.0 and layer1 (the interval holds the threshold)."
+    ]

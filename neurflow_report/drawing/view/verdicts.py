@@ -132,12 +132,18 @@ def _line(key: tuple[str, str], claims: Sequence[Claim]) -> Prose:
         mine = [c for c in claims if c.verdict == verdict]
         if not mine:
             continue
-        at = list(dict.fromkeys(c.layer for c in mine if c.layer))
         spans += [Span(text="; ")] if len(spans) > 1 else []
         spans.append(Span(text=verdict, strong=True))
-        spans += [Span(text=f" at {listing(at)}")] if at else []
-        spans += [Span(text=f" ({mine[0].reason})")] if verdict == "not run" and mine[0].reason else []
+        reasons = dict.fromkeys(c.reason for c in mine)
+        told = listing([_where([c for c in mine if c.reason == reason], reason) for reason in reasons])
+        spans += [Span(text=f" {told}")] if told else []
     return (*spans, Span(text="."))
+
+
+def _where(claims: Sequence[Claim], reason: str) -> str:
+    """ "at block4 and block3 (the interval holds the threshold)": layers of one verdict that have one reason."""
+    at = list(dict.fromkeys(c.layer for c in claims if c.layer))
+    return " ".join(filter(None, (f"at {listing(at)}" if at else "", f"({reason})" if reason else "")))
 
 
 def _row(c: Claim) -> tuple[str, str]:
