@@ -11,7 +11,6 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
@@ -23,7 +22,7 @@ _REASONS = {errno.ELOOP: "a loop of links"}
 """Words for what the system says less plainly."""
 
 
-def open_ordinary(path: Path) -> BinaryIO:
+def open_ordinary(path: Path) -> io.BufferedReader:
     """The file at `path`, to be read. Raises: OSError, whose `strerror` says what is there instead."""
     check_ordinary(path)
     waiting = getattr(os, "O_NONBLOCK", 0)  # should it have become a pipe since, that would not be waited for

@@ -25,7 +25,9 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from neurflow_report.errors import InputError, Where
+from neurflow_report.errors import InputError, Where, spell_path
+from neurflow_report.ordinary import open_ordinary, read_ordinary
+from neurflow_report.results.contradictions import contradictions, odd_text
 from neurflow_report.results.droppings import is_dropping
 from neurflow_report.results.format import FORMAT_VERSION, READABLE
 from neurflow_report.results.records import ClassResult, Manifest, Provenance, Run
@@ -113,11 +115,15 @@ def read_bundle(root: Path | str) -> Bundle:
     manifest = _read_manifest(root / MANIFEST)
     for name, digest in manifest.files.items():
         _check_digest(root, name, digest)
+    _checked(root / MANIFEST)
     run = _parse(root, RUN, Run, manifest)
     classes = tuple(_parse(root, _class_file(entry.slug), ClassResult, manifest) for entry in run.classes)
     for entry, result in zip(run.classes, classes, strict=True):
         if (result.slug, result.index) != (entry.slug, entry.index):
             raise _damaged(root / _class_file(entry.slug), f"this is class {result.slug!r}, logit {result.index}")
+    for odd in contradictions(run, classes):
+        record = RUN if odd.slug is None else _class_file(odd.slug)
+        raise _damaged(root / record, f"{spell_path(odd.place)}: {odd.message}")
     bundle = Bundle(root=root, run=run, classes=classes, manifest=manifest)
     for file in _shown(classes):
         bundle.picture(file)
@@ -283,7 +289,7 @@ def _read_manifest(file: Path) -> Manifest:
 def _parse(root: Path, name: str, model: type[_M], manifest: Manifest) -> _M:
     if name not in manifest.files:
         raise _damaged(root / MANIFEST, f"the bundle has no file {name}")
-    return _validated(model, _bytes(root / name), root / name)
+    return _validated(model, _checked(root / name), root / name)
 
 
 def _validated(model: type[_M], data: bytes, file: Path) -> _M:
@@ -295,12 +301,16 @@ def _validated(model: type[_M], data: bytes, file: Path) -> _M:
         raise _damaged(file, f"{place + ': ' if place else ''}{first['msg']}") from error
 
 
+def _inside(file: Path, root: Path) -> bool:
+    return Path(os.path.realpath(file)).is_relative_to(os.path.realpath(root))
+
+
 def _check_digest(root: Path, name: str, digest: str) -> None:
     file = root / name
-    if not _NAME.fullmatch(name) or not file.resolve().is_relative_to(root.resolve()):
+    if not _NAME.fullmatch(name) or not _inside(file, root):
         raise _damaged(root / MANIFEST, f"{name!r} is no plain file name inside the bundle")
     try:
-        with file.open("rb") as stream:
+        with open_ordinary(file) as stream:
             found = hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise _damaged(file, f"the file cannot be read ({error.strerror})") from error
@@ -308,9 +318,16 @@ def _check_digest(root: Path, name: str, digest: str) -> None:
         raise _damaged(file, f"the file's sha256 is {found[:12]}…, but the manifest says {digest[:12]}…")
 
 
+def _checked(file: Path) -> bytes:
+    data = _bytes(file)
+    if odd := odd_text(data):
+        raise _damaged(file, odd)
+    return data
+
+
 def _bytes(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return read_ordinary(file)
     except OSError as error:
         raise _damaged(file, f"the file cannot be read ({error.strerror})") from error
 

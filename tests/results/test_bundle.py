@@ -22,12 +22,19 @@ from neurflow_report.results.records import (
     ClassResult,
     Clock,
     DataInfo,
+    LayerInfo,
+    LayerResult,
+    Member,
     ModelInfo,
+    Neuron,
+    NeuronGroup,
+    Patch,
     Picture,
     Preprocess,
     Provenance,
     Region,
     Run,
+    SemanticGroup,
     Settings,
     Skipped,
 )
@@ -46,6 +53,15 @@ SETTINGS = Settings(
     k=5, scales=(1.0, 0.5), stride=0.5, nodes=8, max_nodes=64, tolerance=0.02, tau=4, max_semantic=5, max_neuron=100,
     taus=(4,), draws=20, experiments=("masking",), seed=0, device="cpu", precision="float32",
 )  # fmt: skip
+NEURON = Neuron(
+    layer="fc", channel=0, concept=(0,), activations=(1.0,), core=(), gap_mean=None, gap_max=None, nodes=None,
+    silhouette=None, groups=(SemanticGroup(index=1, patches=(0,), activation=1.0, edges=()),), dead=False,
+)  # fmt: skip
+GROUP = NeuronGroup(layer="fc", index=1, members=(Member(channel=0, semantic=1),), patches=(0,), share=1.0)
+LAYERS = (
+    LayerResult(name="conv", channels=3, neurons=(), groups=(), silhouette=None),
+    LayerResult(name="fc", channels=2, neurons=(NEURON,), groups=(GROUP,), silhouette=None),
+)
 RUN = Run(
     title="Wie eine Biene erkannt wird – τ",
     theme="auto",
@@ -59,7 +75,10 @@ RUN = Run(
         skipped=(Skipped(name="x.png", reason="not a picture"),), digest="1" * 64,
     ),
     settings=SETTINGS,
-    layers=(),
+    layers=(
+        LayerInfo(name="conv", channels=3, kind="spatial", shape=(3, 8, 8)),
+        LayerInfo(name="fc", channels=2, kind="vector", shape=(2,)),
+    ),
     classes=(ClassEntry(index=0, name="bee", slug="bee"),),
 )  # fmt: skip
 
@@ -74,8 +93,8 @@ def picture(file: str | None) -> Picture:
 def result(slug: str = "bee", files: tuple[str | None, ...] = (*PICTURES, None)) -> ClassResult:
     pictures = tuple(picture(file) for file in files)
     return ClassResult(
-        index=0, name="bee", slug=slug, pictures=pictures, candidates=59, patches=(), layers=(), edges=(), masking=(),
-        cautions=(),
+        index=0, name="bee", slug=slug, pictures=pictures, candidates=59,
+        patches=(Patch(index=0, image=0, top=0, left=0, side=64),), layers=LAYERS, edges=(), masking=(), cautions=(),
     )  # fmt: skip
 
 
