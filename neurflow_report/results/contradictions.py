@@ -234,6 +234,8 @@ def _of_evidence(place: Path, owner: ClassResult | Control, run: Run, result: Cl
         yield from _known((*at, "experiment"), measure.experiment, EXPERIMENTS)
         yield from _known((*at, "layer"), measure.layer, layers, "layer")
         yield from _at_least((*at, "n"), measure.n, 0)
+        if measure.experiment == "methods" and measure.setting is None:
+            yield (*at, "setting"), "the size of the sets is missing"
         yield from _within((*at, "p_value"), measure.p_value, 0, 1)
     for number, claim in enumerate(owner.claims):
         at = (*place, "claims", number)
