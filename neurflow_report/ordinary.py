@@ -9,7 +9,7 @@ import errno
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections import deque
 from pathlib import Path
 
 _KINDS = {
@@ -18,6 +18,7 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
+LOOKED_AT = 100_000
 _REASONS = {errno.ELOOP: "a loop of links"}
 """Words for what the system says less plainly."""
 
@@ -48,25 +49,37 @@ def check_ordinary(path: Path) -> int:
     except OSError as error:
         raise type(error)(error.errno, _reason(path, error), str(path)) from error
     except ValueError as error:  # a name with a zero in it
-        raise OSError(errno.EINVAL, str(error), str(path)) from error
+        raise FileNotFoundError(errno.ENOENT, str(error), str(path)) from error
     _check(found.st_mode, path)
     return found.st_size
 
 
-def odd_files(folder: Path) -> Iterator[Path]:
-    """What lies below `folder`, at any depth, and is no ordinary file and no folder, or a link to such a thing."""
+def no_file(path: Path) -> str | None:
+    """None where an ordinary file is at `path`; else what an error adds to "there is no file": nothing where there is
+    nothing, and ": " with what is there instead."""
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError:
-        return
-    for entry in entries:
-        path = Path(entry.path)
-        if entry.is_dir(follow_symlinks=False):
-            yield from odd_files(path)
-        elif (
-            not entry.is_file(follow_symlinks=False) and os.path.exists(path) and not (path.is_dir() or path.is_file())
-        ):
-            yield path
+        check_ordinary(path)
+    except OSError as error:
+        nothing = isinstance(error, FileNotFoundError) and not path.is_symlink()
+        return "" if nothing else f": {error.strerror}"
+    return None
+
+
+def odd_file(folder: Path) -> Path | None:
+    """A pipe, socket or device below `folder`, or a link to one, if there is one among the first `LOOKED_AT` things,
+    those that lie shallow first: what others read from folders are lists that lie at the top."""
+    folders, seen = deque([folder]), 0
+    while folders and seen < LOOKED_AT:
+        try:
+            entries = sorted(os.scandir(folders.popleft()), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        seen += len(entries)
+        odd = (entry for entry in entries if not entry.is_file(follow_symlinks=False) and _is_odd(Path(entry.path)))
+        if (first := next(odd, None)) is not None:
+            return Path(first.path)
+        folders += [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
+    return None
 
 
 def _is_odd(path: Path) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from neurflow_report.errors import InputError, ReportError, Where, spell_path
+from neurflow_report.ordinary import read_ordinary
 from neurflow_report.pipeline.progress import Progress, Silent, Step
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def _caret(where: Where | None) -> list[str]:
     if where is None or not where.line:
         return []
     try:
-        line = Path(where.file).read_text(encoding="utf-8-sig").split("\n")[where.line - 1].rstrip()
+        line = read_ordinary(Path(where.file)).decode("utf-8-sig").split("\n")[where.line - 1].rstrip()
     except (OSError, ValueError, IndexError):
         return []
     column = min(where.column, len(line) + 1)

@@ -17,7 +17,19 @@ from PIL import Image
 
 from neurflow_report.errors import InputError, did_you_mean
 from neurflow_report.images.pictures import PictureError, check_size, plain
+from neurflow_report.ordinary import no_file, odd_file
 
+UNPICKLING = frozenset({"LSUN", "LSUNClass"})
+"""They unpickle a file of the folder that the program is run in."""
+SAFE = frozenset({
+    "Caltech101", "Caltech256", "CelebA", "CIFAR10", "CIFAR100", "CLEVRClassification", "Country211", "DTD", "EMNIST",
+    "EuroSAT", "FakeData", "FashionMNIST", "FER2013", "FGVCAircraft", "Flowers102", "Food101", "GTSRB", "ImageFolder",
+    "Imagenette", "ImageNet", "INaturalist", "KMNIST", "LFWPeople", "MNIST", "Omniglot", "OxfordIIITPet", "PCAM",
+    "Places365", "QMNIST", "RenderedSST2", "SEMEION", "StanfordCars", "STL10", "SUN397", "SVHN", "USPS",
+})  # fmt: skip
+"""Data sets for classification whose readers were looked at (torchvision 0.21 to 0.29): they unpickle nothing, or only,
+as CIFAR's, files of which torchvision has just checked the digest, or tensors alone. ImageNet's unpack torchvision's
+own archives, whose digests it checks, too."""
 Opened = tuple[tuple[str, ...], list[int], Callable[[int], Image.Image]]
 _IDX_FAMILY = ("MNIST", "FashionMNIST", "KMNIST")
 _PREFIXES = {"train": "train", "test": "t10k"}
@@ -29,13 +41,16 @@ def open_dataset(*, name: str, root: Path, split: str) -> Opened:
 
     The MNIST family is also read from plain or .gz idx files right in `root` (as Debian's package
     dataset-fashion-mnist has them in /usr/share/datasets/fashion-mnist) or in root/<name>/raw; nothing is written
-    there. Errors: data-missing (paths data.name, data.root, data.split).
+    there. Errors: data-missing (paths data.name, data.root, data.split); data-unsafe (path data.name) for a data set
+    whose reader runs code that lies in files, or was not looked at.
     """
     kind = _dataset_class(name)
+    _check_ordinary(root)
     folder = _idx_folder(name, root)
     dataset = _open_idx(kind, name, folder, split) if folder else _construct(kind, name, root, split)
     labels = _labels(dataset)
-    return _class_names(dataset, labels), labels, lambda number: _picture(dataset, number)
+    paths = _paths(dataset)
+    return _class_names(dataset, labels), labels, lambda number: _picture(dataset, number, paths)
 
 
 def _dataset_class(name: str) -> Any:
@@ -44,7 +59,25 @@ def _dataset_class(name: str) -> Any:
         hint = did_you_mean(name, known) or "torchvision.datasets names them all"
         message = f"torchvision has no data set {name!r}"
         raise InputError("data-missing", message, hint=hint, path=("data", "name"))
+    if name not in SAFE:
+        raise _unsafe(name)
     return getattr(torchvision.datasets, name)
+
+
+def _unsafe(name: str) -> InputError:
+    hint = "save its pictures as files, a sub-folder per class, and set data.source: folder"
+    reason = "was not looked at: it may run code that lies in files, or gives no picture with one class"
+    if name in UNPICKLING:
+        reason = "unpickles a file of the folder that the program is run in, which can run any code"
+    return InputError("data-unsafe", f"torchvision's data set {name} {reason}", hint=hint, path=("data", "name"))
+
+
+def _check_ordinary(root: Path) -> None:
+    """Raises InputError data-missing for a pipe, socket or device in `root`, which torchvision would wait for."""
+    if (odd := odd_file(root)) is not None:
+        told = odd.relative_to(root).as_posix()
+        message = f"the data folder {root.name!r} holds something that is no file: {told}{no_file(odd)}"
+        raise InputError("data-missing", message, hint="take it out of the folder", path=("data", "root"))
 
 
 def _idx_folder(name: str, root: Path) -> Path | None:
@@ -135,7 +168,19 @@ def _class_names(dataset: Any, labels: list[int]) -> tuple[str, ...]:
     return tuple(n if isinstance(n, str) else n[0] for n in names)
 
 
-def _picture(dataset: Any, number: int) -> Image.Image:
+def _paths(dataset: Any) -> list[Any]:
+    """The paths of the pictures, by number, where the data set keeps them as such; else none."""
+    for name in ("samples", "_samples", "_image_files", "_images", "data", "imgs"):
+        found = getattr(dataset, name, None)
+        if isinstance(found, list) and len(found) == len(dataset) and found:
+            first = [one[0] if isinstance(one, tuple) else one for one in found]
+            return first if all(isinstance(one, str | Path) for one in first) else []
+    return []
+
+
+def _picture(dataset: Any, number: int, paths: list[Any]) -> Image.Image:
+    if paths and (instead := no_file(Path(paths[number]))):
+        raise PictureError(instead.removeprefix(": "))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

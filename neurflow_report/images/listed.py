@@ -6,9 +6,11 @@ import csv
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 
 from neurflow_report.errors import Gathered, InputError
+from neurflow_report.ordinary import no_file, open_ordinary
 
 _FILE = ("data", "file")
 LOOKED_AT = 100_000
@@ -30,11 +32,11 @@ def read_rows(file: Path, root: Path | None, *, path_column: str, label_column: 
 
     Errors: data-missing, data-empty (paths data.file, data.path_column, data.label_column).
     """
-    if not os.path.isfile(file):
+    if (instead := no_file(file)) is not None:
         hint = "the path is relative to the spec"
-        raise InputError("data-missing", f"there is no file {file.name!r}", hint=hint, path=_FILE)
+        raise InputError("data-missing", f"there is no file {file.name!r}{instead}", hint=hint, path=_FILE)
     try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
+        with TextIOWrapper(open_ordinary(file), encoding="utf-8-sig", newline="") as lines:
             reader = csv.DictReader(lines, strict=True)
             _check_columns(file, reader.fieldnames or (), path_column, label_column)
             found = [(reader.line_num, row) for row in reader]

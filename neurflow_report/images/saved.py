@@ -13,6 +13,7 @@ from typing import Any
 from neurflow_report.errors import InputError, did_you_mean
 from neurflow_report.images.listed import classes_of
 from neurflow_report.images.pictures import PictureError
+from neurflow_report.ordinary import no_file, odd_file
 
 MARKS = ("dataset_dict.json", "state.json")
 """Files of which `save_to_disk` writes one into the folder: with several splits, or without."""
@@ -91,6 +92,9 @@ def _loaded(datasets: Any, root: Path) -> Any:
     message = f"the folder {root.name!r} holds no data set that was saved to disk"
     if not is_saved(root):
         raise InputError("data-missing", message, hint=f"{hint}: it has {' or '.join(MARKS)}", path=("data", "root"))
+    if (odd := odd_file(root)) is not None:
+        told = f"the data set {root.name!r} holds something that is no file: {odd.relative_to(root).as_posix()}"
+        raise InputError("data-missing", f"{told}{no_file(odd)}", hint="take it out", path=("data", "root"))
     try:
         return datasets.load_from_disk(str(root))
     except Exception as error:  # what a damaged folder makes it raise is not limited to a few kinds

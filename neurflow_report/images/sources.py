@@ -19,6 +19,7 @@ from PIL import Image
 from neurflow_report.errors import InputError
 from neurflow_report.images.listed import classes_of, notes_on, read_rows
 from neurflow_report.images.pictures import PictureError, decode
+from neurflow_report.ordinary import read_ordinary
 from neurflow_report.results.records import Skipped
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"})
@@ -184,7 +185,7 @@ def _read_file(path: Path) -> bytes:
             raise PictureError("no ordinary file")
         if found.st_size > LARGEST:
             raise PictureError(f"{found.st_size / 1e9:.1f} GB, more than {LARGEST / 1e9:.0f}")
-        return path.read_bytes()
+        return read_ordinary(path)
     except (OSError, ValueError) as error:
         raise PictureError(f"cannot be read: {_why(path, error)}") from error
 

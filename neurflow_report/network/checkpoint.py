@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import re
 import tarfile
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from neurflow_report.errors import InputError, did_you_mean
 from neurflow_report.network.pickled import described, saved_alone, would_run
+from neurflow_report.ordinary import no_file, open_ordinary
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".th", ".ckpt", ".bin", ".tar")
 State = dict[str, object]
@@ -56,13 +56,13 @@ def read_states(path: Path, key: str | None = None) -> dict[str, State]:
 
 def read_content(path: Path) -> object:
     """What a checkpoint holds. Errors: weights-unreadable (path model.weights)."""
-    if not os.path.isfile(path):
-        raise unreadable(f"there is no weights file {path.name!r}", "the path is relative to the spec")
+    if (instead := no_file(path)) is not None:
+        raise unreadable(f"there is no weights file {path.name!r}{instead}", "the path is relative to the spec")
     try:
         if _is_safetensors(path):
             return dict(load_file(path))
         _check_kind(path)
-        with warnings.catch_warnings(), path.open("rb") as file:  # by its name torch would take it for another format
+        with warnings.catch_warnings(), open_ordinary(path) as file:  # by its name torch would take it for another
             warnings.simplefilter("ignore")  # of old formats, which are read all the same
             return torch.load(file, map_location="cpu", weights_only=True)
     except InputError:

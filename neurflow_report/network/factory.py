@@ -59,7 +59,7 @@ def make(factory: str, kwargs: Mapping[str, object], folder: Path, *, allow_code
 @contextmanager
 def importable(folder: Path) -> Iterator[None]:
     """Modules in `folder` come first inside; afterwards last, for what the code imports while it runs."""
-    place = str(folder.resolve())
+    place = os.path.realpath(folder)
     sys.path.insert(0, place)
     importlib.invalidate_caches()
     try:

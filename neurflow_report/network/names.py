@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from neurflow_report.errors import InputError
+from neurflow_report.ordinary import no_file, read_ordinary
 
 _PATH = ("model", "class_names")
 LARGEST = 16 * 2**20
@@ -40,12 +40,12 @@ def check_names(names: tuple[str, ...], file: str, outputs: int) -> None:
 
 
 def _text(path: Path) -> str:
-    if not os.path.isfile(path):
-        raise _bad(f"there is no file {path.name!r} with class names", "the path is relative to the spec")
+    if (instead := no_file(path)) is not None:
+        raise _bad(f"there is no file {path.name!r} with class names{instead}", "the path is relative to the spec")
     try:
         if path.stat().st_size > LARGEST:
             raise _bad(f"the file with the class names, {path.name!r}, is larger than 16 MiB", "is it the right file?")
-        return path.read_text(encoding="utf-8-sig")
+        return read_ordinary(path).decode("utf-8-sig")
     except (OSError, ValueError) as error:
         message = f"the file with the class names, {path.name!r}, cannot be read ({type(error).__name__})"
         raise _bad(message, "save it as UTF-8") from error

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from neurflow_report import errors
 from neurflow_report.errors import InputError, InputErrors, ReportError, Where
+from neurflow_report.ordinary import no_file, read_ordinary
 from neurflow_report.spec.explain import Finding
 from neurflow_report.spec.mistakes import checked
 from neurflow_report.spec.nodes import Tree, parse
@@ -83,7 +84,7 @@ def _read(file: Path) -> str:
             raise _unreadable(file, _what_is_there(file))
         if (size := file.stat().st_size) > LARGEST:
             raise _unreadable(file, f"the file has {size / 1e6:.1f} MB, a spec at most {LARGEST // 1024} KiB")
-        return file.read_bytes().decode("utf-8-sig")
+        return read_ordinary(file).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         hint = "save the file as UTF-8"
@@ -95,7 +96,9 @@ def _read(file: Path) -> str:
 def _what_is_there(file: Path) -> str:
     if file.is_dir():
         return "this is a folder"
-    return "this is no ordinary file" if file.exists() else "there is no such file"
+    if file.exists():
+        return "this is no ordinary file"
+    return f"there is no such file{no_file(file) or ''}"
 
 
 def _unreadable(
