@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from neurflow_report.errors import InputError, InputErrors, ReportError, RunError
-    from neurflow_report.report import analyze, build, check, plan, render
+    from neurflow_report.report import analyze, build, check, layers, plan, render
     from neurflow_report.results.bundle import read_bundle
     from neurflow_report.results.frames import tables
     from neurflow_report.spec.load import load_spec
@@ -30,6 +30,7 @@ __all__ = [
     "analyze",
     "build",
     "check",
+    "layers",
     "load_spec",
     "plan",
     "read_bundle",
@@ -44,6 +45,7 @@ _HOMES = {
     "analyze": "report",
     "build": "report",
     "check": "report",
+    "layers": "report",
     "plan": "report",
     "render": "report",
     "load_spec": "spec.load",

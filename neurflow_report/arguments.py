@@ -13,11 +13,18 @@ from neurflow_report.errors import InputError
 MODEL = "a model: resnet50, timm:deit_tiny_patch16_224, python:mynet.models:resnet20, demo:flowers"
 INIT = (
     ("model", "MODEL", MODEL),
+    ("kwargs", "VALUES", "what the factory or architecture is called with: num_classes=10, or YAML"),
+    ("python-path", "DIR", "the folder that the factory's package lies in (default: the current one)"),
     ("weights", "WEIGHTS", "the name of its weights, a checkpoint, or none (default: the best that it has)"),
     (
         "data",
         "DATA",
         "a folder with a sub-folder per class, a CSV file, NAME:FOLDER for a torchvision data set, or demo",
+    ),
+    (
+        "preprocess",
+        "VALUES",
+        'what the network was trained with: "size: 32, resize: 32, mean: [0.49, 0.48, 0.45], std: [0.25, 0.24, 0.26]"',
     ),
     ("classes", "A,B", "classes to examine (default: the data's first three)"),
     ("layers", "A,B", "layers from input to output, or auto (the default)"),

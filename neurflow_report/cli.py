@@ -146,12 +146,15 @@ def _schema(options: argparse.Namespace) -> Result:
 def _init(options: argparse.Namespace) -> Result:
     from neurflow_report.terminal import answers
 
-    keys = ("model", "weights", "data", "classes", "layers")
+    keys = ("model", "kwargs", "python_path", "weights", "data", "preprocess", "classes", "layers")
     given = {key: getattr(options, key) for key in keys}
     ask = answers(sys.stdin, sys.stderr, given, take_defaults=options.yes)
     from neurflow_report.pipeline.starter import Given, begin
 
-    return {"spec": str(begin(Given(**given), options.output, ask, allow_code=options.allow_code))}
+    begun = begin(Given(**given), options.output, ask, allow_code=options.allow_code)
+    for note in () if options.quiet or options.json else begun.notes:
+        print(f"note: {note}", file=sys.stderr)
+    return {"spec": str(begun.file), **({"notes": list(begun.notes)} if begun.notes else {})}
 
 
 def _validate(options: argparse.Namespace) -> Result:

@@ -8,7 +8,7 @@ the room that knows the file adds `where`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TypeVar
 
@@ -69,6 +69,23 @@ SLUGS: dict[str, str] = {
 }
 
 
+class Wording(str):
+    """Text as it is told to a caller in Python; `command`: as it is told at the command line."""
+
+    __slots__ = ("command",)
+    command: str
+
+    def __new__(cls, text: str, *, command: str) -> Wording:
+        told = super().__new__(cls, text)
+        told.command = command
+        return told
+
+
+def at_command(text: str) -> str:
+    """`text` as it is told at the command line."""
+    return text.command if isinstance(text, Wording) else text
+
+
 @dataclass(frozen=True, kw_only=True)
 class Where:
     """A place in a text file; line and column count from 1, 0 where unknown."""
@@ -98,10 +115,15 @@ class ReportError(Exception):
         self.slug, self.message, self.hint, self.path, self.where = slug, message, hint, path, where
 
     def __str__(self) -> str:
-        place = " ".join(p for p in (str(self.where) if self.where else "", spell_path(self.path)) if p)
+        return self.told(str)
+
+    def told(self, wording: Callable[[str], str]) -> str:
+        """The error with its place, slug and hint; `wording` says how what depends on the caller is told."""
+        where = "" if self.where is None else str(replace(self.where, file=wording(self.where.file)))
+        place = " ".join(p for p in (where, spell_path(self.path)) if p)
         text = f"{place}: {self.message}" if place else self.message
         text = f"{text} [{self.slug}]"
-        return f"{text}\n  hint: {self.hint}" if self.hint else text
+        return f"{text}\n  hint: {wording(self.hint)}" if self.hint else text
 
     def problems(self) -> tuple[ReportError, ...]:
         """The single errors this one stands for: itself, unless it is a collection."""

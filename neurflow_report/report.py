@@ -20,6 +20,7 @@ from neurflow_report.results.bundle import Bundle, read_bundle
 from neurflow_report.spec.load import LoadedSpec, located
 
 if TYPE_CHECKING:
+    from neurflow_report.pipeline.layers import Tree
     from neurflow_report.pipeline.planned import Plan
 
 
@@ -74,6 +75,13 @@ def plan(loaded: LoadedSpec, *, timed: bool = True, progress: Progress | None = 
     from neurflow_report.pipeline.plan import plan as make
 
     return make(loaded, timed=timed, progress=progress or Silent(), also=_drawing_problems(loaded))
+
+
+def layers(loaded: LoadedSpec) -> Tree:
+    """Where the spec's network can be cut, as `neurflow-report layers` shows it. Raises: InputError as loading does."""
+    from neurflow_report.pipeline.layers import layers_of_spec
+
+    return layers_of_spec(loaded)
 
 
 def render(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from neurflow_report.errors import InputError, ReportError, Where, spell_path
+from neurflow_report.errors import InputError, ReportError, Where, at_command, spell_path
 from neurflow_report.ordinary import read_ordinary
 from neurflow_report.pipeline.progress import Progress, Silent, Step
 
@@ -27,7 +27,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 def describe(error: ReportError) -> str:
     """An error as people read it: place, message and slug; the line of the file with a caret; the hint."""
-    head, _, hint = str(error).partition("\n  hint: ")
+    head, _, hint = error.told(at_command).partition("\n  hint: ")
     lines = [f"error: {head}", *_caret(error.where)]
     if hint:
         lines.append(f"  hint: {hint}")
@@ -41,10 +41,10 @@ def as_json(error: ReportError) -> dict[str, object]:
         "slug": error.slug,
         "message": error.message,
         "path": spell_path(error.path),
-        "file": where.file,
+        "file": at_command(where.file),
         "line": where.line,
         "column": where.column,
-        "hint": error.hint,
+        "hint": at_command(error.hint),
     }
 
 
@@ -90,6 +90,7 @@ QUESTIONS = {
     "Model": "which network: resnet50, timm:…, python:package.module:callable, demo:flowers",
     "Weights": "a name, a checkpoint (.safetensors, .pt, .pth, .th, .ckpt, .bin, .tar), or none",
     "Pictures": "a folder with a sub-folder per class, a CSV file, NAME:FOLDER for a torchvision data set, or demo",
+    "Preprocessing": "what the network was trained with",
     "Classes": "names or numbers, with commas between them",
     "Layers": "names with commas between them, from input to output, or auto",
 }

@@ -16,7 +16,7 @@ from typing import Literal
 from PIL import Image, ImageFile
 
 from neurflow_report.drawing.graph import Tile
-from neurflow_report.errors import InputError, Where
+from neurflow_report.errors import InputError, Where, Wording
 from neurflow_report.ordinary import open_ordinary
 from neurflow_report.results.bundle import Bundle
 
@@ -81,7 +81,8 @@ def _reason(error: Exception) -> str:
 
 
 def _damaged(path: Path, reason: str) -> InputError:
-    hint = "get a whole copy of the bundle, or make it again with `neurflow-report analyze`"
+    again = "get a whole copy of the bundle, or make it again with"
+    hint = Wording(f"{again} analyze()", command=f"{again} `neurflow-report analyze`")
     return InputError("bundle-damaged", reason, hint=hint, where=Where(file=str(path)))
 
 

@@ -8,7 +8,7 @@ are examined.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -53,11 +53,12 @@ class Chosen:
 @dataclass(frozen=True, kw_only=True)
 class Choice:
     """The pictures of each class, in the order of the targets; how many pictures were looked at, and those that could
-    not be used, in the source's order."""
+    not be used, in the source's order; `predicted`: the logits of all others that were looked at, by item number."""
 
     classes: tuple[tuple[Chosen, ...], ...]
     pool: int
     skipped: tuple[Skipped, ...]
+    predicted: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +90,10 @@ class _Looker:
                 seen = self.seen[number]
                 if isinstance(seen, _Seen):
                     yield number, seen
+
+    def predicted(self) -> dict[int, int]:
+        """The logits of all that could be looked at."""
+        return {number: seen.predicted for number, seen in sorted(self.seen.items()) if isinstance(seen, _Seen)}
 
     def _look(self, numbers: Sequence[int]) -> None:
         inputs: dict[int, Tensor] = {}
@@ -126,12 +131,14 @@ def choose(
     seed: int = 0,
     batch: int = BATCH,
     on_batch: Callable[[int], None] = _unheard,
+    on_looked: Callable[[Mapping[int, int]], None] = lambda _predicted: None,
 ) -> Choice:
     """The first `limit` pictures that count for each target; looking stops as soon as a class has enough.
 
     Args: select: what counts; pool: whether predicted pictures are also looked for outside the class's own; sample:
     the first in the source's order, or a draw by `seed`; batch: pictures a call of `predict`; on_batch: told how many
-    pictures were looked at, after each batch.
+    pictures were looked at, after each batch; on_looked: told at the end what was predicted, by item number, before
+    what is wrong is raised.
     Errors, of all targets at once: class-empty (path data.root) where the data has the class but no picture of it, or
     pictures of its own are needed and the data does not have the class (path ("classes", i)); too-few-images (the same
     path) where none counts, with how many were looked at. METHOD §1.
@@ -147,9 +154,31 @@ def choose(
 
     gathered = Gathered()
     chosen = [gathered.attempt(partial(chosen_for, i, target)) for i, target in enumerate(targets)]
+    on_looked(looker.predicted())
     gathered.tell()
     skipped = tuple(s for _, s in sorted(looker.seen.items()) if isinstance(s, Skipped))
-    return Choice(classes=tuple(c for c in chosen if c is not None), pool=len(looker.seen), skipped=skipped)
+    return Choice(
+        classes=tuple(c for c in chosen if c is not None),
+        pool=len(looker.seen),
+        skipped=skipped,
+        predicted=looker.predicted(),
+    )
+
+
+def look(
+    source: Source,
+    numbers: Sequence[int],
+    predict: Predict,
+    preprocess: Preprocess,
+    *,
+    batch: int = BATCH,
+    on_batch: Callable[[int], None] = _unheard,
+) -> dict[int, int]:
+    """What is predicted for these pictures of the source, by item number; those that cannot be used are left out."""
+    looker = _Looker(source=source, predict=predict, preprocess=preprocess, batch=batch, on_batch=on_batch)
+    for _ in looker.predictions(numbers):
+        pass
+    return looker.predicted()
 
 
 def candidates_of(

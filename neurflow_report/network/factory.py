@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import nn
 
-from neurflow_report.errors import InputError, did_you_mean
+from neurflow_report.errors import InputError, Wording, did_you_mean
 from neurflow_report.network.fence import TRY, as_it_was, passes, told
 
 ALLOW = "NEURFLOW_REPORT_ALLOW_CODE"
@@ -38,7 +38,10 @@ def make(factory: str, kwargs: Mapping[str, object], folder: Path, *, allow_code
         raise InputError(
             "code-not-allowed",
             f"this spec would import and run {factory!r}, and code that a spec names runs only if you allow it",
-            hint=f"if you trust the spec and its code, add --allow-code, or set {ALLOW}=1",
+            hint=Wording(
+                f"if you trust the spec and its code: load_spec(…, allow_code=True), or set {ALLOW}=1",
+                command=f"if you trust the spec and its code, add --allow-code, or set {ALLOW}=1",
+            ),
             path=_PATH,
         )
     if not _FORM.fullmatch(factory):

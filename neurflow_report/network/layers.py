@@ -17,10 +17,11 @@ from torch.nn.modules import activation
 from torch.nn.modules.conv import _ConvNd
 from torch.utils.flop_counter import FlopCounterMode
 
-from neurflow_report.errors import InputError, did_you_mean
+from neurflow_report.errors import InputError, Wording, did_you_mean
 from neurflow_report.network.cuts import Cuts, Kind
 from neurflow_report.network.trace import OUTPUT, trace
 
+SHOWN = Wording("`layers(loaded)` shows what there is", command="`neurflow-report layers` shows what there is")
 AUTO_MOST = 8
 """Layers that `auto` takes at most, the logits among them, from the top."""
 AUTO_ENOUGH = 6
@@ -120,7 +121,8 @@ def chosen(
     names = [named[node] for node in sorted(named, key=lambda n: cuts.position[n])]
     if len(names) < 2:
         message = "no layer was found below the network's output"
-        hint = "name the layers in a list; `neurflow-report layers` shows what there is"
+        say = "name the layers in a list"
+        hint = Wording(f"{say}; {SHOWN}", command=f"{say}; {SHOWN.command}")
         raise InputError("too-few-layers", message, hint=hint, path=("layers",))
     return tuple(names if most is None else names[-max(most, 2) :])
 
@@ -133,7 +135,7 @@ def _end(cuts: Cuts, name: str, key: str) -> fx.Node:
     if name not in legal:
         known = name in dict(cuts.traced.root.named_modules(remove_duplicate=False))
         message = f"the network cannot be cut at {name!r}" if known else f"the network has no layer {name!r}"
-        hint = did_you_mean(name, legal) or "`neurflow-report layers` shows what there is"
+        hint = did_you_mean(name, legal) or SHOWN
         raise InputError("layer-unknown", message, hint=hint, path=("layers", key))
     return legal[name]
 

@@ -131,7 +131,7 @@ def load_network(
             raise InputError("model-unknown", f"there is no model source {source!r}", path=("model", "source"))
     said = preprocess or {}
     built = replace(built, preprocess=overridden(built.preprocess, said), class_names=names or built.class_names)
-    silent = tuple(key for key in PREPROCESS_KEYS if key not in said)
+    silent = tuple(key for key in PREPROCESS_KEYS if key not in said and not (key == "channels" and "mean" in said))
     digest = state_digest(built.module)
     module = _ready(built.module, device, dtype)
     return Network(

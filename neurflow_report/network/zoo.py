@@ -119,6 +119,12 @@ def _from_entry(asked: Asked, entries: Mapping[str, object]) -> Built:
     return Built(module=module, preprocess=preprocess_of(entry.transforms()), class_names=names)  # type: ignore[attr-defined]
 
 
+def names_of(name: str, weights: str) -> tuple[str, ...] | None:
+    """The names of the outputs of a torchvision model with weights of that name; None where there are none such."""
+    entry = torchvision.models.get_model_weights(name).__members__.get(weights.rpartition(".")[2])
+    return None if entry is None else tuple(entry.meta["categories"])
+
+
 class _download:  # noqa: N801
     """Inside, what fails while weights are fetched is told as weights-unreadable."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -38,13 +39,26 @@ def cut_at(spec: Spec, network: Network, example: Tensor) -> Segments:
     return cut(network.module, layer_names(spec, network, example), example)
 
 
-def untrained(source: str, name: str, *, size: int | None, allow_code: bool) -> Network:
-    """A model by name, with random weights, on the CPU in float32; for the source python `name` is the factory, looked
-    for in the current folder. Args: size: the input's side, where it is not the model's own."""
+def untrained(
+    source: str,
+    name: str,
+    *,
+    size: int | None,
+    allow_code: bool,
+    kwargs: Mapping[str, object] | None = None,
+    python_path: Path | None = None,
+) -> Network:
+    """A model by name, with random weights, on the CPU in float32; for the source python `name` is the factory.
+
+    Args: size: the input's side, where it is not the model's own; kwargs: what it is made with; python_path: where the
+    factory's package is looked for (None: the current folder).
+    """
     return load_network(
         source=source,
         name=None if source == "python" else name,
         factory=name if source == "python" else None,
+        kwargs=kwargs,
+        python_path=None if python_path is None else str(python_path),
         weights="none",
         base=Path(),
         seed=0,

@@ -31,6 +31,7 @@ from neurflow_report.network.load import Network, choose_device, resolved
 from neurflow_report.network.names import check_names, read_names
 from neurflow_report.pipeline.arithmetic import check_precision
 from neurflow_report.pipeline.examine import Bench, check_patches
+from neurflow_report.pipeline.given import input_notes, looks
 from neurflow_report.pipeline.networks import cut_at, example_input, load_spec_network, number_format
 from neurflow_report.pipeline.output import check_space, check_writable, output_of
 from neurflow_report.pipeline.pictures import region_bytes_of
@@ -51,8 +52,8 @@ TRIED = 4
 @dataclass(frozen=True, kw_only=True)
 class Ready:
     """What a run begins with, checked. `candidates`: for each target the numbers of the pictures that may count;
-    `labels`: what should be known of how the data's classes were tied to logits; `notes`: that, what should be known of
-    the pictures, and what cannot run."""
+    `labels`: what should be known of how the data's classes were tied to logits; `input_notes`: of what the network is
+    given; `notes`: both, what was done with the weights, what should be known of the pictures, and what cannot run."""
 
     network: Network
     bench: Bench
@@ -61,6 +62,7 @@ class Ready:
     candidates: tuple[list[int], ...]
     labels: str
     notes: tuple[str, ...]
+    input_notes: tuple[str, ...] = ()
 
 
 def preflight(loaded: LoadedSpec, *, progress: Progress, also: Sequence[ReportError] = ()) -> Ready:
@@ -208,6 +210,8 @@ class _Checks:
         self.gathered.tell()
         if self.network is None or self.bench is None or self.source is None:
             raise AssertionError("what is not there was not told")
+        given = input_notes(self.network.preprocess, self.network.assumed, looks(self.source, self.candidates))
+        notes = (*self.network.notes, *given, self.labels, *self.source.notes, *_not_run(self.spec))
         return Ready(
             network=self.network,
             bench=self.bench,
@@ -215,7 +219,8 @@ class _Checks:
             targets=self.targets,
             candidates=self.candidates,
             labels=self.labels,
-            notes=tuple(note for note in (self.labels, *self.source.notes, *_not_run(self.spec)) if note),
+            notes=tuple(note for note in notes if note),
+            input_notes=given,
         )
 
 

@@ -16,10 +16,6 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from neurflow_report.demo.flowers import DATASET
 from neurflow_report.errors import Gathered, ReportError
 from neurflow_report.fidelity.ledger import limits
@@ -27,10 +23,10 @@ from neurflow_report.images.classes import ClassTarget, display_names, label_nam
 from neurflow_report.images.select import Choice, Chosen, choice_digest, choose, load_pixels
 from neurflow_report.images.sources import Source
 from neurflow_report.network.cut import Segments, cut
-from neurflow_report.network.forward import Rows, batch_rows, check_finite
 from neurflow_report.network.load import Network
 from neurflow_report.network.reinitialise import reinitialised
 from neurflow_report.network.swift import Forward
+from neurflow_report.pipeline.accuracy import accuracy, measure, predictor, words
 from neurflow_report.pipeline.arithmetic import arithmetic, roundings
 from neurflow_report.pipeline.evidence import Findings, examine, with_control
 from neurflow_report.pipeline.examine import Bench, check_patches
@@ -81,12 +77,14 @@ def analyzed(loaded: LoadedSpec, *, progress: Progress, also: Sequence[ReportErr
 
 
 def check(loaded: LoadedSpec, *, progress: Progress, also: Sequence[ReportError] = ()) -> tuple[str, ...]:
-    """Check all that `analyze` checks before it looks at the pictures; → what should be known though it is not wrong.
+    """Check all that `analyze` checks before it looks at the pictures, and how often the network is right on a few of
+    them; → what should be known though it is not wrong.
 
     Nothing is written. Raises what `analyze` raises then.
     """
     with _located(loaded), arithmetic(loaded.spec.runtime.precision):
-        return preflight(loaded, progress=progress, also=also).notes
+        ready = preflight(loaded, progress=progress, also=also)
+        return (*ready.notes, measure(ready, progress))
 
 
 @contextmanager
@@ -152,32 +150,19 @@ def _check_enough(spec: Spec, ready: Ready, choice: Choice) -> None:
 
 
 def _choice(spec: Spec, ready: Ready, step: Step) -> Choice:
-    """The pictures of each class."""
-    network, segments = ready.network, ready.bench.segments
-    example = example_input(network, segments.device, segments.dtype)
-    most = batch_rows(segments, ready.bench.memory, example)
-    forward, top = Forward.of(segments, example, most=most), len(segments.layers) - 1
-    rows = Rows(most=forward.rows, note=step.note)
-
-    @torch.no_grad()
-    def predict(batch: Tensor) -> np.ndarray:
-        inputs = batch.to(segments.device, segments.dtype)
-        logits = rows.attempt(lambda n: torch.cat([forward.activations(top, part) for part in torch.split(inputs, n)]))
-        check_finite(logits, segments.layers[-1].name)
-        found: np.ndarray = logits.argmax(dim=1).cpu().numpy()
-        return found
-
+    """The pictures of each class; how often the network is right on what was looked at is told first."""
     return choose(
         ready.source,
         ready.targets,
-        predict,
-        network.preprocess,
+        predictor(ready, step),
+        ready.network.preprocess,
         select=spec.data.select,
         limit=spec.data.limit,
         pool=spec.data.pool,
         sample=spec.data.sample,
         seed=spec.runtime.seed,
         on_batch=step.advance,
+        on_looked=lambda predicted: step.note(words(accuracy(predicted, ready))),
     )
 
 
@@ -271,6 +256,8 @@ def _run(
             digest=network.digest,
             preprocess=network.preprocess,
             test_accuracy=network.test_accuracy,
+            notes=network.notes,
+            input_notes=ready.input_notes,
         ),
         data=DataInfo(
             source=spec.data.source,
@@ -288,6 +275,7 @@ def _run(
         classes=tuple(ClassEntry(index=c.index, name=c.name, slug=c.slug) for c in classes),
         parts=part_names(spec),
         roundings=rounded,
+        accuracy=accuracy(choice.predicted, ready),
     )
 
 

@@ -25,7 +25,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from neurflow_report.errors import InputError, Where, spell_path
+from neurflow_report.errors import InputError, Where, Wording, spell_path
 from neurflow_report.ordinary import open_ordinary, read_ordinary
 from neurflow_report.results.contradictions import contradictions, odd_text
 from neurflow_report.results.droppings import is_dropping
@@ -34,6 +34,7 @@ from neurflow_report.results.records import ClassResult, Manifest, Provenance, R
 
 MANIFEST, RUN = "manifest.json", "run.json"
 DIGITS = 7
+HOLDS = "it holds manifest.json, or bundle/"
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
@@ -263,7 +264,10 @@ def _find(root: Path) -> Path:
     raise InputError(
         "bundle-missing",
         f"there is no bundle: {found}",
-        hint="give the folder that `neurflow-report analyze` or `build` wrote: it holds manifest.json, or bundle/",
+        hint=Wording(
+            f"give the folder that analyze() or build() wrote: {HOLDS}",
+            command=f"give the folder that `neurflow-report analyze` or `build` wrote: {HOLDS}",
+        ),
         where=Where(file=str(root)),
     )
 
@@ -333,7 +337,8 @@ def _bytes(file: Path) -> bytes:
 
 
 def _damaged(file: Path, message: str) -> InputError:
-    hint = "get a whole copy of the bundle, or make it again with `neurflow-report analyze`"
+    again = "get a whole copy of the bundle, or make it again with"
+    hint = Wording(f"{again} analyze()", command=f"{again} `neurflow-report analyze`")
     return InputError("bundle-damaged", message, hint=hint, where=Where(file=str(file)))
 
 

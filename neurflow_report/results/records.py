@@ -55,7 +55,9 @@ class Preprocess(Record):
 
 
 class ModelInfo(Record):
-    """The network examined. `digest` is the sha256 of its state; S of METHOD.md §1 is `preprocess.size`."""
+    """The network examined. `digest` is the sha256 of its state; S of METHOD.md §1 is `preprocess.size`; `notes`: what
+    was done with a checkpoint that the spec does not say; `input_notes`: what of the preprocessing was assumed, and
+    what it does to pictures of the size that they have."""
 
     source: str
     name: str
@@ -65,6 +67,21 @@ class ModelInfo(Record):
     digest: str
     preprocess: Preprocess
     test_accuracy: float | None = None
+    notes: tuple[str, ...] = ()
+    input_notes: tuple[str, ...] = ()
+
+
+class Accuracy(Record):
+    """How many of the labelled pictures that a run looked at the network got `right`, over `pictures` of `classes`
+    classes; `low`, `high`: Wilson's 95% interval of their share. `chance`: 1 / outputs, or where it is more the share
+    that the same predictions would get right if the labels were dealt out anew."""
+
+    pictures: int
+    classes: int
+    right: int
+    low: float
+    high: float
+    chance: float
 
 
 class DataInfo(Record):
@@ -137,7 +154,8 @@ class ClassEntry(Record):
 
 
 class Run(Record):
-    """All of a bundle that is not about one class. `roundings`: of the layers but the lowest, where TF32 was used."""
+    """All of a bundle that is not about one class. `roundings`: of the layers but the lowest, where TF32 was used;
+    `accuracy`: None where no picture that was looked at has a label, and in bundles that did not measure it."""
 
     title: str
     theme: str
@@ -149,6 +167,7 @@ class Run(Record):
     classes: tuple[ClassEntry, ...]
     parts: tuple[str, ...] = ()
     roundings: tuple[Rounding, ...] = ()
+    accuracy: Accuracy | None = None
 
 
 class Region(Record):

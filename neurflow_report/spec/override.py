@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from neurflow_report.errors import InputError, Path, Where, spell_path
+from neurflow_report.errors import InputError, Path, Where, Wording, spell_path
 from neurflow_report.spec.nodes import parse
 
 _STEP = re.compile(r"(?:^|\.)([A-Za-z_][A-Za-z0-9_-]*)|\[([0-9]{1,6})\]")
-_EXAMPLE = "write it as in --set runtime.seed=1 or --set layers[1]=layer4.0"
+_EXAMPLE = Wording(
+    "write it as in 'runtime.seed=1' or 'layers[1]=layer4.0'",
+    command="write it as in --set runtime.seed=1 or --set layers[1]=layer4.0",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +26,7 @@ class Override:
     @property
     def where(self) -> Where:
         """The place that errors of the value are told at."""
-        return Where(file=f"--set {self.text}")
+        return _place(self.text)
 
 
 def parse_override(text: str) -> Override:
@@ -67,8 +70,10 @@ def _put(value: object, override: Override, depth: int) -> object:
 
 def _put_in_list(value: object, override: Override, depth: int, index: int, so_far: str) -> object:
     if not isinstance(value, list):
-        hint = f"set the whole list instead: --set {so_far}=[…]"
-        raise _refused(override.text, f"the spec has no list {so_far} that could have a number {index}", hint)
+        whole = f"{so_far}=[…]"
+        say = "set the whole list instead"
+        whole_list = Wording(f"{say}: {whole!r}", command=f"{say}: --set {whole}")
+        raise _refused(override.text, f"the spec has no list {so_far} that could have a number {index}", whole_list)
     if index >= len(value):
         hint = "the first has the number 0; set the whole list to make it longer"
         raise _refused(override.text, f"{so_far} has {len(value)} entries, so there is no number {index}", hint)
@@ -87,4 +92,9 @@ def _path(name: str) -> Path:
 
 
 def _refused(text: str, message: str, hint: str) -> InputError:
-    return InputError("spec-override", message, hint=hint, where=Where(file=f"--set {text}"))
+    return InputError("spec-override", message, hint=hint, where=_place(text))
+
+
+def _place(text: str) -> Where:
+    """Where errors of an override are told."""
+    return Where(file=Wording(f"override {text!r}", command=f"--set {text}"))

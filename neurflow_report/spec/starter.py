@@ -6,7 +6,7 @@ import json
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from neurflow_report.spec.nodes import parse
 
@@ -37,7 +37,8 @@ _DATA_SAYS = {
 @dataclass(frozen=True, kw_only=True)
 class Starter:
     """What a spec begins with. `model` and `data`: the keys of these sections with their values; `known`: names of the
-    data's classes; `others`: how many other layers there are; `file`: the spec's name, for the commands it shows."""
+    data's classes; `others`: how many other layers there are; `file`: the spec's name, for the commands it shows;
+    `assumed`: nobody said that `preprocess` is what the network was trained with."""
 
     file: str
     title: str
@@ -49,6 +50,8 @@ class Starter:
     others: int | None
     select: str
     output: str
+    preprocess: Mapping[str, object] = field(default_factory=dict)
+    assumed: bool = False
 
 
 MODEL_SOURCES = ("torchvision", "timm", "python", "demo")
@@ -77,6 +80,7 @@ def _lines(s: Starter) -> Iterator[str]:
     yield from (_line(key, value, _MODEL_SAYS[key]) for key, value in s.model.items())
     if s.model["source"] != "demo":
         yield _commented("class_names: classes.txt", "names of the outputs, one a line, in their order")
+    yield from _about_input(s)
     yield "\ndata:"
     yield from (
         _line(key, value, _DATA_SAYS.get(value, "") if key == "source" else "") for key, value in s.data.items()
@@ -115,6 +119,25 @@ def _line(key: str, value: object, says: str) -> str:
 
 def _commented(text: str, says: str) -> str:
     return f"{f'  # {text}'.ljust(COMMENT_AT - 1)} # {says}"
+
+
+_INPUT_SAYS = {
+    "size": "side of the network's input, in pixels",
+    "resize": "short side before the centre is cut out, or none",
+    "mean": "of each channel, at values 0 to 1",
+    "std": "the same",
+    "channels": "1: grey",
+}
+
+
+def _about_input(s: Starter) -> Iterator[str]:
+    if not s.preprocess:
+        return
+    yield ""
+    if s.assumed:
+        yield "# Assumed: put in what the network was trained with; `validate --deep` shows the accuracy with it."
+    yield "preprocess:"
+    yield from (_line(key, value, _INPUT_SAYS.get(key, "")) for key, value in s.preprocess.items())
 
 
 def _about_classes(known: Sequence[str]) -> Iterator[str]:

@@ -46,7 +46,9 @@ def test_without_leave_nothing_is_imported(tmp_path: Path, monkeypatch: pytest.M
     assert error.message == (
         "this spec would import and run 'evil:f', and code that a spec names runs only if you allow it"
     )
-    assert error.hint == "if you trust the spec and its code, add --allow-code, or set NEURFLOW_REPORT_ALLOW_CODE=1"
+    assert error.hint == (
+        "if you trust the spec and its code: load_spec(…, allow_code=True), or set NEURFLOW_REPORT_ALLOW_CODE=1"
+    )
     monkeypatch.setenv(ALLOW, "yes")
     assert problem(allow_code=False).slug == "code-not-allowed"
     monkeypatch.setenv(ALLOW, "1")

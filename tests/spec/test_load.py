@@ -193,8 +193,8 @@ def test_all_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
     ]
     assert slugs == [
         ("1:10", "spec-bad-value"), ("4:11", "spec-bad-value"), ("5:3", "spec-unknown-key"),
-        ("13:13", "spec-wrong-type"), ("14:1", "spec-duplicate-key"), ("--set", "spec-override"),
-        ("--set", "spec-wrong-type"),
+        ("13:13", "spec-wrong-type"), ("14:1", "spec-duplicate-key"), ("override", "spec-override"),
+        ("override", "spec-wrong-type"),
     ]  # fmt: skip
 
 
@@ -254,7 +254,7 @@ class TestOverrides:
         for part in path:
             found = found[part] if isinstance(part, int) else getattr(found, part)  # type: ignore[index]
         assert found == value
-        assert loaded.where(path) == Where(file=f"--set {option}")
+        assert loaded.where(path) == Where(file=f"override {option!r}")
 
     def test_the_last_one_counts(self, tmp_path: Path) -> None:
         assert load_spec(write(tmp_path, GOOD), ["core.tau=8", "core={tau: 9}", "core.tau=7"]).spec.core.tau == 7
@@ -265,21 +265,21 @@ class TestOverrides:
     @pytest.mark.parametrize(
         ("option", "expected"),
         [
-            ("tau", "--set tau: there is no = [spec-override] | write it as in --set runtime.seed=1 or --set "
-             "layers[1]=layer4.0"),
-            ("a..b=1", "--set a..b=1: 'a..b' is no path of the spec [spec-override] | write it as in --set runtime.seed=1 "
-             "or --set layers[1]=layer4.0"),
-            ("title.x=1", "--set title.x=1: title is no mapping, so it has no 'x' [spec-override] | "
+            ("tau", "override 'tau': there is no = [spec-override] | write it as in 'runtime.seed=1' or "
+             "'layers[1]=layer4.0'"),
+            ("a..b=1", "override 'a..b=1': 'a..b' is no path of the spec [spec-override] | write it as in 'runtime.seed=1' "
+             "or 'layers[1]=layer4.0'"),
+            ("title.x=1", "override 'title.x=1': title is no mapping, so it has no 'x' [spec-override] | "
              "set the whole value instead"),
-            ("layers[3]=x", "--set layers[3]=x: layers has 3 entries, so there is no number 3 [spec-override] | the first "
-             "has the number 0; set the whole list to make it longer"),
-            ("fidelity.taus[0]=3", "--set fidelity.taus[0]=3: the spec has no list fidelity.taus that could have a number 0 "
-             "[spec-override] | set the whole list instead: --set fidelity.taus=[…]"),
-            ("core.tau=[", "--set core.tau=[: the value is not YAML: while parsing a flow node, expected the node content, "
-             "but found '<stream end>' [spec-override] | docs/guide.md shows how a spec is written"),
-            ("core.tau=x", "--set core.tau=x core.tau: found 'x', expected a whole number [spec-wrong-type] | "
+            ("layers[3]=x", "override 'layers[3]=x': layers has 3 entries, so there is no number 3 [spec-override] | the "
+             "first has the number 0; set the whole list to make it longer"),
+            ("fidelity.taus[0]=3", "override 'fidelity.taus[0]=3': the spec has no list fidelity.taus that could have a "
+             "number 0 [spec-override] | set the whole list instead: 'fidelity.taus=[…]'"),
+            ("core.tau=[", "override 'core.tau=[': the value is not YAML: while parsing a flow node, expected the node "
+             "content, but found '<stream end>' [spec-override] | docs/guide.md shows how a spec is written"),
+            ("core.tau=x", "override 'core.tau=x' core.tau: found 'x', expected a whole number [spec-wrong-type] | "
              "Core neurons of each target, τ."),
-            ("cor.tau=1", "--set cor.tau=1 cor: the spec has no key 'cor' [spec-unknown-key] | did you mean 'core'?"),
+            ("cor.tau=1", "override 'cor.tau=1' cor: the spec has no key 'cor' [spec-unknown-key] | did you mean 'core'?"),
         ],
     )  # fmt: skip
     def test_mistakes(self, tmp_path: Path, option: str, expected: str) -> None:
@@ -296,7 +296,10 @@ def test_located(tmp_path: Path) -> None:
         file=file, line=1, column=1
     )
     both = located(InputErrors([layer, InputError("spec-bad-value", "x", path=("core", "tau"))]), loaded)
-    assert [e.where for e in both.problems()] == [Where(file=file, line=11, column=5), Where(file="--set core.tau=8")]
+    assert [e.where for e in both.problems()] == [
+        Where(file=file, line=11, column=5),
+        Where(file="override 'core.tau=8'"),
+    ]
     placed = InputError("class-empty", "x", path=("classes", 0), where=Where(file="elsewhere"))
     assert located(placed, loaded).where == Where(file="elsewhere")
     assert located(InputError("data-empty", "x"), loaded).where is None

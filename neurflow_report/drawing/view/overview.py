@@ -8,6 +8,7 @@ from neurflow_report.drawing.view import cautions, fidelity, places, verdicts
 from neurflow_report.drawing.view.circuit import LEVEL
 from neurflow_report.drawing.view.citation import citations
 from neurflow_report.drawing.view.classes import BACKGROUND, agreements, figures, selection, whose
+from neurflow_report.drawing.view.examined import accuracy_figure, doubts, given
 from neurflow_report.drawing.view.index import Index
 from neurflow_report.drawing.view.lead import dominant, near_ties
 from neurflow_report.drawing.view.pages import (
@@ -87,11 +88,12 @@ def _lead(indices: Sequence[Index]) -> Prose:
 
 def _doubts(indices: Sequence[Index]) -> tuple[Notice, ...]:
     weak = fidelity.undecided([m for i in indices for m in i.masking])
-    given = [(i.result.name, i.result.slug, i.result.cautions) for i in indices]
+    met = [(i.result.name, i.result.slug, i.result.cautions) for i in indices]
     return (
+        *doubts(indices[0].run),
         *((weak,) if weak else ()),
         *cautions.untested(indices[0].run.settings.experiments),
-        *cautions.over_classes(given),
+        *cautions.over_classes(met),
     )
 
 
@@ -100,6 +102,7 @@ def _figures(indices: Sequence[Index]) -> tuple[Figure, ...]:
     if run.model.test_accuracy is not None:
         note = "on its own test set, as declared with the weights; not measured in this run"
         found.append(Figure(label="Model accuracy", value=f"{100 * run.model.test_accuracy:.1f}%", note=note))
+    found += accuracy_figure(run)
     for mode, label in (("mask", "Accuracy without the core"), ("retain", "Accuracy with the core alone")):
         rows = [m for i in indices if (m := fidelity.main_row(i, mode)) is not None]
         if rows:
@@ -204,11 +207,11 @@ def _shows(a: PartAgreement | None) -> str:
 
 
 def _facts(run: Run) -> Table:
-    m, d, p = run.model, run.data, run.model.preprocess
+    m, d = run.model, run.data
     weights = {"none": "random weights", "demo": "the embedded demo weights"}.get(m.weights, m.weights)
     rows = {
         "Model": f"{m.name} ({m.source}), {weights}; {m.parameters:,} parameters, {m.outputs:,} outputs",
-        "Input": f"{p.size} × {p.size} pixels, {'RGB' if p.channels == 3 else 'grey'}",
+        **given(run),
         "Layers": ", ".join(layer.name for layer in run.layers),
         "Data": f"{d.name}, {d.pool:,} pictures looked at; source: {d.source}",
         "Pictures of a class": selection(run),
