@@ -62,19 +62,20 @@ def _guarded(words: Sequence[str], heard: Heard) -> int:
         with redirect_stdout(sys.stderr):  # a network's own code may print, and stdout is for the result
             result = options.command(options)
     except BaseException as error:
+        notes = tuple(getattr(error, "__notes__", ()))
         if heard.numbers or isinstance(error, KeyboardInterrupt):  # whatever a library made of it
-            return _stopped(as_json, heard)
+            return _stopped(as_json, heard, notes)
         if isinstance(error, Exception):
-            return _refuse(_told(error), as_json)
+            return _refuse(_told(error), as_json, notes)
         if code := _sent_off(""):  # --help or --version, which are told
             return code
         raise
     return _tell(options, result)
 
 
-def _stopped(as_json: bool, heard: Heard) -> int:
+def _stopped(as_json: bool, heard: Heard, notes: Sequence[str] = ()) -> int:
     listen_no_more()
-    hint = "nothing half-written is left; the same command begins again"
+    hint = "; ".join(("nothing half-written is left", *(notes or ("the same command begins again",))))
     _refuse(RunError("interrupted", "interrupted", hint=hint), as_json)
     return heard.exit_code()
 
@@ -85,15 +86,19 @@ def _told(error: Exception) -> ReportError:
     return _missing(error) if isinstance(error, ModuleNotFoundError) else _internal(error)
 
 
-def _refuse(error: ReportError, as_json: bool) -> int:
+def _refuse(error: ReportError, as_json: bool, notes: Sequence[str] = ()) -> int:
+    """Args: notes: what is known of the state in which the error left things."""
     from neurflow_report import terminal
 
     problems = error.problems()
-    found = {"ok": False, "errors": [terminal.as_json(problem) for problem in problems]}
+    found: dict[str, object] = {"ok": False, "errors": [terminal.as_json(problem) for problem in problems]}
+    found |= {"notes": list(notes)} if notes else {}
     if not as_json or streams.written(_json(found)):
         print("\n".join(terminal.describe(problem) for problem in problems[:MOST_ERRORS]), file=sys.stderr)
         if len(problems) > MOST_ERRORS:
             print(f"and {len(problems) - MOST_ERRORS} more errors (--json shows all)", file=sys.stderr)
+        for note in notes:
+            print(f"note: {note}", file=sys.stderr)
     return error.exit_code
 
 

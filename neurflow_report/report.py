@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neurflow_report.drawing.needs import FILES, check_places, drawing_problems
 from neurflow_report.drawing.pdf import render_pdf
+from neurflow_report.drawing.place import drawn
 from neurflow_report.drawing.single import LARGE, render_single
 from neurflow_report.drawing.site import render_site
 from neurflow_report.drawing.templates import check_templates, template_problems
 from neurflow_report.errors import ReportError
-from neurflow_report.pipeline.output import output_folder, output_of
+from neurflow_report.pipeline.output import mended, output_folder, output_of
 from neurflow_report.pipeline.progress import Progress, Silent
 from neurflow_report.results.bundle import Bundle, read_bundle
 from neurflow_report.spec.load import LoadedSpec, located
@@ -53,7 +56,7 @@ def analyze(loaded: LoadedSpec, *, progress: Progress | None = None) -> Path:
     """
     from neurflow_report.pipeline.stages import analyze as run
 
-    return run(loaded, progress=progress or Silent())
+    return run(loaded, progress=progress or Silent(), drawn=tuple(FILES.values()))
 
 
 def check(loaded: LoadedSpec, *, progress: Progress | None = None) -> tuple[str, ...]:
@@ -103,13 +106,19 @@ def render(
     progress = progress or Silent()
     begun = time.monotonic()
     check_templates(templates)
+    for folder in (bundle, bundle.parent):
+        mended(folder)
     found = read_bundle(bundle)
     output = output or found.root.parent
     attach = _asked_to_attach(found) if attach_bundle is None else attach_bundle
     wanted = {name: output / file for name, file in FILES.items() if name in (formats or found.run.formats)}
     with template_problems(templates), output_folder(output):
         check_places(wanted)
-        pages, size = _draw(found, wanted, templates, attach, progress)
+        with drawn(output, [path.name for path in wanted.values()]) as fresh:
+            beside = _beside(wanted, found.root)
+            places = {name: fresh / path.name for name, path in wanted.items()}
+            pages, size = _draw(found, places, beside, templates, attach, progress)
+            check_places(wanted)  # a file may have come there meanwhile
     return Rendered(
         site=wanted.get("html"),
         pdf=wanted.get("pdf"),
@@ -121,13 +130,17 @@ def render(
 
 
 def _draw(
-    found: Bundle, wanted: Mapping[str, Path], templates: Path | None, attach: bool, progress: Progress
+    found: Bundle,
+    wanted: Mapping[str, Path],
+    beside: Mapping[str, str],
+    templates: Path | None,
+    attach: bool,
+    progress: Progress,
 ) -> tuple[int, int]:
     """Write what is wanted; → the pages of the site and the bytes of all."""
     pages = size = 0
     if "html" in wanted:
         with progress.stage("draw the site", None) as step:
-            beside = _beside(wanted, found.root)
             summary = render_site(
                 found, wanted["html"], templates=templates, on_page=lambda _done, _all: step.advance(), beside=beside
             )
@@ -168,7 +181,9 @@ def _asked_to_attach(bundle: Bundle) -> bool:
 
 
 def _beside(wanted: Mapping[str, Path], bundle: Path) -> dict[str, str]:
-    """Addresses, from the site's root, of what lies in the same folder as the site."""
+    """Addresses, from the site's root, of what lies in the same folder as the site; none without a site."""
+    if "html" not in wanted:
+        return {}
     here = {
         "Report (PDF)": wanted.get("pdf"),
         "Report (one HTML file)": wanted.get("single"),
@@ -187,11 +202,43 @@ def build(loaded: LoadedSpec, *, progress: Progress | None = None) -> Built:
 
     begun, progress = time.monotonic(), progress or Silent()
     try:
-        with analyzed(loaded, progress=progress, also=_drawing_problems(loaded)) as bundle:
+        others = tuple(file for name, file in FILES.items() if name not in loaded.spec.report.formats)
+        with (
+            analyzed(loaded, progress=progress, also=_drawing_problems(loaded), drawn=others) as bundle,
+            _left_noted(bundle.parent),
+        ):
             rendered = render(bundle, templates=_templates(loaded), progress=progress)
     except ReportError as error:
         raise located(error, loaded) from error
     return Built(bundle=bundle, rendered=rendered, seconds=time.monotonic() - begun)
+
+
+@contextmanager
+def _left_noted(output: Path) -> Iterator[None]:
+    """What ends the block gets a note on what is now in the output folder, where the bundle is new already."""
+    before = _drawn_in(output)
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(_left(output, before))
+        raise
+
+
+def _left(output: Path, before: Mapping[str, int]) -> str:
+    now = _drawn_in(output)
+    if now != before:
+        return "the bundle is of this run, and so is what is drawn from it"
+    command = f"`neurflow-report render {output}`"
+    if not now:
+        return f"the bundle is whole: {command} draws the report from it"
+    are = "is" if len(now) == 1 else "are"
+    old = f"{' and '.join(now)} beside it {are} of an earlier one"
+    return f"the bundle is of this run, and {old}: {command} draws the report anew"
+
+
+def _drawn_in(output: Path) -> dict[str, int]:
+    """What is drawn there, and which it is: a new one has another number."""
+    return {name: (output / name).lstat().st_ino for name in FILES.values() if os.path.lexists(output / name)}
 
 
 def _drawing_problems(loaded: LoadedSpec) -> list[ReportError]:

@@ -51,6 +51,27 @@ def listening() -> Iterator[Heard]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Inside, which takes a moment, no signal is heard; those that came are heard at the end."""
+    came: list[int] = []
+    before = {}
+    try:
+        for number in SIGNALS:
+            if (found := signal.getsignal(number)) not in (signal.SIG_IGN, None):
+                signal.signal(number, lambda late, _frame: came.append(late))
+                before[number] = found
+    except ValueError:  # not in the main thread
+        pass
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
+
+
 def end_at_once() -> None:
     """From here on a signal ends the process, and nothing is raised any more: all that matters is done."""
     for number in SIGNALS:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from neurflow_report.drawing.downloads import captions_script, data_files
 from neurflow_report.drawing.html import BOXES, Boxes, Medium, box_names, box_rules, page_html
 from neurflow_report.drawing.mosaic import opened, stored
 from neurflow_report.drawing.ours import check_site_free, unwritable
+from neurflow_report.drawing.place import drawn
 from neurflow_report.drawing.slim import slim
 from neurflow_report.drawing.templates import static_files, template_environment
 from neurflow_report.drawing.view import SiteView, site_view
@@ -144,21 +143,8 @@ def _stored(bundle: Bundle, file: str) -> bytes:
 def _write(target: Path, files: Iterator[tuple[str, bytes]]) -> list[int]:
     """Write into a folder beside `target`, then put it in its place. Returns the sizes."""
     check_site_free(target)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    except OSError as error:
-        raise unwritable(target, error) from error
-    try:
-        sizes = [_write_file(fresh, path, data, target) for path, data in files]
-        try:
-            fresh.chmod(0o755)
-            _swap(fresh, target)
-        except OSError as error:
-            raise unwritable(target, error) from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    return sizes
+    with drawn(target.parent, [target.name]) as fresh:
+        return [_write_file(fresh / target.name, path, data, target) for path, data in files]
 
 
 def _write_file(fresh: Path, path: str, data: bytes, target: Path) -> int:
@@ -169,21 +155,3 @@ def _write_file(fresh: Path, path: str, data: bytes, target: Path) -> int:
         return file.write_bytes(data)
     except OSError as error:
         raise unwritable(target, error) from error
-
-
-def _swap(fresh: Path, target: Path) -> None:
-    """Put `fresh` where `target` is; the old one is back if that fails."""
-    if not target.exists():
-        fresh.rename(target)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
-    try:
-        target.rename(old / "site")
-        fresh.rename(target)
-    except BaseException:
-        if (old / "site").exists() and not target.exists():
-            (old / "site").rename(target)
-        raise
-    finally:
-        if target.exists():
-            shutil.rmtree(old, ignore_errors=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from neurflow_report.errors import InputError
 from neurflow_report.results.claim import claimed
+from neurflow_report.results.staging import mend
 from neurflow_report.spec.schema import Spec
 
 _PATH = ("output",)
@@ -23,8 +24,8 @@ def output_of(spec: Spec) -> Path:
 
 @contextmanager
 def output_folder(output: Path) -> Iterator[None]:
-    """The output folder is there inside, and this run's alone; where the block fails, the folders that were made for it
-    are gone again.
+    """The output folder is there inside, and this run's alone; what a run that was killed had begun to put there is
+    finished, and what it left is gone. Where the block fails, the folders that were made for it are gone again.
 
     Raises: InputError output-unwritable, also where another run is writing there.
     """
@@ -33,12 +34,27 @@ def output_folder(output: Path) -> Iterator[None]:
         _make(output)
         check_writable(output)
         with claimed(output):
+            _mend(output)
             yield
     except BaseException:
         with suppress(OSError):
             for folder in made:
                 folder.rmdir()
         raise
+
+
+def mended(folder: Path) -> None:
+    """See that what a run that was killed had begun to put into `folder` is there, if nobody is at work there now."""
+    if os.path.isdir(folder):
+        with suppress(InputError), claimed(folder):
+            _mend(folder)
+
+
+def _mend(output: Path) -> None:
+    try:
+        mend(output)
+    except OSError as error:
+        raise _unwritable(output, error) from error
 
 
 def _make(output: Path) -> None:

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -53,25 +54,30 @@ from neurflow_report.spec.presets import sizes
 from neurflow_report.spec.schema import Spec
 
 
-def analyze(loaded: LoadedSpec, *, progress: Progress, also: Sequence[ReportError] = ()) -> Path:
+def analyze(
+    loaded: LoadedSpec, *, progress: Progress, also: Sequence[ReportError] = (), drawn: Sequence[str] = ()
+) -> Path:
     """Run the analysis of a spec and write `<output>/bundle`; → that directory. Args and errors: as `analyzed`."""
-    with analyzed(loaded, progress=progress, also=also) as bundle:
+    with analyzed(loaded, progress=progress, also=also, drawn=drawn) as bundle:
         return bundle
 
 
 @contextmanager
-def analyzed(loaded: LoadedSpec, *, progress: Progress, also: Sequence[ReportError] = ()) -> Iterator[Path]:
+def analyzed(
+    loaded: LoadedSpec, *, progress: Progress, also: Sequence[ReportError] = (), drawn: Sequence[str] = ()
+) -> Iterator[Path]:
     """Run the analysis of a spec and write `<output>/bundle`, which is given inside: there the output folder is this
     run's alone.
 
-    Args: also: what the caller found wrong already, told with all else that is wrong before anything is computed.
+    Args: also: what the caller found wrong already, told with all else that is wrong before anything is computed;
+    drawn: the names of what is drawn from a bundle and will not be drawn anew: it is told where it is there.
     Raises: InputError (exit code 2) with file:line:column where the spec, the model or the data is wrong;
     RunError where an activation or attribution is not finite.
     """
     with (
         _located(loaded),
         arithmetic(loaded.spec.runtime.precision),
-        _analyzed(loaded, Timed(progress), also) as bundle,
+        _analyzed(loaded, Timed(progress), also, drawn) as bundle,
     ):
         yield bundle
 
@@ -97,16 +103,16 @@ def _located(loaded: LoadedSpec) -> Iterator[None]:
 
 
 @contextmanager
-def _analyzed(loaded: LoadedSpec, progress: Timed, also: Sequence[ReportError] = ()) -> Iterator[Path]:
+def _analyzed(loaded: LoadedSpec, progress: Timed, also: Sequence[ReportError], drawn: Sequence[str]) -> Iterator[Path]:
     ready = preflight(loaded, progress=progress, also=also)
     output = output_of(loaded.spec)
     with output_folder(output):
-        _examine_all(loaded, ready, output, progress)
+        _examine_all(loaded, ready, output, progress, drawn)
         del ready  # whoever draws meanwhile needs the memory of the network
         yield output / "bundle"
 
 
-def _examine_all(loaded: LoadedSpec, ready: Ready, output: Path, progress: Timed) -> None:
+def _examine_all(loaded: LoadedSpec, ready: Ready, output: Path, progress: Timed, drawn: Sequence[str]) -> None:
     spec, network, bench, source = loaded.spec, ready.network, ready.bench, ready.source
     with progress.stage("choose pictures", None) as step:
         choice = _choice(spec, ready, step)
@@ -130,7 +136,7 @@ def _examine_all(loaded: LoadedSpec, ready: Ready, output: Path, progress: Timed
         classes.append(record)
         files |= pictures
     run = _run(spec, ready, choice, classes, rounded)
-    with progress.stage("write the bundle", None):
+    with progress.stage("write the bundle", None) as step:
         write_bundle(
             output / "bundle",
             run=run,
@@ -138,6 +144,10 @@ def _examine_all(loaded: LoadedSpec, ready: Ready, output: Path, progress: Timed
             provenance=provenance(loaded, device=device, seconds=progress.seconds),
             pictures=files,
         )
+        if old := [name for name in drawn if os.path.lexists(output / name)]:
+            are = "is" if len(old) == 1 else "are"
+            draw = f"`neurflow-report render {output}` draws a report of this one"
+            step.note(f"{' and '.join(old)} beside it {are} of an earlier run: {draw}")
 
 
 def _check_enough(spec: Spec, ready: Ready, choice: Choice) -> None:

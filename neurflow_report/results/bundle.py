@@ -15,10 +15,7 @@ import hashlib
 import json
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -31,6 +28,7 @@ from neurflow_report.results.contradictions import contradictions, odd_text
 from neurflow_report.results.droppings import is_dropping
 from neurflow_report.results.format import FORMAT_VERSION, READABLE
 from neurflow_report.results.records import ClassResult, Manifest, Provenance, Run
+from neurflow_report.results.staging import publish, staged, sync
 
 MANIFEST, RUN = "manifest.json", "run.json"
 DIGITS = 7
@@ -177,32 +175,9 @@ def _replace(target: Path, contents: Mapping[str, bytes]) -> None:
     """Put a directory with `contents` at `target`, or leave everything as it was."""
     target.parent.mkdir(parents=True, exist_ok=True)
     _refuse_other_things(target)
-    with _scratch(target) as scratch:
-        fresh, old = scratch / "new", scratch / "old"
-        _fill(fresh, contents)
-        try:
-            if target.exists():
-                target.rename(old)
-            fresh.rename(target)
-        except BaseException:
-            if old.exists() and not target.exists():
-                old.rename(target)
-            raise
-    _sync_directory(target.parent)
-
-
-@contextmanager
-def _scratch(target: Path) -> Iterator[Path]:
-    """A directory beside `target`, on the same file system, that is gone afterwards.
-
-    Only where the old bundle lies in it and could not be put back does it stay.
-    """
-    path = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        yield path
-    finally:
-        if target.exists() or not (path / "old").exists():
-            shutil.rmtree(path, ignore_errors=True)
+    with staged(target.parent) as fresh:
+        _fill(fresh / target.name, contents)
+        publish(fresh, target.parent, [target.name])
 
 
 def _refuse_other_things(target: Path) -> None:
@@ -243,16 +218,7 @@ def _fill(folder: Path, contents: Mapping[str, bytes]) -> None:
             stream.flush()
             os.fsync(stream.fileno())
     for directory in (*(p for p in folder.rglob("*") if p.is_dir()), folder):
-        _sync_directory(directory)
-
-
-def _sync_directory(directory: Path) -> None:
-    with suppress(OSError):  # some file systems cannot, and the files themselves are already on the disk
-        handle = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync(directory)
 
 
 def _find(root: Path) -> Path:

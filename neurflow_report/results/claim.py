@@ -40,13 +40,34 @@ def claimed(folder: Path) -> Iterator[None]:
         yield
     finally:
         _mine.reset(before)
-        if handle is not None:
-            fcntl.flock(handle, fcntl.LOCK_UN)  # a forked child that lives on has the handle, too
-            os.close(handle)
+        _release(handle)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[bool]:
+    """Inside, `folder` is locked, where it can be; → whether it is, and so nobody else's."""
+    try:
+        handle = _lock(folder)
+    except OSError:
+        handle = None
+    try:
+        yield handle is not None
+    finally:
+        _release(handle)
 
 
 def _locked(place: Path, folder: Path) -> int | None:
     """A handle that holds the lock; None where there can be none."""
+    try:
+        return _lock(place)
+    except OSError as error:
+        hint = "wait until it is done, or set `output` to another folder"
+        message = f"another run is writing to {folder}"
+        raise InputError("output-unwritable", message, hint=hint, path=("output",)) from error
+
+
+def _lock(place: Path) -> int | None:
+    """A handle that holds the lock; None where there can be none. Raises: OSError where somebody else holds it."""
     if fcntl is None:
         return None
     try:
@@ -59,7 +80,11 @@ def _locked(place: Path, folder: Path) -> int | None:
         os.close(handle)
         if error.errno not in _TAKEN:
             return None
-        hint = "wait until it is done, or set `output` to another folder"
-        message = f"another run is writing to {folder}"
-        raise InputError("output-unwritable", message, hint=hint, path=("output",)) from error
+        raise
     return handle
+
+
+def _release(handle: int | None) -> None:
+    if handle is not None:
+        fcntl.flock(handle, fcntl.LOCK_UN)  # a forked child that lives on has the handle, too
+        os.close(handle)

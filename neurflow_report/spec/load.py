@@ -71,11 +71,18 @@ def check_text(text: str, file: Path, overrides: Sequence[str] = (), *, allow_co
 def located(error: ReportError, loaded: LoadedSpec) -> ReportError:
     """The same error with `where` filled in from its path; a collection's errors too. What has a place keeps it."""
     if isinstance(error, InputErrors):
-        return InputErrors(located(problem, loaded) for problem in error.errors)
+        return _with_notes(InputErrors(located(problem, loaded) for problem in error.errors), error)
     if error.where is not None or not error.path:
         return error
     where = loaded.where(error.path)
-    return type(error)(error.slug, error.message, hint=error.hint, path=error.path, where=where)
+    placed = type(error)(error.slug, error.message, hint=error.hint, path=error.path, where=where)
+    return _with_notes(placed, error)
+
+
+def _with_notes(error: E, other: BaseException) -> E:
+    for note in getattr(other, "__notes__", ()):
+        error.add_note(note)
+    return error
 
 
 def _read(file: Path) -> str:

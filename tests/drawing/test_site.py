@@ -25,6 +25,7 @@ from neurflow_report.drawing.site import relative, render_site
 from neurflow_report.drawing.templates import check_templates, formula_html, template_problems
 from neurflow_report.drawing.view.parts import Data
 from neurflow_report.errors import InputError
+from neurflow_report.results import staging
 from neurflow_report.results.bundle import Bundle
 from tests.sample_bundle import frozen_bundle
 
@@ -249,16 +250,16 @@ def test_an_interrupt_while_a_site_is_replaced_leaves_the_old_one(
 ) -> None:
     target = tmp_path / "site"
     render_site(bundle, target)
-    before, real = tree(tmp_path), Path.rename
+    before = tree(tmp_path)
 
-    def rename(self: Path, to: Path) -> Path:
-        if to == target and self.name != "site":
-            raise error
-        return real(self, to)
+    def put(*_: object) -> None:
+        raise error
 
-    monkeypatch.setattr(Path, "rename", rename)
+    monkeypatch.setattr(staging, "_put", put)
     with pytest.raises((KeyboardInterrupt, InputError)):
         render_site(bundle, target)
+    monkeypatch.undo()
+    staging.mend(tmp_path)
     assert tree(tmp_path) == before
 
 
