@@ -45,6 +45,7 @@ SLUGS: dict[str, str] = {
     "layers-top": "The last layer is not the network's output.",
     "too-few-layers": "The network has too few layers of the kind asked for.",
     "layer-shape": "The layer's output has a shape that has no channels.",
+    "no-gradient": "No gradient leads from a layer back to the one below it.",
     "precision-device": "The device does not have the arithmetic that is asked for.",
     "not-finite": "A layer's activation holds NaN or Inf.",
     "data-missing": "The data folder or data set does not exist.",

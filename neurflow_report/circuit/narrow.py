@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from torch import fx, nn
 
 from neurflow_report.circuit import operations as ops
+from neurflow_report.network.copying import duplicate
 
 _BY_CHANNEL = ("weight", "bias", "running_mean", "running_var")
 
@@ -72,7 +73,7 @@ def _has_rows(node: fx.Node) -> bool:
 
 def _row(module: nn.Module, channel: int) -> nn.Module:
     """The module for one channel of its output."""
-    found = copy.deepcopy(module)
+    found = duplicate(module, {})
     for name in _BY_CHANNEL:
         value = getattr(found, name, None)
         if value is not None:

@@ -44,7 +44,7 @@ def channel_axes(graph: fx.Graph, root: nn.Module, shapes: Mapping[fx.Node, Shap
         inputs = [n for n in node.all_input_nodes if n in axes]
         if inputs:
             sizes.setdefault(node, sizes[inputs[0]])  # several tensors in one: as their first input
-            axes[node] = _axis(node, root, inputs, axes, sizes)
+            axes[node] = max(0, min(_axis(node, root, inputs, axes, sizes), len(sizes[node]) - 1))
     return axes
 
 
@@ -101,6 +101,8 @@ def _permutation(node: fx.Node, name: str, module: nn.Module | None, ndim: int) 
 
 def _carried(before: Shape, axis: int, after: Shape) -> int:
     """The axis with the same size and the same number of elements on its left, or on its right; else the usual one."""
+    if not before:
+        return usual_axis(after)
     for wanted, sides in ((math.prod(before[:axis]), slice(None)), (math.prod(before[axis + 1 :]), None)):
         for i, size in enumerate(after):
             beside = math.prod(after[:i]) if sides is not None else math.prod(after[i + 1 :])

@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import fx, nn
 
-from neurflow_report.errors import InputError, ReportError
+from neurflow_report.errors import InputError, ReportError, RunError
 from neurflow_report.errors import Path as Place
 
 TRY = "try it in Python first: import the callable, call it, and pass it a batch of pictures"
@@ -34,6 +34,8 @@ _LIBRARIES = (Path(torch.__file__).parent, Path(np.__file__).parent, Path(torch.
 _STANDARD = Path(sysconfig.get_path("stdlib"))
 _INSTALLED = ("site-packages", "dist-packages")
 _LONGEST = 300
+_GRAPH = {(_OURS / "circuit/operations.py", "run"), (Path(fx.interpreter.__file__), "run_node")}
+"""Where the operations of a graph are run one by one."""
 
 
 @contextmanager
@@ -60,6 +62,35 @@ def fenced(
                 raise
             wanted = hint if isinstance(hint, str) else hint(error)
             raise InputError(slug, told(doing, error, network), hint=wanted, path=path) from error
+
+
+@contextmanager
+def blamed(doing: str) -> Iterator[None]:
+    """Inside, our own work runs a network: what its code, or an operation of its graph, raises is told as its own; what
+    is ours passes. Args: as `fenced`. Raises: RunError model-fails, out-of-memory."""
+    try:
+        yield
+    except BaseException as error:
+        if out_of_memory(error) or isinstance(error, MemoryError):
+            hint = "free memory, set runtime.memory lower, or run on another device"
+            raise RunError("out-of-memory", f"memory ran out while {doing}", hint=hint) from error
+        if passes(error) or not _came_through_a_network(error):
+            raise
+        raise RunError("model-fails", told(f"the network fails while {doing}", error), hint=TRY) from error
+
+
+def _came_through_a_network(error: BaseException) -> bool:
+    """Whether what was raised was raised in a user's own file, or in an operation of a graph, and not in ours: the
+    innermost line that is no library's tells."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        file = Path(frame.filename)
+        if file.name.startswith("<eval_with_key>") or (file, frame.name) in _GRAPH:
+            return True
+        if file.is_relative_to(_OURS):
+            return False
+        if _is_foreign(file) and not frame.filename.startswith("<") and not _is_installed(file):
+            return True
+    return False
 
 
 def passes(error: BaseException) -> bool:
@@ -103,7 +134,7 @@ def own_line(error: BaseException) -> str:
     where there is none."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith("<")]
     foreign = [f for f in frames if _is_foreign(Path(f.filename))]
-    own = [f for f in foreign if not any(name in Path(f.filename).parts for name in _INSTALLED)]
+    own = [f for f in foreign if not _is_installed(Path(f.filename))]
     found = (own or foreign)[-1:]
     return f"{Path(found[0].filename).name}, line {found[0].lineno}" if found else ""
 
@@ -112,7 +143,11 @@ def _is_foreign(file: Path) -> bool:
     """Whether a file is neither this program's, nor torch's, nor Python's own."""
     if any(file.is_relative_to(folder) for folder in (_OURS, *_LIBRARIES)):
         return False
-    return not file.is_relative_to(_STANDARD) or any(name in file.parts for name in _INSTALLED)
+    return not file.is_relative_to(_STANDARD) or _is_installed(file)
+
+
+def _is_installed(file: Path) -> bool:
+    return any(name in file.parts for name in _INSTALLED)
 
 
 def module_of(error: BaseException, network: nn.Module | None) -> str:

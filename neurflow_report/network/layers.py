@@ -61,12 +61,21 @@ def offers(module: nn.Module, example: Tensor) -> tuple[Offer, ...]:
 def multiply_adds(module: nn.Module, example: Tensor) -> dict[str, int]:
     """Multiply-adds of each named module for one picture, those of its parts included ("" is the network's).
 
-    Counted by torch (convolutions, linear layers, matrix products, attention) without computing anything.
+    Counted by torch (convolutions, linear layers, matrix products, attention) without computing anything, unless the
+    network looks at values.
     """
     from torch._subclasses.fake_tensor import FakeTensorMode
 
-    with FakeTensorMode(allow_non_fake_inputs=True) as mode, FlopCounterMode(display=False) as counter, torch.no_grad():
-        module(mode.from_tensor(example[:1]))
+    try:
+        with (
+            FakeTensorMode(allow_non_fake_inputs=True) as mode,
+            FlopCounterMode(display=False) as counter,
+            torch.no_grad(),
+        ):
+            module(mode.from_tensor(example[:1]))
+    except Exception:  # a network that looks at values has to have some
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            module(example[:1])
     root = type(module).__name__
     counts = {name: sum(by_kind.values()) // 2 for name, by_kind in counter.get_flop_counts().items()}
     found = {name.removeprefix(root).removeprefix("."): count for name, count in counts.items() if name != "Global"}

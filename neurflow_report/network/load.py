@@ -18,6 +18,7 @@ from neurflow_report.network.fence import TRY, fenced
 from neurflow_report.network.fitting import Checkpoint
 from neurflow_report.network.names import read_names
 from neurflow_report.network.state import check_state, state_digest
+from neurflow_report.network.wrapped import unwrapped
 from neurflow_report.network.zoo import (
     IMAGENET,
     USUAL,
@@ -196,8 +197,9 @@ def _from_factory(asked: Asked, factory: str, folder: Path, *, allow_code: bool)
     if asked.weights != "none" and asked.checkpoint is None:
         raise weights_unknown("a network of the source python", asked.weights, ["none"])
     module = seeded(lambda: make(factory, asked.kwargs, folder, allow_code=allow_code), asked.seed)
+    module, wrappers = unwrapped(module)
     check_state(module, factory)
-    notes = asked.loaded(module)
+    notes = (*wrappers, *asked.loaded(module))
     return Built(module=module, preprocess=IMAGENET, assumed=USUAL, notes=notes)
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from neurflow_report.network.copying import duplicate
 from neurflow_report.network.cut import Segments
 from neurflow_report.network.forward import activations, widest_row
 from neurflow_report.network.kinds import computes
@@ -60,7 +61,7 @@ def _swift(part: fx.GraphModule, *, channels_last: bool) -> fx.GraphModule:
         conv = _module(found, node)
         if isinstance(conv, nn.Conv2d) and computes(conv, nn.Conv2d):
             norm = _norm_after(found, node) if calls[node.target] == 1 else None
-            made = copy.deepcopy(conv) if norm is None else _fold(found, conv, norm)
+            made = duplicate(conv, {}) if norm is None else _fold(found, conv, norm)
             found.add_submodule(str(node.target), made.to(memory_format=torch.channels_last) if channels_last else made)
     found.delete_all_unused_submodules()
     found.recompile()

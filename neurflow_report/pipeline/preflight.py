@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from neurflow_report.errors import Gathered, InputError, ReportError
 from neurflow_report.images.classes import ClassTarget, class_indices, tie_caution
@@ -25,10 +26,13 @@ from neurflow_report.images.pictures import PictureError
 from neurflow_report.images.select import candidates_of
 from neurflow_report.images.sources import Source, open_source
 from neurflow_report.network.cut import Segments
+from neurflow_report.network.fence import blamed
 from neurflow_report.network.forward import check_picture, memory_budget, one_picture
+from neurflow_report.network.gradients import gradient_notes
 from neurflow_report.network.interface import outputs_of
 from neurflow_report.network.load import Network, choose_device, resolved
 from neurflow_report.network.names import check_names, read_names
+from neurflow_report.network.outputs import output_note
 from neurflow_report.pipeline.arithmetic import check_precision
 from neurflow_report.pipeline.examine import Bench, check_patches
 from neurflow_report.pipeline.given import input_notes, looks
@@ -71,7 +75,11 @@ def preflight(loaded: LoadedSpec, *, progress: Progress, also: Sequence[ReportEr
     Args: also: what the caller found wrong already, told with the rest.
     Raises: InputErrors, or the one error there is, with their places in the spec's file and in its order.
     """
-    checks = _Checks(loaded, also)
+    with blamed("it is checked"):
+        return _preflight(_Checks(loaded, also), progress)
+
+
+def _preflight(checks: _Checks, progress: Progress) -> Ready:
     checks.machine()
     with progress.stage("load the network", None):
         checks.load()
@@ -142,6 +150,16 @@ class _Checks:
             example = example_input(network, device, dtype)
             self.outputs = outputs_of(network.module, example)
             self.segments = self.gathered.attempt(partial(cut_at, self.spec, network, example))
+            self._look_into(network, torch.cat([example, example.flip(3)]))
+
+    def _look_into(self, network: Network, pictures: Tensor) -> None:
+        """What should be known of the network; without gradients there are no segments to go on with."""
+        if self.segments is None:
+            return
+        found = self.gathered.attempt(partial(gradient_notes, self.segments, pictures))
+        outputs = output_note(self.segments, pictures)
+        self.segments = None if found is None else self.segments
+        self.network = replace(network, notes=(*network.notes, *(found or ()), *([outputs] if outputs else [])))
 
     def memory(self) -> None:
         """The grid of patches; the bench, where a row fits the memory."""

@@ -24,6 +24,7 @@ from neurflow_report.images.classes import ClassTarget, display_names, label_nam
 from neurflow_report.images.select import Choice, Chosen, choice_digest, choose, load_pixels
 from neurflow_report.images.sources import Source
 from neurflow_report.network.cut import Segments, cut
+from neurflow_report.network.fence import blamed
 from neurflow_report.network.load import Network
 from neurflow_report.network.reinitialise import reinitialised
 from neurflow_report.network.swift import Forward
@@ -107,7 +108,8 @@ def _analyzed(loaded: LoadedSpec, progress: Timed, also: Sequence[ReportError], 
     ready = preflight(loaded, progress=progress, also=also)
     output = output_of(loaded.spec)
     with output_folder(output):
-        _examine_all(loaded, ready, output, progress, drawn)
+        with blamed("it is examined"):
+            _examine_all(loaded, ready, output, progress, drawn)
         del ready  # whoever draws meanwhile needs the memory of the network
         yield output / "bundle"
 

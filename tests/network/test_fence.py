@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import sys
 import threading
@@ -14,9 +15,10 @@ import pytest
 import torch
 from torch import nn
 
-from neurflow_report.errors import InputError
+from neurflow_report.errors import InputError, RunError
 from neurflow_report.network.copies import copied
-from neurflow_report.network.fence import as_it_was, fenced, first_line
+from neurflow_report.network.fence import as_it_was, blamed, fenced, first_line
+from neurflow_report.network.forward import spatial_mean
 from neurflow_report.network.load import load_network
 
 
@@ -95,6 +97,40 @@ def test_what_passes_the_fence() -> None:
         with pytest.raises(type(error)) as caught, fenced("doing it"):
             raise error
         assert caught.value is error
+
+
+def graph_of(change: Callable[[torch.Tensor], torch.Tensor]) -> torch.fx.GraphModule:
+    graph = torch.fx.Graph()
+    graph.output(graph.call_function(change, (graph.placeholder("x"),)))
+    return torch.fx.GraphModule(nn.Module(), graph)
+
+
+def test_what_a_network_raises_while_it_is_examined_is_told_as_its_own() -> None:
+    for error, said in ((ValueError("odd"), "ValueError: odd"), (SystemExit(2), "SystemExit: 2")):
+
+        def raising(_x: object, error: BaseException = error) -> None:
+            raise error
+
+        with pytest.raises(RunError) as caught, blamed("it is examined"):
+            graph_of(raising)(1)
+        assert caught.value.slug == "model-fails"
+        message = re.sub(r"line \d+", "line N", caught.value.message)
+        assert message == f"the network fails while it is examined in test_fence.py, line N: {said}"
+    with pytest.raises(RunError) as caught, blamed("it is examined"):
+        graph_of(torch.linalg.inv)(torch.zeros(2, 2))
+    assert caught.value.slug == "model-fails"
+    assert ": _LinAlgError: linalg.inv: The diagonal element 1 is zero" in caught.value.message
+    for memory in (MemoryError(), torch.OutOfMemoryError()):
+        with pytest.raises(RunError) as caught, blamed("it is examined"):
+            raise memory
+        assert (caught.value.slug, caught.value.message) == ("out-of-memory", "memory ran out while it is examined")
+
+
+def test_what_is_ours_is_not_blamed_on_the_network() -> None:
+    with pytest.raises(AttributeError), blamed("it is examined"):
+        spatial_mean("no tensor", 1)  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt), blamed("it is examined"):
+        raise KeyboardInterrupt
 
 
 FACTORY = """
