@@ -91,7 +91,8 @@ def check(loaded: LoadedSpec, *, progress: Progress, also: Sequence[ReportError]
     """
     with _located(loaded), arithmetic(loaded.spec.runtime.precision):
         ready = preflight(loaded, progress=progress, also=also)
-        return (*ready.notes, measure(ready, progress))
+        with blamed("it predicts the pictures"):
+            return (*ready.notes, measure(ready, progress))
 
 
 @contextmanager
