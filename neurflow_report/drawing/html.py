@@ -80,7 +80,7 @@ def page_html(environment: jinja2.Environment, view: SiteView, page: Page, mediu
     def plot(drawing: Plot | Forest | Scatter) -> Markup:
         return Markup(chart_svg(drawing, id_prefix=medium.prefix + drawing.id))  # noqa: S704
 
-    return environment.get_template(TEMPLATES[type(page)]).render(
+    html = environment.get_template(TEMPLATES[type(page)]).render(
         site=view,
         page=page,
         circuit=circuit,
@@ -92,6 +92,12 @@ def page_html(environment: jinja2.Environment, view: SiteView, page: Page, mediu
         defined=medium.defined,
         offers=medium.offers,
     )
+    return encodable(html)
+
+
+def encodable(html: str) -> str:
+    """What a template made, as it can be written: halves of characters, which its texts may hold, become `?`."""
+    return html if html.isascii() else html.encode("utf-8", "replace").decode()
 
 
 def box_names(view: SiteView) -> dict[tuple[float, float, float], str]:

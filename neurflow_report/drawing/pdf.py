@@ -20,6 +20,7 @@ from neurflow_report.drawing.brief import brief_words, rest_table, shown_groups
 from neurflow_report.drawing.charts import chart_svg
 from neurflow_report.drawing.diagram import Tile
 from neurflow_report.drawing.figures import plain_colours, print_drawings
+from neurflow_report.drawing.html import encodable
 from neurflow_report.drawing.mosaic import opened, stored
 from neurflow_report.drawing.ours import check_file_free
 from neurflow_report.drawing.paint import window, windows
@@ -119,7 +120,7 @@ def print_html(view: SiteView, templates: Path | None) -> tuple[str, dict[str, R
             rest_table=rest_table,
         )
     )
-    return html, drawings
+    return encodable(html), drawings
 
 
 def bundle_zip(bundle: Bundle) -> bytes:

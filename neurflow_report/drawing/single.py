@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from neurflow_report.drawing.diagram import Tile
 from neurflow_report.drawing.downloads import captions_script, data_files
-from neurflow_report.drawing.html import Boxes, Medium, box_names, box_rules, page_html
+from neurflow_report.drawing.html import Boxes, Medium, box_names, box_rules, encodable, page_html
 from neurflow_report.drawing.mosaic import opened, stored
 from neurflow_report.drawing.ours import HTML_END, check_file_free
 from neurflow_report.drawing.paint import window
@@ -65,7 +65,7 @@ def single_html(bundle: Bundle, templates: Path | None, on_page: Callable[[int, 
             on_page(done, len(pages))
     texts = {name: file_text(name, static[name], templates) for name in (*STYLES, *SCRIPTS)}
     style = "".join(_style(texts[name], static) for name in STYLES)
-    return environment.get_template("site/single.html").render(
+    html = environment.get_template("site/single.html").render(
         site=view,
         pages=[
             {"page": page, "name": names[page.path], "html": Markup(html), "crumbs": _crumbs(page, names)}  # noqa: S704
@@ -78,6 +78,7 @@ def single_html(bundle: Bundle, templates: Path | None, on_page: Callable[[int, 
         files=[{"id": f"file--{name}", "name": name, "href": address} for name, address in files.items()],
         logo=_data(str(logo), static) if (logo := environment.globals["logo"]) else "",
     )
+    return encodable(html)
 
 
 def page_names(pages: tuple[Page, ...]) -> dict[str, str]:

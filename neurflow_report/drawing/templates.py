@@ -71,7 +71,7 @@ def file_text(name: str, read: Read, templates: Path | None) -> str:
 
 def check_templates(templates: Path | None) -> None:
     """Raises InputError template-broken where the user's directory of templates is none, and for the first thing in it
-    that is no file or leads out of it."""
+    that is no file, leads out of it, or is a template that cannot be compiled."""
     if templates is None:
         return
     if not os.path.isdir(templates):
@@ -81,10 +81,14 @@ def check_templates(templates: Path | None) -> None:
             hint="report.templates is relative to the spec's folder; docs/templates.md says what it holds",
             path=("report", "templates"),
         )
+    environment = template_environment(templates)
     for folder in FOLDERS:
         for path in sorted((templates / folder).rglob("*")):
             if not path.is_dir() or path.is_symlink():
                 _check(path, templates)
+            if path.suffix == ".html" and not path.is_dir():
+                with template_problems(templates):
+                    environment.get_template(path.relative_to(templates).as_posix())
 
 
 @contextmanager

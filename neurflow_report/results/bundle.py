@@ -202,9 +202,9 @@ def _listed_in(target: Path) -> set[str] | None:
     if all(is_dropping(path) for path in target.iterdir()):
         return set()
     try:
-        manifest = json.loads((target / MANIFEST).read_bytes())
+        manifest = json.loads(read_ordinary(target / MANIFEST))
         return {MANIFEST, *manifest["files"]} if "format_version" in manifest else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

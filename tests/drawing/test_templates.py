@@ -190,6 +190,28 @@ def test_a_fault_is_told_with_its_place(view: SiteView, own: Path, template: str
     assert told(view, own, template).startswith(f"own/site/class.html:{message}")
 
 
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        (b"\n{% for %}", "2:1: the template cannot be used: Expected an expression, got 'end of statement block'"),
+        (b"{{ 3|squared }}", "1:1: the template cannot be used: No filter named 'squared'."),
+        (b"caf\xe9", "1:1: byte 3 (in line 1) is not UTF-8"),
+    ],
+)
+def test_what_cannot_be_compiled_is_told_before_anything_is_computed(own: Path, template: bytes, message: str) -> None:
+    (own / "print" / "deep").mkdir()
+    (own / "print" / "deep" / "x.html").write_bytes(template)
+    with pytest.raises(InputError) as caught:
+        check_templates(own)
+    assert f"{caught.value.where}: {caught.value.message}" == f"own/print/deep/x.html:{message}"
+
+
+def test_half_a_character_can_be_written(view: SiteView, own: Path) -> None:
+    assert drawn(view, own, "é{{ '\\ud800' }}") == "é?"
+    (own / "print" / "report.html").write_text("{{ '\\udfff' }}")
+    assert print_html(view, own)[0] == "?"
+
+
 def test_a_fault_below_another_template_is_told_where_it_is(view: SiteView, own: Path) -> None:
     (own / "brand" / "footer.html").write_text("\n{{ 1/0 }}")
     (own / "site" / "parts.html").write_text("{% macro a(")

@@ -7,7 +7,10 @@ import json
 import logging
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -272,3 +275,30 @@ def test_a_picture_that_became_a_pipe_is_told(bundle: Bundle) -> None:
     with pytest.raises(InputError) as caught, opened(bundle, str(bundle.classes[0].pictures[0].file)):
         pass
     assert caught.value.message == "the file cannot be read (it is a named pipe, and a file was expected)"
+
+
+def heed() -> None:
+    """What runs the tests may itself ignore Ctrl-C, and so would the program."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_at_any_moment_leave_the_report_that_was_there(
+    bundle: Bundle, tmp_path: Path, number: signal.Signals
+) -> None:
+    command = [sys.executable, "-m", "neurflow_report.cli", "render", str(bundle.root), "--format", "pdf"]
+    begun = time.monotonic()
+    subprocess.run(command, check=True, capture_output=True)
+    whole, took = (tmp_path / "report.pdf").read_bytes(), time.monotonic() - begun
+    codes = set()
+    for share in (0.5, 0.7, 0.85):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heed) as running:
+            time.sleep(share * took)
+            running.send_signal(number)
+            running.communicate()
+        codes.add(running.returncode)
+        assert (tmp_path / "report.pdf").read_bytes() == whole
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "report.pdf"]
+    assert codes <= {0, 128 + number}
+    assert 128 + number in codes

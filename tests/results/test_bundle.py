@@ -225,7 +225,16 @@ def test_something_else_in_the_way_is_left_alone(tmp_path: Path) -> None:
     assert tree(tmp_path) == {"bundle/thesis.txt": b"years of work"}
 
 
-@pytest.mark.parametrize("manifest", ['{"name": "an app", "icons": []}', '{"files": ["a.js"]}', "[]", "no JSON", "{}"])
+def test_a_manifest_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "bundle").mkdir()
+    os.mkfifo(tmp_path / "bundle" / "manifest.json")
+    with pytest.raises(InputError, match="there is something else of that name, which is no bundle"):
+        check_free(tmp_path / "bundle")
+
+
+@pytest.mark.parametrize(
+    "manifest", ["[" * 100_000, '{"name": "an app", "icons": []}', '{"files": ["a.js"]}', "[]", "no JSON", "{}"]
+)
 def test_a_folder_with_another_manifest_is_left_alone(tmp_path: Path, manifest: str) -> None:
     (tmp_path / "bundle").mkdir()
     (tmp_path / "bundle" / "manifest.json").write_text(manifest)
