@@ -317,7 +317,7 @@ def test_missing(tmp_path: Path) -> None:
         read_bundle(tmp_path / "none")
     assert str(caught.value) == (
         f"{tmp_path / 'none'}: there is no bundle: there is no such folder [bundle-missing]\n"
-        "  hint: give the folder that `neurflow-report analyze` or `build` wrote: it holds manifest.json, or bundle/"
+        "  hint: give the folder that analyze() or build() wrote: it holds manifest.json, or bundle/"
     )
     with pytest.raises(InputError, match=r"the folder has no manifest\.json"):
         read_bundle(tmp_path)
@@ -336,7 +336,7 @@ def damaged(bundle: Path, name: str) -> str:
     assert error.slug == "bundle-damaged"
     assert error.where is not None
     assert error.where.file == str(bundle / name)
-    assert error.hint == "get a whole copy of the bundle, or make it again with `neurflow-report analyze`"
+    assert error.hint == "get a whole copy of the bundle, or make it again with analyze()"
     return error.message
 
 
