@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 SLUGS: dict[str, str] = {
     "command-line": "The command line cannot be understood.",
+    "environment-bad-value": "An environment variable has a value that cannot be used.",
     "spec-unreadable": "The spec file cannot be read.",
     "spec-syntax": "The spec is not valid YAML.",
     "spec-duplicate-key": "A key stands twice in one mapping.",

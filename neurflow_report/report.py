@@ -20,6 +20,7 @@ from neurflow_report.errors import ReportError
 from neurflow_report.pipeline.output import mended, output_folder, output_of
 from neurflow_report.pipeline.progress import Progress, Silent
 from neurflow_report.results.bundle import Bundle, read_bundle
+from neurflow_report.results.epoch import source_date
 from neurflow_report.spec.load import LoadedSpec, located
 
 if TYPE_CHECKING:
@@ -100,11 +101,12 @@ def render(
 
     Args: output: default the folder that holds the bundle; formats, attach_bundle: default what the spec asked for;
     templates: a directory searched before the package's own templates.
-    Raises: InputError bundle-missing, bundle-damaged, bundle-version, output-unwritable (or InputErrors, for
-    all that is in the way; then nothing is drawn), template-broken; RunError graphviz-missing.
+    Raises: InputError environment-bad-value, bundle-missing, bundle-damaged, bundle-version, output-unwritable (or
+    InputErrors, for all that is in the way; then nothing is drawn), template-broken; RunError graphviz-missing.
     """
     progress = progress or Silent()
     begun = time.monotonic()
+    source_date()
     check_templates(templates)
     for folder in (bundle, bundle.parent):
         mended(folder)

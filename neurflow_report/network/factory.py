@@ -35,12 +35,14 @@ def make(factory: str, kwargs: Mapping[str, object], folder: Path, *, allow_code
     user's code, where importing or calling fails or what comes back is no torch module.
     """
     if not code_is_allowed(allow_code):
+        other = os.environ.get(ALLOW, "")
+        found = f" (it is {other!r}, and 1 alone allows it)" if other else ""
         raise InputError(
             "code-not-allowed",
             f"this spec would import and run {factory!r}, and code that a spec names runs only if you allow it",
             hint=Wording(
-                f"if you trust the spec and its code: load_spec(…, allow_code=True), or set {ALLOW}=1",
-                command=f"if you trust the spec and its code, add --allow-code, or set {ALLOW}=1",
+                f"if you trust the spec and its code: load_spec(…, allow_code=True), or set {ALLOW}=1{found}",
+                command=f"if you trust the spec and its code, add --allow-code, or set {ALLOW}=1{found}",
             ),
             path=_PATH,
         )

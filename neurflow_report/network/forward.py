@@ -216,6 +216,10 @@ def activations(segments: Segments, layer: int, pixels: Tensor) -> Tensor:
     return value
 
 
+_NO_LIMIT = 2.0**62
+"""Bytes that no machine has."""
+
+
 def memory_budget(text: str, device: torch.device) -> int:
     """Bytes that `text` stands for: "6GiB", "500MB", or "auto", half of what is free on `device` now.
 
@@ -227,7 +231,7 @@ def memory_budget(text: str, device: torch.device) -> int:
     if match is None:
         message = f"memory is {text!r}, and auto or a size such as 6GiB was expected"
         raise InputError("spec-bad-value", message, path=("runtime", "memory"))
-    return int(float(match[1]) * _UNITS[match[2]])
+    return int(min(float(match[1]) * _UNITS[match[2]], _NO_LIMIT))
 
 
 def spelt_bytes(count: int) -> str:

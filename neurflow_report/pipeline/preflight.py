@@ -41,6 +41,7 @@ from neurflow_report.pipeline.output import check_space, check_writable, output_
 from neurflow_report.pipeline.pictures import region_bytes_of
 from neurflow_report.pipeline.progress import Progress
 from neurflow_report.results.bundle import check_free
+from neurflow_report.results.epoch import source_date
 from neurflow_report.results.records import Preprocess
 from neurflow_report.spec.load import LoadedSpec, in_order, located
 from neurflow_report.spec.presets import sizes
@@ -112,8 +113,9 @@ class _Checks:
         self.labels = ""
 
     def machine(self) -> None:
-        """The output, the device, and the packages of experiments that the spec itself asks for."""
+        """The environment, the output, the device, and the packages of experiments that the spec itself asks for."""
         attempt = self.gathered.attempt
+        attempt(source_date)
         self.place = attempt(partial(check_writable, self.output))
         attempt(partial(check_free, self.output / "bundle"))
         self.gathered.errors += _missing_packages(self.spec)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from typing import Any
 
 import torch
 
+from neurflow_report.results.epoch import source_date
 from neurflow_report.results.records import Clock, Provenance
 from neurflow_report.results.redact import without_paths
 from neurflow_report.spec.load import LoadedSpec
@@ -59,9 +59,8 @@ def resolved(spec: Spec) -> dict[str, Any]:
 
 def clock(seconds: Mapping[str, float]) -> Clock:
     """Now, in UTC to the second, and the stages' wall times; SOURCE_DATE_EPOCH, where set, stands for both."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    if epoch.isdigit():
-        return Clock(created=_iso(datetime.fromtimestamp(int(epoch), UTC)), seconds=None)
+    if moment := source_date():
+        return Clock(created=_iso(moment), seconds=None)
     return Clock(created=_iso(datetime.now(UTC)), seconds={k: round(v, 2) for k, v in seconds.items()})
 
 

@@ -50,7 +50,7 @@ def test_without_leave_nothing_is_imported(tmp_path: Path, monkeypatch: pytest.M
         "if you trust the spec and its code: load_spec(…, allow_code=True), or set NEURFLOW_REPORT_ALLOW_CODE=1"
     )
     monkeypatch.setenv(ALLOW, "yes")
-    assert problem(allow_code=False).slug == "code-not-allowed"
+    assert problem(allow_code=False).hint == f"{error.hint} (it is 'yes', and 1 alone allows it)"
     monkeypatch.setenv(ALLOW, "1")
     assert load(allow_code=False).name == "resnet"
 

@@ -81,7 +81,11 @@ def test_spatial_mean() -> None:
     assert spatial_mean(torch.ones(2, 3), 1).tolist() == [[1.0] * 3] * 2
 
 
-@pytest.mark.parametrize(("text", "size"), [("500MB", 500_000_000), ("6GiB", 6 * 2**30), ("1.5 KiB", 1536)])
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("500MB", 500_000_000), ("6GiB", 6 * 2**30), ("1.5 KiB", 1536), ("9" * 400 + "GB", 2**62)],
+    ids=["MB", "GiB", "KiB", "more than any"],
+)
 def test_memory_sizes(text: str, size: int) -> None:
     assert memory_budget(text, torch.device("cpu")) == size
 
