@@ -25,6 +25,7 @@ from neurflow_report.images.patches import PatchGrid
 from neurflow_report.images.pictures import PictureError
 from neurflow_report.images.select import candidates_of
 from neurflow_report.images.sources import Source, open_source
+from neurflow_report.network.checkpoint import is_checkpoint
 from neurflow_report.network.cut import Segments
 from neurflow_report.network.fence import blamed
 from neurflow_report.network.forward import check_picture, memory_budget, one_picture
@@ -49,6 +50,8 @@ from neurflow_report.spec.schema import Spec
 
 NEEDED = {"methods": ("captum", "attributions")}
 """Experiments that need an optional package: which, and the extra that brings it."""
+OF_WEIGHTS = {"weights-unknown", "weights-unreadable", "weights-mismatch", "weights-ambiguous"}
+"""Errors of the weights alone: the network can be looked at without them."""
 COPIES = {"html": 1.0, "pdf": 1.0, "single": 4 / 3}
 """How often each format holds the bundle's pictures, about."""
 TRIED = 4
@@ -104,6 +107,7 @@ class _Checks:
         self.network: Network | None = None
         self.segments: Segments | None = None
         self.outputs: int | None = None
+        self.sized = True  # whether the number of outputs is the one that the spec means
         self.named = True  # whether the names of the logits are those that the spec means
         self.grid: PatchGrid | None = None
         self.bench: Bench | None = None
@@ -131,16 +135,28 @@ class _Checks:
             self.named = names is not None
             loaded = _without_names(loaded)  # the file is read once: names checked are names used
         device = self.device or torch.device("cpu")
+        before = len(self.gathered.errors)
         self.network = self.gathered.attempt(partial(load_spec_network, loaded, device))
+        if self.network is None:
+            self._stand_in(loaded, device, self.gathered.errors[before:])
         if self.network is None:
             return
         if names is not None:
             self.network = replace(self.network, class_names=names)
         self.gathered.attempt(partial(self._cut, self.network, device))
-        if names is not None and self.outputs is not None:
+        if names is not None and self.outputs is not None and self.sized:
             file, before = Path(str(self.spec.model.class_names)).name, len(self.gathered.errors)
             self.gathered.attempt(partial(check_names, names, file, self.outputs))
             self.named = len(self.gathered.errors) == before
+
+    def _stand_in(self, loaded: LoadedSpec, device: torch.device, problems: Sequence[ReportError]) -> None:
+        """Where only its weights are wrong, the network without them, so that the rest can be told with it."""
+        slugs, model = {problem.slug for problem in problems}, loaded.spec.model
+        if not slugs <= OF_WEIGHTS:
+            return
+        self.network = Gathered().attempt(partial(load_spec_network, _without_weights(loaded), device))
+        self.named = self.named and (model.source in {"demo", "python"} or is_checkpoint(model.weights))
+        self.sized = "weights-mismatch" not in slugs
 
     def _cut(self, network: Network, device: torch.device) -> None:
         """The segments, and the number of outputs. Raises what tells why they cannot be had."""
@@ -179,7 +195,7 @@ class _Checks:
     def classes(self) -> None:
         """The pictures; the classes, with pictures and patches enough; the space that their pictures take."""
         self.source = self.gathered.attempt(self._open)
-        if self.network is None or self.outputs is None:
+        if self.network is None or self.outputs is None or not self.sized:
             return
         targets = self._targets(self.network, self.outputs)
         self.targets = tuple(targets.values())
@@ -262,6 +278,13 @@ def _not_run(spec: Spec) -> Iterator[str]:
                 f"the experiment {name} of the preset {spec.fidelity.preset} will not run whole: it needs the Python "
                 f"package {package} (pip install 'neurflow-report[{extra}]')"
             )
+
+
+def _without_weights(loaded: LoadedSpec) -> LoadedSpec:
+    """The same spec with random weights."""
+    keys = {"weights": "none", "state_dict_key": None, "strip_prefix": None, "ignore_keys": ()}
+    model = loaded.spec.model.model_copy(update=keys)
+    return replace(loaded, spec=loaded.spec.model_copy(update={"model": model}))
 
 
 def _without_names(loaded: LoadedSpec) -> LoadedSpec:

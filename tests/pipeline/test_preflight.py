@@ -8,8 +8,10 @@ from collections import namedtuple
 from contextvars import Context
 
 import pytest
+from safetensors.torch import save_file
 
 from neurflow_report.cli import main
+from neurflow_report.demo.networks import NETWORKS
 from neurflow_report.errors import InputError
 from neurflow_report.images.sources import Item
 from neurflow_report.pipeline import preflight as module
@@ -79,6 +81,36 @@ def test_the_network_and_the_data_are_told_together(told, write_spec):
         "7:16 model.class_names: there is no file 'names.txt' with class names [names-unreadable]",
         "11:9 data.root: the data folder 'nowhere' does not exist [data-missing]",
     ]
+
+
+@pytest.mark.parametrize("command", [["build"], ["plan", "--no-time"], ["validate", "--deep"]])
+def test_weights_layers_and_classes_are_told_together(command, told, write_spec):
+    spec = write_spec(model={"weights": "gone.pth"}, layers=["block3", "blok4", "fc"], classes=["firebel", 9])
+    assert told(command, spec) == [
+        "6:12 model.weights: there is no weights file 'gone.pth' [weights-unreadable]",
+        "11:3 classes[0]: there is no class 'firebel' [class-unknown]",
+        "12:3 classes[1]: there is no class 9: the network has 8 outputs, 0 to 7 [class-unknown]",
+        "15:3 layers[1]: the network has no layer 'blok4' [layer-unknown]",
+    ]
+
+
+def test_weights_that_bring_the_names_are_needed_to_tell_a_wrong_one(told, write_spec):
+    model = {"source": "torchvision", "name": "resnet18", "weights": "IMAGENET_V9"}
+    spec = write_spec(model=model, preprocess={"size": 32}, layers=["layr4", "fc"], classes=["perhaps", 1000])
+    assert told(["validate", "--deep"], spec) == [
+        "6:12 model.weights: torchvision model 'resnet18' has no weights 'IMAGENET_V9' [weights-unknown]",
+        "12:3 classes[1]: there is no class 1000: the network has 1000 outputs, 0 to 999 [class-unknown]",
+        "14:3 layers[0]: the network has no layer 'layr4' [layer-unknown]",
+    ]
+
+
+def test_weights_of_another_number_of_outputs_say_nothing_of_the_classes(told, write_spec, tmp_path):
+    state = NETWORKS["flowers"].build().state_dict()
+    save_file(state | {name: state[name][:5].clone() for name in ("fc.weight", "fc.bias")}, tmp_path / "w.safetensors")
+    spec = write_spec(model={"weights": "w.safetensors"}, layers=["blok4", "fc"], classes=["zzz", 7])
+    assert [[*line.split(":")[:2], line.split("[")[-1]] for line in told(["validate", "--deep"], spec)] == [
+        ["6", "12 model.weights", "weights-mismatch]"], ["14", "3 layers[0]", "layer-unknown]"],
+    ]  # fmt: skip
 
 
 def test_without_the_data_only_numbers_can_be_told_wrong(told, write_spec):
