@@ -143,13 +143,13 @@ def _nothing_left_out() -> Iterator[None]:
 
     def heard(record: logging.LogRecord) -> bool:
         caught, said = sys.exc_info()[1], record.getMessage()
-        if caught is not None and (isinstance(caught, PrintError) or not isinstance(caught, Exception)):
+        if caught not in (None, outer) and (isinstance(caught, PrintError) or not isinstance(caught, Exception)):
             raise caught
-        if said.startswith(_LEFT_OUT):
+        if record.levelno >= logging.WARNING and said.startswith(_LEFT_OUT):
             raise PrintError(said.replace(HOST, "").rstrip(": ")) from caught
         return "unknown property" not in said
 
-    logger = logging.getLogger("weasyprint")
+    logger, outer = logging.getLogger("weasyprint"), sys.exc_info()[1]
     logger.addFilter(heard)
     try:
         yield

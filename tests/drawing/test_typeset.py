@@ -105,6 +105,16 @@ def test_other_messages_are_no_errors(caplog: pytest.LogCaptureFixture) -> None:
     assert [record.getMessage() for record in caplog.records] == ["something else"]
 
 
+def test_what_the_caller_handles_meanwhile_is_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    try:
+        raise SystemExit(3)
+    except SystemExit:
+        with caplog.at_level(logging.DEBUG, logger="weasyprint"), _nothing_left_out():
+            logging.getLogger("weasyprint").warning("something")
+            logging.getLogger("weasyprint").debug("Failed to load font at 'x', and another source is there")
+    assert len(caplog.records) == 2
+
+
 # What is raised inside a drawing, which WeasyPrint swallows.
 
 
