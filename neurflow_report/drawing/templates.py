@@ -144,6 +144,13 @@ class _Folders(jinja2.BaseLoader):
         return path.read_text(encoding="utf-8"), str(path), None
 
 
+def _is_users(file: Path, templates: Path) -> bool:
+    """Whether a file of a traceback is a template of the user's: this program may lie in that folder, too."""
+    own = own_templates()
+    ours = file.suffix == ".py" or (file.is_relative_to(own) and not templates.is_relative_to(own))
+    return file.is_relative_to(templates) and not ours
+
+
 def _listed(folder: Path) -> list[Path]:
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
@@ -207,7 +214,7 @@ def _template_place(error: Exception, templates: Path | None) -> Where | None:
     frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     if isinstance(error, jinja2.TemplateSyntaxError):
         frames.append((error.filename or "", error.lineno))
-    own = [(Path(name), line) for name, line in frames if Path(name).is_relative_to(templates)]
+    own = [(Path(name), line) for name, line in frames if _is_users(Path(name), templates)]
     if not own:
         return None
     file, line = own[-1]

@@ -7,10 +7,12 @@ import pickle
 import re
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
 import pytest
+from jinja2 import UndefinedError
 from jinja2.environment import Template
 from jinja2.sandbox import SecurityError
 
@@ -222,6 +224,15 @@ def test_a_fault_below_another_template_is_told_where_it_is(view: SiteView, own:
     with pytest.raises(InputError, match="division by zero") as caught, template_problems(own):
         print_html(view, own)
     assert str(caught.value.where) == "own/brand/footer.html:2:1"
+
+
+def test_a_fault_of_our_own_is_not_the_template_s_where_the_program_lies_in_their_folder(view: SiteView) -> None:
+    around = Path(__file__).parents[2]
+    broken = replace(view.classes[0], circuit=None)  # type: ignore[arg-type]
+    with pytest.raises(UndefinedError), template_problems(around):
+        page_html(template_environment(None), view, broken, site_medium(broken.path, {}))
+    with pytest.raises(ZeroDivisionError), template_problems(around):
+        raise ZeroDivisionError
 
 
 def test_what_is_not_the_template_s_fault_stays_what_it_is(own: Path) -> None:
