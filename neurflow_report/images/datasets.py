@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ SAFE = frozenset({
 """Data sets for classification whose readers were looked at (torchvision 0.21 to 0.29): they unpickle nothing, or only,
 as CIFAR's, files of which torchvision has just checked the digest, or tensors alone. ImageNet's unpack torchvision's
 own archives, whose digests it checks, too."""
-Opened = tuple[tuple[str, ...], list[int], Callable[[int], Image.Image]]
+Opened = tuple[tuple[str, ...], list[int | None], Callable[[int], Image.Image]]
 _IDX_FAMILY = ("MNIST", "FashionMNIST", "KMNIST")
 _PREFIXES = {"train": "train", "test": "t10k"}
 _KINDS = ("images-idx3-ubyte", "labels-idx1-ubyte")
@@ -48,7 +48,7 @@ def open_dataset(*, name: str, root: Path, split: str) -> Opened:
     _check_ordinary(root)
     folder = _idx_folder(name, root)
     dataset = _open_idx(kind, name, folder, split) if folder else _construct(kind, name, root, split)
-    labels = _labels(dataset)
+    labels = _labels(dataset, name)
     paths = _paths(dataset)
     return _class_names(dataset, labels), labels, lambda number: _picture(dataset, number, paths)
 
@@ -149,23 +149,34 @@ def _no_split(name: str, split: str, known: list[str]) -> InputError:
     return InputError("data-missing", message, hint=f"it has {' and '.join(known)}", path=("data", "split"))
 
 
-def _labels(dataset: Any) -> list[int]:
+def _labels(dataset: Any, name: str) -> list[int | None]:
+    """The class of each picture, None where the data set gives a number below 0. Errors: labels-unclear (path
+    data.name) where a picture has no single class."""
+    try:
+        numbers = [int(label) for label in _written(dataset)]
+    except Exception as error:  # the data set's own code, and whatever it calls a label
+        message = f"the data set {name} does not give each picture one class: {type(error).__name__}"
+        hint = "take a data set for classification"
+        raise InputError("labels-unclear", message, hint=hint, path=("data", "name")) from error
+    return [number if number >= 0 else None for number in numbers]
+
+
+def _written(dataset: Any) -> Iterable[Any]:
     for attribute in ("targets", "labels", "_labels"):
         values = getattr(dataset, attribute, None)
         if values is not None and len(values) == len(dataset):
-            return [int(v) for v in values]
+            return values  # type: ignore[no-any-return]
     samples = getattr(dataset, "samples", None) or getattr(dataset, "_samples", None)
     if samples and len(samples) == len(dataset):
-        return [int(label) for _, label in samples]
-    return [int(dataset[i][1]) for i in range(len(dataset))]
+        return [label for _, label in samples]
+    return (dataset[i][1] for i in range(len(dataset)))
 
 
-def _class_names(dataset: Any, labels: list[int]) -> tuple[str, ...]:
-    """The data set's own class names (the first of several for one class), else the labels as text."""
-    names = getattr(dataset, "classes", None)
-    if names is None:
-        return tuple(str(i) for i in range(max(labels, default=-1) + 1))
-    return tuple(n if isinstance(n, str) else n[0] for n in names)
+def _class_names(dataset: Any, labels: Sequence[int | None]) -> tuple[str, ...]:
+    """The data set's own class names (the first of several for one class), the numbers of those that have none."""
+    count = max((label for label in labels if label is not None), default=-1) + 1
+    own = tuple(n if isinstance(n, str) else str(n[0]) for n in getattr(dataset, "classes", None) or ())
+    return own + tuple(str(i) for i in range(len(own), count))
 
 
 def _paths(dataset: Any) -> list[Any]:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from neurflow_report.errors import InputError, did_you_mean
-from neurflow_report.images.listed import classes_of
+from neurflow_report.images.labels import Classes, classes_of
 from neurflow_report.images.pictures import PictureError
+from neurflow_report.images.ties import Order
 from neurflow_report.ordinary import no_file, odd_file
 
 MARKS = ("dataset_dict.json", "state.json")
@@ -22,12 +23,15 @@ MARKS = ("dataset_dict.json", "state.json")
 @dataclass(frozen=True, kw_only=True)
 class Saved:
     """`split`: its name, "" where the data set was saved without; `labels`: a class of each picture (None: not known);
-    `data`: a picture's number → its file's bytes, which raises PictureError."""
+    `data`: a picture's number → its file's bytes, which raises PictureError; `order`: what that of the classes means;
+    `notes`: what should be known of the labels."""
 
     split: str
     class_names: tuple[str, ...]
     labels: list[int | None]
     data: Callable[[int], bytes]
+    order: Order
+    notes: tuple[str, ...]
 
 
 def open_saved(root: Path, *, split: str, image_column: str, label_column: str) -> Saved:
@@ -41,13 +45,15 @@ def open_saved(root: Path, *, split: str, image_column: str, label_column: str) 
     found = _loaded(datasets, root)
     table = _split_of(found, split, root).with_format(None)  # a saved format would turn pictures into arrays
     _check_columns(datasets, table, image_column, label_column)
-    names, labels = _labels(datasets, table, label_column)
+    classes, labels = _labels(datasets, table, label_column)
     pictures = table.select_columns([image_column]).cast_column(image_column, datasets.Image(decode=False))
     return Saved(
         split=split if isinstance(found, Mapping) else "",
-        class_names=names,
+        class_names=classes.names,
         labels=labels,
         data=partial(_bytes, pictures, image_column),
+        order=classes.order,
+        notes=classes.notes,
     )
 
 
@@ -124,22 +130,19 @@ def _check_columns(datasets: Any, table: Any, image_column: str, label_column: s
         raise InputError("data-missing", message, hint=hint, path=("data", "image_column"))
 
 
-def _labels(datasets: Any, table: Any, column: str) -> tuple[tuple[str, ...], list[int | None]]:
+def _labels(datasets: Any, table: Any, column: str) -> tuple[Classes, list[int | None]]:
     values: Sequence[Any] = table[column][:]
     feature = table.features[column]
     if isinstance(feature, datasets.ClassLabel) and feature.names:
-        return tuple(feature.names), [value if value is not None and value >= 0 else None for value in values]
-    if not all(value is None or isinstance(value, (str, int)) for value in values):
-        message = f"the column {column!r} of the data set holds neither names nor whole numbers"
+        own = Classes(names=tuple(feature.names), order="own", place={})
+        return own, [value if value is not None and value >= 0 else None for value in values]
+    if not all(value is None or isinstance(value, (str, int, float)) for value in values):
+        message = f"the column {column!r} of the data set holds neither names nor numbers"
         hint = "expected one label a picture"
         raise InputError("data-missing", message, hint=hint, path=("data", "label_column"))
-    written = ["" if _unknown(value) else str(value).strip() for value in values]
-    names, label_of = classes_of(written)
-    return names, [label_of(label) for label in written]
-
-
-def _unknown(value: object) -> bool:
-    return value is None or (isinstance(value, int) and value < 0)
+    written = ["" if value is None else str(value) for value in values]
+    classes = classes_of(written, ("data", "label_column"))
+    return classes, [classes.place.get(label) for label in written]
 
 
 def _bytes(pictures: Any, column: str, number: int) -> bytes:

@@ -19,8 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from neurflow_report.errors import Gathered, InputError
+from neurflow_report.errors import Gathered, InputError, did_you_mean
 from neurflow_report.images.classes import ClassTarget
+from neurflow_report.images.names import matches
 from neurflow_report.images.pictures import PictureError
 from neurflow_report.images.preprocess import region_of, to_input
 from neurflow_report.images.sources import Item, Source
@@ -191,8 +192,9 @@ def candidates_of(
     """
     own = [n for n, item in enumerate(source.items) if target.label is not None and item.label == target.label]
     others = select in {"predicted", "any"} and pool == "all"
-    if not own and (target.label is not None or not others):
-        raise _empty(source, target, i)
+    empty = [source.empty[n] for n in matches(target.name, source.empty)]
+    if not own and (target.label is not None or empty or not others):
+        raise _empty(source, target, empty, i)
     rest = sorted(set(range(len(source.items))) - set(own)) if others else []
     if sample == "random":
         draw = np.random.default_rng([seed, target.index])
@@ -213,14 +215,16 @@ def _first(
     return found
 
 
-def _empty(source: Source, target: ClassTarget, i: int) -> InputError:
-    if target.label is not None:
-        folder = source.class_names[target.label]
-        message = f"class {target.name!r} has no picture: {folder!r} in {source.name!r} holds none"
+def _empty(source: Source, target: ClassTarget, empty: Sequence[str], i: int) -> InputError:
+    if target.label is not None or empty:
+        folder = empty[0] if target.label is None else source.class_names[target.label]
+        message = f"class {target.name!r} has no picture: {folder!r} in {source.name!r} holds none that is read"
         hint = "add pictures of the class, or take it out of `classes`"
         return InputError("class-empty", message, hint=hint, path=("data", "root"))
     message = f"class {target.name!r} (logit {target.index}) has no picture: {source.name!r} has no such class"
     hint = "use select: predicted with pool: all, or a data set that has the class"
+    close = did_you_mean(target.name, source.class_names)
+    hint = f"{close} Or {hint}" if close else hint
     return InputError("class-empty", message, hint=hint, path=("classes", i))
 
 

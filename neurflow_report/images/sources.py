@@ -1,13 +1,14 @@
 """Where pictures come from: a list of items in a fixed order, opened only when they are needed.
 
-Items are sorted by class, then by name in byte order (folders) or by number (data sets, the demo).
+Items are sorted by class, those without one last, then by name in byte order (folders, lists) or by number (data sets,
+the demo). Names of classes are in Unicode's NFC.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,12 +18,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from neurflow_report.errors import InputError
-from neurflow_report.images.listed import classes_of, notes_on, read_rows
+from neurflow_report.images.folders import by_folder, by_name
+from neurflow_report.images.labels import classes_of
+from neurflow_report.images.listed import read_rows
+from neurflow_report.images.names import composed
 from neurflow_report.images.pictures import PictureError, decode
+from neurflow_report.images.ties import Order
+from neurflow_report.images.walk import told
 from neurflow_report.ordinary import read_ordinary
-from neurflow_report.results.records import Skipped
+from neurflow_report.results.records import LeftOut, Skipped
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"})
 LARGEST = 10**9
 """Files with more bytes are not read: the largest picture that is taken has fewer."""
 _ROOT = ("data", "root")
@@ -31,25 +36,35 @@ _ROOT = ("data", "root")
 @dataclass(frozen=True, kw_only=True)
 class Item:
     """One picture: `name` within its source, `label` the index of its class in the source, `open` its picture (RGB or
-    L; raises PictureError). `data` gives the original file's bytes, from which `open` decodes it (raises PictureError,
-    too); `parts` the demo's masks by part name."""
+    L; raises PictureError). `data` gives the original file's bytes, from which `open` decodes it with `white` (raises
+    PictureError, too); `parts` the demo's masks by part name."""
 
     name: str
     label: int | None
     open: Callable[[], Image.Image]
     data: Callable[[], bytes] | None = None
+    white: float | None = None
     parts: Callable[[], dict[str, NDArray[np.bool_]]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Pictures in a fixed order. `name` is for display and holds no absolute path; `notes`: what should be known of the
-    pictures before any is opened."""
+    """Pictures in a fixed order. `name` is for display and holds no absolute path; `order`: what that of the classes
+    means; `notes`: what should be known of the pictures before any is opened; `left_out`: what was found and is no
+    picture of a class; `empty`: folders without a picture."""
 
     name: str
     class_names: tuple[str, ...]
     items: tuple[Item, ...]
+    order: Order = "folders"
     notes: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    empty: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """A line on each reason for which something was left out, and the notes."""
+        return (*map(told, self.left_out), *self.notes)
 
 
 def open_source(
@@ -62,24 +77,30 @@ def open_source(
     path_column: str = "path",
     image_column: str = "image",
     label_column: str = "label",
+    label_pattern: str | None = None,
+    extension: str | None = None,
+    white: float | None = None,
 ) -> Source:
-    """The pictures of a `folder` (a sub-folder per class), of a `csv` file that lists them, of a `torchvision` data set
-    by class name, of a `huggingface` data set saved to disk, or of the `demo`.
+    """The pictures of a `folder` (a sub-folder per class, or `label_pattern`: where the label stands in their names),
+    of a `csv` file that lists them, of a `torchvision` data set by class name, of a `huggingface` data set saved to
+    disk, or of the `demo`.
 
     Nothing is downloaded. Args: root, file: already resolved; split: train, test or val, for torchvision and the demo,
-    and any that a saved data set has. Errors: data-missing, data-empty, missing-package (paths under `data`).
+    and any that a saved data set has; extension: what the paths of a list lack; white: the value that is white where
+    values have more than 8 bits. Errors: data-missing, data-empty, data-layout, labels-unclear, classes-mismatch,
+    missing-package (paths under `data`).
     """
     if source == "demo":
         return _demo(split)
     if source == "csv" and file is not None:
-        return _listed(file, root, path_column, label_column)
+        return _listed(file, root, path_column, label_column, extension, white)
     if root is None:
         raise InputError("data-missing", f"data source {source!r} needs a root", path=_ROOT)
     _check_folder(root)
     if source == "folder":
-        return _folder(root)
+        return _folder(root, white) if label_pattern is None else _named(root, label_pattern, white)
     if source == "huggingface":
-        return _saved(root, split, image_column, label_column)
+        return _saved(root, split, image_column, label_column, white)
     return _dataset(name or "", root, split)
 
 
@@ -105,46 +126,60 @@ def read(item: Item) -> Image.Image | Skipped:
         return Skipped(name=item.name, reason=str(error))
 
 
-def _folder(root: Path) -> Source:
-    folders = sorted((p for p in root.iterdir() if p.is_dir() and _visible(p.name)), key=lambda p: os.fsencode(p.name))
-    found = [(path, label) for label, folder in enumerate(folders) for path in _pictures(folder)]
-    if found:
-        _check_links(root, [path for path, _ in found])
-        items = tuple(_file_item(root, path, label) for path, label in found)
-        return Source(name=root.name, class_names=tuple(f.name for f in folders), items=items)
-    loose = len([p for p in root.iterdir() if p.suffix.lower() in SUFFIXES])
-    message = f"the data folder {root.name!r} holds no sub-folder with pictures"
-    if loose:
-        message += f", only {loose} picture{'s' if loose > 1 else ''} beside each other"
-    hint = f"expected a sub-folder per class, with files that end in {', '.join(sorted(SUFFIXES))}"
-    raise InputError("data-empty", message, hint=hint, path=_ROOT)
-
-
-def _check_links(root: Path, pictures: Sequence[Path]) -> None:
-    """Raises InputError data-empty where every picture is a link that leads nowhere."""
-    if all(path.is_symlink() and not os.path.exists(path) for path in pictures):
-        name, target = pictures[0].relative_to(root).as_posix(), pictures[0].readlink()
-        message = f"the data folder {root.name!r} holds links alone that lead nowhere ({len(pictures)} of them)"
-        hint = f"{name} leads to {target}: put the pictures there, or make the links anew"
-        raise InputError("data-empty", message, hint=hint, path=_ROOT)
-
-
-def _listed(file: Path, root: Path | None, path_column: str, label_column: str) -> Source:
-    """The pictures that a CSV file lists; one that is not there is skipped and told, as one that is damaged."""
-    rows = read_rows(file, root, path_column=path_column, label_column=label_column)
-    names, label_of = classes_of(row.label for row in rows)
-    base = root or file.parent
+def _folder(root: Path, white: float | None) -> Source:
+    found = by_folder(root)
+    names = tuple(dict.fromkeys(label for _, label in found.pictures))
+    places = {name: i for i, name in enumerate(names)}
     items = [
-        Item(
-            name=_shown(row.path, base),
-            label=label_of(row.label),
-            open=partial(_open_file, row.path),
-            data=partial(_read_file, row.path),
-        )
-        for row in rows
+        _file_item(path.relative_to(root).as_posix(), places[label], path, white) for path, label in found.pictures
     ]
-    items.sort(key=lambda item: (item.label is None, item.label or 0, item.name.encode()))
-    return Source(name=file.name, class_names=names, items=tuple(items), notes=notes_on(file, rows))
+    return Source(
+        name=root.name,
+        class_names=names,
+        items=tuple(items),
+        notes=found.notes,
+        left_out=found.left_out,
+        empty=found.empty,
+    )
+
+
+def _named(root: Path, label_pattern: str, white: float | None) -> Source:
+    found = by_name(root, label_pattern)
+    classes = classes_of((label for _, label in found.pictures), ("data", "label_pattern"))
+    items = [
+        _file_item(path.relative_to(root).as_posix(), classes.place.get(label), path, white)
+        for path, label in found.pictures
+    ]
+    return Source(
+        name=root.name,
+        class_names=classes.names,
+        items=_in_order(items),
+        order=classes.order,
+        notes=found.notes,
+        left_out=found.left_out,
+    )
+
+
+def _in_order(items: Iterable[Item]) -> tuple[Item, ...]:
+    """By class, those without one last, then by name."""
+    return tuple(sorted(items, key=lambda item: (item.label is None, item.label or 0, os.fsencode(item.name))))
+
+
+def _listed(
+    file: Path, root: Path | None, path_column: str, label_column: str, extension: str | None, white: float | None
+) -> Source:
+    """The pictures that a CSV file lists; one that is not there is skipped and told, as one that is damaged."""
+    listed = read_rows(file, root, path_column=path_column, label_column=label_column, extension=extension)
+    classes = classes_of((row.label for row in listed.rows), ("data", "label_column"))
+    base = root or file.parent
+    items = [_file_item(_shown(row.path, base), classes.place.get(row.label), row.path, white) for row in listed.rows]
+    return Source(
+        name=file.name,
+        class_names=classes.names,
+        items=_in_order(items),
+        order=classes.order,
+        notes=(*listed.notes, *classes.notes),
+    )
 
 
 def _shown(path: Path, base: Path) -> str:
@@ -153,28 +188,14 @@ def _shown(path: Path, base: Path) -> str:
     return path.relative_to(base).as_posix() if inside else path.name
 
 
-def _visible(name: str) -> bool:
-    return not name.startswith(".")
+def _file_item(name: str, label: int | None, path: Path, white: float | None) -> Item:
+    return Item(
+        name=name, label=label, open=partial(_open_file, path, white), data=partial(_read_file, path), white=white
+    )
 
 
-def _pictures(folder: Path) -> list[Path]:
-    """What is called like a picture below `folder`, at any depth; folders, and hidden files and folders, left out. A
-    link that leads nowhere, and what is no ordinary file, are told when they are opened."""
-    found = [
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and all(map(_visible, path.relative_to(folder).parts)) and not path.is_dir()
-    ]
-    return sorted(found, key=lambda p: os.fsencode(p.relative_to(folder).as_posix()))
-
-
-def _file_item(root: Path, path: Path, label: int) -> Item:
-    name = path.relative_to(root).as_posix()
-    return Item(name=name, label=label, open=partial(_open_file, path), data=partial(_read_file, path))
-
-
-def _open_file(path: Path) -> Image.Image:
-    return decode(_read_file(path))
+def _open_file(path: Path, white: float | None) -> Image.Image:
+    return decode(_read_file(path), white=white)
 
 
 def _read_file(path: Path) -> bytes:
@@ -202,24 +223,46 @@ def _dataset(name: str, root: Path, split: str) -> Source:
     classes, labels, picture = open_dataset(name=name, root=root, split=split)
     if not labels:
         raise InputError("data-empty", f"the data set {name} holds no picture in split {split!r}", path=_ROOT)
-    order = sorted(range(len(labels)), key=lambda i: (labels[i], i))
-    items = tuple(Item(name=f"{split}/{i:06d}", label=labels[i], open=partial(picture, i)) for i in order)
-    return Source(name=f"{name} ({split})", class_names=classes, items=items)
+    items = tuple(Item(name=f"{split}/{i:06d}", label=labels[i], open=partial(picture, i)) for i in _by_label(labels))
+    return Source(
+        name=f"{name} ({split})",
+        class_names=tuple(map(composed, classes)),
+        items=items,
+        order="numbers" if all(map(str.isdecimal, classes)) else "own",
+        notes=_unlabelled(labels),
+    )
 
 
-def _saved(root: Path, split: str, image_column: str, label_column: str) -> Source:
+def _by_label(labels: Sequence[int | None]) -> list[int]:
+    return sorted(range(len(labels)), key=lambda i: (labels[i] is None, labels[i] or 0, i))
+
+
+def _unlabelled(labels: Sequence[int | None]) -> tuple[str, ...]:
+    without = sum(label is None for label in labels)
+    return (f"pictures without a label: {without}",) if without else ()
+
+
+def _saved(root: Path, split: str, image_column: str, label_column: str, white: float | None) -> Source:
     """A data set of Hugging Face's `datasets`; a damaged picture is skipped and told, as in a folder."""
     from neurflow_report.images.saved import open_saved
 
     saved = open_saved(root, split=split, image_column=image_column, label_column=label_column)
     name = f"{root.name} ({saved.split})" if saved.split else root.name
-    order = sorted(range(len(saved.labels)), key=lambda i: (saved.labels[i] is None, saved.labels[i] or 0, i))
-    items = [_saved_item(f"{saved.split or root.name}/{i:06d}", saved.labels[i], partial(saved.data, i)) for i in order]
-    return Source(name=name, class_names=saved.class_names, items=tuple(items))
+    items = [
+        _saved_item(f"{saved.split or root.name}/{i:06d}", saved.labels[i], partial(saved.data, i), white)
+        for i in _by_label(saved.labels)
+    ]
+    return Source(
+        name=name,
+        class_names=tuple(map(composed, saved.class_names)),
+        items=tuple(items),
+        order=saved.order,
+        notes=saved.notes or _unlabelled(saved.labels),
+    )
 
 
-def _saved_item(name: str, label: int | None, data: Callable[[], bytes]) -> Item:
-    return Item(name=name, label=label, open=lambda: decode(data()), data=data)
+def _saved_item(name: str, label: int | None, data: Callable[[], bytes], white: float | None) -> Item:
+    return Item(name=name, label=label, open=lambda: decode(data(), white=white), data=data, white=white)
 
 
 def _demo(split: str) -> Source:
@@ -241,4 +284,4 @@ def _demo(split: str) -> Source:
         for label, name in enumerate(DATASET.class_names)
         for number in range(DATASET.per_class)
     )
-    return Source(name=f"flowers ({split})", class_names=DATASET.class_names, items=items)
+    return Source(name=f"flowers ({split})", class_names=DATASET.class_names, items=items, order="own")

@@ -30,7 +30,7 @@ def take(item: Item) -> Taken:
     """Read an item's picture. Errors: PictureError."""
     if item.data is not None:
         data = item.data()
-        return Taken(picture=decode(data), sha256=hashlib.sha256(data).hexdigest())
+        return Taken(picture=decode(data, white=item.white), sha256=hashlib.sha256(data).hexdigest())
     picture = item.open()
     head = f"{picture.mode} {picture.width} {picture.height}\0".encode()
     return Taken(picture=picture, sha256=hashlib.sha256(head + picture.tobytes()).hexdigest())

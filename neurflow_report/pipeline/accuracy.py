@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from neurflow_report.fidelity.intervals import wilson
-from neurflow_report.images.classes import tie
 from neurflow_report.images.select import Predict, look
 from neurflow_report.network.forward import Rows, batch_rows, check_finite
 from neurflow_report.network.swift import Forward
@@ -59,7 +58,7 @@ def measure(ready: Ready, progress: Progress) -> str:
 
 def few(ready: Ready) -> list[int]:
     """Pictures of the classes to examine, and of others as far as they fit, spread over each class's."""
-    logits, items = _logits(ready), ready.source.items
+    logits, items = ready.logits, ready.source.items
     own = [target.label for target in ready.targets if target.label is not None]
     labels = list(dict.fromkeys([*own, *(label for label, logit in enumerate(logits) if logit is not None)]))
     of: dict[int, list[int]] = {}
@@ -77,7 +76,7 @@ def _spread(numbers: Sequence[int], most: int) -> list[int]:
 
 def accuracy(predicted: Mapping[int, int], ready: Ready) -> Accuracy | None:
     """The accuracy of predictions by item number; None where none of the pictures has a label with an output."""
-    logits, items = _logits(ready), ready.source.items
+    logits, items = ready.logits, ready.source.items
     pairs = [
         (predicted[number], logit)
         for number in predicted
@@ -122,9 +121,3 @@ def words(found: Accuracy | None) -> str:
 
 def _percent(share: float) -> str:
     return f"{share:.0%}" if share >= 0.01 else f"{100 * share:.2g}%"
-
-
-def _logits(ready: Ready) -> tuple[int | None, ...]:
-    """The output of each of the data's classes."""
-    names, outputs = ready.network.class_names, ready.bench.segments.layers[-1].channels
-    return tie(names if names is not None and len(names) == outputs else None, ready.source.class_names, outputs)

@@ -20,11 +20,13 @@ import torch
 from torch import Tensor
 
 from neurflow_report.errors import Gathered, InputError, ReportError
-from neurflow_report.images.classes import ClassTarget, class_indices, tie_caution
+from neurflow_report.images.classes import ClassTarget, class_indices, display_names, label_names
+from neurflow_report.images.labels import read_labels
 from neurflow_report.images.patches import PatchGrid
 from neurflow_report.images.pictures import PictureError
 from neurflow_report.images.select import candidates_of
 from neurflow_report.images.sources import Source, open_source
+from neurflow_report.images.ties import Labels, Tie, tie
 from neurflow_report.network.checkpoint import is_checkpoint
 from neurflow_report.network.cut import Segments
 from neurflow_report.network.fence import blamed
@@ -44,6 +46,7 @@ from neurflow_report.pipeline.progress import Progress
 from neurflow_report.results.bundle import check_free
 from neurflow_report.results.epoch import source_date
 from neurflow_report.results.records import Preprocess
+from neurflow_report.spec.data import FILES
 from neurflow_report.spec.load import LoadedSpec, in_order, located
 from neurflow_report.spec.presets import sizes
 from neurflow_report.spec.schema import Spec
@@ -60,14 +63,19 @@ TRIED = 4
 @dataclass(frozen=True, kw_only=True)
 class Ready:
     """What a run begins with, checked. `candidates`: for each target the numbers of the pictures that may count;
-    `labels`: what should be known of how the data's classes were tied to logits; `input_notes`: of what the network is
-    given; `notes`: both, what was done with the weights, what should be known of the pictures, and what cannot run."""
+    `logits`: the output of each of the data's classes, None where it cannot be told; `names` and `label_names`: what
+    each output, and each of the data's classes, is called; `labels`: what should be known of how the two were tied;
+    `input_notes`: of what the network is given; `notes`: both, what was done with the weights, what should be known of
+    the pictures, and what cannot run."""
 
     network: Network
     bench: Bench
     source: Source
     targets: tuple[ClassTarget, ...]
     candidates: tuple[list[int], ...]
+    logits: tuple[int | None, ...]
+    names: tuple[str, ...]
+    label_names: tuple[str, ...]
     labels: str
     notes: tuple[str, ...]
     input_notes: tuple[str, ...] = ()
@@ -114,7 +122,7 @@ class _Checks:
         self.source: Source | None = None
         self.targets: tuple[ClassTarget, ...] = ()
         self.candidates: tuple[list[int], ...] = ()
-        self.labels = ""
+        self.tied: Tie | None = None
 
     def machine(self) -> None:
         """The environment, the output, the device, and the packages of experiments that the spec itself asks for."""
@@ -219,42 +227,67 @@ class _Checks:
             path_column=data.path_column,
             image_column=data.image_column,
             label_column=data.label_column,
+            label_pattern=data.label_pattern,
+            extension=data.extension,
+            white=data.white,
         )
 
     def _targets(self, network: Network, outputs: int) -> dict[int, ClassTarget]:
         """The spec's classes by their number in it, without those that are wrong. Without the data, or the logits'
         names, only numbers can be told wrong."""
         names = network.class_names if self.named else None
-        folders = self.source.class_names if self.source is not None else ()
-        whole = self.source is not None and self.named
-        known = partial(class_indices, model_names=names, folder_names=folders, outputs=outputs)
+        source, whole = self.source, self.source is not None and self.named
+        folders = source.class_names if source is not None else ()
+        order = source.order if source is not None else "names"
+        self.tied = self.gathered.attempt(partial(tie, names, folders, outputs, order=order, labels=self._labels()))
+        if self.tied is None:
+            return {}
+        known = partial(
+            class_indices,
+            model_names=names,
+            class_names=folders,
+            outputs=outputs,
+            tied=self.tied,
+            empty=source.empty if source is not None else (),
+        )
         try:
-            self.labels = tie_caution(names, folders, outputs)
             return dict(enumerate(known(self.spec.classes)))
         except InputError as error:
             problems = error.problems()
         self.gathered.errors += [p for p in problems if whole or _is_number(self.spec, p)]
         wrong = {p.path for p in problems}
-        if ("data",) in wrong:
-            return {}
         right = [i for i in range(len(self.spec.classes)) if ("classes", i) not in wrong]
         return dict(zip(right, known([self.spec.classes[i] for i in right]), strict=True))
+
+    def _labels(self) -> Labels:
+        """How the spec ties the data's classes to outputs; without data, and where its file is wrong, not at all."""
+        labels = self.spec.data.labels
+        if self.source is None or not self.named:
+            return "auto"
+        if isinstance(labels, str) and labels.lower().endswith(FILES):
+            found = self.gathered.attempt(partial(read_labels, resolved(self.base, labels)))
+            return "auto" if found is None else found
+        return labels  # type: ignore[return-value]
 
     def ready(self) -> Ready:
         """What a run begins with. Raises what was gathered."""
         self.gathered.errors = in_order([located(error, self.loaded) for error in self.gathered.errors])
         self.gathered.tell()
-        if self.network is None or self.bench is None or self.source is None:
+        if self.network is None or self.bench is None or self.source is None or self.tied is None:
             raise AssertionError("what is not there was not told")
+        names = display_names(self.network.class_names, self.source.class_names, self.outputs or 0, self.tied)
         given = input_notes(self.network.preprocess, self.network.assumed, looks(self.source, self.candidates))
-        notes = (*self.network.notes, *given, self.labels, *self.source.notes, *_not_run(self.spec))
+        notes = (*self.network.notes, *given, self.tied.caution, *self.source.told, *_not_run(self.spec))
         return Ready(
             network=self.network,
             bench=self.bench,
             source=self.source,
             targets=self.targets,
             candidates=self.candidates,
-            labels=self.labels,
+            logits=self.tied.logits,
+            names=names,
+            label_names=label_names(self.source.class_names, names, self.tied),
+            labels=self.tied.caution,
             notes=tuple(note for note in notes if note),
             input_notes=given,
         )

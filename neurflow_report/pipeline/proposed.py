@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from neurflow_report.errors import InputError, InputErrors
-from neurflow_report.images.classes import class_indices, tie
+from neurflow_report.images.classes import class_indices
 from neurflow_report.images.sources import Source
+from neurflow_report.images.ties import tie
 from neurflow_report.network.load import Network
 from neurflow_report.pipeline.given import Looks
 from neurflow_report.results.records import Preprocess
@@ -104,7 +105,8 @@ def first_classes(source: Source, names: Sequence[str] | None, outputs: int | No
     known = [name for name in present(source) if "," not in name]
     if outputs is not None:
         try:
-            tied = dict(zip(source.class_names, tie(names, source.class_names, outputs), strict=True))
+            logits = tie(names, source.class_names, outputs, order=source.order).logits
+            tied = dict(zip(source.class_names, logits, strict=True))
         except InputError:
             tied = {}
         known = [name for name in known if tied.get(name) is not None] or known
@@ -119,7 +121,15 @@ def check_classes(
     if outputs is None:
         return ""
     try:
-        class_indices(classes, model_names=names, folder_names=source.class_names, outputs=outputs)
+        tied = tie(names, source.class_names, outputs, order=source.order)
+        class_indices(
+            classes,
+            model_names=names,
+            class_names=source.class_names,
+            outputs=outputs,
+            tied=tied,
+            empty=source.empty,
+        )
     except InputError as error:
         unknown = [problem for problem in error.problems() if problem.slug == "class-unknown"]
         if unknown:

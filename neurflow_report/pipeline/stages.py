@@ -20,9 +20,8 @@ from pathlib import Path
 from neurflow_report.demo.flowers import DATASET
 from neurflow_report.errors import Gathered, ReportError
 from neurflow_report.fidelity.ledger import limits
-from neurflow_report.images.classes import ClassTarget, display_names, label_names
+from neurflow_report.images.classes import ClassTarget
 from neurflow_report.images.select import Choice, Chosen, choice_digest, choose, load_pixels
-from neurflow_report.images.sources import Source
 from neurflow_report.network.cut import Segments, cut
 from neurflow_report.network.fence import blamed
 from neurflow_report.network.load import Network
@@ -116,26 +115,25 @@ def _analyzed(loaded: LoadedSpec, progress: Timed, also: Sequence[ReportError], 
 
 
 def _examine_all(loaded: LoadedSpec, ready: Ready, output: Path, progress: Timed, drawn: Sequence[str]) -> None:
-    spec, network, bench, source = loaded.spec, ready.network, ready.bench, ready.source
+    spec, network, bench = loaded.spec, ready.network, ready.bench
     with progress.stage("choose pictures", None) as step:
         choice = _choice(spec, ready, step)
         for skipped in choice.skipped:
             step.note(f"skipped {skipped.name}: {skipped.reason}")
     _check_enough(spec, ready, choice)
-    segments, device = bench.segments, bench.segments.device
+    device = bench.segments.device
     others = {name: _control(spec, network, bench) for name in spec.fidelity.controls}
-    names = display_names(network.class_names, source.class_names, segments.layers[-1].channels)
     classes, files, rounded = [], dict[str, bytes](), tuple[Rounding, ...]()
     for target, chosen, slug in zip(ready.targets, choice.classes, slugs([t.name for t in ready.targets]), strict=True):
-        pixels = load_pixels(chosen, network.preprocess).to(device, segments.dtype)
+        pixels = load_pixels(chosen, network.preprocess).to(device, bench.segments.dtype)
         rounded = rounded or roundings(bench, spec, pixels, logit=target.index)
         found = examine(bench, spec, pixels, logit=target.index, name=target.name, progress=progress)
         for control, other in others.items():
             found = with_control(
-                found, other, spec, pixels, control=control, name=target.name, names=names, progress=progress
+                found, other, spec, pixels, control=control, name=target.name, names=ready.names, progress=progress
             )
         found = with_agreement(found, bench.grid, chosen, part_names(spec), spec.runtime.seed)
-        record, pictures = _class_result(bench, network, source, target, slug, chosen, found)
+        record, pictures = _class_result(ready, target, slug, chosen, found)
         classes.append(record)
         files |= pictures
     run = _run(spec, ready, choice, classes, rounded)
@@ -201,26 +199,19 @@ def slugs(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _class_result(
-    bench: Bench,
-    network: Network,
-    source: Source,
-    target: ClassTarget,
-    slug: str,
-    chosen: Sequence[Chosen],
-    found: Findings,
+    ready: Ready, target: ClassTarget, slug: str, chosen: Sequence[Chosen], found: Findings
 ) -> tuple[ClassResult, dict[str, bytes]]:
     """The record of a class, with the boxes of the patches that it shows and the pictures these were cut from."""
     used = sorted({p for layer in found.layers for neuron in layer.neurons for p in neuron.concept})
-    patches = tuple(bench.grid.box(p) for p in used)
-    known = network.class_names, source.class_names, bench.segments.layers[-1].channels
-    names, labels = display_names(*known), label_names(*known)
+    patches = tuple(ready.bench.grid.box(p) for p in used)
     files = {number: region_bytes(chosen[number]) for number in sorted({patch.image for patch in patches})}
     record = ClassResult(
         index=target.index,
         name=target.name,
         slug=slug,
         pictures=tuple(
-            _picture(picture, names, labels, files.get(number, (None, b""))[0]) for number, picture in enumerate(chosen)
+            _picture(picture, ready.names, ready.label_names, files.get(number, (None, b""))[0])
+            for number, picture in enumerate(chosen)
         ),
         candidates=found.candidates,
         patches=patches,
@@ -281,6 +272,8 @@ def _run(
             labels=ready.labels,
             pool=choice.pool,
             skipped=choice.skipped,
+            left_out=source.left_out,
+            notes=source.notes,
             digest=choice_digest(choice),
         ),
         settings=_settings(spec, segments),

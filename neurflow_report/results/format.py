@@ -4,9 +4,9 @@ History
 - 1 (0.1.0): manifest.json, run.json, classes/<slug>.json, pictures/<name>; the records of results/records.py.
 - 2 (unreleased): ClassResult holds the figures of F2 to F8, the ledger and the controls; Masking tells cumulative
   rows; Settings holds the sizes of the experiments and the thresholds; DataInfo how pictures were sampled and classes
-  tied; Run the accuracy on the labelled pictures; ModelInfo what was done with a checkpoint, and assumed of the input.
-  All of it is new fields with defaults, so a bundle of format 1 reads as one whose experiments were not run, and the
-  records of today are its reader.
+  tied, what was left out, and what else to know of the pictures; Run the accuracy on the labelled pictures; ModelInfo
+  what was done with a checkpoint, and assumed of the input. All of it is new fields with defaults, so a bundle of
+  format 1 reads as one whose experiments were not run, and the records of today are its reader.
 
 How to raise it
 1. Raise it when a reader of the present number would misread or refuse a new bundle: a field is renamed, removed, gets

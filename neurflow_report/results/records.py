@@ -27,6 +27,14 @@ class Skipped(Record):
     reason: str
 
 
+class LeftOut(Record):
+    """What was found in the data and is no picture of a class, for one reason: how much, and the first names."""
+
+    reason: str
+    count: int
+    names: tuple[str, ...]
+
+
 class LayerInfo(Record):
     """A declared layer. `shape` is one picture's activation without the batch: (C, H, W), (T, D) or (C,)."""
 
@@ -87,6 +95,7 @@ class Accuracy(Record):
 class DataInfo(Record):
     """The pictures offered: `pool` were looked at, `skipped` could not be read. `digest` is over the pictures used;
     `sample`: first, or random by the run's seed; `labels`: what to know of how classes were tied to logits, or nothing.
+    `left_out`: what was found and is no picture of a class; `notes`: what else to know of the pictures.
     """
 
     source: str
@@ -97,6 +106,8 @@ class DataInfo(Record):
     labels: str = ""
     pool: int
     skipped: tuple[Skipped, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
     digest: str
 
 

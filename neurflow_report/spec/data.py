@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from neurflow_report.spec.section import Count, Section, Text, problem, tell
+from neurflow_report.spec.section import Count, Index, Section, Text, problem, tell
+from neurflow_report.spec.template import problem_of
+
+WAYS = ("auto", "names", "numbers", "numbers_from_1", "order")
+"""How classes can be tied to outputs, in a word."""
+FILES = (".csv", ".json")
+
+
+def _form(labels: object) -> str:
+    return "mapping" if isinstance(labels, dict) else "text"
 
 
 class Data(Section):
@@ -31,9 +40,37 @@ class Data(Section):
     )
     label_column: Text = Field(
         "label",
-        description="The sources csv and huggingface: the column with the labels: names, or numbers of logits; empty "
-        "where not known.",
+        description="The sources csv and huggingface: the column with the labels: names, or numbers of logits, counted "
+        "from 0; empty where not known.",
         examples=["label"],
+    )
+    extension: (
+        Annotated[str, StringConstraints(pattern=r"(?i)^(any|\.(jpe?g|jpe|jfif|png|webp|bmp|gif|tiff?|p[bgnp]m))$")]
+        | None
+    ) = Field(
+        None,
+        description="The source csv: the ending that the paths lack, such as .png; `any`: that of the one picture of "
+        "the name, whatever it is.",
+        examples=[".png", "any"],
+    )
+    label_pattern: Text | None = Field(
+        None,
+        description="The source folder, where the labels stand in the pictures' names and not in those of sub-folders: "
+        "a template with `{label}` where the label stands, `#` for all digits there, `*` for anything else. With a `/` "
+        "in it, it is compared with the path below `root`, else with the file's name alone; always with the whole.",
+        examples=["{label}.#.jpg", "{label}_#.*", "*/{label}/*"],
+    )
+    labels: Annotated[
+        Annotated[Text, Tag("text")] | Annotated[dict[str, Index | Text], Field(min_length=1), Tag("mapping")],
+        Discriminator(_form),
+    ] = Field(
+        "auto",
+        description="Which output of the network each class of the data is. `auto`: only where it cannot mean "
+        "something else. `names`: that of its name; `numbers`: that of its number, counted from 0; `numbers_from_1`: "
+        "counted from 1; `order`: the classes in their order (names in byte order, numbers by size) are the outputs 0, "
+        "1, 2, …. Or a mapping from classes to outputs, by number or name; or a file with one: .json, or .csv with the "
+        "columns class and output.",
+        examples=["order", {"Katze": "tabby", "Hund": 207}, "labels.csv"],
     )
     image_column: Text = Field(
         "image", description="The source huggingface: the column with the pictures.", examples=["image", "img"]
@@ -50,6 +87,12 @@ class Data(Section):
         description="Which split: train, test or val of a torchvision data set or of the demo; any that a data set of "
         "huggingface has, where it was saved with several.",
         examples=["val"],
+    )
+    white: Annotated[float, Field(gt=0)] | None = Field(
+        None,
+        description="The value that is white in grey pictures whose values have more than 8 bits; 0 is black. Default: "
+        "what the file says: 65535 at 16 bits, and what a TIFF or a PPM says of itself.",
+        examples=[4095, 1.0],
     )
     select: Literal["predicted", "labelled", "correct", "any"] = Field(
         "predicted",
@@ -85,6 +128,14 @@ class Data(Section):
             yield problem(
                 f"the source {self.source} needs a `root`, the folder with the pictures", "root", missing=True
             )
+        if isinstance(self.labels, str) and self.labels not in WAYS and not self.labels.lower().endswith(FILES):
+            yield problem(
+                f"found {self.labels!r}, expected {', '.join(WAYS)}, a mapping from classes to outputs, or a file that "
+                f"ends in {' or '.join(FILES)}",
+                "labels",
+            )
+        if self.label_pattern is not None and (wrong := problem_of(self.label_pattern)):
+            yield problem(wrong, "label_pattern")
         for key in _FOREIGN_DATA[self.source]:
             if key in self.model_fields_set and getattr(self, key):
                 yield problem(f"the source {self.source} takes no `{key}`", key)
@@ -94,10 +145,13 @@ class Data(Section):
 
 SPLITS = ("train", "test", "val")
 _FOREIGN_DATA = {
-    "folder": ("file", "path_column", "label_column", "image_column", "name", "split"),
-    "csv": ("image_column", "name", "split"),
-    "torchvision": ("file", "path_column", "label_column", "image_column"),
-    "huggingface": ("file", "path_column", "name"),
-    "demo": ("file", "path_column", "label_column", "image_column", "name", "root"),
+    "folder": ("file", "path_column", "label_column", "image_column", "name", "split", "extension"),
+    "csv": ("image_column", "name", "split", "label_pattern"),
+    "torchvision": ("file", "path_column", "label_column", "image_column", "label_pattern", "extension", "white"),
+    "huggingface": ("file", "path_column", "name", "label_pattern", "extension"),
+    "demo": (
+        *("file", "path_column", "label_column", "image_column", "name", "root"),
+        *("label_pattern", "extension", "white"),
+    ),
 }
 """Keys of `data` that mean nothing for a source."""

@@ -17,11 +17,10 @@ from pydantic_core import PydanticCustomError
 
 from neurflow_report.spec.data import Data
 from neurflow_report.spec.fidelity import Fidelity
-from neurflow_report.spec.section import Count, Section, Text, problem, tell, unique
+from neurflow_report.spec.section import Count, Index, Section, Text, problem, tell, unique
 
 Scale = Annotated[float, Field(gt=0, le=1)]
 Nodes = Annotated[int, Field(ge=1, le=1000)]
-Index = Annotated[int, Field(ge=0)]
 Pixels = Annotated[int, Field(ge=1, le=10_000)]
 Channels = Annotated[tuple[float, ...], Field(min_length=1, max_length=3)]
 

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 Count = Annotated[int, Field(ge=1)]
+Index = Annotated[int, Field(ge=0)]
 T = TypeVar("T")
 
 

@@ -69,6 +69,7 @@ def test_a_split_of_several_by_its_name(tmp_path):
     assert [(i.name, i.label) for i in source.items] == [
         ("validation/000000", 1), ("validation/000001", None), ("validation/000002", None),
     ]  # fmt: skip
+    assert (source.order, source.notes) == ("own", ("pictures without a label: 2",))
     assert usual_keys(tmp_path / "set") == {
         "split": "validation", "image_column": "image", "label_column": "label",
     }  # fmt: skip
@@ -82,11 +83,12 @@ def test_columns_of_other_names_and_labels_without_names(tmp_path):
         tmp_path / "numbers", table([3, 0, -1], datasets.Value("int64"), image="img", label="fine"),
         image_column="img", label_column="fine",
     )  # fmt: skip
-    assert source.class_names == ("0", "1", "2", "3")
-    assert [i.label for i in source.items] == [0, 3, None]
+    assert (source.class_names, source.order) == (("0", "3"), "numbers")
+    assert [i.label for i in source.items] == [0, 1, None]
+    assert source.notes == ("pictures without a label: 1 ('-1': 1)",)
     assert usual_keys(tmp_path / "numbers") == {"image_column": "img", "label_column": "label"}
     words = saved(tmp_path / "words", table(["wasp", None, "bee"], datasets.Value("string")))
-    assert words.class_names == ("bee", "wasp")
+    assert (words.class_names, words.order) == (("bee", "wasp"), "names")
     assert [(i.name, i.label) for i in words.items] == [
         ("words/000002", 0),
         ("words/000000", 1),
@@ -147,11 +149,13 @@ def test_a_folder_that_holds_no_such_data_set(tmp_path):
         (table([0, 0, 0]), {"image_column": "label"}, "image_column",
          "the column 'label' of the data set holds no pictures", "columns with pictures: image"),
         (table([0.5, 1.0, 1.0], datasets.Value("float32")), {}, "label_column",
-         "the column 'label' of the data set holds neither names nor whole numbers", "expected one label a picture"),
+         "the labels are numbers, and not all are whole: '0.5' (1 of 2)",
+         "a label is the name of a class or the number of an output; leave empty what is not known"),
     ],
 )  # fmt: skip
 def test_columns_that_are_not_there_or_cannot_be_meant(tmp_path, data, settings, key, message, hint):
-    assert problem(tmp_path / "set", data, **settings) == ("data-missing", ("data", key), message, hint)
+    slug = "labels-unclear" if "whole" in message else "data-missing"
+    assert problem(tmp_path / "set", data, **settings) == (slug, ("data", key), message, hint)
 
 
 def test_without_the_package(tmp_path, monkeypatch):

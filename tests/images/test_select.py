@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from neurflow_report.errors import InputError, InputErrors, RunError
-from neurflow_report.images.classes import ClassTarget, class_indices, display_names, label_names, tie, tie_caution
+from neurflow_report.images.classes import ClassTarget
 from neurflow_report.images.pictures import PictureError
 from neurflow_report.images.select import candidates_of, choice_digest, choose, load_pixels
 from neurflow_report.images.sources import Item, Source, open_source
@@ -195,7 +195,7 @@ def test_an_empty_class_and_one_the_data_lacks() -> None:
     with pytest.raises(InputError) as caught:
         choose(source_of([(0, 0), (1, 2)]), targets(2), predict, PLAIN)
     assert (caught.value.slug, caught.value.path) == ("class-empty", ("data", "root"))
-    assert caught.value.message == "class 'cat' has no picture: 'cat' in 'set' holds none"
+    assert caught.value.message == "class 'cat' has no picture: 'cat' in 'set' holds none that is read"
     absent = ClassTarget(index=2, name="cat", label=None)
     assert names(choose(source_of([(0, 0), (1, 2)]), [absent], predict, PLAIN)) == [["p1"]]
     with pytest.raises(InputError) as caught:
@@ -243,139 +243,3 @@ def test_a_drawn_sample_has_the_class_s_own_pictures_first() -> None:
     assert sorted(order) == list(range(9))
     first = candidates_of(source_of(PICTURES), targets(1)[0], 0, select="predicted", pool="all")
     assert first == [4, 5, 0, 1, 2, 3, 6, 7, 8]
-
-
-def resolve(
-    classes: list[str | int], model: list[str] | None, folders: list[str], outputs: int
-) -> list[tuple[int, str, int | None]]:
-    found = class_indices(classes, model_names=model, folder_names=folders, outputs=outputs)
-    return [(t.index, t.name, t.label) for t in found]
-
-
-def test_names_of_the_model_in_any_spelling() -> None:
-    model, folders = ["Samoyed", "great white shark", "bee"], ["bee", "great_white_shark", "n02111889_Samoyed"]
-    assert resolve(["samoyed", "Great_White Shark", 2], model, folders, 3) == [
-        (0, "Samoyed", 2), (1, "great white shark", 1), (2, "bee", 0),
-    ]  # fmt: skip
-    assert resolve(["n02111889_samoyed"], model, folders, 3) == [(0, "Samoyed", 2)]
-
-
-def test_folders_without_model_names_go_by_order() -> None:
-    assert resolve(["n02", 0], None, ["n01", "n02", "n03"], 3) == [(1, "n02", 1), (0, "n01", 0)]
-    assert resolve(["n02"], ["x", "y", "z"], ["n01", "n02", "n03"], 3) == [(1, "y", 1)]
-
-
-def test_every_logit_is_called_what_its_class_is_called() -> None:
-    assert display_names(["x", "y"], ["n01", "n02"], 2) == ("x", "y")
-    assert display_names(None, ["n01", "n02"], 2) == ("n01", "n02")
-    assert display_names(None, ["n01", "n02"], 3) == ("class 0", "class 1", "class 2")
-    assert display_names(["x"], ["n01", "n02"], 2) == ("n01", "n02")
-
-
-def test_a_label_is_told_as_its_logit_is_called_where_it_has_one():
-    assert label_names(["owl", "cat", "dog"], ["0", "1", "2"], 3) == ("owl", "cat", "dog")
-    assert label_names(["owl", "cat", "dog"], ["Dog", "fox"], 3) == ("dog", "fox")
-    assert label_names(None, ["n01", "n02"], 3) == ("n01", "n02")
-
-
-def test_some_folders_of_a_large_model_go_by_name() -> None:
-    model = ["ant", "bee", "cat", "dog", "crane", "crane"]
-    assert resolve(["dog", 4, "cat"], model, ["dog", "misc", "ant"], 6) == [
-        (3, "dog", 0), (4, "crane", None), (2, "cat", None),
-    ]  # fmt: skip
-
-
-def test_the_case_decides_between_names_that_are_else_equal() -> None:
-    model = ["ant", "Cardigan", "bee", "cardigan"]
-    assert resolve(["Cardigan", "cardigan", "ANT"], model, ["n1_x", "n02113186_Cardigan"], 4) == [
-        (1, "Cardigan", 1), (3, "cardigan", None), (0, "ant", None),
-    ]  # fmt: skip
-    error = problem(["CARDIGAN"], model, [], 4)
-    assert error.message == "the network has 2 classes named 'CARDIGAN'"
-
-
-def problem(classes: list[str | int], model: list[str] | None, folders: list[str], outputs: int) -> InputError:
-    with pytest.raises(InputError) as caught:
-        resolve(classes, model, folders, outputs)
-    return caught.value
-
-
-def test_classes_that_cannot_be_resolved() -> None:
-    error = problem(["ant", "bea"], ["ant", "bee"], ["ant", "bee"], 2)
-    assert (error.slug, error.path) == ("class-unknown", ("classes", 1))
-    assert error.message == "there is no class 'bea'"
-    assert error.hint == "did you mean 'bee'?"
-    error = problem([9], ["ant", "bee"], ["ant", "bee"], 2)
-    assert error.message == "there is no class 9: the network has 2 outputs, 0 to 1"
-    error = problem(["crane"], ["crane", "bee", "crane"], [], 3)
-    assert error.message == "the network has 2 classes named 'crane'"
-    assert error.hint == "write the logit instead: 0 or 2"
-    error = problem(["misc"], None, ["misc", "more"], 6)
-    assert (error.slug, error.path) == ("classes-mismatch", ("classes", 0))
-    assert error.message == (
-        "it cannot be told which of the network's 6 outputs is the data's class 'misc': the data has 2 classes"
-    )
-    error = problem(["bee", 1], ["ant", "bee"], [], 2)
-    assert error.message == "classes names logit 1 twice, the second time as 1"
-
-
-def test_all_errors_are_told_at_once() -> None:
-    error = problem(["x", "ant", 7], ["ant", "bee"], ["ant", "bee"], 2)
-    assert isinstance(error, InputErrors)
-    assert [e.path for e in error.problems()] == [("classes", 0), ("classes", 2)]
-
-
-CREATURES = ["ant", "bee", "cat"]
-
-
-@pytest.mark.parametrize(
-    ("model", "folders", "outputs", "logits", "caution"),
-    [
-        (CREATURES, ["cat", "ant", "bee"], 3, (2, 0, 1), ""),
-        (CREATURES, ["ant", "bee", "kat"], 3, (0, 1, 2),
-         "classes taken by their order, not by their name: 'kat' for 'cat' (1 of 3)"),
-        (CREATURES, ["n01", "n02", "n03"], 3, (0, 1, 2),
-         "classes taken by their order, not by their name: 'n01' for 'ant', 'n02' for 'bee', 'n03' for 'cat' (3 of 3)"),
-        (None, ["n01", "n02", "n03"], 3, (0, 1, 2), ""),
-        (CREATURES, ["0", "1", "2"], 3, (0, 1, 2), ""),
-        (CREATURES, ["0", "1"], 3, (0, 1), ""),
-        (None, ["0", "1"], 3, (0, 1), ""),
-        (None, ["0", "1", "10", "2"], 4, (0, 1, 2, 3),
-         "classes taken by their order, not by their number: '10' for output 2, '2' for output 3 (2 of 4)"),
-        ([*CREATURES, "crane", "crane"], ["ant", "bee", "cat", "n4_crane", "n5_crane"], 5, (0, 1, 2, 3, 4),
-         "classes taken by their order, not by their name: 'n4_crane' for 'crane', 'n5_crane' for 'crane' (2 of 5)"),
-        ([*CREATURES, "crane", "crane"],
-         ["n00000001_ant", "n00000002_bee", "n00000003_cat", "n00000004_crane", "n00000005_crane"], 5,
-         (0, 1, 2, 3, 4), ""),
-        ([*CREATURES, "dog"], ["dog", "misc", "ant"], 4, (3, None, 0),
-         "classes without an output of their own name, whose pictures count as not labelled: 'misc' (1 of 3)"),
-        (None, ["a", "b"], 3, (None, None), ""),
-        (CREATURES, [], 3, (), ""),
-    ],
-)  # fmt: skip
-def test_how_classes_are_tied_and_what_is_said_of_it(
-    model: list[str] | None, folders: list[str], outputs: int, logits: tuple[int | None, ...], caution: str
-) -> None:
-    assert tie(model, folders, outputs) == logits
-    assert tie_caution(model, folders, outputs) == caution
-
-
-@pytest.mark.parametrize(
-    ("folders", "message", "hint"),
-    [
-        (["bee", "cat", "dog"],
-         "'bee' is class 0 of the data and output 1 of the network, and the network has no 'dog' (1 of 3 names)",
-         "name the data's classes as the network does (model.class_names)"),
-        (["ant", "kat", "bee"],
-         "'bee' is class 2 of the data and output 1 of the network, and the network has no 'kat' (1 of 3 names)",
-         "did you mean 'cat' or 'ant'?"),
-        (["Bee", "bee", "cat"],
-         "'Bee' is class 0 of the data and output 1 of the network, and several names are alike",
-         "give each class a name of its own"),
-    ],
-)  # fmt: skip
-def test_names_and_order_that_contradict_each_other(folders: list[str], message: str, hint: str) -> None:
-    error = problem(["ant"], CREATURES, folders, 3)
-    assert (error.slug, error.path, error.hint) == ("classes-mismatch", ("data",), hint)
-    head = "the data's classes go with the network's outputs neither by name nor by order: "
-    assert error.message == head + message

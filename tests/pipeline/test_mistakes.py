@@ -83,8 +83,8 @@ def test_no_such_folder(refused):
 def test_empty_class(refused, picture_folder):
     (picture_folder(1) / "firebell" / "0.png").unlink()
     assert refused(data={"source": "folder", "root": "pictures"}) == (
-        "error: spec.yaml:10:9 data.root: class 'firebell' has no picture: 'firebell' in 'pictures' holds none "
-        "[class-empty]\n"
+        "error: spec.yaml:10:9 data.root: class 'firebell' has no picture: 'firebell' in 'pictures' holds none that is "
+        "read [class-empty]\n"
         "      root: pictures\n"
         "            ^\n"
         "  hint: add pictures of the class, or take it out of `classes`\n"

@@ -11,6 +11,7 @@ import pytest
 from safetensors.torch import save_file
 
 from neurflow_report.cli import main
+from neurflow_report.demo.flowers import DATASET
 from neurflow_report.demo.networks import NETWORKS
 from neurflow_report.errors import InputError
 from neurflow_report.images.sources import Item
@@ -128,7 +129,7 @@ def test_every_class_with_too_little_is_told(told, write_spec, picture_folder):
     (root / "duskbloom" / "0.png").unlink()
     data = {"source": "folder", "root": "pictures", "pool": "class"}
     assert told(["build"], write_spec(data=data, classes=["firebell", "snowstar", "duskbloom"])) == [
-        "10:9 data.root: class 'snowstar' has no picture: 'snowstar' in 'pictures' holds none [class-empty]",
+        "10:9 data.root: class 'snowstar' has no picture: 'snowstar' in 'pictures' holds none that is read [class-empty]",
         "21:6 concept.k: class 'duskbloom' has 10 patches from 1 pictures, and a concept needs k = 12 [too-few-patches]",
     ]
 
@@ -245,30 +246,66 @@ def test_what_a_run_begins_with(write_spec):
     assert ready.candidates[0][: len(own)] != sorted(own)
 
 
-def test_a_misspelt_folder_is_told_where_names_and_order_contradict(told, write_spec, picture_folder):
+def test_a_misspelt_folder_is_told_and_the_spec_can_say_what_it_is(told, write_spec, picture_folder):
     root = picture_folder(2)
     (root / "duskbloom").rename(root / "duskblom")
-    spec = write_spec(data={"source": "folder", "root": "pictures"}, classes=["firebell", 99])
+    data = {"source": "folder", "root": "pictures"}
+    spec = write_spec(data=data, classes=["duskblom", 99])
     assert told(["build"], spec) == [
-        "8:3 data: the data's classes go with the network's outputs neither by name nor by order: 'firebell' is class 2 of "
-        "the data and output 0 of the network, and the network has no 'duskblom' (1 of 8 names) [classes-mismatch]"
+        "12:3 classes[0]: it cannot be told which of the network's 8 outputs is the data's class 'duskblom': none has "
+        "its name, or several have [classes-mismatch]",
+        "13:3 classes[1]: there is no class 99: the network has 8 outputs, 0 to 7 [class-unknown]",
+    ]
+    spec = write_spec(data=data | {"labels": {"duskblom": "duskbloom"}}, classes=["duskblom"])
+    ready = preflight(load_spec(spec), progress=Silent())
+    assert [target.name for target in ready.targets] == ["duskbloom"]
+    assert ready.logits.count(None) == 7
+    spec = write_spec(data=data | {"labels": {"duskblum": "duskbloom", "snowstar": 8}}, classes=["firebell"])
+    assert told(["build"], spec) == [
+        "12:15 data.labels.duskblum: the data has no class 'duskblum' [class-unknown]",
+        "13:15 data.labels.snowstar: there is no class 8: the network has 8 outputs, 0 to 7 [class-unknown]",
     ]
 
 
-def test_classes_tied_by_their_order_are_noted_and_stand_in_the_report(write_spec, picture_folder, tmp_path, capsys):
-    names = sorted(p.name for p in picture_folder(2).iterdir())
-    (tmp_path / "names.txt").write_text("\n".join(["dusk", *names[1:]]))
+def test_a_file_says_which_class_is_which_output(told, write_spec, picture_folder, tmp_path):
+    picture_folder(2, classes=DATASET.class_names[:2])
+    data = {"source": "folder", "root": "pictures", "labels": "labels.csv"}
+    rows = zip(DATASET.class_names[:2], (1, 0), strict=True)
+    (tmp_path / "labels.csv").write_text("class,output\n" + "".join(f"{name},{output}\n" for name, output in rows))
+    ready = preflight(load_spec(write_spec(data=data, classes=[0])), progress=Silent())
+    assert sorted(ready.logits) == [0, 1]
+    assert ready.source.class_names[ready.targets[0].label] == DATASET.class_names[1]
+    (tmp_path / "labels.csv").unlink()
+    assert told(["build"], write_spec(data=data, classes=[0])) == [
+        "11:11 data.labels: there is no file 'labels.csv' [labels-unclear]"
+    ]
+
+
+def test_what_is_known_of_the_pictures_is_noted_and_stands_in_the_report(write_spec, picture_folder, tmp_path, capsys):
+    root = picture_folder(2)
+    (root / "duskbloom").rename(root / "duskblom")
+    (root / "firebell" / "notes.txt").write_text("no picture")
+    (root / "empty").mkdir()
     data = {"source": "folder", "root": "pictures", "select": "labelled"}
-    spec = str(
-        write_spec(model={"class_names": "names.txt"}, data=data, classes=["dusk"], report={"formats": ["html"]})
-    )
-    note = "classes taken by their order, not by their name: 'duskbloom' for 'dusk' (1 of 8)"
+    spec = str(write_spec(data=data, classes=["firebell"], report={"formats": ["html"]}))
+    labels = "classes without an output of their own name, whose pictures count as not labelled: 'duskblom' (1 of 8)"
+    notes = [
+        "left out: folders without a picture, which are no classes: 'empty'",
+        "left out: files that end in .txt: 'firebell/notes.txt'",
+    ]
     assert main(["validate", "--deep", spec]) == 0
-    assert f"check: {note}\n" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert all(f"check: {note}\n" in err for note in (labels, *notes))
     assert main(["build", spec, "--quiet"]) == 0
-    assert read_bundle(tmp_path / "out").run.data.labels == note
+    found = read_bundle(tmp_path / "out").run.data
+    assert found.labels == labels
+    assert [(left.reason, left.count, left.names) for left in found.left_out] == [
+        ("folders without a picture, which are no classes", 1, ("empty",)),
+        ("files that end in .txt", 1, ("firebell/notes.txt",)),
+    ]
     page = (tmp_path / "out" / "site" / "index.html").read_text()
-    assert note.replace("'", "&#39;") in page
+    for line in (labels, "folders without a picture, which are no classes", "files that end in .txt"):
+        assert line.replace("'", "&#39;") in page
 
 
 def test_a_run_begins_before_any_picture_is_predicted(write_spec, monkeypatch):

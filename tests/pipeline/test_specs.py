@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from neurflow_report.images.classes import class_indices
+from neurflow_report.images.ties import tie
 from neurflow_report.network.cut import cut
 from neurflow_report.network.load import load_network
 from neurflow_report.spec.load import load_spec
@@ -33,7 +34,9 @@ def test_layers_are_cuts_and_classes_are_known(file):
     size = min(network.preprocess.size, 64)
     segments = cut(network.module, spec.layers, torch.rand(1, network.preprocess.channels, size, size))
     names = network.class_names or imagenet_names()
-    targets = class_indices(spec.classes, model_names=names, folder_names=(), outputs=segments.layers[-1].channels)
+    outputs = segments.layers[-1].channels
+    tied = tie(names, (), outputs)
+    targets = class_indices(spec.classes, model_names=names, class_names=(), outputs=outputs, tied=tied)
     assert len(targets) == len(spec.classes)
     assert len(segments.stages) == len(spec.layers) - 1
 

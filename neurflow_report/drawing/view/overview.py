@@ -29,6 +29,8 @@ from neurflow_report.results.records import LayerResult, Manifest, Masking, Part
 
 MOST_TOLD = 6
 """Classes of whose pictures the first sentences tell."""
+SHOWN = 3
+"""Pictures that are named of those that could not be used for one reason."""
 
 
 def overview_page(indices: Sequence[Index], manifest: Manifest, beside: Mapping[str, str]) -> OverviewPage:
@@ -216,6 +218,7 @@ def _facts(run: Run) -> Table:
         "Data": f"{d.name}, {d.pool:,} pictures looked at; source: {d.source}",
         "Pictures of a class": selection(run),
         **({"Labels": d.labels} if d.labels else {}),
+        **({"Of the pictures": "; ".join(d.notes)} if d.notes else {}),
         "Could not be read": count(len(d.skipped), "picture"),
     }
     return _pairs("What was examined", rows)
@@ -230,12 +233,21 @@ def _pairs(caption: str, rows: Mapping[str, str]) -> Table:
 
 
 def _skipped(run: Run) -> Table | None:
-    if not run.data.skipped:
+    """By reason: the pictures that could not be used, then what was found and is no picture of a class."""
+    reasons: dict[str, list[str]] = {}
+    for skipped in run.data.skipped:
+        reasons.setdefault(skipped.reason, []).append(skipped.name)
+    rows = [(reason, len(names), names[:SHOWN]) for reason, names in reasons.items()]
+    rows += [(left.reason, left.count, list(left.names)) for left in run.data.left_out]
+    if not rows:
         return None
     return Table(
-        caption="Pictures that could not be used",
-        columns=(Column(label="Picture"), Column(label="Reason")),
-        rows=tuple((Cell(text=s.name), Cell(text=s.reason)) for s in run.data.skipped),
+        caption="What could not be used, or was left out",
+        columns=(Column(label="Why"), Column(label="How many", numeric=True), Column(label="Which")),
+        rows=tuple(
+            (Cell(text=why), Cell(text=f"{n:,}"), Cell(text=", ".join(names) + (", …" if n > len(names) else "")))
+            for why, n, names in rows
+        ),
     )
 
 
