@@ -17,6 +17,8 @@ from neurflow_report.results.records import ClassResult, Control, LayerInfo, Lay
 
 SELECTS = frozenset({"predicted", "labelled", "correct", "any"})
 SAMPLES = frozenset({"first", "random"})
+FORMATS = frozenset({"html", "pdf", "single"})
+THEMES = frozenset({"auto", "light", "dark"})
 RULES = frozenset({"cells", "gauss"})
 EXPERIMENTS = frozenset({
     "masking", "optimality", "weights", "methods", "critical", "concepts", "stability", "edges",
@@ -64,6 +66,11 @@ def odd_text(data: bytes) -> str:
 
 
 def _of_run(run: Run) -> Found:
+    yield from _known(("theme",), run.theme, THEMES)
+    if not run.formats:
+        yield ("formats",), "nothing is to be drawn"
+    for number, name in enumerate(run.formats):
+        yield from _known(("formats", number), name, FORMATS)
     yield from _known(("data", "select"), run.data.select, SELECTS)
     yield from _known(("data", "sample"), run.data.sample, SAMPLES)
     yield from _known(("settings", "rule"), run.settings.rule, RULES)

@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 import pytest
 
+from neurflow_report.drawing.needs import FILES
 from neurflow_report.drawing.pdf import print_html
 from neurflow_report.drawing.site import site_files
 from neurflow_report.drawing.view import site_view
@@ -21,6 +22,7 @@ from neurflow_report.results import contradictions
 from neurflow_report.results.bundle import read_bundle
 from neurflow_report.spec.data import Data
 from neurflow_report.spec.fidelity import Experiment
+from neurflow_report.spec.schema import Report
 from tests.mutated import HUGE, mutate, renew
 from tests.sample_bundle import frozen_bundle
 
@@ -74,6 +76,9 @@ def twice(*place: str | int) -> Change:
 
 
 RUNS: list[tuple[Change, str]] = [
+    (put("pink", "theme"), "theme: 'pink' is none of 'auto', 'dark', 'light'"),
+    (put([], "formats"), "formats: nothing is to be drawn"),
+    (put(["docx"], "formats"), "formats[0]: 'docx' is none of 'html', 'pdf', 'single'"),
     (put("some", "data", "select"), "data.select: 'some' is none of 'any', 'correct', 'labelled', 'predicted'"),
     (put("last", "data", "sample"), "data.sample: 'last' is none of 'first', 'random'"),
     (put("simpson", "settings", "rule"), "settings.rule: 'simpson' is none of 'cells', 'gauss'"),
@@ -190,6 +195,8 @@ def test_what_is_known_here_is_what_the_rest_of_the_program_knows() -> None:
     assert contradictions.EXPERIMENTS == set(NAMES) == set(get_args(Experiment))
     assert contradictions.CLAIMS == set(STATEMENTS) == set(MEASURED)
     assert set(_RULES) == contradictions.RULES
+    assert set(FILES) == contradictions.FORMATS
+    assert set(get_args(Report.model_fields["theme"].annotation)) == contradictions.THEMES
     assert set(get_args(Data.model_fields["select"].annotation)) == contradictions.SELECTS
     assert set(get_args(Data.model_fields["sample"].annotation)) == contradictions.SAMPLES
 
