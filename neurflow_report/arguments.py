@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -61,6 +62,26 @@ def side(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 10_000:
         raise argparse.ArgumentTypeError(f"found {text!r}, expected a number of pixels, 1 to 10000")
     return int(text)
+
+
+def seconds(text: str) -> float:
+    """A time such as 90s, 10m or 1h30m, in seconds. Raises: ArgumentTypeError."""
+    found = re.fullmatch(r"(?:(\d{1,4})h)?(?:(\d{1,4})m)?(?:(\d{1,5})s)?", text, re.ASCII)
+    total = sum(int(n or 0) * size for n, size in zip(found.groups(), (3600, 60, 1), strict=True)) if found else 0
+    if not total:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a time such as 90s, 10m or 1h30m")
+    return float(total)
+
+
+def add_plan(command: argparse.ArgumentParser) -> None:
+    """The options of `plan`."""
+    command.add_argument("--no-time", action="store_true", help="count, but do not measure the time for some seconds")
+    command.add_argument(
+        "--within",
+        metavar="TIME",
+        type=seconds,
+        help="look for sizes whose analysis takes at most so long (90s, 10m, 1h30m), and tell what they cannot show",
+    )
 
 
 def add_init(command: argparse.ArgumentParser) -> None:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neurflow_report import streams
-from neurflow_report.arguments import MODEL, Parser, Version, add_init, add_overrides, add_render, side
+from neurflow_report.arguments import MODEL, Parser, Version, add_init, add_overrides, add_plan, add_render, side
 from neurflow_report.errors import Gathered, InputError, ReportError, RunError, did_you_mean
 from neurflow_report.stopping import Heard, listen_no_more, listening
 
@@ -187,12 +187,16 @@ def _check_deep(options: argparse.Namespace, loaded: LoadedSpec) -> list[str]:
 def _plan(options: argparse.Namespace) -> Result:
     from neurflow_report.spec.load import load_spec
 
+    if options.within is not None and options.no_time:
+        raise InputError(
+            "command-line", "--within needs times, and --no-time measures none", hint="leave one of them out"
+        )
     loaded = load_spec(options.spec, options.overrides, allow_code=options.allow_code)
     _begin(options)
     from neurflow_report import report
     from neurflow_report.pipeline.plan_text import lines
 
-    plan = report.plan(loaded, timed=not options.no_time, progress=_progress(options))
+    plan = report.plan(loaded, timed=not options.no_time, within=options.within, progress=_progress(options))
     return {"plan": asdict(plan)} if options.json else {"lines": lines(plan)}
 
 
@@ -332,7 +336,7 @@ def _parser() -> argparse.ArgumentParser:
         "--deep", action="store_true", help="check the model, layers, classes, data, memory, disk and programs too"
     )
     plan = _add(commands, "plan", _plan, _plan_words, "tell what a run would do and cost, without doing it")
-    plan.add_argument("--no-time", action="store_true", help="count, but do not measure the time for some seconds")
+    add_plan(plan)
     analyze = _add(commands, "analyze", _analyze, _file_words, "examine the network: a spec becomes a bundle")
     build = _add(commands, "build", _build, _file_words, "analyze, then render: a spec becomes a report")
     layers = _add(commands, "layers", _layers, _layers_words, "show where a network can be cut")

@@ -71,14 +71,18 @@ def check(loaded: LoadedSpec, *, progress: Progress | None = None) -> tuple[str,
     return run(loaded, progress=progress or Silent(), also=_drawing_problems(loaded))
 
 
-def plan(loaded: LoadedSpec, *, timed: bool = True, progress: Progress | None = None) -> Plan:
+def plan(
+    loaded: LoadedSpec, *, timed: bool = True, within: float | None = None, progress: Progress | None = None
+) -> Plan:
     """What `analyze` would do with the spec, and what it would cost; nothing is written.
 
-    Args: timed: whether to measure for some seconds. Raises: InputError as `check` does.
+    Args: timed: whether to measure for some seconds; within: seconds that sizes are to fit, for which it is `timed`.
+    Raises: InputError as `check` does.
     """
     from neurflow_report.pipeline.plan import plan as make
 
-    return make(loaded, timed=timed, progress=progress or Silent(), also=_drawing_problems(loaded))
+    timed = timed or within is not None
+    return make(loaded, timed=timed, within=within, progress=progress or Silent(), also=_drawing_problems(loaded))
 
 
 def layers(loaded: LoadedSpec) -> Tree:
@@ -206,7 +210,13 @@ def build(loaded: LoadedSpec, *, progress: Progress | None = None) -> Built:
     try:
         others = tuple(file for name, file in FILES.items() if name not in loaded.spec.report.formats)
         with (
-            analyzed(loaded, progress=progress, also=_drawing_problems(loaded), drawn=others) as bundle,
+            analyzed(
+                loaded,
+                progress=progress,
+                also=_drawing_problems(loaded),
+                drawn=others,
+                formats=loaded.spec.report.formats,
+            ) as bundle,
             _left_noted(bundle.parent),
         ):
             rendered = render(bundle, templates=_templates(loaded), progress=progress)

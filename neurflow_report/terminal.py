@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 from neurflow_report.errors import InputError, ReportError, Where, at_command, spell_path
 from neurflow_report.ordinary import read_ordinary
 from neurflow_report.pipeline.progress import Progress, Silent, Step
+from neurflow_report.pipeline.time_left import Expected, TimeLeft
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichBars
@@ -160,18 +161,30 @@ class Lines:
         self, stream: TextIO, *, clock: Callable[[], float] = time.monotonic, every: float = SECONDS_BETWEEN_LINES
     ) -> None:
         self.stream, self.clock, self.every = stream, clock, every
+        self.run = TimeLeft(clock)
+
+    def expect(self, stages: Sequence[Expected]) -> None:
+        """The stages of the whole run, whose time left is told from then on where it is known."""
+        self.run.expect(stages)
 
     @contextmanager
     def stage(self, name: str, total: int | None) -> Iterator[Step]:
         """Begin a stage; its last line is written when it ends."""
         step = _LineStep(self, name, total)
+        self.run.begin(name)
         try:
             yield step
         except BaseException:
             self.say(f"{name}: stopped" + (f" at {step.count()}" if step.done else ""))
             raise
+        self.run.end(name)
         done = step.count() if step.done or total is not None else "done"
-        self.say(f"{name}: {done} in {_seconds(step.elapsed())}")
+        self.say(f"{name}: {done} in {_seconds(step.elapsed())}{self.left()}")
+
+    def left(self) -> str:
+        """The time left of the whole run, to follow what is said."""
+        left = time_left(self.run.seconds())
+        return f"; {left}" if left else ""
 
     def say(self, text: str) -> None:
         """Write one line at once."""
@@ -192,13 +205,14 @@ class _LineStep:
 
     def advance(self, n: int = 1) -> None:
         self.done += n
+        if self.total:
+            self.lines.run.reach(self.name, self.done / self.total)
         now = self.lines.clock()
         if now - self.told < self.lines.every or self.done == self.total:
             return
         self.told = now
         rate = self.done / (now - self.begun)
-        left = f", {_seconds((self.total - self.done) / rate)} left" if self.total and rate else ""
-        self.lines.say(f"{self.name}: {self.count()}, {_rate(rate)}{left}")
+        self.lines.say(f"{self.name}: {self.count()}, {_rate(rate)}{self.lines.left()}")
 
     def note(self, text: str) -> None:
         self.lines.say(f"{self.name}: {text}")
@@ -209,6 +223,17 @@ def _seconds(seconds: float) -> str:
         return f"{max(seconds, 0):.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def time_left(seconds: float | None) -> str:
+    """The time left of a whole run as people say it; nothing where it is not known, or next to none."""
+    if seconds is None or seconds < 2.5:
+        return ""
+    if seconds < 57.5:
+        return f"about {5 * round(seconds / 5)} s left in all"
+    minutes = max(1, round(seconds / 60))
+    told = f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"about {told} left in all"
 
 
 def _rate(rate: float) -> str:
@@ -222,6 +247,11 @@ class Live:
         self.stream = stream
         self.bars: RichBars | None = None
         self.depth = 0
+        self.run = TimeLeft()
+
+    def expect(self, stages: Sequence[Expected]) -> None:
+        """The stages of the whole run, whose time left is shown from then on where it is known."""
+        self.run.expect(stages)
 
     @contextmanager
     def stage(self, name: str, total: int | None) -> Iterator[Step]:
@@ -230,13 +260,16 @@ class Live:
         if self.depth == 0:
             bars.start()
         self.depth += 1
-        task = bars.add_task(name, total=total)
+        task = bars.add_task(name, total=total, left=time_left(self.run.seconds()))
+        self.run.begin(name)
         try:
-            yield _LiveStep(bars, task)
+            yield _LiveStep(self.run, bars, task, name, total)
+            self.run.end(name)
             if total is None:  # a bar without an end would look as if it still ran
                 done = max(bars.tasks[task].completed, 1)
                 bars.update(task, total=done, completed=done)
         finally:
+            bars.update(task, left="")
             bars.stop_task(task)
             self.depth -= 1
             if self.depth == 0:
@@ -245,11 +278,15 @@ class Live:
 
 
 class _LiveStep:
-    def __init__(self, bars: RichBars, task: TaskID) -> None:
-        self.bars, self.task = bars, task
+    def __init__(self, run: TimeLeft, bars: RichBars, task: TaskID, name: str, total: int | None) -> None:
+        self.run, self.bars, self.task, self.name, self.total = run, bars, task, name, total
+        self.done = 0
 
     def advance(self, n: int = 1) -> None:
-        self.bars.advance(self.task, n)
+        self.done += n
+        if self.total:
+            self.run.reach(self.name, self.done / self.total)
+        self.bars.update(self.task, advance=n, left=time_left(self.run.seconds()))
 
     def note(self, text: str) -> None:
         self.bars.console.print(_CONTROL.sub("�", text), markup=False, highlight=False)
@@ -257,7 +294,7 @@ class _LiveStep:
 
 def _bars(stream: TextIO) -> RichBars:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as RichBars
 
     columns = (
@@ -265,7 +302,6 @@ def _bars(stream: TextIO) -> RichBars:
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}", markup=False),
     )
     return RichBars(*columns, console=Console(file=stream), refresh_per_second=4)

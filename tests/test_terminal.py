@@ -73,8 +73,8 @@ def test_lines() -> None:
         clock.now += 60
         step.advance(50)
     assert stream.getvalue().splitlines() == [
-        "attribute: 25/100, 5 a second, 15 s left",
-        "attribute: 50/100, 5 a second, 10 s left",
+        "attribute: 25/100, 5 a second",
+        "attribute: 50/100, 5 a second",
         "attribute: a smaller batch",
         "attribute: 100/100 in 1 min 10 s",
     ]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -315,6 +316,16 @@ def batch_rows(
         need = widest_row(segments, example, gradients=gradients)
     else:
         need = row_bytes(segments.stages[stage], activations(segments, stage, example[:1]), gradients=gradients)
+    return _rows_of(need, memory_bytes, most)
+
+
+def hop_rows(segments: Segments, memory_bytes: int, example: Tensor, *, most: int = 256) -> tuple[int, ...]:
+    """Of each stage, how many rows with gradients fit, as `batch_rows` has it; the network is passed once."""
+    parts = list(_parts(segments, example))[1:]
+    return tuple(_rows_of(row_bytes(part, value, gradients=True), memory_bytes, most) for part, value in parts)
+
+
+def _rows_of(need: int, memory_bytes: int, most: int) -> int:
     if need > memory_bytes:
         raise InputError(
             "out-of-memory",
@@ -331,9 +342,12 @@ def widest_row(segments: Segments, example: Tensor, *, gradients: bool = False) 
 
 
 def _parts(segments: Segments, example: Tensor) -> Iterable[tuple[fx.GraphModule, Tensor]]:
-    yield segments.stem, example[:1].to(segments.device, segments.dtype)
-    for i, part in enumerate(segments.stages):
-        yield part, activations(segments, i, example[:1])
+    """The parts of the network in their order, each with its input for the first picture."""
+    value = example[:1].to(segments.device, segments.dtype)
+    for part in (segments.stem, *segments.stages):
+        yield part, value
+        with torch.no_grad():
+            value = part(value)
 
 
 def row_bytes(part: nn.Module, row: Tensor, *, gradients: bool = False, kept: bool = False) -> int:
@@ -342,11 +356,18 @@ def row_bytes(part: nn.Module, row: Tensor, *, gradients: bool = False, kept: bo
     least 1."""
     if not isinstance(part, fx.GraphModule):
         raise TypeError("row_bytes measures segments, which are fx.GraphModule")
-    meter = _Meter(part)
-    with torch.no_grad():
-        meter.run(row)
-    every = sum(meter.sizes.values())
-    return max(1, every if kept else 0, _WORKSPACE * (2 * every if gradients else meter.peak()))
+    known, key = _METERED.setdefault(part, {}), (tuple(row.shape), row.dtype)
+    if key not in known:
+        meter = _Meter(part)
+        with torch.no_grad():
+            meter.run(row)
+        known[key] = sum(meter.sizes.values()), meter.peak()
+    every, peak = known[key]
+    return max(1, every if kept else 0, _WORKSPACE * (2 * every if gradients else peak))
+
+
+_METERED: WeakKeyDictionary[nn.Module, dict[tuple[object, torch.dtype], tuple[int, int]]] = WeakKeyDictionary()
+"""Bytes of all tensors, and of the most that are alive at once, of segments that were run once; by the row's form."""
 
 
 class _Meter(fx.Interpreter):

@@ -1,20 +1,20 @@
-"""A few seconds of the run's own work on this device: what a plan's figures are made from.
+"""Some of the run's own work on this device, within a budget of seconds: what a plan's figures are made from.
 
-1. Forward: some patches through the stem and each stage, timed; the multiply-adds of one row of each.
-2. From the logit down, a few targets of each layer are searched as the run does it. That gives the seconds and the
-   multiply-adds of a target, and core sets, from which the number of targets of the layer below is estimated.
-3. Pictures are opened, prepared and kept.
+1. Some patches through the stem and each stage (calibrate_forward.py).
+2. From the logit down, a few targets of each layer are searched as the run does it. That gives the cost of a target,
+   and core sets, from which the number of targets of the layer below is estimated.
+3. What the experiments do, the dearest first (rates.py, calibrate_evidence.py, calibrate_rivals.py).
 
 How many targets a layer will have: the core sets of m targets hold so many neurons, once or twice among them; how many
 the core sets of n targets hold is extrapolated from that (A. Chao et al. 2009, incidence-based accumulation curves).
+Where there was no time to search a layer, it is taken to be like the layer above it.
 """
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -24,147 +24,111 @@ from torch import Tensor
 
 from neurflow_report.circuit.attribution import Quadrature
 from neurflow_report.circuit.concepts import concepts
-from neurflow_report.circuit.grouping import partition
 from neurflow_report.circuit.search import Search, layer_neurons
-from neurflow_report.images.patches import crops
 from neurflow_report.network.count import multiply_adds
-from neurflow_report.network.forward import layers_to_keep, spatial_mean
-from neurflow_report.pipeline.calibrate_evidence import EvidenceCost, measure_evidence
+from neurflow_report.network.forward import spatial_mean
+from neurflow_report.pipeline.calibrate_forward import Passed, timed
 from neurflow_report.pipeline.examine import Bench
 from neurflow_report.pipeline.progress import SilentStep
+from neurflow_report.pipeline.rates import Budget, Part, Rate, Rates
 from neurflow_report.results.records import Neuron
 from neurflow_report.spec.schema import Spec
 
-clock = time.perf_counter
-"""Seconds, from any beginning."""
-FORWARD, LAYER = 2.0, 1.0
-"""Seconds that timing the forward pass, and one layer's targets, may take, about; one target is timed in any case."""
-FEWEST, TARGETS, COUNTED, CLUSTERED = 16, 12, 4, 400
+LAYER, TARGETS, COUNTED = 1.0, 12, 4
+"""Seconds that timing one layer's targets may take, about, and how many targets at most; patches that are counted on.
+"""
+SEARCHING = 0.4
+"""The share of the budget that the search may take."""
+STEPS = 24
+"""Rows that go through a segment for a target's attribution on a patch, as guessed: 8 steps there and back."""
+
+GROUPS = 3.0
+"""Semantic groups of a neuron where no layer was searched."""
+REFINED = 16
+"""How many times longer a target may take whose steps are doubled until its error is small enough."""
 
 Indices = NDArray[np.int64]
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerCost:
-    """What one layer's targets cost, each: seconds (None: not timed) and multiply-adds without those of the activations
-    below; `fresh`: the share, 0..1, of its k patches whose activation below is not there already; `groups`: semantic
-    groups; `targets`: how many a class has, likely (None: not known)."""
+class Found:
+    """What the search is likely to find at a layer. `targets` of a class; `groups`: semantic groups of each, and
+    `parted`, the share of them that have more than one; `distinct`: the share of their concepts' places that hold a
+    patch of its own; `seen`: whether the layer was searched."""
 
-    seconds: float | None
-    multiply_adds: int
-    fresh: float
+    targets: int
     groups: float
-    targets: int | None
+    parted: float
+    distinct: float | None
+    seen: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class Calibration:
-    """What was measured. `segments`: seconds a row of the stem and of each stage (None: not timed), and `row_work`,
-    their multiply-adds; `crop`: seconds a patch is cut out in; `layers`: input → output; `evidence`: experiments."""
-
-    crop: float | None
-    segments: tuple[float, ...] | None
-    row_work: tuple[int, ...]
-    layers: tuple[LayerCost, ...]
-    evidence: EvidenceCost
-
-
-def calibrate(bench: Bench, spec: Spec, pixels: Tensor, *, logit: int, patches: int, timed: bool) -> Calibration:
-    """Measure on the patches of some inputs (I, C, S, S).
-
-    Args: patches: how many a class of the run has; timed: whether seconds are wanted, else only counts are made.
-    """
-    parts = (bench.segments.stem, *bench.segments.stages)
-    row = crops(pixels, np.zeros(1, np.int64), bench.grid)
-    row_work, value = [], row
-    for part in parts:
-        row_work.append(multiply_adds(lambda p=part, v=value: p(v)))  # type: ignore[misc]
-        with torch.no_grad():
-            value = part(value)
-    rows = _rows(bench, spec, row, patches) if timed else COUNTED
-    chosen = np.linspace(0, len(pixels) * bench.grid.per_image - 1, rows).astype(np.int64)
-    crop, cut_out = _timed(bench, lambda: crops(pixels, chosen, bench.grid))
-    values, seconds = _forward(bench, cut_out)
-    layers = _layers(bench, spec, values, logit=logit, patches=patches, timed=timed)
-    targets = most_targets(bench, spec.core.tau)
-    likely = [
-        most if cost.targets is None else min(cost.targets, most) for cost, most in zip(layers, targets, strict=True)
-    ]
-    clocked = (lambda work: _timed(bench, work)[0]) if timed else None
-    return Calibration(
-        crop=crop / rows if timed else None,
-        segments=tuple(s / rows for s in seconds) if timed else None,
-        row_work=tuple(row_work),
-        layers=layers,
-        evidence=measure_evidence(bench, spec, values, likely, clocked),
-    )
-
-
-def most_targets(bench: Bench, tau: int) -> list[int]:
+def most_targets(channels: Sequence[int], tau: int) -> list[int]:
     """The most targets that each layer can have, input → output: τ times as many a layer down, up to its channels."""
     found = [1]
-    for info in reversed(bench.segments.layers[:-1]):
-        found.append(min(info.channels, found[-1] * tau))
+    for width in reversed(channels[:-1]):
+        found.append(min(width, found[-1] * tau))
     return found[::-1]
 
 
-def _timed(bench: Bench, work: Callable[[], T]) -> tuple[float, T]:
-    """Seconds of `work`, and its result."""
-    wait = bench.segments.device.type == "cuda"
-    if wait:
-        torch.cuda.synchronize(bench.segments.device)
-    begun = clock()
-    result = work()
-    if wait:
-        torch.cuda.synchronize(bench.segments.device)
-    return clock() - begun, result
+def search_layers(
+    bench: Bench,
+    spec: Spec,
+    passed: Passed,
+    rates: Rates,
+    *,
+    logit: int,
+    patches: int,
+    budget: Budget,
+    known: bool,
+    told: Callable[[str], None],
+) -> tuple[Found, ...]:
+    """Search a few targets of each layer from the logit down, while there is time; their rates go into `rates`.
 
-
-@torch.no_grad()
-def _rows(bench: Bench, spec: Spec, row: Tensor, patches: int) -> int:
-    """How many patches to measure on: as many as FORWARD allows, if it can be two concepts', within a batch."""
-    run = torch.nn.Sequential(bench.forward.segments.stem, *bench.forward.segments.stages)
-    some = row.repeat(min(FEWEST, bench.forward_rows), *[1] * (row.ndim - 1))
-    run(some)
-    seconds, _ = _timed(bench, lambda: run(some))
-    most = min(bench.forward_rows, patches, max(4 * spec.concept.k, 64))
-    return max(1, min(most, max(FEWEST, int(FORWARD / (seconds / len(some))))))
-
-
-@torch.no_grad()
-def _forward(bench: Bench, pixels: Tensor) -> tuple[list[Tensor], list[float]]:
-    """The activation of every layer, and the seconds of every segment; each is run once before it is timed."""
-    values, seconds, value = [], [], pixels
-    for part in (bench.forward.segments.stem, *bench.forward.segments.stages):
-        part(value[: bench.forward.rows])
-        spent, value = _timed(bench, lambda p=part, v=value: _in_parts(p, v, bench.forward.rows))  # type: ignore[misc]
-        values.append(value.contiguous())
-        seconds.append(spent)
-    return values, seconds
-
-
-def _in_parts(part: torch.nn.Module, value: Tensor, rows: int) -> Tensor:
-    """As a forward pass runs a segment, `rows` at a time."""
-    return torch.cat([part(some) for some in torch.split(value, rows)])
-
-
-def _layers(
-    bench: Bench, spec: Spec, values: Sequence[Tensor], *, logit: int, patches: int, timed: bool
-) -> tuple[LayerCost, ...]:
-    """The cost of each layer's targets, input → output; looked at from the logit down."""
-    axis = bench.segments.feature_axis
-    means = [spatial_mean(v, axis(i)).cpu().numpy() for i, v in enumerate(values)]
-    targets, total, found = [logit], 1, list[LayerCost]()
-    for number in range(len(values) - 1, -1, -1):
-        try_out = _Trial(bench=bench, spec=spec, values=values, means=means, number=number)
-        cost, neurons = try_out.measure(targets, total if timed else None, patches)
-        found.append(cost)
-        if number:
-            sets = [frozenset(s.channel for s in n.core) for n in neurons]
-            targets = sorted(frozenset().union(*sets)) or [0]
-            total = union_size(sets, total, bench.segments.layers[number - 1].channels)
+    Args: patches: how many a class has; known: whether `passed` are pictures: noise does not say how many targets are
+    likely; told: which layer is next.
+    """
+    layers, axis = bench.segments.layers, bench.segments.feature_axis
+    means = [spatial_mean(v, axis(i)).cpu().numpy() for i, v in enumerate(passed.values)]
+    mosts = most_targets([info.channels for info in layers], spec.core.tau)
+    rates.add(search_part(passed, number) for number in range(len(layers)))
+    targets, total, found = [logit], 1, list[Found]()
+    end = budget.spent + SEARCHING * budget.left
+    for number in range(len(layers) - 1, -1, -1):
+        left = end - budget.spent
+        trial = _Trial(bench=bench, spec=spec, passed=passed, means=means, number=number)
+        steps = trial.affordable(rates.expected(rates.parts["search", number, ""]), left)
+        if steps is None or (found and not found[-1].seen):
+            found.append(_like(found, mosts, number, known))
+            continue
+        told(layers[number].name)
+        rate, neurons = trial.measure(targets, total, steps, 2 * left / (number + 1) if rates.timed else None)
+        rates.known["search", number, ""] = rate
+        found.append(trial.found(neurons, targets, min(total, mosts[number]) if known else mosts[number], patches))
+        sets = [frozenset(s.channel for s in n.core) for n in neurons]
+        targets = sorted(frozenset().union(*sets)) or [0]
+        total = union_size(sets, total, layers[max(number - 1, 0)].channels)
     return tuple(reversed(found))
+
+
+def search_part(passed: Passed, number: int) -> Part:
+    """The search at a layer: a unit is a target on a patch; the lowest layer's are not attributed."""
+    guess = float(STEPS * passed.work[number]) if number else 0.0
+    return Part(key=("search", number, ""), features=(1.0,), guess=(guess,), least=guess, measure=_never)
+
+
+def _never(_seconds: float) -> Rate:
+    raise AssertionError("a layer is searched in its order")
+
+
+def _like(found: Sequence[Found], mosts: Sequence[int], number: int, known: bool) -> Found:
+    """A layer that was not searched: with as large a share of the most targets as the layer above has, if any was."""
+    if not found:
+        return Found(targets=mosts[number], groups=GROUPS, parted=1.0, distinct=None, seen=False)
+    above = found[-1]
+    share = above.targets / mosts[number + 1] if known and len(found) > 1 else 1.0
+    return replace(above, targets=max(1, round(mosts[number] * share)), distinct=None, seen=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,47 +137,56 @@ class _Trial:
 
     bench: Bench
     spec: Spec
-    values: Sequence[Tensor]
+    passed: Passed
     means: Sequence[NDArray[np.floating]]
     number: int
 
-    def measure(self, targets: Sequence[int], total: int | None, patches: int) -> tuple[LayerCost, list[Neuron]]:
-        """The layer's cost, and the neurons found. Args: targets: some of the layer's; total: how many the layer has,
-        None where nothing is to be timed; patches: how many a class has."""
-        k, rows = self.spec.concept.k, len(self.means[0])
-        few = min(k, rows, COUNTED)
-        first = [targets[len(targets) // 2]]
-        neurons: list[Neuron] = []
-        work = multiply_adds(lambda: neurons.extend(self.search(first, few)))
-        seconds = None
-        if total is not None:
-            seconds, neurons = self.time(targets, total, min(k, rows))
-        return LayerCost(
-            seconds=None if seconds is None else seconds * k / min(k, rows),
-            multiply_adds=round(work * k / few),
-            fresh=self.fresh(targets, patches),
-            groups=sum(len(n.groups) for n in neurons) / len(neurons),
-            targets=total,
-        ), neurons
+    def affordable(self, expected: float, left: float) -> tuple[int, bool] | None:
+        """How many patches one target can be counted on, and whether with all steps of the path; None: on none.
 
-    def time(self, targets: Sequence[int], total: int, k: int) -> tuple[float, list[Neuron]]:
-        """Seconds a target, and the neurons: of one, then of as many together as LAYER allows."""
-        self.search(targets[:1], min(k, COUNTED))
-        seconds, neurons = _timed(self.bench, lambda: self.search(targets[:1], k))
-        count = min(max(total, 1), len(targets), max(COUNTED, min(TARGETS, int(LAYER / max(seconds, 1e-6)))))
-        if count > 1:
+        Args: expected: seconds of a target on a patch, likely; left: seconds.
+        """
+        few = min(self.spec.concept.k, len(self.means[0]), COUNTED)
+        if left <= 0:
+            return None
+        if few * expected <= left / 2:
+            return few, True
+        return (1, False) if expected <= left else None
+
+    def measure(
+        self, targets: Sequence[int], total: int, steps: tuple[int, bool], seconds: float | None
+    ) -> tuple[Rate, list[Neuron]]:
+        """The rate of a target on a patch, and the neurons found. Args: targets: some of the layer's; total: how many
+        the layer has; steps: as `affordable` has it; seconds: to take at most, about; None: nothing is timed."""
+        few, whole = steps
+        first, neurons = [targets[len(targets) // 2]], list[Neuron]()
+        spent, work = self._timed(lambda: multiply_adds(lambda: neurons.extend(self.search(first, few, whole))))
+        if seconds is None:
+            return Rate(work=(work / few,), seconds=None), neurons
+        each, limit, most = spent / few, min(LAYER, seconds), min(self.spec.concept.k, len(self.means[0]))
+        if spent > limit or not (whole or spent * REFINED < limit):
+            return Rate(work=(work / few,), seconds=(each,)), neurons
+        k = max(few, min(most, int(limit / max(each if whole else REFINED * each, 1e-9))))
+        spent, neurons = self._timed(lambda: self.search(first, k))
+        count = min(total, len(targets), max(COUNTED, min(TARGETS, int(limit / max(spent, 1e-6)))))
+        if count > 1 and count * spent < COUNTED * limit:
             chosen = [targets[int((i + 0.5) * len(targets) / count)] for i in range(count)]
-            seconds, neurons = _timed(self.bench, lambda: self.search(chosen, k))
-        return seconds / count, neurons
+            spent, neurons = self._timed(lambda: self.search(chosen, k))
+        else:
+            count = 1
+        return Rate(work=(work / few,), seconds=(spent / (count * k),)), neurons
 
-    def search(self, targets: Sequence[int], k: int) -> list[Neuron]:
-        """The targets' neurons, as the run finds them."""
-        attribution, core = self.spec.attribution, self.spec.core
+    def _timed(self, work: Callable[[], T]) -> tuple[float, T]:
+        return timed(self.bench.segments.device, work)
+
+    def search(self, targets: Sequence[int], k: int, whole: bool = True) -> list[Neuron]:
+        """The targets' neurons, as the run finds them; with as few steps as there are unless `whole`."""
+        rule, core = self.spec.attribution.model_dump(), self.spec.core
         search = Search(
             k=k,
             tau=core.tau,
             max_semantic=self.spec.groups.max_semantic,
-            quadrature=Quadrature(**attribution.model_dump()),
+            quadrature=Quadrature(**(rule if whole else rule | {"max_nodes": rule["nodes"]})),
         )
         names = [info.name for info in self.bench.segments.layers]
         wanted = np.array(targets, np.int64)
@@ -222,19 +195,29 @@ class _Trial:
         )
 
     def _activations(self, layer: int, patches: Indices) -> Tensor:
-        return self.values[layer][torch.as_tensor(patches, device=self.values[layer].device)]
+        value = self.passed.values[layer]
+        return value[torch.as_tensor(patches, device=value.device)]
 
-    def fresh(self, targets: Sequence[int], patches: int) -> float:
-        """The share of the targets' concepts that no other target shares, 0 where all activations are kept.
+    def found(self, neurons: Sequence[Neuron], targets: Sequence[int], total: int, patches: int) -> Found:
+        """What the layer is likely to hold, from some of its neurons."""
+        return Found(
+            targets=max(1, total),
+            groups=sum(len(n.groups) for n in neurons) / len(neurons),
+            parted=sum(len(n.groups) > 1 for n in neurons) / len(neurons),
+            distinct=self.distinct(targets, total, patches),
+            seen=True,
+        )
+
+    def distinct(self, targets: Sequence[int], total: int, patches: int) -> float | None:
+        """The share of the concepts' places that hold a patch of its own; None where few of the targets are known.
 
         On the patches at hand a concept has as many of them as its share of all patches says.
         """
-        if self.number == 0 or self.number - 1 in layers_to_keep(self.bench.segments, patches, self.bench.keep):
-            return 0.0
-        some = np.array(list(targets), np.int64)
+        if 2 * len(targets) < total:
+            return None
         here = len(self.means[0])
         k = max(1, min(here, round(self.spec.concept.k * here / patches)))
-        wanted = concepts(self.means[self.number], some, k)
+        wanted = concepts(self.means[self.number], np.array(list(targets), np.int64), k)
         return len(np.unique(wanted)) / wanted.size
 
 
@@ -256,12 +239,3 @@ def union_size(sets: Sequence[frozenset[int]], total: int, channels: int) -> int
         return len(seen)
     share = 1 - (1 - once / (known * unseen + once)) ** (total - known)
     return min(most, round(len(seen) + unseen * share))
-
-
-def clustering_seconds(bench: Bench, vectors: int, width: int, most: int) -> float:
-    """Seconds to cluster so many vectors into neuron groups: measured on CLUSTERED of them, quadratic beyond."""
-    count = min(vectors, CLUSTERED)
-    if count < 3:
-        return 0.0
-    points = np.random.default_rng(0).normal(size=(count, width))
-    return _timed(bench, lambda: partition(points, most))[0] * (vectors / count) ** 2

@@ -1,119 +1,213 @@
-"""What the experiments cost: a few sets on one picture or patch of each layer, extrapolated to all sets.
+"""What masks and knock-outs cost: a few sets on some patches of each layer, extrapolated to all sets.
 
-The work is linear in the number of sets, with a part that does not depend on it (what a picture's sets share): it is
-counted and timed with few and with more of them.
+The work is linear in the number of sets and in that of the targets, with a part that depends on neither (what a
+patch's sets share): it is counted and timed with few and many of both.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from neurflow_report.circuit.grouping import partition
-from neurflow_report.circuit.knockout import Knockouts
+from neurflow_report.circuit.contenders import contests
+from neurflow_report.circuit.knockout import Knockouts, MixedKnockouts
 from neurflow_report.circuit.masked import masked_logits
 from neurflow_report.circuit.masked_core import SplitKnockouts
 from neurflow_report.network.count import multiply_adds
+from neurflow_report.pipeline.calibrate_forward import Passed
 from neurflow_report.pipeline.examine import Bench
 from neurflow_report.pipeline.progress import SilentStep
-from neurflow_report.spec.presets import Sizes, sizes
-from neurflow_report.spec.schema import Spec
+from neurflow_report.pipeline.rates import Part, Rate
 
-FEW, MORE, MOST, PATCHES = 4, 16, 64, 8
-"""Sets that are counted and timed, and timed where they are quick; patches."""
-TIMES, LONG = 3, 0.5
+FEW, MORE = 4, 16
+"""Sets that are counted and timed; as many as the run takes together are timed where there is time."""
+PATCHES, SINGLE = 16, 2
+"""Patches that the sets are timed on; where the knock-outs take a patch at a time anyway."""
+TIMES, LONG = 2, 0.2
 """How often a piece of work is timed, the shortest counts; one of so many seconds once."""
+FEW_TARGETS = 2
+"""Targets beside all of them, to tell what each of them takes."""
 Timed = Callable[[Callable[[], object]], float]
 """The seconds of a piece of work."""
+Work = Callable[[int, int], object]
+"""Some work with so many sets and so many targets."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
-    """Multiply-adds and seconds (None: not timed)."""
+class Measuring:
+    """What masks and knock-outs are measured with. `timed`: None where seconds are not wanted."""
 
-    multiply_adds: float
-    seconds: float | None
+    bench: Bench
+    passed: Passed
+    timed: Timed | None
+
+    def masking(self, number: int, features: tuple[float, ...], masks: int) -> Part:
+        """F1 at a layer: a unit is a picture for each batch of masks, and one under a mask, from the layer up.
+
+        Args: masks: how many there are."""
+        above = self.passed.work[number + 1 :]
+        guess = (float(above[0]), above[0] / 2 + 2.0 * sum(above[1:]))
+        return Part(
+            key=("masking", number, ""),
+            features=features,
+            guess=guess,
+            least=guess[0] + 2 * FEW * guess[1],
+            measure=lambda seconds: self._masked(number, masks, seconds),
+        )
+
+    def knockouts(
+        self, number: int, features: tuple[float, ...], removed: Sequence[int], tested: int, targets: int
+    ) -> Part:
+        """The knock-outs for layer `number` in the layer below. A unit is a patch: for each batch of sets, and that
+        times the targets; for each set, and that times the targets.
+
+        Args: removed: how many channels the sets take; tested: the neurons tested; targets: all of them.
+        """
+        row = float(self.passed.work[number])
+        return Part(
+            key=("knock-outs", number, ""),
+            features=features,
+            guess=(row, 0.0, row, 0.0),
+            least=2 * (1 + FEW) * row,
+            measure=lambda seconds: self._knocked(number, removed, tested, targets, seconds),
+        )
+
+    def contests(self, number: int, features: tuple[float, ...], removed: Sequence[int], k: float) -> Part:
+        """The same where bounds spare most of the patches. A unit is a patch and target: once, and for each set.
+
+        Args: k: the concept's share of all patches.
+        """
+        row = float(self.passed.work[number])
+        width = self.bench.segments.layers[number].channels
+        return Part(
+            key=("contests", number, ""),
+            features=features,
+            guess=(row / width, row / width / 9),
+            least=2 * (1 + FEW) * row * PATCHES / width,
+            measure=lambda seconds: self._contested(number, removed, k, seconds),
+        )
+
+    def engine(self, number: int) -> Knockouts:
+        """The knock-outs that a layer's neurons ask for."""
+        return self.bench.knockouts(number - 1, self.passed.values[number - 1][:1], SilentStep().note)
+
+    def _masked(self, number: int, masks: int, seconds: float) -> Rate:
+        top, one = len(self.passed.values) - 1, self.passed.values[number][:1]
+        engine = self.bench.knockouts(number, one, SilentStep().note)
+        widths = [self.bench.segments.layers[i].channels for i in range(number, top)]
+
+        def work(count: int, _targets: int) -> None:
+            keep = [_drawn(count, width) for width in widths]
+            masked_logits(self.bench.forward.segments, number, engine, one, keep, rows=self.bench.forward_rows)
+
+        found = linear(work, min(self.bench.forward_rows, at_once(engine, masks)), 1, 1, self.timed, seconds)
+        return _first(found, (0, 2))
+
+    def _knocked(self, number: int, removed: Sequence[int], tested: int, targets: int, seconds: float) -> Rate:
+        engine = self.engine(number)
+        patches = (SINGLE if isinstance(engine, SplitKnockouts) else PATCHES) if self.timed else 1
+        below = self.passed.values[number - 1][:patches]
+        width = self.bench.segments.layers[number - 1].channels
+
+        def work(count: int, few: int) -> None:
+            engine.phi(below, _kept(count, width, removed), range(few))
+
+        few = min(tested, FEW_TARGETS) if tested == targets else tested
+        found = linear(work, at_once(engine, len(removed)), few, targets, self.timed, seconds)
+        return per_unit(found, len(below))
+
+    def _contested(self, number: int, removed: Sequence[int], share: float, seconds: float) -> Rate:
+        engine, below = self.engine(number), self.passed.values[number - 1]
+        assert isinstance(engine, MixedKnockouts)  # noqa: S101 as the run has seen to it
+        width, k = below.shape[1], max(1, round(share * len(below)))
+
+        def work(count: int, _targets: int) -> None:
+            offer = engine.offer([below], 0, patches=len(below))
+            concept = offer.terms.sum(dim=(1, 2)).topk(k).indices
+            for _ in contests(offer, ~_kept(count, width, removed).to(below.device), concept):
+                pass
+
+        found = linear(work, len(removed), 1, 1, self.timed, seconds)
+        return per_unit(_first(found, (0, 2)), len(below))
 
 
-@dataclass(frozen=True, kw_only=True)
-class EvidenceCost:
-    """By layer, input → output. `masking`: F1 of one picture and τ, without the way to the layer; `knockouts`: of one
-    patch, all sets and tested targets of the layer (None for the lowest); `sets`, `tested`: how many these are;
-    `partition`: the seconds of one neuron's clustering (None: not timed). Empty where not asked for."""
-
-    masking: tuple[Cost, ...]
-    knockouts: tuple[Cost | None, ...]
-    sets: tuple[int, ...]
-    tested: tuple[int, ...]
-    partition: float | None
+def contested(engine: Knockouts, row: Tensor, patches: int, room: int) -> bool:
+    """Whether bounds spare patches where all of `patches` are ranked. Args: row: (1, …) of the layer below; room: the
+    bytes for what a target is offered."""
+    if not isinstance(engine, MixedKnockouts) or not engine.bounded:
+        return False
+    return patches * row.shape[1] * engine.places(row) * row.element_size() <= room
 
 
-def measure_evidence(
-    bench: Bench, spec: Spec, values: Sequence[Tensor], targets: Sequence[int], timed: Timed | None
-) -> EvidenceCost:
-    """Args: values: the layers' activations on some patches; targets: how many each layer has, likely or at most;
-    timed: None where seconds are not wanted."""
-    size = sizes(spec.fidelity)
-    asked, top = set(size.experiments), len(values) - 1
-    widths = [info.channels for info in bench.segments.layers]
-    tested = [min(count, size.targets) for count in targets]
-    sets = [list[int](), *(removals(size, spec.core.tau, widths[i - 1], tested[i]) for i in range(1, top + 1))]
-    masked = range(top) if "masking" in asked else range(0)
-    return EvidenceCost(
-        masking=tuple(_masking(bench, values, number, 3 + 2 * size.draws, timed) for number in masked),
-        knockouts=tuple(
-            _knocked(bench, values, number, sets[number], tested[number], timed) if sets[number] else None
-            for number in range(top + 1)
-        ),
-        sets=tuple(len(some) for some in sets),
-        tested=tuple(tested),
-        partition=None if timed is None else _partition(spec, values, timed),
-    )
+def at_once(engine: Knockouts, sets: int) -> int:
+    """How many of a patch's sets share what is made once."""
+    most = engine.rows.most if isinstance(engine, SplitKnockouts) else sets
+    return max(1, min(sets, most))
 
 
-def removals(size: Sizes, tau: int, width: int, tested: int) -> list[int]:
-    """How many channels each set takes that is knocked out of a layer of `width` for the neurons tested one layer up,
-    smallest first: F2's τ, where all core sets have so many, F3's and F4's their sizes."""
-    asked, found = set(size.experiments), list[int]()
-    if "optimality" in asked:
-        found += [min(tau, width - 1)] * (tested + size.optimality_draws)
-    if asked & {"weights", "methods"}:
-        found += [n for n in size.sizes if n < width for _ in range(min(size.weight_draws, math.comb(width, n)))]
-    return sorted(found)
+def linear(work: Work, most: int, few: int, targets: int, timed: Timed | None, seconds: float) -> Rate:
+    """The rate of work that is linear in sets and in targets: once, once a target, a set, a set and target.
+
+    The work is run once before it is timed. Args: most: the most sets that share what is made once; few: some of the
+    targets; seconds: to take, about.
+    """
+    low, high = min(FEW, most), min(MORE, most)
+    corners = dict.fromkeys([(low, few), (high, few), (low, targets), (high, targets)])
+    amounts = _form({at: float(multiply_adds(lambda at=at: work(*at))) for at in corners}, few, targets)  # type: ignore[misc]
+    if timed is None:
+        return Rate(work=amounts, seconds=None)
+    first = _quickest(lambda: work(low, few), timed)
+    many = max(high, min(most, int(low * seconds / max(first, 1e-9))))
+    spent, latest = {(low, few): first}, first
+    for at in dict.fromkeys([(many, few), (low, targets), (many, targets)]):
+        expected = latest * many / low if at == (many, targets) else first * (at[0] / low) * (at[1] / few)
+        if at not in spent and (at[0] == low or expected <= 2 * seconds):
+            spent[at] = latest = _quickest(lambda at=at: work(*at), timed)  # type: ignore[misc]
+    return Rate(work=amounts, seconds=_form(spent, few, targets))
 
 
-def _masking(bench: Bench, values: Sequence[Tensor], number: int, masks: int, timed: Timed | None) -> Cost:
-    """One picture under F1's masks at a layer, and from it up."""
-    top, one = len(values) - 1, values[number][:1]
-    engine = bench.knockouts(number, one, SilentStep().note)
-    widths = [bench.segments.layers[i].channels for i in range(number, top)]
+def _form(at: dict[tuple[int, int], float], few: int, targets: int) -> tuple[float, ...]:
+    """Once, once a target, a set, a set and target, each at least 0, from the values known by sets and targets."""
+    once, each = _line({sets: value for (sets, count), value in at.items() if count == few})
+    if targets == few:
+        return once, 0.0, each, 0.0
+    more = {sets: value for (sets, count), value in at.items() if count == targets}
+    if len(more) > 1:
+        once_all, each_all = _line(more)
+    else:
+        ((sets, value),) = more.items()
+        once_all, each_all = once, max(each, (value - once) / sets)
+    once_target, each_target = _slope(once, once_all, few, targets), _slope(each, each_all, few, targets)
+    return once - once_target * few, once_target, each - each_target * few, each_target
 
-    def work(count: int) -> None:
-        keep = [_drawn(count, width) for width in widths]
-        masked_logits(bench.forward.segments, number, engine, one, keep, rows=bench.forward_rows)
 
-    return _linear(work, masks, min(bench.forward_rows, _at_once(engine, masks)), timed)
+def _slope(little: float, much: float, few: int, targets: int) -> float:
+    """What each target takes, if that is no more than all there is for few of them."""
+    return min(little / few, max(0.0, much - little) / (targets - few))
 
 
-def _knocked(
-    bench: Bench, values: Sequence[Tensor], number: int, removed: Sequence[int], tested: int, timed: Timed | None
-) -> Cost:
-    """One patch under a layer's sets, which take so many channels each, for the targets tested."""
-    below = values[number - 1][:PATCHES]
-    engine = bench.knockouts(number - 1, below[:1], SilentStep().note)
-    width = bench.segments.layers[number - 1].channels
+def _line(at: dict[int, float]) -> tuple[float, float]:
+    """What is taken once, and what each set takes, from the values for few and for many."""
+    low, high = min(at), max(at)
+    if high == low:
+        return 0.0, at[low] / low
+    each = max(0.0, at[high] - at[low]) / (high - low)
+    return max(0.0, at[high] - each * high), each
 
-    def work(count: int) -> None:
-        engine.phi(below, _kept(count, width, removed), range(tested))
 
-    found = _linear(work, len(removed), _at_once(engine, len(removed)), timed)
-    seconds = None if found.seconds is None else found.seconds / len(below)
-    return Cost(multiply_adds=found.multiply_adds / len(below), seconds=seconds)
+def per_unit(rate: Rate, units: int) -> Rate:
+    """The rate of one of so many units."""
+    seconds = None if rate.seconds is None else tuple(s / units for s in rate.seconds)
+    return Rate(work=tuple(w / units for w in rate.work), seconds=seconds)
+
+
+def _first(rate: Rate, features: tuple[int, ...]) -> Rate:
+    """The rate with some of its features alone."""
+    seconds = None if rate.seconds is None else tuple(rate.seconds[i] for i in features)
+    return Rate(work=tuple(rate.work[i] for i in features), seconds=seconds)
 
 
 def _drawn(count: int, width: int) -> Tensor:
@@ -128,39 +222,9 @@ def _kept(count: int, width: int, removed: Sequence[int]) -> Tensor:
     return order >= gone[:, None]
 
 
-def _at_once(engine: Knockouts, sets: int) -> int:
-    """How many of a patch's sets share what is made once."""
-    return min(sets, engine.rows.most) if isinstance(engine, SplitKnockouts) else sets
-
-
-def _linear(work: Callable[[int], object], sets: int, at_once: int, timed: Timed | None) -> Cost:
-    """The cost for `sets` sets, `at_once` of them together; the work is run once before it is timed."""
-    low, high = min(FEW, at_once), min(MORE, at_once)
-
-    def through(first: float, second: float, high: int) -> float:
-        slope = max(0.0, second - first) / (high - low) if high > low else 0.0
-        once = max(0.0, second - slope * high)
-        return once * math.ceil(sets / at_once) + slope * sets
-
-    count = through(multiply_adds(lambda: work(low)), multiply_adds(lambda: work(high)), high)
-    if timed is None:
-        return Cost(multiply_adds=count, seconds=None)
-    first = _quickest(lambda: work(low), timed)
-    most = high if first > LONG * FEW / MOST else min(MOST, at_once)
-    second = _quickest(lambda: work(most), timed)
-    return Cost(multiply_adds=count, seconds=through(first, second, most))
-
-
 def _quickest(work: Callable[[], object], timed: Timed) -> float:
     """The seconds of some work, the least of a few times where it is short."""
     spent = [timed(work)]
     while len(spent) < TIMES and spent[-1] < LONG:
         spent.append(timed(work))
     return min(spent)
-
-
-def _partition(spec: Spec, values: Sequence[Tensor], timed: Timed) -> float:
-    """The seconds of clustering one concept."""
-    width = max(value.shape[1] for value in values[:-1])
-    points = np.random.default_rng(0).normal(size=(spec.concept.k, width))
-    return timed(lambda: partition(points, spec.groups.max_semantic))

@@ -19,7 +19,7 @@ from neurflow_report.circuit.wiring import wire
 from neurflow_report.errors import InputError
 from neurflow_report.images.patches import PatchGrid, crops
 from neurflow_report.network.cut import Segments
-from neurflow_report.network.forward import Kept, Rows, batch_rows, layer_means, layers_to_keep, row_bytes
+from neurflow_report.network.forward import Kept, Rows, batch_rows, hop_rows, layer_means, layers_to_keep, row_bytes
 from neurflow_report.network.swift import Forward
 from neurflow_report.pipeline.progress import Progress, Step
 from neurflow_report.results.records import GroupEdge, LayerResult, Neuron
@@ -108,8 +108,7 @@ class Bench:
 
 def _rows(segments: Segments, memory: int, example: Tensor) -> tuple[int, ...]:
     """The most rows of a forward pass, and with gradients of each stage, that fit."""
-    hops = (batch_rows(segments, memory, example, stage=i, gradients=True) for i in range(len(segments.stages)))
-    return (batch_rows(segments, memory, example), *hops)
+    return (batch_rows(segments, memory, example), *hop_rows(segments, memory, example))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
-from neurflow_report.pipeline.planned import Plan, PlannedClass
+import yaml
+
+from neurflow_report.pipeline.planned import Fit, Plan, PlannedClass, PlannedStage
 
 
 def lines(plan: Plan) -> list[str]:
@@ -20,12 +23,65 @@ def lines(plan: Plan) -> list[str]:
         *_stages(plan),
         "",
         f"peak memory: about {size(plan.peak)}",
+        *_measured(plan),
     ]
     if plan.targets == "most":
         found.append("no pictures were looked at: counted as if no two targets shared a core neuron")
-    if plan.not_predicted:
-        found.append(f"not predicted: {', '.join(plan.not_predicted)}")
-    return [*found, "drawing the site and the PDF comes on top; nothing was written"]
+    found.append("drawing the site and the PDF comes on top; nothing was written")
+    return [*found, *(["", *_fit(plan.fit)] if plan.fit else [])]
+
+
+def _measured(plan: Plan) -> list[str]:
+    """What the figures come from."""
+    verb = "counted" if plan.seconds is None else "timed"
+    found = [f"loaded in {duration(plan.loading)}; {verb} for {duration(plan.measuring)}"]
+    rest = [stage for stage in plan.stages if not stage.measured]
+    if not rest:
+        return found
+    share = f", {_share(plan, rest)} of the time" if plan.seconds else ""
+    return [*found, f"*: not all of it was {verb}{share}: extrapolated by multiply-adds from the rest"]
+
+
+def _share(plan: Plan, stages: Sequence[PlannedStage]) -> str:
+    share = sum(stage.seconds or 0.0 for stage in stages) / (plan.seconds or 1.0)
+    return "under 1%" if share < 0.005 else f"{share:.0%}"
+
+
+def _fit(fit: Fit) -> list[str]:
+    """The sizes that fit, ready to be set, and what they cannot show."""
+    time, takes = duration(fit.within), duration(fit.seconds)
+    if not fit.fits:
+        found = [
+            f"within {time}: nothing fits; the least takes about {takes}, and fewer classes or layers, or a smaller "
+            "core.tau, would take less"
+        ]
+    elif not fit.set:
+        found = [f"within {time}: the spec fits as it is, about {takes}"]
+    else:
+        found = [f"within {time}: these sizes fit, about {takes}"]
+    for name in fit.larger:
+        found.append(f"so would the preset {name}: --set fidelity.preset={name}")
+    if fit.set:
+        found += ["", *(f"    {line}" for line in _block(fit.set)), "", f"or: {_options(fit.set)}"]
+    return [*found, "", "what these sizes cannot show:", *(f"- {text}" for text in fit.unable)] if fit.unable else found
+
+
+def _block(settings: Sequence[tuple[str, object]]) -> list[str]:
+    """The settings as they stand in a spec."""
+    tree = dict[str, dict[str, object]]()
+    for path, value in settings:
+        section, _, key = path.partition(".")
+        tree.setdefault(section, {})[key] = value
+    return yaml.safe_dump(tree, sort_keys=False, default_flow_style=None, allow_unicode=True, width=1000).splitlines()
+
+
+def _options(settings: Sequence[tuple[str, object]]) -> str:
+    """The settings as options of the commands."""
+    return " ".join(f"--set {shlex.quote(f'{path}={_spelt(value)}')}" for path, value in settings)
+
+
+def _spelt(value: object) -> str:
+    return f"[{', '.join(map(_spelt, value))}]" if isinstance(value, list) else str(value)
 
 
 def _classes(classes: Sequence[PlannedClass]) -> str:
@@ -48,7 +104,8 @@ def _stages(plan: Plan) -> list[str]:
     for stage in plan.stages:
         work = amount(stage.multiply_adds) if stage.multiply_adds else ""
         unit = stage.unit.removesuffix("s") if stage.amount == 1 else stage.unit
-        rows.append((stage.name, f"{stage.amount:,}", unit, work, duration(stage.seconds)))
+        time = duration(stage.seconds) + ("" if stage.measured else " *")
+        rows.append((stage.name, f"{stage.amount:,}", unit, work, time.strip()))
     rows.append(("in all", "", "", amount(plan.multiply_adds), duration(plan.seconds)))
     return _table(rows, left=(0, 2))
 

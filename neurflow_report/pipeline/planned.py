@@ -30,19 +30,36 @@ class PlannedLayer:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedStage:
-    """A stage of the run, all classes together: `amount` of `unit`, multiply-adds, and seconds (None: not timed)."""
+    """A stage of the run, all classes together: `amount` of `unit`, multiply-adds, and seconds (None: not timed);
+    whether all that it does was measured, or some of it was extrapolated."""
 
     name: str
     amount: int
     unit: str
     multiply_adds: int
     seconds: float | None
+    measured: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """The sizes that fit some seconds, `within`: what to `set`, by the spec's path, in the order in which it was given
+    up; `seconds` that it takes then; whether it `fits`, or is the least there is; `larger`: presets over the spec's
+    that would fit, too; `unable`: what can no longer be shown."""
+
+    within: float
+    fits: bool
+    seconds: float
+    set: tuple[tuple[str, object], ...]
+    larger: tuple[str, ...]
+    unable: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What `analyze` would do. `targets`: whether stages count the likely number of targets or the most; `memory` and
-    `peak` in bytes, of activations and of the whole process; `peak` on a GPU: of its own memory."""
+    `peak` in bytes, of activations and of the whole process; `peak` on a GPU: of its own memory; `measuring`: the
+    seconds that measuring took; `loading`: those before it, which no budget bounds."""
 
     title: str
     device: str
@@ -59,4 +76,6 @@ class Plan:
     stages: tuple[PlannedStage, ...]
     multiply_adds: int
     seconds: float | None
-    not_predicted: tuple[str, ...]
+    loading: float
+    measuring: float
+    fit: Fit | None = None

@@ -6,10 +6,12 @@ Those that print stand in neurflow_report/terminal.py: here nothing knows of a t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+from neurflow_report.pipeline.time_left import Expected
 
 
 class Step(Protocol):
@@ -27,6 +29,14 @@ class Progress(Protocol):
 
     def stage(self, name: str, total: int | None) -> AbstractContextManager[Step]:
         """Begin a stage of `total` units (None: not known); it ends with the `with` block, also by an exception."""
+
+
+@runtime_checkable
+class Expecting(Protocol):
+    """A progress that can tell how long the whole run still takes."""
+
+    def expect(self, stages: Sequence[Expected]) -> None:
+        """The stages of the run."""
 
 
 class SilentStep:
@@ -55,6 +65,16 @@ class Timed:
     progress: Progress
     seconds: dict[str, float] = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
+
+    @property
+    def expecting(self) -> bool:
+        """Whether anyone wants to know what to expect."""
+        return isinstance(self.progress, Expecting)
+
+    def expect(self, stages: Sequence[Expected]) -> None:
+        """Pass it on to who wants to know."""
+        if isinstance(self.progress, Expecting):
+            self.progress.expect(stages)
 
     @contextmanager
     def stage(self, name: str, total: int | None) -> Iterator[Step]:

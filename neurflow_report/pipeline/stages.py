@@ -31,12 +31,15 @@ from neurflow_report.pipeline.accuracy import accuracy, measure, predictor, word
 from neurflow_report.pipeline.arithmetic import arithmetic, roundings
 from neurflow_report.pipeline.evidence import Findings, examine, with_control
 from neurflow_report.pipeline.examine import Bench, check_patches
+from neurflow_report.pipeline.expected import expected
 from neurflow_report.pipeline.networks import example_input
 from neurflow_report.pipeline.output import output_folder, output_of
 from neurflow_report.pipeline.pictures import region_bytes
+from neurflow_report.pipeline.planned import PlannedClass
 from neurflow_report.pipeline.preflight import Ready, preflight
 from neurflow_report.pipeline.progress import Progress, Step, Timed
 from neurflow_report.pipeline.provenance import provenance
+from neurflow_report.pipeline.time_left import Expected
 from neurflow_report.pipeline.truth import with_agreement
 from neurflow_report.results.bundle import write_bundle
 from neurflow_report.results.records import (
@@ -64,20 +67,26 @@ def analyze(
 
 @contextmanager
 def analyzed(
-    loaded: LoadedSpec, *, progress: Progress, also: Sequence[ReportError] = (), drawn: Sequence[str] = ()
+    loaded: LoadedSpec,
+    *,
+    progress: Progress,
+    also: Sequence[ReportError] = (),
+    drawn: Sequence[str] = (),
+    formats: Sequence[str] = (),
 ) -> Iterator[Path]:
     """Run the analysis of a spec and write `<output>/bundle`, which is given inside: there the output folder is this
     run's alone.
 
     Args: also: what the caller found wrong already, told with all else that is wrong before anything is computed;
-    drawn: the names of what is drawn from a bundle and will not be drawn anew: it is told where it is there.
+    drawn: the names of what is drawn from a bundle and will not be drawn anew: it is told where it is there;
+    formats: what will be drawn, which the time left is to hold, too.
     Raises: InputError (exit code 2) with file:line:column where the spec, the model or the data is wrong;
     RunError where an activation or attribution is not finite.
     """
     with (
         _located(loaded),
         arithmetic(loaded.spec.runtime.precision),
-        _analyzed(loaded, Timed(progress), also, drawn) as bundle,
+        _analyzed(loaded, Timed(progress), also, drawn, formats) as bundle,
     ):
         yield bundle
 
@@ -104,23 +113,33 @@ def _located(loaded: LoadedSpec) -> Iterator[None]:
 
 
 @contextmanager
-def _analyzed(loaded: LoadedSpec, progress: Timed, also: Sequence[ReportError], drawn: Sequence[str]) -> Iterator[Path]:
+def _analyzed(
+    loaded: LoadedSpec,
+    progress: Timed,
+    also: Sequence[ReportError],
+    drawn: Sequence[str],
+    formats: Sequence[str] = (),
+) -> Iterator[Path]:
     ready = preflight(loaded, progress=progress, also=also)
     output = output_of(loaded.spec)
     with output_folder(output):
         with blamed("it is examined"):
-            _examine_all(loaded, ready, output, progress, drawn)
+            _examine_all(loaded, ready, output, progress, drawn, formats)
         del ready  # whoever draws meanwhile needs the memory of the network
         yield output / "bundle"
 
 
-def _examine_all(loaded: LoadedSpec, ready: Ready, output: Path, progress: Timed, drawn: Sequence[str]) -> None:
+def _examine_all(
+    loaded: LoadedSpec, ready: Ready, output: Path, progress: Timed, drawn: Sequence[str], formats: Sequence[str]
+) -> None:
     spec, network, bench = loaded.spec, ready.network, ready.bench
     with progress.stage("choose pictures", None) as step:
         choice = _choice(spec, ready, step)
         for skipped in choice.skipped:
             step.note(f"skipped {skipped.name}: {skipped.reason}")
     _check_enough(spec, ready, choice)
+    if progress.expecting:
+        progress.expect(_expected(spec, ready, choice, formats))
     device = bench.segments.device
     others = {name: _control(spec, network, bench) for name in spec.fidelity.controls}
     classes, files, rounded = [], dict[str, bytes](), tuple[Rounding, ...]()
@@ -149,6 +168,21 @@ def _examine_all(loaded: LoadedSpec, ready: Ready, output: Path, progress: Timed
             are = "is" if len(old) == 1 else "are"
             draw = f"`neurflow-report render {output}` draws a report of this one"
             step.note(f"{' and '.join(old)} beside it {are} of an earlier run: {draw}")
+
+
+def _expected(spec: Spec, ready: Ready, choice: Choice, formats: Sequence[str]) -> tuple[Expected, ...]:
+    """The stages from here on."""
+    classes = tuple(
+        PlannedClass(
+            name=target.name,
+            index=target.index,
+            pictures=len(chosen),
+            patches=len(chosen) * ready.bench.grid.per_image,
+        )
+        for target, chosen in zip(ready.targets, choice.classes, strict=True)
+    )
+    segments = ready.bench.segments
+    return expected(ready.bench, spec, classes, example_input(ready.network, segments.device, segments.dtype), formats)
 
 
 def _check_enough(spec: Spec, ready: Ready, choice: Choice) -> None:

@@ -15,7 +15,7 @@ from neurflow_report.network.cut import cut
 from neurflow_report.network.forward import Kept, activations, kept_bytes, layers_to_keep, row_bytes
 from neurflow_report.pipeline.activity import Activity, staying
 from neurflow_report.pipeline.examine import SETS, Bench
-from neurflow_report.pipeline.plan_evidence import _held
+from neurflow_report.pipeline.tasks import Place
 from tests.oracles.networks import demo, pictures, resnet18
 
 
@@ -100,7 +100,8 @@ def test_a_plan_knows_what_is_held(setting):
         kept = Kept(layers_to_keep(bench.segments, PATCHES, bench.keep), PATCHES)
         kept.put({n: torch.zeros(PATCHES, *bench.segments.layers[n].shape).double() for n in kept.layers}, PATCHES)
         activity = Activity(bench, pixels, kept)
-        for layer, planned in enumerate(_held(bench, PATCHES)):
+        place = Place(segments=bench.segments, keep=bench.keep, tables=bench.tables, forward_rows=bench.forward_rows)
+        for layer, planned in enumerate(place.held(PATCHES)):
             list(activity.chunks(layer))
             assert planned.bytes == held(activity)
 

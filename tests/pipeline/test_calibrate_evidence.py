@@ -1,25 +1,23 @@
-"""What the experiments cost, from a few sets: linear in the sets, and in the batches that share what is made once."""
+"""What masks and knock-outs cost, from few: linear in the sets and in the targets."""
 
-import numpy as np
 import pytest
 import torch
 
-from neurflow_report.pipeline.calibrate_evidence import FEW, LONG, MORE, MOST, Cost, _kept, _linear, removals
-from neurflow_report.pipeline.experiments import _Plan
-from neurflow_report.results.records import CoreScore, Neuron
-from neurflow_report.spec.load import load_spec
-from neurflow_report.spec.presets import sizes
+from neurflow_report.pipeline.calibrate_evidence import FEW, LONG, MORE, _kept, linear
 
 
 class Clock:
-    """Work that costs `once` seconds a call and `each` a set; the first of every three calls is disturbed."""
+    """Work that costs so much a call, a target, a set, and a set and target; the first of every two calls is
+    disturbed."""
 
-    def __init__(self, once, each):
-        self.once, self.each, self.calls, self.last = once, each, 0, 0.0
+    def __init__(self, once, target, each, both):
+        self.costs, self.calls, self.last, self.asked = (once, target, each, both), 0, 0.0, []
 
-    def work(self, count):
+    def work(self, sets, targets):
         self.calls += 1
-        self.last = self.once + self.each * count + (9.0 if self.calls % 3 == 1 else 0.0)
+        once, target, each, both = self.costs
+        self.asked.append((sets, targets))
+        self.last = once + target * targets + each * sets + both * sets * targets + (0.05 if self.calls % 2 else 0.0)
 
     def timed(self, work):
         work()
@@ -27,40 +25,39 @@ class Clock:
 
 
 @pytest.mark.parametrize(
-    ("sets", "at_once", "batches"), [(1, 1, 1), (FEW, FEW, 1), (MORE, MORE, 1), (700, 700, 1), (700, 200, 4), (9, 3, 3)]
+    "costs", [(0.02, 0.0, 0.0001, 0.0), (0.01, 0.001, 0.0001, 0.000001), (0.0, 0.0, 0.0, 0.000004)]
 )
-def test_a_linear_cost_is_found_whatever_disturbs_some_of_the_runs(sets, at_once, batches):
-    clock = Clock(once=0.125, each=0.0005)
-    clock.calls = 2
-    found = _linear(clock.work, sets, at_once, clock.timed)
-    assert found.seconds == pytest.approx(batches * 0.125 + sets * 0.0005)
-    assert found.multiply_adds == 0
+@pytest.mark.parametrize(("most", "few", "targets"), [(700, 2, 20), (64, 6, 64), (MORE, 1, 1)])
+def test_a_linear_cost_is_found_whatever_disturbs_some_of_the_runs(costs, most, few, targets):
+    clock = Clock(*costs)
+    found = linear(clock.work, most, few, targets, clock.timed, 10.0)
+    for sets, count in ((FEW, few), (most, few), (most, targets)):
+        expected = costs[0] + costs[1] * count + costs[2] * sets + costs[3] * sets * count
+        assert sum(a * b for a, b in zip(found.seconds, (1, count, sets, sets * count), strict=True)) == pytest.approx(
+            expected, abs=1e-9
+        )
+    assert all(s >= 0 for s in found.seconds)
+    assert found.work == (0, 0, 0, 0)
 
 
-@pytest.mark.parametrize(("each", "most"), [(0.001, MOST), (LONG, MORE)])
-def test_many_sets_are_timed_only_where_they_are_quick(each, most):
-    asked = []
-    _linear(asked.append, 700, 700, lambda work: work() or each * asked[-1])
-    assert max(asked) == most
+def test_as_many_sets_are_timed_as_there_is_time_for():
+    for seconds, most in ((10.0, 700), (1.0, 100), (0.01, MORE)):
+        clock = Clock(0.0, 0.0, 0.01, 0.0)
+        clock.calls = 1
+        linear(clock.work, 700, 1, 1, lambda work, c=clock: work() or 0.01 * c.asked[-1][0], seconds)
+        assert max(sets for sets, _ in clock.asked) == most
+
+
+def test_slow_work_is_timed_with_few_sets_alone():
+    clock = Clock(0.0, 0.0, LONG, 0.0)
+    found = linear(clock.work, 700, 1, 1, lambda work: work() or LONG * clock.asked[-1][0], 0.1)
+    assert clock.asked[2:] == [(FEW, 1)]
+    assert found.seconds == (0.0, 0.0, LONG, 0.0)
 
 
 def test_without_time_nothing_is_timed():
-    assert _linear(lambda count: torch.ones(count, 3) @ torch.ones(3, 5), 100, 100, None) == Cost(
-        multiply_adds=1500, seconds=None
-    )
-
-
-@pytest.mark.parametrize("preset", ["quick", "standard", "paper"])
-@pytest.mark.parametrize("width", [3, 12, 300])
-def test_as_many_sets_are_counted_as_the_run_draws_where_all_core_sets_are_full(write_spec, preset, width):
-    spec = load_spec(write_spec(fidelity={"preset": preset}), ()).spec
-    tau = min(spec.core.tau, width - 1)
-    core = tuple(CoreScore(channel=c, score=1.0) for c in range(tau))
-    neurons = [Neuron.model_construct(channel=c, core=core) for c in range(5)]
-    sets = _Plan.draw(spec, neurons, width, np.random.default_rng(0)).sets
-    counted = removals(sizes(spec.fidelity), spec.core.tau, width, len(neurons))
-    assert len(sets) <= len(counted)
-    assert set(sets.sum(axis=1)) == set(counted)
+    found = linear(lambda count, _few: torch.ones(count, 3) @ torch.ones(3, 5), 100, 1, 1, None, 1.0)
+    assert (found.work, found.seconds) == ((0.0, 0.0, 15.0, 0.0), None)
 
 
 def test_sets_take_what_the_run_s_take():

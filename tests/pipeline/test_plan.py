@@ -9,13 +9,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neurflow_report.arguments import seconds
 from neurflow_report.cli import main
 from neurflow_report.demo.networks import NETWORKS
 from neurflow_report.network.count import multiply_adds
 from neurflow_report.pipeline.calibrate import union_size
-from neurflow_report.pipeline.plan import plan
+from neurflow_report.pipeline.plan import LEAST, MOST, WITHIN, measuring_seconds, plan
 from neurflow_report.pipeline.plan_text import amount, duration, lines, size
-from neurflow_report.pipeline.planned import Plan, PlannedClass, PlannedLayer, PlannedStage
+from neurflow_report.pipeline.planned import Fit, Plan, PlannedClass, PlannedLayer, PlannedStage
 from neurflow_report.pipeline.progress import Silent
 from neurflow_report.pipeline.stages import analyze
 from neurflow_report.results.bundle import read_bundle
@@ -183,7 +184,8 @@ SMALL = Plan(
     ),
     multiply_adds=12_065_003_000_000,
     seconds=250.04,
-    not_predicted=(),
+    loading=3.2,
+    measuring=14.4,
 )  # fmt: skip
 
 
@@ -194,8 +196,75 @@ def test_the_text(snapshot):
 def test_the_text_of_a_plan_without_time(snapshot):
     layers = tuple(replace(layer, targets_likely=None) for layer in SMALL.layers)
     bare = tuple(replace(stage, seconds=None) for stage in SMALL.stages)
-    found = replace(SMALL, layers=layers, stages=bare, seconds=None, targets="most", not_predicted=("weights",))
+    found = replace(SMALL, layers=layers, stages=bare, seconds=None, targets="most")
     assert "\n".join(lines(found)) == snapshot
+
+
+def test_what_was_extrapolated_is_said():
+    stages = (replace(SMALL.stages[0], measured=False), SMALL.stages[1])
+    found = lines(replace(SMALL, stages=stages))
+    assert next(line for line in found if line.startswith("patches")).endswith("  4 min *")
+    assert found[-3:-1] == [
+        "loaded in 3.2 s; timed for 14 s",
+        "*: not all of it was timed, 100% of the time: extrapolated by multiply-adds from the rest",
+    ]
+    stages = (SMALL.stages[0], replace(SMALL.stages[1], measured=False))
+    assert "*: not all of it was timed, under 1% of the time: extrapolated by multiply-adds from the rest" in lines(
+        replace(SMALL, stages=stages)
+    )
+    bare = tuple(replace(stage, seconds=None, measured=False) for stage in SMALL.stages)
+    assert "*: not all of it was counted: extrapolated by multiply-adds from the rest" in lines(
+        replace(SMALL, stages=bare, seconds=None)
+    )
+
+
+FIT = Fit(
+    within=600.0,
+    fits=True,
+    seconds=412.0,
+    set=(("concept.k", 30), ("data.limit", 12), ("fidelity.preset", "quick"), ("fidelity.experiments", ["masking"])),
+    larger=(),
+    unable=("F2 (optimality) is not run: whether other sets do as well as the core sets is not tested",),
+)
+
+
+def test_the_text_of_sizes_that_fit():
+    assert lines(replace(SMALL, fit=FIT))[-13:] == [
+        "",
+        "within 10 min: these sizes fit, about 7 min",
+        "",
+        "    concept: {k: 30}",
+        "    data: {limit: 12}",
+        "    fidelity:",
+        "      preset: quick",
+        "      experiments: [masking]",
+        "",
+        "or: --set concept.k=30 --set data.limit=12 --set fidelity.preset=quick --set 'fidelity.experiments=[masking]'",
+        "",
+        "what these sizes cannot show:",
+        "- F2 (optimality) is not run: whether other sets do as well as the core sets is not tested",
+    ]
+
+
+def test_the_text_of_a_spec_that_fits_as_it_is_and_of_a_larger_preset():
+    fit = replace(FIT, set=(), unable=(), larger=("standard",))
+    assert lines(replace(SMALL, fit=fit))[-3:] == [
+        "",
+        "within 10 min: the spec fits as it is, about 7 min",
+        "so would the preset standard: --set fidelity.preset=standard",
+    ]
+
+
+def test_the_text_where_nothing_fits():
+    fit = replace(FIT, within=60.0, fits=False, set=(("data.limit", 2),), unable=())
+    assert lines(replace(SMALL, fit=fit))[-5:] == [
+        "within 60 s: nothing fits; the least takes about 7 min, and fewer classes or layers, or a smaller core.tau, "
+        "would take less",
+        "",
+        "    data: {limit: 2}",
+        "",
+        "or: --set data.limit=2",
+    ]
 
 
 def test_amounts_sizes_and_durations():
@@ -210,3 +279,77 @@ def test_amounts_sizes_and_durations():
     assert [size(n) for n in (1, 1024, 600 * 2**20, 2**31)] == ["1 bytes", "1 KiB", "600 MiB", "2.0 GiB"]
     seconds = (None, 0.04, 9.94, 12.3, 250, 7250)
     assert [duration(s) for s in seconds] == ["", "0.0 s", "9.9 s", "12 s", "4 min", "2 h 01 min"]
+
+
+class SlowClock:
+    """A clock that says that so many seconds have gone by at every look."""
+
+    def __init__(self, step):
+        self.step, self.now = step, 0.0
+
+    def __call__(self):
+        self.now += self.step
+        return self.now
+
+
+def test_a_plan_ends_within_its_time_on_a_slow_machine(write_spec):
+    """Every look at the clock takes long: few parts are measured, all are predicted, and that is said."""
+    loaded, clock = load_spec(write_spec(fidelity={"preset": "standard", "experiments": None})), SlowClock(1.0)
+    found = plan(loaded, timed=True, progress=Silent(), clock=clock)
+    assert found.measuring <= WITHIN
+    extrapolated = [stage.name for stage in found.stages if not stage.measured]
+    assert len(extrapolated) > 5
+    assert all(stage.seconds > 0 for stage in found.stages)
+    assert any(line.startswith("*: not all of it was timed, ") for line in lines(found))
+
+
+@pytest.mark.parametrize(("checking", "seconds"), [(0.1, MOST), (10.0, 35.0), (44.0, LEAST), (500.0, LEAST)])
+def test_what_the_checks_took_is_not_measured_with(checking, seconds):
+    assert measuring_seconds(checking) == seconds
+    assert checking + seconds <= WITHIN or seconds == LEAST
+
+
+@pytest.mark.slow
+def test_every_experiment_is_predicted(write_spec):
+    least = {"draws": 2, "targets": 1, "optimality_draws": 2, "weight_draws": 4, "noise_draws": 1, "method_targets": 1}
+    spec = write_spec(
+        classes=["firebell"],
+        fidelity={"preset": "standard", "experiments": None, "taus": None, "sizes": [1], "ks": [9, 20], **least},
+    )
+    ran = set(read_bundle(analyze(load_spec(spec), progress=Silent())).manifest.provenance.clock.seconds)
+    names = {stage.name for stage in planned(spec, timed=True).stages}
+    assert ran - names == {"check"}
+    assert names - ran == {"keep pictures"}
+
+
+def test_sizes_that_fit_are_part_of_the_plan(write_spec, capsys):
+    assert main(["plan", str(write_spec()), "--quiet", "--json", "--within", "100h"]) == 0
+    fit = json.loads(capsys.readouterr().out)["plan"]["fit"]
+    assert (fit["within"], fit["fits"], fit["set"], fit["larger"]) == (360000.0, True, [], ["standard", "paper"])
+
+
+def test_a_time_within_which_nothing_fits_is_told(write_spec, capsys):
+    assert main(["plan", str(write_spec(model={"weights": "none"})), "--json", "--within", "1s"]) == 0
+    fit = json.loads(capsys.readouterr().out)["plan"]["fit"]
+    settings = dict(map(tuple, fit["set"]))
+    if not fit["fits"]:
+        assert settings["fidelity.experiments"] == []
+    assert fit["seconds"] > 0
+
+
+@pytest.mark.parametrize("text", ["10", "m", "", "10 m", "0s", "1m1h", "ten", "1.5h", "٣m"])
+def test_what_is_no_time_is_refused(write_spec, capsys, text):
+    assert main(["plan", str(write_spec()), "--within", text]) == 2
+    assert f"found {text!r}, expected a time such as 90s, 10m or 1h30m" in capsys.readouterr().err
+
+
+def test_times():
+    assert [seconds(text) for text in ("90s", "10m", "1h30m", "2h", "1h0m5s")] == [90, 600, 5400, 7200, 3605]
+
+
+def test_a_time_to_fit_needs_times(write_spec, capsys):
+    assert main(["plan", str(write_spec()), "--within", "10m", "--no-time"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "error: --within needs times, and --no-time measures none [command-line]",
+        "  hint: leave one of them out",
+    ]

@@ -1,0 +1,157 @@
+"""The time left of a whole run: never negative, nothing before something is known, corrected by what is done."""
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neurflow_report.pipeline.progress import Expecting, Silent, Timed
+from neurflow_report.pipeline.time_left import KNOWN, Done, Expected, TimeLeft, seconds_left
+from neurflow_report.terminal import Lines, Live, time_left
+
+KINDS = ["patches", "neurons of", "masking", "draw the site"]
+STAGES = st.lists(
+    st.builds(
+        Expected,
+        name=st.sampled_from([f"{who}: {kind}" for who in "abc" for kind in KINDS]),
+        kind=st.sampled_from(KINDS),
+        work=st.floats(0, 1e15),
+        times=st.integers(1, 5),
+        usual=st.sampled_from([None, 1e-11]),
+    ),
+    max_size=12,
+    unique_by=lambda stage: stage.name,
+)
+DONE = st.dictionaries(
+    st.sampled_from([f"{who}: {kind}" for who in "abc" for kind in KINDS]),
+    st.builds(Done, share=st.floats(0, 1), seconds=st.floats(0, 1e6)),
+)
+
+
+def stage(name, work, kind="", **more):
+    return Expected(name=name, kind=kind or name, work=work, **more)
+
+
+@given(STAGES, DONE)
+def test_it_is_never_negative(stages, done):
+    left = seconds_left(stages, done)
+    assert left is None or left >= 0
+
+
+@given(STAGES)
+def test_nothing_is_said_before_anything_is_done(stages):
+    assert seconds_left(stages, {}) is None
+    assert seconds_left(stages, {s.name: Done(share=0.01, seconds=9.0) for s in stages}) is None
+
+
+@given(STAGES, st.floats(1e-12, 1e-6), st.data())
+def test_it_is_right_where_the_kinds_take_what_they_took(stages, rate, data):
+    """Every kind has a pace of its own, and some of every kind is done."""
+    pace = {kind: rate * (n + 1) for n, kind in enumerate(KINDS)}
+    shares = {s.name: data.draw(st.sampled_from([0.25, 0.5, 1.0])) for s in stages}
+    done = {s.name: Done(share=shares[s.name], seconds=s.work * shares[s.name] * pace[s.kind]) for s in stages}
+    left = seconds_left(stages, done)
+    if left is not None:
+        true = sum(s.work * (1 - shares[s.name]) * pace[s.kind] for s in stages)
+        assert left == pytest.approx(true, rel=1e-6, abs=1e-6)
+
+
+def test_a_kind_that_is_not_known_takes_what_all_did_or_what_is_usual():
+    stages = [stage("a", 100.0), stage("b", 300.0)]
+    assert seconds_left(stages, {"a": Done(share=1.0, seconds=50.0)}) == 150.0
+    stages = [stage("a", 100.0), stage("b", 300.0, usual=0.01)]
+    assert seconds_left(stages, {"a": Done(share=1.0, seconds=50.0)}) == 3.0
+
+
+def test_nothing_is_said_where_what_is_known_is_next_to_nothing():
+    done = {"a": Done(share=1.0, seconds=50.0)}
+    assert seconds_left([stage("a", KNOWN * 99), stage("b", 100.0)], done) is None
+    assert seconds_left([stage("a", 99 * KNOWN / (1 - KNOWN) + 9), stage("b", 100.0)], done) is not None
+    alike = [stage("a", 1.0, "k"), stage("b", 20.0, "k"), stage("c", 80.0)]
+    assert seconds_left(alike, done) == 5000.0
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_a_run_is_followed_and_stages_that_come_back_count_by_their_times():
+    clock = Clock()
+    run = TimeLeft(clock)
+    run.begin("load")
+    run.expect([stage("a", 100.0), stage("b", 100.0, times=2)])
+    clock.now = 3.0
+    run.end("load")
+    assert run.seconds() is None
+    run.begin("a")
+    clock.now += 10
+    run.reach("a", 0.5)
+    assert run.seconds() == pytest.approx(30.0)
+    clock.now += 10
+    run.end("a")
+    run.begin("b")
+    clock.now += 30
+    run.end("b")
+    assert run.seconds() == pytest.approx(30.0)
+    run.begin("b")
+    clock.now += 30
+    run.end("b")
+    assert run.seconds() == 0.0
+
+
+def test_the_lines_tell_one_time_for_the_whole_run():
+    stream, clock = io.StringIO(), Clock()
+    lines = Lines(stream, clock=clock, every=5)
+    with lines.stage("check", None):
+        clock.now += 1
+    lines.expect([stage("x: patches", 1000.0, "patches"), stage("y: patches", 3000.0, "patches"), stage("z", 8000.0)])
+    with lines.stage("x: patches", 100) as step:
+        for _ in range(2):
+            clock.now += 10
+            step.advance(50)
+    with lines.stage("y: patches", None):
+        clock.now += 120
+    with lines.stage("z", None):
+        clock.now += 1
+    assert stream.getvalue().splitlines() == [
+        "check: done in 1.0 s",
+        "x: patches: 50/100, 5 a second; about 4 min left in all",
+        "x: patches: 100/100 in 20 s; about 4 min left in all",
+        "y: patches: done in 2 min 00 s; about 5 min left in all",
+        "z: done in 1.0 s",
+    ]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_the_bars_tell_it_too():
+    stream = Terminal()
+    live = Live(stream)
+    live.run.clock = clock = Clock()
+    live.expect([stage("a", 100.0), stage("b", 300.0)])
+    with live.stage("a", 4) as step:
+        clock.now += 60
+        step.advance(2)
+        live.bars.refresh()
+    assert "about 7 min left in all" in stream.getvalue()
+
+
+def test_who_does_not_ask_is_not_told():
+    assert isinstance(Lines(io.StringIO()), Expecting)
+    assert not isinstance(Silent(), Expecting)
+    Timed(Silent()).expect([stage("a", 1.0)])
+    assert (Timed(Silent()).expecting, Timed(Lines(io.StringIO())).expecting) == (False, True)
+
+
+def test_times_left():
+    told = {None: "", 0.0: "", 2.0: "", 3.0: "about 5 s left in all", 57.0: "about 55 s left in all",
+            58.0: "about 1 min left in all", 1000.0: "about 17 min left in all",
+            3570.0: "about 1 h 00 min left in all", 7300.0: "about 2 h 02 min left in all"}  # fmt: skip
+    assert {seconds: time_left(seconds) for seconds in told} == told
