@@ -22,6 +22,7 @@ from torch import Tensor
 from neurflow_report.errors import Gathered, InputError, did_you_mean
 from neurflow_report.images.classes import ClassTarget
 from neurflow_report.images.names import matches
+from neurflow_report.images.oddities import Look, look_at, odd
 from neurflow_report.images.pictures import PictureError
 from neurflow_report.images.preprocess import region_of, to_input
 from neurflow_report.images.sources import Item, Source
@@ -49,6 +50,7 @@ class Chosen:
     size: tuple[int, int]
     region: Region
     sha256: str
+    look: Look | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +66,12 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class _Seen:
-    """What was predicted for a picture, and which picture it was: its size (width, height) and its digest."""
+    """What was predicted for a picture, and which picture it was: its size (width, height), its digest, its look."""
 
     predicted: int
     size: tuple[int, int]
     sha256: str
+    look: Look
 
 
 @dataclass(kw_only=True)
@@ -98,19 +101,19 @@ class _Looker:
 
     def _look(self, numbers: Sequence[int]) -> None:
         inputs: dict[int, Tensor] = {}
-        known: dict[int, tuple[tuple[int, int], str]] = {}
+        known: dict[int, tuple[tuple[int, int], str, Look]] = {}
         for number in numbers:
             item = self.source.items[number]
             try:
                 taken = take(item)
                 inputs[number] = to_input(taken.picture, self.preprocess)[0]
-                known[number] = (taken.picture.size, taken.sha256)
+                known[number] = (taken.picture.size, taken.sha256, look_at(taken.picture))
             except PictureError as error:
                 self.seen[number] = Skipped(name=item.name, reason=str(error))
         if inputs:
             predicted = self.predict(torch.stack(list(inputs.values())))
-            for (number, (size, sha256)), logit in zip(known.items(), predicted, strict=True):
-                self.seen[number] = _Seen(predicted=int(logit), size=size, sha256=sha256)
+            for (number, (size, sha256, seen)), logit in zip(known.items(), predicted, strict=True):
+                self.seen[number] = _Seen(predicted=int(logit), size=size, sha256=sha256, look=seen)
         if numbers:
             self.on_batch(len(numbers))
 
@@ -249,12 +252,23 @@ def _chosen(item: Item, seen: _Seen, preprocess: Preprocess) -> Chosen:
         size=seen.size,
         region=region_of(seen.size, preprocess),
         sha256=seen.sha256,
+        look=seen.look,
     )
 
 
 def load_pixels(chosen: Sequence[Chosen], preprocess: Preprocess) -> Tensor:
     """The inputs of the chosen pictures, (I, C, S, S) float32, on the CPU. Raises: RunError data-changed."""
     return torch.stack([to_input(again(c.item, c.sha256), preprocess)[0] for c in chosen])
+
+
+def oddities(choice: Choice, targets: Sequence[ClassTarget]) -> tuple[str, ...]:
+    """What should be known of the pictures chosen, a line each."""
+    return odd(
+        [
+            (target.name, [(c.item.name, c.sha256, c.look) for c in chosen if c.look is not None])
+            for target, chosen in zip(targets, choice.classes, strict=True)
+        ]
+    )
 
 
 def choice_digest(choice: Choice) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def read_names(path: Path) -> tuple[str, ...]:
         names.pop()
     if not names:
         raise _bad(f"the file with the class names, {path.name!r}, is empty", "write a name a line")
+    names = [unicodedata.normalize("NFC", name) for name in names]
     if "" in names:
         message = f"in {path.name!r} the name of logit {names.index('')} (line {names.index('') + 1}) is empty"
         raise _bad(message, "write a name a line, in the order of the logits")

@@ -21,7 +21,8 @@ from neurflow_report.demo.flowers import DATASET
 from neurflow_report.errors import Gathered, ReportError
 from neurflow_report.fidelity.ledger import limits
 from neurflow_report.images.classes import ClassTarget
-from neurflow_report.images.select import Choice, Chosen, choice_digest, choose, load_pixels
+from neurflow_report.images.oddities import unusable
+from neurflow_report.images.select import Choice, Chosen, choice_digest, choose, load_pixels, oddities
 from neurflow_report.network.cut import Segments, cut
 from neurflow_report.network.fence import blamed
 from neurflow_report.network.load import Network
@@ -135,8 +136,9 @@ def _examine_all(
     spec, network, bench = loaded.spec, ready.network, ready.bench
     with progress.stage("choose pictures", None) as step:
         choice = _choice(spec, ready, step)
-        for skipped in choice.skipped:
-            step.note(f"skipped {skipped.name}: {skipped.reason}")
+
+        for note in (*unusable([(s.name, s.reason) for s in choice.skipped]), *oddities(choice, ready.targets)):
+            step.note(note)
     _check_enough(spec, ready, choice)
     if progress.expecting:
         progress.expect(_expected(spec, ready, choice, formats))
@@ -307,7 +309,7 @@ def _run(
             pool=choice.pool,
             skipped=choice.skipped,
             left_out=source.left_out,
-            notes=source.notes,
+            notes=(*source.notes, *oddities(choice, ready.targets)),
             digest=choice_digest(choice),
         ),
         settings=_settings(spec, segments),
