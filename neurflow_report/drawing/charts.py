@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from io import StringIO
 from typing import Any
 
 import matplotlib as mpl
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from neurflow_report.drawing.layout import ending
 from neurflow_report.drawing.plots import (
     BAND,
     CORE,
@@ -21,9 +20,10 @@ from neurflow_report.drawing.plots import (
     PAPER,
     STYLE,
     WIDTH,
+    beside,
     inline_svg,
-    lean,
     masking_plot,
+    written,
 )
 from neurflow_report.drawing.view.charts import Bar, Forest, Scatter
 from neurflow_report.drawing.view.parts import Plot
@@ -55,10 +55,7 @@ def _scatter_svg(drawing: Scatter) -> str:
 
 def _svg(draw: Callable[[], Figure]) -> str:
     with mpl.rc_context(STYLE):
-        out = StringIO()
-        canvas: Any = FigureCanvasSVG(draw())
-        canvas.print_svg(out, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return lean(out.getvalue())
+        return written(draw())
 
 
 def _forest(drawing: Forest) -> Figure:
@@ -66,7 +63,7 @@ def _forest(drawing: Forest) -> Figure:
     tall = ROW * len(lines) + 1.15
     figure = Figure(figsize=(WIDTH, tall), facecolor="none")
     axis: Any = figure.subplots()
-    left = min(0.46, 0.03 + LETTER * max(len(text) for text, _ in lines))
+    names, left = beside([text for text, _ in lines], most=0.46)
     figure.subplots_adjust(left=left, right=0.965, top=1 - 0.12 / tall, bottom=0.86 / tall)
     for y, (_, row) in enumerate(lines):
         if row is not None:
@@ -74,7 +71,7 @@ def _forest(drawing: Forest) -> Figure:
     _bands(axis, lines)
     for line in drawing.lines:
         axis.axvline(line, color=INK, linestyle=(0, (3, 2)), linewidth=1, zorder=2)
-    axis.set_yticks(range(len(lines)), [text for text, _ in lines])
+    axis.set_yticks(range(len(lines)), names)
     for tick, (_, row) in zip(axis.get_yticklabels(), lines, strict=True):
         tick.set_fontweight("bold" if row is None else "normal")
     axis.set_ylim(len(lines) - 0.45, -0.55)
@@ -158,15 +155,16 @@ def _legend(figure: Figure, axis: Any, drawing: Forest) -> None:
 
 
 def _below(figure: Figure, marks: Sequence[Any], names: Sequence[str]) -> None:
+    short = [ending(name, 9.5, 0.85 * 72 * WIDTH) for name in names]
     figure.legend(
-        marks, names, loc="lower center", ncols=_columns(names), frameon=False, fontsize=9.5, handlelength=1.7,
+        marks, short, loc="lower center", ncols=_columns(names), frameon=False, fontsize=9.5, handlelength=1.7,
         columnspacing=1.6, borderaxespad=0.2,
     )  # fmt: skip
 
 
 def _columns(names: Sequence[str]) -> int:
     """How many names of a legend stand side by side: all, or as many as fit where all are as wide as the widest."""
-    wide = [0.07 + 0.9 * LETTER * len(name) for name in names]
+    wide = [0.07 + min(0.85, 0.9 * LETTER * len(name)) for name in names]
     return len(names) if sum(wide) <= 1 else max(1, int(1 / max(wide)))
 
 

@@ -179,3 +179,11 @@ def shorten(text: str, size: float, room: float) -> str:
     while cut and text_width(text[:cut].rstrip() + "…", size) > room:
         cut -= 1
     return text[:cut].rstrip() + "…"
+
+
+def ending(text: str, size: float, room: float) -> str:
+    """`text`, or its longest end that after an ellipsis fits into `room`: of a layer's name, the end tells more."""
+    cut = 0
+    while cut < len(text) and text_width("…" * (cut > 0) + text[cut:], size) > room:
+        cut += 1
+    return "…" + text[cut:].lstrip() if cut else text

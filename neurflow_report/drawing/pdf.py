@@ -16,10 +16,12 @@ from typing import Any
 
 from markupsafe import Markup
 
+from neurflow_report.drawing.across import across
 from neurflow_report.drawing.brief import brief_words, rest_table, shown_groups
 from neurflow_report.drawing.charts import chart_svg
 from neurflow_report.drawing.diagram import Tile
 from neurflow_report.drawing.figures import plain_colours, print_drawings
+from neurflow_report.drawing.glyphs import boxes_note
 from neurflow_report.drawing.html import encodable
 from neurflow_report.drawing.mosaic import opened, stored
 from neurflow_report.drawing.ours import check_file_free
@@ -50,7 +52,8 @@ def render_pdf(
     """Write the report of `bundle` to the file `target`, whole or not at all; returns the number of pages.
 
     `templates`: a user's own directory, searched before the ones shipped. `attach_bundle`: put the bundle into the
-    file, as bundle.zip. `on_note`: called with what is left out, where the report is too large to be shown whole.
+    file, as bundle.zip. `on_note`: called with what is left out, where the report is too large to be shown whole, and
+    with the characters that no font has.
     The same bundle, fonts and WeasyPrint give the same bytes; the only clock in the file is the provenance's.
     Raises: InputError missing-package without WeasyPrint or its system libraries, output-unwritable when `target`
     cannot be written, bundle-damaged for a missing or damaged picture, template-broken where a user's templates ask for
@@ -60,13 +63,17 @@ def render_pdf(
     html, drawings = _unfolded(bundle, templates, on_note)
     attached = bundle_zip(bundle) if attach_bundle else None
     files = print_files(bundle, templates) | drawings
+    boxes: set[str] = set()
     try:
-        data, pages = typeset(html, files, attached, needed=() if templates else needed_files(drawings))
+        needed = () if templates else needed_files(drawings)
+        data, pages = typeset(html, files, attached, needed=needed, on_box=boxes.add)
     except PrintError as error:
         if templates is None:
             raise
         raise InputError("template-broken", f"the PDF cannot be set: {error}", hint=ASKED, path=TEMPLATES) from error
     write_file(target, data)
+    if on_note is not None and boxes:
+        on_note(boxes_note(boxes))
     return pages
 
 
@@ -118,6 +125,7 @@ def print_html(view: SiteView, templates: Path | None) -> tuple[str, dict[str, R
             shown=shown_groups(view),
             brief_words=brief_words(view),
             rest_table=rest_table,
+            across=across,
         )
     )
     return encodable(html), drawings

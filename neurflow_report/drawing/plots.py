@@ -6,6 +6,7 @@ Colours are drawn as sentinels and then replaced by CSS custom properties with f
 from __future__ import annotations
 
 import re
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
@@ -17,6 +18,7 @@ import matplotlib as mpl
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from neurflow_report.drawing.layout import ending, text_width
 from neurflow_report.results.records import Masking
 
 INK, MUTED, LINE, BAND, CORE, NULL, PAPER = (f"#0{i}0{i}0{i}" for i in range(1, 8))
@@ -67,8 +69,15 @@ def _drawn(rows: tuple[Masking, ...]) -> str:
     """matplotlib's SVG, lean; kept, since a class's plot stands on several pages and in print."""
     keys = list(dict.fromkeys((row.layer, row.tau) for row in rows))
     with mpl.rc_context(STYLE):
-        figure = _figure(rows, keys)
-        out = StringIO()
+        return written(_figure(rows, keys))
+
+
+def written(figure: Figure) -> str:
+    """matplotlib's SVG of a figure, lean. It complains of letters that its own font lacks, which it only measures: what
+    shows the SVG has fonts of its own, and print tells which letters those lack."""
+    out = StringIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from|Matplotlib currently does not support", UserWarning)
         canvas: Any = FigureCanvasSVG(figure)
         canvas.print_svg(out, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return lean(out.getvalue())
@@ -158,16 +167,23 @@ def _figure(rows: Sequence[Masking], keys: Sequence[tuple[str, int]]) -> Figure:
     """Two panels that share their rows; the height grows with the rows."""
     tall = 0.34 * len(keys) + 1.1
     figure = Figure(figsize=(WIDTH, tall), facecolor="none")
-    left = min(0.42, 0.03 + 0.0172 * max(len(text) for text in _labels(keys)))
+    names, left = beside(_labels(keys), most=0.42)
     axes = figure.subplots(1, 2, sharey=True)
     figure.subplots_adjust(left=left, right=0.975, top=1 - 0.36 / tall, bottom=0.7 / tall, wspace=0.1)
     for axis, (mode, name) in zip(axes, MODES, strict=True):
         _panel(axis, [row for row in rows if row.mode == mode], keys)
         axis.set_title(name, loc="left", pad=7)
-    axes[0].set_yticks(range(len(keys)), _labels(keys))
+    axes[0].set_yticks(range(len(keys)), names)
     axes[0].set_ylim(len(keys) - 0.45, -0.55)
     _legend(figure, axes[0])
     return figure
+
+
+def beside(labels: Sequence[str], *, most: float) -> tuple[list[str], float]:
+    """The labels at a plot's left, cut where they take more than `most` of its width; and what they take of it."""
+    gap, size, width = 0.03, STYLE["font.size"], 72 * WIDTH
+    short = [ending(label, size, (most - gap) * width) for label in labels]
+    return short, gap + max(text_width(label, size) for label in short) / width
 
 
 def _labels(keys: Sequence[tuple[str, int]]) -> list[str]:

@@ -9,13 +9,14 @@ import gc
 import logging
 import re
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from neurflow_report.drawing.glyphs import boxed
 from neurflow_report.drawing.interrupts import interrupts_kept
 from neurflow_report.drawing.mosaic import whole_pictures
 from neurflow_report.drawing.ours import MARK
@@ -40,17 +41,23 @@ class PrintError(Exception):
 
 
 def typeset(
-    html: str, files: Mapping[str, Read], attached: bytes | None = None, *, needed: Collection[str] = ()
+    html: str,
+    files: Mapping[str, Read],
+    attached: bytes | None = None,
+    *,
+    needed: Collection[str] = (),
+    on_box: Callable[[str], None] | None = None,
 ) -> tuple[bytes, int]:
     """The PDF of a page whose resources are `files` (by path) and nothing else, and its number of pages.
 
     `attached`: a zip to put into the file as bundle.zip. `needed`: the resources that a whole PDF has asked for.
+    `on_box`: called with each character that no font has, as often as it is drawn as a box.
     Raises: InputError missing-package without WeasyPrint or its libraries; what reading one of `files` raises;
     PrintError for a resource not in `files`, or one that cannot be shown, or that was not asked for though needed.
     """
     weasyprint = load_weasyprint()
     fetcher = _fetcher(weasyprint, files)
-    with interrupts_kept(), _nothing_left_out(), whole_pictures(), _uncollected():
+    with interrupts_kept(), _nothing_left_out(on_box), whole_pictures(), _uncollected():
         try:
             data, pages = _set(weasyprint, html, fetcher, attached)
         except weasyprint.urls.FatalURLFetchingError as error:
@@ -137,9 +144,10 @@ def _fetcher(weasyprint: Any, files: Mapping[str, Read]) -> Any:
 
 
 @contextmanager
-def _nothing_left_out() -> Iterator[None]:
+def _nothing_left_out(on_box: Callable[[str], None] | None = None) -> Iterator[None]:
     """What WeasyPrint says it leaves out is raised at once, where it says so: an interrupt or the fetcher's error that
-    it has caught, or PrintError. Of its other messages those about properties it does not know are dropped."""
+    it has caught, or PrintError. Of its other messages those about properties it does not know are dropped, and those
+    about characters that no font has go to `on_box`."""
 
     def heard(record: logging.LogRecord) -> bool:
         caught, said = sys.exc_info()[1], record.getMessage()
@@ -147,6 +155,9 @@ def _nothing_left_out() -> Iterator[None]:
             raise caught
         if record.levelno >= logging.WARNING and said.startswith(_LEFT_OUT):
             raise PrintError(said.replace(HOST, "").rstrip(": ")) from caught
+        if on_box is not None and (character := boxed(said)):
+            on_box(character)
+            return False
         return "unknown property" not in said
 
     logger, outer = logging.getLogger("weasyprint"), sys.exc_info()[1]
