@@ -19,7 +19,6 @@ import json
 import os
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stdout
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -59,7 +58,7 @@ def _guarded(words: Sequence[str], heard: Heard) -> int:
     as_json = "--json" in words
     try:
         options = _parser().parse_args(_checked(words))
-        with redirect_stdout(sys.stderr):  # a network's own code may print, and stdout is for the result
+        with streams.for_results():
             result = options.command(options)
     except BaseException as error:
         notes = tuple(getattr(error, "__notes__", ()))

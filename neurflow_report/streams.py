@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any, TextIO, cast
 
 _UNHEARD = {errno.EPIPE, errno.EBADF}
@@ -27,6 +27,30 @@ def usable() -> Iterator[None]:
         yield
     finally:
         sys.stdin, sys.stdout, sys.stderr = (old or new for old, new in zip(before, _standard(), strict=True))
+
+
+@contextmanager
+def for_results() -> Iterator[None]:
+    """Inside, what is written to stdout, by whichever way (by a C library, a child process, a stream that was kept),
+    goes to stderr: a network's own code may print, and stdout is for the result."""
+    out = sys.stdout
+    try:
+        number, errors = out.fileno(), sys.stderr.fileno()
+        kept = os.dup(number)
+    except (AttributeError, OSError, ValueError):  # no files: captured, or replaced
+        with redirect_stdout(sys.stderr):
+            yield
+        return
+    out.flush()
+    os.dup2(errors, number)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        with suppress(OSError, ValueError):
+            out.flush()
+        os.dup2(kept, number)
+        os.close(kept)
 
 
 def written(text: str) -> str:

@@ -105,3 +105,14 @@ def test_what_a_run_made_is_kept(streams: str, tmp_path: Path) -> None:
     assert "Traceback" not in said
     assert code == (1 if streams == ">/dev/full" else 0)
     assert json.loads((tmp_path / "out" / "bundle" / "manifest.json").read_text())["format_version"]
+
+
+def test_what_a_network_prints_by_whichever_way_is_not_on_stdout() -> None:
+    code = (
+        "import os, sys\nkept = sys.stdout\nfrom neurflow_report.streams import for_results, usable\n"
+        "with usable():\n    with for_results():\n        print('printed')\n        kept.write('kept\\n')\n"
+        "        os.write(1, b'raw\\n')\n        os.system('echo child')\n    print('the result')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "the result\n"
+    assert sorted(done.stderr.split()) == ["child", "kept", "printed", "raw"]

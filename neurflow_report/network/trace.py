@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import math
 import operator
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +28,7 @@ from neurflow_report.network.copies import copied, settle
 from neurflow_report.network.fence import TRY, as_it_was, fenced, first_line, own_line, passes
 from neurflow_report.network.kinds import is_bare
 from neurflow_report.network.shapes import ShapedTracer
+from neurflow_report.network.sizes import functions_of_einops, traced_sizes
 
 OUTPUT = "output"
 
@@ -66,9 +66,14 @@ class _Tracer(ShapedTracer):
     """Records what each named module's calls returned, and how many nodes the graph had by then."""
 
     def __init__(self, example: Tensor) -> None:
-        super().__init__(example, autowrap_modules=(math, torchvision.ops))
+        wrapped = functions_of_einops()
+        super().__init__(example, autowrap_modules=(math, torchvision.ops), autowrap_functions=wrapped)
         self.calls: list[tuple[str, fx.Node | None, int]] = []
         self.whole: dict[str, str] = {}
+
+    def create_args_for_root(self, root_fn: Any, *_options: Any) -> tuple[Any, list[Any]]:
+        """The network and its pictures. What else its forward takes is left to it: torch.fx would trace that, too."""
+        return root_fn, [self.root, self.create_proxy("placeholder", "pictures", (), {})]
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         childless_op = type(m).__module__.startswith("torchvision.ops") and not list(m.children())
@@ -116,8 +121,8 @@ def trace(module: nn.Module, example: Tensor, *, settled: bool = True) -> Traced
             submodule.inplace = False  # type: ignore[assignment]
     tracer = _Tracer(example)
     try:
-        with as_it_was():
-            graph = tracer.trace(_as_called(root), concrete_args=_defaults(root))
+        with as_it_was(), traced_sizes():
+            graph = tracer.trace(_as_called(root))
     except BaseException as error:  # a user's code may raise anything
         if passes(error):
             raise
@@ -219,12 +224,6 @@ def _as_called(root: nn.Module) -> nn.Module:
     root.forward = own  # what the call runs in the end
     root.__class__ = type(type(root).__name__, (type(root),), {"forward": forward})
     return root
-
-
-def _defaults(module: nn.Module) -> dict[str, Any] | None:
-    """The default of every forward argument after the first that has one."""
-    arguments = list(inspect.signature(type(module).forward).parameters.values())[2:]
-    return {a.name: a.default for a in arguments if a.default is not inspect.Parameter.empty} or None
 
 
 Versions = dict[fx.Node, tuple[fx.Node, int]]
