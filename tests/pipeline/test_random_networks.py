@@ -4,7 +4,7 @@ import pytest
 
 from tests.pipeline.random_networks import outcome, write
 
-FAST, SLOW = range(12), range(12, 60)
+FAST, SLOW = range(4), range(4, 60)
 
 
 @pytest.fixture(scope="module")
