@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from neurflow_report.fidelity.intervals import wilson
@@ -21,6 +22,8 @@ from neurflow_report.results.records import Accuracy
 
 A_CLASS, IN_ALL = 8, 160
 """Pictures that are looked at for the accuracy alone: of each class, and in all."""
+REORDERED = 0.7
+"""Share of pictures that are right in another order of the classes, from which that order is what is wrong."""
 UNKNOWN = "the accuracy cannot be measured: no picture that was looked at has a label that belongs to an output"
 _CHECK = "check the preprocessing, the weights, and which class is which output"
 
@@ -93,6 +96,21 @@ def accuracy(predicted: Mapping[int, int], ready: Ready) -> Accuracy | None:
         low=low,
         high=high,
         chance=chance(pairs, ready.bench.segments.layers[-1].channels),
+        reordered=reordered(pairs),
+    )
+
+
+def reordered(pairs: Sequence[tuple[int, int]]) -> float | None:
+    """The share that would be right, of pairs (predicted, true), if the classes stood for other outputs, each for one;
+    None where that is not much more than with those that they stand for."""
+    logits = sorted({logit for pair in pairs for logit in pair})
+    counts = np.zeros((len(logits), len(logits)))
+    for said, true in pairs:
+        counts[logits.index(said), logits.index(true)] += 1
+    best = float(counts[linear_sum_assignment(counts, maximize=True)].sum()) / len(pairs)
+    several = len({true for _, true in pairs}) > 2
+    return (
+        best if several and best >= REORDERED and best - float(np.trace(counts)) / len(pairs) > REORDERED / 2 else None
     )
 
 
@@ -114,6 +132,11 @@ def words(found: Accuracy | None) -> str:
         f"{'class' if found.classes == 1 else 'classes'} (95% interval {found.low:.0%} to {found.high:.0%}, chance "
         f"{_percent(found.chance)})"
     )
+    if found.reordered is not None:
+        return (
+            f"{told}. With the classes in another order {found.reordered:.0%} would be right: the data's classes are "
+            "tied to the wrong outputs, so name the outputs in their order (model.class_names)"
+        )
     if found.low <= found.chance:
         return f"{told}. That is no better than chance, as far as so many pictures tell: {_CHECK}"
     return f"{told}. The network is wrong on most of them: {_CHECK}" if found.high < 0.5 else told

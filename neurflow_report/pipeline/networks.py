@@ -47,11 +47,13 @@ def untrained(
     allow_code: bool,
     kwargs: Mapping[str, object] | None = None,
     python_path: Path | None = None,
+    outputs: int | None = None,
 ) -> Network:
     """A model by name, with random weights, on the CPU in float32; for the source python `name` is the factory.
 
     Args: size: the input's side, where it is not the model's own; kwargs: what it is made with; python_path: where the
-    factory's package is looked for (None: the current folder).
+    factory's package is looked for (None: the current folder); outputs: the number of logits, where it is not the
+    architecture's own.
     """
     return load_network(
         source=source,
@@ -60,6 +62,7 @@ def untrained(
         kwargs=kwargs,
         python_path=None if python_path is None else str(python_path),
         weights="none",
+        outputs=outputs,
         base=Path(),
         seed=0,
         device=torch.device("cpu"),

@@ -217,10 +217,12 @@ def _said(model: _Model, weights: _Weights, starter: Starter, seen: Looks) -> It
             f"{starter.file}`"
         )
     if starter.assumed:
-        whose = "the pictures' own size" if starter.preprocess.get("size") in {s[0] for s in seen.sizes} else ""
+        own = (
+            " (the size is the pictures' own)" if {starter.preprocess.get("size")} == {s[0] for s in seen.sizes} else ""
+        )
         yield (
-            f"assumed: preprocess {_text(starter.preprocess)}{f' ({whose})' if whose else ''}; put in what the network "
-            "was trained with"
+            f"assumed of the preprocessing{own}: {_text(starter.preprocess)}; put in what the network was trained "
+            "with, by --preprocess or in the spec"
         )
     if model.network is not None:
         yield from input_notes(model.network.preprocess, None, seen)
@@ -291,9 +293,16 @@ def _weights(text: str, *, model: _Model, spec: Path) -> _Weights:
     if model.source in {"torchvision", "timm"}:
         found = nearest(own, checkpoint)
         rows = {len(found.state[found.taken[name]]) for name in found.unlike}  # type: ignore[arg-type]
-        keys = {"outputs": rows.pop()} if len(rows) == 1 else {}
+        if len(rows) == 1:
+            count = rows.pop()
+            keys, own = {"outputs": count}, _with_outputs(model, count).module.state_dict()
     needed, *other = proposals(own, checkpoint) or [{}]
     return _Weights(text=place, keys=keys | needed, other=other)
+
+
+def _with_outputs(model: _Model, outputs: int) -> Network:
+    """The network with another number of outputs."""
+    return untrained(model.source, model.name, size=None, allow_code=False, kwargs=model.kwargs, outputs=outputs)
 
 
 def _data(text: str, *, spec: Path) -> _Data:

@@ -90,6 +90,7 @@ class Accuracy(Record):
     low: float
     high: float
     chance: float
+    reordered: float | None = None
 
 
 class DataInfo(Record):

@@ -73,7 +73,8 @@ def _lines(s: Starter) -> Iterator[str]:
     yield "# Every key, its range and its default: docs/spec.md, or `neurflow-report schema`."
     yield "#"
     file = _quoted(s.file)[1:-1]
-    yield from (f"#   neurflow-report {command} {file}" for command in ("validate --deep", "plan", "build"))
+    leave = " --allow-code" if s.model["source"] == "python" else ""
+    yield from (f"#   neurflow-report {command}{leave} {file}" for command in ("validate --deep", "plan", "build"))
     yield "version: 1"
     yield f"title: {scalar(s.title)}"
     yield "\nmodel:"

@@ -7,8 +7,9 @@ import json
 import pytest
 
 from neurflow_report.cli import main
+from neurflow_report.demo.flowers import DATASET
 from neurflow_report.drawing.view.examined import accuracy_figure, doubts, given
-from neurflow_report.pipeline.accuracy import UNKNOWN, chance, words
+from neurflow_report.pipeline.accuracy import UNKNOWN, chance, reordered, words
 from neurflow_report.results.bundle import read_bundle
 from neurflow_report.results.records import Accuracy
 
@@ -24,6 +25,30 @@ def test_chance():
     assert chance([(3, 0)] * 6 + [(3, 3)] * 4, 1000) == 0.4  # always the same answer
     assert chance([(0, 0), (1, 1)] * 5, 1000) == 0.5
     assert chance([(0, 0), (1, 1), (2, 2), (3, 3)], 2) == 0.5
+
+
+def test_classes_in_another_order_are_found():
+    true = [0, 1, 2, 3] * 5
+    assert reordered([((t + 1) % 4, t) for t in true]) == 1
+    assert reordered([(t, t) for t in true]) is None
+    assert reordered([(0, t) for t in true]) is None
+    assert reordered([(n % 4, t) for n, t in zip(range(20), sorted(true), strict=True)]) is None
+    assert reordered([(1 - t, t) for t in (0, 1) * 9]) is None  # two classes in another order may be a bad network
+    told = words(found(6, low=0.04, high=0.19).model_copy(update={"reordered": 0.98}))
+    assert told.endswith(
+        "chance 12%). With the classes in another order 98% would be right: the data's classes are tied to the wrong outputs, "
+        "so name the outputs in their order (model.class_names)"
+    )
+
+
+def test_a_wrong_order_is_told_and_stands_in_the_report(folder_spec, capsys, tmp_path):
+    names = DATASET.class_names
+    (tmp_path / "names.txt").write_text("\n".join([*names[1:], names[0]]))
+    data = {"source": "folder", "root": "pictures", "select": "labelled"}
+    spec = folder_spec(model={"class_names": "names.txt"}, data=data, classes=list(names[:3]))
+    assert main(["build", spec]) == 0
+    assert "With the classes in another order 100% would be right" in capsys.readouterr().err
+    assert "Classes tied to the wrong outputs." in (tmp_path / "out" / "site" / "index.html").read_text()
 
 
 def test_what_is_said():

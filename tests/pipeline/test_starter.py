@@ -3,6 +3,7 @@
 # ruff: noqa: E501 (the messages stand here word for word)
 
 import io
+import re
 import shutil
 import sys
 import warnings
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 import torchvision
+from safetensors.torch import load_file
 
 from neurflow_report.cli import main
+from neurflow_report.demo.networks import NETWORKS
 from neurflow_report.spec.load import load_spec
 from tests.oracles import cifar
 
@@ -209,4 +212,130 @@ def test_an_end_in_the_middle_is_told(monkeypatch, capsys, here):
     assert capsys.readouterr().err.endswith(
         "error: the input ended in the middle [command-line]\n  hint: --yes takes the defaults\n"
     )
+    assert list(here.iterdir()) == []
+
+
+@pytest.fixture
+def trained(picture_folder, tmp_path):
+    """A network of one's own that was trained, in a checkpoint as Lightning writes it, and its pictures."""
+    picture_folder(2)
+    (tmp_path / "src").mkdir()
+    code = "from neurflow_report.demo.networks import NETWORKS\n\ndef make(name):\n    return NETWORKS[name].build()\n"
+    (tmp_path / "src" / "mynet.py").write_text(code)
+    state = {f"model.{name}": value for name, value in load_file(NETWORKS["flowers"].weights).items()}
+    others = {"criterion.weight": torch.ones(8), "val_acc.correct": torch.tensor(3)}
+    torch.save({"epoch": 3, "state_dict": state | others, "hyper_parameters": {"lr": 0.1}}, tmp_path / "best.ckpt")
+    return ["--model", "python:mynet:make", "--python-path", "src", "--kwargs", "name=flowers", "--weights", "best.ckpt",
+            "--data", "pictures"]  # fmt: skip
+
+
+def test_a_first_hour_with_a_network_of_one_s_own(trained, capsys, tmp_path):
+    """Without a wrong assumption left unsaid: from `init` to the accuracy, then what was right to put in."""
+    assert main(["init", *trained, "--allow-code"]) == 0
+    said = capsys.readouterr().err
+    text = Path("spec.yaml").read_text()
+    assert said == (
+        "note: assumed of the preprocessing (the size is the pictures' own): size: 64, resize: 64, mean: [0.485, 0.456, 0.406], "
+        "std: [0.229, 0.224, 0.225]; put in what the network was trained with, by --preprocess or in the spec\n"
+    )
+    assert (
+        "# Assumed: put in what the network was trained with; `validate --deep` shows the accuracy with it.\n" in text
+    )
+    assert "#   neurflow-report build --allow-code spec.yaml\n" in text
+    spec = load_spec("spec.yaml").spec
+    assert (spec.model.python_path, spec.model.kwargs) == ("src", {"name": "flowers"})
+    assert spec.model.ignore_keys == ("criterion.*", "val_acc.*")
+    assert (spec.layers[-1], spec.classes) == ("fc", ("duskbloom", "emberwort", "firebell"))
+    assert main(["validate", "--deep", "--allow-code", "spec.yaml"]) == 0
+    said = capsys.readouterr().err
+    assert (
+        "check: weights file 'best.ckpt': 'model.' taken off its names; entries that ignore_keys left out: 'criterion.*' 1, 'val_acc.*' 1\n"
+        in said
+    )
+    assert re.search(
+        r"measure the accuracy: accuracy \d+%: \d+ of 16 labelled pictures of 8 classes \(95% interval ", said
+    )
+    assert main(["build", "spec.yaml", "--allow-code", "--set", "data.limit=2", "--set", "concept.k=10", "--set", "core.tau=2",
+                 "--set", "fidelity.experiments=[masking]", "--set", "report.formats=[html]", "--set", "layers=[block4, fc]"]) == 0  # fmt: skip
+    said = capsys.readouterr().err
+    assert said.index("choose pictures: accuracy ") < said.index("duskbloom: patches")
+
+
+def test_without_leave_it_says_what_it_did_not_look_at(trained, capsys, monkeypatch):
+    monkeypatch.delenv("NEURFLOW_REPORT_ALLOW_CODE", raising=False)
+    words = [*trained, "--preprocess", "size: 64, resize: none, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5]"]
+    assert main(["init", *words]) == 0
+    assert capsys.readouterr().err == (
+        "note: the network was not looked at, its code runs only with --allow-code. Whether the factory can be called, the "
+        "weights fit and the layers are there tells `neurflow-report validate --deep --allow-code spec.yaml`\n"
+    )
+    spec = load_spec("spec.yaml").spec
+    assert (spec.preprocess.size, spec.preprocess.resize, spec.preprocess.mean) == (64, "none", (0.5, 0.5, 0.5))
+    assert spec.layers == "auto"
+    assert "# Assumed" not in Path("spec.yaml").read_text()
+
+
+def test_the_checkpoint_of_a_named_network_gets_its_preprocessing_written_out(picture_folder, capsys):
+    picture_folder(1)
+    torch.save({"model_ema": torchvision.models.resnet18(num_classes=8).state_dict()}, "best.pth.tar")
+    words = ["--model", "resnet18", "--weights", "best.pth.tar", "--data", "pictures", "--layers", "layer4,fc"]
+    assert main(["init", *words]) == 0
+    said = capsys.readouterr().err
+    assert "note: assumed of the preprocessing: size: 224, resize: 256, mean: [0.485, 0.456, 0.406], std: " in said
+    assert (
+        "note: pictures of 64 × 64 pixels are made 4.0 times as large, 256 × 256, for an input of 224 × 224: " in said
+    )
+    spec = load_spec("spec.yaml").spec
+    assert (spec.model.outputs, spec.preprocess.size, spec.preprocess.resize) == (8, 224, 256)
+
+
+def test_several_states_in_a_checkpoint_are_said(picture_folder, capsys):
+    picture_folder(1)
+    torch.manual_seed(0)
+    both = {name: torchvision.models.resnet18(num_classes=8).state_dict() for name in ("state_dict", "state_dict_ema")}
+    torch.save(both, "best.pth")
+    words = ["--model", "resnet18", "--weights", "best.pth", "--data", "pictures", "--layers", "layer4,fc"]
+    assert main(["init", *words]) == 0
+    assert (
+        "note: the weights file holds several states that fit: the spec takes state_dict_key: state_dict; to take another, "
+        "state_dict_key: state_dict_ema\n"
+    ) in capsys.readouterr().err
+    assert load_spec("spec.yaml").spec.model.state_dict_key == "state_dict"
+
+
+def test_only_classes_with_pictures_are_proposed(picture_folder, capsys):
+    picture_folder(1)
+    rows = [f"pictures/firebell/0.png,{number}" for number in (341, 7)]
+    Path("list.csv").write_text("\n".join(["path,label", *rows]) + "\n")
+    assert main(["init", "--model", "resnet18", "--data", "list.csv", "--layers", "layer4,fc"]) == 0
+    text = Path("spec.yaml").read_text()
+    assert "The data has:\n# 7, 341\n" in text
+    assert list(map(int, load_spec("spec.yaml").spec.classes)) == [7, 341]
+
+
+def test_mistakes_of_both_sides_are_told_at_once(capsys, here):
+    assert main(["init", "--model", "resnet5", "--data", "nowhere"]) == 2
+    said = capsys.readouterr().err
+    assert "[model-unknown]" in said
+    assert "[data-missing]" in said
+    assert main(["init", "--yes", "--classes", "firebel", "--layers", "blok4,fc"]) == 2
+    said = capsys.readouterr().err
+    assert "there is no class 'firebel' [class-unknown]" in said
+    assert "the network has no layer 'blok4' [layer-unknown]" in said
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--kwargs", "10"], "--kwargs is '10', and keys with values were expected [command-line]\n"
+         '  hint: write them as in --kwargs "num_classes: 10" or --kwargs "size: 32, mean: [0.5, 0.5, 0.5]"\n'),
+        (["--preprocess", "sise: 32"], "preprocess.sise: preprocess has no key 'sise' [spec-unknown-key]\n  hint: did you mean 'size' or 'resize'?\n"),
+        (["--python-path", "src"], "--python-path is for networks of your own, and 'demo:flowers' is none [command-line]\n"
+         "  hint: leave it out, or name python:package.module:callable\n"),
+    ],
+)  # fmt: skip
+def test_options_that_cannot_be_read(words, said, capsys, here):
+    assert main(["init", "--model", "demo:flowers", "--data", "demo", *words]) == 2
+    assert capsys.readouterr().err == f"error: {said}"
     assert list(here.iterdir()) == []

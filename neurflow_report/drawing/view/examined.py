@@ -40,7 +40,13 @@ def doubts(run: Run) -> Iterator[Notice]:
     """An accuracy that is no better than chance, or low; a preprocessing that was assumed."""
     found = run.accuracy
     cause = "A wrong preprocessing, wrong weights, or classes tied to the wrong outputs look like this"
-    if found is not None and found.low <= found.chance:
+    if found is not None and found.reordered is not None:
+        text = (
+            f"{_measured(found)}. With the classes in another order {percent(found.reordered)} would be right: the "
+            "data's classes are tied to the wrong outputs, and every class below is shown on another's pictures."
+        )
+        yield Notice(code="reordered", title="Classes tied to the wrong outputs", text=text)
+    elif found is not None and found.low <= found.chance:
         text = f"{_measured(found)}: no better than chance, as far as so many pictures tell. {cause}."
         yield Notice(code="chance", title="The network does no better than chance", text=text)
     elif found is not None and found.high < LOW:
