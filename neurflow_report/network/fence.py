@@ -112,7 +112,7 @@ def told(doing: str, error: BaseException, network: nn.Module | None = None) -> 
     place = f" in module {name!r}" if name else ""
     if line:
         place += f" ({line})" if name else f" in {line}"
-    verb = "" if "fails" in doing else " failed"
+    verb = "" if doing.startswith("the network fails") else " failed"
     reason = first_line(error)
     return f"{doing}{verb}{place}: {type(error).__name__}{f': {reason}' if reason else ''}"
 

@@ -76,7 +76,8 @@ def _check_arguments(module: nn.Module) -> None:
 def _hint(module: nn.Module, pictures: Tensor, error: BaseException) -> str:
     """What to do about a network that fails on pictures, as far as that was found."""
     said = first_line(error)
-    if "NVIDIA" in said or "CUDA" in said or "same device" in said:
+    elsewhere = pictures.device.type == "cpu" and ("NVIDIA" in said or "CUDA" in said)
+    if elsewhere or "same device" in said:
         return "it moves tensors to a device of its own: let them stay where the pictures are, x.to(…, device=x.device)"
     if len(pictures) > 1:
         return "it runs on one picture and not on two: let its forward take a batch of any number of pictures"

@@ -80,6 +80,7 @@ def test_what_goes_wrong(changes: dict[str, object], message: str) -> None:
 def test_code_that_fails_while_it_is_imported(tmp_path: Path) -> None:
     (tmp_path / "broken_net.py").write_text("import math\n\nx = 1 / 0\n")
     (tmp_path / "leaving_net.py").write_text("raise SystemExit(3)\n")
+    (tmp_path / "calls_net.py").write_text("def fails():\n    raise KeyError('x')\n")
     (tmp_path / "needs_net.py").write_text("import a_package_that_is_not_there\n")
     for name, message in (
         ("broken_net", "importing 'broken_net' failed in broken_net.py, line 3: ZeroDivisionError: division by zero"),
@@ -88,6 +89,8 @@ def test_code_that_fails_while_it_is_imported(tmp_path: Path) -> None:
          "'a_package_that_is_not_there'"),
     ):  # fmt: skip
         assert problem(factory=f"{name}:f", base=tmp_path, python_path=None).message == message
+    error = problem(factory="calls_net:fails", kwargs={}, base=tmp_path, python_path=None)
+    assert error.message == "calling 'calls_net:fails' with () failed in calls_net.py, line 2: KeyError: 'x'"
 
 
 def test_the_folder_comes_first_and_then_last(tmp_path: Path) -> None:
