@@ -64,12 +64,21 @@ def test_a_kind_that_is_not_known_takes_what_all_did_or_what_is_usual():
     assert seconds_left(stages, {"a": Done(share=1.0, seconds=50.0)}) == 3.0
 
 
+def test_the_first_small_stage_of_a_kind_does_not_speak_for_the_others():
+    stages = [stage("patches", 1000.0), stage("top", 1.0, "neurons of"), stage("low", 999.0, "neurons of")]
+    done = {"patches": Done(share=1.0, seconds=100.0), "top": Done(share=1.0, seconds=10.0)}
+    trust, usual = 1.0 / 100, 110 / 1001
+    assert seconds_left(stages, done) == pytest.approx(999 * (trust * 10 + (1 - trust) * usual))
+    done["low"] = Done(share=0.5, seconds=40.0)
+    assert seconds_left(stages, done) == pytest.approx(499.5 * 50 / 500.5)
+
+
 def test_nothing_is_said_where_what_is_known_is_next_to_nothing():
     done = {"a": Done(share=1.0, seconds=50.0)}
     assert seconds_left([stage("a", KNOWN * 99), stage("b", 100.0)], done) is None
     assert seconds_left([stage("a", 99 * KNOWN / (1 - KNOWN) + 9), stage("b", 100.0)], done) is not None
-    alike = [stage("a", 1.0, "k"), stage("b", 20.0, "k"), stage("c", 80.0)]
-    assert seconds_left(alike, done) == 5000.0
+    alike = [stage("a", 5.0, "k"), stage("b", 20.0, "k"), stage("c", 80.0)]
+    assert seconds_left(alike, done) == 1000.0
 
 
 class Clock:
