@@ -16,7 +16,7 @@ from neurflow_report.drawing.place import drawn
 from neurflow_report.drawing.single import LARGE, render_single
 from neurflow_report.drawing.site import render_site
 from neurflow_report.drawing.templates import check_templates, template_problems
-from neurflow_report.errors import ReportError
+from neurflow_report.errors import InputError, ReportError
 from neurflow_report.pipeline.output import mended, output_folder, output_of
 from neurflow_report.pipeline.progress import Progress, Silent
 from neurflow_report.results.bundle import Bundle, read_bundle
@@ -116,6 +116,7 @@ def render(
         mended(folder)
     found = read_bundle(bundle)
     output = output or found.root.parent
+    _check_outside(output, found.root)
     attach = _asked_to_attach(found) if attach_bundle is None else attach_bundle
     wanted = {name: output / file for name, file in FILES.items() if name in (formats or found.run.formats)}
     with template_problems(templates), output_folder(output):
@@ -133,6 +134,13 @@ def render(
         bytes=size,
         seconds=time.monotonic() - begun,
     )
+
+
+def _check_outside(output: Path, bundle: Path) -> None:
+    """Raises InputError output-unwritable where the output folder is the bundle's own, or in it."""
+    if Path(os.path.realpath(output)).is_relative_to(os.path.realpath(bundle)):
+        message = f"the output folder {output} is the bundle itself, or lies in it, and a bundle holds nothing else"
+        raise InputError("output-unwritable", message, hint="choose another folder, such as the one around the bundle")
 
 
 def _draw(

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.sample_bundle import seal
+
 HUGE = 10**30
 STRINGS = ("", "none of them", "a/b", "../x", "index.html", "<b>&\"'", "é\u202e", "a\x00b", "\x1b[31m", "x" * 5000)
 NUMBERS: tuple[Any, ...] = (0, -1, 1, 3, 7, HUGE, -HUGE, 2**63, 10**9, 0.5, -0.5, 1e308, 1e-320, 5, 100, float("nan"))
@@ -25,6 +27,7 @@ def mutate(root: Path, seed: int) -> str:
     file.write_text(json.dumps(value), encoding="utf-8")
     if file.name != "manifest.json":
         renew(root, file)
+    seal(root)
     return f"{file.relative_to(root)} {'.'.join(map(str, place))}: {told}"
 
 
@@ -35,6 +38,7 @@ def renew(root: Path, *files: Path) -> None:
         name = file.relative_to(root).as_posix()
         manifest["files"][name] = hashlib.sha256(file.read_bytes()).hexdigest()
     (root / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    seal(root)
 
 
 def _change(draw: random.Random, value: Any) -> tuple[tuple[str | int, ...], str]:

@@ -17,7 +17,6 @@ from PIL import Image, ImageFile
 
 from neurflow_report.drawing.graph import Tile
 from neurflow_report.errors import InputError, Where, Wording
-from neurflow_report.ordinary import open_ordinary
 from neurflow_report.results.bundle import Bundle
 
 Format = Literal["webp", "jpeg"]
@@ -58,12 +57,12 @@ def opened(bundle: Bundle, file: str) -> Iterator[Image.Image]:
 
     What fails inside the `with` is not the picture's fault, and goes on as it is. Raises: InputError bundle-damaged.
     """
-    yield _loaded(bundle.picture(file))
+    yield _loaded(bundle.picture_bytes(file), bundle.picture(file))
 
 
-def _loaded(path: Path) -> Image.Image:
+def _loaded(data: bytes, path: Path) -> Image.Image:
     try:
-        with open_ordinary(path) as file, whole_pictures(), Image.open(file, formats=("PNG", "JPEG")) as picture:
+        with whole_pictures(), Image.open(BytesIO(data), formats=("PNG", "JPEG")) as picture:
             if max(picture.size) > LARGEST:
                 raise ValueError(f"{picture.width}×{picture.height} pixels, and {LARGEST} a side are taken at most")
             picture.load()

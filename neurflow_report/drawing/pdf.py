@@ -33,8 +33,7 @@ from neurflow_report.drawing.view import SiteView, site_view
 from neurflow_report.drawing.view.pages import Circuit, Forest, Mosaic, Plot, Scatter
 from neurflow_report.drawing.view.places import picture_file
 from neurflow_report.errors import InputError
-from neurflow_report.ordinary import read_ordinary
-from neurflow_report.results.bundle import MANIFEST, Bundle
+from neurflow_report.results.bundle import Bundle
 
 TEMPLATES = ("report", "templates")
 ASKED = "what is set in print may ask for the report's pictures, print/*.css, static/*.woff2 and the logo, nothing else"
@@ -135,10 +134,10 @@ def bundle_zip(bundle: Bundle) -> bytes:
     """The bundle's files as a zip: sorted, without a clock, so that the same bundle gives the same bytes."""
     out = BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        for name in sorted([MANIFEST, *bundle.manifest.files]):
+        for name, data in sorted(bundle.files().items()):
             entry = zipfile.ZipInfo(f"bundle/{name}", date_time=(1980, 1, 1, 0, 0, 0))
             entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
-            archive.writestr(entry, read_ordinary(bundle.root / name))
+            archive.writestr(entry, data)
     return out.getvalue()
 
 

@@ -1,6 +1,7 @@
 """Bundles: the directory in which everything that a run found is kept, written whole or not at all.
 
     manifest.json          the format's number, where the bundle comes from, the sha256 of every other file
+    manifest.sha256        that of manifest.json, as `sha256sum -c` reads it
     run.json               records.Run
     classes/<slug>.json    records.ClassResult, one a class
     pictures/<name>        the pictures shown, under the names that `Picture.file` gives them
@@ -15,7 +16,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -26,11 +27,12 @@ from neurflow_report.errors import InputError, Where, Wording, spell_path
 from neurflow_report.ordinary import open_ordinary, read_ordinary
 from neurflow_report.results.contradictions import contradictions, odd_text
 from neurflow_report.results.droppings import is_dropping
-from neurflow_report.results.format import FORMAT_VERSION, READABLE
+from neurflow_report.results.format import FORMAT_VERSION, READABLE, WITH_DIGEST
 from neurflow_report.results.records import ClassResult, Manifest, Provenance, Run
 from neurflow_report.results.staging import publish, staged, sync
 
 MANIFEST, RUN = "manifest.json", "run.json"
+DIGEST = "manifest.sha256"
 DIGITS = 7
 HOLDS = "it holds manifest.json, or bundle/"
 
@@ -53,10 +55,24 @@ class Bundle:
 
         Raises: InputError bundle-damaged when the bundle has no such picture, a name that leads outside included.
         """
-        name = f"pictures/{file}"
-        if name not in self.manifest.files:
+        if f"pictures/{file}" not in self.manifest.files:
             raise _damaged(self.root / MANIFEST, f"the bundle has no picture named {file!r}")
-        return self.root / name
+        return self.root / "pictures" / file
+
+    def picture_bytes(self, file: str) -> bytes:
+        """The bytes of that picture, those that the manifest means. Raises: InputError bundle-damaged."""
+        return self.read(self.picture(file).relative_to(self.root).as_posix())
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file that the manifest lists, if they are still those. Raises: InputError bundle-damaged."""
+        return _whole(self.root / name, self.manifest.files[name])
+
+    def files(self) -> dict[str, bytes]:
+        """Every file of the bundle as it is now, by its name. Raises: InputError bundle-damaged."""
+        own = [name for name in (MANIFEST, DIGEST) if os.path.lexists(self.root / name)]
+        return {name: _bytes(self.root / name) for name in own} | {
+            name: self.read(name) for name in self.manifest.files
+        }
 
 
 def write_bundle(
@@ -79,6 +95,7 @@ def write_bundle(
     digests = {name: hashlib.sha256(contents[name]).hexdigest() for name in sorted(contents)}
     manifest = Manifest(format_version=FORMAT_VERSION, provenance=provenance, files=digests)
     contents[MANIFEST] = canonical_json(manifest)
+    contents[DIGEST] = _digest_line(contents[MANIFEST])
     target = target.absolute()
     try:
         _replace(target, contents)
@@ -106,15 +123,18 @@ def is_bundle(folder: Path) -> bool:
 
 
 def read_bundle(root: Path | str) -> Bundle:
-    """Read the bundle at `root`, or at `root`/bundle, after checking its format and every file's digest.
+    """Read the bundle at `root`, or at `root`/bundle, after checking its format, every file's digest, the manifest's
+    too, and that it holds no other files.
 
     Raises: InputError bundle-missing, bundle-version, or bundle-damaged (names the file).
     """
     root = _find(Path(root))
-    manifest = _read_manifest(root / MANIFEST)
+    manifest, data = _read_manifest(root)
     for name, digest in manifest.files.items():
         _check_digest(root, name, digest)
-    _checked(root / MANIFEST)
+    for name in _others(root, {MANIFEST, DIGEST, *manifest.files}):
+        raise _damaged(root / name, "the bundle's manifest does not list this file", "move it out of the bundle")
+    _plain(data, root / MANIFEST)
     run = _parse(root, RUN, Run, manifest)
     classes = tuple(_parse(root, _class_file(entry.slug), ClassResult, manifest) for entry in run.classes)
     for entry, result in zip(run.classes, classes, strict=True):
@@ -189,11 +209,16 @@ def _refuse_other_things(target: Path) -> None:
     own = _listed_in(target) if os.path.isdir(target) and not target.is_symlink() else None
     if own is None:
         raise FileExistsError(errno.EEXIST, "there is something else of that name, which is no bundle", str(target))
-    for path in (path for path in sorted(target.rglob("*")) if path.is_symlink() or not path.is_dir()):
-        name = path.relative_to(target).as_posix()
-        if name not in own and not is_dropping(path):
-            message = f"the bundle there holds a file that no bundle has, {name}"
-            raise FileExistsError(errno.EEXIST, message, str(target))
+    for name in _others(target, own):
+        message = f"the bundle there holds a file that no bundle has, {name}"
+        raise FileExistsError(errno.EEXIST, message, str(target))
+
+
+def _others(root: Path, own: Collection[str]) -> Iterator[str]:
+    """Names of files in the folder `root` other than its own; what file managers leave does not count."""
+    for path in (path for path in sorted(root.rglob("*")) if path.is_symlink() or not path.is_dir()):
+        if (name := path.relative_to(root).as_posix()) not in own and not is_dropping(path):
+            yield name
 
 
 def _listed_in(target: Path) -> set[str] | None:
@@ -203,7 +228,7 @@ def _listed_in(target: Path) -> set[str] | None:
         return set()
     try:
         manifest = json.loads(read_ordinary(target / MANIFEST))
-        return {MANIFEST, *manifest["files"]} if "format_version" in manifest else None
+        return {MANIFEST, DIGEST, *manifest["files"]} if "format_version" in manifest else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
@@ -242,8 +267,10 @@ class _Numbered(BaseModel):
     format_version: int
 
 
-def _read_manifest(file: Path) -> Manifest:
-    data = _bytes(file)
+def _read_manifest(root: Path) -> tuple[Manifest, bytes]:
+    file, data = root / MANIFEST, _bytes(root / MANIFEST)
+    if os.path.lexists(root / DIGEST):
+        _check_manifest(root, data)
     version = _validated(_Numbered, data, file).format_version
     if version not in READABLE:
         raise InputError(
@@ -253,13 +280,32 @@ def _read_manifest(file: Path) -> Manifest:
             hint="use a newer neurflow-report" if version > FORMAT_VERSION else "make the bundle again with `analyze`",
             where=Where(file=str(file)),
         )
-    return _validated(Manifest, data, file)
+    if version >= WITH_DIGEST:
+        _check_manifest(root, data)
+    return _validated(Manifest, data, file), data
+
+
+def _check_manifest(root: Path, data: bytes) -> None:
+    """Raises InputError bundle-damaged unless `data`, the manifest's, has the digest that stands beside it."""
+    said, line = _bytes(root / DIGEST), _digest_line(data)
+    if len(said) != len(line) or said[64:] != line[64:]:
+        raise _damaged(root / DIGEST, f"it holds no sha256 of {MANIFEST}")
+    if said != line:
+        message = (
+            f"the file's sha256 is {line[:12].decode()}…, but {DIGEST} says {said[:12].decode('ascii', 'replace')}…"
+        )
+        raise _damaged(root / MANIFEST, message)
+
+
+def _digest_line(manifest: bytes) -> bytes:
+    return f"{hashlib.sha256(manifest).hexdigest()}  {MANIFEST}\n".encode()
 
 
 def _parse(root: Path, name: str, model: type[_M], manifest: Manifest) -> _M:
     if name not in manifest.files:
         raise _damaged(root / MANIFEST, f"the bundle has no file {name}")
-    return _validated(model, _checked(root / name), root / name)
+    file = root / name
+    return _validated(model, _plain(_whole(file, manifest.files[name]), file), file)
 
 
 def _validated(model: type[_M], data: bytes, file: Path) -> _M:
@@ -284,12 +330,22 @@ def _check_digest(root: Path, name: str, digest: str) -> None:
             found = hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise _damaged(file, f"the file cannot be read ({error.strerror})") from error
+    _check_same(file, found, digest)
+
+
+def _check_same(file: Path, found: str, digest: str) -> None:
     if found != digest:
         raise _damaged(file, f"the file's sha256 is {found[:12]}…, but the manifest says {digest[:12]}…")
 
 
-def _checked(file: Path) -> bytes:
+def _whole(file: Path, digest: str) -> bytes:
+    """A file's bytes, which have that digest. Raises: InputError bundle-damaged."""
     data = _bytes(file)
+    _check_same(file, hashlib.sha256(data).hexdigest(), digest)
+    return data
+
+
+def _plain(data: bytes, file: Path) -> bytes:
     if odd := odd_text(data):
         raise _damaged(file, odd)
     return data
@@ -302,10 +358,10 @@ def _bytes(file: Path) -> bytes:
         raise _damaged(file, f"the file cannot be read ({error.strerror})") from error
 
 
-def _damaged(file: Path, message: str) -> InputError:
+def _damaged(file: Path, message: str, do: str = "") -> InputError:
     again = "get a whole copy of the bundle, or make it again with"
     hint = Wording(f"{again} analyze()", command=f"{again} `neurflow-report analyze`")
-    return InputError("bundle-damaged", message, hint=hint, where=Where(file=str(file)))
+    return InputError("bundle-damaged", message, hint=do or hint, where=Where(file=str(file)))
 
 
 def _unwritable(target: Path, error: OSError) -> InputError:

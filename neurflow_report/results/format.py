@@ -7,6 +7,9 @@ History
   tied, what was left out, and what else to know of the pictures; Run the accuracy on the labelled pictures; ModelInfo
   what was done with a checkpoint, and assumed of the input. All of it is new fields with defaults, so a bundle of
   format 1 reads as one whose experiments were not run, and the records of today are its reader.
+- 3 (unreleased): manifest.sha256 holds the sha256 of manifest.json, so that every byte of a bundle is covered: every
+  file has its digest in the manifest, and the manifest its own beside it. The records are those of format 2. Bundles of
+  formats 1 and 2 are read without one; where one is there, it counts.
 
 How to raise it
 1. Raise it when a reader of the present number would misread or refuse a new bundle: a field is renamed, removed, gets
@@ -17,5 +20,7 @@ How to raise it
 3. Keep a frozen bundle of the old number among the tests, and add a line to the history above.
 """
 
-FORMAT_VERSION = 2
-READABLE = frozenset({1, FORMAT_VERSION})
+FORMAT_VERSION = 3
+READABLE = frozenset({1, 2, FORMAT_VERSION})
+WITH_DIGEST = 3
+"""The first format whose manifest has a digest."""

@@ -26,7 +26,8 @@ from neurflow_report.drawing.templates import check_templates, formula_html, tem
 from neurflow_report.drawing.view.parts import Data
 from neurflow_report.errors import InputError
 from neurflow_report.results import staging
-from neurflow_report.results.bundle import Bundle
+from neurflow_report.results.bundle import Bundle, read_bundle
+from tests.mutated import renew
 from tests.sample_bundle import frozen_bundle
 
 KINDS = ("index.html", "fidelity/bee-co/index.html", "class/bee-co/index.html",
@@ -284,6 +285,8 @@ def test_a_bundle_of_somebody_s_holds_pictures_alone(
     made = frozen_bundle(tmp_path)
     path = made.picture(next(p.file for p in made.classes[0].pictures if p.file is not None))
     path.write_bytes(data) if isinstance(data, bytes) else Image.new("L", data).save(path)
+    renew(made.root, path)
+    made = read_bundle(made.root)
     for draw in (lambda: render_site(made, tmp_path / "site"), lambda: single_html(made, None)):
         with pytest.raises(InputError) as caught:
             draw()

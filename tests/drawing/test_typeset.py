@@ -29,7 +29,7 @@ from neurflow_report.drawing.typeset import PrintError, _nothing_left_out, types
 from neurflow_report.drawing.view import site_view
 from neurflow_report.errors import InputError
 from neurflow_report.results.bundle import Bundle, read_bundle
-from tests.sample_bundle import frozen_bundle
+from tests.sample_bundle import frozen_bundle, seal
 
 PAGE = '<html lang="en"><title>t</title>{}<p>x'
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">{}</svg>'
@@ -231,6 +231,7 @@ def damage(bundle: Bundle, change: Callable[[bytes], bytes]) -> Bundle:
     manifest = json.loads((bundle.root / "manifest.json").read_text())
     manifest["files"][name] = hashlib.sha256((bundle.root / name).read_bytes()).hexdigest()
     (bundle.root / "manifest.json").write_text(json.dumps(manifest))
+    seal(bundle.root)
     return read_bundle(bundle.root)
 
 

@@ -38,6 +38,7 @@ from neurflow_report.results.records import (
     Settings,
     Skipped,
 )
+from tests.sample_bundle import seal
 
 PICTURES = {"bee/0000.webp": b"first", "bee/0001.webp": b"second"}
 PROVENANCE = Provenance(
@@ -116,6 +117,7 @@ def rewrite(file: Path, change: Callable[[Any], Any]) -> None:
         manifest = json.loads((root / "manifest.json").read_text())
         manifest["files"][str(file.relative_to(root))] = hashlib.sha256(file.read_bytes()).hexdigest()
         (root / "manifest.json").write_text(json.dumps(manifest))
+    seal(root)
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -131,9 +133,16 @@ def test_round_trip(tmp_path: Path) -> None:
 def test_what_lies_in_a_bundle(tmp_path: Path) -> None:
     write(tmp_path / "bundle")
     files = tree(tmp_path / "bundle")
-    assert set(files) == {"manifest.json", "run.json", "classes/bee.json", *(f"pictures/{f}" for f in PICTURES)}
+    assert files["manifest.sha256"].decode() == f"{hashlib.sha256(files['manifest.json']).hexdigest()}  manifest.json\n"
+    assert set(files) == {
+        "manifest.json",
+        "manifest.sha256",
+        "run.json",
+        "classes/bee.json",
+        *(f"pictures/{f}" for f in PICTURES),
+    }
     digests = json.loads(files["manifest.json"])["files"]
-    assert digests == {n: hashlib.sha256(d).hexdigest() for n, d in files.items() if n != "manifest.json"}
+    assert digests == {n: hashlib.sha256(d).hexdigest() for n, d in files.items() if "manifest" not in n}
     assert list(tmp_path.iterdir()) == [tmp_path / "bundle"]
 
 
@@ -340,6 +349,69 @@ def damaged(bundle: Path, name: str) -> str:
     return error.message
 
 
+@pytest.mark.parametrize("name", ["manifest.json", "manifest.sha256", "run.json", "classes/bee.json"])
+def test_no_bit_of_a_file_can_flip_unnoticed(bundle: Path, name: str) -> None:
+    data = (bundle / name).read_bytes()
+    for place in {*range(0, len(data), max(1, len(data) // 60)), len(data) - 1}:
+        for bit in (1, 0x20, 0x80):
+            (bundle / name).write_bytes(data[:place] + bytes([data[place] ^ bit]) + data[place + 1 :])
+            with pytest.raises(InputError) as caught:
+                read_bundle(bundle)
+            assert caught.value.slug == "bundle-damaged"
+
+
+def test_a_manifest_that_is_not_the_one_of_its_digest(bundle: Path) -> None:
+    data = (bundle / "manifest.json").read_bytes()
+    (bundle / "manifest.json").write_bytes(data.replace(b"neurflow-report 0.1.0", b"neurflow-report 0.1.1"))
+    found = hashlib.sha256((bundle / "manifest.json").read_bytes()).hexdigest()
+    assert damaged(bundle, "manifest.json") == (
+        f"the file's sha256 is {found[:12]}…, but manifest.sha256 says {hashlib.sha256(data).hexdigest()[:12]}…"
+    )
+
+
+@pytest.mark.parametrize("text", ["", "x", "0" * 64, "0" * 64 + "  manifest.json", "0" * 64 + " *manifest.json\n"])
+def test_a_digest_that_is_none(bundle: Path, text: str) -> None:
+    (bundle / "manifest.sha256").write_text(text)
+    assert damaged(bundle, "manifest.sha256") == "it holds no sha256 of manifest.json"
+
+
+def test_a_lost_digest_is_told_and_no_older_format_does_without_one_that_is_there(bundle: Path) -> None:
+    data = (bundle / "manifest.json").read_bytes()
+    (bundle / "manifest.json").write_bytes(data.replace(b'"format_version": 3', b'"format_version": 2'))
+    assert "but manifest.sha256 says" in damaged(bundle, "manifest.json")
+    (bundle / "manifest.json").write_bytes(data)
+    (bundle / "manifest.sha256").unlink()
+    assert damaged(bundle, "manifest.sha256") == "the file cannot be read (No such file or directory)"
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "pictures/more.png", ".hidden", "classes/link.json"])
+def test_a_file_that_the_manifest_does_not_list_is_told(bundle: Path, name: str) -> None:
+    if "link" in name:
+        (bundle / name).symlink_to("bee.json")
+    else:
+        (bundle / name).write_text("")
+    with pytest.raises(InputError) as caught:
+        read_bundle(bundle)
+    assert (caught.value.slug, str(caught.value.where)) == ("bundle-damaged", str(bundle / name))
+    assert caught.value.message == "the bundle's manifest does not list this file"
+    assert caught.value.hint == "move it out of the bundle"
+
+
+def test_what_a_file_manager_leaves_is_no_damage(bundle: Path) -> None:
+    (bundle / "pictures" / ".DS_Store").write_text("")
+    read_bundle(bundle)
+
+
+def test_a_file_that_changes_after_the_bundle_was_read_is_told_when_it_is_used(bundle: Path) -> None:
+    read = read_bundle(bundle)
+    assert read.picture_bytes("bee/0000.webp") == b"first"
+    (bundle / "pictures/bee/0000.webp").write_bytes(b"other")
+    for use in (lambda: read.picture_bytes("bee/0000.webp"), read.files):
+        with pytest.raises(InputError, match="the file's sha256 is ") as caught:
+            use()
+        assert str(caught.value.where) == str(bundle / "pictures/bee/0000.webp")
+
+
 @pytest.mark.parametrize("name", ["run.json", "classes/bee.json", "pictures/bee/0001.webp"])
 def test_a_flipped_byte_or_a_lost_file_is_named(bundle: Path, name: str) -> None:
     data = bytearray((bundle / name).read_bytes())
@@ -350,14 +422,14 @@ def test_a_flipped_byte_or_a_lost_file_is_named(bundle: Path, name: str) -> None
     assert damaged(bundle, name) == "the file cannot be read (No such file or directory)"
 
 
-@pytest.mark.parametrize("version", [0, 3, 99])
+@pytest.mark.parametrize("version", [0, 4, 99])
 def test_other_formats_are_refused(bundle: Path, version: int) -> None:
     rewrite(bundle / "manifest.json", lambda m: m | {"format_version": version, "new": 1})
     with pytest.raises(InputError) as caught:
         read_bundle(bundle)
     assert caught.value.slug == "bundle-version"
     assert caught.value.message == (
-        f"the bundle has format {version}; this version of neurflow-report reads the formats 1 to 2"
+        f"the bundle has format {version}; this version of neurflow-report reads the formats 1 to 3"
     )
     assert ("newer" in caught.value.hint) == (version > 1)
 
@@ -370,6 +442,13 @@ def test_a_bundle_of_format_1_still_reads() -> None:
     assert not any(m.cumulative for c in old.classes for m in c.masking)
     assert [(c.measures, c.claims, c.controls) for c in old.classes] == [((), (), ())] * 2
     assert old.run.settings.thresholds == ()
+
+
+def test_a_bundle_of_format_2_still_reads() -> None:
+    old = read_bundle(Path(__file__).parent / "frozen" / "v2")
+    assert old.manifest.format_version == 2
+    assert [len(c.claims) > 10 for c in old.classes] == [True, False]
+    assert set(old.files()) == {"manifest.json", *old.manifest.files}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format_version": "x"}', "[" * 100_000, "\ud800"])

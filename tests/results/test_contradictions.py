@@ -24,7 +24,7 @@ from neurflow_report.spec.data import Data
 from neurflow_report.spec.fidelity import Experiment
 from neurflow_report.spec.schema import Report
 from tests.mutated import HUGE, mutate, renew
-from tests.sample_bundle import frozen_bundle
+from tests.sample_bundle import frozen_bundle, seal
 
 Change = Callable[[Any], object]
 BEE = "classes/bee-co.json"
@@ -171,6 +171,7 @@ def test_a_slug_is_a_name_of_a_folder(root: Path, slug: str) -> None:
     manifest = json.loads((root / "manifest.json").read_text())
     del manifest["files"][BEE]
     (root / "manifest.json").write_text(json.dumps(manifest))
+    seal(root)
     value = json.loads(renamed.read_text())
     renamed.write_text(json.dumps(value | {"slug": slug}))
     run = json.loads((root / "run.json").read_text())
