@@ -88,15 +88,25 @@ class Quadrature:
 
 
 def attribute(
-    segment: Segment, activations: Tensor, pairs: Pairs, *, axis: int, out_axis: int, quadrature: Quadrature, rows: int
+    segment: Segment,
+    activations: Tensor,
+    pairs: Pairs,
+    *,
+    axis: int,
+    out_axis: int,
+    quadrature: Quadrature,
+    rows: int,
+    whole: bool = False,
 ) -> Attribution:
     """T(a, i, v) for each pair (METHOD §2).
 
     Args: segment: eval-mode function of the lower layer's activation alone; activations: (n, …) of the patches in use;
-    axis, out_axis: the channel axes of the segment's input and output; rows: the most rows (pair × step) a batch.
+    axis, out_axis: the channel axes of the segment's input and output; rows: the most rows (pair × step) a batch;
+    whole: whether the segment is run as it is though it could be split.
     Returns: an Attribution on the activations' device.
     """
-    return _engine(segment, activations, axis, out_axis, rows).integrate(pairs, quadrature)
+    make = PlainEngine if whole else _engine
+    return make(segment, activations, axis, out_axis, rows).integrate(pairs, quadrature)
 
 
 def completeness_gap(total: Tensor, rise: Tensor) -> Tensor:

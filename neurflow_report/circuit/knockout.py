@@ -55,9 +55,11 @@ class Knockouts(Protocol):
         """The whole activation above instead of φ: (M, n, …). Arguments as in `phi`."""
 
 
-def knockouts(segment: Segment, row: Tensor, *, axis: int, out_axis: int, rows: Rows) -> Knockouts:
+def knockouts(segment: Segment, row: Tensor, *, axis: int, out_axis: int, rows: Rows, whole: bool = False) -> Knockouts:
     """The engine for a segment. Args: row: one row of its input; axis, out_axis: the channel axes of its ends;
-    rows: how many rows of the segment run at once."""
+    rows: how many rows of the segment run at once; whole: whether the segment is run as it is in any case."""
+    if whole:
+        return PlainKnockouts(segment, axis=axis, out_axis=out_axis, rows=rows)
     if axis == 1 and isinstance(segment, fx.GraphModule):
         chain = _chain(segment, row)
         if chain is not None:

@@ -49,12 +49,14 @@ class Counter(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Hop:
-    """One step of the recursion: the segment up from a layer, its ends' channel axes, and the most rows a batch."""
+    """One step of the recursion: the segment up from a layer, its ends' channel axes, and the most rows a batch;
+    `whole`: whether it is run as it is, since what it is split into gives something else."""
 
     segment: Segment
     axis: int
     out_axis: int
     rows: int
+    whole: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,8 +187,8 @@ class _PairsOfLayer:
             rows=torch.as_tensor(self.place[mine] - first, device=full.device),
             channels=torch.as_tensor(self.channels[mine], device=full.device),
         )
-        axes = {"axis": self.hop.axis, "out_axis": self.hop.out_axis}
-        return mine, attribute(self.hop.segment, full, pairs, **axes, quadrature=self.quadrature, rows=n)
+        how = {"axis": self.hop.axis, "out_axis": self.hop.out_axis, "rows": n, "whole": self.hop.whole}
+        return mine, attribute(self.hop.segment, full, pairs, quadrature=self.quadrature, **how)  # type: ignore[arg-type]
 
 
 def _room(count: int, like: Attribution) -> Attribution:

@@ -22,7 +22,9 @@ from torch import Tensor, fx, nn
 from neurflow_report.circuit.below import spatial_sum
 from neurflow_report.circuit.narrow import narrowed
 from neurflow_report.fidelity.draws import global_seed
+from neurflow_report.network.agreement import agree
 from neurflow_report.network.forward import spatial_mean
+from neurflow_report.network.kinds import computes, is_bare
 
 METHODS = (
     "gradient × input", "saliency", "SmoothGrad", "guided backprop", "GradientSHAP", "DeepLift", "LRP",
@@ -81,7 +83,7 @@ def scores(
     refused = _refused(method, segment)
     if refused:
         raise NotApplicableError(refused)
-    alone, channel = narrowed(segment, channel)
+    alone, channel = _alone(segment, activations[:1], channel, out_axis)
     model = _Means(alone, out_axis).eval()
     size = 1 if method in _RANDOM else max(1, rows // 2)
     found = []
@@ -99,6 +101,16 @@ def scores(
     return torch.cat(found).mean(dim=0).cpu().double().numpy()
 
 
+def _alone(segment: fx.GraphModule, row: Tensor, channel: int, out_axis: int) -> tuple[fx.GraphModule, int]:
+    """The segment cut down to one channel, where that gives on one patch what the segment gives, and the channel's
+    number in it; else the segment as it is."""
+    alone, place = narrowed(segment, channel)
+    with torch.no_grad():
+        expected = segment(row).movedim(out_axis, 1)[:, channel]
+        found = alone(row).movedim(out_axis, 1)[:, place]
+    return (alone, place) if agree(found, expected) else (segment, channel)
+
+
 def _refused(method: str, segment: fx.GraphModule) -> str:
     """Why Captum's hooks on modules would not see all of the segment; "" where they do."""
     if method not in _NEEDS_MODULES:
@@ -110,7 +122,12 @@ def _refused(method: str, segment: fx.GraphModule) -> str:
     if bare:
         return f"the segment computes {bare[0].name} outside of a module, where the method has no rule for it"
     modules = [segment.get_submodule(name) for name in called]
-    odd = [m for m in modules if not isinstance(m, _RULED)]
+    changed = [name for name, m in zip(called, modules, strict=True) if not is_bare(m)]
+    if changed:
+        return (
+            f"{changed[0]!r} has hooks, computed weights or a forward of its own, which the method's rules do not see"
+        )
+    odd = [m for m in modules if not computes(m, *_RULED)]
     return f"it has no rule for {type(odd[0]).__name__}" if method == "LRP" and odd else ""
 
 

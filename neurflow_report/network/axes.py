@@ -101,7 +101,7 @@ def _permutation(node: fx.Node, name: str, module: nn.Module | None, ndim: int) 
 
 def _carried(before: Shape, axis: int, after: Shape) -> int:
     """The axis with the same size and the same number of elements on its left, or on its right; else the usual one."""
-    if not before:
+    if axis >= len(before):  # rows and channels were one axis in between
         return usual_axis(after)
     for wanted, sides in ((math.prod(before[:axis]), slice(None)), (math.prod(before[axis + 1 :]), None)):
         for i, size in enumerate(after):

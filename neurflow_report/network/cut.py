@@ -7,7 +7,7 @@ the network's output in the graph: then, and only then, the layers above it are 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import TypeVar
@@ -16,8 +16,11 @@ import torch
 from torch import Tensor, fx, nn
 
 from neurflow_report.errors import Gathered, InputError, did_you_mean
+from neurflow_report.network.agreement import first_difference
 from neurflow_report.network.canonical import canonical
+from neurflow_report.network.conduct import why_not_its_graph
 from neurflow_report.network.cuts import Cuts, ancestors
+from neurflow_report.network.fence import passes
 from neurflow_report.network.trace import OUTPUT, Traced, running, trace
 from neurflow_report.results.records import LayerInfo
 
@@ -31,7 +34,7 @@ class Segments:
 
     `stem` maps pictures (N, C, S, S) to the activation of layers[0]; `stages[i]` maps the activation of layers[i] to
     that of layers[i+1]; the last layer is the network's output. No segment changes its input. The segments share
-    their parameters with the module that was cut.
+    their parameters with the module that was cut. `notes`: what was not rewritten, since it gave something else.
     """
 
     layers: tuple[LayerInfo, ...]
@@ -39,6 +42,7 @@ class Segments:
     stages: tuple[fx.GraphModule, ...]
     device: torch.device
     dtype: torch.dtype
+    notes: tuple[str, ...] = ()
 
     def between(self, lower: int, upper: int) -> nn.Sequential:
         """The function from the activation of layers[lower] to that of layers[upper]; the identity when equal."""
@@ -52,22 +56,55 @@ class Segments:
 def cut(module: nn.Module, layers: Sequence[str], example: Tensor) -> Segments:
     """Cut `module` (eval mode) at the named `layers`, input → output; `output` names the network's own output.
 
-    Args: example: a batch of at least one picture on the module's device, (N, C, S, S); it is run once.
-    Composing stem and stages equals module(x) exactly; `module` itself is not changed.
+    Args: example: a batch of at least one picture on the module's device, (N, C, S, S): real ones where there are any.
+    The segments give what the module itself gives on them, at every layer, but for rounding; where they do not, they
+    are made again as they are traced, without another word for anything. `module` itself is not changed.
     Errors (path ("layers", i), all layers' at once): layer-unknown, layer-reused, layers-order, layers-not-a-cut,
-    layers-top, layer-shape; and model-not-traceable, which is also raised where the graph does not give the module's
-    own output. METHOD §2.
+    layers-top, layer-shape; and model-not-traceable, which is also raised, or model-precision, where the graph does not
+    give the module's own output. METHOD §2.
     """
-    traced = trace(module, example)
+    try:
+        found = _cut(module, layers, example, rewritten=True)
+        wrong = _difference(found, module, layers, example)
+    except Exception as error:  # whatever a rewritten module raises: it is made again as it is
+        if passes(error):
+            raise
+        wrong = ("", 0.0)
+    if wrong is None:
+        return found
+    found = _cut(module, layers, example, rewritten=False)
+    wrong = _difference(found, module, layers, example)
+    if wrong is not None:
+        raise why_not_its_graph(module, example, layer=wrong[0], off=wrong[1])
+    return replace(found, notes=(AS_TRACED,))
+
+
+AS_TRACED = (
+    "the network's segments run as they were traced, which is slower: with computed weights stored, or in other words "
+    "for the same operations, they gave something else on the pictures"
+)
+
+
+def _difference(
+    segments: Segments, module: nn.Module, layers: Sequence[str], example: Tensor
+) -> tuple[str, float] | None:
+    return first_difference(layers, (segments.stem, *segments.stages), module, example)
+
+
+def _cut(module: nn.Module, layers: Sequence[str], example: Tensor, *, rewritten: bool) -> Segments:
+    """See `cut`. Args: rewritten: whether computed weights are stored, and operations said in known words."""
+    with torch.no_grad(), running(example):
+        module(example.clone())
+    traced = trace(module, example, settled=rewritten)
     cuts = Cuts(traced)
     nodes = _each([partial(_node_of, cuts, name, ("layers", i)) for i, name in enumerate(layers)])
     _check_order(cuts, layers, nodes)
     below = [partial(_check_cut, cuts, layers, nodes, i) for i in range(len(nodes) - 1)]
     _each([*below, partial(_check_top, traced, layers, nodes)])
     placeholder = next(n for n in traced.graph.nodes if n.op == "placeholder")
-    ends = [placeholder, *nodes]
-    stem, *stages = (_segment(traced, a, b) for a, b in pairwise(ends))
-    infos = _run_shapes(cuts, module, layers, nodes, [stem, *stages], example)
+    parts = (_segment(traced, a, b) for a, b in pairwise([placeholder, *nodes]))
+    stem, *stages = (canonical(part) if rewritten else part for part in parts)
+    infos = _run_shapes(cuts, layers, nodes, [stem, *stages], example)
     return Segments(layers=infos, stem=stem, stages=tuple(stages), device=example.device, dtype=example.dtype)
 
 
@@ -184,43 +221,46 @@ def _segment(traced: Traced, start: fx.Node, end: fx.Node) -> fx.GraphModule:
         if node in needed and node not in copied and node.op != "placeholder":
             copied[node] = graph.node_copy(node, lambda n: copied[n])
     graph.output(copied[end])
-    return canonical(fx.GraphModule(traced.root, graph).eval())
+    return fx.GraphModule(traced.root, graph).eval()
 
 
+@torch.no_grad()
 def _run_shapes(
-    cuts: Cuts, module: nn.Module, layers: Sequence[str], nodes: Sequence[fx.Node], parts: Sequence[Module],
-    example: Tensor,
-) -> tuple[LayerInfo, ...]:  # fmt: skip
-    """Run the example through the segments: shapes of all layers, and equality with the module itself."""
-    infos, value = [], example
-    with torch.no_grad(), running(example):
-        whole = module(example)
-    with torch.no_grad():
-        for i, (name, part) in enumerate(zip(layers, parts, strict=True)):
-            before, copy = value, value.clone()
-            value = part(value)
-            if not torch.equal(before.nan_to_num(), copy.nan_to_num()):
-                raise _hidden(f"what leads to layer {name!r} changes its own input in place")
-            infos.append(_info(cuts, name, nodes[i], value, len(example), ("layers", i)))
+    cuts: Cuts, layers: Sequence[str], nodes: Sequence[fx.Node], parts: Sequence[fx.GraphModule], example: Tensor
+) -> tuple[LayerInfo, ...]:
+    """Run the example through the segments: shapes of all layers."""
+    infos, value = [], example.clone()
+    for i, (name, part) in enumerate(zip(layers, parts, strict=True)):
+        before, copy = value, value.clone()
+        value = part(value)
+        if not torch.equal(before.nan_to_num(), copy.nan_to_num()):
+            raise _changes_its_input(part, copy, name)
+        infos.append(_info(cuts, name, nodes[i], value, len(example), ("layers", i)))
     if infos[-1].kind != "vector":
         message = f"the network's output has shape {infos[-1].shape} a picture, and (outputs,) was expected"
         raise InputError(
             "layer-shape", message, hint="only classifiers can be examined", path=("layers", len(layers) - 1)
         )
-    if not _agree(value, whole):
-        raise _hidden("the network's graph does not give the network's own output")
     return tuple(infos)
 
 
-def _hidden(message: str) -> InputError:
-    hint = "an operation that changes a tensor in place through a view of it cannot be cut"
-    return InputError("model-not-traceable", message, hint=hint, path=("model", "name"))
+def _changes_its_input(part: fx.GraphModule, value: Tensor, layer: str) -> InputError:
+    """The error for a segment that changes its input in place, with the node that does it."""
+    found = list[str]()
 
+    class Looking(fx.Interpreter):
+        def run_node(self, n: fx.Node) -> object:
+            before = value.clone()
+            out = super().run_node(n)
+            if not found and not torch.equal(before.nan_to_num(), value.nan_to_num()):
+                found.append(f"module {n.target!r}" if n.op == "call_module" else str(n.target))
+            return out
 
-def _agree(ours: Tensor, theirs: Tensor) -> bool:
-    """Equal but for rounding: a device may choose another algorithm for the second run of the same operation."""
-    a, b = ours.nan_to_num(), theirs.nan_to_num()
-    return bool((a - b).abs().max() <= 1e-4 * b.abs().max())
+    Looking(part).run(value)
+    what = f"{found[0]}, which leads to layer {layer!r}," if found else f"what leads to layer {layer!r}"
+    message = f"{what} changes its own input in place, where the graph cannot see it"
+    hint = "let it work on a copy of its input (x = x.clone()), or make a new tensor"
+    return InputError("model-not-traceable", message, hint=hint, path=("model",))
 
 
 def _info(cuts: Cuts, name: str, node: fx.Node, value: object, rows: int, path: tuple[str | int, ...]) -> LayerInfo:

@@ -14,7 +14,6 @@ from torch import Tensor
 from neurflow_report.fidelity.intervals import wilson
 from neurflow_report.images.select import Predict, look
 from neurflow_report.network.forward import Rows, batch_rows, check_finite
-from neurflow_report.network.swift import Forward
 from neurflow_report.pipeline.networks import example_input
 from neurflow_report.pipeline.preflight import Ready
 from neurflow_report.pipeline.progress import Progress, Step
@@ -33,7 +32,7 @@ def predictor(ready: Ready, step: Step) -> Predict:
     network, segments = ready.network, ready.bench.segments
     example = example_input(network, segments.device, segments.dtype)
     most = batch_rows(segments, ready.bench.memory, example)
-    forward, top = Forward.of(segments, example, most=most), len(segments.layers) - 1
+    forward, top = ready.bench.forward.allowing(most), len(segments.layers) - 1
     rows = Rows(most=forward.rows, note=step.note)
 
     @torch.no_grad()

@@ -105,6 +105,7 @@ def _attributed(hop: Hop, spec: Spec, below: Tensor, targets: Tensor) -> Tensor:
         out_axis=hop.out_axis,
         quadrature=Quadrature(**spec.attribution.model_dump()),
         rows=hop.rows,
+        whole=hop.whole,
     )
     return found.values.view(len(targets), len(below), -1).double().cpu()
 

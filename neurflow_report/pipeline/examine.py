@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from neurflow_report.network.cut import Segments
 from neurflow_report.network.forward import Kept, Rows, batch_rows, hop_rows, layer_means, layers_to_keep, row_bytes
 from neurflow_report.network.swift import Forward
 from neurflow_report.pipeline.progress import Progress, Step
+from neurflow_report.pipeline.trust import Trust, trusted
 from neurflow_report.results.records import GroupEdge, LayerResult, Neuron
 from neurflow_report.spec.schema import Spec
 
@@ -38,7 +39,8 @@ class Bench:
 
     `forward`: what forward passes run on; `forward_rows`: the most rows of one; `hop_rows[i]`: the most rows with
     gradients through stages[i]; `memory`: bytes for activations; `keep`: those of them for full activations of a
-    class's patches; `tables`: those that what knock-outs make of them may take in any case.
+    class's patches; `tables`: those that what knock-outs make of them may take in any case; `trust`: which segments are
+    run as they are.
     """
 
     segments: Segments
@@ -48,6 +50,7 @@ class Bench:
     hop_rows: tuple[int, ...]
     memory: int
     keep: int
+    trust: Trust = field(default_factory=Trust)
 
     @property
     def tables(self) -> int:
@@ -56,20 +59,34 @@ class Bench:
     @classmethod
     def set_up(cls, segments: Segments, grid: PatchGrid, memory: int, example: Tensor) -> Bench:
         """Measure how many rows fit into half of `memory` bytes; the other half is for activations that are kept,
-        unless a row takes more. Raises InputError out-of-memory when not even one row fits."""
+        unless a row takes more. Args: example: a few pictures as inputs, on which all that is made of the segments is
+        compared with them. Raises InputError out-of-memory when not even one row fits."""
         try:
             rows, keep = _rows(segments, memory // 2, example), memory // 2
         except InputError:
             rows, keep = _rows(segments, memory, example), 0
+        forward = Forward.of(segments, example, most=rows[0])
         return cls(
             segments=segments,
             grid=grid,
-            forward=Forward.of(segments, example, most=rows[0]),
+            forward=forward,
             forward_rows=rows[0],
             hop_rows=rows[1:],
             memory=memory,
             keep=keep,
+            trust=trusted(segments, forward.segments, example),
         )
+
+    def of(self, segments: Segments, example: Tensor) -> Bench:
+        """The same for another network with these layers. Args: as `set_up`."""
+        forward = Forward.of(segments, example, most=self.forward_rows)
+        trust = trusted(segments, forward.segments, example)
+        return replace(self, segments=segments, forward=forward, trust=trust)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not used of all that was made of the segments, and why."""
+        return (*self.segments.notes, *self.forward.notes, *self.trust.notes)
 
     def activations(self, pixels: Tensor, layer: int, patches: NDArray[np.int64]) -> Tensor:
         """The full activation of layers[layer] on `patches` of the pictures, as many at a time as fit the memory."""
@@ -86,6 +103,7 @@ class Bench:
             axis=segments.feature_axis(layer),
             out_axis=segments.feature_axis(layer + 1),
             rows=Rows(most=self.knockout_rows(segments.stages[layer], row), note=note),
+            whole=layer in self.trust.knockouts,
         )
 
     def knockout_rows(self, part: nn.Module, row: Tensor) -> int:
@@ -101,7 +119,13 @@ class Bench:
         """The steps of the recursion, lowest first."""
         axis = self.segments.feature_axis
         return tuple(
-            Hop(segment=stage, axis=axis(i), out_axis=axis(i + 1), rows=self.hop_rows[i])
+            Hop(
+                segment=stage,
+                axis=axis(i),
+                out_axis=axis(i + 1),
+                rows=self.hop_rows[i],
+                whole=i in self.trust.attributions,
+            )
             for i, stage in enumerate(self.segments.stages)
         )
 

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from io import BytesIO
 
+import torch
 from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
 
-from neurflow_report.images.preprocess import region_of, region_picture
+from neurflow_report.images.pictures import PictureError
+from neurflow_report.images.preprocess import region_of, region_picture, to_input
 from neurflow_report.images.select import Chosen
-from neurflow_report.images.sources import Item
+from neurflow_report.images.sources import Item, Source
 from neurflow_report.images.taken import again
 from neurflow_report.results.records import Preprocess, Region
 
 MOST = 1024
 """Longest side kept, in pixels."""
+FEW, LOOKED_FOR = 2, 16
+"""Pictures that a network is tried on, and the most that are opened to find them."""
 LOSSLESS = 128
 """Pictures up to this side are kept as PNG, larger ones as JPEG (quality 92)."""
 
@@ -32,6 +39,24 @@ def region_bytes_of(item: Item, size: tuple[int, int], preprocess: Preprocess) -
     """The same bytes for a picture that no class has been chosen for. Args: size: of the picture, (width, height).
     Errors: PictureError."""
     return _kept(item.open(), region_of(size, preprocess))[1]
+
+
+def few_inputs(source: Source, preprocess: Preprocess) -> Tensor | None:
+    """Up to `FEW` pictures of different classes as inputs, then a patch of each, (N, C, S, S); None where no picture
+    can be read."""
+    found: dict[int | str, Tensor] = {}
+    for item in source.items[:: max(1, len(source.items) // LOOKED_FOR)]:
+        key = item.name if item.label is None else item.label
+        if key not in found and len(found) < FEW:
+            with suppress(PictureError):
+                found[key] = to_input(item.open(), preprocess)[0]
+    if not found:
+        return None
+    pictures = torch.stack(list(found.values()))
+    half = max(1, preprocess.size // 2)
+    corner = pictures[:, :, :half, :half]
+    patches = F.interpolate(corner, size=(preprocess.size,) * 2, mode="bilinear", align_corners=False)
+    return torch.cat([pictures, patches])
 
 
 def _kept(picture: Image.Image, region: Region) -> tuple[str, bytes]:

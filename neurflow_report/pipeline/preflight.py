@@ -28,6 +28,7 @@ from neurflow_report.images.select import candidates_of
 from neurflow_report.images.sources import Source, open_source
 from neurflow_report.images.ties import Labels, Tie, tie
 from neurflow_report.network.checkpoint import is_checkpoint
+from neurflow_report.network.conduct import check_conduct
 from neurflow_report.network.cut import Segments
 from neurflow_report.network.fence import blamed
 from neurflow_report.network.forward import check_picture, memory_budget, one_picture
@@ -36,12 +37,12 @@ from neurflow_report.network.interface import outputs_of
 from neurflow_report.network.load import Network, choose_device, resolved
 from neurflow_report.network.names import check_names, read_names
 from neurflow_report.network.outputs import output_note
-from neurflow_report.pipeline.arithmetic import check_precision
+from neurflow_report.pipeline.arithmetic import arithmetic, check_precision
 from neurflow_report.pipeline.examine import Bench, check_patches
 from neurflow_report.pipeline.given import input_notes, looks
 from neurflow_report.pipeline.networks import cut_at, example_input, load_spec_network, number_format
 from neurflow_report.pipeline.output import check_space, check_writable, output_of
-from neurflow_report.pipeline.pictures import region_bytes_of
+from neurflow_report.pipeline.pictures import few_inputs, region_bytes_of
 from neurflow_report.pipeline.progress import Progress
 from neurflow_report.results.bundle import check_free
 from neurflow_report.results.epoch import source_date
@@ -66,7 +67,8 @@ class Ready:
     `logits`: the output of each of the data's classes, None where it cannot be told; `names` and `label_names`: what
     each output, and each of the data's classes, is called; `labels`: what should be known of how the two were tied;
     `input_notes`: of what the network is given; `notes`: both, what was done with the weights, what should be known of
-    the pictures, and what cannot run."""
+    the pictures and of the network's copies, and what cannot run; `pictures`: a few of the data's as inputs, on which
+    what is made of the network is compared with it."""
 
     network: Network
     bench: Bench
@@ -78,6 +80,7 @@ class Ready:
     label_names: tuple[str, ...]
     labels: str
     notes: tuple[str, ...]
+    pictures: Tensor
     input_notes: tuple[str, ...] = ()
 
 
@@ -120,6 +123,7 @@ class _Checks:
         self.grid: PatchGrid | None = None
         self.bench: Bench | None = None
         self.source: Source | None = None
+        self.pictures: Tensor | None = None
         self.targets: tuple[ClassTarget, ...] = ()
         self.candidates: tuple[list[int], ...] = ()
         self.tied: Tie | None = None
@@ -136,7 +140,8 @@ class _Checks:
             attempt(partial(check_precision, self.spec, self.device))
 
     def load(self) -> None:
-        """The network, cut at its layers; the number of its outputs, and the file with their names."""
+        """The pictures; the network, cut at its layers; the number of its outputs, and the file with their names."""
+        self.source = self.gathered.attempt(self._open)
         loaded, names = self.loaded, None
         if self.spec.model.class_names is not None:
             names = self.gathered.attempt(partial(read_names, resolved(self.base, self.spec.model.class_names)))
@@ -175,8 +180,16 @@ class _Checks:
         with one_picture(record.size, path):
             example = example_input(network, device, dtype)
             self.outputs = outputs_of(network.module, example)
-            self.segments = self.gathered.attempt(partial(cut_at, self.spec, network, example))
-            self._look_into(network, torch.cat([example, example.flip(3)]))
+            with arithmetic():
+                self.pictures = pictures = self._looked_at(network, example)
+                check_conduct(network.module, pictures)
+                self.segments = self.gathered.attempt(partial(cut_at, self.spec, network, pictures))
+            self._look_into(network, pictures)
+
+    def _looked_at(self, network: Network, example: Tensor) -> Tensor:
+        """A few inputs of the data's own; noise where the data has none that can be read."""
+        found = None if self.source is None else few_inputs(self.source, network.preprocess)
+        return torch.cat([example, example.flip(3)]) if found is None else found.to(example)
 
     def _look_into(self, network: Network, pictures: Tensor) -> None:
         """What should be known of the network; without gradients there are no segments to go on with."""
@@ -197,12 +210,13 @@ class _Checks:
         if self.grid is None or self.segments is None or self.device is None:
             return
         budget = memory_budget(self.spec.runtime.memory, self.device)
-        example = example_input(self.network, self.device, self.segments.dtype)
-        self.bench = self.gathered.attempt(partial(Bench.set_up, self.segments, self.grid, budget, example))
+        assert self.pictures is not None  # noqa: S101 with the segments, there are pictures
+        with arithmetic():
+            set_up = partial(Bench.set_up, self.segments, self.grid, budget, self.pictures)
+            self.bench = self.gathered.attempt(set_up)
 
     def classes(self) -> None:
-        """The pictures; the classes, with pictures and patches enough; the space that their pictures take."""
-        self.source = self.gathered.attempt(self._open)
+        """The classes, with pictures and patches enough; the space that their pictures take."""
         if self.network is None or self.outputs is None or not self.sized:
             return
         targets = self._targets(self.network, self.outputs)
@@ -273,11 +287,14 @@ class _Checks:
         """What a run begins with. Raises what was gathered."""
         self.gathered.errors = in_order([located(error, self.loaded) for error in self.gathered.errors])
         self.gathered.tell()
-        if self.network is None or self.bench is None or self.source is None or self.tied is None:
+        if self.network is None or self.bench is None or self.source is None:
+            raise AssertionError("what is not there was not told")
+        if self.tied is None or self.pictures is None:
             raise AssertionError("what is not there was not told")
         names = display_names(self.network.class_names, self.source.class_names, self.outputs or 0, self.tied)
         given = input_notes(self.network.preprocess, self.network.assumed, looks(self.source, self.candidates))
-        notes = (*self.network.notes, *given, self.tied.caution, *self.source.told, *_not_run(self.spec))
+        copies = self.bench.notes
+        notes = (*self.network.notes, *given, self.tied.caution, *self.source.told, *copies, *_not_run(self.spec))
         return Ready(
             network=self.network,
             bench=self.bench,
@@ -289,6 +306,7 @@ class _Checks:
             label_names=label_names(self.source.class_names, names, self.tied),
             labels=self.tied.caution,
             notes=tuple(note for note in notes if note),
+            pictures=self.pictures,
             input_notes=given,
         )
 

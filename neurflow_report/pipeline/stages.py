@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -25,9 +25,7 @@ from neurflow_report.images.oddities import unusable
 from neurflow_report.images.select import Choice, Chosen, choice_digest, choose, load_pixels, oddities
 from neurflow_report.network.cut import Segments, cut
 from neurflow_report.network.fence import blamed
-from neurflow_report.network.load import Network
 from neurflow_report.network.reinitialise import reinitialised
-from neurflow_report.network.swift import Forward
 from neurflow_report.pipeline.accuracy import accuracy, measure, predictor, words
 from neurflow_report.pipeline.arithmetic import arithmetic, roundings
 from neurflow_report.pipeline.evidence import Findings, examine, with_control
@@ -53,6 +51,7 @@ from neurflow_report.results.records import (
     Run,
     Settings,
 )
+from neurflow_report.results.redact import without_paths
 from neurflow_report.spec.load import LoadedSpec, located
 from neurflow_report.spec.presets import sizes
 from neurflow_report.spec.schema import Spec
@@ -143,7 +142,7 @@ def _examine_all(
     if progress.expecting:
         progress.expect(_expected(spec, ready, choice, formats))
     device = bench.segments.device
-    others = {name: _control(spec, network, bench) for name in spec.fidelity.controls}
+    others = {name: _control(spec, ready) for name in spec.fidelity.controls}
     classes, files, rounded = [], dict[str, bytes](), tuple[Rounding, ...]()
     for target, chosen, slug in zip(ready.targets, choice.classes, slugs([t.name for t in ready.targets]), strict=True):
         pixels = load_pixels(chosen, network.preprocess).to(device, bench.segments.dtype)
@@ -157,7 +156,8 @@ def _examine_all(
         record, pictures = _class_result(ready, target, slug, chosen, found)
         classes.append(record)
         files |= pictures
-    run = _run(spec, ready, choice, classes, rounded)
+    fallbacks = [*bench.notes, *(f"{name}: {note}" for name, other in others.items() for note in other.notes)]
+    run = _run(spec, ready, choice, classes, rounded, fallbacks)
     with progress.stage("write the bundle", None) as step:
         write_bundle(
             output / "bundle",
@@ -213,13 +213,11 @@ def _choice(spec: Spec, ready: Ready, step: Step) -> Choice:
     )
 
 
-def _control(spec: Spec, network: Network, bench: Bench) -> Bench:
+def _control(spec: Spec, ready: Ready) -> Bench:
     """The bench of the network with its weights re-initialised: the same layers, rows and memory."""
-    module = reinitialised(network.module, seed=spec.runtime.seed)
-    names = [info.name for info in bench.segments.layers]
-    example = example_input(network, bench.segments.device, bench.segments.dtype)
-    segments = cut(module, names, example)
-    return replace(bench, segments=segments, forward=Forward.of(segments, example, most=bench.forward_rows))
+    module = reinitialised(ready.network.module, seed=spec.runtime.seed)
+    names = [info.name for info in ready.bench.segments.layers]
+    return ready.bench.of(cut(module, names, ready.pictures), ready.pictures)
 
 
 def slugs(names: Sequence[str]) -> tuple[str, ...]:
@@ -279,7 +277,12 @@ def _picture(chosen: Chosen, logits: Sequence[str], labels: Sequence[str], file:
 
 
 def _run(
-    spec: Spec, ready: Ready, choice: Choice, classes: Sequence[ClassResult], rounded: tuple[Rounding, ...]
+    spec: Spec,
+    ready: Ready,
+    choice: Choice,
+    classes: Sequence[ClassResult],
+    rounded: tuple[Rounding, ...],
+    fallbacks: Sequence[str],
 ) -> Run:
     """All of the bundle that is not about one class."""
     network, segments, source = ready.network, ready.bench.segments, ready.source
@@ -318,6 +321,7 @@ def _run(
         parts=part_names(spec),
         roundings=rounded,
         accuracy=accuracy(choice.predicted, ready),
+        fallbacks=tuple(without_paths(note) for note in fallbacks),
     )
 
 

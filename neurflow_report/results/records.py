@@ -167,7 +167,9 @@ class ClassEntry(Record):
 
 class Run(Record):
     """All of a bundle that is not about one class. `roundings`: of the layers but the lowest, where TF32 was used;
-    `accuracy`: None where no picture that was looked at has a label, and in bundles that did not measure it."""
+    `accuracy`: None where no picture that was looked at has a label, and in bundles that did not measure it;
+    `fallbacks`: which quick ways through the network were not taken, since they gave something else than the network
+    itself on the pictures."""
 
     title: str
     theme: str
@@ -180,6 +182,7 @@ class Run(Record):
     parts: tuple[str, ...] = ()
     roundings: tuple[Rounding, ...] = ()
     accuracy: Accuracy | None = None
+    fallbacks: tuple[str, ...] = ()
 
 
 class Region(Record):

@@ -178,3 +178,30 @@ def test_tokens_in_rows_and_columns_keep_their_features():
     (slope,) = torch.autograd.grad(segment(x)[..., 6].mean(dim=(1, 2)).sum(), x)
     expected = (slope * tokens).sum(dim=(1, 2)).abs().mean(dim=0)
     assert found == pytest.approx(expected.detach().numpy(), rel=1e-9)
+
+
+def test_a_segment_cut_down_wrong_is_not_used(net, patches, monkeypatch):
+    from neurflow_report.circuit import narrow
+    from neurflow_report.fidelity import methods
+
+    right = found("gradient × input", net, patches)
+    real = narrow._row
+
+    def row(module, channel):
+        made = real(module, channel)
+        made.weight.data.mul_(1.01)
+        return made
+
+    monkeypatch.setattr(narrow, "_row", row)
+    assert methods.narrowed(net, CHANNEL)[1] == 0
+    assert np.allclose(found("gradient × input", net, patches), right, rtol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["guided backprop", "DeepLift", "LRP"])
+def test_a_module_with_a_hook_is_not_what_the_rules_are_for(method, patches):
+    segment = traced(nn.Conv2d(4, 6, 3), nn.ReLU(), nn.Conv2d(6, 3, 1))
+    segment.get_submodule("1").register_forward_hook(lambda _module, _inputs, out: out * 3)
+    with pytest.raises(NotApplicableError) as caught:
+        found(method, segment, patches)
+    reason = "'1' has hooks, computed weights or a forward of its own, which the method's rules do not see"
+    assert str(caught.value) == reason

@@ -1,6 +1,8 @@
 """Segments equal the network, whatever its shape; what is no cut is named."""
 
+import inspect
 import operator
+import re
 
 import pytest
 import torch
@@ -150,7 +152,13 @@ def test_what_the_graph_cannot_say_is_refused() -> None:
     with pytest.raises(InputError) as caught:
         cut(Hidden().eval(), ["a", "fc"], torch.randn(2, 6))
     assert caught.value.slug == "model-not-traceable"
-    assert caught.value.message == "the network's graph does not give the network's own output"
+    line = inspect.getsourcelines(Hidden.forward)[1] + 2
+    assert re.fullmatch(
+        "the network's graph does not give the network's own output: layer 'fc' is off by \\d+%; add_ in test_cut.py, "
+        f"line {line} changes a tensor in place through a view of it, which a graph cannot follow",
+        caught.value.message,
+    )
+    assert caught.value.hint == "make a new tensor there (without the underscore, or from a clone)"
 
 
 class Branchy(nn.Module):
@@ -168,7 +176,8 @@ class Two(nn.Module):
     [
         (
             Branchy(),
-            "test_cut.py, line 158: symbolically traced variables cannot be used as inputs to control flow",
+            f"test_cut.py, line {inspect.getsourcelines(Branchy.forward)[1] + 1}: symbolically traced variables cannot "
+            "be used as inputs to control flow",
         ),
         (Two(), "it returns a tuple, and one tensor of logits was expected"),
     ],

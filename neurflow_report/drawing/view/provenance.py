@@ -35,7 +35,11 @@ def provenance_page(run: Run, manifest: Manifest) -> ProvenancePage:
             "Value",
         ),
         versions=_pairs("Versions", {"device": p.device, **p.versions}, "Version"),
-        determinism=_pairs("Determinism", {"seed": str(run.settings.seed), **p.determinism, **_rounded(run)}, "Value"),
+        determinism=_pairs(
+            "Determinism",
+            {"seed": str(run.settings.seed), **p.determinism, **_rounded(run), **_fallen_back(run)},
+            "Value",
+        ),
         files=_pairs("Files of the bundle", manifest.files, "SHA-256"),
         spec_text=p.spec_text,
         spec_resolved=json.dumps(p.spec_resolved, indent=2, ensure_ascii=False),
@@ -49,6 +53,11 @@ def _rounded(run: Run) -> dict[str, str]:
         f"{percent(r.core)} of the core neurons the same, on a few patches"
         for r in run.roundings
     }
+
+
+def _fallen_back(run: Run) -> dict[str, str]:
+    """Which quick ways were not taken, numbered."""
+    return {f"not taken: quick way {number}": text for number, text in enumerate(run.fallbacks, start=1)}
 
 
 def _clock(manifest: Manifest) -> Table:
