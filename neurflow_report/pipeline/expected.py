@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import prod
 
-import torch
-
+from neurflow_report.network.cut import Segments
 from neurflow_report.pipeline.calibrate import GROUPS, Found, most_targets, search_part
-from neurflow_report.pipeline.calibrate_forward import Passed, row_work
+from neurflow_report.pipeline.calibrate_forward import Passed
 from neurflow_report.pipeline.examine import Bench
 from neurflow_report.pipeline.measure import parts_of
 from neurflow_report.pipeline.planned import PlannedClass
@@ -26,11 +26,9 @@ PROCESSOR = 3e-11
 """Seconds of a multiply-add on a processor, about: of what runs there whatever the device."""
 
 
-def expected(
-    bench: Bench, spec: Spec, classes: Sequence[PlannedClass], example: torch.Tensor, formats: Sequence[str]
-) -> tuple[Expected, ...]:
-    """The stages of the examination of these classes, then of drawing these formats. Passes one picture."""
-    passed = Passed(values=(), work=row_work(bench, example), seconds=None, crop=None, pace=0.0)
+def expected(bench: Bench, spec: Spec, classes: Sequence[PlannedClass], formats: Sequence[str]) -> tuple[Expected, ...]:
+    """The stages of the examination of these classes, then of drawing these formats. The network is not run."""
+    passed = Passed(values=(), work=row_work(bench.segments), seconds=None, crop=None, pace=0.0)
     place = Place(segments=bench.segments, keep=bench.keep, tables=bench.tables, forward_rows=bench.forward_rows)
     mosts = most_targets([info.channels for info in bench.segments.layers], spec.core.tau)
     found = [
@@ -47,6 +45,16 @@ def expected(
     for name in formats:
         stages.append(Expected(name=DRAWN[name], kind=DRAWN[name], work=neurons * NEURON / PROCESSOR, usual=PROCESSOR))
     return tuple(stages)
+
+
+def row_work(segments: Segments) -> tuple[int, ...]:
+    """Multiply-adds of a row through the stem and each stage, about: each parameter once for each place that the part
+    puts out."""
+    parts = zip((segments.stem, *segments.stages), segments.layers, strict=True)
+    return tuple(
+        1 + sum(p.numel() for p in part.parameters()) * max(1, prod(info.shape) // info.channels)
+        for part, info in parts
+    )
 
 
 def _of_class(name: str, tasks: Tasks, parts: dict[tuple[str, int, str], Part], passed: Passed) -> Iterator[Expected]:

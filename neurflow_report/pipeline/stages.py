@@ -183,8 +183,7 @@ def _expected(spec: Spec, ready: Ready, choice: Choice, formats: Sequence[str]) 
         )
         for target, chosen in zip(ready.targets, choice.classes, strict=True)
     )
-    segments = ready.bench.segments
-    return expected(ready.bench, spec, classes, example_input(ready.network, segments.device, segments.dtype), formats)
+    return expected(ready.bench, spec, classes, formats)
 
 
 def _check_enough(spec: Spec, ready: Ready, choice: Choice) -> None:

@@ -3,11 +3,17 @@
 import io
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neurflow_report.pipeline.calibrate_forward import row_work as counted_work
+from neurflow_report.pipeline.expected import expected, row_work
+from neurflow_report.pipeline.planned import PlannedClass
+from neurflow_report.pipeline.preflight import preflight
 from neurflow_report.pipeline.progress import Expecting, Silent, Timed
 from neurflow_report.pipeline.time_left import KNOWN, Done, Expected, TimeLeft, seconds_left
+from neurflow_report.spec.load import load_spec
 from neurflow_report.terminal import Lines, Live, time_left
 
 KINDS = ["patches", "neurons of", "masking", "draw the site"]
@@ -164,3 +170,25 @@ def test_times_left():
             58.0: "about 1 min left in all", 1000.0: "about 17 min left in all",
             3570.0: "about 1 h 00 min left in all", 7300.0: "about 2 h 02 min left in all"}  # fmt: skip
     assert {seconds: time_left(seconds) for seconds in told} == told
+
+
+def test_what_is_expected_of_a_run_has_its_stages_and_does_not_run_the_network(write_spec, monkeypatch):
+    fidelity = {"preset": "standard", "experiments": None, "controls": ["random_weights"]}
+    loaded = load_spec(write_spec(fidelity=fidelity))
+    bench = preflight(loaded, progress=Silent()).bench
+    monkeypatch.setattr(torch.nn.Module, "__call__", pytest.fail)
+    bee = PlannedClass(name="bee", index=0, pictures=4, patches=40)
+    found = {stage.name: stage for stage in expected(bench, loaded.spec, (bee,), ("html", "pdf"))}
+    for who in ("bee", "bee, random_weights"):
+        for name in ("patches", "neurons of block4", "neuron groups", "masking", "knock-outs for block4", "stability",
+                     "knock-outs for the edges at fc", "critical neurons", "attribution by LRP"):  # fmt: skip
+            assert found[f"{who}: {name}"].work > 0
+    assert (found["bee: stability"].times, found["bee: critical neurons"].times) == (3, 2)
+    assert list(found)[-2:] == ["draw the site", "draw the PDF"]
+
+
+def test_the_work_of_a_row_is_near_what_is_counted(write_spec):
+    bench = preflight(load_spec(write_spec()), progress=Silent()).bench
+    counted = counted_work(bench, torch.zeros(1, 3, 64, 64))
+    for mine, theirs in zip(row_work(bench.segments), counted, strict=True):
+        assert theirs / 5 < mine < 5 * theirs
