@@ -46,15 +46,16 @@ def fenced(
     path: Place = ("model", "name"),
     hint: str | Callable[[BaseException], str] = "",
     network: nn.Module | None = None,
+    generators: bool = True,
 ) -> Iterator[None]:
     """Inside runs a user's code, and nothing of ours that could fail.
 
     Args: doing: what is done, as the beginning of a sentence (`calling 'mynet:net' with ()`), to which "failed" is
     added, unless it says "fails" itself; hint: what to do, or what tells it from the error; network: whose modules are
-    named.
+    named; generators: whether random generators are put back, too.
     Raises: InputError slug at `path` for whatever is raised inside but interrupts, our own errors, and memory.
     """
-    with as_it_was():
+    with as_it_was(generators=generators):
         try:
             yield
         except BaseException as error:
@@ -167,10 +168,11 @@ def module_of(error: BaseException, network: nn.Module | None) -> str:
 
 
 @contextmanager
-def as_it_was() -> Iterator[None]:
-    """What code sets for the whole process inside is afterwards as it was before."""
-    put_back = [*_torch_state(), *_process_state()]
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+def as_it_was(*, generators: bool = True) -> Iterator[None]:
+    """What code sets for the whole process inside is afterwards as it was before; random generators, unless what is
+    drawn next must be something else."""
+    put_back = [*_torch_state(), *_process_state(), *(_generators() if generators else [])]
+    with torch.random.fork_rng(devices=[], enabled=generators), warnings.catch_warnings():
         try:
             yield
         finally:
@@ -213,6 +215,11 @@ def _torch_state() -> list[Callable[[], Any]]:
     ]
 
 
+def _generators() -> list[Callable[[], Any]]:
+    drawn, drawn_by_numpy = random.getstate(), np.random.get_state()
+    return [lambda: random.setstate(drawn), lambda: np.random.set_state(drawn_by_numpy)]
+
+
 def _folder() -> str | None:
     """The working directory; None where it is gone."""
     try:
@@ -225,7 +232,7 @@ def _process_state() -> list[Callable[[], Any]]:
     """The same for numpy's settings and Python's."""
     folder, mask = _folder(), os.umask(0)
     os.umask(mask)
-    drawn, drawn_by_numpy, floats = random.getstate(), np.random.get_state(), np.geterr()
+    floats = np.geterr()
     streams, limit, hook = (sys.stdout, sys.stderr), sys.getrecursionlimit(), sys.excepthook
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
@@ -242,8 +249,6 @@ def _process_state() -> list[Callable[[], Any]]:
     return [
         lambda: os.chdir(folder) if folder else None,
         lambda: os.umask(mask),
-        lambda: random.setstate(drawn),
-        lambda: np.random.set_state(drawn_by_numpy),
         lambda: np.seterr(**floats),
         handlers_back,
         streams_back,

@@ -160,7 +160,7 @@ def _run(root: nn.Module, graph: fx.Graph, example: Tensor) -> dict[fx.Node, tup
 def running(example: Tensor) -> Iterator[None]:
     """Inside the network runs on `example`: what it raises is told as model-fails (path model.name)."""
     size = " × ".join(map(str, example.shape[1:]))
-    with fenced(f"the network fails on a picture of {size}", hint=TRY):
+    with fenced(f"the network fails on a picture of {size}", hint=TRY, generators=False):
         yield
 
 
