@@ -2,7 +2,7 @@
 number for each of several classes, a row a picture.
 
 Whatever else it is has a named error that says what was found, and how a wrapper in the factory makes it right. Where
-the network fails, other sizes and numbers of channels are tried: a hint names only what was found to work.
+the network fails, other sizes and numbers of channels are tried: a hint names only what its shapes were found to allow.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from neurflow_report.errors import InputError
 from neurflow_report.network.fence import TRY, as_it_was, fenced, first_line
@@ -103,11 +104,16 @@ def _others(pictures: Tensor) -> Iterator[tuple[int, int]]:
 
 
 def _runs(module: nn.Module, pictures: Tensor, shape: tuple[int, int], *, gradients: bool = False) -> bool:
-    """Whether the network runs on a picture of another shape, or with gradients on the pictures'."""
+    """Whether the network runs on a picture of another shape, or with gradients on the pictures'. Other shapes are
+    followed through it without computing anything: they may need more memory than there is."""
     other = pictures.new_zeros((1, shape[0], shape[1], shape[1])).requires_grad_(gradients)
     try:
         with as_it_was(), torch.set_grad_enabled(gradients):
-            module(other)
+            if gradients:
+                module(other)
+            else:
+                with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+                    module(mode.from_tensor(other))
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise

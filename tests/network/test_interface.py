@@ -254,6 +254,22 @@ def test_a_network_that_fails(module: nn.Module, message: str, hint: str) -> Non
     assert said(module) == ("model-fails", message, hint)
 
 
+class Everywhere(Net):
+    """Attention over all places: at 512 pixels it would take 275 GB. Fails, but for its shapes, always."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        places = self.conv(x).flatten(2)
+        weights = (places.transpose(1, 2) @ places).softmax(-1)
+        if x.shape[-1] < 500:
+            raise LookupError("too small")
+        return self.fc((places @ weights).mean(2))
+
+
+def test_other_sizes_are_tried_without_memory() -> None:
+    message = "the network fails on a picture of 3 × 8 × 8 in test_interface.py, line N: LookupError: too small"
+    assert said(Everywhere()) == ("model-fails", message, "it runs on pictures of 512 × 512: set preprocess.size: 512")
+
+
 def test_an_interrupt_and_memory_pass() -> None:
     for error in (KeyboardInterrupt(), torch.OutOfMemoryError("CUDA out of memory")):
         with pytest.raises(type(error)):
