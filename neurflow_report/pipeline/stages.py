@@ -31,7 +31,6 @@ from neurflow_report.pipeline.arithmetic import arithmetic, roundings
 from neurflow_report.pipeline.evidence import Findings, examine, with_control
 from neurflow_report.pipeline.examine import Bench, check_patches
 from neurflow_report.pipeline.expected import expected
-from neurflow_report.pipeline.networks import example_input
 from neurflow_report.pipeline.output import output_folder, output_of
 from neurflow_report.pipeline.pictures import region_bytes
 from neurflow_report.pipeline.planned import PlannedClass
