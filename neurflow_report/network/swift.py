@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, fx, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from neurflow_report.network.agreement import difference, rounding
 from neurflow_report.network.copying import duplicate
@@ -159,7 +159,14 @@ def _norm_after(part: fx.GraphModule, node: fx.Node) -> fx.Node | None:
 def _fold(part: fx.GraphModule, conv: nn.Conv2d, norm: fx.Node) -> nn.Conv2d:
     """The convolution and the norm in one; the norm's node is gone."""
     module = part.get_submodule(str(norm.target))
-    folded: nn.Conv2d = fuse_conv_bn_eval(conv, module)  # type: ignore[arg-type]
+    assert isinstance(module, nn.BatchNorm2d)  # noqa: S101  # _norm_after looked for one
+    assert module.running_mean is not None  # noqa: S101
+    assert module.running_var is not None  # noqa: S101
+    folded = duplicate(conv, {})
+    assert isinstance(folded, nn.Conv2d)  # noqa: S101
+    folded.weight, folded.bias = fuse_conv_bn_weights(
+        conv.weight, conv.bias, module.running_mean, module.running_var, module.eps, module.weight, module.bias
+    )
     norm.replace_all_uses_with(norm.all_input_nodes[0])
     part.graph.erase_node(norm)
     return folded

@@ -17,9 +17,11 @@ from torch import nn
 
 from neurflow_report.errors import InputError, RunError
 from neurflow_report.network.copies import copied
+from neurflow_report.network.cut import cut
 from neurflow_report.network.fence import as_it_was, blamed, fenced, first_line
 from neurflow_report.network.forward import spatial_mean
 from neurflow_report.network.load import load_network
+from neurflow_report.network.swift import swift
 
 
 def state() -> dict[str, object]:
@@ -266,6 +268,18 @@ class Locked(nn.Sequential):
     def __init__(self) -> None:
         super().__init__(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
         self.lock, self.numbers = threading.Lock(), (n for n in range(3))
+
+
+def test_a_convolution_that_cannot_be_copied_is_folded_all_the_same() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), *list(Locked())[1:]).eval()
+    nn.init.uniform_(module[1].running_var, 0.5, 2)
+    module[0].lock = threading.Lock()
+    x = torch.rand(2, 3, 8, 8)
+    segments = cut(module, ["2", "5"], x)
+    with torch.no_grad():
+        ready = swift(segments)
+        assert [node.op for node in ready.stem.graph.nodes].count("call_module") == 2  # the norm is in the convolution
+        torch.testing.assert_close(ready.stem(x), segments.stem(x))
 
 
 class Unique(Locked):
