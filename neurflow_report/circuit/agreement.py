@@ -27,10 +27,10 @@ SLACK = 10
 """Times the rounding of values: a gradient goes through as many layers, and back."""
 
 
-def why_not_split(segment: fx.GraphModule, activations: Tensor, *, axis: int, out_axis: int) -> str:
+def why_not_split(segment: fx.GraphModule, activations: Tensor, *, axis: int, out_axis: int, most: int) -> str:
     """What is wrong with a segment's split for attributions, "" where nothing is.
 
-    Args: activations: a few real ones.
+    Args: activations: a few real ones; most: rows with gradients at once.
     """
     rows, targets = torch.arange(len(activations)), strongest(segment, activations, out_axis)
     pairs = Pairs(
@@ -40,15 +40,17 @@ def why_not_split(segment: fx.GraphModule, activations: Tensor, *, axis: int, ou
     rule = Quadrature(rule="gauss", nodes=NODES, max_nodes=NODES)
 
     def values(whole: bool) -> Tensor:
-        size = NODES * len(pairs.rows)
+        size = min(most, NODES * len(pairs.rows))
         return attribute(
             segment, activations, pairs, axis=axis, out_axis=out_axis, quadrature=rule, rows=size, whole=whole
         ).values
 
     try:
         expected = values(True)
-    except RuntimeError:  # it has no gradients: there is nothing to compare with
-        return ""
+    except RuntimeError as error:
+        if passes(error):
+            raise
+        return ""  # it has no gradients: there is nothing to compare with
     with torch.no_grad():
         size = float(spatial_mean(segment(activations), out_axis)[:, targets].abs().max())
     return _why_not(lambda: values(False), expected, SMALL * size)
@@ -56,13 +58,13 @@ def why_not_split(segment: fx.GraphModule, activations: Tensor, *, axis: int, ou
 
 @torch.no_grad()
 def why_not_knockouts(
-    segment: fx.GraphModule, whole: fx.GraphModule, activations: Tensor, *, axis: int, out_axis: int
+    segment: fx.GraphModule, whole: fx.GraphModule, activations: Tensor, *, axis: int, out_axis: int, most: int
 ) -> str:
     """What is wrong with the engine for a segment's knock-outs, "" where nothing is.
 
-    Args: whole: the segment as it was cut; activations: a few real ones.
+    Args: whole: the segment as it was cut; activations: a few real ones; most: rows at once.
     """
-    channels, rows = activations.shape[axis], Rows(most=4 * len(activations))
+    channels, rows = activations.shape[axis], Rows(most=min(most, 4 * len(activations)))
     targets = strongest(whole, activations, out_axis).tolist()
     keep, oracle = _sets(channels), PlainKnockouts(whole, axis=axis, out_axis=out_axis, rows=rows)
     try:

@@ -74,13 +74,13 @@ class Bench:
             hop_rows=rows[1:],
             memory=memory,
             keep=keep,
-            trust=trusted(segments, forward.segments, example),
+            trust=trusted(segments, forward.segments, example, rows[1:]),
         )
 
     def of(self, segments: Segments, example: Tensor) -> Bench:
         """The same for another network with these layers. Args: as `set_up`."""
         forward = Forward.of(segments, example, most=self.forward_rows)
-        trust = trusted(segments, forward.segments, example)
+        trust = trusted(segments, forward.segments, example, self.hop_rows)
         return replace(self, segments=segments, forward=forward, trust=trust)
 
     @property

@@ -12,6 +12,7 @@ from neurflow_report.errors import InputError, InputErrors
 from neurflow_report.images.classes import class_indices
 from neurflow_report.images.sources import Source
 from neurflow_report.images.ties import tie
+from neurflow_report.network.fence import passes
 from neurflow_report.network.load import Network
 from neurflow_report.pipeline.given import Looks
 from neurflow_report.results.records import Preprocess
@@ -88,7 +89,9 @@ def outputs_of(network: Network, example: Tensor) -> int | None:
     try:
         with torch.no_grad():
             logits = network.module(example)
-    except Exception:  # whatever a network raises
+    except BaseException as error:  # whatever a network raises, or how it ends the process
+        if passes(error):
+            raise
         return None
     return int(logits.shape[1]) if isinstance(logits, Tensor) and logits.ndim == 2 else None
 

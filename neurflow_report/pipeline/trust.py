@@ -5,6 +5,7 @@ Where the two differ by more than rounding, the segment is run as it is: slower,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,18 +25,15 @@ class Trust:
     notes: tuple[str, ...] = ()
 
 
-ROWS = 2
-"""Of the pictures, on how many attributions and knock-outs are compared."""
-
-
 @torch.no_grad()
-def trusted(segments: Segments, forward: Segments, pictures: Tensor) -> Trust:
+def trusted(segments: Segments, forward: Segments, pictures: Tensor, hop_rows: Sequence[int]) -> Trust:
     """Which segments have to be run as they are. Args: forward: the segments for forward passes, which knock-outs run
-    on; pictures: (N, C, S, S), on which all are compared, in full precision."""
-    value = segments.stem(pictures[-ROWS:].to(segments.device, segments.dtype))
+    on; pictures: (N, C, S, S), of which the first, whole, and the last, a part, are compared, in full precision;
+    hop_rows: the most rows with gradients through each stage."""
+    value = segments.stem(pictures[[0, -1]].to(segments.device, segments.dtype))
     split, knocked, notes = set[int](), set[int](), list[str]()
     for i, stage in enumerate(segments.stages):
-        axes = {"axis": segments.feature_axis(i), "out_axis": segments.feature_axis(i + 1)}
+        axes = {"axis": segments.feature_axis(i), "out_axis": segments.feature_axis(i + 1), "most": hop_rows[i]}
         name = segments.layers[i + 1].name
         if why := why_not_split(stage, value, **axes):
             split.add(i)

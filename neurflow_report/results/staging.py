@@ -97,6 +97,8 @@ def _finish(stage: Path, output: Path) -> None:
     except ValueError:  # killed while it was written: nothing was moved
         journal = {}
     for name, (new, old) in journal.items():
+        if Path(name).name != name:  # ours are names of things in the folder, and nothing else
+            continue
         waiting = _number(stage / "new" / name) == new  # not moved yet, and no old thing after an exchange
         if waiting and _marks(output / name) in (old, None):
             _put(stage, output, name)
