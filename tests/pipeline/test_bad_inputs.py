@@ -226,7 +226,7 @@ MODEL = [
         "40:3 preprocess.mean: mean has 1 values, and the network's input 3 channels [spec-bad-value] | give mean and std with one value a channel; for a grey input also channels: 1",
         preprocess={"mean": [0.5]}),
     bad("a name that is too long",
-        f"6:12 model.weights: there is no weights file '{'w' * 300}.pt' [weights-unreadable] | the path is relative to the spec",
+        f"6:12 model.weights: there is no weights file '{'w' * 300}.pt': File name too long [weights-unreadable] | the path is relative to the spec",
         model={"weights": f"{'w' * 300}.pt"}),
     bad("no name at all",
         "6:12 model.weights: found the character U+0000, which no name and no path may hold [spec-bad-value] | The name of trained weights (torchvision: an enum name; timm: a tag, or `pretrained`; demo: `demo`), a path to a checkpoint, relative to the spec, that ends in .safetensors, .pt, .pth, .th, .ckpt, .bin or .tar, or `none`: random from the seed, or as the factory made them.",
