@@ -40,10 +40,12 @@ def why_not_split(segment: fx.GraphModule, activations: Tensor, *, axis: int, ou
     rule = Quadrature(rule="gauss", nodes=NODES, max_nodes=NODES)
 
     def values(whole: bool) -> Tensor:
-        size = min(most, NODES * len(pairs.rows))
-        return attribute(
-            segment, activations, pairs, axis=axis, out_axis=out_axis, quadrature=rule, rows=size, whole=whole
-        ).values
+        def made(size: int) -> Tensor:
+            return attribute(
+                segment, activations, pairs, axis=axis, out_axis=out_axis, quadrature=rule, rows=size, whole=whole
+            ).values
+
+        return Rows(most=min(most, NODES * len(pairs.rows))).attempt(made)
 
     try:
         expected = values(True)

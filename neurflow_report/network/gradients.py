@@ -6,6 +6,7 @@ gradients, operation by operation; the first from which none leads on is told.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, fx, nn
 from neurflow_report.errors import InputError
 from neurflow_report.network.cut import Segments
 from neurflow_report.network.fence import fenced
-from neurflow_report.network.forward import activations, spatial_mean
+from neurflow_report.network.forward import Rows, activations, spatial_mean
 
 POINTS = 8
 """Points of the path from 0 to a layer's activation at which a gradient is looked for."""
@@ -28,29 +29,37 @@ def gradient_notes(segments: Segments, pictures: Tensor) -> tuple[str, ...]:
     what the layers above give changes; model-fails where going back raises.
     """
     found = []
-    for i, stage in enumerate(segments.stages):
+    for i in range(len(segments.stages)):
         lower, upper = segments.layers[i].name, segments.layers[i + 1].name
         top = activations(segments, i, pictures[:1])
-        steps = torch.arange(POINTS + 1, device=top.device, dtype=top.dtype) / POINTS
-        path = (top * steps.view(-1, *[1] * (top.ndim - 1))).detach().requires_grad_()
-        with torch.enable_grad(), fenced(f"going back from layer {upper!r} to {lower!r}", hint=_BACK, network=stage):
-            runner = _Runner(stage)
-            phi = spatial_mean(runner.run(path), segments.feature_axis(i + 1))
-            gradient = None
-            if phi.requires_grad:
-                weights = torch.linspace(1, 2, phi.shape[1], device=phi.device, dtype=phi.dtype)
-                (gradient,) = torch.autograd.grad((phi * weights).sum(), path, allow_unused=True, retain_graph=True)
-            where = next(iter(runner.ended), "") or ("" if gradient is not None else runner.without_a_way_back())
+        phi, gradient, taken, where = Rows(most=POINTS).attempt(partial(_going_back, segments, i, top))
         if gradient is None:
             raise _none(i, lower, upper, where)
-        if not bool(gradient.any()) and _moves(phi.detach()):
+        if not bool(gradient.any()) and _moves(phi):
             raise _zero(i, lower, upper)
-        if runner.ended:
+        if taken:
             found.append(
                 f"between layers {lower!r} and {upper!r} {where} takes gradients away: what goes through it counts for "
                 "nothing in the attributions"
             )
     return tuple(found)
+
+
+def _going_back(segments: Segments, i: int, top: Tensor, points: int) -> tuple[Tensor, Tensor | None, bool, str]:
+    """φ of the layer above at so many points of the path and at 0, its gradient back to them, whether an operation
+    takes gradients away, and where."""
+    lower, upper, stage = segments.layers[i].name, segments.layers[i + 1].name, segments.stages[i]
+    steps = torch.arange(points + 1, device=top.device, dtype=top.dtype) / points
+    path = (top * steps.view(-1, *[1] * (top.ndim - 1))).detach().requires_grad_()
+    with torch.enable_grad(), fenced(f"going back from layer {upper!r} to {lower!r}", hint=_BACK, network=stage):
+        runner = _Runner(stage)
+        phi = spatial_mean(runner.run(path), segments.feature_axis(i + 1))
+        gradient = None
+        if phi.requires_grad:
+            weights = torch.linspace(1, 2, phi.shape[1], device=phi.device, dtype=phi.dtype)
+            (gradient,) = torch.autograd.grad((phi * weights).sum(), path, allow_unused=True, retain_graph=True)
+        where = next(iter(runner.ended), "") or ("" if gradient is not None else runner.without_a_way_back())
+    return phi.detach(), gradient, bool(runner.ended), where
 
 
 _BACK = "let the way back of its own autograd function give what the way there asks for"
