@@ -7,6 +7,7 @@ the room that knows the file adds `where`.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -181,6 +182,7 @@ class Gathered:
         try:
             return work()
         except ReportError as error:
+            _let_go(error)
             self.errors += error.problems()
             return None
 
@@ -190,6 +192,15 @@ class Gathered:
             raise self.errors[0]
         if self.errors:
             raise InputErrors(self.errors)
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Let go of the values in the frames that an error, and what led to it, came through: they may be a network's."""
+    seen = set[int]()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def spell_path(path: Path) -> str:

@@ -6,7 +6,7 @@ the network's output in the graph: then, and only then, the layers above it are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -53,16 +53,19 @@ class Segments:
         return -1 if self.layers[layer].kind == "tokens" else 1
 
 
-def cut(module: nn.Module, layers: Sequence[str], example: Tensor) -> Segments:
+def cut(module: nn.Module, layers: Sequence[str], example: Tensor, *, compared: bool = True) -> Segments:
     """Cut `module` (eval mode) at the named `layers`, input → output; `output` names the network's own output.
 
     Args: example: a batch of at least one picture on the module's device, (N, C, S, S): real ones where there are any.
     The segments give what the module itself gives on them, at every layer, but for rounding; where they do not, they
-    are made again as they are traced, without another word for anything. `module` itself is not changed.
+    are made again as they are traced, without another word for anything; compared: False leaves that out, and computes
+    nothing where shapes can be had without. `module` itself is not changed.
     Errors (path ("layers", i), all layers' at once): layer-unknown, layer-reused, layers-order, layers-not-a-cut,
     layers-top, layer-shape; and model-not-traceable, which is also raised, or model-precision, where the graph does not
     give the module's own output. METHOD §2.
     """
+    if not compared:
+        return _cut(module, layers, example[:1], rewritten=True, run=False)
     try:
         found = _cut(module, layers, example, rewritten=True)
         wrong = _difference(found, module, layers, example)
@@ -91,10 +94,12 @@ def _difference(
     return first_difference(layers, (segments.stem, *segments.stages), module, example)
 
 
-def _cut(module: nn.Module, layers: Sequence[str], example: Tensor, *, rewritten: bool) -> Segments:
-    """See `cut`. Args: rewritten: whether computed weights are stored, and operations said in known words."""
-    with torch.no_grad(), running(example):
-        module(example.clone())
+def _cut(module: nn.Module, layers: Sequence[str], example: Tensor, *, rewritten: bool, run: bool = True) -> Segments:
+    """See `cut`. Args: rewritten: whether computed weights are stored, and operations said in known words; run: whether
+    the example is run, where the shapes are known without."""
+    if run:
+        with torch.no_grad(), running(example):
+            module(example.clone())
     traced = trace(module, example, settled=rewritten)
     cuts = Cuts(traced)
     nodes = _each([partial(_node_of, cuts, name, ("layers", i)) for i, name in enumerate(layers)])
@@ -104,7 +109,8 @@ def _cut(module: nn.Module, layers: Sequence[str], example: Tensor, *, rewritten
     placeholder = next(n for n in traced.graph.nodes if n.op == "placeholder")
     parts = (_segment(traced, a, b) for a, b in pairwise([placeholder, *nodes]))
     stem, *stages = (canonical(part) if rewritten else part for part in parts)
-    infos = _run_shapes(cuts, layers, nodes, [stem, *stages], example)
+    values: Iterable[object] | None = None if run else _without_values(traced, nodes, example)
+    infos = _infos(cuts, layers, nodes, values or _values([stem, *stages], layers, example), len(example))
     return Segments(layers=infos, stem=stem, stages=tuple(stages), device=example.device, dtype=example.dtype)
 
 
@@ -224,18 +230,32 @@ def _segment(traced: Traced, start: fx.Node, end: fx.Node) -> fx.GraphModule:
     return fx.GraphModule(traced.root, graph).eval()
 
 
+def _without_values(traced: Traced, nodes: Sequence[fx.Node], example: Tensor) -> list[Tensor] | None:
+    """Tensors without values of the layers' shapes for one picture; None where one is not known."""
+    shapes = [traced.shapes[node] for node in nodes if node in traced.shapes]
+    found = [torch.empty(shape, dtype=example.dtype, device="meta") for shape in shapes]
+    return found if len(found) == len(nodes) else None
+
+
 @torch.no_grad()
-def _run_shapes(
-    cuts: Cuts, layers: Sequence[str], nodes: Sequence[fx.Node], parts: Sequence[fx.GraphModule], example: Tensor
-) -> tuple[LayerInfo, ...]:
-    """Run the example through the segments: shapes of all layers."""
-    infos, value = [], example.clone()
-    for i, (name, part) in enumerate(zip(layers, parts, strict=True)):
+def _values(parts: Sequence[fx.GraphModule], layers: Sequence[str], example: Tensor) -> Iterator[object]:
+    """What the segments give for the example, one after another. Raises where one changes its input."""
+    value = example.clone()
+    for name, part in zip(layers, parts, strict=True):
         before, copy = value, value.clone()
         value = part(value)
         if not torch.equal(before.nan_to_num(), copy.nan_to_num()):
             raise _changes_its_input(part, copy, name)
-        infos.append(_info(cuts, name, nodes[i], value, len(example), ("layers", i)))
+        yield value
+
+
+def _infos(
+    cuts: Cuts, layers: Sequence[str], nodes: Sequence[fx.Node], values: Iterable[object], rows: int
+) -> tuple[LayerInfo, ...]:
+    """The layers, from what they give for so many pictures. Raises what tells why one cannot be used."""
+    infos = []
+    for i, (name, node, value) in enumerate(zip(layers, nodes, values, strict=True)):
+        infos.append(_info(cuts, name, node, value, rows, ("layers", i)))
     if infos[-1].kind != "vector":
         message = f"the network's output has shape {infos[-1].shape} a picture, and (outputs,) was expected"
         raise InputError(

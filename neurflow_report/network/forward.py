@@ -21,6 +21,8 @@ from torch import Tensor, fx, nn
 from neurflow_report import errors
 from neurflow_report.errors import InputError, RunError
 from neurflow_report.network.cut import Segments
+from neurflow_report.network.fence import out_of_memory
+from neurflow_report.network.shapes import without_values
 
 T = TypeVar("T")
 
@@ -49,7 +51,7 @@ class Rows:
             try:
                 return work(self.most)
             except RuntimeError as error:
-                if not _out_of_memory(error):
+                if not out_of_memory(error):
                     raise
                 self._halve(error)
 
@@ -59,12 +61,6 @@ class Rows:
             raise RunError("out-of-memory", "memory ran out with one row at a time", hint=hint) from error
         self.most, before = self.most // 2, self.most
         self.note(f"out of memory with {before} rows at once: going on with {self.most}")
-
-
-def _out_of_memory(error: RuntimeError) -> bool:
-    """Whether an allocator, of a GPU or of the CPU, says so."""
-    cpu = ("DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough memory")
-    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in cpu)
 
 
 def spatial_mean(activation: Tensor, feature_axis: int) -> Tensor:
@@ -104,7 +100,7 @@ class Kept:
         try:
             self._values[number] = value.new_empty((self.total, *value.shape[1:]))
         except RuntimeError as error:
-            if not _out_of_memory(error):
+            if not out_of_memory(error):
                 raise
             self.layers -= {number}
             self.note("out of memory for a layer's activations: they are not kept, and made again when needed")
@@ -258,7 +254,7 @@ def one_picture(size: int, path: errors.Path) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not _out_of_memory(error):
+        if not out_of_memory(error):
             raise
         raise _too_large(size, "takes more memory in the network than there is", path) from error
 
@@ -342,12 +338,11 @@ def widest_row(segments: Segments, example: Tensor, *, gradients: bool = False) 
 
 
 def _parts(segments: Segments, example: Tensor) -> Iterable[tuple[fx.GraphModule, Tensor]]:
-    """The parts of the network in their order, each with its input for the first picture."""
-    value = example[:1].to(segments.device, segments.dtype)
-    for part in (segments.stem, *segments.stages):
-        yield part, value
-        with torch.no_grad():
-            value = part(value)
+    """The parts of the network in their order, each with an input of its shape, for one picture."""
+    row = example[:1].to(segments.device, segments.dtype)
+    yield segments.stem, row
+    for info, part in zip(segments.layers, segments.stages, strict=False):
+        yield part, row.new_zeros((1, *info.shape))
 
 
 def row_bytes(part: nn.Module, row: Tensor, *, gradients: bool = False, kept: bool = False) -> int:
@@ -358,16 +353,20 @@ def row_bytes(part: nn.Module, row: Tensor, *, gradients: bool = False, kept: bo
         raise TypeError("row_bytes measures segments, which are fx.GraphModule")
     known, key = _METERED.setdefault(part, {}), (tuple(row.shape), row.dtype)
     if key not in known:
-        meter = _Meter(part)
-        with torch.no_grad():
-            meter.run(row)
-        known[key] = sum(meter.sizes.values()), meter.peak()
+        known[key] = without_values(_metered, part, row)
     every, peak = known[key]
     return max(1, every if kept else 0, _WORKSPACE * (2 * every if gradients else peak))
 
 
 _METERED: WeakKeyDictionary[nn.Module, dict[tuple[object, torch.dtype], tuple[int, int]]] = WeakKeyDictionary()
 """Bytes of all tensors, and of the most that are alive at once, of segments that were run once; by the row's form."""
+
+
+def _metered(part: fx.GraphModule, row: Tensor) -> tuple[int, int]:
+    """Bytes of all tensors of a segment for a row, and of the most that are alive at once."""
+    meter = _Meter(part)
+    meter.run(row)
+    return sum(meter.sizes.values()), meter.peak()
 
 
 class _Meter(fx.Interpreter):

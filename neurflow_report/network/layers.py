@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules import activation
 from torch.nn.modules.conv import _ConvNd
@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from neurflow_report.errors import InputError, Wording, did_you_mean
 from neurflow_report.network.cuts import Cuts, Kind
+from neurflow_report.network.shapes import without_values
 from neurflow_report.network.trace import OUTPUT, trace
 
 SHOWN = Wording("`layers(loaded)` shows what there is", command="`neurflow-report layers` shows what there is")
@@ -64,22 +65,18 @@ def multiply_adds(module: nn.Module, example: Tensor) -> dict[str, int]:
     Counted by torch (convolutions, linear layers, matrix products, attention) without computing anything, unless the
     network looks at values.
     """
-    from torch._subclasses.fake_tensor import FakeTensorMode
-
-    try:
-        with (
-            FakeTensorMode(allow_non_fake_inputs=True) as mode,
-            FlopCounterMode(display=False) as counter,
-            torch.no_grad(),
-        ):
-            module(mode.from_tensor(example[:1]))
-    except Exception:  # a network that looks at values has to have some
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            module(example[:1])
     root = type(module).__name__
-    counts = {name: sum(by_kind.values()) // 2 for name, by_kind in counter.get_flop_counts().items()}
+    operations = without_values(_operations, module, example[:1])
+    counts = {name: sum(by_kind.values()) // 2 for name, by_kind in operations.items()}
     found = {name.removeprefix(root).removeprefix("."): count for name, count in counts.items() if name != "Global"}
     return found | {"": counts.get("Global", 0)}
+
+
+def _operations(module: nn.Module, pictures: Tensor) -> Mapping[str, Mapping[Any, int]]:
+    with FlopCounterMode(display=False) as counter:
+        module(pictures)
+    found: Mapping[str, Mapping[Any, int]] = counter.get_flop_counts()
+    return found
 
 
 def choose_layers(

@@ -12,7 +12,7 @@ import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, fx, nn
@@ -20,7 +20,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.node import map_aggregate
 
 from neurflow_report.network.copying import duplicate
+from neurflow_report.network.fence import as_it_was, passes
 
+M = TypeVar("M", bound=nn.Module)
+T = TypeVar("T")
 Pair = tuple[Any, Any]
 
 
@@ -151,10 +154,8 @@ class ShapedTracer(fx.Tracer):
 
     @cached_property
     def weightless(self) -> nn.Module:
-        """A copy of the module that is traced, whose parameters and buffers have shapes alone: made once, not for every
-        operation anew."""
-        state: list[Tensor] = [*self.root.parameters(), *self.root.buffers()]
-        return duplicate(self.root, {id(t): self.mode.from_tensor(t) for t in state})
+        """A copy of the module that is traced, without weights: made once, not for every operation anew."""
+        return _weightless(self.root, self.mode)
 
     def sides(self, proxy: Shaped) -> tuple[Any, ...]:
         """The shape of a tensor: numbers, and nodes where a side depends on the number of pictures."""
@@ -178,6 +179,25 @@ class ShapedTracer(fx.Tracer):
         if pair is not None and _is_plain(pair[0]) and bool(pair[0]) == bool(pair[1]):
             return bool(pair[0])
         return bool(super().to_bool(obj))
+
+
+def without_values(work: Callable[[M, Tensor], T], module: M, pictures: Tensor) -> T:
+    """What `work` gives for a module and its input where only their shapes are known, on a copy: nothing is computed,
+    and no memory taken. With the values where it cannot do without."""
+    try:
+        with as_it_was(), torch.no_grad(), _quiet(), FakeTensorMode(allow_non_fake_inputs=True) as mode:
+            return work(_weightless(module, mode), mode.from_tensor(pictures))
+    except Exception as error:  # whatever cannot be followed so
+        if passes(error):
+            raise
+    with torch.no_grad():
+        return work(module, pictures)
+
+
+def _weightless(module: M, mode: FakeTensorMode) -> M:
+    """A copy whose parameters and buffers have shapes alone."""
+    state: list[Tensor] = [*module.parameters(), *module.buffers()]
+    return cast("M", duplicate(module, {id(t): mode.from_tensor(t) for t in state}))
 
 
 @contextmanager

@@ -42,10 +42,10 @@ class Forward:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, segments: Segments, example: Tensor, *, most: int) -> Forward:
-        """Args: example: a batch of pictures (1 row is enough), on which the copies are compared; most: how many
-        pictures the memory allows at once."""
-        ready, notes = trusted(segments, example)
+    def of(cls, segments: Segments, example: Tensor, *, most: int, compared: bool = True) -> Forward:
+        """Args: example: a batch of pictures (1 row is enough), on which the copies are compared, unless they are to
+        be trusted unseen; most: how many pictures the memory allows at once."""
+        ready, notes = trusted(segments, example) if compared else (swift(segments), ())
         on_cpu = segments.device.type == "cpu"
         limit = 1 << (max(1, CACHE // widest_row(ready, example)).bit_length() - 1) if on_cpu else None
         return cls(segments=ready, rows=most, limit=limit, notes=notes).allowing(most)

@@ -14,6 +14,7 @@ from torch import Tensor
 from neurflow_report.images.patches import crops
 from neurflow_report.network.count import multiply_adds
 from neurflow_report.network.forward import kept_bytes
+from neurflow_report.network.shapes import without_values
 from neurflow_report.pipeline.examine import Bench
 from neurflow_report.pipeline.rates import Budget
 
@@ -112,12 +113,13 @@ def _in_batch(before: float, now: float, fewer: int, rows: int, batch: int) -> f
 @torch.no_grad()
 def row_work(bench: Bench, value: Tensor) -> tuple[int, ...]:
     """Multiply-adds of a row through each part of the network."""
-    found = list[int]()
-    for part in (bench.segments.stem, *bench.segments.stages):
-        results = list[Tensor]()
-        found.append(multiply_adds(lambda p=part, v=value, r=results: r.append(p(v))))  # type: ignore[misc]
-        value = results[0]
-    return tuple(found)
+    shapes = [value.shape[1:], *(info.shape for info in bench.segments.layers)]
+    parts = zip((bench.segments.stem, *bench.segments.stages), shapes, strict=False)
+    return tuple(without_values(_counted, part, value.new_zeros((1, *shape))) for part, shape in parts)
+
+
+def _counted(part: torch.nn.Module, value: Tensor) -> int:
+    return multiply_adds(lambda: part(value))
 
 
 def _through(bench: Bench, value: Tensor) -> tuple[list[Tensor], list[float]]:

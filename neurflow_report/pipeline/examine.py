@@ -57,15 +57,18 @@ class Bench:
         return self.memory // TABLES
 
     @classmethod
-    def set_up(cls, segments: Segments, grid: PatchGrid, memory: int, example: Tensor) -> Bench:
+    def set_up(
+        cls, segments: Segments, grid: PatchGrid, memory: int, example: Tensor, *, compared: bool = True
+    ) -> Bench:
         """Measure how many rows fit into half of `memory` bytes; the other half is for activations that are kept,
         unless a row takes more. Args: example: a few pictures as inputs, on which all that is made of the segments is
-        compared with them. Raises InputError out-of-memory when not even one row fits."""
+        compared with them, unless nothing will rest on it. Raises InputError out-of-memory when not even one row fits.
+        """
         try:
             rows, keep = _rows(segments, memory // 2, example), memory // 2
         except InputError:
             rows, keep = _rows(segments, memory, example), 0
-        forward = Forward.of(segments, example, most=rows[0])
+        forward = Forward.of(segments, example, most=rows[0], compared=compared)
         return cls(
             segments=segments,
             grid=grid,
@@ -74,7 +77,7 @@ class Bench:
             hop_rows=rows[1:],
             memory=memory,
             keep=keep,
-            trust=trusted(segments, forward.segments, example, rows[1:]),
+            trust=trusted(segments, forward.segments, example, rows[1:]) if compared else Trust(),
         )
 
     def of(self, segments: Segments, example: Tensor) -> Bench:

@@ -34,9 +34,10 @@ def load_spec_network(loaded: LoadedSpec, device: torch.device) -> Network:
     )
 
 
-def cut_at(spec: Spec, network: Network, example: Tensor) -> Segments:
-    """The network between the layers that the spec names or leaves to it. Raises what `layer_names` and `cut` raise."""
-    return cut(network.module, layer_names(spec, network, example), example)
+def cut_at(spec: Spec, network: Network, example: Tensor, *, compared: bool = True) -> Segments:
+    """The network between the layers that the spec names or leaves to it. Args: as `cut`. Raises what `layer_names` and
+    `cut` raise."""
+    return cut(network.module, layer_names(spec, network, example), example, compared=compared)
 
 
 def untrained(

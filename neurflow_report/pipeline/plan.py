@@ -51,8 +51,8 @@ from neurflow_report.spec.schema import Spec
 LOOKED_AT = 4
 """Pictures that are measured on."""
 WITHIN, RESERVE, LEAST, MOST = 60.0, 15.0, 5.0, 40.0
-"""Seconds after which a plan ends, what loads the network not counted; of these what is kept back, since the last
-measurement may take longer than thought; the least and the most that measuring is given."""
+"""Seconds after which a plan ends; of these what is kept back, since the last measurement may take longer than thought;
+the least and the most that measuring is given."""
 
 
 def plan(
@@ -73,7 +73,9 @@ def plan(
     try:
         with arithmetic(loaded.spec.runtime.precision):
             watch = Timed(progress, clock=clock)
-            return _plan(loaded, preflight(loaded, progress=watch, also=also), timed, within, watch)
+            patience = clock() + WITHIN - RESERVE - LEAST
+            ready = preflight(loaded, progress=watch, also=also, patience=patience, clock=clock)
+            return _plan(loaded, ready, timed, within, watch)
     except ReportError as error:
         raise located(error, loaded) from error
 
@@ -86,7 +88,9 @@ def measuring_seconds(checking: float) -> float:
 def _plan(loaded: LoadedSpec, ready: Ready, timed: bool, within: float | None, watch: Timed) -> Plan:
     spec, bench, targets = loaded.spec, ready.bench, ready.targets
     device, loading, network = bench.segments.device, watch.seconds["load the network"], ready.network
-    budget = Budget.of(measuring_seconds(watch.seconds["check"]), watch.clock)
+    checking = watch.seconds["check"]
+    budget = Budget.of(measuring_seconds(loading + checking), watch.clock)
+    before = loading + checking + (ready.uncompared or 0.0)
     sized = partial(_Sized.of, ready=ready)
     now = sized(spec)
     example = example_input(network, device, bench.segments.dtype)
@@ -110,17 +114,15 @@ def _plan(loaded: LoadedSpec, ready: Ready, timed: bool, within: float | None, w
 
     def price(one: Spec) -> float:
         size = sized(one)
-        return loading + sum(stage.seconds or 0.0 for stage in costs.stages(one, size.classes, size.looked_at))
+        return before + sum(stage.seconds or 0.0 for stage in costs.stages(one, size.classes, size.looked_at))
 
     def lost(one: Spec) -> tuple[str, ...]:
         most = max(sized(one).classes, key=lambda c: c.pictures)
         return unable(spec, one, pictures=most.pictures, patches=most.patches)
 
     layers = _layers(bench, spec, costs)
-    load = PlannedStage(
-        name="load the network", amount=1, unit="network", multiply_adds=0, seconds=loading if timed else None
-    )
-    listed = (load, *costs.stages(spec, now.classes, now.looked_at))
+    first = [_once("load the network", loading, timed), _once("check", checking + (ready.uncompared or 0.0), timed)]
+    listed = (*first, *costs.stages(spec, now.classes, now.looked_at))
     return Plan(
         title=spec.title,
         device=describe(device),
@@ -141,6 +143,11 @@ def _plan(loaded: LoadedSpec, ready: Ready, timed: bool, within: float | None, w
         measuring=budget.spent,
         fit=None if within is None else fit(spec, within, price, supply, lost),
     )
+
+
+def _once(name: str, seconds: float, timed: bool) -> PlannedStage:
+    """What the plan has done itself."""
+    return PlannedStage(name=name, amount=1, unit="network", multiply_adds=0, seconds=seconds if timed else None)
 
 
 @dataclass(frozen=True, kw_only=True)

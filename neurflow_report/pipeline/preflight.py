@@ -10,7 +10,9 @@ told once that is mended.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
@@ -43,6 +45,7 @@ from neurflow_report.pipeline.given import input_notes, looks
 from neurflow_report.pipeline.networks import cut_at, example_input, load_spec_network, number_format
 from neurflow_report.pipeline.output import check_space, check_writable, output_of
 from neurflow_report.pipeline.pictures import few_inputs, region_bytes_of
+from neurflow_report.pipeline.plan_text import duration
 from neurflow_report.pipeline.progress import Progress
 from neurflow_report.results.bundle import check_free
 from neurflow_report.results.epoch import source_date
@@ -56,6 +59,10 @@ NEEDED = {"methods": ("captum", "attributions")}
 """Experiments that need an optional package: which, and the extra that brings it."""
 OF_WEIGHTS = {"weights-unknown", "weights-unreadable", "weights-mismatch", "weights-ambiguous"}
 """Errors of the weights alone: the network can be looked at without them."""
+PASSES = 120
+"""Rows that what is compared before the work takes through the network, about (docs/adr/0018)."""
+ROWS = 3
+"""Rows that finding the number of outputs takes (interface.py)."""
 COPIES = {"html": 1.0, "pdf": 1.0, "single": 4 / 3}
 """How often each format holds the bundle's pictures, about."""
 TRIED = 4
@@ -68,7 +75,8 @@ class Ready:
     each output, and each of the data's classes, is called; `labels`: what should be known of how the two were tied;
     `input_notes`: of what the network is given; `notes`: both, what was done with the weights, what should be known of
     the pictures and of the network's copies, and what cannot run; `pictures`: a few of the data's as inputs, on which
-    what is made of the network is compared with it."""
+    what is made of the network is compared with it; `uncompared`: seconds that this would have taken, where it was left
+    out."""
 
     network: Network
     bench: Bench
@@ -82,16 +90,25 @@ class Ready:
     notes: tuple[str, ...]
     pictures: Tensor
     input_notes: tuple[str, ...] = ()
+    uncompared: float | None = None
 
 
-def preflight(loaded: LoadedSpec, *, progress: Progress, also: Sequence[ReportError] = ()) -> Ready:
+def preflight(
+    loaded: LoadedSpec,
+    *,
+    progress: Progress,
+    also: Sequence[ReportError] = (),
+    patience: float = math.inf,
+    clock: Callable[[], float] = time.monotonic,
+) -> Ready:
     """Check a spec against the machine, the network and the data; nothing is written, and no picture predicted.
 
-    Args: also: what the caller found wrong already, told with the rest.
+    Args: also: what the caller found wrong already, told with the rest; patience: seconds on the clock after which
+    nothing need be compared that is likely to take longer: that is left out, and told.
     Raises: InputErrors, or the one error there is, with their places in the spec's file and in its order.
     """
     with blamed("it is checked"):
-        return _preflight(_Checks(loaded, also), progress)
+        return _preflight(_Checks(loaded, also, patience, clock), progress)
 
 
 def _preflight(checks: _Checks, progress: Progress) -> Ready:
@@ -110,7 +127,11 @@ def _preflight(checks: _Checks, progress: Progress) -> Ready:
 class _Checks:
     """The checks, in the order in which they are called, and what they found; None: not known, or not to be had."""
 
-    def __init__(self, loaded: LoadedSpec, also: Sequence[ReportError]) -> None:
+    def __init__(
+        self, loaded: LoadedSpec, also: Sequence[ReportError], patience: float, clock: Callable[[], float]
+    ) -> None:
+        self.patience, self.clock = patience, clock
+        self.uncompared: float | None = None  # seconds that comparing would take, where it is left out
         self.loaded, self.spec, self.gathered = loaded, loaded.spec, Gathered(also)
         self.base, self.output = loaded.file.resolve().parent, output_of(loaded.spec)
         self.place: Path | None = None
@@ -179,12 +200,30 @@ class _Checks:
         check_picture(record.size, record.channels, dtype.itemsize, budget, path)
         with one_picture(record.size, path):
             example = example_input(network, device, dtype)
+            begun = self.clock()
             self.outputs = outputs_of(network.module, example)
+            self.uncompared = self._impatient(network, example, self.clock() - begun)
+            compared = self.uncompared is None
             with arithmetic():
                 self.pictures = pictures = self._looked_at(network, example)
-                check_conduct(network.module, pictures)
-                self.segments = self.gathered.attempt(partial(cut_at, self.spec, network, pictures))
-            self._look_into(network, pictures)
+                if compared:
+                    check_conduct(network.module, pictures)
+                cutting = partial(cut_at, self.spec, network, pictures, compared=compared)
+                self.segments = self.gathered.attempt(cutting)
+            if compared:
+                self._look_into(network, pictures)
+
+    def _impatient(self, network: Network, example: Tensor, trying: float) -> float | None:
+        """How many seconds comparing is likely to take where that is too long, None where it is not. Args: trying:
+        seconds that finding the number of outputs took, in which much may have been set up."""
+        left = self.patience - self.clock()
+        if PASSES * trying / ROWS <= left:
+            return None
+        begun = self.clock()
+        with torch.no_grad():
+            network.module(example.clone()).cpu()
+        likely = PASSES * (self.clock() - begun)
+        return likely if likely > left else None
 
     def _looked_at(self, network: Network, example: Tensor) -> Tensor:
         """A few inputs of the data's own; noise where the data has none that can be read."""
@@ -212,7 +251,8 @@ class _Checks:
         budget = memory_budget(self.spec.runtime.memory, self.device)
         assert self.pictures is not None  # noqa: S101 with the segments, there are pictures
         with arithmetic():
-            set_up = partial(Bench.set_up, self.segments, self.grid, budget, self.pictures)
+            compared = self.uncompared is None
+            set_up = partial(Bench.set_up, self.segments, self.grid, budget, self.pictures, compared=compared)
             self.bench = self.gathered.attempt(set_up)
 
     def classes(self) -> None:
@@ -294,7 +334,9 @@ class _Checks:
         names = display_names(self.network.class_names, self.source.class_names, self.outputs or 0, self.tied)
         given = input_notes(self.network.preprocess, self.network.assumed, looks(self.source, self.candidates))
         copies = self.bench.notes
-        notes = (*self.network.notes, *given, self.tied.caution, *self.source.told, *copies, *_not_run(self.spec))
+        left_out = "" if self.uncompared is None else _left_out(self.uncompared)
+        network = (*self.network.notes, left_out)
+        notes = (*network, *given, self.tied.caution, *self.source.told, *copies, *_not_run(self.spec))
         return Ready(
             network=self.network,
             bench=self.bench,
@@ -308,7 +350,16 @@ class _Checks:
             notes=tuple(note for note in notes if note),
             pictures=self.pictures,
             input_notes=given,
+            uncompared=self.uncompared,
         )
+
+
+def _left_out(seconds: float) -> str:
+    """What a plan does not know of a slow network."""
+    return (
+        f"so slow a network is not tried out for a plan: a run first looks, for about {duration(seconds)}, whether its "
+        "results stay the same from run to run and in any batch, and whether the copies made of it agree with it"
+    )
 
 
 def _missing_packages(spec: Spec) -> Iterator[InputError]:

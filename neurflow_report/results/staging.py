@@ -94,11 +94,12 @@ def _finish(stage: Path, output: Path) -> None:
         journal = json.loads((stage / JOURNAL).read_bytes())
     except FileNotFoundError:
         return
-    except ValueError:  # killed while it was written: nothing was moved
-        journal = {}
-    for name, (new, old) in journal.items():
-        if Path(name).name != name:  # ours are names of things in the folder, and nothing else
-            continue
+    except (ValueError, RecursionError):  # killed while it was written: nothing was moved
+        journal = None
+    for name, moved in journal.items() if isinstance(journal, dict) else ():
+        if Path(name).name != name or not isinstance(moved, list) or len(moved) != 2:
+            continue  # ours are names of things in the folder, with their marks, and nothing else
+        new, old = moved
         waiting = _number(stage / "new" / name) == new  # not moved yet, and no old thing after an exchange
         if waiting and _marks(output / name) in (old, None):
             _put(stage, output, name)

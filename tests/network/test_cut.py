@@ -67,6 +67,30 @@ def test_composition_is_the_network(name: str) -> None:
     assert torch.equal(module(pictures), whole), "the module was changed"
 
 
+@pytest.mark.parametrize("name", ["resnet18", "vit_b_16", "swin_t"])
+def test_without_comparing_nothing_is_computed_and_the_layers_are_the_same(name: str) -> None:
+    layers, size, kwargs = CASES[name]
+    module, pictures = build(name, **kwargs), torch.rand(2, 3, size, size)
+
+    class NeverRun(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = module
+
+        def forward(self, x: Tensor) -> Tensor:
+            if type(x) is Tensor:
+                raise RuntimeError("it was run")
+            out: Tensor = self.net(x)
+            return out
+
+    names = [layer if layer == "output" else f"net.{layer}" for layer in layers]
+    with pytest.raises(InputError, match="it was run"):
+        cut(NeverRun().eval(), names, pictures)
+    found = cut(NeverRun().eval(), names, pictures, compared=False).layers
+    expected = cut(module, layers, pictures).layers
+    assert [(i.kind, i.channels, i.shape) for i in found] == [(i.kind, i.channels, i.shape) for i in expected]
+
+
 def test_layers_hold_what_the_modules_return() -> None:
     module = build("resnet18")
     pictures = torch.randn(2, 3, 64, 64)

@@ -13,17 +13,20 @@ from neurflow_report.network.forward import (
     Kept,
     Rows,
     _cgroup_free,
+    _metered,
     activations,
     batch_rows,
     check_picture,
+    hop_rows,
     layer_means,
     memory_budget,
     one_picture,
     row_bytes,
     spatial_mean,
     spelt_bytes,
+    widest_row,
 )
-from tests.network.test_cut import build
+from tests.network.test_cut import CASES, build
 
 
 @pytest.fixture(scope="module")
@@ -219,3 +222,34 @@ def test_no_memory_for_a_picture_on_its_way_is_told() -> None:
     assert caught.value.message == "one picture of 7000 × 7000 pixels takes more memory in the network than there is"
     with pytest.raises(RuntimeError, match="another"), one_picture(7000, ("runtime", "memory")):
         raise RuntimeError("another")
+
+
+@pytest.mark.parametrize("name", ["resnet18", "googlenet", "shufflenet_v2_x0_5", "vit_b_16", "swin_t"])
+def test_bytes_are_those_of_a_run_and_nothing_is_computed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    layers, size, options = CASES[name]
+    example = torch.rand(1, 3, size, size)
+    segments = cut(build(name, **options), layers, example)
+    value, expected = example, []
+    with torch.no_grad():
+        for part in (segments.stem, *segments.stages):
+            expected.append(_metered(part, value))
+            value = part(value)
+    for part in (segments.stem, *segments.stages):
+        monkeypatch.setattr(part, "forward", None)
+    widest = 2 * max(peak for _, peak in expected)
+    assert widest_row(segments, example) == widest
+    gradients = [4 * every for every, _ in expected[1:]]
+    assert hop_rows(segments, 10**9, example, most=10**6) == tuple(
+        1 << (10**9 // need).bit_length() - 1 for need in gradients
+    )
+
+
+def test_bytes_of_a_segment_that_looks_at_values_are_counted_by_running_it() -> None:
+    class Looks(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x if float(x.sum()) > -1e9 else x[:, :1]
+
+    example = torch.rand(1, 3, 8, 8)
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), Looks(), nn.Flatten(), nn.Linear(144, 2)).eval().requires_grad_(False)
+    segments = cut(net, ["0", "1", "3"], example)
+    assert row_bytes(segments.stages[0], torch.rand(1, 4, 6, 6)) == 2 * 4 * (144 + 144)

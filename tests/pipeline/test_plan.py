@@ -318,7 +318,7 @@ def test_every_experiment_is_predicted(write_spec):
     )
     ran = set(read_bundle(analyze(load_spec(spec), progress=Silent())).manifest.provenance.clock.seconds)
     names = {stage.name for stage in planned(spec, timed=True).stages}
-    assert ran - names == {"check"}
+    assert ran <= names
     assert names - ran == {"keep pictures"}
 
 

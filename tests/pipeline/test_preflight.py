@@ -330,3 +330,34 @@ def test_a_file_system_that_takes_no_new_files_is_told(monkeypatch, tmp_path):
     with pytest.raises(InputError) as caught:
         check_writable(tmp_path)
     assert caught.value.message == f"the output folder {tmp_path} cannot be written: its file system takes no new files"
+
+
+def test_checks_that_would_take_longer_than_there_is_time_are_left_out_and_told(write_spec, monkeypatch):
+    """A picture takes a second on this clock; the cheap answers are those of a patient run."""
+    ran = list[str]()
+    for name in ("check_conduct", "gradient_notes", "output_note"):
+        monkeypatch.setattr(module, name, lambda *_, name=name: ran.append(name) or ())
+    now = iter(range(1000))
+    loaded = load_spec(write_spec())
+    hurried = preflight(loaded, progress=Silent(), patience=30.0, clock=lambda: float(next(now)))
+    assert ran == []
+    assert hurried.uncompared == module.PASSES
+    (told,) = [note for note in hurried.notes if "so slow a network" in note]
+    assert told == (
+        "so slow a network is not tried out for a plan: a run first looks, for about 2 min, whether its results stay the "
+        "same from run to run and in any batch, and whether the copies made of it agree with it"
+    )
+    patient = preflight(loaded, progress=Silent(), patience=1000.0, clock=lambda: float(next(now)))
+    assert ran == ["check_conduct", "gradient_notes", "output_note"]
+    assert patient.uncompared is None
+    assert hurried.bench.segments.layers == patient.bench.segments.layers
+    for name in ("forward_rows", "hop_rows", "trust"):
+        assert getattr(hurried.bench, name) == getattr(patient.bench, name)
+    assert hurried.bench.forward.rows == patient.bench.forward.rows
+
+
+def test_what_was_slow_only_at_first_is_compared(write_spec):
+    """The first passes set things up: the clock stands still after them."""
+    times = iter([0.0, 50.0])
+    ready = preflight(load_spec(write_spec()), progress=Silent(), patience=60.0, clock=lambda: next(times, 50.0))
+    assert ready.uncompared is None

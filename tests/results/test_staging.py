@@ -254,6 +254,19 @@ def test_what_somebody_put_in_the_way_meanwhile_is_left_alone(output: Path) -> N
     assert [path.name for path in output.iterdir()] == ["site"]
 
 
+@pytest.mark.parametrize(
+    "text", ["", "[]", "7", "null", '{"site": 3}', '{"site": [1]}', '{"../x": [1, null]}', "[" * 9999]
+)
+def test_a_journal_that_is_none_of_ours_moves_nothing(output: Path, text: str) -> None:
+    fill(output, "old", ["site"])
+    stage = output / ".neurflow-report-killed"
+    fill(stage / "new", "new", ["site"])
+    (stage / staging.JOURNAL).write_text(text)
+    mend(output)
+    assert [path.name for path in output.iterdir()] == ["site"]
+    assert found(output) == {"site": "old"}
+
+
 def test_where_there_are_no_locks_nothing_is_removed(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (output / ".neurflow-report-abc").mkdir()
     monkeypatch.setattr("neurflow_report.results.claim.fcntl", None)
