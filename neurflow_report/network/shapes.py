@@ -20,7 +20,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.node import map_aggregate
 
 from neurflow_report.network.copying import duplicate
-from neurflow_report.network.fence import as_it_was, passes
+from neurflow_report.network.fence import as_it_was
 
 M = TypeVar("M", bound=nn.Module)
 T = TypeVar("T")
@@ -136,21 +136,12 @@ class ShapedTracer(fx.Tracer):
         if kind == "output":
             raise _UnknownError
         values, options = map_aggregate((args, kwargs), lambda v: _known(v, which))
-        self.running = True
+        root, self.running = self.weightless, True
         try:
             with self.mode, torch.no_grad(), _quiet():
-                return self._run(kind, target, values, options)
+                return _run(root, kind, target, values, options)
         finally:
             self.running = False
-
-    def _run(self, kind: str, target: Any, values: Any, options: Any) -> Any:
-        if kind == "get_attr":
-            return operator.attrgetter(target)(self.weightless)
-        if kind == "call_module":
-            return self.weightless.get_submodule(target)(*values, **options)
-        if kind == "call_method":
-            return getattr(values[0], target)(*values[1:], **options)
-        return target(*values, **options)
 
     @cached_property
     def weightless(self) -> nn.Module:
@@ -181,21 +172,33 @@ class ShapedTracer(fx.Tracer):
         return bool(super().to_bool(obj))
 
 
+def _run(root: nn.Module, kind: str, target: Any, values: Any, options: Any) -> Any:
+    """What a node of the graph of `root` gives."""
+    if kind == "get_attr":
+        return operator.attrgetter(target)(root)
+    if kind == "call_module":
+        return root.get_submodule(target)(*values, **options)
+    if kind == "call_method":
+        return getattr(values[0], target)(*values[1:], **options)
+    return target(*values, **options)
+
+
 def without_values(work: Callable[[M, Tensor], T], module: M, pictures: Tensor) -> T:
     """What `work` gives for a module and its input where only their shapes are known, on a copy: nothing is computed,
     and no memory taken. With the values where it cannot do without."""
+    mode = FakeTensorMode(allow_non_fake_inputs=True)
     try:
-        with as_it_was(), torch.no_grad(), _quiet(), FakeTensorMode(allow_non_fake_inputs=True) as mode:
-            return work(_weightless(module, mode), mode.from_tensor(pictures))
-    except Exception as error:  # whatever cannot be followed so
-        if passes(error):
-            raise
-    with torch.no_grad():
-        return work(module, pictures)
+        copy = _weightless(module, mode)
+        with as_it_was(), torch.no_grad(), _quiet(), mode:
+            return work(copy, mode.from_tensor(pictures))
+    except Exception:  # whatever cannot be followed so, or not be copied
+        with torch.no_grad():
+            return work(module, pictures)
 
 
 def _weightless(module: M, mode: FakeTensorMode) -> M:
-    """A copy whose parameters and buffers have shapes alone."""
+    """A copy whose parameters and buffers have shapes alone. Made outside of the mode, in which nothing can be copied
+    that has values."""
     state: list[Tensor] = [*module.parameters(), *module.buffers()]
     return cast("M", duplicate(module, {id(t): mode.from_tensor(t) for t in state}))
 
