@@ -25,10 +25,10 @@ from captum.attr import IntegratedGradients
 from floor import floor
 from torch import Tensor, nn
 
-from neurflow_report.circuit.attribution import Pairs, Quadrature, attribute
+from neurflow_report.attribution.integrated_gradients import Pairs, Quadrature, attribute
 from neurflow_report.network.cut import cut
 from neurflow_report.network.forward import activations, spatial_mean
-from neurflow_report.pipeline.arithmetic import arithmetic
+from neurflow_report.setup.precision import arithmetic
 
 PATCHES, NODES, TOP = 16, 50, 16
 MODES = {"50 nodes": Quadrature(rule="gauss", nodes=NODES, max_nodes=NODES), "adaptive": Quadrature()}

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, fx
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from neurflow_report.circuit.attribution import straight_values
-from neurflow_report.circuit.backward import Batch, to_frontier
-from neurflow_report.circuit.core import Core, gauss, groups
-from neurflow_report.circuit.straight import split
+from neurflow_report.attribution.affine_split import split
+from neurflow_report.attribution.backward import Batch, to_frontier
+from neurflow_report.attribution.integrated_gradients import affine_values
+from neurflow_report.attribution.nonlinear_part import NonlinearPart, gauss, groups
 from neurflow_report.network.count import multiply_adds
 
 ELEMENTWISE = {"mul", "mul_", "add", "add_", "sub", "div", "div_", "addcmul", "where", "sum", "gt", "abs_",
@@ -41,14 +41,14 @@ class _Elements(TorchDispatchMode):  # type: ignore[no-untyped-call]
 def floor(segment: fx.GraphModule, patch: Tensor, targets: Sequence[int], nodes: int) -> float:
     """Seconds for one target on one patch, (1, C, …), at `nodes` Gauss nodes."""
     part = split(segment, patch, 1, 1)
-    if part.is_straight:
+    if part.is_affine:
         return 0.0
     rows = torch.zeros(1, dtype=torch.long, device=patch.device)
-    straight = straight_values(part, patch, 1)
+    affine = affine_values(part, patch, 1)
 
     @torch.no_grad()
     def work() -> None:
-        core = Core(part, straight, rows, gauss(nodes))
+        core = NonlinearPart(part, affine, rows, gauss(nodes))
         for group, members in groups(part, targets, patch.device):
             places = torch.arange(len(members), device=patch.device)
             core.phi(group)

@@ -31,7 +31,10 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from scipy import optimize, special, stats
 
-from neurflow_report.circuit.concepts import core_set
+from neurflow_report.analysis.class_circuit import Circuit, find_circuit
+from neurflow_report.analysis.class_run import ClassRun
+from neurflow_report.analysis.layer_tests import LayerTests
+from neurflow_report.circuit.top_patches import core_set
 from neurflow_report.demo.flowers import DATASET
 from neurflow_report.demo.networks import NETWORKS
 from neurflow_report.fidelity.critical import marginal_contributions, neuron_mct
@@ -42,11 +45,10 @@ from neurflow_report.fidelity.stability import stability
 from neurflow_report.images.patches import PatchGrid
 from neurflow_report.images.preprocess import to_input
 from neurflow_report.network.cut import cut
-from neurflow_report.pipeline.activity import Activity
-from neurflow_report.pipeline.examine import Bench, Circuit, find_circuit
-from neurflow_report.pipeline.experiments import LayerTests
-from neurflow_report.pipeline.progress import Silent, SilentStep
+from neurflow_report.progress import Silent, SilentStep
 from neurflow_report.results.evidence import Measure
+from neurflow_report.setup.settings import RunSettings
+from neurflow_report.setup.workspace import Workspace
 from neurflow_report.spec.schema import Spec
 
 Floats = NDArray[np.floating]
@@ -145,10 +147,10 @@ def called(upper: int, lower: int, own: float, trials: int = 400) -> dict[str, f
 class Recorded(LayerTests):
     """The tests of a layer, with which patches of each concept stay under each set: `inside`, (sets, k) a neuron."""
 
-    def knock_out(self, step: Any) -> None:
+    def ablate(self, step: Any) -> None:
         """As the program does, all patches ranked for every set."""
         self.inside: list[NDArray[np.bool_]] = []
-        super().knock_out(step)
+        super().ablate(step)
 
     def _contestable(self, *_: Any) -> bool:
         return False
@@ -279,32 +281,34 @@ def grouped(circuit: Circuit, number: int) -> Iterator[Row]:
         yield "F7 semantic groups", m.value, len(parted), {"program": of(m), "neurons": neurons_resampled(one)}
 
 
-def critical(bench: Bench, circuit: Circuit, number: int, logit: int, pixels: torch.Tensor) -> Iterator[Row]:
+def critical(workspace: Workspace, circuit: Circuit, number: int, logit: int, pixels: torch.Tensor) -> Iterator[Row]:
     """F5, NeuronMCT: the share of the core set found."""
     core, top = [n.channel for n in circuit.layers[number].neurons], len(LAYERS) - 1
-    above, axis = bench.segments.between(number, top), bench.segments.feature_axis(number)
-    given = marginal_contributions(above, bench.forward.activations(number, pixels), logit, axis)
+    above, axis = workspace.segments.between(number, top), workspace.segments.feature_axis(number)
+    given = marginal_contributions(above, workspace.forward.activations(number, pixels), logit, axis)
     m = neuron_mct(LAYERS[number], core, given)
     again = spread(lambda random: neuron_mct("", core, given[random.integers(len(given), size=len(given))]).value)
     yield "F5 NeuronMCT", m.value, len(core), {"program": of(m), "pictures": again}
 
 
-def run(model: torch.nn.Module, logit: int, number: int) -> Iterator[tuple[str, Row]]:
+def rows_of(model: torch.nn.Module, logit: int, number: int) -> Iterator[tuple[str, Row]]:
     """(layer, figure) of everything, on 40 pictures of its own."""
     preprocess, first = NETWORKS["flowers"].preprocess, 1000 + 2 * PICTURES * number
     pool = torch.stack([to_input(DATASET.draw(logit, first + n)[0], preprocess)[0] for n in range(2 * PICTURES)])
     pixels = pool[model(pool).argmax(1) == logit][:PICTURES]
     grid = PatchGrid(size=64, scales=(1.0, 0.5, 0.25), stride=0.5)
-    bench = Bench.set_up(cut(model, list(LAYERS), pixels[:1]), grid, 600 * 2**20, pixels[:1])
-    circuit = find_circuit(bench, SPEC, pixels, logit=logit, name="x", progress=Silent())
-    activity = Activity(bench, pixels, circuit.kept)
+    workspace = Workspace.set_up(cut(model, list(LAYERS), pixels[:1]), grid, 600 * 2**20, pixels[:1])
+    settings = RunSettings.of(SPEC)
+    run = ClassRun(workspace=workspace, settings=settings, pixels=pixels, logit=logit, name="x", progress=Silent())
+    circuit = find_circuit(run)
+    cache = circuit.cache.going_up()
     for at, layer in enumerate(LAYERS):
         rows = [*grouped(circuit, at)]
-        rows += critical(bench, circuit, at, logit, pixels) if at < len(LAYERS) - 1 else []
+        rows += critical(workspace, circuit, at, logit, pixels) if at < len(LAYERS) - 1 else []
         if at:
-            tests = Recorded(SPEC, activity, circuit, at, logit, np.random.default_rng([number, at]))
+            tests = Recorded(run, cache, circuit, at, np.random.default_rng([number, at]))
             tests.attribute(SilentStep())
-            tests.knock_out(SilentStep())
+            tests.ablate(SilentStep())
             rows += [*optimal(tests, grid.per_image), *robust(tests, grid.per_image), *correlations(tests)]
         yield from ((layer, row) for row in rows)
 
@@ -334,7 +338,7 @@ def figures(logit: int, runs: int) -> dict[str, dict[str, Any]]:
     model.load_state_dict(load_file(network.weights))
     model.eval().requires_grad_(False)
     for number in range(runs):
-        for layer, (name, *row) in run(model, logit, number):
+        for layer, (name, *row) in rows_of(model, logit, number):
             found[f"{name}, {layer}"].append((row[0], row[1], row[2]))
     return {title: coverage(rows) for title, rows in sorted(found.items()) if len(rows) > 1}
 

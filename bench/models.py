@@ -34,17 +34,17 @@ import yaml
 from captum.attr import IntegratedGradients
 from torch import nn
 
-from neurflow_report.circuit.attribution import Pairs, Quadrature, attribute
+from neurflow_report.analysis.run import analyze
+from neurflow_report.attribution.integrated_gradients import Pairs, Quadrature, attribute
 from neurflow_report.demo.flowers import DATASET
 from neurflow_report.errors import ReportError
 from neurflow_report.network.cut import Segments, cut
 from neurflow_report.network.forward import activations, spatial_mean
 from neurflow_report.network.layers import offers
 from neurflow_report.network.load import Network
-from neurflow_report.pipeline.networks import example_input, load_spec_network
-from neurflow_report.pipeline.progress import Silent
-from neurflow_report.pipeline.stages import analyze
+from neurflow_report.progress import Silent
 from neurflow_report.results.bundle import Bundle, read_bundle
+from neurflow_report.setup.networks import example_input, load_spec_network
 from neurflow_report.spec.load import LoadedSpec, load_spec
 
 NODES, NEURONS, PATCHES, AGREES = 32, 3, 2, 1e-3

@@ -33,11 +33,15 @@ from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import silhouette_score
 from torch import Tensor, nn
 
+from neurflow_report.analysis.activation_cache import ActivationCache
+from neurflow_report.analysis.class_circuit import Circuit, find_circuit, search_neurons
+from neurflow_report.analysis.class_run import ClassRun
 from neurflow_report.images.patches import crops
 from neurflow_report.network.cut import Segments
-from neurflow_report.pipeline.arithmetic import arithmetic
-from neurflow_report.pipeline.examine import Bench, Circuit, find_circuit, search_neurons
 from neurflow_report.results.records import LayerResult, Neuron
+from neurflow_report.setup.precision import arithmetic
+from neurflow_report.setup.settings import RunSettings
+from neurflow_report.setup.workspace import Workspace
 from neurflow_report.spec.schema import Spec
 
 CASES = {
@@ -88,7 +92,7 @@ class Case:
     name: str
     model: nn.Module
     spec: Spec
-    bench: Bench
+    workspace: Workspace
     pixels: Tensor
     patches: Tensor
     device: torch.device
@@ -97,11 +101,11 @@ class Case:
 def case(name: str, layers: list[str], device: torch.device, memory: str, size: int, count: int) -> Case:
     """A case of the table. Args: size: the pictures' side; count: how many pictures."""
     model = subjects.network(name, device, size)
-    bench = subjects.bench(model, layers, device, size, memory)
+    workspace = subjects.workspace(model, layers, device, size, memory)
     pixels = subjects.pictures(count, size).to(device)
-    patches = crops(pixels, np.arange(count * bench.grid.per_image), bench.grid)
+    patches = crops(pixels, np.arange(count * workspace.grid.per_image), workspace.grid)
     spec = subjects.spec(name, layers)
-    return Case(name=name, model=model, spec=spec, bench=bench, pixels=pixels, patches=patches, device=device)
+    return Case(name=name, model=model, spec=spec, workspace=workspace, pixels=pixels, patches=patches, device=device)
 
 
 def row(*, seconds: float, reference_seconds: float, **columns: Any) -> Row:
@@ -120,7 +124,7 @@ def forward_seconds(it: Case) -> float:
 
     @torch.no_grad()
     def run() -> None:
-        for some in torch.split(it.patches, it.bench.forward_rows):
+        for some in torch.split(it.patches, it.workspace.forward_rows):
             it.model(some)
 
     run()
@@ -131,9 +135,7 @@ def measure(it: Case, checked: int) -> Iterator[Row]:
     """All rows of a case, as they come."""
     watch = subjects.Stopwatch(it.device)
     forward = forward_seconds(it)
-    ours, seconds = subjects.timed(
-        it.device, lambda: find_circuit(it.bench, it.spec, it.pixels, logit=LOGIT, name=it.name, progress=watch)
-    )
+    ours, seconds = subjects.timed(it.device, lambda: find_circuit(_run(it, it.workspace, it.spec, LOGIT, watch)))
     rows = [_means(it, ours, watch.seconds["patches"])]
     yield rows[0]
     for number in range(len(ours.layers) - 1, -1, -1):
@@ -170,7 +172,7 @@ def _hop(it: Case, ours: Circuit, number: int, checked: int, seconds: float) -> 
     """The targets of one layer: adaptive as the run had them, and the checked ones again at 50 nodes."""
     layer, below = ours.layers[number], ours.layers[max(number - 1, 0)]
     targets = spread([n.channel for n in layer.neurons], checked)
-    segment = it.bench.segments.stages[number - 1] if number else None
+    segment = it.workspace.segments.stages[number - 1] if number else None
 
     def reference(channel: int) -> naive.Found:
         return naive.target(
@@ -200,13 +202,24 @@ def _hop(it: Case, ours: Circuit, number: int, checked: int, seconds: float) -> 
 def _at_50_nodes(it: Case, ours: Circuit, number: int, channel: int) -> Neuron:
     """One target, as the pipeline finds it where the layer is the top one and 50 nodes are asked for."""
     ends = slice(number - 1, number + 1)
-    forward = replace(it.bench.forward, segments=_one_hop(it.bench.forward.segments, number))
-    hop_rows = it.bench.hop_rows[number - 1 : number]
-    bench = replace(it.bench, segments=_one_hop(it.bench.segments, number), forward=forward, hop_rows=hop_rows)
+    forward = replace(it.workspace.forward, segments=_one_hop(it.workspace.forward.segments, number))
+    pair_rows = it.workspace.pair_rows[number - 1 : number]
+    workspace = replace(
+        it.workspace, segments=_one_hop(it.workspace.segments, number), forward=forward, pair_rows=pair_rows
+    )
     nodes = it.spec.attribution.model_copy(update={"rule": "gauss", "nodes": naive.NODES, "max_nodes": naive.NODES})
     spec = it.spec.model_copy(update={"attribution": nodes})
-    found = search_neurons(bench, spec, it.pixels, ours.means[ends], channel, it.name, subjects.Stopwatch(it.device))
+    found = search_neurons(
+        _run(it, workspace, spec, channel, subjects.Stopwatch(it.device)),
+        ours.means[ends],
+        ActivationCache(workspace, it.pixels),
+    )
     return found[-1][0]
+
+
+def _run(it: Case, workspace: Workspace, spec: Spec, logit: int, watch: subjects.Stopwatch) -> ClassRun:
+    settings = RunSettings.of(spec)
+    return ClassRun(workspace=workspace, settings=settings, pixels=it.pixels, logit=logit, name=it.name, progress=watch)
 
 
 def _one_hop(segments: Segments, number: int) -> Segments:

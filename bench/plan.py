@@ -95,8 +95,11 @@ def specs(folder: Path, device: str) -> dict[str, Path]:
 
 def work(what: str, spec: Path, clock: str) -> dict[str, Any]:
     """A child's work: the plan, or the seconds, targets and peak of the run."""
-    from neurflow_report.pipeline import arithmetic, calibrate_forward, plan, progress, stages
+    from neurflow_report import progress
+    from neurflow_report.analysis import run
+    from neurflow_report.planning import calibrate_forward, plan
     from neurflow_report.results.bundle import read_bundle
+    from neurflow_report.setup import precision
     from neurflow_report.spec.load import load_spec
 
     counting = time.process_time if clock == "cpu" else time.perf_counter
@@ -106,7 +109,7 @@ def work(what: str, spec: Path, clock: str) -> dict[str, Any]:
         return asdict(plan.plan(loaded, timed=True, progress=progress.Silent(), clock=counting))
     watch = progress.Timed(progress.Silent(), clock=counting)
     begun = counting()
-    with arithmetic.arithmetic(), stages._analyzed(loaded, watch, (), ()) as place:
+    with precision.arithmetic(), run._analyzed(loaded, watch, (), ()) as place:
         bundle = read_bundle(place)
     seconds = counting() - begun
     import torch

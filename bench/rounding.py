@@ -17,7 +17,7 @@ from attribution import SEGMENTS, network, overlap
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from neurflow_report.circuit.attribution import Pairs, Quadrature, attribute
+from neurflow_report.attribution.integrated_gradients import Pairs, Quadrature, attribute
 from neurflow_report.network.cut import cut
 from neurflow_report.network.forward import activations
 

@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from neurflow_report.images.patches import PatchGrid
 from neurflow_report.network.cut import cut
 from neurflow_report.network.forward import memory_budget
-from neurflow_report.pipeline.examine import Bench
-from neurflow_report.pipeline.progress import SilentStep
+from neurflow_report.progress import SilentStep
+from neurflow_report.setup.workspace import Workspace
 from neurflow_report.spec.schema import Spec
 
 T = TypeVar("T")
@@ -64,11 +64,11 @@ def spec(name: str, layers: list[str], **changes: Any) -> Spec:
     return Spec.model_validate(basic | changes)
 
 
-def bench(model: nn.Module, layers: list[str], device: torch.device, size: int, memory: str) -> Bench:
+def workspace(model: nn.Module, layers: list[str], device: torch.device, size: int, memory: str) -> Workspace:
     """The network cut at `layers`, with the patches of METHOD §1 and batches that fit `memory`."""
     example = pictures(1, size).to(device)
     grid = PatchGrid(size=size, scales=(1.0, 0.5, 0.25), stride=0.5)
-    return Bench.set_up(cut(model, layers, example), grid, memory_budget(memory, device), example)
+    return Workspace.set_up(cut(model, layers, example), grid, memory_budget(memory, device), example)
 
 
 def timed(device: torch.device, call: Callable[[], T]) -> tuple[T, float]:

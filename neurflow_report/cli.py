@@ -30,7 +30,7 @@ from neurflow_report.errors import Gathered, InputError, ReportError, RunError, 
 from neurflow_report.stopping import Heard, listen_no_more, listening
 
 if TYPE_CHECKING:
-    from neurflow_report.pipeline.progress import Progress
+    from neurflow_report.progress import Progress
     from neurflow_report.spec.load import LoadedSpec
 
 DONE = 0
@@ -153,7 +153,7 @@ def _init(options: argparse.Namespace) -> Result:
     keys = ("model", "kwargs", "python_path", "weights", "data", "preprocess", "classes", "layers")
     given = {key: getattr(options, key) for key in keys}
     ask = answers(sys.stdin, sys.stderr, given, take_defaults=options.yes)
-    from neurflow_report.pipeline.starter import Given, begin
+    from neurflow_report.setup.starter import Given, begin
 
     begun = begin(Given(**given), options.output, ask, allow_code=options.allow_code)
     for note in () if options.quiet or options.json else begun.notes:
@@ -193,7 +193,7 @@ def _plan(options: argparse.Namespace) -> Result:
     loaded = load_spec(options.spec, options.overrides, allow_code=options.allow_code)
     _begin(options)
     from neurflow_report import report
-    from neurflow_report.pipeline.plan_text import lines
+    from neurflow_report.planning.text import lines
 
     plan = report.plan(loaded, timed=not options.no_time, within=options.within, progress=_progress(options))
     return {"plan": asdict(plan)} if options.json else {"lines": lines(plan)}
@@ -210,14 +210,14 @@ def _layers(options: argparse.Namespace) -> Result:
             raise InputError("command-line", f"--size is for a model's name, and {model!r} is a spec", hint=hint)
         loaded = load_spec(file, options.overrides, allow_code=options.allow_code)
         _begin(options)
-        from neurflow_report.pipeline.layers import layers_of_spec
+        from neurflow_report.setup.layer_listing import layers_of_spec
 
         return asdict(layers_of_spec(loaded))
     if options.overrides:
         hint = "leave --set out, or name a spec file"
         raise InputError("command-line", f"--set changes a spec, and {model!r} is the name of a model", hint=hint)
     _begin(options)
-    from neurflow_report.pipeline.layers import layers_of_model
+    from neurflow_report.setup.layer_listing import layers_of_model
     from neurflow_report.spec.starter import model_named
 
     source, name = model_named(model)

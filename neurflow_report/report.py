@@ -10,22 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neurflow_report.drawing.needs import FILES, check_places, drawing_problems
-from neurflow_report.drawing.pdf import render_pdf
-from neurflow_report.drawing.place import drawn
-from neurflow_report.drawing.single import LARGE, render_single
-from neurflow_report.drawing.site import render_site
-from neurflow_report.drawing.templates import check_templates, template_problems
+from neurflow_report.drawing.write.atomic_write import drawn
+from neurflow_report.drawing.write.needs import FILES, check_places, drawing_problems
+from neurflow_report.drawing.write.pdf import render_pdf
+from neurflow_report.drawing.write.single_file import LARGE, render_single
+from neurflow_report.drawing.write.site import render_site
+from neurflow_report.drawing.write.templates import check_templates, template_problems
 from neurflow_report.errors import InputError, ReportError
-from neurflow_report.pipeline.output import mended, output_folder, output_of
-from neurflow_report.pipeline.progress import Progress, Silent
+from neurflow_report.progress import Progress, Silent
 from neurflow_report.results.bundle import Bundle, read_bundle
 from neurflow_report.results.epoch import source_date
+from neurflow_report.setup.output import mended, output_folder, output_of
 from neurflow_report.spec.load import LoadedSpec, located
 
 if TYPE_CHECKING:
-    from neurflow_report.pipeline.layers import Tree
-    from neurflow_report.pipeline.planned import Plan
+    from neurflow_report.planning.records import Plan
+    from neurflow_report.setup.layer_listing import Tree
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ def analyze(loaded: LoadedSpec, *, progress: Progress | None = None) -> Path:
     Raises: InputError where the spec, the model or the data is wrong (InputErrors with all that could be checked);
     RunError where the run fails; InputError missing-package where torch is not installed.
     """
-    from neurflow_report.pipeline.stages import analyze as run
+    from neurflow_report.analysis.run import analyze as run
 
     return run(loaded, progress=progress or Silent(), drawn=tuple(FILES.values()))
 
@@ -66,7 +66,7 @@ def check(loaded: LoadedSpec, *, progress: Progress | None = None) -> tuple[str,
 
     Raises: what `build` raises then, all of it at once.
     """
-    from neurflow_report.pipeline.stages import check as run
+    from neurflow_report.analysis.run import check as run
 
     return run(loaded, progress=progress or Silent(), also=_drawing_problems(loaded))
 
@@ -79,7 +79,7 @@ def plan(
     Args: timed: whether to measure for some seconds; within: seconds that sizes are to fit, for which it is `timed`.
     Raises: InputError as `check` does.
     """
-    from neurflow_report.pipeline.plan import plan as make
+    from neurflow_report.planning.plan import plan as make
 
     timed = timed or within is not None
     return make(loaded, timed=timed, within=within, progress=progress or Silent(), also=_drawing_problems(loaded))
@@ -87,7 +87,7 @@ def plan(
 
 def layers(loaded: LoadedSpec) -> Tree:
     """Where the spec's network can be cut, as `neurflow-report layers` shows it. Raises: InputError as loading does."""
-    from neurflow_report.pipeline.layers import layers_of_spec
+    from neurflow_report.setup.layer_listing import layers_of_spec
 
     return layers_of_spec(loaded)
 
@@ -212,7 +212,7 @@ def _beside(wanted: Mapping[str, Path], bundle: Path) -> dict[str, str]:
 def build(loaded: LoadedSpec, *, progress: Progress | None = None) -> Built:
     """`analyze`, then `render` into the same output folder. Raises what both raise; before anything is computed, all
     that `check` raises."""
-    from neurflow_report.pipeline.stages import analyzed
+    from neurflow_report.analysis.run import analyzed
 
     begun, progress = time.monotonic(), progress or Silent()
     try:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from neurflow_report.errors import InputError, ReportError, Where, at_command, spell_path
 from neurflow_report.ordinary import read_ordinary
-from neurflow_report.pipeline.progress import Progress, Silent, Step
-from neurflow_report.pipeline.time_left import Expected, TimeLeft
+from neurflow_report.progress import Progress, Silent, Step
+from neurflow_report.time_left import Expected, TimeLeft
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichBars
     from rich.progress import TaskID
 
-    from neurflow_report.pipeline.starter import Ask
+    from neurflow_report.setup.starter import Ask
 
 SECONDS_BETWEEN_LINES = 5.0
 WIDTH = 110

@@ -6,8 +6,14 @@ HYPOTHESIS_PROFILE=searching draws others each time.
 
 import os
 import signal
+from pathlib import Path
 
+import pytest
+import yaml
 from hypothesis import HealthCheck, settings
+
+from neurflow_report.demo.flowers import DATASET
+from tests.small_spec import SMALL, merged
 
 settings.register_profile("searching", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("steady", settings.get_profile("searching"), derandomize=True, database=None)
@@ -16,3 +22,32 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, usual)
+
+
+@pytest.fixture
+def write_spec(tmp_path):
+    """Writes the small spec with changes to a file, its output beside it."""
+
+    def write(name: str = "spec.yaml", **changes) -> Path:
+        file = tmp_path / name
+        spec = merged(SMALL | {"output": str(tmp_path / "out")}, changes)
+        file.write_text(yaml.safe_dump(spec, sort_keys=False))
+        return file
+
+    return write
+
+
+@pytest.fixture
+def picture_folder(tmp_path):
+    """A folder of the demo's pictures: a sub-folder for each of its classes, `count` PNG files in each."""
+
+    def make(count: int = 2, classes=DATASET.class_names) -> Path:
+        root = tmp_path / "pictures"
+        for name in classes:
+            folder = root / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                DATASET.draw(DATASET.class_names.index(name), number)[0].save(folder / f"{number}.png")
+        return root
+
+    return make

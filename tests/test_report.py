@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from neurflow_report import cli, report
-from neurflow_report.drawing.needs import FILES
+from neurflow_report.analysis import run
+from neurflow_report.drawing.write.needs import FILES
 from neurflow_report.errors import InputError
-from neurflow_report.pipeline import stages
-from neurflow_report.pipeline.output import output_folder
 from neurflow_report.results import staging
 from neurflow_report.results.bundle import read_bundle, write_bundle
+from neurflow_report.setup.output import output_folder
 from neurflow_report.spec.load import LoadedSpec, load_spec
 from tests.sample_bundle import sample_bundle
 
@@ -48,7 +48,7 @@ def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LoadedSpec:
             yield Path("OUT/bundle")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(stages, "analyzed", analyzed)
+    monkeypatch.setattr(run, "analyzed", analyzed)
     monkeypatch.setattr(report, "check_places", lambda _: None)
     write(tmp_path / "OUT", OLD)
     (tmp_path / "spec.yaml").write_text(SPEC)

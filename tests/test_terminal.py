@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from neurflow_report.errors import InputError, Where
-from neurflow_report.pipeline.progress import Progress, Silent
+from neurflow_report.progress import Progress, Silent
 from neurflow_report.terminal import Lines, Live, as_json, describe, progress_for
 
 

@@ -94,7 +94,11 @@ def test_what_is_in_the_wheel(wheel: Path) -> None:
     assert any(name.startswith("templates/") for name in package)
     assert {n for n in package if n.startswith("demo/") and n.endswith(".safetensors")}
     assert {n.split("/")[0] for n in names} == {"neurflow_report", f"{wheel.name.rsplit('-', 3)[0]}.dist-info"}
-    assert [n for n in names if "test" in Path(n).name or "__pycache__" in n or n.endswith((".pt", ".pkl"))] == []
+    assert [
+        n
+        for n in names
+        if Path(n).name.startswith("test") or "/tests/" in n or "__pycache__" in n or n.endswith((".pt", ".pkl"))
+    ] == []
     assert any(n.endswith(".dist-info/licenses/LICENSE") for n in names)
     assert wheel.stat().st_size < 8_000_000
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from neurflow_report.circuit.concepts import core_set
+from neurflow_report.circuit.top_patches import core_set
 from neurflow_report.fidelity.intervals import wilson
 from neurflow_report.results.records import Measure
 

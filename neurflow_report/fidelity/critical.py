@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
-from neurflow_report.circuit.below import spatial_sum
+from neurflow_report.attribution.affine_backward import spatial_sum
 from neurflow_report.fidelity.intervals import wilson
 from neurflow_report.fidelity.knockoffs import NoKnockoffsError, coefficient_differences
 from neurflow_report.results.records import Measure, NotRun

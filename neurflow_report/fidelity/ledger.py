@@ -26,21 +26,21 @@ AS_MUCH = "random sets have too much of the same effect"
 """The reason of a claim that falls by its null, not by its figure."""
 _TIE = 1e-9
 """By how much rounding may carry a null over its limit."""
-_DIGEST = "NeurFlow's own figures"
+_PAPER = "NeurFlow's own figures"
 _HERE = "set by this project; the paper gives none"
 
 THRESHOLDS: Mapping[str, Threshold] = {
     t.claim: t
     for t in (
-        Threshold(claim="needed", supported=0.5, against=0.5, null_most=0.1, source=_DIGEST),
+        Threshold(claim="needed", supported=0.5, against=0.5, null_most=0.1, source=_PAPER),
         Threshold(claim="enough", supported=0.5, against=0.5, source=_HERE),
         Threshold(claim="needed_upward", supported=0.5, against=0.5, null_most=None, source=_HERE),
         Threshold(claim="enough_upward", supported=0.5, against=0.5, source=_HERE),
-        Threshold(claim="optimal", supported=0.95, against=0.95, source=_DIGEST),
-        Threshold(claim="faithful", supported=0.6, against=0.4, source=_DIGEST),
+        Threshold(claim="optimal", supported=0.95, against=0.95, source=_PAPER),
+        Threshold(claim="faithful", supported=0.6, against=0.4, source=_PAPER),
         Threshold(claim="best_method", supported=-0.05, against=-0.05, source=_HERE),
-        Threshold(claim="found_by_others", supported=0.9, against=0.9, source=_DIGEST),
-        Threshold(claim="robust", supported=0.86, against=0.86, source=_DIGEST),
+        Threshold(claim="found_by_others", supported=0.9, against=0.9, source=_PAPER),
+        Threshold(claim="robust", supported=0.86, against=0.86, source=_PAPER),
         Threshold(claim="stable", supported=0.8, against=0.5, source=_HERE),
         Threshold(claim="edges", supported=0.6, against=0.4, source=_HERE),
     )

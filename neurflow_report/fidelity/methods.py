@@ -1,10 +1,10 @@
 """F4, attribution methods against each other: the scores that each gives, to be put through F3 (METHOD §5).
 
 Captum's implementations (Kokhlikyan et al. 2020) of gradient × input, saliency, SmoothGrad, guided backpropagation,
-GradientSHAP, DeepLift and LRP, on the segment below the neuron, cut down to what the neuron needs (circuit/narrow.py),
-against the baseline 0. A channel's score is, as for
-the circuit, the mean over V_a of the absolute attribution summed over space (for saliency, which has no sign, of the
-gradient so summed). A method whose rules the segment does not keep is not run, and the reason is given.
+GradientSHAP, DeepLift and LRP, on the segment below the neuron, cut down to what the neuron needs (single_output.py),
+against the baseline 0. A channel's score is, as for the circuit, the mean over V_a of the
+absolute attribution summed over space (for saliency, which has no sign, of the gradient so summed). A method whose
+rules the segment does not keep is not run, and the reason is given.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 
-from neurflow_report.circuit.below import spatial_sum
-from neurflow_report.circuit.narrow import narrowed
+from neurflow_report.attribution.affine_backward import spatial_sum
 from neurflow_report.fidelity.draws import global_seed
+from neurflow_report.fidelity.single_output import narrowed
 from neurflow_report.network.agreement import agree
 from neurflow_report.network.forward import spatial_mean
 from neurflow_report.network.kinds import computes, is_bare

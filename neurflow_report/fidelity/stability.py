@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from neurflow_report.circuit.grouping import partition
+from neurflow_report.circuit.clustering import partition
 from neurflow_report.fidelity.intervals import student
 from neurflow_report.results.records import LayerResult, Measure, Neuron
 

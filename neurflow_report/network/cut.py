@@ -17,9 +17,9 @@ from torch import Tensor, fx, nn
 
 from neurflow_report.errors import Gathered, InputError, did_you_mean
 from neurflow_report.network.agreement import first_difference
-from neurflow_report.network.canonical import canonical
+from neurflow_report.network.canonize import canonical
 from neurflow_report.network.conduct import why_not_its_graph
-from neurflow_report.network.cuts import Cuts, ancestors
+from neurflow_report.network.cut_points import Cuts, ancestors
 from neurflow_report.network.fence import passes
 from neurflow_report.network.trace import OUTPUT, Traced, running, trace
 from neurflow_report.results.records import LayerInfo

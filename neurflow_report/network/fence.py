@@ -34,7 +34,7 @@ _LIBRARIES = (Path(torch.__file__).parent, Path(np.__file__).parent, Path(torch.
 _STANDARD = Path(sysconfig.get_path("stdlib"))
 _INSTALLED = ("site-packages", "dist-packages")
 _LONGEST = 300
-_GRAPH = {(_OURS / "circuit/operations.py", "run"), (Path(fx.interpreter.__file__), "run_node")}
+_GRAPH = {(_OURS / "attribution/operations.py", "run"), (Path(fx.interpreter.__file__), "run_node")}
 """Where the operations of a graph are run one by one."""
 
 

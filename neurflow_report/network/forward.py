@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -36,7 +36,7 @@ def _untold(_text: str) -> None:
 
 
 @dataclass
-class Rows:
+class AdaptiveBatch:
     """How many rows run at once: `most`, halved for good where memory runs out; `note` is told of it, one line."""
 
     most: int
@@ -76,7 +76,7 @@ def _unheard(_rows: int) -> None:
     """Nobody follows the progress."""
 
 
-class Kept:
+class KeptActivations:
     """Full activations of all pictures at some layers, kept from the pass that takes their means (METHOD §4).
 
     Where there is no memory for a layer's, they are not kept, and `note` is told.
@@ -138,7 +138,7 @@ def layer_means(
     batches: Iterable[Tensor],
     *,
     total: int,
-    kept: Kept | None = None,
+    kept: KeptActivations | None = None,
     most: int | None = None,
     on_batch: Callable[[int], None] = _unheard,
     note: Callable[[str], None] = _untold,
@@ -154,11 +154,11 @@ def layer_means(
     dtype = np.float64 if segments.dtype == torch.float64 else np.float32
     # Made first: many small arrays that stay, between large tensors that go, would leave memory in holes.
     arrays = tuple(np.empty((total, info.channels), dtype) for info in segments.layers)
-    rows: Rows | None = None
+    rows: AdaptiveBatch | None = None
     done = 0
     with torch.no_grad():
         for batch in batches:
-            rows = rows or Rows(most=min(len(batch), most or len(batch)), note=note)
+            rows = rows or AdaptiveBatch(most=min(len(batch), most or len(batch)), note=note)
             wanted = kept.layers if kept else frozenset[int]()
             if done + len(batch) > total:
                 raise ValueError(f"{total} pictures were announced, {done + len(batch)} came")
@@ -315,7 +315,7 @@ def batch_rows(
     return _rows_of(need, memory_bytes, most)
 
 
-def hop_rows(segments: Segments, memory_bytes: int, example: Tensor, *, most: int = 256) -> tuple[int, ...]:
+def pair_rows(segments: Segments, memory_bytes: int, example: Tensor, *, most: int = 256) -> tuple[int, ...]:
     """Of each stage, how many rows with gradients fit, as `batch_rows` has it; the network is passed once."""
     parts = list(_parts(segments, example))[1:]
     return tuple(_rows_of(row_bytes(part, value, gradients=True), memory_bytes, most) for part, value in parts)
@@ -389,3 +389,18 @@ class _Meter(fx.Interpreter):
             most = max(most, alive)
             alive -= sum(self.sizes.get(n, 0) for n in self.user_to_last_uses.get(node, []))
         return most
+
+
+def staying(kept: Collection[int], layer: int, sizes: Sequence[int], most: int) -> frozenset[int]:
+    """Which of the layers kept stay where `layer` is held too, all of them in at most `most` bytes: none below it, for
+    the experiments go up; then the highest, which are dearest to make again.
+
+    Args: sizes: the bytes of each layer.
+    """
+    found, left = set[int](), most - sizes[layer]
+    for number in sorted((n for n in kept if n > layer), reverse=True):
+        left -= sizes[number]
+        if left < 0:
+            break
+        found.add(number)
+    return frozenset(found)

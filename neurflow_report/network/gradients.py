@@ -15,7 +15,7 @@ from torch import Tensor, fx, nn
 from neurflow_report.errors import InputError
 from neurflow_report.network.cut import Segments
 from neurflow_report.network.fence import fenced
-from neurflow_report.network.forward import Rows, activations, spatial_mean
+from neurflow_report.network.forward import AdaptiveBatch, activations, spatial_mean
 
 POINTS = 8
 """Points of the path from 0 to a layer's activation at which a gradient is looked for."""
@@ -32,7 +32,7 @@ def gradient_notes(segments: Segments, pictures: Tensor) -> tuple[str, ...]:
     for i in range(len(segments.stages)):
         lower, upper = segments.layers[i].name, segments.layers[i + 1].name
         top = activations(segments, i, pictures[:1])
-        phi, gradient, taken, where = Rows(most=POINTS).attempt(partial(_going_back, segments, i, top))
+        phi, gradient, taken, where = AdaptiveBatch(most=POINTS).attempt(partial(_going_back, segments, i, top))
         if gradient is None:
             raise _none(i, lower, upper, where)
         if not bool(gradient.any()) and _moves(phi):

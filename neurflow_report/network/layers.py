@@ -18,7 +18,7 @@ from torch.nn.modules.conv import _ConvNd
 from torch.utils.flop_counter import FlopCounterMode
 
 from neurflow_report.errors import InputError, Wording, did_you_mean
-from neurflow_report.network.cuts import Cuts, Kind
+from neurflow_report.network.cut_points import Cuts, Kind
 from neurflow_report.network.shapes import without_values
 from neurflow_report.network.trace import OUTPUT, trace
 

@@ -26,8 +26,8 @@ from pydantic import BaseModel, ValidationError
 from neurflow_report.errors import InputError, Where, Wording, spell_path
 from neurflow_report.ordinary import open_ordinary, read_ordinary
 from neurflow_report.results.contradictions import contradictions, odd_text
-from neurflow_report.results.droppings import is_dropping
 from neurflow_report.results.format import FORMAT_VERSION, READABLE, WITH_DIGEST
+from neurflow_report.results.os_metadata import is_dropping
 from neurflow_report.results.records import ClassResult, Manifest, Provenance, Run
 from neurflow_report.results.staging import publish, staged, sync
 

@@ -21,8 +21,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from neurflow_report.results.claim import alone
 from neurflow_report.results.exchange import exchange
+from neurflow_report.results.folder_lock import alone
 from neurflow_report.stopping import undisturbed
 
 PREFIX = ".neurflow-report-"

@@ -12,8 +12,8 @@ from threading import Thread
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from neurflow_report.drawing.single import render_single
-from neurflow_report.drawing.site import render_site
+from neurflow_report.drawing.write.single_file import render_single
+from neurflow_report.drawing.write.site import render_site
 from tests.sample_bundle import frozen_bundle
 
 pytestmark = pytest.mark.browser

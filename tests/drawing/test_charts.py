@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from neurflow_report.drawing.charts import chart_svg
-from neurflow_report.drawing.view import evidence
-from neurflow_report.drawing.view.charts import Bar, Forest, Point, Scatter
+from neurflow_report.drawing.figures.charts import chart_svg
+from neurflow_report.drawing.view.model.charts import Bar, Forest, Point, Scatter
+from neurflow_report.drawing.view.pages import experiments
 from neurflow_report.results.records import Measure
 from tests.drawing.test_plots import look
 
@@ -105,7 +105,7 @@ def counted(*rows: tuple[str, int, str, str]) -> str:
         Measure(experiment="weights", layer=layer, case=case, value=0.5, low=0.4, high=0.6, n=n, unit=unit)
         for layer, n, unit, case in rows
     ]
-    return evidence._counted(given)
+    return experiments._counted(given)
 
 
 def test_a_caption_says_the_n_of_every_layer_where_it_has_one() -> None:

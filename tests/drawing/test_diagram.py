@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
-from neurflow_report.drawing import dot
-from neurflow_report.drawing.diagram import Band, Diagram, Link, Node, Tile, paint, rank_order, to_dot
-from neurflow_report.drawing.layout import FULL, lay_out, shorten, text_width
-from neurflow_report.drawing.paint import grid, thickness, windows
+from neurflow_report.drawing.figures import dot
+from neurflow_report.drawing.figures.diagram import Band, Diagram, Link, Node, Tile, paint, rank_order, to_dot
+from neurflow_report.drawing.figures.layout import FULL, lay_out, shorten, text_width
+from neurflow_report.drawing.figures.paint import grid, thickness, windows
 from neurflow_report.errors import InputError, ReportError, RunError
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from neurflow_report.drawing.glyphs import boxed, boxes_note
-from neurflow_report.drawing.typeset import typeset
+from neurflow_report.drawing.write.glyphs import boxed, boxes_note
+from neurflow_report.drawing.write.typeset import typeset
 
 NOWHERE = chr(0x10FFFD)
 """A character of private use, which no font has."""

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from neurflow_report.drawing import mosaic
-from neurflow_report.drawing.graph import Tile
-from neurflow_report.drawing.mosaic import LEAST, MOST, box_in, columns_of, crop, sheet, stored
+from neurflow_report.drawing.figures import mosaic
+from neurflow_report.drawing.figures.mosaic import LEAST, MOST, box_in, crop, sheet, stored
+from neurflow_report.drawing.view.model.components import columns_of
+from neurflow_report.drawing.view.model.graph import Tile
 from neurflow_report.errors import InputError
 from tests.sample_bundle import frozen_bundle
 

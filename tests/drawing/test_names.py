@@ -14,12 +14,12 @@ import matplotlib as mpl
 import pytest
 from matplotlib.figure import Figure
 
-from neurflow_report.drawing.across import across
-from neurflow_report.drawing.layout import ending, text_width
-from neurflow_report.drawing.pdf import render_pdf
-from neurflow_report.drawing.plots import STYLE, WIDTH, beside, written
-from neurflow_report.drawing.site import render_site
-from neurflow_report.drawing.view.pages import Cell, Column, Table
+from neurflow_report.drawing.figures.layout import ending, text_width
+from neurflow_report.drawing.figures.plots import STYLE, WIDTH, beside, written
+from neurflow_report.drawing.view.model.pages import Cell, Column, Table
+from neurflow_report.drawing.write.pdf import render_pdf
+from neurflow_report.drawing.write.site import render_site
+from neurflow_report.drawing.write.wide_tables import across
 from neurflow_report.results.bundle import Bundle
 from neurflow_report.results.records import ClassResult, Run
 from tests.drawing.test_browser import Browser, browser, opened  # noqa: F401

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from neurflow_report.drawing import needs
-from neurflow_report.drawing.needs import drawing_problems
-from neurflow_report.drawing.ours import HTML_END, MARKS
+from neurflow_report.drawing.write import needs
+from neurflow_report.drawing.write.needs import drawing_problems
+from neurflow_report.drawing.write.overwrite_guard import HTML_END, MARKS
 
 EVERYTHING = ("html", "pdf", "single")
 

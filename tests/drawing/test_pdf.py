@@ -17,16 +17,16 @@ import pypdf
 import pytest
 from PIL import Image
 
-from neurflow_report.drawing import brief, pdf
-from neurflow_report.drawing.brief import brief_words, shown_groups
-from neurflow_report.drawing.diagram import Band, Diagram, Link, Node, Tile, rank_order
-from neurflow_report.drawing.figures import SHEETS, SMALLEST, fit, plain_colours, print_drawings, split
-from neurflow_report.drawing.paint import linked, windows
-from neurflow_report.drawing.pdf import bundle_zip, print_files, print_html, render_pdf
-from neurflow_report.drawing.place import check_file_free, write_file
-from neurflow_report.drawing.typeset import load_weasyprint, typeset
+from neurflow_report.drawing.figures.diagram import Band, Diagram, Link, Node, Tile, rank_order
+from neurflow_report.drawing.figures.on_paper import SHEETS, SMALLEST, fit, plain_colours, print_drawings, split
+from neurflow_report.drawing.figures.paint import linked, windows
 from neurflow_report.drawing.view import SiteView, site_view
-from neurflow_report.drawing.view.pages import Table
+from neurflow_report.drawing.view.model.pages import Table
+from neurflow_report.drawing.write import abridge, pdf
+from neurflow_report.drawing.write.abridge import brief_words, shown_groups
+from neurflow_report.drawing.write.atomic_write import check_file_free, write_file
+from neurflow_report.drawing.write.pdf import bundle_zip, print_files, print_html, render_pdf
+from neurflow_report.drawing.write.typeset import load_weasyprint, typeset
 from neurflow_report.errors import InputError
 from neurflow_report.results.bundle import Bundle, read_bundle
 from tests.sample_bundle import frozen_bundle
@@ -332,10 +332,10 @@ def test_a_large_report_shows_the_weightiest_groups_of_each_layer_and_names_the_
 ) -> None:
     every = sum(len(layer.groups) for page in view.classes for layer in page.layers)
     assert brief_words(view) == ""
-    monkeypatch.setattr(brief, "MANY", every)
+    monkeypatch.setattr(abridge, "MANY", every)
     assert shown_groups(view) is None
-    monkeypatch.setattr(brief, "MANY", every - 1)
-    monkeypatch.setattr(brief, "SHOWN", 1)
+    monkeypatch.setattr(abridge, "MANY", every - 1)
+    monkeypatch.setattr(abridge, "SHOWN", 1)
     html = print_html(view, None)[0]
     ids = set(re.findall(r'id="([^"]+)"', html))
     assert {href[1:] for href in re.findall(r'href="(#[^"]+)"', html)} <= ids
@@ -351,6 +351,6 @@ def test_what_is_left_out_is_told(bundle: Bundle, monkeypatch: pytest.MonkeyPatc
     notes: list[str] = []
     assert render_pdf(bundle, tmp_path / "a.pdf", on_note=notes.append) == 3
     assert notes == []
-    monkeypatch.setattr(brief, "MANY", 2)
+    monkeypatch.setattr(abridge, "MANY", 2)
     render_pdf(bundle, tmp_path / "a.pdf", on_note=notes.append)
     assert notes[0].endswith("For all of them on paper, examine fewer classes or layers at a time.")

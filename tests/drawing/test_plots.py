@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from neurflow_report.drawing.plots import COLOURS, lean, masking_plot
+from neurflow_report.drawing.figures.plots import COLOURS, lean, masking_plot
 from neurflow_report.results.records import Masking
 
 SVG = "{http://www.w3.org/2000/svg}"

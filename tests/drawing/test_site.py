@@ -19,11 +19,11 @@ import pytest
 from PIL import Image
 from syrupy.assertion import SnapshotAssertion
 
-from neurflow_report.drawing.downloads import csv_bytes, json_bytes
-from neurflow_report.drawing.single import single_html
-from neurflow_report.drawing.site import relative, render_site
-from neurflow_report.drawing.templates import check_templates, formula_html, template_problems
-from neurflow_report.drawing.view.parts import Data
+from neurflow_report.drawing.view.model.components import Data
+from neurflow_report.drawing.write.downloads import csv_bytes, json_bytes
+from neurflow_report.drawing.write.single_file import single_html
+from neurflow_report.drawing.write.site import relative, render_site
+from neurflow_report.drawing.write.templates import check_templates, formula_html, template_problems
 from neurflow_report.errors import InputError
 from neurflow_report.results import staging
 from neurflow_report.results.bundle import Bundle, read_bundle
@@ -350,7 +350,7 @@ def test_a_logo_a_footer_and_own_rules_need_no_template_of_a_page(bundle: Bundle
         (
             "<p>\n{{ page.steps_ }}",
             "own/site/method.html:2:1: the template cannot be used: "
-            "'neurflow_report.drawing.view.pages.MethodPage object' has no attribute 'steps_' [template-broken]",
+            "'neurflow_report.drawing.view.model.pages.MethodPage object' has no attribute 'steps_' [template-broken]",
         ),
         (
             "<p>\n\n{% for %}",

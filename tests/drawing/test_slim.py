@@ -9,7 +9,7 @@ import tinyhtml5
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurflow_report.drawing.slim import slim
+from neurflow_report.drawing.write.slim import slim
 
 
 def tree(html: str) -> list[tuple[object, ...]]:

@@ -16,13 +16,18 @@ from jinja2 import UndefinedError
 from jinja2.environment import Template
 from jinja2.sandbox import SecurityError
 
-from neurflow_report.drawing.html import page_html
-from neurflow_report.drawing.pdf import print_files, print_html
-from neurflow_report.drawing.sandbox import Sandbox, _names
-from neurflow_report.drawing.single import single_html
-from neurflow_report.drawing.site import render_site, site_medium
-from neurflow_report.drawing.templates import check_templates, static_files, template_environment, template_problems
 from neurflow_report.drawing.view import SiteView, site_view
+from neurflow_report.drawing.write.html import page_html
+from neurflow_report.drawing.write.pdf import print_files, print_html
+from neurflow_report.drawing.write.sandbox import Sandbox, _names
+from neurflow_report.drawing.write.single_file import single_html
+from neurflow_report.drawing.write.site import render_site, site_medium
+from neurflow_report.drawing.write.templates import (
+    check_templates,
+    static_files,
+    template_environment,
+    template_problems,
+)
 from neurflow_report.errors import InputError, RunError
 from neurflow_report.results.bundle import Bundle
 from tests.sample_bundle import frozen_bundle

@@ -23,11 +23,11 @@ import weasyprint
 from PIL import Image, ImageFile
 
 from neurflow_report import report
-from neurflow_report.drawing.interrupts import interrupts_kept
-from neurflow_report.drawing.mosaic import opened
-from neurflow_report.drawing.pdf import needed_files, print_html, render_pdf
-from neurflow_report.drawing.typeset import PrintError, _nothing_left_out, typeset
+from neurflow_report.drawing.figures.mosaic import opened
 from neurflow_report.drawing.view import site_view
+from neurflow_report.drawing.write.interrupts import interrupts_kept
+from neurflow_report.drawing.write.pdf import needed_files, print_html, render_pdf
+from neurflow_report.drawing.write.typeset import PrintError, _nothing_left_out, typeset
 from neurflow_report.errors import InputError
 from neurflow_report.results.bundle import Bundle, read_bundle
 from tests.sample_bundle import frozen_bundle, seal

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from neurflow_report.drawing.single import render_single
-from neurflow_report.drawing.site import render_site
+from neurflow_report.drawing.write.single_file import render_single
+from neurflow_report.drawing.write.site import render_site
 from tests.sample_bundle import frozen_bundle
 
 CHECKER = Path(__file__).parents[2] / "build/node/node_modules/html-validate/bin/html-validate.mjs"
 RULES = Path(__file__).parent / "htmlvalidate.json"
 IMPLIED = re.compile(r"Element <(td|th|dt|dd)> is implicitly closed by")
-"""What drawing/slim.py leaves to the browser; where anything else is closed so, an end tag was forgotten."""
+"""What drawing/write/slim.py leaves to the browser; where anything else is closed so, an end tag was forgotten."""
 
 
 @pytest.fixture(scope="module")

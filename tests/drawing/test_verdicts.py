@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurflow_report.drawing.view import ledger, verdicts
-from neurflow_report.drawing.view.evidence import missing_lines
-from neurflow_report.drawing.view.index import Index
-from neurflow_report.drawing.view.parts import Prose, Table
-from neurflow_report.drawing.view.words import p_value
+from neurflow_report.drawing.view.model.class_index import Index
+from neurflow_report.drawing.view.model.components import Prose, Table
+from neurflow_report.drawing.view.model.numbers import p_value
+from neurflow_report.drawing.view.pages.experiments import missing_lines
+from neurflow_report.drawing.view.text import ledger, verdicts
 from neurflow_report.results.bundle import Bundle
 from neurflow_report.results.records import Claim, NotRun, Threshold
 from tests.sample_bundle import frozen_bundle
@@ -148,7 +148,7 @@ def test_what_was_not_measured_is_told_once_a_reason() -> None:
 
 
 def test_marks_of_the_page_are_explained_there(bundle: Bundle, tmp_path: Path) -> None:
-    from neurflow_report.drawing.site import render_site
+    from neurflow_report.drawing.write.site import render_site
 
     render_site(bundle, tmp_path / "site")
     page = (tmp_path / "site/fidelity/bee-co/index.html").read_text(encoding="utf-8")

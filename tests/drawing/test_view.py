@@ -11,14 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
-from neurflow_report.drawing.view import SiteView, cautions, circuit, evidence, fidelity, places, site_view, words
-from neurflow_report.drawing.view.classes import figures, selection
-from neurflow_report.drawing.view.index import Index
-from neurflow_report.drawing.view.layers import group_view
-from neurflow_report.drawing.view.lead import lead
-from neurflow_report.drawing.view.method import method_page
-from neurflow_report.drawing.view.overview import overview_page
-from neurflow_report.drawing.view.provenance import provenance_page
+from neurflow_report.drawing.view import SiteView, site_view
+from neurflow_report.drawing.view.model import circuit_drawing, numbers, urls
+from neurflow_report.drawing.view.model.class_index import Index
+from neurflow_report.drawing.view.pages import experiments, retaining
+from neurflow_report.drawing.view.pages.class_page import figures, selection
+from neurflow_report.drawing.view.pages.layer_page import group_view
+from neurflow_report.drawing.view.pages.method import method_page
+from neurflow_report.drawing.view.pages.overview import overview_page
+from neurflow_report.drawing.view.pages.provenance import provenance_page
+from neurflow_report.drawing.view.pages.summary import lead
+from neurflow_report.drawing.view.text import cautions
 from neurflow_report.results.bundle import Bundle
 from neurflow_report.results.records import Caution, Masking, Rounding
 from tests.sample_bundle import K, frozen_bundle
@@ -68,7 +71,7 @@ def _scalar(value: object) -> bool:
     [(0, "0%"), (0.001, "<1%"), (0.005, "0%"), (0.38, "38%"), (0.994, "99%"), (0.999, ">99%"), (1, "100%")],
 )
 def test_percent(share: float, text: str) -> None:
-    assert words.percent(share) == text
+    assert numbers.percent(share) == text
 
 
 @pytest.mark.parametrize(
@@ -84,55 +87,55 @@ def test_percent(share: float, text: str) -> None:
     ],
 )
 def test_figure(value: float, text: str) -> None:
-    assert words.figure(value) == text
+    assert numbers.figure(value) == text
 
 
 @given(st.floats(-2, 2))
 def test_a_weight_is_coloured_as_it_is_printed(weight: float) -> None:
-    text, sign = words.signed(weight), words.sign(weight)
+    text, sign = numbers.signed(weight), numbers.sign(weight)
     assert {"+": "positive", "−": "negative", "0": ""}[text[0]] == sign
 
 
 def test_lists_and_counts_in_words() -> None:
-    assert [words.listing(list(n)) for n in ("", "a", "ab", "abc")] == ["", "a", "a and b", "a, b and c"]
-    assert words.count(1, "patch", "patches") == "1 patch"
-    assert words.count(1200, "neuron") == "1,200 neurons"
-    assert words.part_of(9, 23, "patch", "patches") == "9 of 23 patches"
-    assert words.part_of(5, 5, "patch", "patches") == "all 5 patches"
-    assert words.part_of(1, 1, "patch", "patches") == "the only patch"
+    assert [numbers.listing(list(n)) for n in ("", "a", "ab", "abc")] == ["", "a", "a and b", "a, b and c"]
+    assert numbers.count(1, "patch", "patches") == "1 patch"
+    assert numbers.count(1200, "neuron") == "1,200 neurons"
+    assert numbers.part_of(9, 23, "patch", "patches") == "9 of 23 patches"
+    assert numbers.part_of(5, 5, "patch", "patches") == "all 5 patches"
+    assert numbers.part_of(1, 1, "patch", "patches") == "the only patch"
 
 
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=9))
 def test_median_is_the_middle(values: list[float]) -> None:
-    middle = words.median(values)
+    middle = numbers.median(values)
     assert sum(v <= middle for v in values) * 2 >= len(values) <= sum(v >= middle for v in values) * 2
 
 
 def test_layer_names_that_are_no_folder_names() -> None:
-    assert places.folder_name("layer4.2") == "layer4.2"
-    assert places.folder_name("a/b c") == "a-b-c-0af99a60"
-    assert places.folder_name("..") == "layer-5ec1f7e7"
-    assert len(places.folder_name("x" * 300)) == 109
+    assert urls.folder_name("layer4.2") == "layer4.2"
+    assert urls.folder_name("a/b c") == "a-b-c-0af99a60"
+    assert urls.folder_name("..") == "layer-5ec1f7e7"
+    assert len(urls.folder_name("x" * 300)) == 109
     others = ("a/b", "a-b", "a b", "index.html", "pictures.html", "circuit.html", "media", "index.html-", "")
-    assert len({places.folder_name(name) for name in others}) == len(others)
-    assert not {places.folder_name(name) for name in others} & {"index.html", "pictures.html", "circuit.html", "media"}
+    assert len({urls.folder_name(name) for name in others}) == len(others)
+    assert not {urls.folder_name(name) for name in others} & {"index.html", "pictures.html", "circuit.html", "media"}
 
 
 def test_masking_is_told_with_n_interval_null_and_test() -> None:
-    assert fidelity.masking_sentence(_masking()) == (
+    assert retaining.masking_sentence(_masking()) == (
         "Setting the 4 core neurons of layer4 to 0 takes the accuracy from 100% to 20% (95% interval 11–33%, "
         "n = 50 pictures); 2 random sets of the same size leave 85% on average (p = 0.048)."
     )
-    assert fidelity.masking_sentence(_masking(mode="retain", p_value=0.4)).endswith(
+    assert retaining.masking_sentence(_masking(mode="retain", p_value=0.4)).endswith(
         "(p = 0.400: not told apart from them)."
     )
 
 
 def test_core_sets_no_better_than_chance_are_a_doubt() -> None:
-    assert fidelity.undecided([_masking()]) is None
+    assert retaining.undecided([_masking()]) is None
     weak = [{"p_value": 0.04}, {"p_value": 0.2}, {"layer": "layer3"}, {"layer": "layer2", "p_value": 0.9}]
     rows = [_masking(null=(0.9, 0.8) * 10, **row) for row in weak]
-    notice = fidelity.undecided(rows)
+    notice = retaining.undecided(rows)
     assert notice is not None
     assert notice.text == (
         "In 2 of 4 tests of masking and retaining, the core set is not told apart from random sets of the same size "
@@ -141,7 +144,7 @@ def test_core_sets_no_better_than_chance_are_a_doubt() -> None:
 
 
 def test_too_few_random_sets_are_not_a_core_set_no_better_than_chance() -> None:
-    notice = fidelity.undecided([_masking(p_value=1 / 6, null=(0.9,) * 5), _masking(p_value=1 / 6, null=(0.9,) * 5)])
+    notice = retaining.undecided([_masking(p_value=1 / 6, null=(0.9,) * 5), _masking(p_value=1 / 6, null=(0.9,) * 5)])
     assert notice is not None
     assert (notice.title, notice.text) == (
         "Too few random sets", "With 5 random sets p cannot be under 0.167: no core set can be told apart from them.",
@@ -228,21 +231,22 @@ def test_many_neurons_with_one_caution_are_one_notice() -> None:
 
 def test_pruning_keeps_the_strongest_and_counts_what_it_leaves_out() -> None:
     weights = [
-        circuit.Weight(upper="U", lower=f"L{i}", layer="below", weight=w) for i, w in enumerate((0.6, -0.3, 0.06, 0.04))
+        circuit_drawing.Weight(upper="U", lower=f"L{i}", layer="below", weight=w)
+        for i, w in enumerate((0.6, -0.3, 0.06, 0.04))
     ]
-    pruned = circuit.prune(weights, frozenset({"U", "L0", "L1", "L2", "L3"}))
+    pruned = circuit_drawing.prune(weights, frozenset({"U", "L0", "L1", "L2", "L3"}))
     assert [link.lower for link in pruned.links] == ["L0", "L1"]
     assert (pruned.total, round(pruned.kept, 6)) == (4, 0.9)
-    hidden = circuit.prune(weights, frozenset({"U", "L1"}))
+    hidden = circuit_drawing.prune(weights, frozenset({"U", "L1"}))
     assert [link.weight for link in hidden.links] == [-0.3]
     assert round(hidden.kept, 6) == 0.3
 
 
 @given(st.lists(st.floats(-1, 1), max_size=60))
 def test_pruning_never_draws_more_than_its_most(values: list[float]) -> None:
-    weights = [circuit.Weight(upper="U", lower=f"L{i}", layer="b", weight=w) for i, w in enumerate(values)]
-    pruned = circuit.prune(weights, frozenset({"U", *(w.lower for w in weights)}))
-    assert len(pruned.links) <= circuit.MOST_EDGES
+    weights = [circuit_drawing.Weight(upper="U", lower=f"L{i}", layer="b", weight=w) for i, w in enumerate(values)]
+    pruned = circuit_drawing.prune(weights, frozenset({"U", *(w.lower for w in weights)}))
+    assert len(pruned.links) <= circuit_drawing.MOST_EDGES
     assert 0 <= pruned.kept <= 1 + 1e-9
     assert all(link.weight != 0 for link in pruned.links)
     drawn, left = {link.lower for link in pruned.links}, [abs(w.weight) for w in weights]
@@ -252,7 +256,7 @@ def test_pruning_never_draws_more_than_its_most(values: list[float]) -> None:
 
 def test_shares_that_reach_neurons_add_up_in_each_layer(bundle: Bundle) -> None:
     for result in bundle.classes:
-        ranks = circuit.ranked_neurons(Index(bundle.run, result))
+        ranks = circuit_drawing.ranked_neurons(Index(bundle.run, result))
         assert set(ranks) == {layer.name for layer in result.layers}
         for layer in result.layers:
             assert sum(ranks[layer.name].values()) == pytest.approx(1)
@@ -302,7 +306,7 @@ def test_a_single_neuron_that_carries_most_is_named(bundle: Bundle) -> None:
     index = one_that_carries(bundle, 0.9, -0.1)
     first = index.top.neurons[0].groups[0].edges[0].channel
     groups = [f"G{g}" for g in index.groups_of(index.below_top.name, first)]
-    where = f", which is in {words.listing(groups)} and counts in each" if len(groups) > 1 else ""
+    where = f", which is in {numbers.listing(groups)} and counts in each" if len(groups) > 1 else ""
     text = "".join(s.text for s in lead(index))
     assert f" One neuron, n{first}{where}, carries 90% of the weight by itself. " in text
     card = overview_page([index], bundle.manifest, {}).cards[0]
@@ -313,7 +317,7 @@ def test_a_single_neuron_that_carries_most_is_named(bundle: Bundle) -> None:
 def test_the_method_says_what_every_experiment_run_asks_and_how_large_it_was(view: SiteView, bundle: Bundle) -> None:
     found = {step.id: step for step in view.method.steps}
     run = [name for name in bundle.run.settings.experiments if name != "masking"]
-    assert [name for name in found if name in evidence.QUESTIONS] == [n for n in evidence.QUESTIONS if n in run]
+    assert [name for name in found if name in experiments.QUESTIONS] == [n for n in experiments.QUESTIONS if n in run]
     assert all("{" not in text for step in view.method.steps for text in step.text)
     assert "Here: " not in found["stability"].text[0]
     known = bundle.run.settings.model_copy(
@@ -468,7 +472,7 @@ def test_a_patch_is_a_window_on_its_picture_and_has_a_place_there(bundle: Bundle
 
 
 def test_no_layer_takes_the_pictures_folder() -> None:
-    assert places.folder_name("media") == "media-721c9525"
+    assert urls.folder_name("media") == "media-721c9525"
 
 
 def test_without_experiments_the_report_says_so(bundle: Bundle) -> None:
@@ -503,7 +507,7 @@ def test_what_tf32_changed_stands_on_the_provenance_page(bundle: Bundle) -> None
 
 def test_the_clock_is_on_the_provenance_page_alone(view: SiteView) -> None:
     pages = {page.path: json.dumps(plain(page)) for page in view.pages()}
-    assert [path for path, text in pages.items() if "2026-01-02" in text] == [places.PROVENANCE]
+    assert [path for path, text in pages.items() if "2026-01-02" in text] == [urls.PROVENANCE]
 
 
 @pytest.mark.parametrize(

@@ -181,18 +181,17 @@ def test_tokens_in_rows_and_columns_keep_their_features():
 
 
 def test_a_segment_cut_down_wrong_is_not_used(net, patches, monkeypatch):
-    from neurflow_report.circuit import narrow
-    from neurflow_report.fidelity import methods
+    from neurflow_report.fidelity import methods, single_output
 
     right = found("gradient × input", net, patches)
-    real = narrow._row
+    real = single_output._row
 
     def row(module, channel):
         made = real(module, channel)
         made.weight.data.mul_(1.01)
         return made
 
-    monkeypatch.setattr(narrow, "_row", row)
+    monkeypatch.setattr(single_output, "_row", row)
     assert methods.narrowed(net, CHANNEL)[1] == 0
     assert np.allclose(found("gradient × input", net, patches), right, rtol=1e-12)
 

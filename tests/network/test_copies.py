@@ -10,9 +10,9 @@ from torch.nn.utils import prune
 from neurflow_report.network.copies import copied, settle
 from neurflow_report.network.cut import cut
 from neurflow_report.network.forward import activations
+from neurflow_report.network.inference import swift
 from neurflow_report.network.kinds import computes
 from neurflow_report.network.reinitialise import reinitialised
-from neurflow_report.network.swift import swift
 from tests.oracles.odd import ODD, Small, small
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")

@@ -20,8 +20,8 @@ from neurflow_report.network.copies import copied
 from neurflow_report.network.cut import cut
 from neurflow_report.network.fence import as_it_was, blamed, fenced, first_line
 from neurflow_report.network.forward import spatial_mean
+from neurflow_report.network.inference import swift
 from neurflow_report.network.load import load_network
-from neurflow_report.network.swift import swift
 
 
 def state() -> dict[str, object]:

@@ -10,17 +10,17 @@ from torch import Tensor, nn
 from neurflow_report.errors import InputError, RunError
 from neurflow_report.network.cut import Segments, cut
 from neurflow_report.network.forward import (
-    Kept,
-    Rows,
+    AdaptiveBatch,
+    KeptActivations,
     _cgroup_free,
     _metered,
     activations,
     batch_rows,
     check_picture,
-    hop_rows,
     layer_means,
     memory_budget,
     one_picture,
+    pair_rows,
     row_bytes,
     spatial_mean,
     spelt_bytes,
@@ -148,7 +148,7 @@ CPU = (
 @pytest.mark.parametrize("error", [RuntimeError(CPU), torch.OutOfMemoryError("CUDA out of memory.")])
 def test_rows_are_halved_for_good_where_memory_runs_out(error: RuntimeError) -> None:
     said: list[str] = []
-    rows, tried = Rows(most=12, note=said.append), []
+    rows, tried = AdaptiveBatch(most=12, note=said.append), []
 
     def work(n: int) -> str:
         tried.append(n)
@@ -168,7 +168,7 @@ def test_one_row_that_does_not_fit_is_a_failed_run() -> None:
         raise torch.OutOfMemoryError
 
     with pytest.raises(RunError) as caught:
-        Rows(most=2).attempt(work)
+        AdaptiveBatch(most=2).attempt(work)
     assert (caught.value.slug, caught.value.exit_code) == ("out-of-memory", 1)
 
 
@@ -177,12 +177,12 @@ def test_other_errors_are_not_taken_for_want_of_memory() -> None:
         raise RuntimeError("shapes cannot be multiplied")
 
     with pytest.raises(RuntimeError, match="shapes"):
-        Rows(most=64).attempt(work)
+        AdaptiveBatch(most=64).attempt(work)
 
 
 def test_where_there_is_no_memory_to_keep_a_layer_it_is_not_kept_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    kept = Kept([0, 1], 4, told.append)
+    kept = KeptActivations([0, 1], 4, told.append)
     new_empty = Tensor.new_empty
 
     def bounded(self: Tensor, shape: tuple[int, ...], **options: object) -> Tensor:
@@ -239,7 +239,7 @@ def test_bytes_are_those_of_a_run_and_nothing_is_computed(name: str, monkeypatch
     widest = 2 * max(peak for _, peak in expected)
     assert widest_row(segments, example) == widest
     gradients = [4 * every for every, _ in expected[1:]]
-    assert hop_rows(segments, 10**9, example, most=10**6) == tuple(
+    assert pair_rows(segments, 10**9, example, most=10**6) == tuple(
         1 << (10**9 // need).bit_length() - 1 for need in gradients
     )
 

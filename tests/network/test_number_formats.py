@@ -7,8 +7,8 @@ import torch
 
 from neurflow_report.network.cut import cut
 from neurflow_report.network.forward import activations
+from neurflow_report.network.inference import swift
 from neurflow_report.network.load import load_network
-from neurflow_report.network.swift import swift
 
 CODE = '''
 import torch

@@ -11,12 +11,12 @@ from typing import Any, get_args
 
 import pytest
 
-from neurflow_report.drawing.needs import FILES
-from neurflow_report.drawing.pdf import print_html
-from neurflow_report.drawing.site import site_files
 from neurflow_report.drawing.view import site_view
-from neurflow_report.drawing.view.ledger import MEASURED, NAMES, STATEMENTS
-from neurflow_report.drawing.view.method import _RULES
+from neurflow_report.drawing.view.pages.method import _RULES
+from neurflow_report.drawing.view.text.ledger import MEASURED, NAMES, STATEMENTS
+from neurflow_report.drawing.write.needs import FILES
+from neurflow_report.drawing.write.pdf import print_html
+from neurflow_report.drawing.write.site import site_files
 from neurflow_report.errors import InputError
 from neurflow_report.results import contradictions
 from neurflow_report.results.bundle import read_bundle

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from neurflow_report.results import staging
-from neurflow_report.results.claim import alone
 from neurflow_report.results.exchange import exchange
+from neurflow_report.results.folder_lock import alone
 from neurflow_report.results.staging import mend, publish, staged
 
 NAMES = ["bundle", "site", "report.pdf", "report.html"]
@@ -269,7 +269,7 @@ def test_a_journal_that_is_none_of_ours_moves_nothing(output: Path, text: str) -
 
 def test_where_there_are_no_locks_nothing_is_removed(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (output / ".neurflow-report-abc").mkdir()
-    monkeypatch.setattr("neurflow_report.results.claim.fcntl", None)
+    monkeypatch.setattr("neurflow_report.results.folder_lock.fcntl", None)
     with alone(output) as mine:
         assert not mine
     mend(output)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from neurflow_report.drawing.view.class_evidence import class_fidelity_page
-from neurflow_report.drawing.view.classes import class_page
-from neurflow_report.drawing.view.fidelity import fidelity_page
-from neurflow_report.drawing.view.index import Index
-from neurflow_report.drawing.view.layers import layer_page
-from neurflow_report.drawing.view.method import method_page
-from neurflow_report.drawing.view.overview import overview_page
-from neurflow_report.drawing.view.pages import SiteView
-from neurflow_report.drawing.view.pictures import pictures_page
-from neurflow_report.drawing.view.provenance import provenance_page
-from neurflow_report.drawing.view.search import search_page
-from neurflow_report.drawing.view.tables import data_files
-from neurflow_report.drawing.view.whole import circuit_page
+from neurflow_report.drawing.view.model.class_index import Index
+from neurflow_report.drawing.view.model.pages import SiteView
+from neurflow_report.drawing.view.model.pictures import pictures_page
+from neurflow_report.drawing.view.model.tables import data_files
+from neurflow_report.drawing.view.pages.circuit_page import circuit_page
+from neurflow_report.drawing.view.pages.class_evidence import class_fidelity_page
+from neurflow_report.drawing.view.pages.class_page import class_page
+from neurflow_report.drawing.view.pages.layer_page import layer_page
+from neurflow_report.drawing.view.pages.method import method_page
+from neurflow_report.drawing.view.pages.overview import overview_page
+from neurflow_report.drawing.view.pages.provenance import provenance_page
+from neurflow_report.drawing.view.pages.retaining import fidelity_page
+from neurflow_report.drawing.view.pages.search import search_page
 from neurflow_report.results.bundle import Bundle
 
 __all__ = ["SiteView", "site_view"]

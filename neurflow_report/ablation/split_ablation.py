@@ -1,0 +1,132 @@
+"""Knock-outs on any segment that can be split (affine_split.py): only what the removed channels feed is computed again.
+
+1. Channel i of a tensor that keeps A's channels apart has its value at A where A's channel i stays, else that at 0.
+2. A convolution of many taps over such a tensor x is u(0) + Σ_i conv(x_i(A) − x_i(0)) over the channels that stay. The
+   terms are made once a patch, some output channels at a time, so that they stay in the cache; the sets are then sums
+   of them (masked_sums.py). Where only the targets' channels are needed, so are the terms of a convolution of one tap.
+3. All else runs for every set, and of what only a target's channel needs, that channel alone (nonlinear_part.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, fx
+from torch.nn import functional as F
+
+from neurflow_report.ablation.masked_sums import KeptSums
+from neurflow_report.attribution import operations as ops
+from neurflow_report.attribution.affine_split import AffineSplit, affine_values, only_input
+from neurflow_report.attribution.channel_responses import FEW
+from neurflow_report.attribution.nonlinear_part import NonlinearPart, groups
+from neurflow_report.network.forward import AdaptiveBatch
+
+TABLE = 2 * 2**20
+"""Bytes of the terms of a convolution at once."""
+READY = 4
+"""The affine values are made of so many times fewer patches than sets run at once."""
+
+
+class SplitAblation:
+    """A split segment; `axis`: the channel axis of its input; `rows`: how many sets run at once."""
+
+    def __init__(self, part: AffineSplit, *, axis: int, rows: AdaptiveBatch) -> None:
+        self.part, self.axis, self.rows = part, axis, rows
+
+    @torch.no_grad()
+    def phi(self, activations: Tensor, keep: Tensor, targets: Sequence[int]) -> Tensor:
+        """See `Ablation`."""
+        alike = groups(self.part, list(targets), activations.device)
+
+        def wanted(core: _MaskedCore) -> Tensor:
+            found = core.alphas.new_empty((len(core.alphas), len(targets)), dtype=activations.dtype)
+            for group, places in alike:
+                found[:, places] = core.phi(group)[0]
+            return found
+
+        return self._every(activations, keep, wanted).transpose(1, 2)
+
+    @torch.no_grad()
+    def full(self, activations: Tensor, keep: Tensor) -> Tensor:
+        """See `Ablation`."""
+        return self._every(activations, keep, lambda core: core.whole(self.part.result))
+
+    def _every(self, activations: Tensor, keep: Tensor, wanted: Callable[[_MaskedCore], Tensor]) -> Tensor:
+        """What is wanted of every patch's core under all sets, (M, n, …)."""
+        kept = keep.to(activations.device)
+
+        def run(n: int) -> Tensor:
+            found = []
+            for some in torch.split(activations, max(1, n // READY)):
+                affine = affine_values(self.part, some, n) | {self.part.source: some}
+                for v in range(len(some)):
+                    mine = {node: value[v : v + 1] for node, value in affine.items()}
+                    cores = (_MaskedCore(self.part, mine, sets, self.axis) for sets in torch.split(kept, n))
+                    found.append(torch.cat([wanted(core) for core in cores]))
+            return torch.stack(found, dim=1)
+
+        return self.rows.attempt(run)
+
+
+class _MaskedCore(NonlinearPart):
+    """The core on one patch; in the place of points of the path there are sets of channels that stay, (M, C)."""
+
+    def __init__(self, part: AffineSplit, affine: Mapping[fx.Node, Tensor], keep: Tensor, axis: int) -> None:
+        self.part, self.affine, self.keep, self.axis = part, affine, keep, axis
+        self.rows, self.alphas = torch.zeros(1), keep[:, 0]
+        self._whole, self._sliced = {}, {}
+
+    def _path(self, node: fx.Node, channels: Tensor | None) -> Tensor:
+        """A affine node under every set, (M, …); of some channels only where these are given, and it is a leaf."""
+        if self._is_held(node):
+            return self._unmixed(node, channels)
+        if self._is_leaf(node) if channels is None else self._is_sliced_leaf(node):
+            return self._convolved(node, channels)
+        whole: Tensor = ops.run(node, self.whole)
+        return whole
+
+    def _is_leaf(self, node: fx.Node) -> bool:
+        return self._is_held(node) or self._is_table(node)
+
+    def _is_sliced_leaf(self, node: fx.Node) -> bool:
+        return self._is_held(node) or self._has_terms(node)
+
+    def _is_held(self, node: fx.Node) -> bool:
+        return node in self.part.unmixed and node in self.affine
+
+    def _unmixed(self, node: fx.Node, channels: Tensor | None) -> Tensor:
+        end, start, keep = self.affine[node], self.part.at_baseline[node], self.keep
+        axis = self.axis if node is self.part.source else self.part.axis
+        if channels is not None:
+            end, start = (v.index_select(axis, channels) for v in (end, start))
+            keep = keep[:, channels]
+        shape = [len(keep)] + [1] * (end.ndim - 1)
+        shape[axis] = keep.shape[1]
+        return torch.where(keep.view(shape), end, start)
+
+    def _is_table(self, node: fx.Node) -> bool:
+        """Whether the node is a convolution whose terms are worth making for all of its channels."""
+        if not self._has_terms(node):
+            return False
+        conv = ops.conv_of(node)
+        return conv.kernel_size[0] * conv.kernel_size[1] >= FEW <= len(self.keep)
+
+    def _has_terms(self, node: fx.Node) -> bool:
+        """Whether the node is a convolution over channels that are still apart."""
+        return ops.is_conv(node) and ops.conv_of(node).groups == 1 and self._is_held(only_input(node))
+
+    def _convolved(self, node: fx.Node, channels: Tensor | None) -> Tensor:
+        conv, source, start = ops.conv_of(node), only_input(node), self.part.at_baseline[node]
+        weight = conv.weight.flatten(2)
+        if channels is not None:
+            weight, start = weight[channels], start[:, channels]
+        move = self.affine[source] - self.part.at_baseline[source]
+        windows = F.unfold(move, conv.kernel_size, conv.dilation, conv.padding, conv.stride)  # type: ignore[arg-type]
+        windows, sums = windows.view(conv.in_channels, -1, windows.shape[-1]), KeptSums(self.keep.to(move.dtype))
+        step = max(1, TABLE // (windows.element_size() * conv.in_channels * windows.shape[-1]))
+        parts = []
+        for some in torch.split(weight, step):
+            terms = torch.bmm(some.transpose(0, 1), windows).flatten(1)
+            parts.append(sums.of(terms).view(len(self.keep), len(some), *start.shape[2:]))
+        return torch.cat(parts, dim=1).add_(start)

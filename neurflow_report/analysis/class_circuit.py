@@ -1,0 +1,82 @@
+"""One class from its pictures to its circuit: φ of all patches, then METHOD §§1–3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from neurflow_report.analysis.activation_cache import ActivationCache
+from neurflow_report.analysis.class_run import ClassRun
+from neurflow_report.circuit.discovery import Scores, Search, find_neurons
+from neurflow_report.circuit.neuron_groups import wire
+from neurflow_report.network.forward import layer_means
+from neurflow_report.progress import Step
+from neurflow_report.results.records import GroupEdge, LayerResult, Neuron
+from neurflow_report.setup.workspace import check_patches, patch_batches
+
+Means = tuple[NDArray[Any], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circuit:
+    """The circuit of one class, φ of all its patches, (P, C) a layer, which it was found from, all scores, and the
+    activations on these patches."""
+
+    means: Means
+    layers: tuple[LayerResult, ...]
+    edges: tuple[GroupEdge, ...]
+    scores: Scores
+    cache: ActivationCache
+
+
+def find_circuit(run: ClassRun) -> Circuit:
+    """Run METHOD §§1–3 for one class. Raises: InputError too-few-patches; RunError not-finite."""
+    workspace, settings = run.workspace, run.settings
+    check_patches(run.name, len(run.pixels), run.patches, settings.k)
+    with run.stage("patches", run.patches) as step:
+        cache = ActivationCache.of_search(workspace, run.pixels, step.note)
+        means = layer_means(
+            workspace.forward.segments,
+            patch_batches(workspace, run.pixels),
+            total=run.patches,
+            kept=cache.kept,
+            most=workspace.forward.rows,
+            on_batch=step.advance,
+            note=step.note,
+        )
+    scores: Scores = {}
+    neurons = search_neurons(run, means, cache, scores)
+    with run.stage("neuron groups", None):
+        names = [info.name for info in workspace.segments.layers]
+        layers, edges = wire(names, neurons, means, settings.max_neuron)
+    return Circuit(means=means, layers=layers, edges=edges, scores=scores, cache=cache)
+
+
+def search_neurons(
+    run: ClassRun, means: Means, cache: ActivationCache, scores: Scores | None = None
+) -> tuple[tuple[Neuron, ...], ...]:
+    """The core neurons of every layer, input → output (METHOD §§2–3), from the φ of all patches; `scores` takes the
+    scores. Raises RunError not-finite."""
+
+    @contextmanager
+    def stage(layer: str, targets: int) -> Iterator[Step]:
+        with run.stage(f"neurons of {layer}", targets) as step:
+            cache.batch.note = step.note
+            yield step
+
+    settings = run.settings
+    search = Search(k=settings.k, tau=settings.tau, max_semantic=settings.max_semantic, quadrature=settings.quadrature)
+    return find_neurons(
+        search,
+        layers=[info.name for info in run.workspace.segments.layers],
+        layer_pairs=run.workspace.layer_pairs(),
+        means=means,
+        logit=run.logit,
+        activations=cache.activations,
+        stage=stage,
+        scores=scores,
+    )

@@ -1,0 +1,38 @@
+"""One class of a run: what all that is done for it shares."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from neurflow_report.progress import Progress, Step
+from neurflow_report.setup.settings import RunSettings
+from neurflow_report.setup.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassRun:
+    """`pixels`: the class's pictures as inputs, (I, C, S, S), on the workspace's device; `logit`: the index of its
+    output; `name`: the class's, for the progress."""
+
+    workspace: Workspace
+    settings: RunSettings
+    pixels: Tensor
+    logit: int
+    name: str
+    progress: Progress
+
+    @property
+    def patches(self) -> int:
+        """How many patches there are."""
+        return len(self.pixels) * self.workspace.grid.per_image
+
+    def stage(self, what: str, total: int | None) -> AbstractContextManager[Step]:
+        """A stage of the progress that is this class's."""
+        return self.progress.stage(f"{self.name}: {what}", total)
+
+    def seed(self, layer: int, experiment: int) -> tuple[int, int, int, int]:
+        """The seed of an experiment (its F-number) at a layer."""
+        return self.settings.seed, self.logit, layer, experiment

@@ -1,0 +1,238 @@
+"""One class from its circuit to its evidence: the experiments F1 to F8, the ledger, the failure signatures (METHOD
+§§5–6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from neurflow_report.ablation.masked_logits import masked_logits
+from neurflow_report.analysis.activation_cache import ActivationCache
+from neurflow_report.analysis.class_circuit import Circuit, find_circuit
+from neurflow_report.analysis.class_run import ClassRun
+from neurflow_report.analysis.layer_tests import Results, layer_tests
+from neurflow_report.circuit.top_patches import silent_share
+from neurflow_report.errors import RunError
+from neurflow_report.fidelity.cautions import cautions
+from neurflow_report.fidelity.critical import marginal_contributions, neucept, neuron_mct
+from neurflow_report.fidelity.edges import edge_drops, edge_validity
+from neurflow_report.fidelity.ledger import ledger
+from neurflow_report.fidelity.masking import Predictions, masking
+from neurflow_report.fidelity.stability import stability
+from neurflow_report.network.forward import AdaptiveBatch
+from neurflow_report.progress import Step
+from neurflow_report.results.records import (
+    Caution,
+    Claim,
+    Control,
+    EdgeDrop,
+    GroupEdge,
+    LayerResult,
+    Masking,
+    Measure,
+    NotRun,
+)
+from neurflow_report.setup.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What the method and the experiments say of one class."""
+
+    layers: tuple[LayerResult, ...]
+    edges: tuple[GroupEdge, ...]
+    masking: tuple[Masking, ...]
+    measures: tuple[Measure, ...]
+    edge_drops: tuple[EdgeDrop, ...]
+    not_run: tuple[NotRun, ...]
+    claims: tuple[Claim, ...]
+    cautions: tuple[Caution, ...]
+    candidates: int
+    controls: tuple[Control, ...] = ()
+
+
+def examine(run: ClassRun) -> Findings:
+    """Run METHOD §§1–3 and the experiments for one class. Raises: InputError too-few-patches; RunError not-finite."""
+    settings, circuit = run.settings, find_circuit(run)
+    tests = _masking(run, circuit)
+    found, drops = _experiments(run, circuit)
+    silent = {layer.name: silent_share(m) for layer, m in zip(circuit.layers, circuit.means, strict=True)}
+    return Findings(
+        layers=circuit.layers,
+        edges=circuit.edges,
+        masking=tests,
+        measures=found.measures,
+        edge_drops=drops,
+        not_run=found.not_run,
+        claims=ledger(
+            tests,
+            found.measures,
+            found.not_run,
+            experiments=settings.sizes.experiments,
+            thresholds=settings.thresholds,
+        ),
+        cautions=cautions(
+            circuit.layers,
+            tests,
+            pictures=len(run.pixels),
+            limit=settings.limit,
+            crowded=settings.k / run.patches,
+            tolerance=settings.quadrature.tolerance,
+            silent=silent,
+            measures=found.measures,
+        ),
+        candidates=run.patches,
+    )
+
+
+def with_control(
+    found: Findings, run: ClassRun, workspace: Workspace, *, control: str, names: Sequence[str]
+) -> Findings:
+    """`found` with the same pipeline run on another network, `workspace`, over the same pictures.
+
+    Its circuit is that of the logit which this network gives most of the pictures, so that there is something to lose.
+    Args: control: its name; names: of the logits.
+    """
+    logit = _usual(workspace, run.pixels)
+    try:
+        other = examine(replace(run, workspace=workspace, logit=logit, name=f"{run.name}, {control}"))
+    except RunError as error:
+        missing = NotRun(experiment="controls", case=control, reason=error.message)
+        return replace(found, not_run=(*found.not_run, missing))
+    record = Control(
+        name=control,
+        logit=logit,
+        logit_name=names[logit],
+        masking=other.masking,
+        measures=other.measures,
+        edge_drops=other.edge_drops,
+        not_run=other.not_run,
+        claims=other.claims,
+    )
+    return replace(found, controls=(*found.controls, record))
+
+
+def _usual(workspace: Workspace, pixels: Tensor) -> int:
+    """The logit that most pictures are given; the lowest of several."""
+    top = len(workspace.segments.layers) - 1
+    return int(torch.bincount(workspace.forward.activations(top, pixels).argmax(dim=1)).argmax())
+
+
+def _experiments(run: ClassRun, circuit: Circuit) -> tuple[Results, tuple[EdgeDrop, ...]]:
+    """F2 to F8, those asked for, from the lowest layer up."""
+    cache, found, drops = circuit.cache.going_up(), Results(), tuple[EdgeDrop, ...]()
+    for number in range(len(circuit.layers)):
+        if number:
+            found += layer_tests(run, cache, circuit, number)
+            edges, measured = _edges(run, cache, circuit, number)
+            found, drops = found + edges, drops + measured
+        found += _stability(run, circuit, number)
+        found += _critical(run, circuit, number)
+    return found, drops
+
+
+def _edges(
+    run: ClassRun, cache: ActivationCache, circuit: Circuit, number: int
+) -> tuple[Results, tuple[EdgeDrop, ...]]:
+    """F8 of the edges from layer `number` down."""
+    if not run.settings.asks("edges"):
+        return Results(), ()
+
+    def ablated(sets: NDArray[np.bool_], targets: Sequence[int], patches: Sequence[int]) -> NDArray[np.floating]:
+        engine, keep = cache.ablations(number - 1, step.note), torch.from_numpy(~sets)
+        chunks = cache.chunks(number - 1, np.array(patches))
+        parts = [engine.phi(part, keep, targets).cpu().numpy() for part in chunks]
+        return np.concatenate(parts, axis=2)
+
+    upper, lower = circuit.layers[number], circuit.layers[number - 1]
+    with run.stage(f"knock-outs for the edges at {upper.name}", None) as step:
+        drops = edge_drops(upper, lower, circuit.edges, ablated)
+    measures, missing = edge_validity(upper.name, drops, seed=run.seed(number, 8))
+    return Results(measures=measures, not_run=missing), drops
+
+
+def _stability(run: ClassRun, circuit: Circuit, number: int) -> Results:
+    """F7 at one layer; the logit's neuron groups are one by definition."""
+    settings = run.settings
+    if not settings.asks("stability"):
+        return Results()
+    top = number == len(circuit.layers) - 1
+    with run.stage("stability", None):
+        found = stability(
+            circuit.layers[number],
+            circuit.means[max(number - 1, 0)],
+            draws=settings.sizes.noise_draws,
+            max_semantic=settings.max_semantic,
+            max_neuron=1 if top else settings.max_neuron,
+            seed=run.seed(number, 7),
+        )
+    return Results(measures=found)
+
+
+def _critical(run: ClassRun, circuit: Circuit, number: int) -> Results:
+    """F5 at one layer below the logits."""
+    layer, top, workspace, logit = circuit.layers[number], len(circuit.layers) - 1, run.workspace, run.logit
+    if not run.settings.asks("critical") or number == top or not layer.neurons:
+        return Results()
+    core, seed = [n.channel for n in layer.neurons], run.seed(number, 5)
+    axis, above = workspace.segments.feature_axis(number), workspace.segments.between(number, top)
+    rows = min(workspace.pair_rows[number:])
+    with run.stage("critical neurons", None):
+        contributions = np.concatenate(
+            [
+                marginal_contributions(above, workspace.forward.activations(number, part), logit, axis)
+                for part in torch.split(run.pixels, rows)
+            ]
+        )
+        first = neuron_mct(layer.name, core, contributions)
+        second, missing = neucept(layer.name, core, circuit.means[number], circuit.means[top][:, logit], seed=seed)
+    return Results(
+        measures=tuple(m for m in (first, second) if m is not None),
+        not_run=tuple(m for m in (missing,) if m is not None),
+    )
+
+
+def _masking(run: ClassRun, circuit: Circuit) -> tuple[Masking, ...]:
+    """F1."""
+    settings, layers = run.settings, circuit.layers
+    if not settings.asks("masking"):
+        return ()
+    tested = sum(bool(layer.neurons) for layer in layers[:-1])
+    with run.stage("masking", len(settings.taus) * tested) as step:
+        return masking(
+            layers=[layer.name for layer in layers],
+            neurons=[layer.neurons for layer in layers],
+            channels=[layer.channels for layer in layers],
+            target=run.logit,
+            taus=settings.taus,
+            draws=settings.sizes.draws,
+            seed=settings.seed,
+            predictions=_predictions(run.workspace, run.pixels, step),
+        )
+
+
+def _predictions(workspace: Workspace, pixels: Tensor, step: Step) -> Predictions:
+    """Class predicted under each mask, a few pictures at a time."""
+    rows, cache = AdaptiveBatch(most=workspace.forward_rows, note=step.note), ActivationCache(workspace, pixels)
+
+    def run(layer: int, keep: Sequence[Tensor], n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        parts, engine = [], cache.ablations(layer, step.note)
+        for part in torch.split(pixels, n):
+            full = workspace.forward.activations(layer, part)
+            both = masked_logits(workspace.forward.segments, layer, engine, full, keep, rows=n)
+            parts.append([logits.argmax(dim=2).cpu().numpy() for logits in both])
+        alone, upward = (np.concatenate(some, axis=1) for some in zip(*parts, strict=True))
+        return alone, upward
+
+    def predict(layer: int, keep: Sequence[Tensor]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        found = rows.attempt(partial(run, layer, keep))
+        step.advance()
+        return found
+
+    return predict

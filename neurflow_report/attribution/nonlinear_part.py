@@ -1,0 +1,295 @@
+"""The core of a segment along the path α·A: its values for all targets of a few patches, and its local slopes.
+
+1. The core's tensors do not depend on the target until one channel is taken: they are computed once for all targets of
+   a patch. Where only the targets' channels are needed, only these are computed (affine_split.py, `reads`).
+2. The path is looked at in steps, whose weights sum to 1:
+   - Gauss: nodes α_j; a step's slope of y = f(x) is f'(x(α_j)).
+   - Cells: [α_j, α_j+1]; the slope is (f(x(α_j+1)) − f(x(α_j))) / (x(α_j+1) − x(α_j)), which is the mean of f' over the
+     cell where x is affine there. So a ReLU that opens inside a cell counts for the part of it in which it is open,
+     and completeness holds cell by cell.
+3. An operation that is not pointwise has the derivative at the middle of its inputs' values at the cell's ends, which
+   is exact for products and for whatever is affine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, fx
+from torch.nn import functional as F
+
+from neurflow_report.attribution import operations as ops
+from neurflow_report.attribution.affine_split import AffineSplit, Read, channel_path, needed, only_input, reads
+from neurflow_report.attribution.few_channel_conv import thin_conv
+from neurflow_report.network.forward import spatial_mean
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """n steps of the path, and their `weights`; the core is evaluated at n + 1 `alphas`, the last of the path's at 1.
+
+    `cells`: step j lies between alphas j and j + 1; else it is a Gauss node, and the last alpha is one too many."""
+
+    alphas: tuple[float, ...]
+    weights: tuple[float, ...]
+    cells: bool
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    def some(self, first: int, count: int) -> Steps:
+        """`count` steps from number `first` on."""
+        weights = self.weights[first : first + count]
+        return Steps(alphas=self.alphas[first : first + len(weights) + 1], weights=weights, cells=self.cells)
+
+
+@cache
+def cells(count: int) -> Steps:
+    """`count` cells of the same width."""
+    return Steps(alphas=tuple(i / count for i in range(count + 1)), weights=(1 / count,) * count, cells=True)
+
+
+@cache
+def gauss_legendre(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of Gauss–Legendre quadrature on [0, 1]; the weights sum to 1."""
+    nodes, weights = np.polynomial.legendre.leggauss(count)
+    return (nodes + 1) / 2, weights / 2
+
+
+@cache
+def gauss(count: int) -> Steps:
+    """Gauss–Legendre quadrature; exact for polynomials up to degree 2·count − 1."""
+    nodes, weights = gauss_legendre(count)
+    return Steps(alphas=(*nodes.tolist(), 1.0), weights=tuple(weights.tolist()), cells=False)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Group:
+    """Targets whose ways through the segment are alike. `channels[node]`: the channel of each target at every node of
+    which the target needs one channel only, (targets,)."""
+
+    part: AffineSplit
+    channels: Mapping[fx.Node, Tensor]
+    first: Mapping[fx.Node, int]
+
+    def __len__(self) -> int:
+        return len(self.channels[self.part.result])
+
+    def reads(self, node: fx.Node) -> tuple[Read, ...] | None:
+        """What the targets' channel of a node needs (`affine_split.reads`), by the first target's channels; None where
+        it takes the whole node."""
+        found = reads(self.part, node, self.first[node])
+        if found is None or any(one is not None and source not in self.channels for source, one in found):
+            return None
+        return found
+
+
+def groups(part: AffineSplit, channels: Sequence[int], device: torch.device) -> list[tuple[Group, list[int]]]:
+    """Target channels grouped by the nodes on their trails, and the places of each group's in `channels`."""
+    channel_paths = [channel_path(part, channel) for channel in channels]
+    alike: dict[tuple[fx.Node, ...], list[int]] = {}
+    for place, found in enumerate(channel_paths):
+        alike.setdefault(tuple(found), []).append(place)
+    return [
+        (
+            Group(
+                part=part,
+                channels={n: torch.tensor([channel_paths[p][n] for p in places], device=device) for n in nodes},
+                first=channel_paths[places[0]],
+            ),
+            places,
+        )
+        for nodes, places in alike.items()
+    ]
+
+
+class NonlinearPart:
+    """Values on a few patches (`rows` of the affine values) at given points of the path.
+
+    Tensors are (rows · alphas, …), rows outermost. A group's own tensors hold its targets' channels alone.
+    """
+
+    def __init__(self, part: AffineSplit, affine: Mapping[fx.Node, Tensor], rows: Tensor, steps: Steps) -> None:
+        self.part, self.affine, self.rows, self.steps = part, affine, rows, steps
+        self.alphas = torch.tensor(steps.alphas, dtype=part.at_baseline[part.source].dtype, device=rows.device)
+        self._whole: dict[fx.Node, Any] = {}
+        self._sliced: dict[tuple[Group, fx.Node], Tensor] = {}
+        self._slopes: dict[tuple[Group, bool], Slopes] = {}
+
+    def value(self, group: Group, node: fx.Node, sliced: bool) -> Any:
+        """The node's value; with `sliced`, of the group's channels alone."""
+        return self._slices(group, node) if sliced else self.whole(node)
+
+    def phi(self, group: Group) -> Tensor:
+        """φ of the group's targets, (rows, alphas, targets)."""
+        found = spatial_mean(self._slices(group, self.part.result), self.part.axis)
+        return found.view(len(self.rows), len(self.alphas), -1)
+
+    def slopes(self, group: Group, *, coarse: bool) -> Slopes:
+        """The local slopes for a group's targets, one object for all portions of its pairs."""
+        key = (group, coarse)
+        if key not in self._slopes:
+            self._slopes[key] = Slopes(self, group, coarse=coarse)
+        return self._slopes[key]
+
+    @torch.no_grad()
+    def whole(self, node: fx.Node) -> Any:
+        """All channels of the node."""
+        if not self.part.depends_on_input(node):
+            return self.part.at_baseline[node]
+        if node not in self._whole:
+            for one in needed(self.part, node, self._whole.__contains__, self._is_leaf):
+                affine = one in self.part.affine
+                self._whole[one] = self._path(one, None) if affine else ops.run(one, self.whole)
+        return self._whole[node]
+
+    def _is_leaf(self, node: fx.Node) -> bool:
+        """Whether a node's value is known without its inputs'."""
+        return node in self.part.affine
+
+    def _is_sliced_leaf(self, node: fx.Node) -> bool:
+        """Whether the value of the targets' channels is known without the node's inputs'."""
+        return self._is_leaf(node)
+
+    @torch.no_grad()
+    def _slices(self, group: Group, node: fx.Node) -> Tensor:
+        waiting = [node]
+        while waiting:
+            one = waiting[-1]
+            missing = [n for n in self._sliced_inputs(group, one) if (group, n) not in self._sliced]
+            if not missing:
+                if (group, one) not in self._sliced:
+                    self._sliced[group, one] = self._slice(group, one)
+                waiting.pop()
+            waiting += missing
+        return self._sliced[group, node]
+
+    def _sliced_inputs(self, group: Group, node: fx.Node) -> list[fx.Node]:
+        """The inputs of which the targets' channels of a node need one channel each."""
+        into = () if self._is_sliced_leaf(node) else group.reads(node) or ()
+        return [source for source, one in into if one is not None and self.part.depends_on_input(source)]
+
+    def _path(self, node: fx.Node, channels: Tensor | None) -> Tensor:
+        end, start = self.affine[node], self.part.at_baseline[node]
+        if channels is not None:
+            end, start = (v.index_select(self.part.axis, channels) for v in (end, start))
+        end, start = end[self.rows].unsqueeze(1), start.unsqueeze(1)
+        return torch.addcmul(start, end - start, self.alphas.view(1, -1, *[1] * (end.ndim - 2))).flatten(0, 1)
+
+    def _slice(self, group: Group, node: fx.Node) -> Tensor:
+        channels = group.channels[node]
+        if self._is_sliced_leaf(node):
+            return self._path(node, channels)
+        into = group.reads(node)
+        if into is None:
+            found: Tensor = self.whole(node)
+            return found.index_select(self.part.axis, channels)
+        if ops.is_conv(node):
+            return self._conv(group, node, channels)
+        if ops.is_linear(node):
+            linear = ops.linear_of(node)
+            bias = None if linear.bias is None else linear.bias[channels]
+            return F.linear(self.whole(only_input(node)), linear.weight[channels], bias)
+        if ops.is_norm(node):
+            ones = [1] * (self.part.at_baseline[node].ndim - 2)
+            scale, shift = (v[channels].view(-1, *ones) for v in ops.norm_affine(node))
+            return torch.addcmul(shift, self._slices(group, only_input(node)), scale)
+        if ops.calls(node, ops.CAT):
+            return self._slices(group, into[0][0])
+        sliced = {source for source, one in into if one is not None}
+        return run_sliced(self.part, node, channels, lambda n: self.value(group, n, n in sliced))
+
+    def _conv(self, group: Group, node: fx.Node, channels: Tensor) -> Tensor:
+        conv, source = ops.conv_of(node), only_input(node)
+        weight, bias = conv.weight[channels], None if conv.bias is None else conv.bias[channels]
+        if conv.groups == 1:
+            return thin_conv(conv, self.whole(source), weight, bias)
+        if conv.in_channels == conv.groups:
+            inputs = self._slices(group, source)
+        else:
+            inputs = self.whole(source).index_select(1, group_inputs(conv, channels).flatten())
+        return F.conv2d(inputs, weight, bias, conv.stride, conv.padding, conv.dilation, len(channels))
+
+
+def group_inputs(conv: torch.nn.Conv2d, channels: Tensor) -> Tensor:
+    """The input channels that each output channel of a grouped convolution reads, (channels, width)."""
+    width = conv.in_channels // conv.groups
+    first = channels // (conv.out_channels // conv.groups) * width
+    return first.unsqueeze(1) + torch.arange(width, device=channels.device)
+
+
+def run_sliced(part: AffineSplit, node: fx.Node, channels: Tensor, value: Any) -> Tensor:
+    """A channelwise node on chosen channels of its inputs; constants that have all channels are cut as well."""
+    ndim = part.at_baseline[node].ndim
+
+    def chosen(source: fx.Node) -> Any:
+        if part.depends_on_input(source):
+            return value(source)
+        constant = part.constant(source, ndim)
+        if isinstance(constant, Tensor) and constant.ndim == ndim and constant.shape[part.axis] > 1:
+            return constant.index_select(part.axis, channels)
+        return constant
+
+    found: Tensor = ops.run(node, chosen)
+    return found
+
+
+class Slopes:
+    """The core's local derivatives in each step, (rows, steps, …): computed once for all targets that go back.
+
+    With `coarse`, there are the n cells first, then the n/2 of twice the width. `weights`: (steps,).
+    """
+
+    def __init__(self, core: NonlinearPart, group: Group, *, coarse: bool) -> None:
+        self.core, self.group, n = core, group, len(core.steps)
+        self.strides = (1, 2) if coarse else (1,)
+        self.count = sum(n // stride for stride in self.strides)
+        weights = [stride * w for stride in self.strides for w in core.steps.weights[::stride]]
+        self.weights = core.alphas.new_tensor(weights)
+        self._memo: dict[tuple[fx.Node, bool], Tensor] = {}
+
+    def slope(self, node: fx.Node, sliced: bool) -> Tensor:
+        """dy/dx of a pointwise node in each step."""
+        key = (node, sliced)
+        if key not in self._memo:
+            source = only_input(node)
+            x, y = (self._unmixed(self.core.value(self.group, n, sliced)) for n in (source, node))
+            cells = self.core.steps.cells
+            self._memo[key] = self._secants(node, x, y) if cells else derivative(node, x[:, : self.count])
+        return self._memo[key]
+
+    def middle(self, node: fx.Node, sliced: bool) -> Tensor:
+        """The value of a node in the middle of each step."""
+        x = self._unmixed(self.core.value(self.group, node, sliced))
+        if not self.core.steps.cells:
+            return x[:, : self.count]
+        return torch.cat([(x[:, :-s:s] + x[:, s::s]) / 2 for s in self.strides], dim=1)
+
+    def _unmixed(self, value: Tensor) -> Tensor:
+        return value.view(len(self.core.rows), -1, *value.shape[1:])
+
+    def _secants(self, node: fx.Node, x: Tensor, y: Tensor) -> Tensor:
+        return torch.cat([secant(node, x[:, ::s], y[:, ::s]) for s in self.strides], dim=1)
+
+
+def secant(node: fx.Node, x: Tensor, y: Tensor) -> Tensor:
+    """Δy/Δx of a pointwise node from step to step of axis 1; f' in the middle where x hardly moves."""
+    run = x[:, 1:] - x[:, :-1]
+    slopes = (y[:, 1:] - y[:, :-1]).div_(run)
+    flat = run.abs_() <= (torch.finfo(x.dtype).eps ** (1 / 3) if ops.is_smooth(node) else 0)
+    if bool(flat.any()):
+        slopes = torch.where(flat, derivative(node, (x[:, 1:] + x[:, :-1]) / 2), slopes)
+    return slopes
+
+
+def derivative(node: fx.Node, x: Tensor) -> Tensor:
+    """f'(x) of a pointwise node."""
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        (found,) = torch.autograd.grad(ops.run(node, lambda _: x).sum(), x)
+    return found

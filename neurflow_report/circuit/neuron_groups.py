@@ -1,0 +1,117 @@
+"""Neuron groups, the edges between them, and how much of the logit flows through each (METHOD §3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurflow_report.circuit.clustering import closest_first, partition
+from neurflow_report.results.records import GroupEdge, LayerResult, Member, Neuron, NeuronGroup
+
+Floats = NDArray[np.floating]
+Indices = NDArray[np.int64]
+Members = tuple[Member, ...]
+
+
+def wire(
+    layers: Sequence[str], neurons: Sequence[Sequence[Neuron]], means: Sequence[Floats], max_neuron: int
+) -> tuple[tuple[LayerResult, ...], tuple[GroupEdge, ...]]:
+    """Neuron groups of each layer (input → output) and the edges W(U, L) between neighbouring layers' groups.
+
+    The logit's semantic groups form one neuron group: the circuit's root. Groups are numbered by falling share.
+    """
+    clustered = [
+        _cluster(neurons[i], means[max(i - 1, 0)], max_neuron if i < len(layers) - 1 else 1) for i in range(len(layers))
+    ]
+    flows: list[Floats] = [np.ones(1)]
+    weights: list[Floats] = []
+    order: list[Indices] = [np.zeros(1, np.int64)]
+    for i in range(len(layers) - 1, 0, -1):
+        upper = [clustered[i][0][g] for g in order[-1]]
+        raw = group_edges(upper, clustered[i - 1][0], {n.channel: n for n in neurons[i]})
+        flow = shares(flows[-1], raw)
+        rank = np.argsort(-flow, kind="stable")
+        order.append(rank)
+        flows.append(flow[rank])
+        weights.append(raw[:, rank])
+    results, edges = [], []
+    for i, (rank, flow) in enumerate(zip(reversed(order), reversed(flows), strict=True)):
+        groups = [clustered[i][0][g] for g in rank]
+        results.append(_layer(layers[i], neurons[i], groups, flow, means, i, clustered[i][1]))
+    for i, raw in zip(range(len(layers) - 1, 0, -1), weights, strict=True):
+        edges += _edges(layers[i], layers[i - 1], raw)
+    return tuple(results), tuple(edges)
+
+
+def _cluster(neurons: Sequence[Neuron], r: Floats, most: int) -> tuple[list[Members], float | None]:
+    """The semantic groups of a layer's neurons in clusters of their mean vectors r; all in one where `most` is 1."""
+    members = [Member(channel=n.channel, semantic=g.index) for n in neurons for g in n.groups]
+    if most < 2 or not members:
+        return [tuple(members)] if members else [], None
+    split = partition(np.stack([r[list(g.patches)].mean(axis=0) for n in neurons for g in n.groups]), most)
+    sets = [tuple(members[m] for m in np.flatnonzero(split.labels == c)) for c in range(split.count)]
+    return sets, split.silhouette
+
+
+def group_edges(upper: Sequence[Members], lower: Sequence[Members], neurons: Mapping[int, Neuron]) -> Floats:
+    """W (U, L): mean over (a, j) ∈ U of Σ w(a, i, j) over i ∈ S_a with a semantic group in L. METHOD §3.
+
+    Args: upper, lower: groups of neighbouring layers; neurons: the upper layer's, by channel.
+    A neuron of the lower layer counts once per group, however many of its semantic groups are there.
+    """
+    inside = [{m.channel for m in group} for group in lower]
+    weights = np.zeros((len(upper), len(lower)))
+    for u, group in enumerate(upper):
+        for member in group:
+            edges = neurons[member.channel].groups[member.semantic - 1].edges
+            weights[u] += [sum(e.weight for e in edges if e.channel in channels) for channels in inside]
+        weights[u] /= len(group)
+    return weights
+
+
+def shares(upper: Floats, weights: Floats) -> Floats:
+    """Share of each lower group: the upper groups' shares (U,) handed down in proportion to |W| (U, L); sums to 1.
+
+    Equal shares where no weight leads down.
+    """
+    flow = upper @ np.abs(weights)
+    total = flow.sum()
+    return flow / total if total > 0 else np.full(len(flow), 1 / max(len(flow), 1))
+
+
+def _layer(
+    name: str,
+    neurons: Sequence[Neuron],
+    groups: Sequence[Members],
+    flow: Floats,
+    means: Sequence[Floats],
+    number: int,
+    silhouette: float | None,
+) -> LayerResult:
+    r, by_channel = means[max(number - 1, 0)], {n.channel: n for n in neurons}
+    return LayerResult(
+        name=name,
+        channels=means[number].shape[1],
+        neurons=tuple(neurons),
+        groups=tuple(
+            NeuronGroup(layer=name, index=g + 1, members=m, patches=_patches(m, by_channel, r), share=float(flow[g]))
+            for g, m in enumerate(groups)
+        ),
+        silhouette=silhouette,
+    )
+
+
+def _patches(members: Members, neurons: Mapping[int, Neuron], r: Floats) -> tuple[int, ...]:
+    """The group's patches, each once, closest to the group's centre first."""
+    used = np.unique([p for m in members for p in neurons[m.channel].groups[m.semantic - 1].patches])
+    return tuple(used[closest_first(r[used])].tolist())
+
+
+def _edges(upper: str, lower: str, weights: Floats) -> list[GroupEdge]:
+    """The edges of one pair of layers whose weight is not 0, from U to L by their numbers."""
+    return [
+        GroupEdge(upper_layer=upper, upper=u + 1, lower_layer=lower, lower=g + 1, weight=float(weights[u, g]))
+        for u, g in np.argwhere(weights != 0).tolist()
+    ]

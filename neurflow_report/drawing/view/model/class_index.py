@@ -1,0 +1,178 @@
+"""One class's records, indexed: what lies above and below, which groups a neuron is in, where a patch lies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from neurflow_report.drawing.view.model import urls
+from neurflow_report.drawing.view.model.graph import Tile
+from neurflow_report.drawing.view.model.pages import Mosaic
+from neurflow_report.results.records import (
+    Claim,
+    ClassResult,
+    GroupEdge,
+    LayerResult,
+    Masking,
+    Neuron,
+    NeuronGroup,
+    Patch,
+    Run,
+)
+
+EdgesOf = dict[tuple[str, int], list[GroupEdge]]
+CARD, WIDE, STRIP, NODE = 9, 24, 6, 4
+"""Patches of a card (3×3), a group's large mosaic (6 columns × 4), a semantic group's (3×2), a neuron's in drawings."""
+CARD_CELL, WIDE_CELL, SMALL_CELL = 96, 96, 64
+
+
+@dataclass(frozen=True)
+class Index:
+    """A class of a run. Layers are spoken of from the logit down, as the circuit is read."""
+
+    run: Run
+    result: ClassResult
+
+    @cached_property
+    def patches(self) -> dict[int, Patch]:
+        return {p.index: p for p in self.result.patches}
+
+    @property
+    def top(self) -> LayerResult:
+        """The layer of the logit."""
+        return self.result.layers[-1]
+
+    @property
+    def below_top(self) -> LayerResult:
+        """The layer below the logit."""
+        return self.result.layers[-2]
+
+    def downward(self) -> tuple[LayerResult, ...]:
+        """The layers from the logit down."""
+        return tuple(reversed(self.result.layers))
+
+    def above(self, layer: str) -> LayerResult | None:
+        """The next layer towards the logit."""
+        names = [one.name for one in self.result.layers]
+        at = names.index(layer) + 1
+        return self.result.layers[at] if at < len(names) else None
+
+    def below(self, layer: str) -> LayerResult | None:
+        """The next layer towards the input."""
+        at = [one.name for one in self.result.layers].index(layer)
+        return self.result.layers[at - 1] if at else None
+
+    @cached_property
+    def memberships(self) -> dict[tuple[str, int], dict[int, int]]:
+        """By (layer, channel): the neuron group of each of its semantic groups."""
+        found: dict[tuple[str, int], dict[int, int]] = {}
+        for layer in self.result.layers:
+            for group in layer.groups:
+                for member in group.members:
+                    found.setdefault((layer.name, member.channel), {})[member.semantic] = group.index
+        return found
+
+    def groups_of(self, layer: str, channel: int) -> list[int]:
+        """The neuron groups that a neuron is in, by their numbers."""
+        return sorted(set(self.memberships.get((layer, channel), {}).values()))
+
+    @cached_property
+    def masking(self) -> tuple[Masking, ...]:
+        """F1's rows at single layers, from the logit down, by τ, masking before retaining."""
+        return self._ordered([m for m in self.result.masking if not m.cumulative])
+
+    @cached_property
+    def masking_upward(self) -> tuple[Masking, ...]:
+        """F1's rows from a layer up to the logits, in the same order."""
+        return self._ordered([m for m in self.result.masking if m.cumulative])
+
+    def _ordered(self, rows: Sequence[Masking]) -> tuple[Masking, ...]:
+        order = {layer.name: at for at, layer in enumerate(self.downward())}
+        return tuple(sorted(rows, key=lambda m: (order[m.layer], m.tau, m.mode)))
+
+    @cached_property
+    def claims(self) -> tuple[Claim, ...]:
+        """The ledger's rows, claim by claim, each from the logit down."""
+        order = {layer.name: at for at, layer in enumerate(self.downward())}
+        place = {claim: at for at, claim in enumerate(dict.fromkeys(c.claim for c in self.result.claims))}
+        rows = sorted(self.result.claims, key=lambda c: (place[c.claim], order.get(c.layer, len(order))))
+        return tuple(rows)
+
+    def feeds(self, layer: str, group: int) -> tuple[GroupEdge, ...]:
+        """Edges up from a group, the strongest first."""
+        edges = self._edges[0].get((layer, group), ())
+        return tuple(sorted(edges, key=lambda e: (-abs(e.weight), e.upper)))
+
+    def fed_by(self, layer: str, group: int) -> tuple[GroupEdge, ...]:
+        """Edges down from a group, the strongest first."""
+        edges = self._edges[1].get((layer, group), ())
+        return tuple(sorted(edges, key=lambda e: (-abs(e.weight), e.lower)))
+
+    @cached_property
+    def _edges(self) -> tuple[EdgesOf, EdgesOf]:
+        """The edges by their lower and by their upper group."""
+        up: EdgesOf = {}
+        down: EdgesOf = {}
+        for e in self.result.edges:
+            up.setdefault((e.lower_layer, e.lower), []).append(e)
+            down.setdefault((e.upper_layer, e.upper), []).append(e)
+        return up, down
+
+    def group_name(self, layer: str, group: int) -> str:
+        """ "G3 of layer4.2"; the only group of the logit's layer is the logit."""
+        return f"{self.short_name(layer, group)} of {layer}"
+
+    def short_name(self, layer: str, group: int) -> str:
+        """ "G3", or "logit" for the only group of the logit's layer."""
+        return "the logit" if layer == self.top.name and len(self.top.groups) < 2 else f"G{group}"
+
+    def card(self, layer: str, group: NeuronGroup) -> Mosaic:
+        """The square mosaic of a neuron group."""
+        return self._mosaic(layer, group.patches[:CARD], 3, CARD_CELL, f"neuron group G{group.index}")
+
+    def wide(self, layer: str, group: NeuronGroup) -> Mosaic:
+        """The large mosaic of a neuron group."""
+        return self._mosaic(layer, group.patches[:WIDE], 6, WIDE_CELL, f"neuron group G{group.index}")
+
+    def concept(self, neuron: Neuron) -> Mosaic:
+        """The square mosaic of a neuron's best patches."""
+        spoken = f"neuron n{neuron.channel}, strongest first"
+        return self._mosaic(neuron.layer, neuron.concept[:CARD], 3, SMALL_CELL, spoken)
+
+    def semantic(self, neuron: Neuron, index: int, patches: Sequence[int]) -> Mosaic:
+        """The square mosaic of a semantic group."""
+        spoken = f"semantic group {index} of neuron n{neuron.channel}"
+        return self._mosaic(neuron.layer, patches[:STRIP], 3, SMALL_CELL, spoken)
+
+    def _mosaic(self, layer: str, patches: Sequence[int], columns: int, cell: int, what: str) -> Mosaic:
+        shown = tuple(self.tile(p) for p in patches)
+        pictures = len({t.image for t in shown})
+        return Mosaic(
+            alt=f"{len(shown)} patches of {what} at {layer}, from {pictures} picture{'s' * (pictures != 1)}",
+            slug=self.result.slug,
+            tiles=shown,
+            columns=columns,
+            cell=cell,
+        )
+
+    def tile(self, patch: int) -> Tile:
+        """A patch as a window on its picture."""
+        return self._tiles[patch]
+
+    @cached_property
+    def _tiles(self) -> dict[int, Tile]:
+        slug, size = self.result.slug, self.run.model.preprocess.size
+        return {
+            p.index: Tile(
+                index=p.index,
+                slug=slug,
+                image=p.image,
+                file=urls.picture_file(slug, p.image),
+                href=urls.patch(slug, p.index),
+                left=p.left / size,
+                top=p.top / size,
+                side=p.side / size,
+            )
+            for p in self.result.patches
+        }

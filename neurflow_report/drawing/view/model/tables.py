@@ -1,0 +1,166 @@
+"""The site's tables as data: full precision, one file a class and kind, and two over all classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from neurflow_report.drawing.view.model import urls
+from neurflow_report.drawing.view.model.circuit_drawing import neuron_weights
+from neurflow_report.drawing.view.model.class_index import Index
+from neurflow_report.drawing.view.model.pages import Data, Value
+
+GROUPS = ("class", "layer", "group", "share", "members", "patches", "part", "purity", "chance", "p_value", "n")
+SUMMARY = (*GROUPS[:4], "neurons", "semantic_groups", *GROUPS[5:])
+"""The groups of all classes: counts instead of members and patches, which the classes' own files name."""
+EDGES = ("class", "upper_layer", "upper", "lower_layer", "lower", "weight")
+NEURONS = (
+    "class",
+    "layer",
+    "channel",
+    "groups",
+    "silhouette",
+    "gap_mean",
+    "gap_max",
+    "error_mean",
+    "error_max",
+    "nodes",
+    "dead",
+    "core",
+    "concept",
+)
+MASKING = (
+    "class", "mode", "layer", "tau", "size", "channels", "n", "baseline", "accuracy", "low", "high", "p_value", "null",
+    "cumulative",
+)  # fmt: skip
+MEASURES = (
+    "class", "network", "experiment", "layer", "channel", "case", "setting", "value", "low", "high", "n", "unit",
+    "null", "null_low", "null_high", "p_value",
+)  # fmt: skip
+LEDGER = (
+    "class", "network", "claim", "experiment", "layer", "case", "figure", "low", "high", "n", "unit", "null",
+    "null_low", "null_high", "p_value", "q_value", "verdict", "reason",
+)  # fmt: skip
+DROPS = ("class", "network", "upper_layer", "upper", "lower_layer", "lower", "weight", "drop")
+
+PATCHES = ("patch", "picture", "left", "top", "side", "groups")
+PICTURES = ("class", "picture", "name", "label", "predicted", "width", "height", "sha256")
+
+
+def data_files(indices: Sequence[Index]) -> Iterator[Data]:
+    """Every table; lists within a cell are parted by spaces.
+
+    The patches, the longest and of no figure, are not written twice: the bundle has them as JSON.
+    """
+    for i in indices:
+        slug = i.result.slug
+        yield _file(urls.data(slug, "groups.csv"), GROUPS, _groups(i))
+        yield _file(urls.data(slug, "group-edges.csv"), EDGES, _group_edges(i))
+        yield _file(urls.data(slug, "neurons.csv"), NEURONS, _neurons(i))
+        yield _file(urls.data(slug, "neuron-edges.csv"), EDGES, _neuron_edges(i))
+        yield _file(urls.data(slug, "masking.csv"), MASKING, _masking(i))
+        yield replace(_file(urls.data(slug, "patches.csv"), PATCHES, _patches(i)), twin=False)
+        yield _file(urls.data(slug, "pictures.csv"), PICTURES, _pictures(i))
+        evidence = (("fidelity.csv", MEASURES, "measures"), ("ledger.csv", LEDGER, "claims"))
+        for name, head, field in (*evidence, ("edge-drops.csv", DROPS, "edge_drops")):
+            if getattr(i.result, field):
+                yield _file(urls.data(slug, name), head, _records(i, head, field))
+    if any(i.result.claims for i in indices):
+        yield _file("data/ledger.csv", LEDGER, [row for i in indices for row in _records(i, LEDGER, "claims")])
+    yield _file("data/groups.csv", SUMMARY, [row for i in indices for row in _summary(i)])
+    yield _file("data/masking.csv", MASKING, [row for i in indices for row in _masking(i)])
+
+
+def _file(file: str, head: tuple[str, ...], rows: list[list[Value]]) -> Data:
+    return Data(file=file, head=head, rows=tuple(tuple(row) for row in rows))
+
+
+def _groups(i: Index) -> list[list[Value]]:
+    rows: list[list[Value]] = []
+    for layer in reversed(i.result.layers):
+        for g in layer.groups:
+            a = g.agreement
+            planted = [a.part, a.purity, a.chance, a.p_value, a.n] if a else [None] * 5
+            members = " ".join(f"n{m.channel}-{m.semantic}" for m in g.members)
+            patches = " ".join(str(p) for p in g.patches)
+            rows.append([i.result.name, layer.name, f"G{g.index}", g.share, members, patches, *planted])
+    return rows
+
+
+def _group_edges(i: Index) -> list[list[Value]]:
+    return [
+        [i.result.name, e.upper_layer, f"G{e.upper}", e.lower_layer, f"G{e.lower}", e.weight] for e in i.result.edges
+    ]
+
+
+def _summary(i: Index) -> list[list[Value]]:
+    groups = [g for layer in reversed(i.result.layers) for g in layer.groups]
+    return [
+        [*row[:4], len({m.channel for m in g.members}), len(g.members), len(g.patches), *row[6:]]
+        for row, g in zip(_groups(i), groups, strict=True)
+    ]
+
+
+def _neurons(i: Index) -> list[list[Value]]:
+    rows: list[list[Value]] = []
+    for layer in reversed(i.result.layers):
+        for a in layer.neurons:
+            groups = sorted(set(i.memberships.get((layer.name, a.channel), {}).values()))
+            named = " ".join(f"G{g}" for g in groups)
+            core = " ".join(f"n{c.channel}:{c.score}" for c in a.core)
+            concept = " ".join(str(p) for p in a.concept)
+            figures = [a.silhouette, a.gap_mean, a.gap_max, a.error_mean, a.error_max, a.nodes, a.dead]
+            rows.append([i.result.name, layer.name, a.channel, named, *figures, core, concept])
+    return rows
+
+
+def _neuron_edges(i: Index) -> list[list[Value]]:
+    return [
+        [
+            i.result.name,
+            w.upper.rpartition("/")[0],
+            w.upper.rpartition("/")[2],
+            w.layer,
+            w.lower.rpartition("/")[2],
+            w.weight,
+        ]
+        for w in neuron_weights(i)
+    ]
+
+
+def _masking(i: Index) -> list[list[Value]]:
+    return [
+        [
+            i.result.name, m.mode, m.layer, m.tau, m.size, m.channels, m.n, m.baseline, m.accuracy, m.low, m.high,
+            m.p_value, " ".join(str(v) for v in m.null), m.cumulative,
+        ]
+        for m in (*i.masking, *i.masking_upward)
+    ]  # fmt: skip
+
+
+def _patches(i: Index) -> list[list[Value]]:
+    """A row a patch shown, with the neuron groups that it is in, as "layer/G2+G5"."""
+    groups: dict[int, dict[str, list[str]]] = {}
+    for layer in reversed(i.result.layers):
+        for g in layer.groups:
+            for p in g.patches:
+                groups.setdefault(p, {}).setdefault(layer.name, []).append(f"G{g.index}")
+    named = {p: " ".join(f"{layer}/{'+'.join(own)}" for layer, own in found.items()) for p, found in groups.items()}
+    return [[p.index, p.image, p.left, p.top, p.side, named.get(p.index, "")] for p in i.result.patches]
+
+
+def _pictures(i: Index) -> list[list[Value]]:
+    return [
+        [i.result.name, number, p.name, p.label, p.predicted, p.width, p.height, p.sha256]
+        for number, p in enumerate(i.result.pictures)
+    ]
+
+
+def _records(i: Index, head: Sequence[str], field: str) -> list[list[Value]]:
+    """The records of the class and of its controls, under the names of their fields; `network` tells which."""
+    networks = (("", i.result), *((c.name, c) for c in i.result.controls))
+    return [
+        [i.result.name, name, *(getattr(record, key) for key in head[2:])]
+        for name, source in networks
+        for record in getattr(source, field)
+    ]

@@ -1,0 +1,279 @@
+"""F2 to F8 of one class, experiment by experiment: the question, a chart with intervals and chance, the table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from neurflow_report.drawing.view.model import urls
+from neurflow_report.drawing.view.model.charts import Bar, Forest, Point, Scatter
+from neurflow_report.drawing.view.model.class_index import Index
+from neurflow_report.drawing.view.model.numbers import correlation, count, listing, p_value, percent
+from neurflow_report.drawing.view.model.pages import Cell, Column, ExperimentView, Table
+from neurflow_report.drawing.view.text import verdicts
+from neurflow_report.drawing.view.text.ledger import NAMES, control_name
+from neurflow_report.results.records import Control, Measure, NotRun
+
+QUESTIONS: Mapping[str, tuple[str, str]] = {
+    "optimality": (
+        "Do core sets matter more than random sets?",
+        "A core set is knocked out, and the class's patches are ranked again by the neuron's activation: the fewer "
+        "of its "
+        "concept's patches are still on top, the more the concept rests on the set. The figure is the share of "
+        "random sets "
+        "of the same size that leave more of it.",
+    ),
+    "weights": (
+        "Do the scores foretell what a knock-out does?",
+        "Random sets of channels are knocked out. r is the correlation, over these sets, of the sum of their scores "
+        "with the share of the concept that is lost; the figure of a layer is the mean over its neurons.",
+    ),
+    "methods": (
+        "Would another attribution method do better?",
+        "The same sets and losses, and the same correlation r, with the scores of other methods. The seconds that each "
+        "took stand on the provenance page.",
+    ),
+    "critical": (
+        "Do other methods find the same neurons?",
+        "Methods that look for a class's neurons directly, without a circuit. Each one's strongest channels, as many "
+        "as there "
+        "are core neurons, are compared with these; chance is the overlap of two random sets of that size.",
+    ),
+    "concepts": (
+        "Does the size of the concept matter?",
+        "Core neurons are looked for again with other numbers k of patches in a concept. The figure is the share of "
+        "the circuit's core neurons that is found again; chance is that share for as many neurons drawn at random.",
+    ),
+    "stability": (
+        "Are the groups stable?",
+        "Every activation is put up or down by at most 5% and the patches are grouped again. The adjusted Rand index "
+        "is 1 where the groups stay, and 0 where they agree as chance would have it. Where n counts draws, the "
+        "interval is where 95% of the draws lie; it says nothing of other pictures.",
+    ),
+    "edges": (
+        "Do the drawn edges hold on the network?",
+        "Each group's neurons are knocked out, and the share of every upper group's activation that is "
+        "lost is measured. r is the correlation of these drops with the weights drawn; chance: the same with the "
+        "groups' weights given to each other. The interval takes the pairs as independent, which pairs with a group "
+        "in common are not: read it as the narrow end.",
+    ),
+}
+"""Heading and explanation of each experiment, in the order of METHOD §5."""
+MANY_CASES = 4
+"""From so many on, methods are counted instead of named."""
+SHARES = {"optimality", "critical", "concepts"}
+THRESHOLD = {
+    "optimality": "optimal", "weights": "faithful", "critical": "found_by_others", "concepts": "robust",
+    "stability": "stable", "edges": "edges",
+}  # fmt: skip
+
+
+def experiments(index: Index) -> tuple[ExperimentView, ...]:
+    """Every experiment of a class that was asked for, F1 aside."""
+    asked = index.run.settings.experiments
+    return tuple(_experiment(index, name) for name in QUESTIONS if name in asked)
+
+
+def _experiment(index: Index, name: str) -> ExperimentView:
+    title, words = QUESTIONS[name]
+    rows = _shown(index, [m for m in index.result.measures if m.experiment == name and m.channel is None])
+    missing = [n for n in index.result.not_run if n.experiment == name]
+    patches, every = index.run.settings.patches, index.result.candidates
+    if name in {"optimality", "weights", "methods"} and 0 < patches < every:
+        words += f" Ranks were estimated from {patches:,} of the class's {every:,} patches, drawn at random."
+    return ExperimentView(
+        id=name,
+        title=f"{NAMES[name]}: {title}",
+        words=words,
+        lines=verdicts.lines([c for c in index.claims if c.experiment == name]),
+        chart=_forest(index, name, rows) if rows else None,
+        scatter=_scatter(index) if name == "edges" else None,
+        table=_table(index, name, rows) if rows else None,
+        missing=missing_lines(missing),
+    )
+
+
+def missing_lines(what: Sequence[NotRun]) -> tuple[str, ...]:
+    """A line a reason: at which layers, and for what, where that is not everything."""
+    found = []
+    for reason in dict.fromkeys(n.reason for n in what):
+        mine = [n for n in what if n.reason == reason]
+        layers = listing(list(dict.fromkeys(n.layer for n in mine if n.layer)))
+        cases = list(dict.fromkeys(n.case for n in mine if n.case))
+        told = listing(cases) if len(cases) < MANY_CASES else f"{len(cases)} methods"
+        found.append(f"{', '.join(filter(None, (layers, told)))}: {reason}".removeprefix(": "))
+    return tuple(found)
+
+
+def _shown(index: Index, measures: Sequence[Measure]) -> list[Measure]:
+    """The layers' figures from the logit down."""
+    order = {layer.name: at for at, layer in enumerate(index.downward())}
+    kept = [m for m in measures if m.case != "kept"]
+    return sorted(kept, key=lambda m: order[m.layer])
+
+
+def _label(m: Measure) -> str:
+    """What is measured in a row, beside its layer."""
+    return {
+        "weights": f"sets of {m.setting}",
+        "methods": m.case,
+        "concepts": f"k = {m.setting}",
+        "critical": m.case,
+        "stability": m.case,
+    }.get(m.experiment, "")
+
+
+def _forest(index: Index, name: str, rows: Sequence[Measure]) -> Forest:
+    slug = index.result.slug
+    sizes = sorted({m.setting or 0 for m in rows}) if name == "methods" else []
+    if sizes:
+        rows = [m for m in rows if m.setting == sizes[0]]
+    labels = [_label(m) for m in rows]
+    alike = len(set(labels)) == 1 and len({m.layer for m in rows}) == len(rows)
+    others = [_matching(control, m) for m in rows for control in index.result.controls[:1]] or [None] * len(rows)
+    lowest = min(*(m.low for m in rows), *(m.null_low or 0.0 for m in rows), *(o.value for o in others if o), 0.0)
+    limits = {t.claim: t for t in index.run.settings.thresholds}
+    limit = limits.get(THRESHOLD.get(name, ""))
+    lines = () if limit is None else tuple(sorted({limit.against, limit.supported}))
+    return Forest(
+        id=f"{name}-{slug}",
+        title=f"{QUESTIONS[name][0]} {index.result.name}",
+        rows=tuple(
+            Bar(
+                block=m.layer,
+                label="" if alike else label,
+                value=m.value,
+                low=m.low,
+                high=m.high,
+                null=m.null,
+                null_low=m.null_low,
+                null_high=m.null_high,
+                control=None if o is None else o.value,
+            )
+            for m, label, o in zip(rows, labels, others, strict=True)
+        ),
+        axis=_AXES[name],
+        start=0.0 if lowest >= 0 else -0.5 if lowest >= -0.5 else -1.0,
+        end=1.0,
+        shares=name in SHARES,
+        lines=lines,
+        caption=_caption(index, rows, sizes) + (f" {_cap(labels[0])}." if alike and labels[0] else ""),
+        svg=urls.data(slug, f"{name}.svg"),
+        download=urls.data(slug, "fidelity.csv"),
+    )
+
+
+_AXES = {
+    "optimality": "random sets that the core sets beat",
+    "weights": "correlation r of scores and losses",
+    "methods": "correlation r of scores and losses",
+    "critical": "share of the core neurons found",
+    "concepts": "overlap with the core sets of the circuit",
+    "stability": "adjusted Rand index",
+    "edges": "correlation r of edges and measured drops",
+}
+
+
+def _cap(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _caption(index: Index, rows: Sequence[Measure], sizes: Sequence[int]) -> str:
+    null = "; thin lines below them: the 95% range of chance" if any(m.null_low is not None for m in rows) else ""
+    controls = "; open squares: the same network with random weights" if index.result.controls else ""
+    shown = f" Sets of {sizes[0]}; the table has other sizes." if len(sizes) > 1 else ""
+    return f"Thick bars: 95% intervals, {_counted(rows)}{null}{controls}.{shown}"
+
+
+def _counted(rows: Sequence[Measure]) -> str:
+    """ "n = 40 draws", "n = 1 neuron at fc, 6 neurons at block3"; where a layer has several, see the table."""
+    layers: dict[tuple[int, str], list[str]] = {}
+    for m in rows:
+        layers.setdefault((m.n, m.unit), []).append(m.layer)
+    if len(layers) == 1:
+        return f"n = {count(*next(iter(layers)))}"
+    met = [layer for found in layers.values() for layer in dict.fromkeys(found)]
+    if len(met) > len(set(met)):
+        return "n differs from row to row, see the table"
+    told = [f"{count(*n)} at {listing(list(dict.fromkeys(found)))}" for n, found in layers.items()]
+    return f"n = {', '.join(told)}"
+
+
+def _matching(control: Control, m: Measure) -> Measure | None:
+    """The same figure on another network."""
+    key = (m.experiment, m.layer, m.channel, m.case, m.setting)
+    if m.experiment == "critical":
+        key = (*key[:4], None)
+    for other in control.measures:
+        own = (other.experiment, other.layer, other.channel, other.case, other.setting)
+        if (own if m.experiment != "critical" else (*own[:4], None)) == key:
+            return other
+    return None
+
+
+def _table(index: Index, name: str, rows: Sequence[Measure]) -> Table:
+    slug = index.result.slug
+    varied = _VARIED.get(name)
+    tested = any(m.p_value is not None for m in rows)
+    columns = (
+        Column(label="Layer"),
+        *((Column(label=varied),) if varied else ()),
+        Column(label="Figure", numeric=True),
+        Column(label="95% interval", numeric=True),
+        Column(label="n", numeric=True),
+        Column(label="Chance", numeric=True),
+        *((Column(label="p", numeric=True),) if tested else ()),
+        *(Column(label=control_name(c.name), numeric=True) for c in index.result.controls),
+    )
+    return Table(
+        caption=f"{NAMES[name]}, {index.result.name}: {_AXES[name]}",
+        columns=columns,
+        rows=tuple(_cells(index, name, m, bool(varied), tested) for m in rows),
+        download=urls.data(slug, "fidelity.csv"),
+    )
+
+
+_VARIED = {"weights": "Sets of", "methods": "Method", "critical": "Method", "concepts": "k", "stability": "Groups"}
+
+
+def _cells(index: Index, name: str, m: Measure, varied: bool, tested: bool) -> tuple[Cell, ...]:
+    what = {
+        "weights": str(m.setting), "concepts": str(m.setting), "methods": f"{m.case}, sets of {m.setting}",
+    }.get(name, m.case)  # fmt: skip
+    others = [_matching(c, m) for c in index.result.controls]
+    return (
+        Cell(text=m.layer, href=urls.layer_page(index.result.slug, m.layer)),
+        *((Cell(text=what),) if varied else ()),
+        Cell(text=_told(name, m.value)),
+        Cell(text=_spread(name, m.low, m.high)),
+        Cell(text=count(m.n, m.unit)),
+        Cell(text="" if m.null is None else _told(name, m.null)),
+        *((Cell(text="" if m.p_value is None else p_value(m.p_value)),) if tested else ()),
+        *(Cell(text="" if o is None else _told(name, o.value)) for o in others),
+    )
+
+
+def _told(name: str, value: float) -> str:
+    return percent(value) if name in SHARES else correlation(value)
+
+
+def _spread(name: str, low: float, high: float) -> str:
+    return f"{100 * low:.0f}–{100 * high:.0f}%" if name in SHARES else f"{correlation(low)} to {correlation(high)}"
+
+
+def _scatter(index: Index) -> Scatter | None:
+    """F8: every pair of groups, its weight against the measured drop."""
+    drops = index.result.edge_drops
+    if not drops:
+        return None
+    slug = index.result.slug
+    return Scatter(
+        id=f"drops-{slug}",
+        title=f"Drawn weight and measured drop: {index.result.name}",
+        points=tuple(Point(x=d.weight, y=d.drop, series=f"{d.upper_layer} ← {d.lower_layer}") for d in reversed(drops)),
+        x="weight W of the edge",
+        y="share of the activation lost",
+        caption=f"Every pair of an upper and a lower group, {count(len(drops), 'pair')}; pairs without an edge have "
+        f"weight 0.",
+        svg=urls.data(slug, "edge-drops.svg"),
+        download=urls.data(slug, "edge-drops.csv"),
+    )

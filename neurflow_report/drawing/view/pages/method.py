@@ -1,0 +1,210 @@
+"""The method's definitions with this run's values (METHOD §1–3 and §5), in a reader's words."""
+
+from __future__ import annotations
+
+from string import Formatter
+
+from neurflow_report.drawing.view.model import urls
+from neurflow_report.drawing.view.model.numbers import listing, percent
+from neurflow_report.drawing.view.model.pages import Cell, Column, MethodPage, MethodStep, Span, Table
+from neurflow_report.drawing.view.pages.class_page import selection
+from neurflow_report.drawing.view.pages.experiments import QUESTIONS
+from neurflow_report.drawing.view.text.ledger import NAMES
+from neurflow_report.results.records import Run, Settings
+
+_RULES = {
+    "cells": "The integral is a sum over cells of the path, with mean slopes in each; what it changes when the cells "
+    "are halved tells its error.",
+    "gauss": "The integral is a sum over Gauss–Legendre nodes, and the gap stands for its error, too.",
+}
+
+
+def method_page(run: Run) -> MethodPage:
+    """The page of the method as this run used it."""
+    return MethodPage(
+        path=urls.METHOD,
+        title="Method",
+        description="How the circuits were computed, with the values of this run",
+        crumbs=(Span(text="Overview", href=urls.OVERVIEW),),
+        here="Method",
+        lead="NeurFlow (arXiv:2502.16105, ICLR 2025) explains a class by groups of neurons. These are its "
+        "steps, with the "
+        "values that this run used.",
+        steps=(*_objects(run), *_attribution(run.settings), *_groups(run), *_masking(run), *_experiments(run.settings)),
+        settings=_settings(run.settings),
+        layers=_layers(run),
+    )
+
+
+def _objects(run: Run) -> tuple[MethodStep, ...]:
+    s, size = run.settings, run.model.preprocess.size
+    sides = [max(1, int(scale * size)) for scale in s.scales]
+    return (
+        MethodStep(
+            id="patches",
+            title="Pictures and patches",
+            text=(
+                f"The pictures of a class are {selection(run)}. Each is cut into "
+                f"square windows {listing([f'{side}' for side in sides])} pixels wide (of the model's input of "
+                f"{size} × {size}), "
+                f"{percent(s.stride)} of a side apart, and every window is resized bilinearly to {size} × {size}.",
+            ),
+        ),
+        MethodStep(
+            id="concept",
+            title="Neuron, activation, concept",
+            text=(
+                "A neuron is one channel of a declared layer. Its activation on a patch is the channel's mean "
+                "over space, in "
+                f"the model's own activation units. Its concept is the {s.k} patches of the class with the "
+                "largest activation.",
+            ),
+            formula="V_a = the k patches v with the largest φ_a(v)",
+            where=f"k = {s.k}; ties go to the earlier patch",
+        ),
+    )
+
+
+def _attribution(s: Settings) -> tuple[MethodStep, ...]:
+    return (
+        MethodStep(
+            id="attribution",
+            title="Attribution and core concept neurons",
+            text=(
+                "Integrated gradients say how much of a neuron's activation comes through each channel of the "
+                "layer below, "
+                "against an activation of 0 everywhere. A channel's score is the mean absolute attribution "
+                "over the concept; "
+                f"the {s.tau} channels with the largest score are the core concept neurons, and a score of "
+                "exactly 0 never counts.",
+                "Attributions should add up to the activation they explain. How far they miss it, relative to "
+                f"it, is the completeness gap. {_RULES[s.rule]} Patches over {100 * s.tolerance:g}% are integrated "
+                f"again with more steps, from {s.nodes} up to {s.max_nodes}; what stays over is listed as a caution.",
+            ),
+            formula="T(a, i, v) = Σ A_i ∫₀¹ ∂φ_a/∂A_i (αA) dα,   score(a, i) = mean over v ∈ V_a of |T(a, i, v)|",
+            where="A: the layer below's activation on patch v; Σ over space; T and score in activation units of a",
+        ),
+    )
+
+
+def _groups(run: Run) -> tuple[MethodStep, ...]:
+    s = run.settings
+    low, top = run.layers[0].name, run.layers[-1].name
+    return (
+        MethodStep(
+            id="semantic",
+            title="Semantic groups and edge weights",
+            text=(
+                "A neuron may answer to several things. Its concept is clustered (Ward, Euclidean) by the "
+                "activations of all "
+                f"neurons of the layer below; the number of clusters, 2 to {s.max_semantic}, is the one with "
+                "the best mean "
+                f"silhouette. At the lowest layer, {low}, that layer's own activations are used. Within each "
+                "semantic group the "
+                "mean attributions of the core neurons, scaled so that their absolute values add up to 1, are "
+                "the edge weights.",
+            ),
+            formula="w(a, i, j) = T̄(a, i, j) / Σ_s |T̄(a, s, j)|",
+            where="T̄: mean over the patches of semantic group j; s runs over the core neurons of a; w signed, no unit",
+        ),
+        MethodStep(
+            id="groups",
+            title="Neuron groups and the circuit",
+            text=(
+                "All semantic groups of a layer's core neurons are clustered again (Ward, by their mean "
+                "activation vectors), "
+                f"into 2 to {s.max_neuron} neuron groups by silhouette. A neuron whose semantic groups fall "
+                "into several "
+                "neuron groups is polysemantic. The weight between two neuron groups is the mean, over the "
+                "upper group's members, "
+                "of the summed weights of their core neurons that have a semantic group in the lower one.",
+                f"The search starts at the logit ({top}) and goes down: the core neurons of all neurons found "
+                "at a layer are the "
+                f"neurons found at the next, as far as {low}. A group's share is the part of the logit's "
+                "absolute weight that "
+                "flows through it; the shares of a layer add up to 100%.",
+            ),
+            formula="W(U, L) = mean over (a, j) ∈ U of Σ_i w(a, i, j), i with a semantic group in L",
+            where="each neuron counts once for each L; W signed, no unit",
+        ),
+    )
+
+
+def _masking(run: Run) -> tuple[MethodStep, ...]:
+    s = run.settings
+    if not s.experiments:
+        return ()
+    return (
+        MethodStep(
+            id="masking",
+            title="Masking and retaining (F1)",
+            text=(
+                "On the class's pictures, one layer at a time, the core neurons are set to 0 (masking), or all "
+                "others are "
+                "(retaining). Accuracy is the share of pictures predicted as the class, with Wilson's 95% interval. "
+                f"τ tried: {listing([str(t) for t in s.taus])}. The null is {s.draws} random sets of the same size.",
+            ),
+            formula="p = (1 + number of random sets at least as extreme) / (1 + number of random sets)",
+            where=f"smallest possible value here: {1 / (1 + s.draws):.3f}; seed {s.seed}",
+        ),
+    )
+
+
+_SIZES = {
+    "optimality": "Here: {targets} core neurons of each layer at most, {optimality_draws} random sets for each.",
+    "weights": "Here: {targets} core neurons of each layer at most, {weight_draws} random sets for each, of {sizes} "
+    "channels.",
+    "methods": "Here: {methods}; {method_targets} core neurons of each layer at most.",
+    "concepts": "Here: k = {ks}.",
+    "stability": "Here: {noise_draws} draws of the noise.",
+}
+
+
+def _experiments(s: Settings) -> tuple[MethodStep, ...]:
+    """F2 to F8, those that were run: what they ask, how they measure it, and how large they were."""
+    return tuple(
+        MethodStep(id=name, title=f"{title} ({NAMES[name]})", text=(f"{words} {_size(s, name)}".rstrip(),))
+        for name, (title, words) in QUESTIONS.items()
+        if name in s.experiments
+    )
+
+
+def _size(s: Settings, name: str) -> str:
+    """How large an experiment was; "" where a bundle of an older format does not say."""
+    text, known = _SIZES.get(name, ""), {key: value for key, value in s.model_dump().items() if value}
+    asked = {key for _, key, _, _ in Formatter().parse(text) if key}
+    return text.format(**{key: _spelt(known[key]) for key in asked}) if asked <= set(known) else ""
+
+
+def _settings(s: Settings) -> Table:
+    rows = [(name, value) for name, value in s.model_dump().items() if name != "thresholds"]
+    return Table(
+        caption="Every setting, under its name in the spec",
+        columns=(Column(label="Setting"), Column(label="Value")),
+        rows=tuple((Cell(text=name), Cell(text=_spelt(value))) for name, value in rows),
+    )
+
+
+def _spelt(value: object) -> str:
+    return (", ".join(str(v) for v in value) if isinstance(value, tuple | list) else str(value)) or "none"
+
+
+def _layers(run: Run) -> Table:
+    return Table(
+        caption="Layers, from input to output",
+        columns=(
+            Column(label="Layer"),
+            Column(label="Kind"),
+            Column(label="Channels", numeric=True),
+            Column(label="Shape", numeric=True),
+        ),
+        rows=tuple(
+            (
+                Cell(text=x.name),
+                Cell(text=x.kind),
+                Cell(text=f"{x.channels:,}"),
+                Cell(text=" × ".join(map(str, x.shape))),
+            )
+            for x in run.layers
+        ),
+    )

@@ -1,0 +1,75 @@
+"""Where the report comes from: spec, versions, determinism, digests, and the clock, which stands nowhere else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from neurflow_report.drawing.view.model import urls
+from neurflow_report.drawing.view.model.numbers import percent, percent_fine
+from neurflow_report.drawing.view.model.pages import Cell, Column, ProvenancePage, Span, Table
+from neurflow_report.drawing.view.text.citation import identity
+from neurflow_report.results.records import Manifest, Run
+
+
+def provenance_page(run: Run, manifest: Manifest) -> ProvenancePage:
+    """The page of the run's provenance."""
+    p = manifest.provenance
+    return ProvenancePage(
+        path=urls.PROVENANCE,
+        title="Provenance",
+        description="What this report was made from, and how",
+        crumbs=(Span(text="Overview", href=urls.OVERVIEW),),
+        here="Provenance",
+        lead="The same spec, inputs and machine give the same report, byte for byte; only the time below differs.",
+        clock=_clock(manifest),
+        identity=_pairs(
+            "What it was made from",
+            {
+                "Results (SHA-256)": identity(manifest),
+                "Weights (SHA-256)": run.model.digest,
+                "Pictures (SHA-256)": run.data.digest,
+                "Bundle format": str(manifest.format_version),
+                "Made with": p.generator,
+            },
+            "Value",
+        ),
+        versions=_pairs("Versions", {"device": p.device, **p.versions}, "Version"),
+        determinism=_pairs(
+            "Determinism",
+            {"seed": str(run.settings.seed), **p.determinism, **_rounded(run), **_fallen_back(run)},
+            "Value",
+        ),
+        files=_pairs("Files of the bundle", manifest.files, "SHA-256"),
+        spec_text=p.spec_text,
+        spec_resolved=json.dumps(p.spec_resolved, indent=2, ensure_ascii=False),
+    )
+
+
+def _rounded(run: Run) -> dict[str, str]:
+    """What TF32 changed at each layer; nothing where it was not used."""
+    return {
+        f"TF32 at {r.layer}": f"attributions {percent_fine(r.error)} off float32's, "
+        f"{percent(r.core)} of the core neurons the same, on a few patches"
+        for r in run.roundings
+    }
+
+
+def _fallen_back(run: Run) -> dict[str, str]:
+    """Which quick ways were not taken, numbered."""
+    return {f"not taken: quick way {number}": text for number, text in enumerate(run.fallbacks, start=1)}
+
+
+def _clock(manifest: Manifest) -> Table:
+    clock = manifest.provenance.clock
+    seconds = {stage: f"{value:,.1f} s" for stage, value in (clock.seconds or {}).items()}
+    whole = {"all stages": f"{sum(clock.seconds.values()):,.1f} s"} if clock.seconds else {}
+    return _pairs("Time", {"made": clock.created, **seconds, **whole}, "Value")
+
+
+def _pairs(caption: str, rows: Mapping[str, str], value: str) -> Table:
+    return Table(
+        caption=caption,
+        columns=(Column(label="What"), Column(label=value)),
+        rows=tuple((Cell(text=key), Cell(text=text)) for key, text in rows.items()),
+    )

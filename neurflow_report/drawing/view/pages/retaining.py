@@ -1,0 +1,212 @@
+"""F1, masking and retaining, as sentences, tables and plots (METHOD §5): always with n, interval, null and test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from neurflow_report.drawing.view.model import urls
+from neurflow_report.drawing.view.model.circuit_drawing import LEVEL
+from neurflow_report.drawing.view.model.class_index import Index
+from neurflow_report.drawing.view.model.numbers import count, interval, mean, p_value, percent
+from neurflow_report.drawing.view.model.pages import (
+    Cell,
+    Column,
+    FidelityPage,
+    Notice,
+    Plot,
+    Span,
+    Table,
+)
+from neurflow_report.drawing.view.text import cautions, ledger, verdicts
+from neurflow_report.drawing.view.text.glossary import terms
+from neurflow_report.results.records import Masking
+
+
+def main_row(index: Index, mode: str) -> Masking | None:
+    """The row of the layer below the logit with the largest τ, or None where F1 did not run there."""
+    rows = [m for m in index.masking if m.layer == index.below_top.name and m.mode == mode]
+    return max(rows, key=lambda m: m.tau, default=None)
+
+
+def masking_sentence(m: Masking) -> str:
+    """What one row says, in words, with n, interval, null and test."""
+    random = f"{count(len(m.null), 'random set')} of the same size leave {percent(mean(m.null))} on average"
+    what = (
+        f"Setting the {count(m.size, 'core neuron')} of {m.layer} to 0"
+        if m.mode == "mask"
+        else f"Keeping only the {count(m.size, 'core neuron')} of {m.layer}"
+    )
+    verdict = "" if m.p_value <= LEVEL else ": not told apart from them"
+    before, after = percent(m.baseline), percent(m.accuracy)
+    change = f"leaves the accuracy at {after}" if before == after else f"takes the accuracy from {before} to {after}"
+    return (
+        f"{what} {change} "
+        f"(95% interval {interval(m.low, m.high)}, n = {count(m.n, 'picture')}); "
+        f"{random} (p = {p_value(m.p_value)}{verdict})."
+    )
+
+
+def undecided(rows: Sequence[Masking]) -> Notice | None:
+    """A notice when some core sets do no better than random ones; None when all do, or nothing was tested."""
+    weak = [m for m in rows if m.p_value > LEVEL]
+    if not weak:
+        return None
+    few = min(len(m.null) for m in rows)
+    if 1 / (1 + few) > LEVEL:
+        least = p_value(1 / (1 + few))
+        text = f"With {few} random sets p cannot be under {least}: no core set can be told apart from them."
+        link = (Span(text="The tests", href=urls.FIDELITY),)
+        return Notice(code="too-few-draws", title="Too few random sets", text=text, places=link)
+    return Notice(
+        code="not-told-apart",
+        title="Core sets no better than chance",
+        text=f"In {len(weak)} of {count(len(rows), 'test')} of masking and retaining, the core set is not told "
+        f"apart from random sets of the same size (p over {LEVEL}): {_by_layer(rows)}.",
+        places=(Span(text="The tests", href=urls.FIDELITY),),
+    )
+
+
+def _by_layer(rows: Sequence[Masking]) -> str:
+    """ "block4 2 of 32, block1 30 of 32": in how many of a layer's tests; layers in the order given, those with any."""
+    found = []
+    for layer in dict.fromkeys(m.layer for m in rows):
+        own = [m for m in rows if m.layer == layer]
+        weak = sum(m.p_value > LEVEL for m in own)
+        found += [f"{layer} {weak} of {len(own)}"] if weak else []
+    return ", ".join(found)
+
+
+def masking_table(rows: Sequence[tuple[str, str, Masking]], *, download: str, caption: str) -> Table:
+    """Rows given as (class name, slug, figures); without class names where these are empty."""
+    named = any(name for name, _, _ in rows)
+    columns = (
+        *((Column(label="Class"),) if named else ()),
+        Column(label="Layer"),
+        Column(label="Test"),
+        Column(label="τ", numeric=True),
+        Column(label="Neurons", numeric=True),
+        Column(label="n", numeric=True),
+        Column(label="Before", numeric=True),
+        Column(label="Accuracy", numeric=True),
+        Column(label="95% interval", numeric=True),
+        Column(label="Random sets: mean (range)", numeric=True),
+        Column(label="p", numeric=True),
+    )
+    body = tuple(
+        (*((Cell(text=name, href=urls.class_page(slug)),) if named else ()), *_cells(slug, m)) for name, slug, m in rows
+    )
+    return Table(caption=caption, columns=columns, rows=body, download=download)
+
+
+def _cells(slug: str, m: Masking) -> tuple[Cell, ...]:
+    null = f"{percent(mean(m.null))} ({interval(min(m.null), max(m.null))})" if m.null else ""
+    return (
+        Cell(text=m.layer, href=urls.layer_page(slug, m.layer)),
+        Cell(text="mask core" if m.mode == "mask" else "keep core only"),
+        Cell(text=str(m.tau)),
+        Cell(text=f"{m.size} of {m.channels:,}"),
+        Cell(text=str(m.n)),
+        Cell(text=percent(m.baseline)),
+        Cell(text=percent(m.accuracy)),
+        Cell(text=interval(m.low, m.high)),
+        Cell(text=null),
+        Cell(text=p_value(m.p_value)),
+    )
+
+
+def plot(index: Index) -> Plot | None:
+    """The masking plot of one class."""
+    if not index.masking:
+        return None
+    return Plot(
+        id=f"masking-{index.result.slug}",
+        title=f"Masking and retaining: {index.result.name}",
+        rows=index.masking,
+        caption="Accuracy on the class's pictures when a layer's core neurons are set to 0, and when all others are. "
+        f"Bars across the points: 95% Wilson intervals over n = {count(index.masking[0].n, 'picture')}; small "
+        "marks: the "
+        f"{count(len(index.masking[0].null), 'random set')} of the same size.",
+        svg=urls.data(index.result.slug, "masking.svg"),
+        download=urls.data(index.result.slug, "masking.csv"),
+    )
+
+
+def fidelity_page(indices: Sequence[Index]) -> FidelityPage:
+    """The page of the experiments over all classes."""
+    rows = [(i.result.name, i.result.slug, m) for i in indices for m in i.masking]
+    run = indices[0].run
+    known = ("core", "masking", "tau", *(("knockout", "ledger") if any(i.result.claims for i in indices) else ()))
+    weak = undecided([m for _, _, m in rows])
+    doubts = (*((weak,) if weak else ()), *cautions.untested(run.settings.experiments), *_faults(indices))
+    return FidelityPage(
+        path=urls.FIDELITY,
+        title="Fidelity",
+        description="How the circuits stand up to being tested on the network",
+        crumbs=(Span(text="Overview", href=urls.OVERVIEW),),
+        here="Fidelity",
+        lead=_lead(indices),
+        terms=terms(run, *known),
+        doubts=doubts,
+        words=(*_ledger_words(indices), *null_words(run.settings.draws, [m for _, _, m in rows])),
+        layers=verdicts.over_classes(indices),
+        matrix=verdicts.by_class(indices),
+        thresholds=ledger.thresholds(run.settings.thresholds) if any(i.result.claims for i in indices) else None,
+        classes=tuple(Span(text=i.result.name, href=urls.class_fidelity(i.result.slug)) for i in indices),
+        table=masking_table(
+            rows,
+            download="data/masking.csv",
+            caption="Masking (F1) by class, layer and test; accuracies as percentages",
+        )
+        if rows
+        else None,
+        plots=tuple(p for i in indices if (p := plot(i)) is not None),
+    )
+
+
+def _lead(indices: Sequence[Index]) -> str:
+    claims = [c for i in indices for c in i.result.claims]
+    begun = (
+        "If a circuit is right, the network should lose a class without its core neurons and keep it with them alone, "
+        "weights should say what a knock-out does, and groups should not be an accident."
+    )
+    if not claims:
+        return f"{begun} No ledger was kept in this run."
+    where = verdicts.weakest(claims, [layer.name for layer in indices[0].downward()])
+    return f"{begun} Over all classes, {verdicts.summary(claims)}. {where}".rstrip()
+
+
+def _ledger_words(indices: Sequence[Index]) -> tuple[str, ...]:
+    if not any(i.result.claims for i in indices):
+        return ()
+    return (
+        "The ledger: a claim is supported at a layer where its figure reaches the threshold, the 95% interval stays "
+        "over the lower threshold, chance stays under its own, and the test, where there is one, holds at a false "
+        "discovery rate of 5% over all the tests of the class (q, Benjamini and Hochberg). It is not supported where "
+        "the figure is under the lower threshold and the whole interval under the upper one, or where chance has too "
+        "much of the effect. Otherwise it is inconclusive.",
+    )
+
+
+def _faults(indices: Sequence[Index]) -> tuple[Notice, ...]:
+    return cautions.over_classes(
+        [
+            (i.result.name, i.result.slug, [c for c in i.result.cautions if c.code in cautions.OF_EVIDENCE])
+            for i in indices
+        ]
+    )
+
+
+def null_words(draws: int, rows: Sequence[Masking]) -> tuple[str, ...]:
+    """What chance and the intervals of masking are."""
+    if not rows:
+        return ("No masking experiment was part of this run.",)
+    return (
+        f"Chance, in masking: for every row, {count(draws, 'random set')} of as many neurons of the same layer got the "
+        "same treatment. p is the share of sets at least as extreme as the core set, the core set itself counted "
+        "among them: "
+        f"(1 + number as extreme) / (1 + {draws}). With {draws} sets it cannot be smaller than "
+        f"{p_value(1 / (1 + draws))}.",
+        "Intervals of accuracies are Wilson's, 95%, over the pictures of the class; they say how the figure might "
+        "move with "
+        "other pictures, not with another training of the network.",
+    )

@@ -1,0 +1,60 @@
+"""Everything that has a name: classes, layers, neuron groups, neurons, and pictures with their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from neurflow_report.drawing.view.model import urls
+from neurflow_report.drawing.view.model.circuit_drawing import LEVEL
+from neurflow_report.drawing.view.model.class_index import Index
+from neurflow_report.drawing.view.model.components import Span
+from neurflow_report.drawing.view.model.pages import FoundClass, FoundLayer, SearchPage
+from neurflow_report.drawing.view.model.pictures import described
+from neurflow_report.results.records import LayerResult, NeuronGroup
+
+
+def search_page(indices: Sequence[Index]) -> SearchPage:
+    """The page to find things on."""
+    return SearchPage(
+        path=urls.SEARCH,
+        title="Search",
+        description="Classes, layers, neuron groups, neurons and pictures by name",
+        crumbs=(Span(text="Overview", href=urls.OVERVIEW),),
+        here="Search",
+        lead="Everything in this report that has a name: neurons as n and their channel (n31), neuron groups as G and "
+        "their number (G2), layers, classes, and pictures with their labels.",
+        classes=tuple(_class(i) for i in indices),
+    )
+
+
+def _class(index: Index) -> FoundClass:
+    slug = index.result.slug
+    return FoundClass(
+        name=index.result.name,
+        href=urls.class_page(slug),
+        anchor=slug,
+        layers=tuple(_layer(index, layer) for layer in index.downward()),
+        pictures=tuple(
+            (Span(text=p.name, href=f"{urls.pictures(slug)}#i{number}"), described(p))
+            for number, p in enumerate(index.result.pictures)
+        ),
+    )
+
+
+def _layer(index: Index, layer: LayerResult) -> FoundLayer:
+    slug = index.result.slug
+    return FoundLayer(
+        name=layer.name,
+        href=urls.layer_page(slug, layer.name),
+        groups=tuple(
+            (Span(text=f"G{g.index}", href=urls.group(slug, layer.name, g.index)), _part(g)) for g in layer.groups
+        ),
+        neurons=tuple(
+            Span(text=f"n{c}", href=urls.neuron(slug, layer.name, c)) for c in sorted(a.channel for a in layer.neurons)
+        ),
+    )
+
+
+def _part(group: NeuronGroup) -> str:
+    a = group.agreement
+    return a.part if a is not None and a.p_value <= LEVEL else ""

@@ -1,0 +1,260 @@
+"""The ledger of claims in words and tables: what holds, by how much, against which chance (METHOD §5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from neurflow_report.drawing.view.model import urls
+from neurflow_report.drawing.view.model.class_index import Index
+from neurflow_report.drawing.view.model.numbers import MINUS, apart_from, correlation, count, p_value, percent
+from neurflow_report.drawing.view.model.pages import Cell, Column, Notice, Span, Table
+from neurflow_report.results.records import Claim, Run, Threshold
+
+STATEMENTS: Mapping[str, str] = {
+    "needed": "Without the core neurons of a layer, the class is lost",
+    "enough": "The core neurons of a layer alone keep the class",
+    "needed_upward": "Without the core neurons from a layer up, the class is lost",
+    "enough_upward": "The core neurons from a layer up keep the class",
+    "optimal": "A neuron's concept rests on its core set more than on random sets",
+    "faithful": "Scores foretell what knocking a channel out does",
+    "best_method": "No other attribution method foretells it clearly better",
+    "found_by_others": "Other methods find the same neurons",
+    "robust": "Core sets do not hang on the size of the concept",
+    "stable": "Groups stay the same under a little noise",
+    "edges": "Drawn edges say what knocking a group out takes away",
+}
+MEASURED: Mapping[str, str] = {
+    "needed": "drop of the accuracy",
+    "enough": "accuracy left",
+    "needed_upward": "drop of the accuracy",
+    "enough_upward": "accuracy left",
+    "optimal": "random sets beaten",
+    "faithful": "correlation r",
+    "best_method": "difference of r",
+    "found_by_others": "share of the core set",
+    "robust": "overlap at the worst k",
+    "stable": "adjusted Rand index",
+    "edges": "correlation r",
+}
+NAMES: Mapping[str, str] = {
+    "masking": "F1", "optimality": "F2", "weights": "F3", "methods": "F4", "critical": "F5", "concepts": "F6",
+    "stability": "F7", "edges": "F8",
+}  # fmt: skip
+CORRELATIONS = {"faithful", "best_method", "stable", "edges"}
+"""Claims whose figures are correlations or indices; those of the others are shares."""
+VERDICTS = ("supported", "not supported", "inconclusive", "not run")
+MARKS = {"supported": "✓", "not supported": "✕", "inconclusive": "?", "not run": "–"}
+_MEANT: Mapping[str, str] = {
+    "needed": "the class gets by without these core neurons",
+    "enough": "these core neurons alone do not keep the class",
+    "needed_upward": "the class gets by without the circuit from here up",
+    "enough_upward": "the circuit from here up does not keep the class by itself",
+    "optimal": "many random sets matter as much to a neuron as the core set shown",
+    "faithful": "a neuron's score says little about what happens without it",
+    "best_method": "another attribution method says better what happens",
+    "found_by_others": "methods that look for the class's neurons in other ways find others",
+    "robust": "with more or fewer patches in a concept, other core neurons come out",
+    "stable": "the groups are arbitrary",
+    "edges": "a line drawn between groups does not say what happens without the lower one",
+}
+
+TITLES: Mapping[str, str] = {
+    "enough": "The core set alone is not enough",
+    "faithful": "Weights that do not foretell",
+    "edges": "Edges that do not foretell",
+    "stable": "Unstable groups",
+}
+"""Claims that have a caution of their own, and its title: the same thing has the same name everywhere."""
+
+
+def told(claim: str, value: float | None, limit: Threshold | None = None) -> str:
+    """A figure of a claim as readers see it: never rounded onto a threshold of `limit` that it misses."""
+    if value is None:
+        return ""
+    return apart_from(correlation if claim in CORRELATIONS else percent, value, _limits_of(limit))
+
+
+def _limits_of(limit: Threshold | None) -> list[float]:
+    ends = () if limit is None else (limit.supported, limit.against, limit.null_most)
+    return [end for end in ends if end is not None]
+
+
+def limits(run: Run) -> dict[str, Threshold]:
+    """A run's thresholds by their claims."""
+    return {t.claim: t for t in run.settings.thresholds}
+
+
+def verdict_text(verdict: str) -> str:
+    """The verdict with its mark."""
+    return f"{MARKS[verdict]} {verdict}"
+
+
+def counts(claims: Sequence[Claim]) -> dict[str, int]:
+    """How many claims have each verdict."""
+    return {verdict: sum(c.verdict == verdict for c in claims) for verdict in VERDICTS}
+
+
+def ledger_table(index: Index) -> Table | None:
+    """Every row of a class's ledger; beside each, the verdict on the control networks."""
+    claims = index.claims
+    if not claims:
+        return None
+    controls = index.result.controls
+    columns = (
+        Column(label="Claim"),
+        Column(label="Layer"),
+        Column(label="Verdict"),
+        Column(label="Figure (95% interval)", numeric=True),
+        Column(label="Chance", numeric=True),
+        *(Column(label=control_name(c.name), numeric=True) for c in controls),
+        Column(label="q", numeric=True),
+        Column(label="n", numeric=True),
+        Column(label="Why"),
+    )
+    others = [{_key(c): c for c in control.claims} for control in controls]
+    ends = limits(index.run)
+    rows = tuple(
+        _row(index, claim, [other.get(_key(claim)) for other in others], ends.get(claim.claim)) for claim in claims
+    )
+    slug = index.result.slug
+    return Table(
+        caption=f"The ledger of {index.result.name}",
+        columns=columns,
+        rows=rows,
+        download=urls.data(slug, "ledger.csv"),
+    )
+
+
+def control_name(name: str) -> str:
+    """A control in words."""
+    return {"random_weights": "Random weights"}.get(name, name)
+
+
+def _key(claim: Claim) -> tuple[str, str, str]:
+    case = claim.case if claim.claim in {"found_by_others", "stable"} else ""
+    return claim.claim, claim.layer, case
+
+
+def _row(index: Index, c: Claim, others: Sequence[Claim | None], limit: Threshold | None) -> tuple[Cell, ...]:
+    layer = urls.layer_page(index.result.slug, c.layer) if c.layer else ""
+    case = f" ({c.case})" if c.case else ""
+    beside = ["" if o is None else f"{MARKS[o.verdict]} {told(o.claim, o.figure, limit)}".rstrip() for o in others]
+    return (
+        Cell(text=f"{NAMES[c.experiment]} {STATEMENTS[c.claim]}{case}"),
+        Cell(text=c.layer or "–", href=layer),
+        Cell(text=verdict_text(c.verdict)),
+        Cell(text=_with_interval(c.claim, c.figure, c.low, c.high, limit)),
+        Cell(text=_with_interval(c.claim, c.null, c.null_low, c.null_high, limit)),
+        *(Cell(text=text) for text in beside),
+        Cell(text="" if c.q_value is None else p_value(c.q_value) if c.q_value >= 0.001 else "<0.001"),
+        Cell(text="" if c.n is None else count(c.n, c.unit)),
+        Cell(text=c.reason),
+    )
+
+
+def _with_interval(
+    claim: str, value: float | None, low: float | None, high: float | None, limit: Threshold | None
+) -> str:
+    """ "90% (76 to 96%)"; the figure alone where it has no interval."""
+    text, ends = told(claim, value, limit), _ends(claim, low, high, limit)
+    return f"{text} ({ends})" if text and ends else text
+
+
+def _ends(claim: str, low: float | None, high: float | None, limit: Threshold | None) -> str:
+    if low is None or high is None:
+        return ""
+    spelt = correlation if claim in CORRELATIONS else _per_cent
+    least, most = (apart_from(spelt, end, _limits_of(limit)) for end in (low, high))
+    return f"{least.removesuffix('%')} to {most}"
+
+
+def _per_cent(share: float, more: int) -> str:
+    return f"{100 * share:.{more}f}%".replace("-", MINUS)
+
+
+def thresholds(limits: Sequence[Threshold]) -> Table:
+    """The thresholds with where they come from."""
+    return Table(
+        caption="When a claim holds",
+        columns=(
+            Column(label="Claim"),
+            Column(label="Figure"),
+            Column(label="Supported from", numeric=True),
+            Column(label="Not supported under", numeric=True),
+            Column(label="Chance at most", numeric=True),
+            Column(label="Source"),
+        ),
+        rows=tuple(
+            (
+                Cell(text=STATEMENTS[t.claim]),
+                Cell(text=MEASURED[t.claim]),
+                Cell(text=told(t.claim, t.supported)),
+                Cell(text=told(t.claim, t.against)),
+                Cell(text=told(t.claim, t.null_most)),
+                Cell(text=t.source),
+            )
+            for t in limits
+        ),
+    )
+
+
+def refuted(index: Index) -> tuple[Notice, ...]:
+    """What cannot be trusted in a class's circuit, in words: the claims that the evidence does not support, those that
+    fall by their figure and those that fall by what random sets do apart."""
+    found, ends = list[Notice](), limits(index.run)
+    for claim in dict.fromkeys(c.claim for c in index.claims):
+        failed = [c for c in index.claims if c.claim == claim and c.verdict == "not supported"]
+        by_null = [c for c in failed if _falls_by_null(c, ends.get(claim))]
+        by_figure = [c for c in failed if c not in by_null]
+        for rows, words in ((by_figure, _by_figure), (by_null, _by_null)):
+            if rows:
+                found.append(words(index, rows, ends.get(claim)))
+    return tuple(found)
+
+
+def _falls_by_null(c: Claim, limit: Threshold | None) -> bool:
+    return limit is not None and c.figure is not None and c.figure >= limit.against
+
+
+def _by_figure(index: Index, failed: Sequence[Claim], limit: Threshold | None) -> Notice:
+    """The claim's own figure is too low."""
+    claim, worst = failed[0].claim, min(failed, key=lambda c: c.figure if c.figure is not None else 0.0)
+    return Notice(
+        code=f"claim-{claim.replace('_', '-')}",
+        title=TITLES.get(claim, f"Not supported: {STATEMENTS[claim][0].lower()}{STATEMENTS[claim][1:]}"),
+        text=f"{_measured(worst, len(failed), limit)}. That is, {_MEANT[claim]}.",
+        places=_places(index, failed),
+    )
+
+
+def _by_null(index: Index, failed: Sequence[Claim], limit: Threshold | None) -> Notice:
+    """The figure is high enough, and random sets have the same effect."""
+    claim, worst = failed[0].claim, max(failed, key=lambda c: c.null if c.null is not None else 0.0)
+    most = "" if limit is None else f", and {told(claim, limit.null_most)} is the most they may have"
+    return Notice(
+        code=f"claim-{claim.replace('_', '-')}-null",
+        title=f"Random sets do the same: {STATEMENTS[claim][0].lower()}{STATEMENTS[claim][1:]}",
+        text=f"{_measured(worst, len(failed), limit)}{most}. That is, it does not take these core neurons: as many of "
+        "any kind have much of the effect.",
+        places=_places(index, failed),
+    )
+
+
+def _measured(c: Claim, failed: int, limit: Threshold | None) -> str:
+    """ "Drop of the accuracy: at worst 12% at block3, 95% interval 5 to 25%, random sets 2%"."""
+    interval = _ends(c.claim, c.low, c.high, limit)
+    null = _with_interval(c.claim, c.null, c.null_low, c.null_high, limit)
+    at = f"{'at worst ' if failed > 1 else ''}{told(c.claim, c.figure, limit)} at {c.layer}"
+    case = f" ({c.case})" if c.case else ""
+    shown = f", 95% interval {interval}" if interval else ""
+    name = MEASURED[c.claim]
+    return f"{name[0].upper()}{name[1:]}: {at}{case}{shown}{f', chance {null}' if null else ''}"
+
+
+def _places(index: Index, failed: Sequence[Claim]) -> tuple[Span, ...]:
+    layers = list(dict.fromkeys(c.layer for c in failed))
+    spans: list[Span] = []
+    for layer in layers:
+        spans += [Span(text=", ")] if spans else []
+        spans.append(Span(text=layer, href=urls.layer_page(index.result.slug, layer)))
+    return tuple(spans)

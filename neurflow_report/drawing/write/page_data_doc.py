@@ -1,0 +1,66 @@
+"""docs/page-data.md, made from the page data's own classes: what a template is given. `python -m …render.document`."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from types import ModuleType
+
+from neurflow_report.drawing.view.model import charts, components, evidence_pages, graph, pages
+from neurflow_report.drawing.write.html import TEMPLATES
+
+PAGE = Path(__file__).parents[3] / "docs" / "page-data.md"
+_INTRODUCTION = """# What a template is given
+
+<!-- Made by `python -m neurflow_report.drawing.write.page_data_doc` from the classes themselves: change it there. -->
+
+The contract for templates of your own ([templates.md](templates.md)). Each value is frozen; text is plain text, which
+the templates escape; `…` stands for any number of values. Every address (`href`, `file`, `path`, `svg`, `dot`,
+`download`) counts from the site's root: write it through `url(…)`. A field may be added in a release; renaming or
+removing one is a breaking change, and the changelog says so.
+"""
+
+
+def reference() -> str:
+    """The page's text."""
+    table = "\n".join(f"| `{name}` | [{kind.__name__}](#{kind.__name__.lower()}) |" for kind, name in TEMPLATES.items())
+    which = f"## Templates\n\n| template | `page` is a |\n| --- | --- |\n{table}\n"
+    modules = (pages, evidence_pages, components, charts, graph)
+    return "\n".join([_INTRODUCTION, which, *(section for module in modules for section in _classes(module))])
+
+
+def _classes(module: ModuleType) -> Iterator[str]:
+    """A section for every class that the module itself defines, in its order there."""
+    own = [c for _, c in inspect.getmembers(module, inspect.isclass) if c.__module__ == module.__name__]
+    for kind in sorted((c for c in own if is_dataclass(c)), key=lambda c: inspect.getsourcelines(c)[1]):
+        base = next((b.__name__ for b in kind.__bases__ if is_dataclass(b)), "")
+        also = f" Has all of [{base}](#{base.lower()}), too." if base else ""
+        text = re.sub(r"\s+", " ", inspect.getdoc(kind) or "")
+        yield f"## {kind.__name__}\n\n{text}{also}\n\n| field | kind |\n| --- | --- |\n{_fields(kind)}\n"
+
+
+def _fields(kind: type) -> str:
+    own = inspect.get_annotations(kind)
+    rows = [f"| `{f.name}` | {_kind(str(f.type))} |" for f in fields(kind) if f.name in own]
+    found = [(name, value) for name, value in vars(kind).items() if isinstance(value, property)]
+    rows += [f"| `{name}` | {_kind(str(value.fget.__annotations__['return']))} |" for name, value in found]
+    return "\n".join(rows)
+
+
+def _kind(annotation: str) -> str:
+    """A type as the page says it: "text", "whole number", "Table", "Span…", "Table or none"."""
+    known = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false", "None": "none"}
+    plain = re.sub(r"tuple\[(.+), \.\.\.\]", r"\1…", annotation)
+    return re.sub(r"\b(str|int|float|bool|None)\b", lambda m: known[m[0]], plain).replace(" | ", " or ")
+
+
+def main() -> None:
+    """Write docs/page-data.md in the project that this module lies in."""
+    PAGE.write_text(reference(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

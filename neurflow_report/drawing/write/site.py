@@ -1,0 +1,157 @@
+"""The site: every page, picture, drawing and table of a report, written as one folder that opens from a disk.
+
+All links are relative and nothing is fetched from a host. The same bundle gives the same bytes; the clock stands on
+the provenance page alone.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from neurflow_report.drawing.figures.diagram import Tile
+from neurflow_report.drawing.figures.mosaic import opened, stored
+from neurflow_report.drawing.view import SiteView, site_view
+from neurflow_report.drawing.view.model.urls import picture_file
+from neurflow_report.drawing.write.atomic_write import drawn
+from neurflow_report.drawing.write.downloads import captions_script, data_files
+from neurflow_report.drawing.write.html import BOXES, Boxes, Medium, box_names, box_rules, page_html
+from neurflow_report.drawing.write.overwrite_guard import check_site_free, unwritable
+from neurflow_report.drawing.write.slim import slim
+from neurflow_report.drawing.write.templates import static_files, template_environment
+from neurflow_report.results.bundle import Bundle
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteSummary:
+    """What was written: HTML pages, all files, and their size in bytes."""
+
+    pages: int
+    files: int
+    bytes: int
+
+
+def render_site(
+    bundle: Bundle,
+    target: Path,
+    *,
+    templates: Path | None = None,
+    on_page: Callable[[int, int], None] | None = None,
+    beside: Mapping[str, str] | None = None,
+) -> SiteSummary:
+    """Write the site of a bundle to the folder `target`, in place of a site that is there; whole or not at all.
+
+    Args: templates: a folder searched before the package's own, for `site/*.html` and `static/*`;
+    on_page: called after each page with (done, all); beside: files beside the site for the overview's downloads,
+    label → address from the site's root (such as "../report.pdf").
+    Raises: InputError output-unwritable (also where `target` holds something that is no site);
+    RunError graphviz-missing; InputError template-broken for a file of the user's that cannot be read; what a template
+    of the user's raises, which `template_problems` tells.
+    """
+    view = site_view(bundle, beside=beside)
+    files = site_files(bundle, view, templates=templates, on_page=on_page)
+    sizes = _write(target.absolute(), files)
+    return SiteSummary(pages=sum(1 for _ in view.pages()), files=len(sizes), bytes=sum(sizes))
+
+
+def site_files(
+    bundle: Bundle,
+    view: SiteView,
+    *,
+    templates: Path | None = None,
+    on_page: Callable[[int, int], None] | None = None,
+) -> Iterator[tuple[str, bytes]]:
+    """Every file of the site: its path from the site's root, and its bytes."""
+    environment = template_environment(templates)
+    pages, boxes = tuple(view.pages()), box_names(view)
+    missing = {table.json for table in view.tables if not table.twin}
+    yield BOXES, box_rules(view, boxes).encode()
+    for done, page in enumerate(pages, 1):
+        medium = site_medium(page.path, boxes, offers=lambda href: href not in missing)
+        yield page.path, slim(page_html(environment, view, page, medium)).encode()
+        if on_page is not None:
+            on_page(done, len(pages))
+    yield from _drawn(bundle, view)
+    for name, read in static_files(templates).items():
+        yield name, read()
+
+
+def site_medium(path: str, boxes: Boxes, *, offers: Callable[[str], bool] = bool) -> Medium:
+    """How the page at `path` shows patches, and where its links lead: relative addresses, pictures as files."""
+
+    def url(href: str) -> str:
+        return relative(path, href)
+
+    def tile(one: Tile) -> Markup:
+        return window_html(url(one.file), one, boxes[one.left, one.top, one.side])
+
+    def whole(file: str, alt: str) -> Markup:
+        return Markup('<img src="{}" alt="{}" loading="lazy">').format(url(file), alt)
+
+    def defined(name: str, file: str) -> Markup:
+        image = '<image id="{}" href="{}" width="1" height="1" preserveAspectRatio="none"/>'
+        return Markup(image).format(name, url(file))  # noqa: S704 escaped by format
+
+    return Medium(url=url, tile=tile, whole=whole, defined=defined, boxes=boxes, offers=offers)
+
+
+def relative(path: str, href: str) -> str:
+    """An address from the site's root as one from the page at `path`; a place on the page itself as its anchor."""
+    file, mark, anchor = href.partition("#")
+    if file == path and mark:
+        return f"#{anchor}"
+    place = posixpath.relpath(file, posixpath.dirname(path) or ".")
+    return place + mark + anchor
+
+
+def window_html(src: str, tile: Tile, box: str) -> Markup:
+    """A patch: its picture, so enlarged and placed by the class `box` of boxes.css that its frame shows the patch."""
+    return Markup('<img src="{}" alt="{}" class="{}">').format(src, f"patch {tile.index}", box)
+
+
+def _drawn(bundle: Bundle, view: SiteView) -> Iterator[tuple[str, bytes]]:
+    """Tables, drawings, plots and pictures."""
+    yield from data_files(bundle, view)
+    for shown in view.pictures:
+        yield shown.captions.script, captions_script(shown.captions)
+    yield from _pictures(bundle)
+
+
+def _pictures(bundle: Bundle) -> Iterator[tuple[str, bytes]]:
+    """Every picture of which a patch is shown, once."""
+    wanted = [
+        (picture_file(result.slug, number), picture.file)
+        for result in bundle.classes
+        for number, picture in enumerate(result.pictures)
+        if picture.file is not None
+    ]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from pool.map(lambda one: (one[0], _stored(bundle, one[1])), wanted)
+
+
+def _stored(bundle: Bundle, file: str) -> bytes:
+    with opened(bundle, file) as picture:
+        return stored(picture, "webp")
+
+
+def _write(target: Path, files: Iterator[tuple[str, bytes]]) -> list[int]:
+    """Write into a folder beside `target`, then put it in its place. Returns the sizes."""
+    check_site_free(target)
+    with drawn(target.parent, [target.name]) as fresh:
+        return [_write_file(fresh / target.name, path, data, target) for path, data in files]
+
+
+def _write_file(fresh: Path, path: str, data: bytes, target: Path) -> int:
+    """Only what goes wrong here is the place's fault: `data` was made before."""
+    file = fresh / path
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return file.write_bytes(data)
+    except OSError as error:
+        raise unwritable(target, error) from error

@@ -1,0 +1,326 @@
+"""The stages of a run as counts: what each does how often, all classes together. Nothing is measured or run here.
+
+A task uses parts of the run (rates.py), so many units of each of their features; sends rows through the network; and
+opens, cuts out or keeps pictures. The same counts say which part is worth measuring, what a plan predicts, and what a
+run with other sizes would take (within.py).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from neurflow_report.network.cut import Segments
+from neurflow_report.network.forward import kept_bytes, layers_to_keep, staying
+from neurflow_report.planning import workload
+from neurflow_report.planning.calibrate import Found
+from neurflow_report.planning.rates import Key
+from neurflow_report.planning.records import PlannedClass
+from neurflow_report.spec.presets import Sizes, sizes
+from neurflow_report.spec.schema import Spec
+
+Uses = tuple[tuple[Key, tuple[float, ...]], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A stage: `amount` of `unit`; `uses`: parts, and how much of each feature; `passes`: rows through the parts of the
+    network first … last − 1 (0: the stem); `crops`, `opened`, `kept`: patches cut out, pictures opened and kept."""
+
+    name: str
+    amount: float
+    unit: str
+    uses: Uses = ()
+    passes: tuple[tuple[int, int, float], ...] = ()
+    crops: float = 0.0
+    opened: float = 0.0
+    kept: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """The knock-outs that a layer's neurons ask for: how many sets share what a patch's sets need once (None: all), and
+    the bytes that a target is offered of a patch where bounds may spare most of them (0: they may not)."""
+
+    together: int | None = None
+    terms_bytes: int = 0
+
+    def batches(self, sets: int) -> int:
+        """In how many batches so many sets run."""
+        return 1 if self.together is None else math.ceil(sets / max(1, self.together))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """What the tasks of a network at its cuts follow from, beside the spec. `keep`, `tables`: bytes, as `Workspace` has
+    them; `engines`: of each layer but the lowest, by its number."""
+
+    segments: Segments
+    keep: int
+    tables: int
+    forward_rows: int
+    engines: Mapping[int, Engine] = field(default_factory=dict)
+
+    @property
+    def top(self) -> int:
+        """The number of the last layer."""
+        return len(self.segments.layers) - 1
+
+    def held(self, patches: int) -> tuple[Held, ...]:
+        """What is at hand when knock-outs at each layer but the top begin, as activity.py has it."""
+        each = [kept_bytes(self.segments, n, patches) for n in range(self.top + 1)]
+        kept, last, found = frozenset(layers_to_keep(self.segments, patches, self.keep)), -1, list[Held]()
+        for number, needed in enumerate(each[:-1]):
+            through, fits = (number + 1 if number in kept else 0), number in kept or needed <= self.keep
+            if number not in kept and fits:
+                through, kept, last = last + 1, staying(kept, number, each, self.keep), number
+            taken = sum(each[n] for n in kept) + (each[last] if last >= 0 else 0)
+            found.append(Held(through=through, bytes=taken, fits=fits))
+        return tuple(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """When knock-outs at a layer begin: how many parts of the network the activations at hand have been through, the
+    bytes of all that are held then, and whether the layer's own can be held."""
+
+    through: int
+    bytes: int
+    fits: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tasks:
+    """The tasks of a run of this spec. Args: found: what is found at each layer; classes: their pictures."""
+
+    place: Place
+    spec: Spec
+    found: Sequence[Found]
+    classes: Sequence[PlannedClass]
+
+    def all(self, looked_at: int) -> tuple[Task, ...]:
+        """In the order in which they run. Args: looked_at: pictures that are looked at for the choice."""
+        kept = float(sum(c.pictures for c in self.classes))
+        every = (0, self.place.top + 1)
+        choose = Task(
+            name="choose pictures", amount=looked_at, unit="pictures", passes=((*every, looked_at),),
+            opened=looked_at + kept,
+        )  # fmt: skip
+        circuit = tuple(self.circuit())
+        for name in self.spec.fidelity.controls:
+            circuit += tuple(replace(task, name=f"{task.name} ({name})") for task in self.circuit())
+        keep = Task(name="keep pictures", amount=kept, unit="pictures", opened=kept, kept=kept)
+        return (choose, *circuit, keep)
+
+    @cached_property
+    def size(self) -> Sizes:
+        """The sizes of the experiments."""
+        return sizes(self.spec.fidelity)
+
+    @cached_property
+    def _known(self) -> dict[int, tuple[Held, ...]]:
+        return {}
+
+    def _held(self, patches: int) -> tuple[Held, ...]:
+        """What is at hand of so many patches, found once."""
+        if patches not in self._known:
+            self._known[patches] = self.place.held(patches)
+        return self._known[patches]
+
+    def asked(self, *names: str) -> bool:
+        """Whether any of these experiments runs."""
+        return bool(set(names) & set(self.size.experiments))
+
+    def circuit(self) -> Iterator[Task]:
+        """The tasks of the classes on one network: their circuit and its experiments."""
+        patches, top = float(sum(c.patches for c in self.classes)), self.place.top
+        yield Task(name="patches", amount=patches, unit="patches", passes=((0, top + 1, patches),), crops=patches)
+        for number in range(top, -1, -1):
+            yield self._neurons(number)
+        yield self._groups()
+        if self.asked("masking"):
+            yield self._masking()
+        for number in range(1, top + 1):
+            yield from self._layer(number)
+        if self.asked("methods"):
+            yield from self._methods()
+        if self.asked("stability"):
+            yield self._stability()
+        if self.asked("critical") and top:
+            yield self._critical()
+
+    def _name(self, number: int) -> str:
+        return self.place.segments.layers[number].name
+
+    def _width(self, number: int) -> int:
+        return self.place.segments.layers[number].channels
+
+    def _neurons(self, number: int) -> Task:
+        layer, k = self.found[number], self.spec.concept.k
+        targets = float(layer.targets * len(self.classes))
+        fresh = 0.0
+        for one in self.classes if number else ():
+            if number - 1 not in layers_to_keep(self.place.segments, one.patches, self.place.keep):
+                fresh += workload.distinct(one.patches, k, layer.targets, layer.distinct)
+        return Task(
+            name=f"neurons of {self._name(number)}", amount=targets, unit="targets",
+            uses=((("search", number, ""), (targets * k,)),),
+            passes=((0, number, fresh),) if fresh else (), crops=fresh,
+        )  # fmt: skip
+
+    def semantic(self, number: int) -> int:
+        """The semantic groups of a class at a layer."""
+        return round(self.found[number].targets * self.found[number].groups)
+
+    def _groups(self) -> Task:
+        count, top = float(len(self.classes)), self.place.top
+        return Task(
+            name="neuron groups", amount=count * sum(self.semantic(i) for i in range(top + 1)), unit="semantic groups",
+            uses=tuple((("clusters", number, "neurons"), (count,)) for number in range(top)),
+        )  # fmt: skip
+
+    def _masking(self) -> Task:
+        """F1: each picture under all masks of each layer and τ, at that layer and from it up; the way there once."""
+        masks, top, draws = workload.masks(self.size.draws), self.place.top, self.size.draws
+        taus = len(self.spec.fidelity.taus or (self.spec.core.tau,))
+        pictures = sum(c.pictures for c in self.classes)
+        passes, uses = float(taus * pictures), list[tuple[Key, tuple[float, ...]]]()
+        for number in range(top):
+            rows = min(self.place.forward_rows, self._engine(number + 1).together or self.place.forward_rows)
+            uses.append((("masking", number, ""), (passes * math.ceil(masks / rows), passes * masks)))
+        return Task(
+            name="masking", amount=workload.masked_pictures(draws, pictures, taus, top), unit="masked pictures",
+            uses=tuple(uses), passes=tuple((0, number + 1, passes) for number in range(top)),
+        )  # fmt: skip
+
+    def _engine(self, number: int) -> Engine:
+        return self.place.engines.get(number, Engine())
+
+    def _layer(self, number: int) -> Iterator[Task]:
+        """F6, F2 to F4 and F8 at a layer, as they follow each other."""
+        tested = float(min(self.found[number].targets, self.size.targets) * len(self.classes))
+        if self.asked("concepts"):
+            pairs = sum(workload.depth(self.size, self.spec.concept.k, c.patches) for c in self.classes)
+            pairs *= min(self.found[number].targets, self.size.targets)
+            yield Task(
+                name=f"attributions for the tests at {self._name(number)}", amount=tested, unit="targets",
+                uses=((("search", number, ""), (float(pairs),)),),
+            )  # fmt: skip
+        if self.asked(*workload.ABLATED):
+            yield self._knockouts(number)
+        if self.asked("edges"):
+            yield self._edges(number)
+
+    def knocking(self, number: int, one: PlannedClass) -> workload.Knocking | None:
+        """The knock-outs of a class at a layer."""
+        layer = self.found[number]
+        return workload.knocking(
+            self.size, self.spec.core.tau, self.spec.concept.k, width=self._width(number - 1), targets=layer.targets,
+            patches=one.patches,
+        )  # fmt: skip
+
+    def contested(self, number: int, pass_: workload.Knocking) -> bool:
+        """Whether bounds spare patches where all are ranked."""
+        engine, held = self._engine(number), self._held(pass_.ranked)[number - 1]
+        room = max(self.place.tables, self.place.keep - held.bytes)
+        return pass_.every and held.fits and 0 < engine.terms_bytes * pass_.ranked <= room
+
+    def _knockouts(self, number: int) -> Task:
+        """F2, F3 and F4: one pass of all sets over the patches ranked."""
+        sets, ranked, contests, plain = 0, 0, [0.0, 0.0], [0.0] * 4
+        through = self._held(max((c.patches for c in self.classes), default=0))[number - 1].through
+        for one in self.classes:
+            found = self.knocking(number, one)
+            if found is None:
+                continue
+            count = len(found.removed)
+            sets, ranked = sets + count, ranked + found.ranked
+            if self.contested(number, found):
+                pairs = float(found.ranked * found.tested)
+                contests = [contests[0] + pairs, contests[1] + pairs * count]
+            else:
+                plain = _added(plain, self._pairs(number, count, found.ranked, found.tested))
+        uses: Uses = ((("knock-outs", number, ""), tuple(plain)),) if any(plain) else ()
+        uses += ((("contests", number, ""), tuple(contests)),) if any(contests) else ()
+        return Task(
+            name=f"knock-outs for {self._name(number)}", amount=sets, unit="sets", uses=uses,
+            passes=((through, number, float(ranked)),) if through < number else (),
+            crops=0.0 if through else float(ranked),
+        )  # fmt: skip
+
+    def _pairs(self, number: int, sets: int, patches: float, targets: int) -> list[float]:
+        """The features of knock-outs: for each batch of sets, that times the targets, for each set, that times them."""
+        batches = patches * self._engine(number).batches(sets)
+        return [batches, batches * targets, patches * sets, patches * sets * targets]
+
+    def _methods(self) -> Iterator[Task]:
+        """F4: each method at all layers but the lowest."""
+        tested = [min(self.found[number].targets, self.size.targets) for number in range(1, self.place.top + 1)]
+        counts = [workload.compared(self.size, some) * len(self.classes) for some in tested]
+        for method in self.size.methods:
+            yield Task(
+                name=f"attribution by {method}", amount=sum(counts), unit="targets",
+                uses=tuple(
+                    (("methods", number, method), (float(count * self.spec.concept.k),))
+                    for number, count in enumerate(counts, start=1)
+                ),
+            )  # fmt: skip
+
+    def neuron_groups(self, number: int) -> int:
+        """The neuron groups of a class at a layer, as many as there can be but for half."""
+        return max(1, min(self.spec.groups.max_neuron, self.semantic(number) // 2))
+
+    def _edges(self, number: int) -> Task:
+        """F8: every group of the layer below is knocked out, on all patches of the layer's concepts."""
+        layer, sets, features, passed = self.found[number], 1 + self.neuron_groups(number - 1), [0.0] * 4, 0.0
+        for one in self.classes:
+            patches = workload.distinct(one.patches, self.spec.concept.k, layer.targets, layer.distinct)
+            features = _added(features, self._pairs(number, sets, patches, layer.targets))
+            if not self._held(one.patches)[number - 1].fits:
+                passed += patches
+        return Task(
+            name=f"knock-outs for the edges at {self._name(number)}", amount=sets * len(self.classes), unit="sets",
+            uses=((("knock-outs", number, ""), tuple(features)),),
+            passes=((0, number, passed),) if passed else (), crops=passed,
+        )  # fmt: skip
+
+    def _stability(self) -> Task:
+        """F7: every draw clusters each neuron's concept, and each layer's semantic groups but the top's."""
+        draws, count, uses = self.size.noise_draws, len(self.classes), list[tuple[Key, tuple[float, ...]]]()
+        parted = [round(layer.targets * layer.parted) for layer in self.found]
+        groups = [self.semantic(number) for number in range(self.place.top)]
+        for number in range(self.place.top + 1):
+            uses.append((("clusters", number, "semantic"), (float(draws * count * parted[number]),)))
+            if number < self.place.top and groups[number] > 1:
+                uses.append((("clusters", number, "neurons"), (float(draws * count),)))
+        return Task(
+            name="stability", amount=count * workload.clusterings(draws, sum(parted), groups), unit="clusterings",
+            uses=tuple(uses),
+        )  # fmt: skip
+
+    def _critical(self) -> Task:
+        """F5: NeuronMCT on the pictures, NeuCEPT on the patches, at each layer below the logits."""
+        pictures = float(sum(c.pictures for c in self.classes))
+        rows = float(sum(workload.knockoff_rows(c.patches) for c in self.classes))
+        uses: Uses = ()
+        for number in range(self.place.top):
+            uses += ((("marginal contributions", number, ""), (pictures,)), (("knockoffs", number, ""), (rows,)))
+        return Task(
+            name="critical neurons", amount=2 * self.place.top * len(self.classes), unit="comparisons", uses=uses,
+            passes=tuple((0, number + 1, pictures) for number in range(self.place.top)),
+        )  # fmt: skip
+
+
+def _added(one: Sequence[float], other: Sequence[float]) -> list[float]:
+    return [a + b for a, b in zip(one, other, strict=True)]
+
+
+def used(tasks: Sequence[Task]) -> dict[Key, tuple[float, ...]]:
+    """How much of each feature of each part all tasks use."""
+    found = dict[Key, tuple[float, ...]]()
+    for task in tasks:
+        for key, features in task.uses:
+            found[key] = tuple(_added(found.get(key, (0.0,) * len(features)), features))
+    return found

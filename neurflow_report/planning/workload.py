@@ -1,0 +1,99 @@
+"""How often a run does what, one class at a time: counts that follow from the sizes alone (METHOD §§1–5).
+
+What a run finds out on its way, how many core neurons a layer has and how far their concepts overlap, is given.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from neurflow_report.fidelity.critical import MOST
+from neurflow_report.fidelity.methods import SAMPLES
+from neurflow_report.spec.presets import Sizes
+
+ABLATED = frozenset({"optimality", "weights", "methods"})
+"""The experiments that share one pass of knock-outs."""
+ROWS: Mapping[str, int] = {"SmoothGrad": SAMPLES, "GradientSHAP": SAMPLES, "DeepLift": 2}
+"""Rows that go forth and back for one patch, of the attribution methods that take more than one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knocking:
+    """The pass of knock-outs at one layer: the neurons tested; how many channels each set takes, smallest first; how
+    many patches are ranked, and whether these are all."""
+
+    tested: int
+    removed: tuple[int, ...]
+    ranked: int
+    every: bool
+
+
+def masks(draws: int) -> int:
+    """F1: the masks of a layer and τ: none, the core set and `draws` others, each masked and kept alone."""
+    return 3 + 2 * draws
+
+
+def masked_pictures(draws: int, pictures: int, taus: int, tested: int) -> int:
+    """F1: pictures under a mask, at each of `tested` layers alone, and at all but the highest of them from it up."""
+    return pictures * taus * masks(draws) * max(0, 2 * tested - 1)
+
+
+def distinct(patches: int, k: int, targets: int, share: float | None = None) -> float:
+    """How many different patches the concepts of some targets hold, likely: as if drawn at random, unless it is known
+    which `share` of all their places holds a patch of its own."""
+    if not targets or not patches:
+        return 0.0
+    most = min(float(patches), float(targets * k))
+    drawn = patches * (1 - (1 - min(1.0, k / patches)) ** targets)
+    return max(float(min(k, patches)), min(most, drawn if share is None else share * targets * k))
+
+
+def knocking(
+    size: Sizes, tau: int, k: int, *, width: int, targets: int, patches: int, share: float | None = None
+) -> Knocking | None:
+    """The knock-outs that a layer's neurons ask for of the layer below, `width` channels; None where there are none.
+
+    Args: targets: the layer's neurons; patches: the class's; share: as of `distinct`, of the neurons tested.
+    """
+    tested = min(targets, size.targets)
+    sets = removals(size, tau, width, tested)
+    if not set(size.experiments) & ABLATED or not tested or not sets:
+        return None
+    every = not 0 < size.patches < patches
+    own = distinct(patches, k, tested, share)
+    ranked = patches if every else round(size.patches + own * (1 - size.patches / patches))
+    return Knocking(tested=tested, removed=tuple(sets), ranked=ranked, every=every)
+
+
+def removals(size: Sizes, tau: int, width: int, tested: int) -> list[int]:
+    """How many channels each set takes that is knocked out of a layer of `width` for the neurons tested one layer up,
+    smallest first: F2's τ, where all core sets have so many, F3's and F4's their sizes."""
+    asked, found, core = set(size.experiments), list[int](), min(tau, width - 1)
+    if "optimality" in asked and core:
+        found += [core] * (tested + min(size.optimality_draws, math.comb(width, core)))
+    if asked & {"weights", "methods"}:
+        found += [n for n in size.sizes if n < width for _ in range(min(size.weight_draws, math.comb(width, n)))]
+    return sorted(found)
+
+
+def depth(size: Sizes, k: int, patches: int) -> int:
+    """F6: how many of a neuron's strongest patches are attributed."""
+    return min(max((k, *size.ks)), patches)
+
+
+def compared(size: Sizes, tested: int) -> int:
+    """F4: how many of the neurons tested are put through each other method; 0 where no method is asked for."""
+    return min(size.method_targets, tested) if "methods" in size.experiments and size.methods else 0
+
+
+def knockoff_rows(patches: int) -> int:
+    """F5: the patches that knockoffs are made for."""
+    return min(patches, MOST)
+
+
+def clusterings(draws: int, parted: int, groups: Sequence[int]) -> int:
+    """F7: clusterings of a class. Args: parted: neurons, of all layers, with more than one semantic group; groups: the
+    neuron groups of each layer below the logits."""
+    return draws * (parted + sum(count > 1 for count in groups))

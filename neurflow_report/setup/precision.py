@@ -1,0 +1,118 @@
+"""The arithmetic of a run: full float32 or float64, or TF32, and how far attributions in TF32 are from full float32.
+
+TF32: a GPU rounds the factors of matrix products and convolutions to 10 bits after the point; everything else stays
+float32. It is used only where the spec asks for it, and then its error is measured in the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurflow_report.attribution.integrated_gradients import Pairs, Quadrature, attribute
+from neurflow_report.circuit.discovery import LayerPair
+from neurflow_report.circuit.top_patches import core_set
+from neurflow_report.errors import InputError
+from neurflow_report.network.forward import spatial_mean
+from neurflow_report.results.records import Rounding
+from neurflow_report.setup.workspace import Workspace
+from neurflow_report.spec.schema import Spec
+
+PATCHES, TARGETS = 8, 8
+"""Of each pair of layers, how many patches and targets TF32 is compared on."""
+Arithmetic = Callable[[], AbstractContextManager[None]]
+
+
+@contextmanager
+def arithmetic(precision: str = "float32") -> Iterator[None]:
+    """Deterministic algorithms, and full float32 unless `precision` is tf32; what was set before is set again after."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = (
+        matmul.allow_tf32,
+        cudnn.allow_tf32,
+        cudnn.benchmark,
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    matmul.allow_tf32 = cudnn.allow_tf32 = precision == "tf32"
+    cudnn.benchmark = False
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = before[:3]
+        torch.use_deterministic_algorithms(before[3], warn_only=before[4])
+
+
+def check_precision(spec: Spec, device: torch.device) -> None:
+    """Raises InputError precision-device where the device does not have the arithmetic that is asked for."""
+    if spec.runtime.precision == "tf32" and device.type != "cuda":
+        raise InputError(
+            "precision-device",
+            f"precision is tf32, which an NVIDIA GPU has, and the run is on {device.type}",
+            hint="set runtime.precision to float32, or run on a GPU",
+            path=("runtime", "precision"),
+        )
+
+
+def roundings(
+    workspace: Workspace, spec: Spec, pixels: Tensor, *, logit: int, asked: Arithmetic | None = None
+) -> tuple[Rounding, ...]:
+    """What TF32 changes of T, pair of layers by pair, input → output; () where the spec does not ask for it.
+
+    Args: pixels: a class's inputs (I, C, S, S), whose patches it is tried on; asked: the arithmetic to compare with
+    full float32, by default the spec's.
+    """
+    if asked is None and spec.runtime.precision != "tf32":
+        return ()
+    asked = asked or partial(arithmetic, spec.runtime.precision)
+    count = len(pixels) * workspace.grid.per_image
+    patches = np.unique(np.linspace(0, count - 1, PATCHES).astype(np.int64))
+    found = []
+    for number, layer_pair in enumerate(workspace.layer_pairs()):
+        name = workspace.segments.layers[number + 1].name
+        with arithmetic():
+            below = workspace.activations(pixels, number, patches)
+            is_top = number + 2 == len(workspace.segments.layers)
+            targets = torch.tensor([logit]) if is_top else _strongest(layer_pair, below)
+            exact = _attributed(layer_pair, spec, below, targets)
+        with asked():
+            rough = _attributed(layer_pair, spec, below, targets)
+        found.append(_compared(name, exact, rough, spec.core.tau))
+    return tuple(found)
+
+
+@torch.no_grad()
+def _strongest(layer_pair: LayerPair, below: Tensor) -> Tensor:
+    """The upper layer's channels of the largest mean φ."""
+    phi = spatial_mean(layer_pair.segment(below), layer_pair.out_axis).mean(dim=0)
+    return phi.topk(min(TARGETS, len(phi))).indices.cpu()
+
+
+def _attributed(layer_pair: LayerPair, spec: Spec, below: Tensor, targets: Tensor) -> Tensor:
+    """T of every target on every patch, (targets, patches, channels)."""
+    rows, channels = torch.arange(len(below)).repeat(len(targets)), targets.repeat_interleave(len(below))
+    found = attribute(
+        layer_pair.segment,
+        below,
+        Pairs(rows=rows.to(below.device), channels=channels.to(below.device)),
+        axis=layer_pair.axis,
+        out_axis=layer_pair.out_axis,
+        quadrature=Quadrature(**spec.attribution.model_dump()),
+        rows=layer_pair.rows,
+        whole=layer_pair.whole,
+    )
+    return found.values.view(len(targets), len(below), -1).double().cpu()
+
+
+def _compared(layer: str, exact: Tensor, rough: Tensor, tau: int) -> Rounding:
+    """‖rough − exact‖ / ‖exact‖, and the share of the core neurons that are the same."""
+    size = float(exact.norm())
+    cores = [[set(core_set(one.abs().mean(dim=0).numpy(), tau).tolist()) for one in t] for t in (exact, rough)]
+    same = sum(len(a & b) for a, b in zip(*cores, strict=True)) / max(1, sum(len(a) for a in cores[0]))
+    return Rounding(layer=layer, error=float((rough - exact).norm()) / size if size else 0.0, core=same)

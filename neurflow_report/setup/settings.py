@@ -1,0 +1,50 @@
+"""What a run of one class takes from the spec, every value known: the preset's sizes, the rule of the integral."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from neurflow_report.attribution.integrated_gradients import Quadrature
+from neurflow_report.fidelity.ledger import limits
+from neurflow_report.results.records import Threshold
+from neurflow_report.spec.presets import Sizes, sizes
+from neurflow_report.spec.schema import Spec
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """The values of a spec that the circuit and the experiments of a class depend on; `limit`: the most pictures of a
+    class; `taus`: those of F1; `sizes`: of the experiments."""
+
+    k: int
+    limit: int
+    quadrature: Quadrature
+    tau: int
+    max_semantic: int
+    max_neuron: int
+    taus: tuple[int, ...]
+    sizes: Sizes
+    thresholds: tuple[Threshold, ...]
+    controls: tuple[str, ...]
+    seed: int
+
+    @classmethod
+    def of(cls, spec: Spec) -> RunSettings:
+        """What the spec says, and its preset where it says nothing."""
+        return cls(
+            k=spec.concept.k,
+            limit=spec.data.limit,
+            quadrature=Quadrature(**spec.attribution.model_dump()),
+            tau=spec.core.tau,
+            max_semantic=spec.groups.max_semantic,
+            max_neuron=spec.groups.max_neuron,
+            taus=tuple(spec.fidelity.taus or (spec.core.tau,)),
+            sizes=sizes(spec.fidelity),
+            thresholds=tuple(limits(spec.fidelity.thresholds.model_dump())),
+            controls=tuple(spec.fidelity.controls),
+            seed=spec.runtime.seed,
+        )
+
+    def asks(self, *experiments: str) -> bool:
+        """Whether one of these experiments is to be run."""
+        return not set(experiments).isdisjoint(self.sizes.experiments)
