@@ -30,12 +30,12 @@ from neurflow_report.fidelity.draws import Sets, as_sets, random_sets, sample
 from neurflow_report.fidelity.optimality import estimated_share, kept_share, optimality
 from neurflow_report.fidelity.weights import OWN, faithfulness
 from neurflow_report.progress import Step
+from neurflow_report.results.catalogue import ABLATING
 from neurflow_report.results.records import Measure, Neuron, NotRun
 from neurflow_report.spec.presets import Sizes
 
 Floats = NDArray[np.floating]
 Indices = NDArray[np.int64]
-ABLATED = {"optimality", "weights", "methods"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +52,14 @@ class Results:
 def layer_tests(run: ClassRun, cache: ActivationCache, circuit: Circuit, number: int) -> Results:
     """F2, F3, F4 and F6, those asked for, of the neurons of layer `number` ≥ 1, with knock-outs in the layer below."""
     asked, layer = set(run.settings.sizes.experiments), circuit.layers[number]
-    if not layer.neurons or not asked & (ABLATED | {"concepts"}):
+    if not layer.neurons or not asked & (ABLATING | {"concepts"}):
         return Results()
     tests = LayerTests(run, cache, circuit, number, np.random.default_rng(run.seed(number, 2)))
     found = Results()
     if "concepts" in asked:
         with run.stage(f"attributions for the tests at {layer.name}", len(tests.neurons)) as step:
             tests.attribute(step)
-    if asked & ABLATED:
+    if asked & ABLATING:
         with run.stage(f"knock-outs for {layer.name}", len(tests.neurons)) as step:
             tests.ablate(step)
     for experiment, test in (

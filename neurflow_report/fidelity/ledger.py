@@ -18,6 +18,7 @@ import numpy as np
 from neurflow_report.fidelity.cautions import HALF, LOW
 from neurflow_report.fidelity.intervals import benjamini_hochberg, student, wilson
 from neurflow_report.fidelity.weights import OWN
+from neurflow_report.results.catalogue import CLAIMS, EXPERIMENT_OF
 from neurflow_report.results.records import Claim, Masking, Measure, NotRun, Threshold
 
 LEVEL = 0.05
@@ -26,32 +27,8 @@ AS_MUCH = "random sets have too much of the same effect"
 """The reason of a claim that falls by its null, not by its figure."""
 _TIE = 1e-9
 """By how much rounding may carry a null over its limit."""
-_PAPER = "NeurFlow's own figures"
-_HERE = "set by this project; the paper gives none"
-
-THRESHOLDS: Mapping[str, Threshold] = {
-    t.claim: t
-    for t in (
-        Threshold(claim="needed", supported=0.5, against=0.5, null_most=0.1, source=_PAPER),
-        Threshold(claim="enough", supported=0.5, against=0.5, source=_HERE),
-        Threshold(claim="needed_upward", supported=0.5, against=0.5, null_most=None, source=_HERE),
-        Threshold(claim="enough_upward", supported=0.5, against=0.5, source=_HERE),
-        Threshold(claim="optimal", supported=0.95, against=0.95, source=_PAPER),
-        Threshold(claim="faithful", supported=0.6, against=0.4, source=_PAPER),
-        Threshold(claim="best_method", supported=-0.05, against=-0.05, source=_HERE),
-        Threshold(claim="found_by_others", supported=0.9, against=0.9, source=_PAPER),
-        Threshold(claim="robust", supported=0.86, against=0.86, source=_PAPER),
-        Threshold(claim="stable", supported=0.8, against=0.5, source=_HERE),
-        Threshold(claim="edges", supported=0.6, against=0.4, source=_HERE),
-    )
-}
+THRESHOLDS: Mapping[str, Threshold] = {name: claim.threshold for name, claim in CLAIMS.items()}
 """The thresholds as they are unless the spec sets others, by claim."""
-EXPERIMENTS: Mapping[str, str] = {
-    "needed": "masking", "enough": "masking", "needed_upward": "masking", "enough_upward": "masking",
-    "optimal": "optimality", "faithful": "weights", "best_method": "methods", "found_by_others": "critical",
-    "robust": "concepts", "stable": "stability", "edges": "edges",
-}  # fmt: skip
-"""The experiment that each claim rests on."""
 
 
 def limits(changes: Mapping[str, Mapping[str, float | None] | None]) -> tuple[Threshold, ...]:
@@ -159,7 +136,7 @@ def _too_few_sets(claim: Claim, limit: Threshold, measures: Sequence[Measure]) -
 
 def _absent(claim: str, not_run: Sequence[NotRun], experiments: Sequence[str]) -> Claim:
     """The row of a claim that has no figure at all."""
-    experiment = EXPERIMENTS[claim]
+    experiment = EXPERIMENT_OF[claim]
     reasons = [n.reason for n in not_run if n.experiment == experiment]
     told = reasons[0] if reasons else "nothing to test was found"
     reason = told if experiment in experiments else "this experiment was not asked for"
@@ -171,7 +148,7 @@ def _missing(claim: str, rows: Sequence[Claim], not_run: Sequence[NotRun]) -> It
     method of each layer."""
     every, met = claim == "found_by_others", {row.layer for row in rows}
     for n in not_run:
-        if n.experiment == EXPERIMENTS[claim] and (every or (n.layer and n.layer not in met)):
+        if n.experiment == EXPERIMENT_OF[claim] and (every or (n.layer and n.layer not in met)):
             met.add(n.layer)
             case = n.case if every else ""
             yield Claim(
@@ -181,10 +158,10 @@ def _missing(claim: str, rows: Sequence[Claim], not_run: Sequence[NotRun]) -> It
 
 def _rows(claim: str, masking: Sequence[Masking], measures: Sequence[Measure]) -> Iterator[Claim]:
     """The rows of one claim, not judged yet."""
-    if EXPERIMENTS[claim] == "masking":
+    if EXPERIMENT_OF[claim] == "masking":
         yield from _masking(claim, masking)
         return
-    mine = [m for m in measures if m.experiment == EXPERIMENTS[claim] and m.channel is None]
+    mine = [m for m in measures if m.experiment == EXPERIMENT_OF[claim] and m.channel is None]
     if claim == "best_method":
         yield from _methods(measures)
     elif claim == "robust":

@@ -8,20 +8,11 @@ import numpy as np
 
 from neurflow_report.fidelity.intervals import crossed_drop, drop_interval, wilson
 from neurflow_report.fidelity.ledger import LEVEL, limits
+from neurflow_report.results.catalogue import EXPERIMENTS
 from neurflow_report.results.records import Threshold
 from neurflow_report.spec.presets import sizes
 from neurflow_report.spec.schema import Spec
 
-NOT_TESTED: Mapping[str, str] = {
-    "masking": "F1 (masking) is not run: whether the class needs its core neurons is not tested",
-    "optimality": "F2 (optimality) is not run: whether other sets do as well as the core sets is not tested",
-    "weights": "F3 (weights) is not run: whether the weights tell what a neuron loses is not tested",
-    "methods": "F4 (methods) is not run: how other attribution methods compare is not tested",
-    "critical": "F5 (critical) is not run: whether critical-neuron methods find the core sets is not tested",
-    "concepts": "F6 (concepts) is not run: whether another k finds the same core sets is not tested",
-    "stability": "F7 (stability) is not run: whether the groups stay under noise is not tested",
-    "edges": "F8 (edges) is not run: whether the edges drawn tell what a group loses is not tested",
-}
 MOST = 10_000
 """Where the search for a number that is enough ends."""
 
@@ -39,7 +30,7 @@ def _every(before: Spec, after: Spec, pictures: int, patches: int) -> Iterator[s
         yield "no control is run: that what is supported comes from what the network has learnt is not tested"
     for name in old.experiments:
         if name not in new.experiments:
-            yield NOT_TESTED[name]
+            yield f"{EXPERIMENTS[name].number} ({name}) is not run: {EXPERIMENTS[name].tests} is not tested"
     if after.concept.k < before.concept.k:
         yield f"a concept has {after.concept.k} patches instead of {before.concept.k}: the circuit may be another"
     if "masking" in new.experiments:

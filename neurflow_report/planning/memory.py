@@ -13,7 +13,7 @@ from torch import Tensor
 from neurflow_report.network.forward import kept_bytes, layers_to_keep, row_bytes, widest_row
 from neurflow_report.planning.records import PlannedClass, PlannedLayer
 from neurflow_report.planning.tasks import Place
-from neurflow_report.planning.workload import ABLATED
+from neurflow_report.results.catalogue import ABLATING
 from neurflow_report.setup.workspace import Workspace
 from neurflow_report.spec.presets import sizes
 from neurflow_report.spec.schema import Spec
@@ -54,7 +54,7 @@ def peak(
 
 def _evidence(workspace: Workspace, place: Place, spec: Spec, patches: int) -> int:
     """Bytes at the experiments' peak for a class of so many patches: activations, and what knock-outs make of them."""
-    if not set(sizes(spec.fidelity).experiments) & ({"edges"} | ABLATED):
+    if not set(sizes(spec.fidelity).experiments) & ({"edges"} | ABLATING):
         return 0
     layers = workspace.segments.layers
     terms = [
@@ -68,7 +68,7 @@ def _evidence(workspace: Workspace, place: Place, spec: Spec, patches: int) -> i
 def _knocked_out(workspace: Workspace, spec: Spec, rows: Sequence[Tensor]) -> list[int]:
     """Bytes of the knock-outs that run at once at each layer but the top, where an experiment asks for any. Args: rows:
     (1, …) of each."""
-    if not set(sizes(spec.fidelity).experiments) & ({"masking", "edges"} | ABLATED):
+    if not set(sizes(spec.fidelity).experiments) & ({"masking", "edges"} | ABLATING):
         return []
     stages = zip(workspace.forward.segments.stages, rows, strict=False)
     return [workspace.ablation_rows(stage, row) * row_bytes(stage, row, kept=True) * 5 // 4 for stage, row in stages]

@@ -18,6 +18,7 @@ from neurflow_report.planning import workload
 from neurflow_report.planning.calibrate import Found
 from neurflow_report.planning.rates import Key
 from neurflow_report.planning.records import PlannedClass
+from neurflow_report.results.catalogue import ABLATING
 from neurflow_report.spec.presets import Sizes, sizes
 from neurflow_report.spec.schema import Spec
 
@@ -208,7 +209,7 @@ class Tasks:
                 name=f"attributions for the tests at {self._name(number)}", amount=tested, unit="targets",
                 uses=((("search", number, ""), (float(pairs),)),),
             )  # fmt: skip
-        if self.asked(*workload.ABLATED):
+        if self.asked(*ABLATING):
             yield self._knockouts(number)
         if self.asked("edges"):
             yield self._edges(number)

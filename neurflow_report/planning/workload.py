@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 from neurflow_report.fidelity.critical import MOST
 from neurflow_report.fidelity.methods import SAMPLES
+from neurflow_report.results.catalogue import ABLATING
 from neurflow_report.spec.presets import Sizes
 
-ABLATED = frozenset({"optimality", "weights", "methods"})
-"""The experiments that share one pass of knock-outs."""
 ROWS: Mapping[str, int] = {"SmoothGrad": SAMPLES, "GradientSHAP": SAMPLES, "DeepLift": 2}
 """Rows that go forth and back for one patch, of the attribution methods that take more than one."""
 
@@ -59,7 +58,7 @@ def knocking(
     """
     tested = min(targets, size.targets)
     sets = removals(size, tau, width, tested)
-    if not set(size.experiments) & ABLATED or not tested or not sets:
+    if not set(size.experiments) & ABLATING or not tested or not sets:
         return None
     every = not 0 < size.patches < patches
     own = distinct(patches, k, tested, share)

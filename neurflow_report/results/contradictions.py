@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 
 from neurflow_report.errors import Path
+from neurflow_report.results.catalogue import CLAIMS, EXPERIMENTS
 from neurflow_report.results.evidence import Masking
 from neurflow_report.results.records import ClassResult, Control, LayerInfo, LayerResult, Neuron, NeuronGroup, Run
 
@@ -20,13 +21,6 @@ SAMPLES = frozenset({"first", "random"})
 FORMATS = frozenset({"html", "pdf", "single"})
 THEMES = frozenset({"auto", "light", "dark"})
 RULES = frozenset({"cells", "gauss"})
-EXPERIMENTS = frozenset({
-    "masking", "optimality", "weights", "methods", "critical", "concepts", "stability", "edges",
-})  # fmt: skip
-CLAIMS = frozenset({
-    "needed", "enough", "needed_upward", "enough_upward", "optimal", "faithful", "best_method", "found_by_others",
-    "robust", "stable", "edges",
-})  # fmt: skip
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 
 Found = Iterator[tuple[Path, str]]

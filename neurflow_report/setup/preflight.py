@@ -41,6 +41,7 @@ from neurflow_report.network.names import check_names, read_names
 from neurflow_report.network.outputs import output_note
 from neurflow_report.progress import Progress, duration
 from neurflow_report.results.bundle import check_free
+from neurflow_report.results.catalogue import EXPERIMENTS
 from neurflow_report.results.epoch import source_date
 from neurflow_report.results.records import Preprocess
 from neurflow_report.setup.input_notes import input_notes, looks
@@ -54,8 +55,6 @@ from neurflow_report.spec.load import LoadedSpec, in_order, located
 from neurflow_report.spec.presets import sizes
 from neurflow_report.spec.schema import Spec
 
-NEEDED = {"methods": ("captum", "attributions")}
-"""Experiments that need an optional package: which, and the extra that brings it."""
 OF_WEIGHTS = {"weights-unknown", "weights-unreadable", "weights-mismatch", "weights-ambiguous"}
 """Errors of the weights alone: the network can be looked at without them."""
 PASSES = 120
@@ -363,8 +362,8 @@ def _left_out(seconds: float) -> str:
 
 def _missing_packages(spec: Spec) -> Iterator[InputError]:
     for number, name in enumerate(spec.fidelity.experiments or ()):
-        if name in NEEDED and find_spec(NEEDED[name][0]) is None:
-            package, extra = NEEDED[name]
+        if missing := _missing(name):
+            package, extra = missing
             message = f"the experiment {name} needs the Python package {package}, which is not installed"
             hint = f"pip install 'neurflow-report[{extra}]', or leave {name} out"
             yield InputError("missing-package", message, hint=hint, path=("fidelity", "experiments", number))
@@ -373,12 +372,18 @@ def _missing_packages(spec: Spec) -> Iterator[InputError]:
 def _not_run(spec: Spec) -> Iterator[str]:
     """What the preset brings in and cannot run: the report will say so, too."""
     for name in sizes(spec.fidelity).experiments:
-        if spec.fidelity.experiments is None and name in NEEDED and find_spec(NEEDED[name][0]) is None:
-            package, extra = NEEDED[name]
+        if spec.fidelity.experiments is None and (missing := _missing(name)):
+            package, extra = missing
             yield (
                 f"the experiment {name} of the preset {spec.fidelity.preset} will not run whole: it needs the Python "
                 f"package {package} (pip install 'neurflow-report[{extra}]')"
             )
+
+
+def _missing(experiment: str) -> tuple[str, str] | None:
+    """The package that an experiment needs and that is not there, and the extra that brings it."""
+    needs = EXPERIMENTS[experiment].needs
+    return needs if needs is not None and find_spec(needs[0]) is None else None
 
 
 def _without_weights(loaded: LoadedSpec) -> LoadedSpec:

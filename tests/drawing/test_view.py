@@ -14,7 +14,7 @@ from syrupy.assertion import SnapshotAssertion
 from neurflow_report.drawing.view import SiteView, site_view
 from neurflow_report.drawing.view.model import circuit_drawing, numbers, urls
 from neurflow_report.drawing.view.model.class_index import Index
-from neurflow_report.drawing.view.pages import experiments, retaining
+from neurflow_report.drawing.view.pages import retaining
 from neurflow_report.drawing.view.pages.class_page import figures, selection
 from neurflow_report.drawing.view.pages.layer_page import group_view
 from neurflow_report.drawing.view.pages.method import method_page
@@ -23,6 +23,7 @@ from neurflow_report.drawing.view.pages.provenance import provenance_page
 from neurflow_report.drawing.view.pages.summary import lead
 from neurflow_report.drawing.view.text import cautions
 from neurflow_report.results.bundle import Bundle
+from neurflow_report.results.catalogue import EXPERIMENTS
 from neurflow_report.results.records import Caution, Masking, Rounding
 from tests.sample_bundle import K, frozen_bundle
 
@@ -317,7 +318,7 @@ def test_a_single_neuron_that_carries_most_is_named(bundle: Bundle) -> None:
 def test_the_method_says_what_every_experiment_run_asks_and_how_large_it_was(view: SiteView, bundle: Bundle) -> None:
     found = {step.id: step for step in view.method.steps}
     run = [name for name in bundle.run.settings.experiments if name != "masking"]
-    assert [name for name in found if name in experiments.QUESTIONS] == [n for n in experiments.QUESTIONS if n in run]
+    assert [name for name in found if name in EXPERIMENTS] == [n for n in EXPERIMENTS if n in run]
     assert all("{" not in text for step in view.method.steps for text in step.text)
     assert "Here: " not in found["stability"].text[0]
     known = bundle.run.settings.model_copy(

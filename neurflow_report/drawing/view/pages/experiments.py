@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.charts import Bar, Forest, Point, Scatter
@@ -10,79 +10,31 @@ from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.numbers import correlation, count, listing, p_value, percent
 from neurflow_report.drawing.view.model.pages import Cell, Column, ExperimentView, Table
 from neurflow_report.drawing.view.text import verdicts
-from neurflow_report.drawing.view.text.ledger import NAMES, control_name
+from neurflow_report.drawing.view.text.ledger import control_name
+from neurflow_report.results.catalogue import EXPERIMENTS
 from neurflow_report.results.records import Control, Measure, NotRun
 
-QUESTIONS: Mapping[str, tuple[str, str]] = {
-    "optimality": (
-        "Do core sets matter more than random sets?",
-        "A core set is knocked out, and the class's patches are ranked again by the neuron's activation: the fewer "
-        "of its "
-        "concept's patches are still on top, the more the concept rests on the set. The figure is the share of "
-        "random sets "
-        "of the same size that leave more of it.",
-    ),
-    "weights": (
-        "Do the scores foretell what a knock-out does?",
-        "Random sets of channels are knocked out. r is the correlation, over these sets, of the sum of their scores "
-        "with the share of the concept that is lost; the figure of a layer is the mean over its neurons.",
-    ),
-    "methods": (
-        "Would another attribution method do better?",
-        "The same sets and losses, and the same correlation r, with the scores of other methods. The seconds that each "
-        "took stand on the provenance page.",
-    ),
-    "critical": (
-        "Do other methods find the same neurons?",
-        "Methods that look for a class's neurons directly, without a circuit. Each one's strongest channels, as many "
-        "as there "
-        "are core neurons, are compared with these; chance is the overlap of two random sets of that size.",
-    ),
-    "concepts": (
-        "Does the size of the concept matter?",
-        "Core neurons are looked for again with other numbers k of patches in a concept. The figure is the share of "
-        "the circuit's core neurons that is found again; chance is that share for as many neurons drawn at random.",
-    ),
-    "stability": (
-        "Are the groups stable?",
-        "Every activation is put up or down by at most 5% and the patches are grouped again. The adjusted Rand index "
-        "is 1 where the groups stay, and 0 where they agree as chance would have it. Where n counts draws, the "
-        "interval is where 95% of the draws lie; it says nothing of other pictures.",
-    ),
-    "edges": (
-        "Do the drawn edges hold on the network?",
-        "Each group's neurons are knocked out, and the share of every upper group's activation that is "
-        "lost is measured. r is the correlation of these drops with the weights drawn; chance: the same with the "
-        "groups' weights given to each other. The interval takes the pairs as independent, which pairs with a group "
-        "in common are not: read it as the narrow end.",
-    ),
-}
-"""Heading and explanation of each experiment, in the order of METHOD §5."""
 MANY_CASES = 4
 """From so many on, methods are counted instead of named."""
-SHARES = {"optimality", "critical", "concepts"}
-THRESHOLD = {
-    "optimality": "optimal", "weights": "faithful", "critical": "found_by_others", "concepts": "robust",
-    "stability": "stable", "edges": "edges",
-}  # fmt: skip
 
 
 def experiments(index: Index) -> tuple[ExperimentView, ...]:
     """Every experiment of a class that was asked for, F1 aside."""
     asked = index.run.settings.experiments
-    return tuple(_experiment(index, name) for name in QUESTIONS if name in asked)
+    return tuple(_experiment(index, name) for name in EXPERIMENTS if name in asked and name != "masking")
 
 
 def _experiment(index: Index, name: str) -> ExperimentView:
-    title, words = QUESTIONS[name]
+    kind = EXPERIMENTS[name]
+    words = kind.words
     rows = _shown(index, [m for m in index.result.measures if m.experiment == name and m.channel is None])
     missing = [n for n in index.result.not_run if n.experiment == name]
     patches, every = index.run.settings.patches, index.result.candidates
-    if name in {"optimality", "weights", "methods"} and 0 < patches < every:
+    if kind.ablates and 0 < patches < every:
         words += f" Ranks were estimated from {patches:,} of the class's {every:,} patches, drawn at random."
     return ExperimentView(
         id=name,
-        title=f"{NAMES[name]}: {title}",
+        title=f"{kind.number}: {kind.question}",
         words=words,
         lines=verdicts.lines([c for c in index.claims if c.experiment == name]),
         chart=_forest(index, name, rows) if rows else None,
@@ -132,11 +84,11 @@ def _forest(index: Index, name: str, rows: Sequence[Measure]) -> Forest:
     others = [_matching(control, m) for m in rows for control in index.result.controls[:1]] or [None] * len(rows)
     lowest = min(*(m.low for m in rows), *(m.null_low or 0.0 for m in rows), *(o.value for o in others if o), 0.0)
     limits = {t.claim: t for t in index.run.settings.thresholds}
-    limit = limits.get(THRESHOLD.get(name, ""))
+    limit = limits.get(EXPERIMENTS[name].headline)
     lines = () if limit is None else tuple(sorted({limit.against, limit.supported}))
     return Forest(
         id=f"{name}-{slug}",
-        title=f"{QUESTIONS[name][0]} {index.result.name}",
+        title=f"{EXPERIMENTS[name].question} {index.result.name}",
         rows=tuple(
             Bar(
                 block=m.layer,
@@ -151,26 +103,15 @@ def _forest(index: Index, name: str, rows: Sequence[Measure]) -> Forest:
             )
             for m, label, o in zip(rows, labels, others, strict=True)
         ),
-        axis=_AXES[name],
+        axis=EXPERIMENTS[name].axis,
         start=0.0 if lowest >= 0 else -0.5 if lowest >= -0.5 else -1.0,
         end=1.0,
-        shares=name in SHARES,
+        shares=EXPERIMENTS[name].unit == "share",
         lines=lines,
         caption=_caption(index, rows, sizes) + (f" {_cap(labels[0])}." if alike and labels[0] else ""),
         svg=urls.data(slug, f"{name}.svg"),
         download=urls.data(slug, "fidelity.csv"),
     )
-
-
-_AXES = {
-    "optimality": "random sets that the core sets beat",
-    "weights": "correlation r of scores and losses",
-    "methods": "correlation r of scores and losses",
-    "critical": "share of the core neurons found",
-    "concepts": "overlap with the core sets of the circuit",
-    "stability": "adjusted Rand index",
-    "edges": "correlation r of edges and measured drops",
-}
 
 
 def _cap(text: str) -> str:
@@ -212,7 +153,7 @@ def _matching(control: Control, m: Measure) -> Measure | None:
 
 def _table(index: Index, name: str, rows: Sequence[Measure]) -> Table:
     slug = index.result.slug
-    varied = _VARIED.get(name)
+    varied = EXPERIMENTS[name].varied
     tested = any(m.p_value is not None for m in rows)
     columns = (
         Column(label="Layer"),
@@ -225,14 +166,11 @@ def _table(index: Index, name: str, rows: Sequence[Measure]) -> Table:
         *(Column(label=control_name(c.name), numeric=True) for c in index.result.controls),
     )
     return Table(
-        caption=f"{NAMES[name]}, {index.result.name}: {_AXES[name]}",
+        caption=f"{EXPERIMENTS[name].number}, {index.result.name}: {EXPERIMENTS[name].axis}",
         columns=columns,
         rows=tuple(_cells(index, name, m, bool(varied), tested) for m in rows),
         download=urls.data(slug, "fidelity.csv"),
     )
-
-
-_VARIED = {"weights": "Sets of", "methods": "Method", "critical": "Method", "concepts": "k", "stability": "Groups"}
 
 
 def _cells(index: Index, name: str, m: Measure, varied: bool, tested: bool) -> tuple[Cell, ...]:
@@ -253,11 +191,15 @@ def _cells(index: Index, name: str, m: Measure, varied: bool, tested: bool) -> t
 
 
 def _told(name: str, value: float) -> str:
-    return percent(value) if name in SHARES else correlation(value)
+    return percent(value) if EXPERIMENTS[name].unit == "share" else correlation(value)
 
 
 def _spread(name: str, low: float, high: float) -> str:
-    return f"{100 * low:.0f}–{100 * high:.0f}%" if name in SHARES else f"{correlation(low)} to {correlation(high)}"
+    return (
+        f"{100 * low:.0f}–{100 * high:.0f}%"
+        if EXPERIMENTS[name].unit == "share"
+        else f"{correlation(low)} to {correlation(high)}"
+    )
 
 
 def _scatter(index: Index) -> Scatter | None:

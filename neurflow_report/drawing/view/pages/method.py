@@ -8,8 +8,7 @@ from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.numbers import listing, percent
 from neurflow_report.drawing.view.model.pages import Cell, Column, MethodPage, MethodStep, Span, Table
 from neurflow_report.drawing.view.pages.class_page import selection
-from neurflow_report.drawing.view.pages.experiments import QUESTIONS
-from neurflow_report.drawing.view.text.ledger import NAMES
+from neurflow_report.results.catalogue import EXPERIMENTS, Experiment
 from neurflow_report.results.records import Run, Settings
 
 _RULES = {
@@ -150,28 +149,18 @@ def _masking(run: Run) -> tuple[MethodStep, ...]:
     )
 
 
-_SIZES = {
-    "optimality": "Here: {targets} core neurons of each layer at most, {optimality_draws} random sets for each.",
-    "weights": "Here: {targets} core neurons of each layer at most, {weight_draws} random sets for each, of {sizes} "
-    "channels.",
-    "methods": "Here: {methods}; {method_targets} core neurons of each layer at most.",
-    "concepts": "Here: k = {ks}.",
-    "stability": "Here: {noise_draws} draws of the noise.",
-}
-
-
 def _experiments(s: Settings) -> tuple[MethodStep, ...]:
     """F2 to F8, those that were run: what they ask, how they measure it, and how large they were."""
     return tuple(
-        MethodStep(id=name, title=f"{title} ({NAMES[name]})", text=(f"{words} {_size(s, name)}".rstrip(),))
-        for name, (title, words) in QUESTIONS.items()
-        if name in s.experiments
+        MethodStep(id=e.name, title=f"{e.question} ({e.number})", text=(f"{e.words} {_size(s, e)}".rstrip(),))
+        for e in EXPERIMENTS.values()
+        if e.name in s.experiments and e.name != "masking"
     )
 
 
-def _size(s: Settings, name: str) -> str:
+def _size(s: Settings, experiment: Experiment) -> str:
     """How large an experiment was; "" where a bundle of an older format does not say."""
-    text, known = _SIZES.get(name, ""), {key: value for key, value in s.model_dump().items() if value}
+    text, known = experiment.sizes, {key: value for key, value in s.model_dump().items() if value}
     asked = {key for _, key, _, _ in Formatter().parse(text) if key}
     return text.format(**{key: _spelt(known[key]) for key in asked}) if asked <= set(known) else ""
 

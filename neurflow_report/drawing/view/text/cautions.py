@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.numbers import (
@@ -17,108 +16,12 @@ from neurflow_report.drawing.view.model.numbers import (
     silhouette,
 )
 from neurflow_report.drawing.view.model.pages import Notice, Prose, Span
+from neurflow_report.results.catalogue import CAUTIONS, EXPERIMENTS, CautionKind
 from neurflow_report.results.records import Caution, Masking
 
 MOST_PLACES = 12
-OF_EVIDENCE = {
-    "retain-loses", "saturation", "silent", "few-images", "few-patches", "low-baseline", "weak-weights", "weak-edges",
-    "unstable",
-}  # fmt: skip
+OF_EVIDENCE = {kind.code for kind in CAUTIONS.values() if kind.of_evidence}
 """The codes of what makes the evidence weak, in distinction from the circuit."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Kind:
-    title: str
-    meaning: str
-
-
-_KINDS: dict[tuple[str, bool], _Kind] = {
-    ("few-images", False): _Kind(
-        title="Few pictures",
-        meaning="Every figure on the class rests on these pictures alone, and the intervals are wide.",
-    ),
-    ("few-patches", False): _Kind(
-        title="Concepts of most patches",
-        meaning="So many patches say little of what excites a neuron and what does not: more pictures would, or a "
-        "smaller k.",
-    ),
-    ("low-baseline", False): _Kind(
-        title="The model seldom says this class",
-        meaning="Few of these pictures are predicted as the class to begin with, so masking has little to take away.",
-    ),
-    ("no-core", False): _Kind(
-        title="The circuit ends here",
-        meaning="No attribution to the layer below differs from 0, so nothing lower was found or tested.",
-    ),
-    ("dead-neuron", True): _Kind(
-        title="Dead neurons",
-        meaning="They never rise above 0, or never change, over all patches: the patches shown for them mean nothing.",
-    ),
-    ("silhouette", False): _Kind(
-        title="Arbitrary neuron groups",
-        meaning="The neuron groups hardly stand apart: another cut into groups would be as good.",
-    ),
-    ("silhouette", True): _Kind(
-        title="Arbitrary semantic groups",
-        meaning="The patches of such a neuron do not fall into clear groups: do not read much into the ones shown.",
-    ),
-    ("completeness", True): _Kind(
-        title="Inexact attributions",
-        meaning="Their attributions do not add up to the activation they should explain; weights may be off by "
-        "as much.",
-    ),
-    ("integration", True): _Kind(
-        title="Coarse attributions",
-        meaning="The integral behind their attributions was not found to the accuracy asked for; raise "
-        "attribution.max_nodes in the spec.",
-    ),
-    ("saturation", False): _Kind(
-        title="Core set too large",
-        meaning="With so much of the layer in the core set, masking and retaining say little about which "
-        "neurons matter.",
-    ),
-    ("retain-loses", False): _Kind(
-        title="The core set alone is not enough",
-        meaning="The class is lost when only such a core set is kept: it leaves out something that matters.",
-    ),
-    ("silent", False): _Kind(
-        title="Random sets easy to beat",
-        meaning="Random sets often hold such channels; taking these away changes nothing, and keeping these keeps "
-        "nothing: the null of masking and retaining is easier to beat than it looks.",
-    ),
-    ("weak-weights", False): _Kind(
-        title="Weights that do not foretell",
-        meaning="Knocking neurons out below does not do what their scores say: gradients are not a reliable guide at "
-        "this "
-        "layer, so do not read its weights and core neurons as effects.",
-    ),
-    ("weak-weights", True): _Kind(
-        title="Neurons whose weights do not foretell",
-        meaning="Knocking out what such a neuron rests on does not do what the scores say: its core neurons and "
-        "weights "
-        "are attributions alone.",
-    ),
-    ("weak-edges", False): _Kind(
-        title="Edges that do not foretell",
-        meaning="Taking a group of the layer below away does not do what its edge says: do not read the lines drawn "
-        "down "
-        "from this layer as effects.",
-    ),
-    ("unstable", False): _Kind(
-        title="Unstable groups",
-        meaning="Activations a twentieth off give other groups: do not read much into which things are grouped "
-        "together.",
-    ),
-    ("single-group", True): _Kind(
-        title="Only one semantic group",
-        meaning="All patches of such a neuron look alike to the layer, so there was nothing to divide into groups.",
-    ),
-    ("single-group", False): _Kind(
-        title="Only one neuron group",
-        meaning="The layer's neurons could not be divided into groups; its circuit is one node.",
-    ),
-}
 
 
 def notices(cautions: Iterable[Caution], slug: str, *, masking: Sequence[Masking]) -> tuple[Notice, ...]:
@@ -272,26 +175,14 @@ def _beside(spelt: Callable[[float, int], str], c: Caution) -> str:
     return apart_from(spelt, c.figure, (c.threshold,))
 
 
-def _kind(code: str, single: bool) -> _Kind:
-    known = _KINDS.get((code, single)) or _KINDS.get((code, not single))
-    return known or _Kind(title=code.replace("-", " ").capitalize(), meaning="See the method's page.")
-
-
-_QUESTIONS = {
-    "masking": "whether the class survives without its core neurons",
-    "optimality": "whether core sets matter more to a neuron than random sets",
-    "weights": "whether the weights foretell what a knock-out does",
-    "methods": "whether other attribution methods foretell it better",
-    "critical": "whether other methods find the same neurons",
-    "concepts": "whether k matters",
-    "stability": "whether the groups are stable",
-    "edges": "whether the drawn edges hold on the network",
-}
+def _kind(code: str, single: bool) -> CautionKind:
+    known = CAUTIONS.get((code, single)) or CAUTIONS.get((code, not single))
+    return known or CautionKind(code=code, title=code.replace("-", " ").capitalize(), meaning="See the method's page.")
 
 
 def untested(experiments: Sequence[str]) -> tuple[Notice, ...]:
     """What this run did not test, said plainly; nothing where all of METHOD §5 was run."""
-    missing = [question for name, question in _QUESTIONS.items() if name not in experiments]
+    missing = [e.tests for name, e in EXPERIMENTS.items() if name not in experiments]
     if not missing:
         return ()
     told = "No experiment was run. Not tested" if not experiments else "Not tested in this run"

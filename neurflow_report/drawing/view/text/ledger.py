@@ -8,61 +8,13 @@ from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.numbers import MINUS, apart_from, correlation, count, p_value, percent
 from neurflow_report.drawing.view.model.pages import Cell, Column, Notice, Span, Table
+from neurflow_report.results.catalogue import CAUTIONS, CLAIMS, EXPERIMENTS
 from neurflow_report.results.records import Claim, Run, Threshold
 
-STATEMENTS: Mapping[str, str] = {
-    "needed": "Without the core neurons of a layer, the class is lost",
-    "enough": "The core neurons of a layer alone keep the class",
-    "needed_upward": "Without the core neurons from a layer up, the class is lost",
-    "enough_upward": "The core neurons from a layer up keep the class",
-    "optimal": "A neuron's concept rests on its core set more than on random sets",
-    "faithful": "Scores foretell what knocking a channel out does",
-    "best_method": "No other attribution method foretells it clearly better",
-    "found_by_others": "Other methods find the same neurons",
-    "robust": "Core sets do not hang on the size of the concept",
-    "stable": "Groups stay the same under a little noise",
-    "edges": "Drawn edges say what knocking a group out takes away",
-}
-MEASURED: Mapping[str, str] = {
-    "needed": "drop of the accuracy",
-    "enough": "accuracy left",
-    "needed_upward": "drop of the accuracy",
-    "enough_upward": "accuracy left",
-    "optimal": "random sets beaten",
-    "faithful": "correlation r",
-    "best_method": "difference of r",
-    "found_by_others": "share of the core set",
-    "robust": "overlap at the worst k",
-    "stable": "adjusted Rand index",
-    "edges": "correlation r",
-}
-NAMES: Mapping[str, str] = {
-    "masking": "F1", "optimality": "F2", "weights": "F3", "methods": "F4", "critical": "F5", "concepts": "F6",
-    "stability": "F7", "edges": "F8",
-}  # fmt: skip
-CORRELATIONS = {"faithful", "best_method", "stable", "edges"}
-"""Claims whose figures are correlations or indices; those of the others are shares."""
 VERDICTS = ("supported", "not supported", "inconclusive", "not run")
 MARKS = {"supported": "✓", "not supported": "✕", "inconclusive": "?", "not run": "–"}
-_MEANT: Mapping[str, str] = {
-    "needed": "the class gets by without these core neurons",
-    "enough": "these core neurons alone do not keep the class",
-    "needed_upward": "the class gets by without the circuit from here up",
-    "enough_upward": "the circuit from here up does not keep the class by itself",
-    "optimal": "many random sets matter as much to a neuron as the core set shown",
-    "faithful": "a neuron's score says little about what happens without it",
-    "best_method": "another attribution method says better what happens",
-    "found_by_others": "methods that look for the class's neurons in other ways find others",
-    "robust": "with more or fewer patches in a concept, other core neurons come out",
-    "stable": "the groups are arbitrary",
-    "edges": "a line drawn between groups does not say what happens without the lower one",
-}
-
 TITLES: Mapping[str, str] = {
-    "enough": "The core set alone is not enough",
-    "faithful": "Weights that do not foretell",
-    "edges": "Edges that do not foretell",
-    "stable": "Unstable groups",
+    name: CAUTIONS[claim.caution, False].title for name, claim in CLAIMS.items() if claim.caution
 }
 """Claims that have a caution of their own, and its title: the same thing has the same name everywhere."""
 
@@ -71,7 +23,7 @@ def told(claim: str, value: float | None, limit: Threshold | None = None) -> str
     """A figure of a claim as readers see it: never rounded onto a threshold of `limit` that it misses."""
     if value is None:
         return ""
-    return apart_from(correlation if claim in CORRELATIONS else percent, value, _limits_of(limit))
+    return apart_from(correlation if CLAIMS[claim].unit == "correlation" else percent, value, _limits_of(limit))
 
 
 def _limits_of(limit: Threshold | None) -> list[float]:
@@ -140,7 +92,7 @@ def _row(index: Index, c: Claim, others: Sequence[Claim | None], limit: Threshol
     case = f" ({c.case})" if c.case else ""
     beside = ["" if o is None else f"{MARKS[o.verdict]} {told(o.claim, o.figure, limit)}".rstrip() for o in others]
     return (
-        Cell(text=f"{NAMES[c.experiment]} {STATEMENTS[c.claim]}{case}"),
+        Cell(text=f"{EXPERIMENTS[c.experiment].number} {CLAIMS[c.claim].statement}{case}"),
         Cell(text=c.layer or "–", href=layer),
         Cell(text=verdict_text(c.verdict)),
         Cell(text=_with_interval(c.claim, c.figure, c.low, c.high, limit)),
@@ -163,7 +115,7 @@ def _with_interval(
 def _ends(claim: str, low: float | None, high: float | None, limit: Threshold | None) -> str:
     if low is None or high is None:
         return ""
-    spelt = correlation if claim in CORRELATIONS else _per_cent
+    spelt = correlation if CLAIMS[claim].unit == "correlation" else _per_cent
     least, most = (apart_from(spelt, end, _limits_of(limit)) for end in (low, high))
     return f"{least.removesuffix('%')} to {most}"
 
@@ -186,8 +138,8 @@ def thresholds(limits: Sequence[Threshold]) -> Table:
         ),
         rows=tuple(
             (
-                Cell(text=STATEMENTS[t.claim]),
-                Cell(text=MEASURED[t.claim]),
+                Cell(text=CLAIMS[t.claim].statement),
+                Cell(text=CLAIMS[t.claim].measured),
                 Cell(text=told(t.claim, t.supported)),
                 Cell(text=told(t.claim, t.against)),
                 Cell(text=told(t.claim, t.null_most)),
@@ -221,8 +173,8 @@ def _by_figure(index: Index, failed: Sequence[Claim], limit: Threshold | None) -
     claim, worst = failed[0].claim, min(failed, key=lambda c: c.figure if c.figure is not None else 0.0)
     return Notice(
         code=f"claim-{claim.replace('_', '-')}",
-        title=TITLES.get(claim, f"Not supported: {STATEMENTS[claim][0].lower()}{STATEMENTS[claim][1:]}"),
-        text=f"{_measured(worst, len(failed), limit)}. That is, {_MEANT[claim]}.",
+        title=TITLES.get(claim, f"Not supported: {_lower(CLAIMS[claim].statement)}"),
+        text=f"{_measured(worst, len(failed), limit)}. That is, {CLAIMS[claim].refuted}.",
         places=_places(index, failed),
     )
 
@@ -233,7 +185,7 @@ def _by_null(index: Index, failed: Sequence[Claim], limit: Threshold | None) -> 
     most = "" if limit is None else f", and {told(claim, limit.null_most)} is the most they may have"
     return Notice(
         code=f"claim-{claim.replace('_', '-')}-null",
-        title=f"Random sets do the same: {STATEMENTS[claim][0].lower()}{STATEMENTS[claim][1:]}",
+        title=f"Random sets do the same: {_lower(CLAIMS[claim].statement)}",
         text=f"{_measured(worst, len(failed), limit)}{most}. That is, it does not take these core neurons: as many of "
         "any kind have much of the effect.",
         places=_places(index, failed),
@@ -247,7 +199,7 @@ def _measured(c: Claim, failed: int, limit: Threshold | None) -> str:
     at = f"{'at worst ' if failed > 1 else ''}{told(c.claim, c.figure, limit)} at {c.layer}"
     case = f" ({c.case})" if c.case else ""
     shown = f", 95% interval {interval}" if interval else ""
-    name = MEASURED[c.claim]
+    name = CLAIMS[c.claim].measured
     return f"{name[0].upper()}{name[1:]}: {at}{case}{shown}{f', chance {null}' if null else ''}"
 
 
@@ -258,3 +210,8 @@ def _places(index: Index, failed: Sequence[Claim]) -> tuple[Span, ...]:
         spans += [Span(text=", ")] if spans else []
         spans.append(Span(text=layer, href=urls.layer_page(index.result.slug, layer)))
     return tuple(spans)
+
+
+def _lower(statement: str) -> str:
+    """A statement within a sentence."""
+    return statement[:1].lower() + statement[1:]

@@ -9,7 +9,8 @@ from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.numbers import count, listing
 from neurflow_report.drawing.view.model.pages import Cell, Column, Prose, Span, Table
-from neurflow_report.drawing.view.text.ledger import MARKS, MEASURED, STATEMENTS, VERDICTS, limits, told
+from neurflow_report.drawing.view.text.ledger import MARKS, VERDICTS, limits, told
+from neurflow_report.results.catalogue import CLAIMS
 from neurflow_report.results.records import Claim, Threshold
 
 BY_CASE = {"found_by_others", "stable"}
@@ -73,7 +74,7 @@ def by_layer(index: Index) -> Table | None:
         mine = {c.layer: c for c in claims if _row(c) == (claim, case)}
         limit = limits(index.run).get(claim)
         cells = [_cell(mine[name], page, limit) if name in mine else Cell(text="") for name in layers]
-        rows.append((Cell(text=_named(claim, case)), *cells, Cell(text=MEASURED[claim])))
+        rows.append((Cell(text=_named(claim, case)), *cells, Cell(text=CLAIMS[claim].measured)))
     caption = f"What holds at which layer: {index.result.name}"
     table = _table(caption, layers, (*rows, (*_totals(claims, layers), Cell(text=""))), "")
     return replace(table, columns=(*table.columns, Column(label="Figure")))
@@ -88,7 +89,7 @@ def over_classes(indices: Sequence[Index]) -> Table | None:
     rows = []
     for claim in dict.fromkeys(c.claim for c in claims):
         cells = [Cell(text=_share([c for c in claims if (c.claim, c.layer) == (claim, name)])) for name in layers]
-        rows.append((Cell(text=STATEMENTS[claim]), *cells))
+        rows.append((Cell(text=CLAIMS[claim].statement), *cells))
     caption = "Tests that support a claim, layer by layer over all classes"
     return _table(caption, layers, (*rows, _totals(claims, layers)), "data/ledger.csv")
 
@@ -101,7 +102,7 @@ def by_class(indices: Sequence[Index]) -> Table | None:
     ways = [(tested(i.claims), urls.class_fidelity(i.result.slug)) for i in indices]
     rows = [
         (
-            Cell(text=STATEMENTS[claim]),
+            Cell(text=CLAIMS[claim].statement),
             *(Cell(text=_share([c for c in ran if c.claim == claim]) or "not run", href=page) for ran, page in ways),
         )
         for claim in claims
@@ -151,7 +152,7 @@ def _row(c: Claim) -> tuple[str, str]:
 
 
 def _named(claim: str, case: str) -> str:
-    return f"{STATEMENTS[claim]} ({case})" if case else STATEMENTS[claim]
+    return f"{CLAIMS[claim].statement} ({case})" if case else CLAIMS[claim].statement
 
 
 def _layers(index: Index, claims: Sequence[Claim]) -> list[str]:

@@ -1,0 +1,494 @@
+"""Every experiment, every claim and every caution, once: its number, what it asks, in which unit, against which
+threshold from which source, and its words (METHOD §§5–6). All tables of them, here or there, are made from these.
+
+A new experiment begins here (docs/how-to/add-an-experiment.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from neurflow_report.results.evidence import Threshold
+
+PAPER = "NeurFlow's own figures"
+HERE = "set by this project; the paper gives none"
+Unit = Literal["share", "correlation"]
+
+
+def prose(text: str) -> str:
+    """Text in one line, however it was broken."""
+    return " ".join(text.split())
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimKind:
+    """What an experiment can show. `statement`: the claim; `measured`: its figure, in `unit`; `refuted`: what it means
+    where it is not supported; `caution`: the code of the caution that says the same, "" where there is none."""
+
+    name: str
+    statement: str
+    measured: str
+    unit: Unit
+    refuted: str
+    supported: float
+    against: float
+    null_most: float | None = None
+    source: str = HERE
+    caution: str = ""
+
+    @property
+    def threshold(self) -> Threshold:
+        """When it holds, unless the spec says otherwise."""
+        return Threshold(
+            claim=self.name,
+            supported=self.supported,
+            against=self.against,
+            null_most=self.null_most,
+            source=self.source,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """An experiment under its `name` in the spec, `number` in METHOD §5.
+
+    `question`: its heading; `words`: how it is answered; `tests`: the same as "whether …", for what was not tested;
+    `axis`: what its figures are, in `unit`; `varied`: what tells the rows of a layer apart, "" where nothing does;
+    `sizes`: how large it was, with the fields of the bundle's settings; `ablates`: whether it shares the knock-outs of
+    random and core sets; `needs`: a Python package, and the extra that brings it; `headline`: the claim whose
+    thresholds its chart shows.
+    """
+
+    name: str
+    number: str
+    question: str
+    words: str
+    tests: str
+    claims: tuple[ClaimKind, ...]
+    axis: str = ""
+    unit: Unit = "correlation"
+    varied: str = ""
+    sizes: str = ""
+    ablates: bool = False
+    needs: tuple[str, str] | None = None
+    headline: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CautionKind:
+    """A failure signature (METHOD §6). `single`: of one neuron, else of a layer or the class; `of_evidence`: whether it
+    makes the evidence weak, rather than the circuit."""
+
+    code: str
+    title: str
+    meaning: str
+    single: bool = False
+    of_evidence: bool = False
+
+
+EXPERIMENTS: Mapping[str, Experiment] = {
+    e.name: e
+    for e in (
+        Experiment(
+            name="masking",
+            number="F1",
+            question="Does the class need its core neurons?",
+            words=prose("""
+                On the class's pictures, one layer at a time, the core neurons are set to 0 (masking), or all others
+                are (retaining).
+            """),
+            tests="whether the class survives without its core neurons",
+            unit="share",
+            claims=(
+                ClaimKind(
+                    name="needed",
+                    statement="Without the core neurons of a layer, the class is lost",
+                    measured="drop of the accuracy",
+                    unit="share",
+                    refuted="the class gets by without these core neurons",
+                    supported=0.5,
+                    against=0.5,
+                    null_most=0.1,
+                    source=PAPER,
+                ),
+                ClaimKind(
+                    name="enough",
+                    statement="The core neurons of a layer alone keep the class",
+                    measured="accuracy left",
+                    unit="share",
+                    refuted="these core neurons alone do not keep the class",
+                    supported=0.5,
+                    against=0.5,
+                    caution="retain-loses",
+                ),
+                ClaimKind(
+                    name="needed_upward",
+                    statement="Without the core neurons from a layer up, the class is lost",
+                    measured="drop of the accuracy",
+                    unit="share",
+                    refuted="the class gets by without the circuit from here up",
+                    supported=0.5,
+                    against=0.5,
+                ),
+                ClaimKind(
+                    name="enough_upward",
+                    statement="The core neurons from a layer up keep the class",
+                    measured="accuracy left",
+                    unit="share",
+                    refuted="the circuit from here up does not keep the class by itself",
+                    supported=0.5,
+                    against=0.5,
+                ),
+            ),
+        ),
+        Experiment(
+            name="optimality",
+            number="F2",
+            question="Do core sets matter more than random sets?",
+            words=prose("""
+                A core set is knocked out, and the class's patches are ranked again by the neuron's activation: the
+                fewer of its concept's patches are still on top, the more the concept rests on the set. The figure is
+                the share of random sets of the same size that leave more of it.
+            """),
+            tests="whether core sets matter more to a neuron than random sets",
+            axis="random sets that the core sets beat",
+            unit="share",
+            sizes="Here: {targets} core neurons of each layer at most, {optimality_draws} random sets for each.",
+            ablates=True,
+            headline="optimal",
+            claims=(
+                ClaimKind(
+                    name="optimal",
+                    statement="A neuron's concept rests on its core set more than on random sets",
+                    measured="random sets beaten",
+                    unit="share",
+                    refuted="many random sets matter as much to a neuron as the core set shown",
+                    supported=0.95,
+                    against=0.95,
+                    source=PAPER,
+                ),
+            ),
+        ),
+        Experiment(
+            name="weights",
+            number="F3",
+            question="Do the scores foretell what a knock-out does?",
+            words=prose("""
+                Random sets of channels are knocked out. r is the correlation, over these sets, of the sum of their
+                scores with the share of the concept that is lost; the figure of a layer is the mean over its neurons.
+            """),
+            tests="whether the weights foretell what a knock-out does",
+            axis="correlation r of scores and losses",
+            varied="Sets of",
+            sizes=prose("""
+                Here: {targets} core neurons of each layer at most, {weight_draws} random sets for each, of {sizes}
+                channels.
+            """),
+            ablates=True,
+            headline="faithful",
+            claims=(
+                ClaimKind(
+                    name="faithful",
+                    statement="Scores foretell what knocking a channel out does",
+                    measured="correlation r",
+                    unit="correlation",
+                    refuted="a neuron's score says little about what happens without it",
+                    supported=0.6,
+                    against=0.4,
+                    source=PAPER,
+                    caution="weak-weights",
+                ),
+            ),
+        ),
+        Experiment(
+            name="methods",
+            number="F4",
+            question="Would another attribution method do better?",
+            words=prose("""
+                The same sets and losses, and the same correlation r, with the scores of other methods. The seconds
+                that each took stand on the provenance page.
+            """),
+            tests="whether other attribution methods foretell it better",
+            axis="correlation r of scores and losses",
+            varied="Method",
+            sizes="Here: {methods}; {method_targets} core neurons of each layer at most.",
+            ablates=True,
+            needs=("captum", "attributions"),
+            claims=(
+                ClaimKind(
+                    name="best_method",
+                    statement="No other attribution method foretells it clearly better",
+                    measured="difference of r",
+                    unit="correlation",
+                    refuted="another attribution method says better what happens",
+                    supported=-0.05,
+                    against=-0.05,
+                ),
+            ),
+        ),
+        Experiment(
+            name="critical",
+            number="F5",
+            question="Do other methods find the same neurons?",
+            words=prose("""
+                Methods that look for a class's neurons directly, without a circuit. Each one's strongest channels, as
+                many as there are core neurons, are compared with these; chance is the overlap of two random sets of
+                that size.
+            """),
+            tests="whether other methods find the same neurons",
+            axis="share of the core neurons found",
+            unit="share",
+            varied="Method",
+            headline="found_by_others",
+            claims=(
+                ClaimKind(
+                    name="found_by_others",
+                    statement="Other methods find the same neurons",
+                    measured="share of the core set",
+                    unit="share",
+                    refuted="methods that look for the class's neurons in other ways find others",
+                    supported=0.9,
+                    against=0.9,
+                    source=PAPER,
+                ),
+            ),
+        ),
+        Experiment(
+            name="concepts",
+            number="F6",
+            question="Does the size of the concept matter?",
+            words=prose("""
+                Core neurons are looked for again with other numbers k of patches in a concept. The figure is the
+                share of the circuit's core neurons that is found again; chance is that share for as many neurons
+                drawn at random.
+            """),
+            tests="whether k matters",
+            axis="overlap with the core sets of the circuit",
+            unit="share",
+            varied="k",
+            sizes="Here: k = {ks}.",
+            headline="robust",
+            claims=(
+                ClaimKind(
+                    name="robust",
+                    statement="Core sets do not hang on the size of the concept",
+                    measured="overlap at the worst k",
+                    unit="share",
+                    refuted="with more or fewer patches in a concept, other core neurons come out",
+                    supported=0.86,
+                    against=0.86,
+                    source=PAPER,
+                ),
+            ),
+        ),
+        Experiment(
+            name="stability",
+            number="F7",
+            question="Are the groups stable?",
+            words=prose("""
+                Every activation is put up or down by at most 5% and the patches are grouped again. The adjusted Rand
+                index is 1 where the groups stay, and 0 where they agree as chance would have it. Where n counts
+                draws, the interval is where 95% of the draws lie; it says nothing of other pictures.
+            """),
+            tests="whether the groups are stable",
+            axis="adjusted Rand index",
+            varied="Groups",
+            sizes="Here: {noise_draws} draws of the noise.",
+            headline="stable",
+            claims=(
+                ClaimKind(
+                    name="stable",
+                    statement="Groups stay the same under a little noise",
+                    measured="adjusted Rand index",
+                    unit="correlation",
+                    refuted="the groups are arbitrary",
+                    supported=0.8,
+                    against=0.5,
+                    caution="unstable",
+                ),
+            ),
+        ),
+        Experiment(
+            name="edges",
+            number="F8",
+            question="Do the drawn edges hold on the network?",
+            words=prose("""
+                Each group's neurons are knocked out, and the share of every upper group's activation that is lost is
+                measured. r is the correlation of these drops with the weights drawn; chance: the same with the
+                groups' weights given to each other. The interval takes the pairs as independent, which pairs with a
+                group in common are not: read it as the narrow end.
+            """),
+            tests="whether the drawn edges hold on the network",
+            axis="correlation r of edges and measured drops",
+            headline="edges",
+            claims=(
+                ClaimKind(
+                    name="edges",
+                    statement="Drawn edges say what knocking a group out takes away",
+                    measured="correlation r",
+                    unit="correlation",
+                    refuted="a line drawn between groups does not say what happens without the lower one",
+                    supported=0.6,
+                    against=0.4,
+                    caution="weak-edges",
+                ),
+            ),
+        ),
+    )
+}
+"""By the name in the spec, in the order of METHOD §5."""
+
+CLAIMS: Mapping[str, ClaimKind] = {claim.name: claim for e in EXPERIMENTS.values() for claim in e.claims}
+EXPERIMENT_OF: Mapping[str, str] = {claim.name: e.name for e in EXPERIMENTS.values() for claim in e.claims}
+"""The experiment that each claim rests on."""
+ABLATING = frozenset(e.name for e in EXPERIMENTS.values() if e.ablates)
+"""The experiments that share the knock-outs of random and core sets."""
+
+CAUTIONS: Mapping[tuple[str, bool], CautionKind] = {
+    (c.code, c.single): c
+    for c in (
+        CautionKind(
+            code="few-images",
+            title="Few pictures",
+            meaning="Every figure on the class rests on these pictures alone, and the intervals are wide.",
+            of_evidence=True,
+        ),
+        CautionKind(
+            code="few-patches",
+            title="Concepts of most patches",
+            meaning=prose("""
+                So many patches say little of what excites a neuron and what does not: more pictures would, or a
+                smaller k.
+            """),
+            of_evidence=True,
+        ),
+        CautionKind(
+            code="low-baseline",
+            title="The model seldom says this class",
+            meaning=prose("""
+                Few of these pictures are predicted as the class to begin with, so masking has little to take away.
+            """),
+            of_evidence=True,
+        ),
+        CautionKind(
+            code="no-core",
+            title="The circuit ends here",
+            meaning="No attribution to the layer below differs from 0, so nothing lower was found or tested.",
+        ),
+        CautionKind(
+            code="dead-neuron",
+            single=True,
+            title="Dead neurons",
+            meaning=prose("""
+                They never rise above 0, or never change, over all patches: the patches shown for them mean nothing.
+            """),
+        ),
+        CautionKind(
+            code="silhouette",
+            title="Arbitrary neuron groups",
+            meaning="The neuron groups hardly stand apart: another cut into groups would be as good.",
+        ),
+        CautionKind(
+            code="silhouette",
+            single=True,
+            title="Arbitrary semantic groups",
+            meaning=prose("""
+                The patches of such a neuron do not fall into clear groups: do not read much into the ones shown.
+            """),
+        ),
+        CautionKind(
+            code="completeness",
+            single=True,
+            title="Inexact attributions",
+            meaning=prose("""
+                Their attributions do not add up to the activation they should explain; weights may be off by as much.
+            """),
+        ),
+        CautionKind(
+            code="integration",
+            single=True,
+            title="Coarse attributions",
+            meaning=prose("""
+                The integral behind their attributions was not found to the accuracy asked for; raise
+                attribution.max_nodes in the spec.
+            """),
+        ),
+        CautionKind(
+            code="saturation",
+            title="Core set too large",
+            meaning=prose("""
+                With so much of the layer in the core set, masking and retaining say little about which neurons
+                matter.
+            """),
+            of_evidence=True,
+        ),
+        CautionKind(
+            code="retain-loses",
+            title="The core set alone is not enough",
+            meaning="The class is lost when only such a core set is kept: it leaves out something that matters.",
+            of_evidence=True,
+        ),
+        CautionKind(
+            code="silent",
+            title="Random sets easy to beat",
+            meaning=prose("""
+                Random sets often hold such channels; taking these away changes nothing, and keeping these keeps
+                nothing: the null of masking and retaining is easier to beat than it looks.
+            """),
+            of_evidence=True,
+        ),
+        CautionKind(
+            code="weak-weights",
+            title="Weights that do not foretell",
+            meaning=prose("""
+                Knocking neurons out below does not do what their scores say: gradients are not a reliable guide at
+                this layer, so do not read its weights and core neurons as effects.
+            """),
+            of_evidence=True,
+        ),
+        CautionKind(
+            code="weak-weights",
+            single=True,
+            title="Neurons whose weights do not foretell",
+            meaning=prose("""
+                Knocking out what such a neuron rests on does not do what the scores say: its core neurons and weights
+                are attributions alone.
+            """),
+            of_evidence=True,
+        ),
+        CautionKind(
+            code="weak-edges",
+            title="Edges that do not foretell",
+            meaning=prose("""
+                Taking a group of the layer below away does not do what its edge says: do not read the lines drawn
+                down from this layer as effects.
+            """),
+            of_evidence=True,
+        ),
+        CautionKind(
+            code="unstable",
+            title="Unstable groups",
+            meaning=prose("""
+                Activations a twentieth off give other groups: do not read much into which things are grouped
+                together.
+            """),
+            of_evidence=True,
+        ),
+        CautionKind(
+            code="single-group",
+            single=True,
+            title="Only one semantic group",
+            meaning=prose("""
+                All patches of such a neuron look alike to the layer, so there was nothing to divide into groups.
+            """),
+        ),
+        CautionKind(
+            code="single-group",
+            title="Only one neuron group",
+            meaning="The layer's neurons could not be divided into groups; its circuit is one node.",
+        ),
+    )
+}
+"""By code, and whether it is about one neuron."""
