@@ -45,13 +45,13 @@ COLUMNS = 4096
 class Ablation(Protocol):
     """φ under knock-outs, on one segment."""
 
-    def phi(self, activations: Tensor, keep: Tensor, targets: Sequence[int]) -> Tensor:
+    def phi(self, activations: Tensor, removed: Tensor, targets: Sequence[int]) -> Tensor:
         """φ of `targets` on each row of `activations` with the channels outside each set at 0: (M, T, n).
 
-        Args: activations: (n, …) of the layer below; keep: bool (M, C), True where a channel stays.
+        Args: activations: (n, …) of the layer below; removed: bool (M, C), True where a channel is set to 0.
         """
 
-    def full(self, activations: Tensor, keep: Tensor) -> Tensor:
+    def full(self, activations: Tensor, removed: Tensor) -> Tensor:
         """The whole activation above instead of φ: (M, n, …). Arguments as in `phi`."""
 
 
@@ -79,33 +79,33 @@ class PlainAblation:
         self.segment, self.axis, self.out_axis, self.rows = segment, axis, out_axis, rows
 
     @torch.no_grad()
-    def phi(self, activations: Tensor, keep: Tensor, targets: Sequence[int]) -> Tensor:
+    def phi(self, activations: Tensor, removed: Tensor, targets: Sequence[int]) -> Tensor:
         """See `Ablation`."""
         chosen = list(targets)
-        found = self._every(activations, keep, lambda out: spatial_mean(out, self.out_axis)[:, chosen])
+        found = self._every(activations, removed, lambda out: spatial_mean(out, self.out_axis)[:, chosen])
         return found.transpose(1, 2)
 
     @torch.no_grad()
-    def full(self, activations: Tensor, keep: Tensor) -> Tensor:
+    def full(self, activations: Tensor, removed: Tensor) -> Tensor:
         """See `Ablation`."""
-        return self._every(activations, keep, lambda out: out)
+        return self._every(activations, removed, lambda out: out)
 
-    def _every(self, activations: Tensor, keep: Tensor, wanted: Segment) -> Tensor:
+    def _every(self, activations: Tensor, removed: Tensor, wanted: Segment) -> Tensor:
         """What is wanted of the output for every set and patch, (M, n, …)."""
-        keep = keep.to(activations.device)
+        removed = removed.to(activations.device)
         shape = [-1] + [1] * (activations.ndim - 1)
-        shape[self.axis] = keep.shape[1]
-        sets, patches = torch.meshgrid(torch.arange(len(keep)), torch.arange(len(activations)), indexing="ij")
+        shape[self.axis] = removed.shape[1]
+        sets, patches = torch.meshgrid(torch.arange(len(removed)), torch.arange(len(activations)), indexing="ij")
         pairs = sets.flatten(), patches.flatten()
 
         def run(n: int) -> Tensor:
             found = []
             for m, v in zip(*(torch.split(x, n) for x in pairs), strict=True):
-                found.append(wanted(self.segment(activations[v].masked_fill_(~keep[m].reshape(shape), 0))))
+                found.append(wanted(self.segment(activations[v].masked_fill_(removed[m].reshape(shape), 0))))
             return torch.cat(found)
 
         found = self.rows.attempt(run)
-        return found.view(len(keep), len(activations), *found.shape[1:])
+        return found.view(len(removed), len(activations), *found.shape[1:])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,10 +174,10 @@ class LinearMixAblation:
             self.weight, self.bias = self.weight * scale[:, None, None], self.bias * scale + shift
 
     @torch.no_grad()
-    def phi(self, activations: Tensor, keep: Tensor, targets: Sequence[int]) -> Tensor:
+    def phi(self, activations: Tensor, removed: Tensor, targets: Sequence[int]) -> Tensor:
         """See `Ablation`."""
         chosen = torch.as_tensor(list(targets), device=activations.device)
-        kept = keep.to(activations.device, activations.dtype)
+        kept = (~removed).to(activations.device, activations.dtype)
         patches = max(1, COLUMNS // (self.places(activations[:1]) * max(1, len(chosen))))
         found = [self._means(part, kept, chosen) for part in torch.split(activations, patches)]
         return torch.cat(found, dim=2)
@@ -210,10 +210,10 @@ class LinearMixAblation:
         return ChannelTerms(terms=terms, bias=self.bias[target])
 
     @torch.no_grad()
-    def full(self, activations: Tensor, keep: Tensor) -> Tensor:
+    def full(self, activations: Tensor, removed: Tensor) -> Tensor:
         """See `Ablation`. A few targets at a time, so that what one product gives stays in the cache."""
-        kept, (columns, space) = keep.to(activations.device, activations.dtype), self._columns(activations)
-        step = max(1, BLOCK // (len(keep) * columns.shape[2]))
+        kept, (columns, space) = (~removed).to(activations.device, activations.dtype), self._columns(activations)
+        step = max(1, BLOCK // (len(kept) * columns.shape[2]))
         every = torch.arange(len(self.weight), device=activations.device)
         parts = [self._mixed(columns, space, kept, some) for some in torch.split(every, step)]
         return torch.cat(parts, dim=1).transpose(1, 2)

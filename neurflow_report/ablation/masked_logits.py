@@ -17,26 +17,27 @@ from neurflow_report.network.cut import Segments
 
 @torch.no_grad()
 def masked_logits(
-    segments: Segments, layer: int, engine: Ablation, activation: Tensor, keep: Sequence[Tensor], *, rows: int
+    segments: Segments, layer: int, engine: Ablation, activation: Tensor, removed: Sequence[Tensor], *, rows: int
 ) -> tuple[Tensor, Tensor]:
     """The logits under each mask at the layer alone, and at those that follow it as well: (M, N, outputs) twice.
 
-    Args: engine: the knock-outs of layers[layer]; activation: that layer's full activation, N rows; keep: masks of that
-    layer and of those that follow it, next first, bool (M, C), True where a channel *stays*, mask m of each going with
-    mask m of the others; rows: how many (mask, picture) pairs run at once. With one layer's masks, twice the same.
+    Args: engine: the knock-outs of layers[layer]; activation: that layer's full activation, N rows; removed: masks of
+    that layer and of those that follow it, next first, bool (M, C), True where a channel is set to 0, mask m of each
+    going with mask m of the others; rows: how many (mask, picture) pairs run at once. With one layer's masks, twice the
+    same.
     Errors: ValueError when masks are not (M, C).
     """
-    for number, kept in enumerate(keep, start=layer):
+    for number, gone in enumerate(removed, start=layer):
         info = segments.layers[number]
-        if kept.shape != (len(keep[0]), info.channels) or kept.dtype != torch.bool:
-            shapes = f"(M, {info.channels}), not {tuple(kept.shape)}"
+        if gone.shape != (len(removed[0]), info.channels) or gone.dtype != torch.bool:
+            shapes = f"(M, {info.channels}), not {tuple(gone.shape)}"
             raise ValueError(f"masks of layer {info.name!r} must be bool {shapes}")
-    every = [kept.to(activation.device) for kept in keep]
+    every = [gone.to(activation.device) for gone in removed]
     alone, upward = [], []
     for one in torch.split(activation, 1):
         parts = [
             _both(segments, layer + 1, engine.full(one, every[0][first : first + rows]).squeeze(1), [
-                kept[first : first + rows] for kept in every[1:]
+                gone[first : first + rows] for gone in every[1:]
             ])
             for first in range(0, len(every[0]), rows)
         ]  # fmt: skip
@@ -45,19 +46,19 @@ def masked_logits(
     return torch.stack(alone, dim=1), torch.stack(upward, dim=1)
 
 
-def _both(segments: Segments, layer: int, value: Tensor, keep: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+def _both(segments: Segments, layer: int, value: Tensor, removed: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """The logits from the activation of layers[layer] up: as it is, and under masks of it and of the layers above."""
     top = len(segments.layers) - 1
     alone = segments.between(layer, top)(value)
-    if not keep:
+    if not removed:
         return alone, alone
-    for number, kept in enumerate(keep, start=layer):
-        value = segments.stages[number](_kept(value, kept, segments.feature_axis(number)))
-    return alone, segments.between(layer + len(keep), top)(value)
+    for number, gone in enumerate(removed, start=layer):
+        value = segments.stages[number](_without(value, gone, segments.feature_axis(number)))
+    return alone, segments.between(layer + len(removed), top)(value)
 
 
-def _kept(value: Tensor, kept: Tensor, axis: int) -> Tensor:
-    """Each row with its channels outside the mask at 0."""
-    shape = [len(kept)] + [1] * (value.ndim - 1)
-    shape[axis] = kept.shape[1]
-    return value.masked_fill(~kept.view(shape), 0)
+def _without(value: Tensor, removed: Tensor, axis: int) -> Tensor:
+    """Each row with the channels of its mask at 0."""
+    shape = [len(removed)] + [1] * (value.ndim - 1)
+    shape[axis] = removed.shape[1]
+    return value.masked_fill(removed.view(shape), 0)

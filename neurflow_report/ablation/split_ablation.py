@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, fx
@@ -19,7 +20,7 @@ from neurflow_report.ablation.masked_sums import KeptSums
 from neurflow_report.attribution import operations as ops
 from neurflow_report.attribution.affine_split import AffineSplit, affine_values, only_input
 from neurflow_report.attribution.channel_responses import FEW
-from neurflow_report.attribution.nonlinear_part import NonlinearPart, groups
+from neurflow_report.attribution.nonlinear_part import Evaluator, groups
 from neurflow_report.network.forward import AdaptiveBatch
 
 TABLE = 2 * 2**20
@@ -35,26 +36,26 @@ class SplitAblation:
         self.part, self.axis, self.rows = part, axis, rows
 
     @torch.no_grad()
-    def phi(self, activations: Tensor, keep: Tensor, targets: Sequence[int]) -> Tensor:
+    def phi(self, activations: Tensor, removed: Tensor, targets: Sequence[int]) -> Tensor:
         """See `Ablation`."""
         alike = groups(self.part, list(targets), activations.device)
 
-        def wanted(core: _MaskedCore) -> Tensor:
-            found = core.alphas.new_empty((len(core.alphas), len(targets)), dtype=activations.dtype)
+        def wanted(values: Evaluator, sets: int) -> Tensor:
+            found = activations.new_empty((sets, len(targets)))
             for group, places in alike:
-                found[:, places] = core.phi(group)[0]
+                found[:, places] = values.phi(group)
             return found
 
-        return self._every(activations, keep, wanted).transpose(1, 2)
+        return self._every(activations, removed, wanted).transpose(1, 2)
 
     @torch.no_grad()
-    def full(self, activations: Tensor, keep: Tensor) -> Tensor:
+    def full(self, activations: Tensor, removed: Tensor) -> Tensor:
         """See `Ablation`."""
-        return self._every(activations, keep, lambda core: core.whole(self.part.result))
+        return self._every(activations, removed, lambda values, _sets: values.whole(self.part.result))
 
-    def _every(self, activations: Tensor, keep: Tensor, wanted: Callable[[_MaskedCore], Tensor]) -> Tensor:
-        """What is wanted of every patch's core under all sets, (M, n, …)."""
-        kept = keep.to(activations.device)
+    def _every(self, activations: Tensor, removed: Tensor, wanted: Callable[[Evaluator, int], Tensor]) -> Tensor:
+        """What is wanted of every patch's values under all sets, (M, n, …)."""
+        kept = (~removed).to(activations.device)
 
         def run(n: int) -> Tensor:
             found = []
@@ -62,35 +63,29 @@ class SplitAblation:
                 affine = affine_values(self.part, some, n) | {self.part.source: some}
                 for v in range(len(some)):
                     mine = {node: value[v : v + 1] for node, value in affine.items()}
-                    cores = (_MaskedCore(self.part, mine, sets, self.axis) for sets in torch.split(kept, n))
-                    found.append(torch.cat([wanted(core) for core in cores]))
+                    leaves = (UnderSets(self.part, mine, sets, self.axis) for sets in torch.split(kept, n))
+                    found.append(torch.cat([wanted(Evaluator(self.part, one), len(one.keep)) for one in leaves]))
             return torch.stack(found, dim=1)
 
         return self.rows.attempt(run)
 
 
-class _MaskedCore(NonlinearPart):
-    """The core on one patch; in the place of points of the path there are sets of channels that stay, (M, C)."""
+@dataclass(frozen=True, eq=False)
+class UnderSets:
+    """Leaves of one patch under sets of channels that stay, `keep` (M, C); `axis`: the channel axis of the input."""
 
-    def __init__(self, part: AffineSplit, affine: Mapping[fx.Node, Tensor], keep: Tensor, axis: int) -> None:
-        self.part, self.affine, self.keep, self.axis = part, affine, keep, axis
-        self.rows, self.alphas = torch.zeros(1), keep[:, 0]
-        self._whole, self._sliced = {}, {}
+    part: AffineSplit
+    affine: Mapping[fx.Node, Tensor]
+    keep: Tensor
+    axis: int
 
-    def _path(self, node: fx.Node, channels: Tensor | None) -> Tensor:
-        """A affine node under every set, (M, …); of some channels only where these are given, and it is a leaf."""
-        if self._is_held(node):
-            return self._unmixed(node, channels)
-        if self._is_leaf(node) if channels is None else self._is_sliced_leaf(node):
-            return self._convolved(node, channels)
-        whole: Tensor = ops.run(node, self.whole)
-        return whole
+    def holds(self, node: fx.Node, *, sliced: bool) -> bool:
+        """See `Leaves`."""
+        return self._is_held(node) or (self._has_terms(node) if sliced else self._is_table(node))
 
-    def _is_leaf(self, node: fx.Node) -> bool:
-        return self._is_held(node) or self._is_table(node)
-
-    def _is_sliced_leaf(self, node: fx.Node) -> bool:
-        return self._is_held(node) or self._has_terms(node)
+    def value(self, node: fx.Node, channels: Tensor | None) -> Tensor:
+        """See `Leaves`."""
+        return self._unmixed(node, channels) if self._is_held(node) else self._convolved(node, channels)
 
     def _is_held(self, node: fx.Node) -> bool:
         return node in self.part.unmixed and node in self.affine

@@ -145,9 +145,9 @@ def _edges(
         return Results(), ()
 
     def ablated(sets: NDArray[np.bool_], targets: Sequence[int], patches: Sequence[int]) -> NDArray[np.floating]:
-        engine, keep = cache.ablations(number - 1, step.note), torch.from_numpy(~sets)
+        engine, removed = cache.ablations(number - 1, step.note), torch.from_numpy(sets)
         chunks = cache.chunks(number - 1, np.array(patches))
-        parts = [engine.phi(part, keep, targets).cpu().numpy() for part in chunks]
+        parts = [engine.phi(part, removed, targets).cpu().numpy() for part in chunks]
         return np.concatenate(parts, axis=2)
 
     upper, lower = circuit.layers[number], circuit.layers[number - 1]
@@ -221,17 +221,17 @@ def _predictions(workspace: Workspace, pixels: Tensor, step: Step) -> Prediction
     """Class predicted under each mask, a few pictures at a time."""
     rows, cache = AdaptiveBatch(most=workspace.forward_rows, note=step.note), ActivationCache(workspace, pixels)
 
-    def run(layer: int, keep: Sequence[Tensor], n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def run(layer: int, removed: Sequence[Tensor], n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         parts, engine = [], cache.ablations(layer, step.note)
         for part in torch.split(pixels, n):
             full = workspace.forward.activations(layer, part)
-            both = masked_logits(workspace.forward.segments, layer, engine, full, keep, rows=n)
+            both = masked_logits(workspace.forward.segments, layer, engine, full, removed, rows=n)
             parts.append([logits.argmax(dim=2).cpu().numpy() for logits in both])
         alone, upward = (np.concatenate(some, axis=1) for some in zip(*parts, strict=True))
         return alone, upward
 
-    def predict(layer: int, keep: Sequence[Tensor]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        found = rows.attempt(partial(run, layer, keep))
+    def predict(layer: int, removed: Sequence[Tensor]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        found = rows.attempt(partial(run, layer, removed))
         step.advance()
         return found
 

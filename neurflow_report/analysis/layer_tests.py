@@ -148,10 +148,12 @@ class LayerTests:
             step.advance()
 
     def _phi(self, engine: Ablation, some: _Portion) -> Floats:
-        keep = torch.from_numpy(~self.plan.sets[some.sets])
+        removed = torch.from_numpy(self.plan.sets[some.sets])
         below, every = self.number - 1, len(self.rows) == len(self.means)
         chunks = self.cache.chunks(below, None if every else self.rows)
-        return np.concatenate([engine.phi(x, keep, self.channels[some.targets]).cpu().numpy() for x in chunks], axis=2)
+        return np.concatenate(
+            [engine.phi(x, removed, self.channels[some.targets]).cpu().numpy() for x in chunks], axis=2
+        )
 
     def _kept(self, phi: Floats, concept: Indices) -> Floats:
         """L of each set for one neuron, (sets,), from φ of the patches ranked."""

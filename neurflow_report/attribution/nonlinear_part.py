@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from functools import cache, partial
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -108,34 +108,32 @@ def groups(part: AffineSplit, channels: Sequence[int], device: torch.device) -> 
     ]
 
 
-class NonlinearPart:
-    """Values on a few patches (`rows` of the affine values) at given points of the path.
+class Leaves(Protocol):
+    """Where an evaluation of a segment begins: the tensors whose values are known without their inputs'."""
 
-    Tensors are (rows · alphas, …), rows outermost. A group's own tensors hold its targets' channels alone.
-    """
+    def holds(self, node: fx.Node, *, sliced: bool) -> bool:
+        """Whether the value of a node that depends on the input is known; `sliced`: that of some of its channels."""
 
-    def __init__(self, part: AffineSplit, affine: Mapping[fx.Node, Tensor], rows: Tensor, steps: Steps) -> None:
-        self.part, self.affine, self.rows, self.steps = part, affine, rows, steps
-        self.alphas = torch.tensor(steps.alphas, dtype=part.at_baseline[part.source].dtype, device=rows.device)
+    def value(self, node: fx.Node, channels: Tensor | None) -> Tensor:
+        """The value of a node that is held; of these channels alone where any are given."""
+
+
+class Evaluator:
+    """The values of a segment's tensors, (B, …), for whatever B rows the leaves have. A group's own tensors hold its
+    targets' channels alone."""
+
+    def __init__(self, part: AffineSplit, leaves: Leaves) -> None:
+        self.part, self.leaves = part, leaves
         self._whole: dict[fx.Node, Any] = {}
         self._sliced: dict[tuple[Group, fx.Node], Tensor] = {}
-        self._slopes: dict[tuple[Group, bool], Slopes] = {}
 
     def value(self, group: Group, node: fx.Node, sliced: bool) -> Any:
         """The node's value; with `sliced`, of the group's channels alone."""
-        return self._slices(group, node) if sliced else self.whole(node)
+        return self.slices(group, node) if sliced else self.whole(node)
 
     def phi(self, group: Group) -> Tensor:
-        """φ of the group's targets, (rows, alphas, targets)."""
-        found = spatial_mean(self._slices(group, self.part.result), self.part.axis)
-        return found.view(len(self.rows), len(self.alphas), -1)
-
-    def slopes(self, group: Group, *, coarse: bool) -> Slopes:
-        """The local slopes for a group's targets, one object for all portions of its pairs."""
-        key = (group, coarse)
-        if key not in self._slopes:
-            self._slopes[key] = Slopes(self, group, coarse=coarse)
-        return self._slopes[key]
+        """φ of the group's targets, (B, targets)."""
+        return spatial_mean(self.slices(group, self.part.result), self.part.axis)
 
     @torch.no_grad()
     def whole(self, node: fx.Node) -> Any:
@@ -143,21 +141,14 @@ class NonlinearPart:
         if not self.part.depends_on_input(node):
             return self.part.at_baseline[node]
         if node not in self._whole:
-            for one in needed(self.part, node, self._whole.__contains__, self._is_leaf):
-                affine = one in self.part.affine
-                self._whole[one] = self._path(one, None) if affine else ops.run(one, self.whole)
+            for one in needed(self.part, node, self._whole.__contains__, partial(self.leaves.holds, sliced=False)):
+                known = self.leaves.holds(one, sliced=False)
+                self._whole[one] = self.leaves.value(one, None) if known else ops.run(one, self.whole)
         return self._whole[node]
 
-    def _is_leaf(self, node: fx.Node) -> bool:
-        """Whether a node's value is known without its inputs'."""
-        return node in self.part.affine
-
-    def _is_sliced_leaf(self, node: fx.Node) -> bool:
-        """Whether the value of the targets' channels is known without the node's inputs'."""
-        return self._is_leaf(node)
-
     @torch.no_grad()
-    def _slices(self, group: Group, node: fx.Node) -> Tensor:
+    def slices(self, group: Group, node: fx.Node) -> Tensor:
+        """The group's channels of the node."""
         waiting = [node]
         while waiting:
             one = waiting[-1]
@@ -171,20 +162,13 @@ class NonlinearPart:
 
     def _sliced_inputs(self, group: Group, node: fx.Node) -> list[fx.Node]:
         """The inputs of which the targets' channels of a node need one channel each."""
-        into = () if self._is_sliced_leaf(node) else group.reads(node) or ()
+        into = () if self.leaves.holds(node, sliced=True) else group.reads(node) or ()
         return [source for source, one in into if one is not None and self.part.depends_on_input(source)]
-
-    def _path(self, node: fx.Node, channels: Tensor | None) -> Tensor:
-        end, start = self.affine[node], self.part.at_baseline[node]
-        if channels is not None:
-            end, start = (v.index_select(self.part.axis, channels) for v in (end, start))
-        end, start = end[self.rows].unsqueeze(1), start.unsqueeze(1)
-        return torch.addcmul(start, end - start, self.alphas.view(1, -1, *[1] * (end.ndim - 2))).flatten(0, 1)
 
     def _slice(self, group: Group, node: fx.Node) -> Tensor:
         channels = group.channels[node]
-        if self._is_sliced_leaf(node):
-            return self._path(node, channels)
+        if self.leaves.holds(node, sliced=True):
+            return self.leaves.value(node, channels)
         into = group.reads(node)
         if into is None:
             found: Tensor = self.whole(node)
@@ -198,9 +182,9 @@ class NonlinearPart:
         if ops.is_norm(node):
             ones = [1] * (self.part.at_baseline[node].ndim - 2)
             scale, shift = (v[channels].view(-1, *ones) for v in ops.norm_affine(node))
-            return torch.addcmul(shift, self._slices(group, only_input(node)), scale)
+            return torch.addcmul(shift, self.slices(group, only_input(node)), scale)
         if ops.calls(node, ops.CAT):
-            return self._slices(group, into[0][0])
+            return self.slices(group, into[0][0])
         sliced = {source for source, one in into if one is not None}
         return run_sliced(self.part, node, channels, lambda n: self.value(group, n, n in sliced))
 
@@ -210,10 +194,54 @@ class NonlinearPart:
         if conv.groups == 1:
             return thin_conv(conv, self.whole(source), weight, bias)
         if conv.in_channels == conv.groups:
-            inputs = self._slices(group, source)
+            inputs = self.slices(group, source)
         else:
             inputs = self.whole(source).index_select(1, group_inputs(conv, channels).flatten())
         return F.conv2d(inputs, weight, bias, conv.stride, conv.padding, conv.dilation, len(channels))
+
+
+class NonlinearPart:
+    """A segment on a few patches (`rows` of the affine values) at given points of the path: (rows · alphas, …), rows
+    outermost."""
+
+    def __init__(self, part: AffineSplit, affine: Mapping[fx.Node, Tensor], rows: Tensor, steps: Steps) -> None:
+        self.part, self.affine, self.rows, self.steps = part, affine, rows, steps
+        self.alphas = torch.tensor(steps.alphas, dtype=part.at_baseline[part.source].dtype, device=rows.device)
+        self.values = Evaluator(part, OnThePath(part, affine, rows, self.alphas))
+        self._slopes: dict[tuple[Group, bool], Slopes] = {}
+
+    def phi(self, group: Group) -> Tensor:
+        """φ of the group's targets, (rows, alphas, targets)."""
+        return self.values.phi(group).view(len(self.rows), len(self.alphas), -1)
+
+    def slopes(self, group: Group, *, coarse: bool) -> Slopes:
+        """The local slopes for a group's targets, one object for all portions of its pairs."""
+        key = (group, coarse)
+        if key not in self._slopes:
+            self._slopes[key] = Slopes(self, group, coarse=coarse)
+        return self._slopes[key]
+
+
+@dataclass(frozen=True, eq=False)
+class OnThePath:
+    """Leaves at points of the path from the baseline: of an affine tensor u, u(0) + α·(u(A) − u(0))."""
+
+    part: AffineSplit
+    affine: Mapping[fx.Node, Tensor]
+    rows: Tensor
+    alphas: Tensor
+
+    def holds(self, node: fx.Node, *, sliced: bool) -> bool:  # noqa: ARG002
+        """See `Leaves`."""
+        return node in self.part.affine
+
+    def value(self, node: fx.Node, channels: Tensor | None) -> Tensor:
+        """See `Leaves`."""
+        end, start = self.affine[node], self.part.at_baseline[node]
+        if channels is not None:
+            end, start = (v.index_select(self.part.axis, channels) for v in (end, start))
+        end, start = end[self.rows].unsqueeze(1), start.unsqueeze(1)
+        return torch.addcmul(start, end - start, self.alphas.view(1, -1, *[1] * (end.ndim - 2))).flatten(0, 1)
 
 
 def group_inputs(conv: torch.nn.Conv2d, channels: Tensor) -> Tensor:
@@ -258,14 +286,14 @@ class Slopes:
         key = (node, sliced)
         if key not in self._memo:
             source = only_input(node)
-            x, y = (self._unmixed(self.core.value(self.group, n, sliced)) for n in (source, node))
+            x, y = (self._unmixed(self.core.values.value(self.group, n, sliced)) for n in (source, node))
             cells = self.core.steps.cells
             self._memo[key] = self._secants(node, x, y) if cells else derivative(node, x[:, : self.count])
         return self._memo[key]
 
     def middle(self, node: fx.Node, sliced: bool) -> Tensor:
         """The value of a node in the middle of each step."""
-        x = self._unmixed(self.core.value(self.group, node, sliced))
+        x = self._unmixed(self.core.values.value(self.group, node, sliced))
         if not self.core.steps.cells:
             return x[:, : self.count]
         return torch.cat([(x[:, :-s:s] + x[:, s::s]) / 2 for s in self.strides], dim=1)

@@ -55,22 +55,22 @@ def masking(
     """
     results: list[Masking] = []
     for tau in taus:
-        sets, keeps = core_sets(neurons, tau), list[torch.Tensor]()
+        sets, removed = core_sets(neurons, tau), list[torch.Tensor]()
         for number in range(len(layers) - 2, -1, -1):
             if not sets[number]:
                 break
             random = np.random.default_rng([seed, target, number, tau])
-            keeps.insert(0, _keep(sets[number], channels[number], draws, random))
-            predicted = predictions(number, keeps)
-            for upward in (False, True) if len(keeps) > 1 else (False,):
+            removed.insert(0, _removed(sets[number], channels[number], draws, random))
+            predicted = predictions(number, removed)
+            for upward in (False, True) if len(removed) > 1 else (False,):
                 right = predicted[upward] == target
                 row = _results(layers[number], channels[number], tau, len(sets[number]), right)
                 results += [m.model_copy(update={"cumulative": upward}) for m in row]
     return tuple(results)
 
 
-def _keep(core: Sequence[int], channels: int, draws: int, random: np.random.Generator) -> torch.Tensor:
-    """Which channels stay, (1 + 2(1 + draws), C) bool: all; then without each set; then with each set alone.
+def _removed(core: Sequence[int], channels: int, draws: int, random: np.random.Generator) -> torch.Tensor:
+    """Which channels are set to 0, (1 + 2(1 + draws), C) bool: none; then each set; then all but each set.
 
     The sets are the core set, then the random ones, each drawn from all of the layer's channels.
     """
@@ -78,11 +78,11 @@ def _keep(core: Sequence[int], channels: int, draws: int, random: np.random.Gene
     sets[0, list(core)] = True
     for draw in range(1, 1 + draws):
         sets[draw, torch.from_numpy(random.choice(channels, size=len(core), replace=False))] = True
-    return torch.cat([torch.ones((1, channels), dtype=torch.bool), ~sets, sets])
+    return torch.cat([torch.zeros((1, channels), dtype=torch.bool), sets, ~sets])
 
 
 def _results(layer: str, channels: int, tau: int, size: int, right: NDArray[np.bool_]) -> list[Masking]:
-    """The two records of one layer from who was still right under each mask, (masks, N) as `_keep` orders them."""
+    """The two records of one layer from who was still right under each mask, (masks, N) as `_removed` orders them."""
     n = right.shape[1]
     share = right.mean(axis=1)
     half = (len(right) - 1) // 2

@@ -100,8 +100,10 @@ class Measuring:
         widths = [self.workspace.segments.layers[i].channels for i in range(number, top)]
 
         def work(count: int, _targets: int) -> None:
-            keep = [_drawn(count, width) for width in widths]
-            masked_logits(self.workspace.forward.segments, number, engine, one, keep, rows=self.workspace.forward_rows)
+            removed = [_drawn(count, width) for width in widths]
+            masked_logits(
+                self.workspace.forward.segments, number, engine, one, removed, rows=self.workspace.forward_rows
+            )
 
         found = linear(work, min(self.workspace.forward_rows, at_once(engine, masks)), 1, 1, self.timed, seconds)
         return _first(found, (0, 2))
@@ -113,7 +115,7 @@ class Measuring:
         width = self.workspace.segments.layers[number - 1].channels
 
         def work(count: int, few: int) -> None:
-            engine.phi(below, _kept(count, width, removed), range(few))
+            engine.phi(below, _removed(count, width, removed), range(few))
 
         few = min(tested, FEW_TARGETS) if tested == targets else tested
         found = linear(work, at_once(engine, len(removed)), few, targets, self.timed, seconds)
@@ -127,7 +129,7 @@ class Measuring:
         def work(count: int, _targets: int) -> None:
             channel_terms = engine.channel_terms([below], 0, patches=len(below))
             concept = channel_terms.terms.sum(dim=(1, 2)).topk(k).indices
-            for _ in candidates(channel_terms, ~_kept(count, width, removed).to(below.device), concept):
+            for _ in candidates(channel_terms, _removed(count, width, removed).to(below.device), concept):
                 pass
 
         found = linear(work, len(removed), 1, 1, self.timed, seconds)
@@ -215,11 +217,11 @@ def _drawn(count: int, width: int) -> Tensor:
     return torch.rand((count, width), generator=torch.Generator().manual_seed(0)) < 0.5
 
 
-def _kept(count: int, width: int, removed: Sequence[int]) -> Tensor:
+def _removed(count: int, width: int, removed: Sequence[int]) -> Tensor:
     """Sets of which so many channels are gone, evenly from all of `removed`: bool (count, width)."""
     order = torch.rand((count, width), generator=torch.Generator().manual_seed(0)).argsort(dim=1)
     gone = torch.tensor([removed[int((i + 0.5) * len(removed) / count)] for i in range(count)])
-    return order >= gone[:, None]
+    return order < gone[:, None]
 
 
 def _quickest(work: Callable[[], object], timed: Timed) -> float:

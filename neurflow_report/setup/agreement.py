@@ -68,18 +68,18 @@ def why_not_ablations(
     """
     channels, rows = activations.shape[axis], AdaptiveBatch(most=min(most, 4 * len(activations)))
     targets = strongest(whole, activations, out_axis).tolist()
-    keep, oracle = _sets(channels), PlainAblation(whole, axis=axis, out_axis=out_axis, rows=rows)
+    removed, oracle = _sets(channels), PlainAblation(whole, axis=axis, out_axis=out_axis, rows=rows)
     try:
         engine = ablations(segment, activations[:1], axis=axis, out_axis=out_axis, rows=rows)
     except Exception as error:  # whatever fails in what was made of the segment
         if passes(error):
             raise
         return _failed(error)
-    phi = oracle.phi(activations, keep, targets)
+    phi = oracle.phi(activations, removed, targets)
     return (
-        _why_not(lambda: engine.phi(activations, keep, targets), phi)
-        or _why_not(lambda: engine.full(activations, keep), oracle.full(activations, keep))
-        or (_why_not_bounded(engine, activations, keep, targets[0], phi[:, 0]) if _is_bounded(engine) else "")
+        _why_not(lambda: engine.phi(activations, removed, targets), phi)
+        or _why_not(lambda: engine.full(activations, removed), oracle.full(activations, removed))
+        or (_why_not_bounded(engine, activations, removed, targets[0], phi[:, 0]) if _is_bounded(engine) else "")
     )
 
 
@@ -91,19 +91,19 @@ def strongest(segment: fx.GraphModule, activations: Tensor, out_axis: int) -> Te
 
 
 def _sets(channels: int) -> Tensor:
-    """Which channels stay: all but one, every other one, every third one, all."""
+    """Which channels are removed: one, every other one, two of three, none."""
     numbers = torch.arange(channels)
-    return torch.stack([numbers != channels // 2, numbers % 2 == 0, numbers % 3 == 0, numbers >= 0])
+    return torch.stack([numbers == channels // 2, numbers % 2 != 0, numbers % 3 != 0, numbers < 0])
 
 
 def _is_bounded(engine: object) -> bool:
     return isinstance(engine, LinearMixAblation) and engine.bounded
 
 
-def _why_not_bounded(engine: object, activations: Tensor, keep: Tensor, target: int, phi: Tensor) -> str:
-    """What is wrong with a contest of one place: φ of the candidates, or that a set's strongest patch is none."""
+def _why_not_bounded(engine: object, activations: Tensor, removed: Tensor, target: int, phi: Tensor) -> str:
+    """What is wrong with bounds on one place: φ of the candidates, or that a set's strongest patch is none."""
     assert isinstance(engine, LinearMixAblation)  # noqa: S101 as `_is_bounded` has it
-    removed = ~keep.to(activations.device)
+    removed = removed.to(activations.device)
 
     def strong() -> Tensor:
         found = torch.full_like(phi, -math.inf)

@@ -36,13 +36,13 @@ class Odd(nn.Module):
         return self.fc(self.mid(self.low(x)))
 
 
-def naive(model, layer, below, patches, keep, axis):
+def naive(model, layer, below, patches, removed, axis):
     """The layer's activation under every set, (M, n, …), by hooks on the network, from the picture on."""
     found = []
     with torch.no_grad():
-        for kept in keep:
+        for gone in removed:
             full = hooked(model, below, patches).clone()
-            full.movedim(axis, -1)[..., ~kept] = 0
+            full.movedim(axis, -1)[..., gone] = 0
             found.append(hooked(model, layer, patches, replace=(below, full)))
     return torch.stack(found)
 
@@ -81,25 +81,25 @@ def segments_of(make, layers):
 
 
 def sets(channels):
-    keep = torch.rand(7, channels, generator=torch.Generator().manual_seed(1)) > 0.3
-    keep[0], keep[1] = True, False
-    return keep
+    removed = torch.rand(7, channels, generator=torch.Generator().manual_seed(1)) <= 0.3
+    removed[0], removed[1] = False, True
+    return removed
 
 
 @pytest.mark.parametrize(("make", "layers", "stage", "engine"), CASES)
 def test_as_the_network_does_it(make, layers, stage, engine):
     model, segments, patches = segments_of(make, layers)
     full = activations(segments, stage, patches)
-    keep, targets = sets(segments.layers[stage].channels), [3, 0, 1]
+    removed, targets = sets(segments.layers[stage].channels), [3, 0, 1]
     axis, out_axis = segments.feature_axis(stage), segments.feature_axis(stage + 1)
     found = ablations(segments.stages[stage], full[:1], axis=axis, out_axis=out_axis, rows=AdaptiveBatch(most=8))
     assert type(found) is engine
     for one in (found, PlainAblation(segments.stages[stage], axis=axis, out_axis=out_axis, rows=AdaptiveBatch(most=8))):
-        whole = one.full(full, keep)
-        expected = naive(model, layers[stage + 1], layers[stage], patches, keep, axis)
+        whole = one.full(full, removed)
+        expected = naive(model, layers[stage + 1], layers[stage], patches, removed, axis)
         assert torch.allclose(whole, expected, rtol=1e-9, atol=1e-10)
         assert torch.allclose(
-            one.phi(full, keep, targets),
+            one.phi(full, removed, targets),
             spatial_mean(expected.flatten(0, 1), out_axis).view(*whole.shape[:2], -1)[:, :, targets].transpose(1, 2),
             rtol=1e-9,
             atol=1e-10,
@@ -109,13 +109,13 @@ def test_as_the_network_does_it(make, layers, stage, engine):
 @pytest.mark.parametrize("limit", ["TABLE", "rows"])
 def test_few_sets_or_few_terms_at_once_are_the_same(limit, monkeypatch):
     _, segments, patches = segments_of(resnet18, ["layer3.1", "layer4.0", "fc"])
-    full, keep = activations(segments, 0, patches), sets(256)
+    full, removed = activations(segments, 0, patches), sets(256)
     engine = ablations(segments.stages[0], full[:1], axis=1, out_axis=1, rows=AdaptiveBatch(most=64))
-    whole = engine.phi(full, keep, [1, 2, 3]), engine.full(full, keep)
+    whole = engine.phi(full, removed, [1, 2, 3]), engine.full(full, removed)
     engine.rows = AdaptiveBatch(most=5 if limit == "rows" else 64)
     if limit == "TABLE":
         monkeypatch.setattr("neurflow_report.ablation.split_ablation.TABLE", 1)
-    parts = engine.phi(full, keep, [1, 2, 3]), engine.full(full, keep)
+    parts = engine.phi(full, removed, [1, 2, 3]), engine.full(full, removed)
     assert all(torch.allclose(a, b, rtol=1e-12, atol=1e-14) for a, b in zip(whole, parts, strict=True))
 
 
@@ -123,12 +123,12 @@ def test_blocks_change_nothing(monkeypatch):
     model, patches = demo(), demo_patches(5)
     segments = cut(model, ["block3", "block4", "fc"], patches[:1])
     full = activations(segments, 0, patches)
-    keep = torch.rand(9, 128) > 0.2
+    removed = torch.rand(9, 128) <= 0.2
     engine = ablations(segments.stages[0], full[:1], axis=1, out_axis=1, rows=AdaptiveBatch(most=8))
-    whole = engine.phi(full, keep, [1, 2, 3])
+    whole = engine.phi(full, removed, [1, 2, 3])
     monkeypatch.setattr("neurflow_report.ablation.ablation.COLUMNS", 1)
     monkeypatch.setattr("neurflow_report.ablation.ablation.BLOCK", 100)
-    assert torch.allclose(engine.phi(full, keep, [1, 2, 3]), whole, rtol=1e-12, atol=1e-14)
+    assert torch.allclose(engine.phi(full, removed, [1, 2, 3]), whole, rtol=1e-12, atol=1e-14)
 
 
 class Shifted(nn.Module):
@@ -148,19 +148,20 @@ def test_an_operation_that_does_not_keep_0_is_run_whole():
     model, patches = Shifted(), pictures(3, 8)
     segments = cut(model, ["low", "up", "head"], patches[:1])
     full = activations(segments, 0, patches)
-    keep = torch.tensor([[True, False, True, True], [False, False, False, False]])
+    removed = torch.tensor([[False, True, False, False], [True, True, True, True]])
     engine = ablations(segments.stages[0], full[:1], axis=1, out_axis=1, rows=AdaptiveBatch(most=4))
     assert type(engine) is SplitAblation
-    assert torch.allclose(engine.full(full, keep), naive(model, "up", "low", patches, keep, 1))
+    assert torch.allclose(engine.full(full, removed), naive(model, "up", "low", patches, removed, 1))
 
 
 def test_where_memory_runs_out_fewer_rows_run_at_once_and_the_same_is_found(monkeypatch):
     model, patches = resnet18().double(), pictures(2, 32)
     segments = cut(model, ["layer4.0", "layer4.1", "fc"], patches[:1])
-    full, keep = activations(segments, 0, patches), torch.rand(3, 512, generator=torch.Generator().manual_seed(0)) > 0.5
+    full = activations(segments, 0, patches)
+    removed = torch.rand(3, 512, generator=torch.Generator().manual_seed(0)) <= 0.5
     told, forward = [], nn.Conv2d.forward
     plain = partial(PlainAblation, segments.stages[0], axis=1, out_axis=1)
-    plenty = plain(rows=AdaptiveBatch(most=8)).phi(full, keep, [3])
+    plenty = plain(rows=AdaptiveBatch(most=8)).phi(full, removed, [3])
 
     def bounded(self, x):
         if len(x) > 3:
@@ -169,7 +170,7 @@ def test_where_memory_runs_out_fewer_rows_run_at_once_and_the_same_is_found(monk
 
     monkeypatch.setattr(nn.Conv2d, "forward", bounded)
     engine = plain(rows=AdaptiveBatch(most=8, note=told.append))
-    assert torch.allclose(engine.phi(full, keep, [3]), plenty, rtol=1e-12)
+    assert torch.allclose(engine.phi(full, removed, [3]), plenty, rtol=1e-12)
     assert told == [
         "out of memory with 8 rows at once: going on with 4",
         "out of memory with 4 rows at once: going on with 2",
@@ -196,7 +197,7 @@ class Biased(nn.Module):
 def test_what_is_not_0_without_the_channels_stays(after):
     model, patches = Biased(after), pictures(3, 12)
     segments = cut(model, ["low", "up", "head"], patches[:1])
-    full, keep = activations(segments, 0, patches), sets(6)
+    full, removed = activations(segments, 0, patches), sets(6)
     engine = ablations(segments.stages[0], full[:1], axis=1, out_axis=1, rows=AdaptiveBatch(most=8))
     assert type(engine) is SplitAblation
-    assert torch.allclose(engine.full(full, keep), naive(model, "up", "low", patches, keep, 1))
+    assert torch.allclose(engine.full(full, removed), naive(model, "up", "low", patches, removed, 1))

@@ -24,9 +24,9 @@ def naive(model, names, pixels, masks, axis=1):
     modules, found = dict(model.named_modules()), []
     for m in range(len(masks[0])):
         handles = []
-        for name, kept in zip(names, masks, strict=True):
+        for name, gone in zip(names, masks, strict=True):
             shape = [-1, 1, 1] if axis == 1 else [-1]
-            stays = kept[m].to(pixels.dtype).view(shape)
+            stays = (~gone[m]).to(pixels.dtype).view(shape)
             handles.append(modules[name].register_forward_hook(lambda _m, _i, out, stays=stays: out * stays))
         with torch.no_grad():
             found.append(model(pixels))
@@ -37,9 +37,9 @@ def naive(model, names, pixels, masks, axis=1):
 
 def drawn(segments, layers, count, seed):
     random = torch.Generator().manual_seed(seed)
-    masks = [torch.rand(count, segments.layers[i].channels, generator=random) < 0.6 for i in layers]
+    masks = [torch.rand(count, segments.layers[i].channels, generator=random) >= 0.6 for i in layers]
     for mask in masks:
-        mask[0], mask[1] = True, False
+        mask[0], mask[1] = False, True
     return masks
 
 

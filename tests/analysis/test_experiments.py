@@ -8,10 +8,10 @@ import torch
 
 from neurflow_report.analysis.run import analyze
 from neurflow_report.demo.networks import NETWORKS
-from neurflow_report.fidelity.ledger import EXPERIMENTS
 from neurflow_report.network.reinitialise import reinitialised
 from neurflow_report.progress import Silent
 from neurflow_report.results.bundle import read_bundle
+from neurflow_report.results.catalogue import CLAIMS
 from neurflow_report.spec.load import load_spec
 
 ALL = ["masking", "optimality", "weights", "methods", "critical", "concepts", "stability", "edges"]
@@ -76,7 +76,7 @@ def test_what_does_not_fit_is_told(found):
 
 def test_every_claim_has_a_verdict_and_the_spec_s_threshold(found):
     (result,) = found.classes
-    assert {c.claim for c in result.claims} == set(EXPERIMENTS)
+    assert {c.claim for c in result.claims} == set(CLAIMS)
     limit = next(t for t in found.run.settings.thresholds if t.claim == "edges")
     assert (limit.supported, limit.against, limit.source) == (0.99, 0.99, "set in the spec")
     for c in result.claims:

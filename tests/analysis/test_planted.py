@@ -157,7 +157,7 @@ def test_random_core_sets_are_seldom_supported_by_f2(demo_circuit, number):
         random = np.random.default_rng([seed, number])
         sets = random_sets(width, 2, draws + len(layer.neurons), random)
         phi = torch.cat(
-            [engine.phi(x, torch.from_numpy(~sets), [n.channel for n in layer.neurons])
+            [engine.phi(x, torch.from_numpy(sets), [n.channel for n in layer.neurons])
              for x in cache.chunks(number - 1)], dim=2,
         ).numpy()  # fmt: skip
         kept = [kept_share(phi[:, t], np.array(n.concept)) for t, n in enumerate(layer.neurons)]

@@ -45,12 +45,12 @@ def _check_hop(workspace, model, number, lower, upper, A):
     ).values.view(2, len(A), -1)  # fmt: skip
     for i, target in enumerate(targets):
         close(found[i], own_t(model, lower, upper, A, target, NODES), f"T of {upper}")
-    keep = torch.rand(4, A.shape[1], generator=torch.Generator().manual_seed(number)) > 0.4
+    removed = torch.rand(4, A.shape[1], generator=torch.Generator().manual_seed(number)) <= 0.4
     engine = workspace.ablations(number, A[:1], lambda _text: None)
-    phi, full = engine.phi(A, keep, targets), engine.full(A, keep)
-    for m, kept in enumerate(keep):
+    phi, full = engine.phi(A, removed, targets), engine.full(A, removed)
+    for m, gone in enumerate(removed):
         with torch.no_grad():
-            expected = above(model, lower, upper, A * kept.view(1, -1, 1, 1))
+            expected = above(model, lower, upper, A * (~gone).view(1, -1, 1, 1))
         close(full[m], expected, f"knock-outs at {upper}")
         means = expected.flatten(2).mean(2) if expected.ndim > 2 else expected
         close(phi[m], means[:, targets].T, f"φ under knock-outs at {upper}")

@@ -11,7 +11,7 @@ from tests.oracles.odd import ODD
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 LAYERS = ["low", "mid", "high", "output"]
-KEEP = torch.tensor([[True] * 6 + [False] * 2, [True, False] * 4, [False] * 8, [True] * 8])
+REMOVED = torch.tensor([[False] * 6 + [True] * 2, [False, True] * 4, [True] * 8, [False] * 8])
 
 
 def attributed(segments, x, stage):
@@ -31,11 +31,11 @@ def test_t_and_knock_outs_are_those_of_the_plain_network(name):
         wanted = attributed(expected, x, stage)
         assert torch.allclose(attributed(segments, x, stage), wanted, rtol=1e-6, atol=1e-9)
         A = activations(expected, stage, x)
-        keep = KEEP[:, : A.shape[1]]
+        removed = REMOVED[:, : A.shape[1]]
         engine = ablations(segments.stages[stage], A[:1], axis=1, out_axis=1, rows=AdaptiveBatch(most=8))
         oracle = PlainAblation(expected.stages[stage], axis=1, out_axis=1, rows=AdaptiveBatch(most=8))
-        assert torch.allclose(engine.phi(A, keep, [1, 0]), oracle.phi(A, keep, [1, 0]), rtol=1e-9)
-        assert torch.allclose(engine.full(A, keep), oracle.full(A, keep), rtol=1e-9)
+        assert torch.allclose(engine.phi(A, removed, [1, 0]), oracle.phi(A, removed, [1, 0]), rtol=1e-9)
+        assert torch.allclose(engine.full(A, removed), oracle.full(A, removed), rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["forward_hook", "parametrized", "own_conv_forward", "old_weight_norm"])

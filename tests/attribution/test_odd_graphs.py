@@ -139,19 +139,19 @@ def test_a_segment_deeper_than_python_s_stack(chain, A):
     segment = traced(nn.Sequential(*chain))
     found = attributed(segment, A)
     assert torch.isfinite(found.values).all()
-    keep = torch.tensor([[True] * 4, [True, False, True, False], [False] * 4, [True, True, False, False]])
+    removed = torch.tensor([[False] * 4, [False, True, False, True], [True] * 4, [False, False, True, True]])
     engine = ablations(segment, A[:1], axis=1, out_axis=1, rows=AdaptiveBatch(most=8))
     plain = PlainAblation(segment, axis=1, out_axis=1, rows=AdaptiveBatch(most=8))
     assert type(engine) is not PlainAblation
-    assert torch.allclose(engine.phi(A, keep, [2, 0]), plain.phi(A, keep, [2, 0]), rtol=1e-9)
+    assert torch.allclose(engine.phi(A, removed, [2, 0]), plain.phi(A, removed, [2, 0]), rtol=1e-9)
 
 
 def test_a_linear_layer_on_the_width_does_not_mix_channels(A):
     segment = traced(nn.Sequential(nn.Linear(5, 4), nn.ReLU()))
-    keep = torch.tensor([[True] * 4, [True, False, True, False]])
+    removed = torch.tensor([[False] * 4, [False, True, False, True]])
     engine = ablations(segment, A[:1], axis=1, out_axis=1, rows=AdaptiveBatch(most=8))
     plain = PlainAblation(segment, axis=1, out_axis=1, rows=AdaptiveBatch(most=8))
-    assert torch.allclose(engine.phi(A, keep, [3, 0]), plain.phi(A, keep, [3, 0]), rtol=1e-9)
+    assert torch.allclose(engine.phi(A, removed, [3, 0]), plain.phi(A, removed, [3, 0]), rtol=1e-9)
 
 
 @pytest.mark.parametrize("limit", [16, 64])

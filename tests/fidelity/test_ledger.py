@@ -2,7 +2,8 @@
 
 import pytest
 
-from neurflow_report.fidelity.ledger import AS_MUCH, EXPERIMENTS, THRESHOLDS, ledger, limits, verdict
+from neurflow_report.fidelity.ledger import AS_MUCH, THRESHOLDS, ledger, limits, verdict
+from neurflow_report.results.catalogue import EXPERIMENT_OF
 from neurflow_report.results.records import Claim, Masking, Measure, NotRun, Threshold
 from neurflow_report.spec.fidelity import Thresholds
 
@@ -11,7 +12,7 @@ BANDED = Threshold(claim="faithful", supported=0.6, against=0.4, source="here")
 NULLED = Threshold(claim="needed", supported=0.5, against=0.5, null_most=0.1, source="here")
 
 
-ALL = tuple(EXPERIMENTS.values())
+ALL = tuple(EXPERIMENT_OF.values())
 HOLDS = "the interval of the random sets holds the most that they may have of the effect"
 
 
@@ -228,4 +229,4 @@ def test_thresholds_can_be_set_and_their_source_says_so():
 
 
 def test_every_claim_has_a_threshold_an_experiment_and_a_key_in_the_spec():
-    assert list(THRESHOLDS) == list(EXPERIMENTS) == list(Thresholds.model_fields)
+    assert list(THRESHOLDS) == list(EXPERIMENT_OF) == list(Thresholds.model_fields)

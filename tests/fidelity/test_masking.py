@@ -34,8 +34,8 @@ def test_core_sets_at_a_smaller_tau_follow_the_smaller_recursion():
 def linear(weights):
     """A network whose logits are `weights` (outputs, C) times the kept part of an all-ones activation."""
 
-    def predictions(_layer, keeps):
-        logits = keeps[-1].double() @ torch.as_tensor(weights, dtype=torch.double).T
+    def predictions(_layer, removed):
+        logits = (~removed[-1]).double() @ torch.as_tensor(weights, dtype=torch.double).T
         found = logits.argmax(dim=1, keepdim=True).expand(-1, 10).numpy()
         return found, found
 

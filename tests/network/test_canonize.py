@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from neurflow_report.network.canonize import canonical
 from neurflow_report.network.cut import cut
 from neurflow_report.network.forward import activations
-from neurflow_report.network.inference import swift
+from neurflow_report.network.inference import for_inference
 
 
 class Functional(nn.Module):
@@ -106,5 +106,5 @@ def test_segments_are_canonical_and_fold(model):
     x = torch.randn(2, 3, 9, 9, dtype=torch.float64)
     segments = cut(two, ["stem", "output"], x[:1])
     assert "size" not in calls(segments.stages[0])
-    assert calls(swift(segments).stages[0])[:2] == ["Conv2d", "relu"]
-    assert torch.allclose(activations(swift(segments), 1, x), two(x), rtol=1e-12)
+    assert calls(for_inference(segments).stages[0])[:2] == ["Conv2d", "relu"]
+    assert torch.allclose(activations(for_inference(segments), 1, x), two(x), rtol=1e-12)

@@ -10,7 +10,7 @@ from torch.nn.utils import prune
 from neurflow_report.network.copies import copied, settle
 from neurflow_report.network.cut import cut
 from neurflow_report.network.forward import activations
-from neurflow_report.network.inference import swift
+from neurflow_report.network.inference import for_inference
 from neurflow_report.network.kinds import computes
 from neurflow_report.network.reinitialise import reinitialised
 from tests.oracles.odd import ODD, Small, small
@@ -36,7 +36,7 @@ def test_its_segments_and_their_swift_copies_give_what_it_gives(name, x):
     odd, plain = pair(name)
     state = {k: v.clone() for k, v in odd.state_dict().items()}
     segments = cut(odd, LAYERS, x[:1])
-    ready = swift(segments)
+    ready = for_inference(segments)
     expected, value = [], x
     for part in (plain.low, plain.mid, plain.high):
         value = part(value)

@@ -20,7 +20,7 @@ from neurflow_report.network.copies import copied
 from neurflow_report.network.cut import cut
 from neurflow_report.network.fence import as_it_was, blamed, fenced, first_line
 from neurflow_report.network.forward import spatial_mean
-from neurflow_report.network.inference import swift
+from neurflow_report.network.inference import for_inference
 from neurflow_report.network.load import load_network
 
 
@@ -277,7 +277,7 @@ def test_a_convolution_that_cannot_be_copied_is_folded_all_the_same() -> None:
     x = torch.rand(2, 3, 8, 8)
     segments = cut(module, ["2", "5"], x)
     with torch.no_grad():
-        ready = swift(segments)
+        ready = for_inference(segments)
         assert [node.op for node in ready.stem.graph.nodes].count("call_module") == 2  # the norm is in the convolution
         torch.testing.assert_close(ready.stem(x), segments.stem(x))
 

@@ -7,7 +7,7 @@ import torch
 
 from neurflow_report.network.cut import cut
 from neurflow_report.network.forward import activations
-from neurflow_report.network.inference import swift
+from neurflow_report.network.inference import for_inference
 from neurflow_report.network.load import load_network
 
 CODE = '''
@@ -75,7 +75,7 @@ def test_complex_weights_keep_their_imaginary_part_and_whole_numbers_stay(load, 
     with torch.no_grad():
         expected = own(x.float()).to(dtype)
         segments = cut(module, ["low", "mid", "head"], x[:1])
-        for ready in (segments, swift(segments)):
+        for ready in (segments, for_inference(segments)):
             assert torch.allclose(activations(ready, 2, x), expected, rtol=1e-4, atol=1e-6)
             assert (activations(ready, 2, x) - module(x)).abs().max() <= 1e-5 * expected.abs().max()
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from neurflow_report.planning.calibrate_experiments import FEW, LONG, MORE, _kept, linear
+from neurflow_report.planning.calibrate_experiments import FEW, LONG, MORE, _removed, linear
 
 
 class Clock:
@@ -61,6 +61,6 @@ def test_without_time_nothing_is_timed():
 
 
 def test_sets_take_what_the_run_s_take():
-    kept = _kept(6, 9, [1, 1, 1, 4, 4, 4])
-    assert (9 - kept.sum(dim=1)).tolist() == [1, 1, 1, 4, 4, 4]
-    assert (9 - _kept(2, 9, [1, 1, 1, 4, 4, 4]).sum(dim=1)).tolist() == [1, 4]
+    removed = _removed(6, 9, [1, 1, 1, 4, 4, 4])
+    assert removed.sum(dim=1).tolist() == [1, 1, 1, 4, 4, 4]
+    assert _removed(2, 9, [1, 1, 1, 4, 4, 4]).sum(dim=1).tolist() == [1, 4]

@@ -224,7 +224,7 @@ FIT = Fit(
     seconds=412.0,
     set=(("concept.k", 30), ("data.limit", 12), ("fidelity.preset", "quick"), ("fidelity.experiments", ["masking"])),
     larger=(),
-    unable=("F2 (optimality) is not run: whether other sets do as well as the core sets is not tested",),
+    unable=("F2 (optimality) is not run: whether core sets matter more to a neuron than random sets is not tested",),
 )
 
 
@@ -242,7 +242,7 @@ def test_the_text_of_sizes_that_fit():
         "or: --set concept.k=30 --set data.limit=12 --set fidelity.preset=quick --set 'fidelity.experiments=[masking]'",
         "",
         "what these sizes cannot show:",
-        "- F2 (optimality) is not run: whether other sets do as well as the core sets is not tested",
+        "- F2 (optimality) is not run: whether core sets matter more to a neuron than random sets is not tested",
     ]
 
 

@@ -168,10 +168,10 @@ def test_what_was_given_up_is_told():
     after = spec(preset="quick", experiments=["masking", "weights", "concepts", "methods"], targets=5)
     assert [text for text in told(before, after) if not text.startswith("F1")] == [
         "no control is run: that what is supported comes from what the network has learnt is not tested",
-        "F2 (optimality) is not run: whether other sets do as well as the core sets is not tested",
-        "F5 (critical) is not run: whether critical-neuron methods find the core sets is not tested",
-        "F7 (stability) is not run: whether the groups stay under noise is not tested",
-        "F8 (edges) is not run: whether the edges drawn tell what a group loses is not tested",
+        "F2 (optimality) is not run: whether core sets matter more to a neuron than random sets is not tested",
+        "F5 (critical) is not run: whether other methods find the same neurons is not tested",
+        "F7 (stability) is not run: whether the groups are stable is not tested",
+        "F8 (edges) is not run: whether the drawn edges hold on the network is not tested",
         "F2, F3: ranks are estimated from 400 of 2,950 patches",
         "F2, F3, F6: of a layer 5 neurons are tested instead of 50",
         "F3: sets of 5 and of 10 and of 20 and of 50 channels are not tested",

@@ -134,7 +134,7 @@ def t(found: Workspace, x, stage: int, *, whole: bool):
 
 
 @pytest.mark.parametrize(
-    ("where", "name"), [(integrated_gradients, "attributed"), (integrated_gradients, "straight_values")]
+    ("where", "name"), [(integrated_gradients, "attributed"), (integrated_gradients, "affine_values")]
 )
 def test_a_split_that_is_wrong(where, name, x, monkeypatch):
     real = getattr(where, name)
@@ -164,13 +164,13 @@ def test_knock_outs_that_are_wrong(x, monkeypatch):
     found = workspace(mixed(), x)
     assert found.trust.ablations == {0, 1}
     assert all("knock-outs at" in note and "the quick way is off by" in note for note in found.notes)
-    keep = torch.tensor([[True] * 6, [True, False] * 3])
+    removed = torch.tensor([[False] * 6, [False, True] * 3])
     A = activations(found.segments, 0, x)
     engine = found.ablations(0, A[:1], lambda _text: None)
     assert type(engine) is ablation.PlainAblation
     gone = A.clone()
     gone[:, 1::2] = 0
-    assert torch.allclose(engine.full(A, keep)[1], found.segments.stages[0](gone), atol=1e-5)
+    assert torch.allclose(engine.full(A, removed)[1], found.segments.stages[0](gone), atol=1e-5)
 
 
 def test_bounds_that_are_wrong(x, monkeypatch):
