@@ -19,6 +19,7 @@ from pathlib import Path
 
 from neurflow_report.analysis.accuracy import accuracy, measure, predictor, words
 from neurflow_report.analysis.class_run import ClassRun
+from neurflow_report.analysis.cross_check import cross_checks
 from neurflow_report.analysis.experiments import Findings, examine, with_control
 from neurflow_report.analysis.planted_parts import with_agreement
 from neurflow_report.demo.flowers import DATASET
@@ -37,6 +38,7 @@ from neurflow_report.results.bundle import write_bundle
 from neurflow_report.results.records import (
     ClassEntry,
     ClassResult,
+    CrossCheck,
     DataInfo,
     ModelInfo,
     Picture,
@@ -144,7 +146,8 @@ def _examine_all(
         progress.expect(_expected(spec, ready, choice, formats))
     device = workspace.segments.device
     others = {name: _control(spec, ready) for name in spec.fidelity.controls}
-    classes, files, rounded, settings = [], dict[str, bytes](), tuple[Rounding, ...](), RunSettings.of(spec)
+    classes, files, settings = [], dict[str, bytes](), RunSettings.of(spec)
+    rounded, checked = tuple[Rounding, ...](), tuple[CrossCheck, ...]()
     for target, chosen, slug in zip(ready.targets, choice.classes, slugs([t.name for t in ready.targets]), strict=True):
         pixels = load_pixels(chosen, network.preprocess).to(device, workspace.segments.dtype)
         rounded = rounded or roundings(workspace, spec, pixels, logit=target.index)
@@ -157,6 +160,7 @@ def _examine_all(
             progress=progress,
         )
         found = examine(run)
+        checked = checked or cross_checks(run, found.layers)
         for control, other in others.items():
             found = with_control(found, run, other, control=control, names=ready.names)
         found = with_agreement(found, workspace.grid, chosen, part_names(spec), spec.runtime.seed)
@@ -164,7 +168,7 @@ def _examine_all(
         classes.append(result)
         files |= pictures
     fallbacks = [*workspace.notes, *(f"{name}: {note}" for name, other in others.items() for note in other.notes)]
-    record = _run(spec, ready, choice, classes, rounded, fallbacks)
+    record = _run(spec, ready, choice, classes, rounded, checked, fallbacks)
     with progress.stage("write the bundle", None) as step:
         write_bundle(
             output / "bundle",
@@ -288,6 +292,7 @@ def _run(
     choice: Choice,
     classes: Sequence[ClassResult],
     rounded: tuple[Rounding, ...],
+    checked: tuple[CrossCheck, ...],
     fallbacks: Sequence[str],
 ) -> Run:
     """All of the bundle that is not about one class."""
@@ -326,6 +331,7 @@ def _run(
         classes=tuple(ClassEntry(index=c.index, name=c.name, slug=c.slug) for c in classes),
         parts=part_names(spec),
         roundings=rounded,
+        cross_checks=checked,
         accuracy=accuracy(choice.predicted, ready),
         fallbacks=tuple(without_paths(note) for note in fallbacks),
     )

@@ -169,10 +169,4 @@ def mean_share(shares: Sequence[float], trials: int) -> tuple[float, Range]:
 
 def benjamini_hochberg(p_values: Sequence[float]) -> tuple[float, ...]:
     """q of each p: the smallest false discovery rate at which it would be called (Benjamini and Hochberg 1995)."""
-    count = len(p_values)
-    order = sorted(range(count), key=lambda i: p_values[i])
-    found, least = [1.0] * count, 1.0
-    for rank in range(count, 0, -1):
-        least = min(least, p_values[order[rank - 1]] * count / rank)
-        found[order[rank - 1]] = least
-    return tuple(found)
+    return tuple(map(float, stats.false_discovery_control(p_values))) if p_values else ()

@@ -30,7 +30,7 @@ METHODS = (
     "gradient × input", "saliency", "SmoothGrad", "guided backprop", "GradientSHAP", "DeepLift", "LRP",
 )  # fmt: skip
 """All that are compared with integrated gradients."""
-MISSING = "needs the Python package captum: pip install 'neurflow-report[attributions]'"
+MISSING = "needs the Python package captum: pip install 'neurflow-report[run]'"
 SAMPLES = 16
 """Samples of SmoothGrad and GradientSHAP."""
 NOISE = 0.1

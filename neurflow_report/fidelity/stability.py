@@ -16,22 +16,7 @@ from neurflow_report.fidelity.intervals import student
 from neurflow_report.results.records import LayerResult, Measure, Neuron
 
 Floats = NDArray[np.floating]
-Labels = NDArray[np.int64]
 NOISE = 0.05
-
-
-def adjusted_rand(a: Labels, b: Labels) -> float:
-    """The adjusted Rand index of two labellings (N,), at most 1; 1 where both are the same, all in one included."""
-    table = np.zeros((int(a.max()) + 1, int(b.max()) + 1))
-    np.add.at(table, (a, b), 1)
-
-    def pairs(counts: Floats) -> float:
-        return float((counts * (counts - 1) / 2).sum())
-
-    both, left, right = pairs(table), pairs(table.sum(axis=1)), pairs(table.sum(axis=0))
-    chance = left * right / max(pairs(np.array([len(a)])), 1.0)
-    most = (left + right) / 2
-    return 1.0 if most == chance else (both - chance) / (most - chance)
 
 
 def stability(
@@ -74,12 +59,19 @@ def _shaken(r: Floats, random: np.random.Generator) -> Floats:
     return r * (1 + random.uniform(-NOISE, NOISE, r.shape))
 
 
+def _agreement(shown: Sequence[int] | NDArray[np.int64], found: NDArray[np.int64]) -> float:
+    """The adjusted Rand index of two labellings."""
+    from sklearn.metrics import adjusted_rand_score
+
+    return float(adjusted_rand_score(shown, found))
+
+
 def _semantic(neuron: Neuron, r: Floats, draws: int, most: int, random: np.random.Generator) -> Floats:
     """The index of each draw for one neuron's semantic groups."""
     place = {p: g.index for g in neuron.groups for p in g.patches}
     shown = np.array([place[p] for p in neuron.concept])
     vectors = r[list(neuron.concept)]
-    return np.array([adjusted_rand(shown, partition(_shaken(vectors, random), most).labels) for _ in range(draws)])
+    return np.array([_agreement(shown, partition(_shaken(vectors, random), most).labels) for _ in range(draws)])
 
 
 def _neuron_groups(layer: LayerResult, r: Floats, draws: int, most: int, random: np.random.Generator) -> Floats:
@@ -93,5 +85,5 @@ def _neuron_groups(layer: LayerResult, r: Floats, draws: int, most: int, random:
     for _ in range(draws):
         noisy = _shaken(r[used], random)
         means = np.stack([noisy[[rows[p] for p in patches]].mean(axis=0) for _, _, patches in members])
-        found.append(adjusted_rand(shown, partition(means, most).labels))
+        found.append(_agreement(shown, partition(means, most).labels))
     return np.array(found)

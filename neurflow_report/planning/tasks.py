@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib.util import find_spec
 
 from neurflow_report.network.cut import Segments
 from neurflow_report.network.forward import kept_bytes, layers_to_keep, staying
@@ -113,7 +114,19 @@ class Tasks:
         for name in self.spec.fidelity.controls:
             circuit += tuple(replace(task, name=f"{task.name} ({name})") for task in self.circuit())
         keep = Task(name="keep pictures", amount=kept, unit="pictures", opened=kept, kept=kept)
-        return (choose, *circuit, keep)
+        return (choose, *circuit, *self._cross_check(), keep)
+
+    def _cross_check(self) -> tuple[Task, ...]:
+        """Captum's passes there and back, of the first class alone."""
+        if find_spec("captum") is None:
+            return ()
+        rows = float(workload.CHECKED_ROWS)
+        passes = ((1, self.place.top + 1, rows),)
+        return (
+            Task(
+                name="cross-check", amount=workload.CHECKED_PAIRS * self.place.top, unit="attributions", passes=passes
+            ),
+        )
 
     @cached_property
     def size(self) -> Sizes:

@@ -16,6 +16,10 @@ from neurflow_report.spec.presets import Sizes
 
 ROWS: Mapping[str, int] = {"SmoothGrad": SAMPLES, "GradientSHAP": SAMPLES, "DeepLift": 2}
 """Rows that go forth and back for one patch, of the attribution methods that take more than one."""
+CHECKED_PAIRS, CHECKED_STEPS = 2, 32
+"""Pairs of a neuron and its strongest patch at each layer, at most, that Captum computes again, and its steps."""
+CHECKED_ROWS = 2 * CHECKED_PAIRS * CHECKED_STEPS
+"""Rows that this sends through each segment; a way back counts as one, since no weight wants a gradient."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -215,7 +215,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             varied="Method",
             sizes="Here: {methods}; {method_targets} core neurons of each layer at most.",
             ablates=True,
-            needs=("captum", "attributions"),
+            needs=("captum", "run"),
             claims=(
                 ClaimKind(
                     name="best_method",

@@ -92,6 +92,10 @@ def _of_run(run: Run) -> Found:
     names = [layer.name for layer in run.layers]
     for number, rounding in enumerate(run.roundings):
         yield from _known(("roundings", number, "layer"), rounding.layer, names, "layer")
+    for number, check in enumerate(run.cross_checks):
+        yield from _known(("cross_checks", number, "layer"), check.layer, names, "layer")
+        yield from _at_least(("cross_checks", number, "pairs"), check.pairs, 1)
+        yield from _at_least(("cross_checks", number, "difference"), check.difference, 0)
 
 
 def _of_class(run: Run, result: ClassResult) -> Found:
@@ -293,7 +297,7 @@ def _once(place: Path, values: Sequence[Hashable], what: str) -> Found:
         yield place, f"the {what} {twice!r} stands there twice"
 
 
-def _at_least(place: Path, value: int, least: int) -> Found:
+def _at_least(place: Path, value: float, least: float) -> Found:
     if value < least:
         yield place, f"it is {value}, and at least {least} is possible"
 

@@ -2,12 +2,12 @@
 
 History
 - 1 (0.1.0): manifest.json, run.json, classes/<slug>.json, pictures/<name>; the records of results/records.py.
-- 2 (unreleased): ClassResult holds the figures of F2 to F8, the ledger and the controls; Masking tells cumulative
-  rows; Settings holds the sizes of the experiments and the thresholds; DataInfo how pictures were sampled and classes
-  tied, what was left out, and what else to know of the pictures; Run the accuracy on the labelled pictures, and which
-  quick ways were not taken; ModelInfo what was done with a checkpoint, and assumed of the input. All of it is new
-  fields with defaults, so a bundle of format 1 reads as one whose experiments were not run, and the records of today
-  are its reader.
+- 2 (unreleased): ClassResult holds the figures of F2 to F8, the ledger and the controls; Masking tells cumulative rows;
+  Settings holds the sizes of the experiments and the thresholds; DataInfo how pictures were sampled and classes tied,
+  what was left out, and what else to know of the pictures; Run the accuracy on the labelled pictures, which quick
+  ways were not taken, and how far attributions are from Captum's; ModelInfo what was done with a checkpoint, and
+  assumed of the input. All of it is new fields with defaults, so a bundle of format 1 reads as one whose experiments
+  were not run, and the records of today are its reader.
 - 3 (unreleased): manifest.sha256 holds the sha256 of manifest.json, so that every byte of a bundle is covered: every
   file has its digest in the manifest, and the manifest its own beside it. The records are those of format 2. Bundles of
   formats 1 and 2 are read without one; where one is there, it counts.

@@ -157,6 +157,16 @@ class Rounding(Record):
     core: float
 
 
+class CrossCheck(Record):
+    """T of a few `pairs` of a neuron and a patch at a layer, computed again by Captum's IntegratedGradients in `steps`
+    Gauss–Legendre steps: ‖T − Captum's‖ / ‖Captum's‖ over all of them."""
+
+    layer: str
+    pairs: int
+    steps: int
+    difference: float
+
+
 class ClassEntry(Record):
     """A class of the report: `index` is its logit, `slug` its folder in the bundle and in the site."""
 
@@ -169,7 +179,7 @@ class Run(Record):
     """All of a bundle that is not about one class. `roundings`: of the layers but the lowest, where TF32 was used;
     `accuracy`: None where no picture that was looked at has a label, and in bundles that did not measure it;
     `fallbacks`: which quick ways through the network were not taken, since they gave something else than the network
-    itself on the pictures."""
+    itself on the pictures; `cross_checks`: of the layers but the lowest, where Captum was there, on the first class."""
 
     title: str
     theme: str
@@ -183,6 +193,7 @@ class Run(Record):
     roundings: tuple[Rounding, ...] = ()
     accuracy: Accuracy | None = None
     fallbacks: tuple[str, ...] = ()
+    cross_checks: tuple[CrossCheck, ...] = ()
 
 
 class Region(Record):

@@ -123,7 +123,7 @@ class Fidelity(Section):
     )
     methods: Annotated[tuple[Method, ...], AfterValidator(unique)] | None = Field(
         None,
-        description="F4: methods to compare with integrated gradients (extra `attributions`).",
+        description="F4: methods to compare with integrated gradients.",
         examples=[["saliency", "LRP"]],
     )
     method_targets: Count | None = Field(None, description="F4: the most neurons at a layer.", examples=[3])

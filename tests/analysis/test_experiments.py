@@ -106,7 +106,7 @@ def test_missing_packages_are_no_failure(write, monkeypatch):
     lean = run(write, experiments=["methods", "weights"], controls=[])
     reasons = {n.case: n.reason for n in lean.classes[0].not_run if n.case == "saliency"}
     assert reasons == {
-        "saliency": "needs the Python package captum: pip install 'neurflow-report[attributions]'",
+        "saliency": "needs the Python package captum: pip install 'neurflow-report[run]'",
     }
     rows = {(c.claim, c.case): c for c in lean.classes[0].claims}
     assert rows["best_method", ""].verdict == "not run"

@@ -178,7 +178,7 @@ def test_what_only_the_preset_brings_in_is_a_note(write_spec, monkeypatch, capsy
     assert main(["validate", "--deep", spec]) == 0
     printed = capsys.readouterr()
     notes = [
-        "the experiment methods of the preset standard will not run whole: it needs the Python package captum (pip install 'neurflow-report[attributions]')",
+        "the experiment methods of the preset standard will not run whole: it needs the Python package captum (pip install 'neurflow-report[run]')",
     ]
     assert printed.out == f"{spec}: ok\n"
     assert [line for line in printed.err.splitlines() if line.startswith("check: the")] == [

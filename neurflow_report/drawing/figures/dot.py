@@ -10,11 +10,14 @@ import os
 import shutil
 import subprocess
 import textwrap
+from bisect import bisect_right, insort
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from math import isfinite
 
-from neurflow_report.drawing.view.model.graph import Diagram, Link, Node, Order
+from graphviz import Digraph, nohtml
+
+from neurflow_report.drawing.view.model.graph import Diagram, Link, Order
 from neurflow_report.drawing.view.model.numbers import percent
 from neurflow_report.errors import InputError, RunError
 
@@ -37,12 +40,24 @@ def to_dot(diagram: Diagram) -> str:
 
     A positive weight is blue and solid, a negative one red and dashed; the pen's width follows |weight|.
     """
-    lines = ["digraph circuit {", f"graph [{_attributes(_graph_look(diagram))}];"]
-    lines += [f"node [{_attributes(NODE_LOOK)}];", f"edge [{_attributes(EDGE_LOOK)}];"]
-    lines += _dot_bands(diagram)
+    names, graph = _names(diagram), Digraph("circuit", format="svg")
+    graph.attr("graph", **_graph_look(diagram))
+    graph.attr("node", **NODE_LOOK)
+    graph.attr("edge", **EDGE_LOOK)
+    for i, (band, row) in enumerate(zip(diagram.bands, diagram.rows().values(), strict=True)):
+        with graph.subgraph() as rank:
+            rank.attr(rank="same")
+            look = {"shape": "plaintext", "style": "", "fontcolor": "#5a6675"}
+            rank.node(f"band {i}", _label([band.label]), **look)
+            for node in row:
+                lines = [node.title, node.subtitle, percent(node.value)]
+                rank.node(names[node.id], _label(lines), tooltip=_label([node.alt or node.title]))
+    for i in range(len(diagram.bands) - 1):
+        graph.edge(f"band {i}", f"band {i + 1}", style="invis", weight="100")
     most = diagram.strongest()
-    lines += [_dot_link(link, most) for link in sorted(diagram.links, key=_link_key)]
-    return "\n".join([*lines, "}"]) + "\n"
+    for link in sorted(diagram.links, key=_link_key):
+        graph.edge(names[link.upper], names[link.lower], **_link_look(link, most))
+    return str(graph.source)
 
 
 def rank_order(diagram: Diagram) -> dict[str, tuple[str, ...]]:
@@ -101,30 +116,13 @@ def crossings(diagram: Diagram, order: Order) -> int:
 
 
 def _inversions(lows: Sequence[int], ends: Sequence[tuple[int, int]]) -> int:
-    """Pairs (u1 < u2) with l1 > l2, counted with a Fenwick tree; links that share an upper end don't cross."""
-    size = max(lows) + 1
-    tree, seen, total, start = [0] * (size + 1), 0, 0, 0
+    """Pairs (u1 < u2) with l1 > l2; links that share an upper end don't cross."""
+    seen, total, start = list[int](), 0, 0
     for i in range(len(ends)):
         while ends[start][0] < ends[i][0]:
-            _fenwick_add(tree, lows[start])
-            start, seen = start + 1, seen + 1
-        total += seen - _fenwick_sum(tree, lows[i])
-    return total
-
-
-def _fenwick_add(tree: list[int], index: int) -> None:
-    index += 1
-    while index < len(tree):
-        tree[index] += 1
-        index += index & -index
-
-
-def _fenwick_sum(tree: list[int], index: int) -> int:
-    """How many added indices are at most `index`."""
-    total, index = 0, index + 1
-    while index:
-        total += tree[index]
-        index -= index & -index
+            insort(seen, lows[start])
+            start += 1
+        total += len(seen) - bisect_right(seen, lows[i])
     return total
 
 
@@ -156,16 +154,20 @@ def _neighbours(links: Iterable[Link]) -> dict[str, list[tuple[str, float]]]:
 
 def _order_source(diagram: Diagram) -> str:
     """DOT for the order alone: nodes by number, one size, an anchor a band to keep the ranks apart."""
-    number = {node.id: f"n{i}" for i, node in enumerate(diagram.nodes)}
-    lines = ["digraph {", 'graph [splines=""];', 'node [shape=box fixedsize=true width=1 height=1 label=""];']
-    lines += [f"b{i} -> b{i + 1};" for i in range(len(diagram.bands) - 1)]
+    number, graph = {node.id: f"n{i}" for i, node in enumerate(diagram.nodes)}, Digraph()
+    graph.attr("graph", splines="")
+    graph.attr("node", shape="box", fixedsize="true", width="1", height="1", label="")
+    for i in range(len(diagram.bands) - 1):
+        graph.edge(f"b{i}", f"b{i + 1}")
     for i, row in enumerate(diagram.rows().values()):
-        lines.append(f"{{rank=same; b{i}; {' '.join(number[n.id] + ';' for n in row)}}}")
+        with graph.subgraph() as rank:
+            rank.attr(rank="same")
+            for name in (f"b{i}", *(number[node.id] for node in row)):
+                rank.node(name)
     most = diagram.strongest()
     for link in sorted(diagram.links, key=_link_key):
-        weight = 1 + round(9 * abs(link.weight) / most)
-        lines.append(f"{number[link.upper]} -> {number[link.lower]} [weight={weight}];")
-    return "\n".join([*lines, "}"])
+        graph.edge(number[link.upper], number[link.lower], weight=str(1 + round(9 * abs(link.weight) / most)))
+    return str(graph.source)
 
 
 def _run_dot(source: str) -> str:
@@ -214,50 +216,31 @@ def _positions(plain: str, ids: Sequence[str]) -> dict[str, float]:
 
 
 def _graph_look(diagram: Diagram) -> dict[str, str]:
-    caption = "\\n".join(_escape(line) for line in textwrap.wrap(diagram.caption or diagram.title, 110))
     return {
         "rankdir": "TB", "splines": "spline", "nodesep": "0.25", "ranksep": "0.9", "bgcolor": "white",
-        "fontname": "Helvetica", "fontsize": "11", "labelloc": "b", "label": caption,
+        "fontname": "Helvetica", "fontsize": "11", "labelloc": "b",
+        "label": _label(textwrap.wrap(diagram.caption or diagram.title, 110)),
     }  # fmt: skip
 
 
-def _dot_bands(diagram: Diagram) -> list[str]:
-    """A rank a band: its label, then its nodes; the labels hang on an invisible chain."""
-    lines = []
-    for i, (band, row) in enumerate(zip(diagram.bands, diagram.rows().values(), strict=True)):
-        look = {"label": _escape(band.label), "shape": "plaintext", "style": "", "fontcolor": "#5a6675"}
-        nodes = [f"  {_quote(node.id)} [{_attributes(_node_look(node))}];" for node in row]
-        lines += ["{ rank=same;", f"  {_quote(f'band {i}')} [{_attributes(look)}];", *nodes, "}"]
-    chain = [f"{_quote(f'band {i}')} -> {_quote(f'band {i + 1}')}" for i in range(len(diagram.bands) - 1)]
-    return lines + [f"{step} [style=invis, weight=100];" for step in chain]
+def _names(diagram: Diagram) -> dict[str, str]:
+    """The nodes' names in DOT: their ids, or numbers where one has a colon, after which an edge would name a port."""
+    plain = not any(":" in node.id for node in diagram.nodes)
+    return {node.id: node.id if plain else f"n{i}" for i, node in enumerate(diagram.nodes)}
 
 
-def _node_look(node: Node) -> dict[str, str]:
-    lines = [node.title, node.subtitle, percent(node.value)]
-    label = "\\n".join(_escape(line) for line in lines if line)
-    return {"label": label, "tooltip": _escape(node.alt or node.title)}
-
-
-def _dot_link(link: Link, most: float) -> str:
+def _link_look(link: Link, most: float) -> dict[str, str]:
     share = abs(link.weight) / most
     look = {} if link.weight >= 0 else {"color": NEGATIVE, "style": "dashed"}
-    look |= {"penwidth": f"{0.6 + 4.4 * share**1.4:.2f}", "tooltip": f"{link.weight:+.3f}"}
-    return f"{_quote(link.upper)} -> {_quote(link.lower)} [{_attributes(look)}];"
+    return look | {"penwidth": f"{0.6 + 4.4 * share**1.4:.2f}", "tooltip": f"{link.weight:+.3f}"}
 
 
 def _link_key(link: Link) -> tuple[str, str, float]:
     return link.upper, link.lower, link.weight
 
 
-def _attributes(values: dict[str, str]) -> str:
-    return ", ".join(f"{name}={_quote(value)}" for name, value in values.items())
-
-
-def _quote(text: str) -> str:
-    """A DOT string. Only the quotation mark needs a mark of its own there."""
-    return '"' + text.replace('"', '\\"') + '"'
-
-
-def _escape(text: str) -> str:
-    """Text as a DOT label shows it literally: on one line, without escapes and entities."""
-    return " ".join(text.split()).replace("\\", "\\\\").replace("&", "&amp;")
+def _label(lines: Iterable[str]) -> str:
+    """Lines as a DOT label shows them literally: without escapes, entities and markup."""
+    told = (" ".join(line.split()).replace("\\", "\\\\").replace("&", "&amp;") for line in lines if line)
+    found: str = nohtml("\\n".join(told))
+    return found

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from neurflow_report.drawing.view.model import urls
-from neurflow_report.drawing.view.model.numbers import percent, percent_fine
+from neurflow_report.drawing.view.model.numbers import count, percent, percent_fine
 from neurflow_report.drawing.view.model.pages import Cell, Column, ProvenancePage, Span, Table
 from neurflow_report.drawing.view.text.citation import identity
 from neurflow_report.results.records import Manifest, Run
@@ -37,7 +37,13 @@ def provenance_page(run: Run, manifest: Manifest) -> ProvenancePage:
         versions=_pairs("Versions", {"device": p.device, **p.versions}, "Version"),
         determinism=_pairs(
             "Determinism",
-            {"seed": str(run.settings.seed), **p.determinism, **_rounded(run), **_fallen_back(run)},
+            {
+                "seed": str(run.settings.seed),
+                **p.determinism,
+                **_rounded(run),
+                **_cross_checked(run),
+                **_fallen_back(run),
+            },
             "Value",
         ),
         files=_pairs("Files of the bundle", manifest.files, "SHA-256"),
@@ -53,6 +59,19 @@ def _rounded(run: Run) -> dict[str, str]:
         f"{percent(r.core)} of the core neurons the same, on a few patches"
         for r in run.roundings
     }
+
+
+def _cross_checked(run: Run) -> dict[str, str]:
+    """How far attributions are from Captum's: the largest difference, and on what; nothing where none were compared."""
+    if not run.cross_checks:
+        return {}
+    worst = max(run.cross_checks, key=lambda c: c.difference)
+    pairs, layers = sum(c.pairs for c in run.cross_checks), len(run.cross_checks)
+    text = (
+        f"{count(pairs, 'attribution')} at {count(layers, 'layer')} computed again by captum.attr.IntegratedGradients "
+        f"({worst.steps} Gauss–Legendre steps): at most {percent_fine(worst.difference)} off, at {worst.layer}"
+    )
+    return {"cross-check with Captum": text}
 
 
 def _fallen_back(run: Run) -> dict[str, str]:
