@@ -150,12 +150,6 @@ class RunError(ReportError):
     exit_code = 1
 
 
-class CheckError(ReportError):
-    """A check or a policy said no. Exit code 3."""
-
-    exit_code = 3
-
-
 class InputErrors(InputError):  # noqa: N818
     """Several input errors found in one go, told at once. Never empty."""
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from neurflow_report import cli
-from neurflow_report.errors import CheckError, InputError, RunError
+from neurflow_report.errors import InputError, RunError
 from neurflow_report.spec.document import json_schema
 
 ROOT = Path(__file__).parents[1]
@@ -197,7 +197,6 @@ def test_render_writes_beside_the_bundle(run: Run, calls: dict[str, Any], tmp_pa
     [
         (InputError("class-unknown", "m", hint="h"), 2, "error: m [class-unknown]\n  hint: h\n"),
         (RunError("out-of-memory", "m"), 1, "error: m [out-of-memory]\n"),
-        (CheckError("bundle-damaged", "m"), 3, "error: m [bundle-damaged]\n"),
         (KeyboardInterrupt(), 130, "error: interrupted [interrupted]\n"
          "  hint: nothing half-written is left; the same command begins again\n"),
         (ModuleNotFoundError("x", name="torch.fx"), 2, "error: the Python package torch is not installed [missing-package]\n"
