@@ -1,8 +1,7 @@
-"""The command line: the commands, what they print, and what they exit with.
+"""The command line: which command it is, where its result goes, and what it exits with.
 
-Exit codes: 0 done, 1 a run failed, 2 the command line or an input is wrong, 3 a check said no; interrupted: 130 by
-Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
-Results go to stdout, everything else to stderr. What is heavy is imported inside the commands.
+Exit codes: 0 done, 1 a run failed, 2 the command line or an input is wrong; interrupted: 130 by Ctrl-C, 143 by SIGTERM,
+129 by SIGHUP. Results go to stdout, everything else to stderr. What is heavy is imported inside the commands.
 """
 
 from __future__ import annotations
@@ -18,27 +17,19 @@ import argparse
 import json
 import os
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping, Sequence
 
 from neurflow_report import streams
-from neurflow_report.arguments import MODEL, Parser, Version, add_init, add_overrides, add_plan, add_render, side
-from neurflow_report.errors import Gathered, InputError, ReportError, RunError, did_you_mean
+from neurflow_report.commands import commands
+from neurflow_report.commands.command import Result
+from neurflow_report.commands.parser import parser_of
+from neurflow_report.errors import InputError, ReportError, RunError, did_you_mean
 from neurflow_report.stopping import Heard, listen_no_more, listening
-
-if TYPE_CHECKING:
-    from neurflow_report.progress import Progress
-    from neurflow_report.spec.load import LoadedSpec
 
 DONE = 0
 MOST_ERRORS = 50
 DEBUG = "NEURFLOW_REPORT_DEBUG"
 RUN_PACKAGES = frozenset({"torch", "torchvision", "safetensors", "scipy"})
-
-Result = Mapping[str, object]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,9 +48,10 @@ def interrupted(words: Sequence[str]) -> int:
 def _guarded(words: Sequence[str], heard: Heard) -> int:
     as_json = "--json" in words
     try:
-        options = _parser().parse_args(_checked(words))
+        known = commands()
+        options = parser_of(known).parse_args(_checked(words, known))
         with streams.for_results():
-            result = options.command(options)
+            result = options.command.run(options)
     except BaseException as error:
         notes = tuple(getattr(error, "__notes__", ()))
         if heard.numbers or isinstance(error, KeyboardInterrupt):  # whatever a library made of it
@@ -122,7 +114,7 @@ def _internal(error: Exception) -> ReportError:
 def _tell(options: argparse.Namespace, result: Result) -> int:
     if options.json:
         return _sent_off(_json({"ok": True, **result}))
-    return _sent_off("" if options.quiet else "".join(f"{line}\n" for line in options.words(result)))
+    return _sent_off("" if options.quiet else "".join(f"{line}\n" for line in options.command.lines(result)))
 
 
 def _sent_off(text: str) -> int:
@@ -137,237 +129,8 @@ def _json(value: Mapping[str, object]) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
-# The commands: options in, result out.
-
-
-def _schema(options: argparse.Namespace) -> Result:
-    from neurflow_report.spec.document import SCHEMA_FILE
-
-    options.json = options.quiet = False
-    return {"schema": SCHEMA_FILE.read_text(encoding="utf-8").rstrip("\n")}
-
-
-def _init(options: argparse.Namespace) -> Result:
-    from neurflow_report.terminal import answers
-
-    keys = ("model", "kwargs", "python_path", "weights", "data", "preprocess", "classes", "layers")
-    given = {key: getattr(options, key) for key in keys}
-    ask = answers(sys.stdin, sys.stderr, given, take_defaults=options.yes)
-    from neurflow_report.setup.starter import Given, begin
-
-    begun = begin(Given(**given), options.output, ask, allow_code=options.allow_code)
-    for note in () if options.quiet or options.json else begun.notes:
-        print(f"note: {note}", file=sys.stderr)
-    return {"spec": str(begun.file), **({"notes": list(begun.notes)} if begun.notes else {})}
-
-
-def _validate(options: argparse.Namespace) -> Result:
-    from neurflow_report.spec.load import load_spec
-
-    def check(file: Path) -> list[str]:
-        loaded = load_spec(file, options.overrides, allow_code=options.allow_code)
-        return _check_deep(options, loaded) if options.deep else []
-
-    gathered = Gathered()
-    notes = {str(file): gathered.attempt(partial(check, file)) for file in options.specs}
-    gathered.errors = list({str(problem): problem for problem in gathered.errors}.values())
-    gathered.tell()
-    told = {file: found for file, found in notes.items() if found}
-    return {"specs": [str(file) for file in options.specs], **({"notes": told} if told else {})}
-
-
-def _check_deep(options: argparse.Namespace, loaded: LoadedSpec) -> list[str]:
-    _begin(options)
-    from neurflow_report import report
-
-    return list(report.check(loaded, progress=_progress(options)))
-
-
-def _plan(options: argparse.Namespace) -> Result:
-    from neurflow_report.spec.load import load_spec
-
-    if options.within is not None and options.no_time:
-        raise InputError(
-            "command-line", "--within needs times, and --no-time measures none", hint="leave one of them out"
-        )
-    loaded = load_spec(options.spec, options.overrides, allow_code=options.allow_code)
-    _begin(options)
-    from neurflow_report import report
-    from neurflow_report.planning.text import lines
-
-    plan = report.plan(loaded, timed=not options.no_time, within=options.within, progress=_progress(options))
-    return {"plan": asdict(plan)} if options.json else {"lines": lines(plan)}
-
-
-def _layers(options: argparse.Namespace) -> Result:
-    from neurflow_report.spec.load import load_spec
-
-    model = str(options.model)
-    file = Path(model)
-    if file.suffix.lower() in {".yaml", ".yml"} or os.path.isfile(file):
-        if options.size is not None:
-            hint = f"use --set preprocess.size={options.size}"
-            raise InputError("command-line", f"--size is for a model's name, and {model!r} is a spec", hint=hint)
-        loaded = load_spec(file, options.overrides, allow_code=options.allow_code)
-        _begin(options)
-        from neurflow_report.setup.layer_listing import layers_of_spec
-
-        return asdict(layers_of_spec(loaded))
-    if options.overrides:
-        hint = "leave --set out, or name a spec file"
-        raise InputError("command-line", f"--set changes a spec, and {model!r} is the name of a model", hint=hint)
-    _begin(options)
-    from neurflow_report.setup.layer_listing import layers_of_model
-    from neurflow_report.spec.starter import model_named
-
-    source, name = model_named(model)
-    return asdict(layers_of_model(source, name, size=options.size, allow_code=options.allow_code))
-
-
-def _analyze(options: argparse.Namespace) -> Result:
-    from neurflow_report.spec.load import load_spec
-
-    loaded = load_spec(options.spec, options.overrides, allow_code=options.allow_code)
-    _begin(options)
-    from neurflow_report import report
-
-    return {"bundle": str(report.analyze(loaded, progress=_progress(options)))}
-
-
-def _render(options: argparse.Namespace) -> Result:
-    from neurflow_report import report
-
-    output = options.output or _output_of(options.bundle)
-    formats = tuple(dict.fromkeys(options.formats)) if options.formats else None
-    rendered = report.render(
-        options.bundle,
-        output=output,
-        formats=formats,
-        templates=options.templates,
-        attach_bundle=options.attach_bundle,
-        progress=_progress(options),
-    )
-    return {**asdict(rendered), "seconds": round(rendered.seconds, 2)}
-
-
-def _build(options: argparse.Namespace) -> Result:
-    from neurflow_report.spec.load import load_spec
-
-    loaded = load_spec(options.spec, options.overrides, allow_code=options.allow_code)
-    _begin(options)
-    from neurflow_report import report
-
-    built = report.build(loaded, progress=_progress(options))
-    return {"bundle": str(built.bundle), **asdict(built.rendered), "seconds": round(built.seconds, 2)}
-
-
-def _output_of(bundle: Path) -> Path:
-    """Where `build` would have drawn this bundle: beside it; `bundle` may also be the folder that holds bundle/."""
-    holds_it = (bundle / "bundle" / "manifest.json").is_file() and not (bundle / "manifest.json").is_file()
-    if holds_it:
-        return bundle
-    return bundle.parent if bundle.name not in {"", ".."} else bundle.resolve().parent
-
-
-def _begin(options: argparse.Namespace) -> None:
-    """Say at once what takes the first seconds."""
-    if not options.quiet and "torch" not in sys.modules:
-        print("loading PyTorch …", file=sys.stderr, flush=True)
-
-
-def _progress(options: argparse.Namespace) -> Progress:
-    from neurflow_report.terminal import progress_for
-
-    return progress_for(sys.stderr, quiet=options.quiet)
-
-
-# What a result reads like, line by line.
-
-
-def _schema_words(result: Result) -> list[str]:
-    return [str(result["schema"])]
-
-
-def _validate_words(result: Result) -> list[str]:
-    specs = result["specs"]
-    return [f"{file}: ok" for file in specs] if isinstance(specs, list) else []
-
-
-def _init_words(result: Result) -> list[str]:
-    return [f"spec: {result['spec']}"]
-
-
-def _plan_words(result: Result) -> list[str]:
-    lines = result["lines"]
-    return [str(line) for line in lines] if isinstance(lines, list) else []
-
-
-def _layers_words(result: Result) -> list[str]:
-    from neurflow_report.terminal import layer_lines
-
-    return layer_lines(result)
-
-
-def _file_words(result: Result) -> list[str]:
-    files = {"bundle": "manifest.json", "site": "index.html", "pdf": "", "single": ""}
-    return [f"{key}: {Path(str(result[key])) / file}" for key, file in files.items() if result.get(key) is not None]
-
-
-# The command line's grammar.
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog="neurflow-report",
-        description="Reports of how a vision classifier decides: neuron groups, circuits, and the evidence for them.",
-        epilog="Exit codes: 0 done, 1 a run failed, 2 the command line or an input is wrong, 130 interrupted.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action=Version, help="show the version and end")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    _add(commands, "schema", _schema, _schema_words, "print the JSON Schema of the spec")
-    add_init(_add(commands, "init", _init, _init_words, "write a spec to begin with, for a model and data at hand"))
-    validate = _add(
-        commands, "validate", _validate, _validate_words, "check specs, and tell every error in them at once"
-    )
-    validate.add_argument("specs", metavar="SPEC", nargs="+", type=Path, help="a spec file")
-    validate.add_argument(
-        "--deep", action="store_true", help="check the model, layers, classes, data, memory, disk and programs too"
-    )
-    plan = _add(commands, "plan", _plan, _plan_words, "tell what a run would do and cost, without doing it")
-    add_plan(plan)
-    analyze = _add(commands, "analyze", _analyze, _file_words, "examine the network: a spec becomes a bundle")
-    build = _add(commands, "build", _build, _file_words, "analyze, then render: a spec becomes a report")
-    layers = _add(commands, "layers", _layers, _layers_words, "show where a network can be cut")
-    layers.add_argument("model", metavar="MODEL", help=f"a spec file, or {MODEL}")
-    layers.add_argument("--size", type=side, metavar="PIXELS", help="side of the input (default: the model's own)")
-    for command in (plan, analyze, build):
-        command.add_argument("spec", metavar="SPEC", type=Path, help="a spec file")
-    for command in (validate, layers, plan, analyze, build):
-        add_overrides(command)
-    add_render(_add(commands, "render", _render, _file_words, "draw a bundle: no network and no torch needed"))
-    return parser
-
-
-def _add(
-    commands: argparse._SubParsersAction[Parser],
-    name: str,
-    command: Callable[[argparse.Namespace], Result],
-    words: Callable[[Result], list[str]],
-    summary: str,
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(
-        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False
-    )
-    parser.add_argument("--json", action="store_true", help="the result, or the errors, as JSON on stdout")
-    parser.add_argument("--quiet", action="store_true", help="no progress, and nothing on stdout but JSON")
-    parser.set_defaults(command=command, words=words)
-    return parser
-
-
-def _checked(words: Sequence[str]) -> Sequence[str]:
+def _checked(words: Sequence[str], known: Collection[str]) -> Sequence[str]:
     """The words, unless the first is nearly a command."""
-    known = ("init", "schema", "validate", "layers", "plan", "analyze", "render", "build")
     if words and not words[0].startswith("-") and words[0] not in known:
         hint = did_you_mean(words[0], known) or f"the commands are {', '.join(known)}"
         raise InputError("command-line", f"there is no command {words[0]!r}", hint=hint)

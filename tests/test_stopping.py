@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from neurflow_report import cli
+from neurflow_report.commands import schema
 from neurflow_report.stopping import SIGNALS, Stopped, listening
 
 ROOT = Path(__file__).parents[1]
@@ -92,7 +94,7 @@ def test_every_signal_is_told_alike(
                 raise
         raise becomes or AssertionError
 
-    monkeypatch.setattr(cli, "_schema", stopped)
+    monkeypatch.setattr(schema, "COMMAND", replace(schema.COMMAND, run=stopped))
     before = [signal.getsignal(one) for one in SIGNALS]
     assert cli.main(["schema"]) == code
     assert capsys.readouterr() == ("", TOLD)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurflow_report.analysis.run import analyze
-from neurflow_report.arguments import seconds
 from neurflow_report.cli import main
+from neurflow_report.commands.plan import seconds
 from neurflow_report.demo.networks import NETWORKS
 from neurflow_report.network.count import multiply_adds
 from neurflow_report.planning.calibrate import union_size
