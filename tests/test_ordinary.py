@@ -11,7 +11,7 @@ import pytest
 
 from neurflow_report import ordinary
 from neurflow_report.errors import ReportError
-from neurflow_report.images.listed import read_rows
+from neurflow_report.images.sources.csv import read_rows
 from neurflow_report.network.checkpoint import read_content
 from neurflow_report.network.names import read_names
 from neurflow_report.ordinary import check_ordinary, no_file, odd_file, open_ordinary, read_ordinary

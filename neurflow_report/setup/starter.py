@@ -13,8 +13,8 @@ import torch
 import torchvision
 
 from neurflow_report.errors import Gathered, InputError, Where
-from neurflow_report.images.saved import is_saved, usual_keys
 from neurflow_report.images.sources import Source, open_source
+from neurflow_report.images.sources.huggingface import is_saved, usual_keys
 from neurflow_report.network.checkpoint import is_checkpoint, read_states
 from neurflow_report.network.cut import cut
 from neurflow_report.network.factory import code_is_allowed

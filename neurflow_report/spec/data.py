@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from neurflow_report.spec.section import Count, Index, Section, Text, problem, tell
+from neurflow_report.spec.sources import OWN, SOURCES
 from neurflow_report.spec.template import problem_of
 
 WAYS = ("auto", "names", "numbers", "numbers_from_1", "order")
 """How classes can be tied to outputs, in a word."""
 FILES = (".csv", ".json")
+
+
+if TYPE_CHECKING:
+    SourceName = str
+else:
+    SourceName = Literal[tuple(SOURCES)]
 
 
 def _form(labels: object) -> str:
@@ -23,7 +30,7 @@ def _form(labels: object) -> str:
 class Data(Section):
     """The pictures to examine it on."""
 
-    source: Literal["folder", "csv", "torchvision", "huggingface", "demo"] = Field(
+    source: SourceName = Field(
         description="A folder with a sub-folder per class, a CSV file that lists pictures, a torchvision data set, a "
         "data set that Hugging Face's `datasets` saved to disk, or the demo's generator.",
         examples=["folder"],
@@ -120,14 +127,10 @@ class Data(Section):
         return self
 
     def _wrong(self) -> Iterator[PydanticCustomError]:
-        if self.source == "torchvision" and self.name is None:
-            yield problem("the source torchvision needs a `name`, such as FashionMNIST", "name", missing=True)
-        if self.source == "csv" and self.file is None:
-            yield problem("the source csv needs a `file`, which lists the pictures", "file", missing=True)
-        if self.source in {"folder", "torchvision", "huggingface"} and self.root is None:
-            yield problem(
-                f"the source {self.source} needs a `root`, the folder with the pictures", "root", missing=True
-            )
+        kind = SOURCES[self.source]
+        for key, what in kind.needs.items():
+            if getattr(self, key) is None:
+                yield problem(f"the source {self.source} needs {what}", key, missing=True)
         if isinstance(self.labels, str) and self.labels not in WAYS and not self.labels.lower().endswith(FILES):
             yield problem(
                 f"found {self.labels!r}, expected {', '.join(WAYS)}, a mapping from classes to outputs, or a file that "
@@ -136,22 +139,8 @@ class Data(Section):
             )
         if self.label_pattern is not None and (wrong := problem_of(self.label_pattern)):
             yield problem(wrong, "label_pattern")
-        for key in _FOREIGN_DATA[self.source]:
-            if key in self.model_fields_set and getattr(self, key):
+        for key in OWN:
+            if key not in kind.takes and key in self.model_fields_set and getattr(self, key):
                 yield problem(f"the source {self.source} takes no `{key}`", key)
-        if self.source != "huggingface" and self.split not in SPLITS:
+        if kind.splits and self.split not in kind.splits:
             yield problem(f"found {self.split!r}, expected 'train', 'test' or 'val'", "split")
-
-
-SPLITS = ("train", "test", "val")
-_FOREIGN_DATA = {
-    "folder": ("file", "path_column", "label_column", "image_column", "name", "split", "extension"),
-    "csv": ("image_column", "name", "split", "label_pattern"),
-    "torchvision": ("file", "path_column", "label_column", "image_column", "label_pattern", "extension", "white"),
-    "huggingface": ("file", "path_column", "name", "label_pattern", "extension"),
-    "demo": (
-        *("file", "path_column", "label_column", "image_column", "name", "root"),
-        *("label_pattern", "extension", "white"),
-    ),
-}
-"""Keys of `data` that mean nothing for a source."""

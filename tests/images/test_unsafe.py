@@ -14,10 +14,9 @@ import torchvision
 from PIL import Image
 
 from neurflow_report.errors import InputError
-from neurflow_report.images import saved
-from neurflow_report.images.datasets import SAFE, UNPICKLING
 from neurflow_report.images.pictures import PictureError
-from neurflow_report.images.sources import open_source
+from neurflow_report.images.sources import huggingface, open_source
+from neurflow_report.images.sources.torchvision import SAFE, UNPICKLING
 
 CLASSES = [n for n in torchvision.datasets.__all__ if inspect.isclass(getattr(torchvision.datasets, n))]
 
@@ -125,4 +124,4 @@ def test_a_saved_data_set_with_a_pipe_is_told(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text("{}")
     os.mkfifo(tmp_path / "data-00000.arrow")
     with pytest.raises(InputError, match=r"holds something that is no file: data-00000\.arrow: it is a named pipe"):
-        saved.open_saved(tmp_path, split="test", image_column="image", label_column="label")
+        huggingface.open_saved(tmp_path, split="test", image_column="image", label_column="label")

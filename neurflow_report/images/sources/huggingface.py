@@ -12,7 +12,9 @@ from typing import Any
 
 from neurflow_report.errors import InputError, did_you_mean
 from neurflow_report.images.labels import Classes, classes_of
-from neurflow_report.images.pictures import PictureError
+from neurflow_report.images.names import composed
+from neurflow_report.images.pictures import PictureError, decode
+from neurflow_report.images.sources.source import Item, Source, by_label, check_folder, unlabelled
 from neurflow_report.images.ties import Order
 from neurflow_report.ordinary import no_file, odd_file
 
@@ -151,3 +153,25 @@ def _bytes(pictures: Any, column: str, number: int) -> bytes:
     if data is None:
         raise PictureError("the data set does not hold its bytes")
     return bytes(data)
+
+
+def open_pictures(root: Path | None, split: str, image_column: str, label_column: str, white: float | None) -> Source:
+    """A data set of Hugging Face's `datasets`; a damaged picture is skipped and told, as in a folder."""
+    root = check_folder(root, "huggingface")
+    saved = open_saved(root, split=split, image_column=image_column, label_column=label_column)
+    name = f"{root.name} ({saved.split})" if saved.split else root.name
+    items = [
+        _saved_item(f"{saved.split or root.name}/{i:06d}", saved.labels[i], partial(saved.data, i), white)
+        for i in by_label(saved.labels)
+    ]
+    return Source(
+        name=name,
+        class_names=tuple(map(composed, saved.class_names)),
+        items=tuple(items),
+        order=saved.order,
+        notes=saved.notes or unlabelled(saved.labels),
+    )
+
+
+def _saved_item(name: str, label: int | None, data: Callable[[], bytes], white: float | None) -> Item:
+    return Item(name=name, label=label, open=lambda: decode(data(), white=white), data=data, white=white)

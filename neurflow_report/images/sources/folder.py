@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neurflow_report.errors import InputError
+from neurflow_report.images.labels import classes_of
 from neurflow_report.images.names import composed
 from neurflow_report.images.pattern import Pattern
+from neurflow_report.images.sources.source import Source, check_folder, file_item, in_order
 from neurflow_report.images.walk import HIDDEN, Walk, entries, is_hidden, left_out, walk, why_not
 from neurflow_report.results.records import LeftOut
 
@@ -195,3 +197,41 @@ def _check_links(root: Path, pictures: Sequence[Path]) -> None:
 
 def _some(told: Sequence[str], most: int = 3) -> str:
     return ", ".join(told[:most]) + (f", … ({len(told)} in all)" if len(told) > most else "")
+
+
+def open_pictures(root: Path | None, label_pattern: str | None, white: float | None) -> Source:
+    """The pictures of a folder: a sub-folder per class, or `label_pattern`: where the label stands in their names."""
+    root = check_folder(root, "folder")
+    return _by_folders(root, white) if label_pattern is None else _by_names(root, label_pattern, white)
+
+
+def _by_folders(root: Path, white: float | None) -> Source:
+    found = by_folder(root)
+    names = tuple(dict.fromkeys(label for _, label in found.pictures))
+    places = {name: i for i, name in enumerate(names)}
+    items = [file_item(path.relative_to(root).as_posix(), places[label], path, white) for path, label in found.pictures]
+    return Source(
+        name=root.name,
+        class_names=names,
+        items=tuple(items),
+        notes=found.notes,
+        left_out=found.left_out,
+        empty=found.empty,
+    )
+
+
+def _by_names(root: Path, label_pattern: str, white: float | None) -> Source:
+    found = by_name(root, label_pattern)
+    classes = classes_of((label for _, label in found.pictures), ("data", "label_pattern"))
+    items = [
+        file_item(path.relative_to(root).as_posix(), classes.place.get(label), path, white)
+        for path, label in found.pictures
+    ]
+    return Source(
+        name=root.name,
+        class_names=classes.names,
+        items=in_order(items),
+        order=classes.order,
+        notes=found.notes,
+        left_out=found.left_out,
+    )

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from neurflow_report.errors import Gathered, InputError
 from neurflow_report.images.beside import ANY, Beside
+from neurflow_report.images.labels import classes_of
 from neurflow_report.images.names import composed
+from neurflow_report.images.sources.source import Source, file_item, in_order
 from neurflow_report.ordinary import no_file, open_ordinary
 
 _FILE = ("data", "file")
@@ -192,3 +194,26 @@ def _labelled_twice(file: Path, rows: Sequence[Row]) -> str:
     others = [row for row in rows if first.setdefault(row.path, row).label != row.label]
     told = (f"{row.written!r} (lines {first[row.path].line} and {row.line})" for row in others)
     return f"pictures that {file.name!r} lists under two labels: {_some(told, 3)}" if others else ""
+
+
+def open_pictures(
+    file: Path, root: Path | None, path_column: str, label_column: str, extension: str | None, white: float | None
+) -> Source:
+    """The pictures that a CSV file lists; one that is not there is skipped and told, as one that is damaged."""
+    listed = read_rows(file, root, path_column=path_column, label_column=label_column, extension=extension)
+    classes = classes_of((row.label for row in listed.rows), ("data", "label_column"))
+    base = root or file.parent
+    items = [file_item(_shown(row.path, base), classes.place.get(row.label), row.path, white) for row in listed.rows]
+    return Source(
+        name=file.name,
+        class_names=classes.names,
+        items=in_order(items),
+        order=classes.order,
+        notes=(*listed.notes, *classes.notes),
+    )
+
+
+def _shown(path: Path, base: Path) -> str:
+    """The path from `base`; of what lies outside only the last part, so that no folder of the machine is told."""
+    inside = path.is_relative_to(base) and ".." not in path.relative_to(base).parts
+    return path.relative_to(base).as_posix() if inside else path.name

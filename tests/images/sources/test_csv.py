@@ -60,7 +60,7 @@ def test_pictures_that_are_not_there_are_told_but_no_error(tmp_path: Path) -> No
 
 
 def test_only_so_many_rows_are_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("neurflow_report.images.listed.LOOKED_AT", 1)
+    monkeypatch.setattr("neurflow_report.images.sources.csv.LOOKED_AT", 1)
     assert listed(tmp_path, "path,label\np/a.png,bee\ngone.png,bee\n").notes == ()
     assert listed(tmp_path, "path,label\ngone.png,bee\np/a.png,bee\n").notes == (
         "of the first 1 of the 2 pictures that 'labels.csv' lists 1 are not there, and are skipped: "

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from neurflow_report.errors import InputError
-from neurflow_report.images.saved import is_saved, usual_keys
 from neurflow_report.images.sources import Source, open_source, read
+from neurflow_report.images.sources.huggingface import is_saved, usual_keys
 from neurflow_report.results.records import Skipped
 
 with warnings.catch_warnings():

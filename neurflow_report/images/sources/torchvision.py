@@ -9,6 +9,7 @@ import tempfile
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ import torchvision
 from PIL import Image
 
 from neurflow_report.errors import InputError, did_you_mean
+from neurflow_report.images.names import composed
 from neurflow_report.images.pictures import PictureError, check_size, plain
+from neurflow_report.images.sources.source import Item, Source, by_label, check_folder, unlabelled
 from neurflow_report.ordinary import no_file, odd_file
 
 UNPICKLING = frozenset({"LSUN", "LSUNClass"})
@@ -202,3 +205,21 @@ def _picture(dataset: Any, number: int, paths: list[Any]) -> Image.Image:
         raise PictureError(f"a {type(picture).__name__}, not a picture")
     check_size(picture)
     return plain(picture)
+
+
+def open_pictures(name: str | None, root: Path | None, split: str) -> Source:
+    """The pictures of one of torchvision's data sets."""
+    root, name = check_folder(root, "torchvision"), name or ""
+    classes, labels, picture = open_dataset(name=name, root=root, split=split)
+    if not labels:
+        raise InputError(
+            "data-empty", f"the data set {name} holds no picture in split {split!r}", path=("data", "root")
+        )
+    items = tuple(Item(name=f"{split}/{i:06d}", label=labels[i], open=partial(picture, i)) for i in by_label(labels))
+    return Source(
+        name=f"{name} ({split})",
+        class_names=tuple(map(composed, classes)),
+        items=items,
+        order="numbers" if all(map(str.isdecimal, classes)) else "own",
+        notes=unlabelled(labels),
+    )
