@@ -152,7 +152,7 @@ class Recorded(LayerTests):
         self.inside: list[NDArray[np.bool_]] = []
         super().ablate(step)
 
-    def _contestable(self, *_: Any) -> bool:
+    def _is_bounded(self, *_: Any) -> bool:
         return False
 
     def _kept(self, phi: Floats, concept: NDArray[np.int64]) -> Floats:

@@ -51,7 +51,7 @@ class ChannelTerms:
 
 
 def candidates(channel_terms: ChannelTerms, removed: Tensor, concept: Tensor) -> Iterator[Candidates]:
-    """The contests for the places of a target's concept, a few sizes of sets at a time, which hold every set once.
+    """The candidates for the places of a target's concept, a few sizes of sets at a time, which hold every set once.
 
     Args: removed: bool (M, C), True where a channel is knocked out; concept: V_a, (k,), whose patches are always kept.
     """

@@ -29,11 +29,17 @@ class ActivationCache:
     """
 
     def __init__(
-        self, workspace: Workspace, pixels: Tensor, kept: KeptActivations | None = None, *, upward: bool = False
+        self,
+        workspace: Workspace,
+        pixels: Tensor,
+        kept: KeptActivations | None = None,
+        *,
+        upward: bool = False,
+        batch: AdaptiveBatch | None = None,
     ) -> None:
         self.workspace, self.pixels, self.upward = workspace, pixels, upward
         self.kept = kept or KeptActivations((), 0)
-        self.batch = AdaptiveBatch(most=workspace.forward_rows)
+        self.batch = batch or AdaptiveBatch(most=workspace.forward_rows)
         self.layer, self.held = -1, _Blocks(self.patches, workspace.forward_rows)
         self.sizes = [kept_bytes(workspace.segments, n, self.patches) for n in range(len(workspace.segments.layers))]
 
@@ -47,7 +53,7 @@ class ActivationCache:
 
     def going_up(self) -> ActivationCache:
         """The same for what asks layer after layer, from the lowest."""
-        return ActivationCache(self.workspace, self.pixels, self.kept, upward=True)
+        return ActivationCache(self.workspace, self.pixels, self.kept, upward=True, batch=self.batch)
 
     @property
     def patches(self) -> int:
@@ -74,16 +80,18 @@ class ActivationCache:
             yield self.activations(layer, part)
 
     def ablations(self, layer: int, note: Callable[[str], None]) -> Ablation:
-        """The knock-outs of layers[layer], seen one layer up. Args: note: told where memory runs out."""
+        """The knock-outs of layers[layer], seen one layer up. Args: note: told where memory runs out, from here on for
+        what is made of the pictures, too."""
+        self.batch.note = note
         return self.workspace.ablations(layer, self.workspace.forward.activations(layer, self.pixels[:1]), note)
 
     def holds(self, layer: int) -> bool:
         """Whether what was made of layers[layer] need not be made again."""
-        return layer in self.kept.layers or self._fits(layer)
+        return layer in self.kept.layers or (self.upward and self._fits(layer))
 
     def room(self, layer: int) -> int:
         """Bytes left for what is made of layers[layer], with all that is held then."""
-        if layer not in self.kept.layers and self._fits(layer):
+        if self.upward and layer not in self.kept.layers and self._fits(layer):
             self._hold(layer)
         held = sum(self.sizes[n] for n in {*self.kept.layers, self.layer} - {-1})
         return max(self.workspace.tables, self.workspace.keep - held)

@@ -109,6 +109,7 @@ class LayerTests:
         """T of each neuron tested on its strongest patches, (depth, C), strongest first."""
         channels = np.array(self.channels)
         wanted = concepts(self.means, channels, self.depth)
+        self.cache.batch.note = step.note
         pair, below = self.workspace.layer_pairs()[self.number - 1], self.number - 1
         found = attributions(self.settings.quadrature, pair, below, channels, wanted, self.cache.activations, step)
         self.attributions = np.split(found.values.double().numpy(), len(channels))
@@ -118,8 +119,8 @@ class LayerTests:
         self.kept = np.empty((len(self.neurons), len(self.plan.sets)))
         engine = self.cache.ablations(self.number - 1, step.note)
         numbers = self.cache.room(self.number - 1) // self.cache.pixels.element_size()
-        if isinstance(engine, LinearMixAblation) and self._contestable(engine, numbers):
-            self._contend(engine, step)
+        if isinstance(engine, LinearMixAblation) and self._is_bounded(engine, numbers):
+            self._ablate_bounded(engine, step)
             return
         for some in _portions(engine, len(self.channels), self.plan.sets, len(self.rows), numbers):
             phi = self._phi(engine, some)
@@ -127,14 +128,14 @@ class LayerTests:
                 self.kept[place, some.sets] = self._kept(phi[:, t], np.array(self.neurons[place].concept))
             step.advance(len(range(len(self.channels))[some.targets]) if some.last else 0)
 
-    def _contestable(self, engine: LinearMixAblation, numbers: int) -> bool:
+    def _is_bounded(self, engine: LinearMixAblation, numbers: int) -> bool:
         """Whether all patches are ranked, and at hand, bounds are known, and a target is offered at most `numbers`."""
         if len(self.rows) < len(self.means) or not engine.bounded or not self.cache.holds(self.number - 1):
             return False
         row = self.cache.activations(self.number - 1, self.rows[:1])
         return bool(len(self.rows) * self.width * engine.places(row) <= numbers)
 
-    def _contend(self, engine: LinearMixAblation, step: Step) -> None:
+    def _ablate_bounded(self, engine: LinearMixAblation, step: Step) -> None:
         """L of every set, from the patches alone that can be among a neuron's strongest."""
         removed = torch.from_numpy(self.plan.sets).to(self.cache.pixels.device)
         for place, neuron in enumerate(self.neurons):

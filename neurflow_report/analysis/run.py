@@ -24,7 +24,6 @@ from neurflow_report.analysis.experiments import Findings, examine, with_control
 from neurflow_report.analysis.planted_parts import with_agreement
 from neurflow_report.demo.flowers import DATASET
 from neurflow_report.errors import Gathered, ReportError
-from neurflow_report.fidelity.ledger import limits
 from neurflow_report.images.classes import ClassTarget
 from neurflow_report.images.oddities import unusable
 from neurflow_report.images.select import Choice, Chosen, choice_digest, choose, load_pixels, oddities
@@ -55,7 +54,6 @@ from neurflow_report.setup.settings import RunSettings
 from neurflow_report.setup.stored_pictures import region_bytes
 from neurflow_report.setup.workspace import Workspace, check_patches
 from neurflow_report.spec.load import LoadedSpec, located
-from neurflow_report.spec.presets import sizes
 from neurflow_report.spec.schema import Spec
 from neurflow_report.time_left import Expected
 
@@ -145,12 +143,13 @@ def _examine_all(
     if progress.expecting:
         progress.expect(_expected(spec, ready, choice, formats))
     device = workspace.segments.device
-    others = {name: _control(spec, ready) for name in spec.fidelity.controls}
-    classes, files, settings = [], dict[str, bytes](), RunSettings.of(spec)
+    settings = RunSettings.of(spec)
+    others = {name: _control(spec, ready) for name in settings.controls}
+    classes, files = [], dict[str, bytes]()
     rounded, checked = tuple[Rounding, ...](), tuple[CrossCheck, ...]()
     for target, chosen, slug in zip(ready.targets, choice.classes, slugs([t.name for t in ready.targets]), strict=True):
         pixels = load_pixels(chosen, network.preprocess).to(device, workspace.segments.dtype)
-        rounded = rounded or roundings(workspace, spec, pixels, logit=target.index)
+        rounded = rounded or roundings(workspace, settings, pixels, logit=target.index)
         run = ClassRun(
             workspace=workspace,
             settings=settings,
@@ -168,7 +167,7 @@ def _examine_all(
         classes.append(result)
         files |= pictures
     fallbacks = [*workspace.notes, *(f"{name}: {note}" for name, other in others.items() for note in other.notes)]
-    record = _run(spec, ready, choice, classes, rounded, checked, fallbacks)
+    record = _run(spec, settings, ready, choice, classes, rounded, checked, fallbacks)
     with progress.stage("write the bundle", None) as step:
         write_bundle(
             output / "bundle",
@@ -288,6 +287,7 @@ def _picture(chosen: Chosen, logits: Sequence[str], labels: Sequence[str], file:
 
 def _run(
     spec: Spec,
+    settings: RunSettings,
     ready: Ready,
     choice: Choice,
     classes: Sequence[ClassResult],
@@ -326,7 +326,7 @@ def _run(
             notes=(*source.notes, *oddities(choice, ready.targets)),
             digest=choice_digest(choice),
         ),
-        settings=_settings(spec, segments),
+        settings=_settings(spec, settings, segments),
         layers=segments.layers,
         classes=tuple(ClassEntry(index=c.index, name=c.name, slug=c.slug) for c in classes),
         parts=part_names(spec),
@@ -342,24 +342,24 @@ def part_names(spec: Spec) -> tuple[str, ...]:
     return DATASET.parts if spec.data.source == "demo" else ()
 
 
-def _settings(spec: Spec, segments: Segments) -> Settings:
+def _settings(spec: Spec, settings: RunSettings, segments: Segments) -> Settings:
     return Settings(
-        k=spec.concept.k,
+        k=settings.k,
         scales=spec.concept.scales,
         stride=spec.concept.stride,
-        rule=spec.attribution.rule,
-        nodes=spec.attribution.nodes,
-        max_nodes=spec.attribution.max_nodes,
-        tolerance=spec.attribution.tolerance,
-        tau=spec.core.tau,
-        max_semantic=spec.groups.max_semantic,
-        max_neuron=spec.groups.max_neuron,
-        taus=spec.fidelity.taus or (spec.core.tau,),
-        seed=spec.runtime.seed,
+        rule=settings.quadrature.rule,
+        nodes=settings.quadrature.nodes,
+        max_nodes=settings.quadrature.max_nodes,
+        tolerance=settings.quadrature.tolerance,
+        tau=settings.tau,
+        max_semantic=settings.max_semantic,
+        max_neuron=settings.max_neuron,
+        taus=settings.taus,
+        seed=settings.seed,
         device=segments.device.type,
-        precision=spec.runtime.precision,
+        precision=settings.precision,
         preset=spec.fidelity.preset,
-        controls=spec.fidelity.controls,
-        thresholds=limits(spec.fidelity.thresholds.model_dump()),
-        **asdict(sizes(spec.fidelity)),
+        controls=settings.controls,
+        thresholds=settings.thresholds,
+        **asdict(settings.sizes),
     )

@@ -60,7 +60,7 @@ class Below:
     tables: dict[fx.Node, Tensor | None] = field(default_factory=dict)
 
     def table(self, node: fx.Node) -> Tensor | None:
-        """The responses at a affine tensor."""
+        """The responses at an affine tensor."""
         if node not in self.tables:
             self.tables[node] = responses(self.core, node, self.gradients, self.space)
         return self.tables[node]

@@ -31,9 +31,10 @@ class NotSplittableError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class AffineSplit:
-    """A segment's graph with what is known of it. `order`: nodes that depend on A, in graph order; `zero`: the values
-    at A = 0, one row; `affine`: see the module; `unmixed`: affine nodes whose channels come from the same channel of
-    A each; `kept`: the affine nodes whose values at A are needed; `axis`: the channel axis; `trails`: a memo."""
+    """A segment's graph with what is known of it. `order`: nodes that depend on A, in graph order; `at_baseline`: the
+    values at A = 0, one row; `affine`: the nodes that are affine in α, see the module; `unmixed`: those of them whose
+    channels come from the same channel of A each; `kept`: those whose values at A are needed; `axis`: the channel axis;
+    `channel_paths`: a memo."""
 
     source: fx.Node
     result: fx.Node
@@ -152,7 +153,7 @@ def _real_users(node: fx.Node) -> list[fx.Node]:
 
 
 def _needs_input(node: fx.Node) -> bool:
-    """Whether going back through a affine node takes its input's value (see backward.py)."""
+    """Whether going back through an affine node takes its input's value (see backward.py)."""
     return ops.is_homogeneous(node)
 
 
@@ -240,11 +241,11 @@ def channel_path(part: AffineSplit, channel: int) -> Mapping[fx.Node, int]:
     Where two ways lead to different channels of one node, the target is worked on unsliced: {result: channel}.
     """
     if channel not in part.channel_paths:
-        part.channel_paths[channel] = _trail(part, channel)
+        part.channel_paths[channel] = _channel_path(part, channel)
     return part.channel_paths[channel]
 
 
-def _trail(part: AffineSplit, channel: int) -> dict[fx.Node, int]:
+def _channel_path(part: AffineSplit, channel: int) -> dict[fx.Node, int]:
     found, waiting = {part.result: channel}, [part.result]
     while waiting:
         node = waiting.pop()

@@ -1,8 +1,8 @@
 """The way back through a segment, for many targets at once: from φ_a to the gradients at the frontier.
 
 1. Pairs (target, patch) are a batch; each has a gradient in every step of the path: tensors are (pairs · steps, …).
-2. In the core a gradient takes the local slopes of core.py, which the targets of a patch share. Where a pair needs one
-   channel, its gradient has one; which one differs from pair to pair.
+2. In the core a gradient takes the local slopes of nonlinear_part.py, which the targets of a patch share. Where a pair
+   needs one channel, its gradient has one; which one differs from pair to pair.
 3. At the frontier the steps are summed; affine_backward.py goes on from there.
 """
 

@@ -35,7 +35,7 @@ class Space:
 
 
 def convolution_below(part: AffineSplit, node: fx.Node) -> fx.Node | None:
-    """The convolution that a affine tensor comes from, over channels that are still apart; batch norm may follow."""
+    """The convolution that an affine tensor comes from, over channels that are still apart; batch norm may follow."""
     below = only_input(node) if ops.is_norm(node) else node
     if below not in part.affine or not ops.is_conv(below) or only_input(below) not in part.unmixed:
         return None
@@ -45,7 +45,7 @@ def convolution_below(part: AffineSplit, node: fx.Node) -> fx.Node | None:
 
 
 def responses(core: NonlinearPart, node: fx.Node, pairs: int, space: Space) -> Tensor | None:
-    """R of the core's one patch, (Cin, K·H'·W'), at a affine tensor; None where going back `pairs` times is less."""
+    """R of the core's one patch, (Cin, K·H'·W'), at an affine tensor; None where going back `pairs` times is less."""
     below = convolution_below(core.part, node)
     if below is None or len(core.rows) > 1 or pairs < FEW:
         return None
@@ -58,6 +58,6 @@ def responses(core: NonlinearPart, node: fx.Node, pairs: int, space: Space) -> T
         weight = weight * ops.norm_affine(node)[0].view(-1, 1, 1, 1)
     move = core.affine[source][core.rows] - at_baseline[source]
     windows = F.unfold(move, conv.kernel_size, conv.dilation, conv.padding, conv.stride)  # type: ignore[arg-type]
-    unmixed = windows.view(conv.in_channels, -1, windows.shape[-1])
-    table = space.of(node, unmixed, len(unmixed), len(weight), unmixed.shape[-1])
-    return torch.bmm(weight.flatten(2).transpose(0, 1), unmixed, out=table).flatten(1)
+    by_channel = windows.view(conv.in_channels, -1, windows.shape[-1])
+    table = space.of(node, by_channel, len(by_channel), len(weight), by_channel.shape[-1])
+    return torch.bmm(weight.flatten(2).transpose(0, 1), by_channel, out=table).flatten(1)

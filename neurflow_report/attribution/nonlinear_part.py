@@ -90,7 +90,7 @@ class Group:
 
 
 def groups(part: AffineSplit, channels: Sequence[int], device: torch.device) -> list[tuple[Group, list[int]]]:
-    """Target channels grouped by the nodes on their trails, and the places of each group's in `channels`."""
+    """Target channels grouped by the nodes on their channel paths, and the places of each group's in `channels`."""
     channel_paths = [channel_path(part, channel) for channel in channels]
     alike: dict[tuple[fx.Node, ...], list[int]] = {}
     for place, found in enumerate(channel_paths):
@@ -286,19 +286,19 @@ class Slopes:
         key = (node, sliced)
         if key not in self._memo:
             source = only_input(node)
-            x, y = (self._unmixed(self.core.values.value(self.group, n, sliced)) for n in (source, node))
+            x, y = (self._by_rows(self.core.values.value(self.group, n, sliced)) for n in (source, node))
             cells = self.core.steps.cells
             self._memo[key] = self._secants(node, x, y) if cells else derivative(node, x[:, : self.count])
         return self._memo[key]
 
     def middle(self, node: fx.Node, sliced: bool) -> Tensor:
         """The value of a node in the middle of each step."""
-        x = self._unmixed(self.core.values.value(self.group, node, sliced))
+        x = self._by_rows(self.core.values.value(self.group, node, sliced))
         if not self.core.steps.cells:
             return x[:, : self.count]
         return torch.cat([(x[:, :-s:s] + x[:, s::s]) / 2 for s in self.strides], dim=1)
 
-    def _unmixed(self, value: Tensor) -> Tensor:
+    def _by_rows(self, value: Tensor) -> Tensor:
         return value.view(len(self.core.rows), -1, *value.shape[1:])
 
     def _secants(self, node: fx.Node, x: Tensor, y: Tensor) -> Tensor:

@@ -64,19 +64,18 @@ def cut(module: nn.Module, layers: Sequence[str], example: Tensor, *, compared: 
     layers-top, layer-shape; and model-not-traceable, which is also raised, or model-precision, where the graph does not
     give the module's own output. METHOD §2.
     """
-    if not compared:
-        return _cut(module, layers, example[:1], rewritten=True, run=False)
+    example = example if compared else example[:1]
     try:
-        found = _cut(module, layers, example, rewritten=True)
-        wrong = _difference(found, module, layers, example)
+        found = _cut(module, layers, example, rewritten=True, run=compared)
+        wrong = _difference(found, module, layers, example) if compared else None
     except Exception as error:  # whatever a rewritten module raises: it is made again as it is
         if passes(error):
             raise
         wrong = ("", 0.0)
     if wrong is None:
         return found
-    found = _cut(module, layers, example, rewritten=False)
-    wrong = _difference(found, module, layers, example)
+    found = _cut(module, layers, example, rewritten=False, run=compared)
+    wrong = _difference(found, module, layers, example) if compared else None
     if wrong is not None:
         raise why_not_its_graph(module, example, layer=wrong[0], off=wrong[1])
     return replace(found, notes=(AS_TRACED,))

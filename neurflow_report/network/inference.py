@@ -43,8 +43,8 @@ class Forward:
 
     @classmethod
     def of(cls, segments: Segments, example: Tensor, *, most: int, compared: bool = True) -> Forward:
-        """Args: example: a batch of pictures (1 row is enough), on which the copies are compared, unless they are to
-        be trusted unseen; most: how many pictures the memory allows at once."""
+        """Args: example: a batch of pictures (1 row is enough), on which the copies are compared, unless nothing will
+        rest on them; most: how many pictures the memory allows at once."""
         ready, notes = trusted(segments, example) if compared else (for_inference(segments), ())
         on_cpu = segments.device.type == "cpu"
         limit = 1 << (max(1, CACHE // widest_row(ready, example)).bit_length() - 1) if on_cpu else None
@@ -69,8 +69,8 @@ def for_inference(segments: Segments) -> Segments:
 
 @torch.no_grad()
 def trusted(segments: Segments, pictures: Tensor) -> tuple[Segments, tuple[str, ...]]:
-    """The swift segments, each the best that gives what the segment itself gives on pictures (N, C, S, S), together and
-    the first alone, and however what comes from below lies in memory; and a line for each that is not used."""
+    """The segments made ready, each the best that gives what the segment itself gives on pictures (N, C, S, S), on all
+    together and on the first alone, however what comes from below lies in memory; a line for each that is not used."""
     value, ready, notes = pictures.to(segments.device, segments.dtype), list[fx.GraphModule](), list[str]()
     last, laid = segments.device.type == "cpu", value
     for info, part, prepared in zip(segments.layers, _parts(segments), _parts(for_inference(segments)), strict=True):

@@ -184,22 +184,24 @@ def _run(root: nn.Module, kind: str, target: Any, values: Any, options: Any) -> 
 
 
 def without_values(work: Callable[[M, Tensor], T], module: M, pictures: Tensor) -> T:
-    """What `work` gives for a module and its input where only their shapes are known, on a copy: nothing is computed,
-    and no memory taken. With the values where it cannot do without."""
+    """What `work` gives for a module and its input where only their shapes are known, on a copy without weights:
+    nothing is computed. With the values where it cannot do without; then what it raises is raised."""
     mode = FakeTensorMode(allow_non_fake_inputs=True)
-    try:
-        copy = _weightless(module, mode)
-        with as_it_was(), torch.no_grad(), _quiet(), mode:
-            return work(copy, mode.from_tensor(pictures))
-    except Exception:  # whatever cannot be followed so, or not be copied
-        with torch.no_grad():
-            return work(module, pictures)
+    with as_it_was(), torch.no_grad():
+        try:
+            copy = _weightless(module, mode)
+            with _quiet(), mode:
+                return work(copy, mode.from_tensor(pictures))
+        except Exception:  # whatever cannot be followed so, or not be copied: running it tells
+            copy = None
+        return work(module, pictures)
 
 
 def _weightless(module: M, mode: FakeTensorMode) -> M:
-    """A copy whose parameters and buffers have shapes alone. Made outside of the mode, in which nothing can be copied
-    that has values."""
+    """A copy whose parameters, buffers and attributes that are tensors have shapes alone. Made outside of the mode, in
+    which nothing can be copied that has values."""
     state: list[Tensor] = [*module.parameters(), *module.buffers()]
+    state += [value for part in module.modules() for value in vars(part).values() if isinstance(value, Tensor)]
     return cast("M", duplicate(module, {id(t): mode.from_tensor(t) for t in state}))
 
 

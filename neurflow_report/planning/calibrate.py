@@ -3,7 +3,7 @@
 1. Some patches through the stem and each stage (calibrate_forward.py).
 2. From the logit down, a few targets of each layer are searched as the run does it. That gives the cost of a target,
    and core sets, from which the number of targets of the layer below is estimated.
-3. What the experiments do, the dearest first (rates.py, calibrate_evidence.py, calibrate_rivals.py).
+3. What the experiments do, the dearest first (rates.py, calibrate_experiments.py, calibrate_methods.py).
 
 How many targets a layer will have: the core sets of m targets hold so many neurons, once or twice among them; how many
 the core sets of n targets hold is extrapolated from that (A. Chao et al. 2009, incidence-based accumulation curves).

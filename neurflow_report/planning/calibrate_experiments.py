@@ -72,10 +72,10 @@ class Measuring:
             features=features,
             guess=(row, 0.0, row, 0.0),
             least=2 * (1 + FEW) * row,
-            measure=lambda seconds: self._knocked(number, removed, tested, targets, seconds),
+            measure=lambda seconds: self._ablated(number, removed, tested, targets, seconds),
         )
 
-    def candidates(self, number: int, features: tuple[float, ...], removed: Sequence[int], k: float) -> Part:
+    def bounded(self, number: int, features: tuple[float, ...], removed: Sequence[int], k: float) -> Part:
         """The same where bounds spare most of the patches. A unit is a patch and target: once, and for each set.
 
         Args: k: the concept's share of all patches.
@@ -83,11 +83,11 @@ class Measuring:
         row = float(self.passed.work[number])
         width = self.workspace.segments.layers[number].channels
         return Part(
-            key=("contests", number, ""),
+            key=("bounded ablations", number, ""),
             features=features,
             guess=(row / width, row / width / 9),
             least=2 * (1 + FEW) * row * PATCHES / width,
-            measure=lambda seconds: self._contested(number, removed, k, seconds),
+            measure=lambda seconds: self._bounded(number, removed, k, seconds),
         )
 
     def engine(self, number: int) -> Ablation:
@@ -108,7 +108,7 @@ class Measuring:
         found = linear(work, min(self.workspace.forward_rows, at_once(engine, masks)), 1, 1, self.timed, seconds)
         return _first(found, (0, 2))
 
-    def _knocked(self, number: int, removed: Sequence[int], tested: int, targets: int, seconds: float) -> Rate:
+    def _ablated(self, number: int, removed: Sequence[int], tested: int, targets: int, seconds: float) -> Rate:
         engine = self.engine(number)
         patches = (SINGLE if isinstance(engine, SplitAblation) else PATCHES) if self.timed else 1
         below = self.passed.values[number - 1][:patches]
@@ -121,7 +121,7 @@ class Measuring:
         found = linear(work, at_once(engine, len(removed)), few, targets, self.timed, seconds)
         return per_unit(found, len(below))
 
-    def _contested(self, number: int, removed: Sequence[int], share: float, seconds: float) -> Rate:
+    def _bounded(self, number: int, removed: Sequence[int], share: float, seconds: float) -> Rate:
         engine, below = self.engine(number), self.passed.values[number - 1]
         assert isinstance(engine, LinearMixAblation)  # noqa: S101 as the run has seen to it
         width, k = below.shape[1], max(1, round(share * len(below)))
@@ -136,7 +136,7 @@ class Measuring:
         return per_unit(_first(found, (0, 2)), len(below))
 
 
-def contested(engine: Ablation, row: Tensor, patches: int, room: int) -> bool:
+def is_bounded(engine: Ablation, row: Tensor, patches: int, room: int) -> bool:
     """Whether bounds spare patches where all of `patches` are ranked. Args: row: (1, …) of the layer below; room: the
     bytes for what a target is offered."""
     if not isinstance(engine, LinearMixAblation) or not engine.bounded:

@@ -146,11 +146,11 @@ def parts_of(workspace: Workspace, spec: Spec, passed: Passed, tasks: Tasks, sec
         kind, number, case = key
         if kind == "masking":
             yield masks.masking(number, features, 3 + 2 * tasks.size.draws)
-        elif kind in {"knock-outs", "contests"}:
+        elif kind in {"knock-outs", "bounded ablations"}:
             pass_ = tasks.knocking(number, most)
             removed = pass_.removed if pass_ else (1,)
-            if kind == "contests":
-                yield masks.candidates(number, features, removed, spec.concept.k / most.patches)
+            if kind == "bounded ablations":
+                yield masks.bounded(number, features, removed, spec.concept.k / most.patches)
             else:
                 targets = tasks.found[number].targets
                 tested, edges = pass_.tested if pass_ else targets, tasks.asked("edges")

@@ -38,7 +38,7 @@ def peak(
     stages = list(zip(segments.stages, rows, strict=False))
     pictures = workspace.forward.rows * widest_row(workspace.forward.segments, picture)
     masked = workspace.forward_rows * max(row_bytes(stage, value) for stage, value in stages)
-    layer_pairs = [
+    attributing = [
         rows * row_bytes(stage, value, gradients=True)
         for rows, (stage, value) in zip(workspace.pair_rows, stages, strict=True)
     ]
@@ -48,8 +48,8 @@ def peak(
     kept = sum(kept_bytes(segments, i, most) for i in layers_to_keep(segments, most, workspace.keep))
     kept = max(kept, _evidence(workspace, place, spec, most))
     held = inputs + kept + (phi + _attributions(spec, layers, size) if segments.device.type == "cpu" else 0)
-    knocked = _knocked_out(workspace, spec, rows)
-    return _now(segments.device) + held + max(pictures, masked, *layer_pairs, *knocked)
+    ablated = _ablated(workspace, spec, rows)
+    return _now(segments.device) + held + max(pictures, masked, *attributing, *ablated)
 
 
 def _evidence(workspace: Workspace, place: Place, spec: Spec, patches: int) -> int:
@@ -65,7 +65,7 @@ def _evidence(workspace: Workspace, place: Place, spec: Spec, patches: int) -> i
     return max(b + min(more, max(workspace.tables, workspace.keep - b)) for b, more in zip(held, terms, strict=True))
 
 
-def _knocked_out(workspace: Workspace, spec: Spec, rows: Sequence[Tensor]) -> list[int]:
+def _ablated(workspace: Workspace, spec: Spec, rows: Sequence[Tensor]) -> list[int]:
     """Bytes of the knock-outs that run at once at each layer but the top, where an experiment asks for any. Args: rows:
     (1, …) of each."""
     if not set(sizes(spec.fidelity).experiments) & ({"masking", "edges"} | ABLATING):

@@ -1,7 +1,7 @@
 """What a run would do and cost, told without doing it: nothing is written.
 
 1. All that can be checked is checked (preflight.py): the mistakes that `build` would tell before it looks at a picture,
-   `plan` tells in the same words.
+   `plan` tells in the same words. What tries a slow network out for longer than a plan has is left out, and told.
 2. Some of the work is done, the dearest first, for so many seconds at most (measure.py); only counted where no times
    are wanted.
 3. Multiply-adds and seconds are so much a row, a target, a set or a picture, times how many there will be (tasks.py).
@@ -21,7 +21,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from neurflow_report.errors import ReportError
+from neurflow_report.errors import ReportError, RunError
 from neurflow_report.images.classes import ClassTarget
 from neurflow_report.images.patches import PatchGrid
 from neurflow_report.images.pictures import PictureError
@@ -29,6 +29,7 @@ from neurflow_report.images.preprocess import to_input
 from neurflow_report.images.select import BATCH
 from neurflow_report.images.sources import Source
 from neurflow_report.network.fence import blamed
+from neurflow_report.network.gradients import gradient_notes
 from neurflow_report.network.load import Network
 from neurflow_report.planning import calibrate_forward
 from neurflow_report.planning.calibrate import most_targets
@@ -51,8 +52,8 @@ from neurflow_report.spec.schema import Spec
 LOOKED_AT = 4
 """Pictures that are measured on."""
 WITHIN, RESERVE, LEAST, MOST = 60.0, 15.0, 5.0, 40.0
-"""Seconds after which a plan ends; of these what is kept back, since the last measurement may take longer than thought;
-the least and the most that measuring is given."""
+"""Seconds after which a plan ends, what makes the network not counted; of these what is kept back, since the last
+measurement may take longer than thought; the least and the most that measuring is given."""
 
 
 def plan(
@@ -68,28 +69,29 @@ def plan(
 
     Args: timed: whether to measure times, or only to count; within: seconds that sizes are to fit, which takes times;
     also: as `analyze`; clock: seconds, for the budget.
-    Raises: the InputErrors that `analyze` raises before it looks at a picture.
+    Raises: the InputErrors that `analyze` raises before it looks at a picture; for a network that is too slow to be
+    tried out, without those that only trying it out tells.
     """
     try:
         with arithmetic(loaded.spec.runtime.precision):
             watch = Timed(progress, clock=clock)
-            patience = clock() + WITHIN - RESERVE - LEAST
+            patience = WITHIN - RESERVE - LEAST
             ready = preflight(loaded, progress=watch, also=also, patience=patience, clock=clock)
             return _plan(loaded, ready, timed, within, watch)
     except ReportError as error:
         raise located(error, loaded) from error
 
 
-def measuring_seconds(checking: float) -> float:
-    """How long measuring may take where the checks took so many seconds."""
-    return min(MOST, max(LEAST, WITHIN - RESERVE - checking))
+def measuring_seconds(trying: float) -> float:
+    """How long measuring may take where trying the network out, and the checks, took so many seconds."""
+    return min(MOST, max(LEAST, WITHIN - RESERVE - trying))
 
 
 def _plan(loaded: LoadedSpec, ready: Ready, timed: bool, within: float | None, watch: Timed) -> Plan:
     spec, workspace, targets = loaded.spec, ready.workspace, ready.targets
     device, loading, network = workspace.segments.device, watch.seconds["load the network"], ready.network
     checking = watch.seconds["check"]
-    budget = Budget.of(measuring_seconds(loading + checking), watch.clock)
+    budget = Budget.of(measuring_seconds(ready.trying), watch.clock)
     before = loading + checking + (ready.uncompared or 0.0)
     sized = partial(_Sized.of, ready=ready)
     now = sized(spec)
@@ -97,20 +99,32 @@ def _plan(loaded: LoadedSpec, ready: Ready, timed: bool, within: float | None, w
     seen = _Pictures.look(ready.source, ready.candidates[0], network) if timed else None
     supply = Supply(pictures=max(c.pictures for c in now.classes), per_picture=workspace.grid.per_image)
     others = () if within is None else every_spec(spec, supply)
-    with blamed("it is tried out"):
-        costs = measure(
-            workspace,
-            spec,
-            example if seen is None else torch.stack(seen.inputs).to(device, workspace.segments.dtype),
-            known=seen is not None,
-            classes=now.classes,
-            others=tuple((other, sized(other).classes) for other in others),
-            logit=targets[0].index,
-            seconds=timed,
-            pictures=Opening() if seen is None else seen.each,
-            budget=budget,
-            progress=watch,
-        )
+    pixels = example if seen is None else torch.stack(seen.inputs).to(device, workspace.segments.dtype)
+
+    def measured(on: Workspace) -> Costs:
+        with blamed("it is tried out"):
+            return measure(
+                on,
+                spec,
+                pixels,
+                known=seen is not None,
+                classes=now.classes,
+                others=tuple((other, sized(other).classes) for other in others),
+                logit=targets[0].index,
+                seconds=timed,
+                pictures=Opening() if seen is None else seen.each,
+                budget=budget,
+                progress=watch,
+            )
+
+    try:
+        costs = measured(workspace)
+    except RunError as error:
+        if ready.uncompared is None or error.slug != "model-fails":
+            raise
+        gradient_notes(workspace.segments, pixels)  # raises what a run would
+        workspace = workspace.as_cut()
+        costs = measured(workspace)
 
     def price(one: Spec) -> float:
         size = sized(one)
@@ -121,7 +135,8 @@ def _plan(loaded: LoadedSpec, ready: Ready, timed: bool, within: float | None, w
         return unable(spec, one, pictures=most.pictures, patches=most.patches)
 
     layers = _layers(workspace, spec, costs)
-    first = [_once("load the network", loading, timed), _once("check", checking + (ready.uncompared or 0.0), timed)]
+    check = _once("check", checking + (ready.uncompared or 0.0), timed, measured=ready.uncompared is None)
+    first = [_once("load the network", loading, timed), check]
     listed = (*first, *costs.stages(spec, now.classes, now.looked_at))
     return Plan(
         title=spec.title,
@@ -145,9 +160,10 @@ def _plan(loaded: LoadedSpec, ready: Ready, timed: bool, within: float | None, w
     )
 
 
-def _once(name: str, seconds: float, timed: bool) -> PlannedStage:
-    """What the plan has done itself."""
-    return PlannedStage(name=name, amount=1, unit="network", multiply_adds=0, seconds=seconds if timed else None)
+def _once(name: str, seconds: float, timed: bool, *, measured: bool = True) -> PlannedStage:
+    """What a plan does itself; `measured`: whether it did all of it."""
+    told = seconds if timed else None
+    return PlannedStage(name=name, amount=1, unit="network", multiply_adds=0, seconds=told, measured=measured)
 
 
 @dataclass(frozen=True, kw_only=True)

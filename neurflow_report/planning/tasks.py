@@ -44,7 +44,7 @@ class Task:
 @dataclass(frozen=True, kw_only=True)
 class Engine:
     """The knock-outs that a layer's neurons ask for: how many sets share what a patch's sets need once (None: all), and
-    the bytes that a target is offered of a patch where bounds may spare most of them (0: they may not)."""
+    the bytes of a target's terms on a patch where bounds may spare most of them (0: they may not)."""
 
     together: int | None = None
     terms_bytes: int = 0
@@ -71,7 +71,7 @@ class Place:
         return len(self.segments.layers) - 1
 
     def held(self, patches: int) -> tuple[Held, ...]:
-        """What is at hand when knock-outs at each layer but the top begin, as activity.py has it."""
+        """What is at hand when knock-outs at each layer but the top begin, as activation_cache.py has it."""
         each = [kept_bytes(self.segments, n, patches) for n in range(self.top + 1)]
         kept, last, found = frozenset(layers_to_keep(self.segments, patches, self.keep)), -1, list[Held]()
         for number, needed in enumerate(each[:-1]):
@@ -223,7 +223,7 @@ class Tasks:
                 uses=((("search", number, ""), (float(pairs),)),),
             )  # fmt: skip
         if self.asked(*ABLATING):
-            yield self._knockouts(number)
+            yield self._ablations(number)
         if self.asked("edges"):
             yield self._edges(number)
 
@@ -235,15 +235,15 @@ class Tasks:
             patches=one.patches,
         )  # fmt: skip
 
-    def contested(self, number: int, pass_: workload.Knocking) -> bool:
+    def is_bounded(self, number: int, pass_: workload.Knocking) -> bool:
         """Whether bounds spare patches where all are ranked."""
         engine, held = self._engine(number), self._held(pass_.ranked)[number - 1]
         room = max(self.place.tables, self.place.keep - held.bytes)
         return pass_.every and held.fits and 0 < engine.terms_bytes * pass_.ranked <= room
 
-    def _knockouts(self, number: int) -> Task:
+    def _ablations(self, number: int) -> Task:
         """F2, F3 and F4: one pass of all sets over the patches ranked."""
-        sets, ranked, contests, plain = 0, 0, [0.0, 0.0], [0.0] * 4
+        sets, ranked, bounded, plain = 0, 0, [0.0, 0.0], [0.0] * 4
         through = self._held(max((c.patches for c in self.classes), default=0))[number - 1].through
         for one in self.classes:
             found = self.knocking(number, one)
@@ -251,13 +251,13 @@ class Tasks:
                 continue
             count = len(found.removed)
             sets, ranked = sets + count, ranked + found.ranked
-            if self.contested(number, found):
+            if self.is_bounded(number, found):
                 pairs = float(found.ranked * found.tested)
-                contests = [contests[0] + pairs, contests[1] + pairs * count]
+                bounded = [bounded[0] + pairs, bounded[1] + pairs * count]
             else:
                 plain = _added(plain, self._pairs(number, count, found.ranked, found.tested))
         uses: Uses = ((("knock-outs", number, ""), tuple(plain)),) if any(plain) else ()
-        uses += ((("contests", number, ""), tuple(contests)),) if any(contests) else ()
+        uses += ((("bounded ablations", number, ""), tuple(bounded)),) if any(bounded) else ()
         return Task(
             name=f"knock-outs for {self._name(number)}", amount=sets, unit="sets", uses=uses,
             passes=((through, number, float(ranked)),) if through < number else (),

@@ -1,7 +1,6 @@
 """Every experiment, every claim and every caution, once: its number, what it asks, in which unit, against which
-threshold from which source, and its words (METHOD §§5–6). All tables of them, here or there, are made from these.
-
-A new experiment begins here (docs/how-to/add-an-experiment.md).
+threshold from which source, and its words (METHOD §§5–6). What the ledger, the pages and the plan say of them is made
+from these. A new experiment begins here.
 """
 
 from __future__ import annotations

@@ -101,15 +101,15 @@ def _is_bounded(engine: object) -> bool:
 
 
 def _why_not_bounded(engine: object, activations: Tensor, removed: Tensor, target: int, phi: Tensor) -> str:
-    """What is wrong with bounds on one place: φ of the candidates, or that a set's strongest patch is none."""
+    """What is wrong with the bounds on the strongest patch: φ of the candidates, or that the strongest is none."""
     assert isinstance(engine, LinearMixAblation)  # noqa: S101 as `_is_bounded` has it
     removed = removed.to(activations.device)
 
     def strong() -> Tensor:
         found = torch.full_like(phi, -math.inf)
         channel_terms = engine.channel_terms([activations], target, patches=len(activations))
-        for found_candidates in candidates(channel_terms, removed, torch.zeros(1, dtype=torch.long, device=phi.device)):
-            found[found_candidates.sets.unsqueeze(1), found_candidates.patches] = found_candidates.phi
+        for some in candidates(channel_terms, removed, torch.zeros(1, dtype=torch.long, device=phi.device)):
+            found[some.sets.unsqueeze(1), some.patches] = some.phi
         return torch.where(torch.isfinite(found) | (phi.amax(dim=1, keepdim=True) == phi), found, phi)
 
     return _why_not(strong, phi)

@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurflow_report.attribution.integrated_gradients import Pairs, Quadrature, attribute
+from neurflow_report.attribution.integrated_gradients import Pairs, attribute
 from neurflow_report.circuit.discovery import LayerPair
 from neurflow_report.circuit.top_patches import core_set
 from neurflow_report.errors import InputError
 from neurflow_report.network.forward import spatial_mean
 from neurflow_report.results.records import Rounding
+from neurflow_report.setup.settings import RunSettings
 from neurflow_report.setup.workspace import Workspace
 from neurflow_report.spec.schema import Spec
 
@@ -61,16 +62,16 @@ def check_precision(spec: Spec, device: torch.device) -> None:
 
 
 def roundings(
-    workspace: Workspace, spec: Spec, pixels: Tensor, *, logit: int, asked: Arithmetic | None = None
+    workspace: Workspace, settings: RunSettings, pixels: Tensor, *, logit: int, asked: Arithmetic | None = None
 ) -> tuple[Rounding, ...]:
-    """What TF32 changes of T, pair of layers by pair, input → output; () where the spec does not ask for it.
+    """What TF32 changes of T from each layer to the one below, input → output; () where the spec does not ask for it.
 
     Args: pixels: a class's inputs (I, C, S, S), whose patches it is tried on; asked: the arithmetic to compare with
     full float32, by default the spec's.
     """
-    if asked is None and spec.runtime.precision != "tf32":
+    if asked is None and settings.precision != "tf32":
         return ()
-    asked = asked or partial(arithmetic, spec.runtime.precision)
+    asked = asked or partial(arithmetic, settings.precision)
     count = len(pixels) * workspace.grid.per_image
     patches = np.unique(np.linspace(0, count - 1, PATCHES).astype(np.int64))
     found = []
@@ -80,10 +81,10 @@ def roundings(
             below = workspace.activations(pixels, number, patches)
             is_top = number + 2 == len(workspace.segments.layers)
             targets = torch.tensor([logit]) if is_top else _strongest(layer_pair, below)
-            exact = _attributed(layer_pair, spec, below, targets)
+            exact = _attributed(layer_pair, settings, below, targets)
         with asked():
-            rough = _attributed(layer_pair, spec, below, targets)
-        found.append(_compared(name, exact, rough, spec.core.tau))
+            rough = _attributed(layer_pair, settings, below, targets)
+        found.append(_compared(name, exact, rough, settings.tau))
     return tuple(found)
 
 
@@ -94,7 +95,7 @@ def _strongest(layer_pair: LayerPair, below: Tensor) -> Tensor:
     return phi.topk(min(TARGETS, len(phi))).indices.cpu()
 
 
-def _attributed(layer_pair: LayerPair, spec: Spec, below: Tensor, targets: Tensor) -> Tensor:
+def _attributed(layer_pair: LayerPair, settings: RunSettings, below: Tensor, targets: Tensor) -> Tensor:
     """T of every target on every patch, (targets, patches, channels)."""
     rows, channels = torch.arange(len(below)).repeat(len(targets)), targets.repeat_interleave(len(below))
     found = attribute(
@@ -103,7 +104,7 @@ def _attributed(layer_pair: LayerPair, spec: Spec, below: Tensor, targets: Tenso
         Pairs(rows=rows.to(below.device), channels=channels.to(below.device)),
         axis=layer_pair.axis,
         out_axis=layer_pair.out_axis,
-        quadrature=Quadrature(**spec.attribution.model_dump()),
+        quadrature=settings.quadrature,
         rows=layer_pair.rows,
         whole=layer_pair.whole,
     )

@@ -39,6 +39,7 @@ from neurflow_report.network.interface import outputs_of
 from neurflow_report.network.load import Network, choose_device, resolved
 from neurflow_report.network.names import check_names, read_names
 from neurflow_report.network.outputs import output_note
+from neurflow_report.network.trace import running
 from neurflow_report.progress import Progress, duration
 from neurflow_report.results.bundle import check_free
 from neurflow_report.results.catalogue import EXPERIMENTS
@@ -73,8 +74,8 @@ class Ready:
     each output, and each of the data's classes, is called; `labels`: what should be known of how the two were tied;
     `input_notes`: of what the network is given; `notes`: both, what was done with the weights, what should be known of
     the pictures and of the network's copies, and what cannot run; `pictures`: a few of the data's as inputs, on which
-    what is made of the network is compared with it; `uncompared`: seconds that this would have taken, where it was left
-    out."""
+    what is made of the network is compared with it; `uncompared`: seconds that trying the network out would have taken,
+    where that was left out; `trying`: those that it took, with all that was checked after."""
 
     network: Network
     workspace: Workspace
@@ -89,6 +90,7 @@ class Ready:
     pictures: Tensor
     input_notes: tuple[str, ...] = ()
     uncompared: float | None = None
+    trying: float = 0.0
 
 
 def preflight(
@@ -101,8 +103,8 @@ def preflight(
 ) -> Ready:
     """Check a spec against the machine, the network and the data; nothing is written, and no picture predicted.
 
-    Args: also: what the caller found wrong already, told with the rest; patience: seconds on the clock after which
-    nothing need be compared that is likely to take longer: that is left out, and told.
+    Args: also: what the caller found wrong already, told with the rest; patience: seconds that trying the network out
+    may take; where it is likely to take longer, that is left out, and told.
     Raises: InputErrors, or the one error there is, with their places in the spec's file and in its order.
     """
     with blamed("it is checked"):
@@ -129,7 +131,8 @@ class _Checks:
         self, loaded: LoadedSpec, also: Sequence[ReportError], patience: float, clock: Callable[[], float]
     ) -> None:
         self.patience, self.clock = patience, clock
-        self.uncompared: float | None = None  # seconds that comparing would take, where it is left out
+        self.uncompared: float | None = None  # seconds that trying it out would take, where that is left out
+        self.began = clock()  # when the network is there, and trying it out begins
         self.loaded, self.spec, self.gathered = loaded, loaded.spec, Gathered(also)
         self.base, self.output = loaded.file.resolve().parent, output_of(loaded.spec)
         self.place: Path | None = None
@@ -198,9 +201,9 @@ class _Checks:
         check_picture(record.size, record.channels, dtype.itemsize, budget, path)
         with one_picture(record.size, path):
             example = example_input(network, device, dtype)
-            begun = self.clock()
+            self.began = self._now(device)
             self.outputs = outputs_of(network.module, example)
-            self.uncompared = self._impatient(network, example, self.clock() - begun)
+            self.uncompared = self._impatient(network, example, self._now(device) - self.began)
             compared = self.uncompared is None
             with arithmetic():
                 self.pictures = pictures = self._looked_at(network, example)
@@ -212,16 +215,21 @@ class _Checks:
                 self._look_into(network, pictures)
 
     def _impatient(self, network: Network, example: Tensor, trying: float) -> float | None:
-        """How many seconds comparing is likely to take where that is too long, None where it is not. Args: trying:
-        seconds that finding the number of outputs took, in which much may have been set up."""
-        left = self.patience - self.clock()
-        if PASSES * trying / ROWS <= left:
+        """How many seconds trying the network out is likely to take where that is too long, None where it is not. Args:
+        trying: seconds that finding the number of outputs took, in which much may have been set up."""
+        if PASSES * trying / ROWS <= self.patience:
             return None
-        begun = self.clock()
-        with torch.no_grad():
-            network.module(example.clone()).cpu()
-        likely = PASSES * (self.clock() - begun)
-        return likely if likely > left else None
+        begun = self._now(example.device)
+        with torch.no_grad(), running(example):
+            network.module(example.clone())
+        likely = PASSES * (self._now(example.device) - begun)
+        return likely if likely > self.patience else None
+
+    def _now(self, device: torch.device) -> float:
+        """The clock, when all that was begun on a GPU is done."""
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return self.clock()
 
     def _looked_at(self, network: Network, example: Tensor) -> Tensor:
         """A few inputs of the data's own; noise where the data has none that can be read."""
@@ -238,7 +246,7 @@ class _Checks:
         self.network = replace(network, notes=(*network.notes, *(found or ()), *([outputs] if outputs else [])))
 
     def memory(self) -> None:
-        """The grid of patches; the bench, where a row fits the memory."""
+        """The grid of patches; the workspace, where a row fits the memory."""
         if self.network is None:
             return
         size, concept = self.network.preprocess.size, self.spec.concept
@@ -349,6 +357,7 @@ class _Checks:
             pictures=self.pictures,
             input_notes=given,
             uncompared=self.uncompared,
+            trying=self.clock() - self.began,
         )
 
 
@@ -356,7 +365,8 @@ def _left_out(seconds: float) -> str:
     """What a plan does not know of a slow network."""
     return (
         f"so slow a network is not tried out for a plan: a run first looks, for about {duration(seconds)}, whether its "
-        "results stay the same from run to run and in any batch, and whether the copies made of it agree with it"
+        "results stay the same from run to run and in any batch, whether gradients lead from layer to layer, and "
+        "whether the copies made of it agree with it"
     )
 
 

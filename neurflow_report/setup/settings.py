@@ -27,6 +27,7 @@ class RunSettings:
     thresholds: tuple[Threshold, ...]
     controls: tuple[str, ...]
     seed: int
+    precision: str
 
     @classmethod
     def of(cls, spec: Spec) -> RunSettings:
@@ -43,6 +44,7 @@ class RunSettings:
             thresholds=tuple(limits(spec.fidelity.thresholds.model_dump())),
             controls=tuple(spec.fidelity.controls),
             seed=spec.runtime.seed,
+            precision=spec.runtime.precision,
         )
 
     def asks(self, *experiments: str) -> bool:

@@ -31,7 +31,7 @@ def trusted(segments: Segments, forward: Segments, pictures: Tensor, pair_rows: 
     on; pictures: (N, C, S, S), of which the first, whole, and the last, a part, are compared, in full precision;
     pair_rows: the most rows with gradients through each stage."""
     value = segments.stem(pictures[[0, -1]].to(segments.device, segments.dtype))
-    split, knocked, notes = set[int](), set[int](), list[str]()
+    split, ablated, notes = set[int](), set[int](), list[str]()
     for i, stage in enumerate(segments.stages):
         axes = {"axis": segments.feature_axis(i), "out_axis": segments.feature_axis(i + 1), "most": pair_rows[i]}
         name = segments.layers[i + 1].name
@@ -41,7 +41,7 @@ def trusted(segments: Segments, forward: Segments, pictures: Tensor, pair_rows: 
                 f"attributions at {name!r} are slower than they could be: the split segment {why} on the pictures"
             )
         if why := why_not_ablations(forward.stages[i], stage, value, **axes):
-            knocked.add(i)
+            ablated.add(i)
             notes.append(f"knock-outs at {name!r} are slower than they could be: the quick way {why} on the pictures")
         value = stage(value)
-    return Trust(attributions=frozenset(split), ablations=frozenset(knocked), notes=tuple(notes))
+    return Trust(attributions=frozenset(split), ablations=frozenset(ablated), notes=tuple(notes))

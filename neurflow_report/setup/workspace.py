@@ -77,6 +77,12 @@ class Workspace:
         trust = trusted(segments, forward.segments, example, self.pair_rows)
         return replace(self, segments=segments, forward=forward, trust=trust)
 
+    def as_cut(self) -> Workspace:
+        """The same with none of the copies: every pass runs the segments as they were cut."""
+        every = frozenset(range(len(self.segments.stages)))
+        forward = replace(self.forward, segments=self.segments)
+        return replace(self, forward=forward, trust=Trust(attributions=every, ablations=every))
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What is not used of all that was made of the segments, and why."""

@@ -46,7 +46,7 @@ def class_run(workspace, pixels, spec=SPEC):
 
 @pytest.fixture(scope="module")
 def setting():
-    """(model, pictures, patches, bench) in float64; two pictures of one class, ten patches each."""
+    """(model, pictures, patches, workspace) in float64; two pictures of one class, ten patches each."""
     model, preprocess = demo(), NETWORKS["flowers"].preprocess
     pixels = torch.stack([to_input(DATASET.draw(0, n)[0], preprocess)[0] for n in range(2)]).double()
     grid = PatchGrid(size=64, scales=(1.0, 0.5), stride=0.5)

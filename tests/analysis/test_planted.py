@@ -87,7 +87,7 @@ def test_a_planted_circuit_is_supported():
 
 @pytest.fixture(scope="module")
 def demo_circuit():
-    """(bench, pixels, circuit) of a class of the demo, with its trained weights."""
+    """(workspace, pixels, circuit) of a class of the demo, with its trained weights."""
     network = NETWORKS["flowers"]
     from safetensors.torch import load_file
 

@@ -14,7 +14,7 @@ class Clock:
         return self.now
 
 
-class Workspace:
+class Parts:
     """Parts that take `pace` seconds a guessed multiply-add on a clock of their own; what was measured, in order."""
 
     def __init__(self, pace):
@@ -37,7 +37,7 @@ def measured(workspace, parts, seconds):
 
 
 def test_the_dearest_part_comes_first():
-    workspace = Workspace(1e-9)
+    workspace = Parts(1e-9)
     rates, told = measured(workspace, [workspace.part("a", n, 1e8, 10.0**n) for n in range(4)], 10.0)
     assert workspace.order == [("a", 3), ("a", 2), ("a", 1), ("a", 0)]
     assert told == [("a", n, "") for n in (3, 2, 1, 0)]
@@ -45,7 +45,7 @@ def test_the_dearest_part_comes_first():
 
 
 def test_what_was_not_measured_is_extrapolated_from_the_nearest_of_its_kind():
-    workspace = Workspace(1e-8)
+    workspace = Parts(1e-8)
     parts = [workspace.part("a", 0, 1e8, 100.0), workspace.part("a", 1, 2e8, 100.0), workspace.part("b", 0, 1e8, 1.0)]
     rates, _ = measured(workspace, parts, 4.5)
     assert workspace.order == [("a", 1)]
@@ -71,7 +71,7 @@ def test_a_plan_without_times_extrapolates_counts_alone():
 
 
 def test_small_parts_are_left_out_after_a_while():
-    workspace = Workspace(1e-9)
+    workspace = Parts(1e-9)
     parts = [workspace.part("a", n, 1e8, 1e6) for n in range(30)] + [
         workspace.part("b", n, 1e7, 1.0) for n in range(99)
     ]
@@ -87,7 +87,7 @@ def test_small_parts_are_left_out_after_a_while():
     budget=st.floats(0.0, 45.0),
 )
 def test_measuring_ends_within_its_budget_where_guesses_hold(guesses, pace, budget):
-    workspace = Workspace(pace)
+    workspace = Parts(pace)
     measured(workspace, [workspace.part("a", n, guess, 50.0) for n, guess in enumerate(guesses)], budget)
     assert workspace.clock.now <= budget
 
@@ -97,7 +97,7 @@ def test_measuring_ends_within_its_budget_where_guesses_hold(guesses, pace, budg
     wrong=st.floats(1.0, 50.0),
 )
 def test_a_kind_that_is_slower_than_guessed_overruns_once(guesses, wrong):
-    workspace, budget = Workspace(1e-9), 20.0
+    workspace, budget = Parts(1e-9), 20.0
     parts = [workspace.part("a", n, guess, 50.0, wrong) for n, guess in enumerate(guesses)]
     measured(workspace, parts, budget)
     assert workspace.clock.now <= budget + 2 * wrong * max(guesses) * workspace.pace
@@ -105,7 +105,7 @@ def test_a_kind_that_is_slower_than_guessed_overruns_once(guesses, wrong):
 
 @given(st.lists(st.floats(1e6, 1e11), min_size=1, max_size=20), st.floats(0.1, 30.0))
 def test_everything_has_a_rate_in_the_end(guesses, budget):
-    workspace = Workspace(1e-10)
+    workspace = Parts(1e-10)
     rates, _ = measured(workspace, [workspace.part("a", n, guess, 50.0) for n, guess in enumerate(guesses)], budget)
     for n in range(len(guesses)):
         work, seconds = rates["a", n, ""].of((50.0,))

@@ -11,13 +11,14 @@ from neurflow_report.errors import InputError
 from neurflow_report.progress import Silent
 from neurflow_report.setup.precision import arithmetic, roundings
 from neurflow_report.setup.preflight import preflight
+from neurflow_report.setup.settings import RunSettings
 from neurflow_report.setup.workspace import Workspace
 from neurflow_report.spec.load import load_spec
 
 
 @pytest.fixture
 def small(write_spec):
-    """The small spec, its bench, and four pictures of noise."""
+    """The small spec, its workspace, and four pictures of noise."""
     loaded = load_spec(write_spec())
     ready = preflight(loaded, progress=Silent())
     preprocess = ready.network.preprocess
@@ -65,12 +66,12 @@ def test_tf32_is_refused_where_there_is_no_gpu(write_spec):
 
 def test_full_precision_has_nothing_to_measure(small):
     spec, workspace, pixels = small
-    assert roundings(workspace, spec, pixels, logit=0) == ()
+    assert roundings(workspace, RunSettings.of(spec), pixels, logit=0) == ()
 
 
 def test_the_same_arithmetic_has_no_error(small):
     spec, workspace, pixels = small
-    found = roundings(workspace, spec, pixels, logit=0, asked=arithmetic)
+    found = roundings(workspace, RunSettings.of(spec), pixels, logit=0, asked=arithmetic)
     assert [(r.layer, r.error, r.core) for r in found] == [("block4", 0.0, 1.0), ("fc", 0.0, 1.0)]
 
 
@@ -88,7 +89,7 @@ def test_rounded_weights_show_as_an_error_of_their_size(small):
         for p, before in zip(weights, kept, strict=True):
             p.data = before
 
-    found = roundings(workspace, spec, pixels, logit=0, asked=rounded)
+    found = roundings(workspace, RunSettings.of(spec), pixels, logit=0, asked=rounded)
     assert all(1e-4 < r.error < 2e-2 for r in found), found
     assert all(0.8 <= r.core <= 1 for r in found), found
     below, weight = _top(workspace, pixels)

@@ -345,7 +345,8 @@ def test_checks_that_would_take_longer_than_there_is_time_are_left_out_and_told(
     (told,) = [note for note in hurried.notes if "so slow a network" in note]
     assert told == (
         "so slow a network is not tried out for a plan: a run first looks, for about 2 min, whether its results stay the "
-        "same from run to run and in any batch, and whether the copies made of it agree with it"
+        "same from run to run and in any batch, whether gradients lead from layer to layer, and whether the copies made of it "
+        "agree with it"
     )
     patient = preflight(loaded, progress=Silent(), patience=1000.0, clock=lambda: float(next(now)))
     assert ran == ["check_conduct", "gradient_notes", "output_note"]
@@ -358,6 +359,19 @@ def test_checks_that_would_take_longer_than_there_is_time_are_left_out_and_told(
 
 def test_what_was_slow_only_at_first_is_compared(write_spec):
     """The first passes set things up: the clock stands still after them."""
-    times = iter([0.0, 50.0])
+    times = iter([0.0, 0.0, 50.0])
     ready = preflight(load_spec(write_spec()), progress=Silent(), patience=60.0, clock=lambda: next(times, 50.0))
     assert ready.uncompared is None
+
+
+def test_a_network_that_is_slow_to_load_is_tried_out(write_spec, monkeypatch):
+    now = [0.0]
+    load = module.load_spec_network
+
+    def slowly(*arguments):
+        now[0] += 500.0
+        return load(*arguments)
+
+    monkeypatch.setattr(module, "load_spec_network", slowly)
+    ready = preflight(load_spec(write_spec()), progress=Silent(), patience=40.0, clock=lambda: now[0])
+    assert (ready.uncompared, ready.trying) == (None, 0.0)

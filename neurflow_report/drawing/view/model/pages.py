@@ -1,7 +1,7 @@
 """What the pages show, as frozen values: every address, figure and word is settled here, a template only places it.
 
 Addresses (`href`, `file`, `path`) are relative to the site's root; "" stands for no link. The renderer of a page makes
-them relative to that page. Text is plain text, not markup. What pages are made of stands in parts.py.
+them relative to that page. Text is plain text, not markup. What pages are made of stands in components.py.
 """
 
 from __future__ import annotations
