@@ -34,8 +34,12 @@ _LIBRARIES = (Path(torch.__file__).parent, Path(np.__file__).parent, Path(torch.
 _STANDARD = Path(sysconfig.get_path("stdlib"))
 _INSTALLED = ("site-packages", "dist-packages")
 _LONGEST = 300
-_GRAPH = {(_OURS / "attribution/operations.py", "run"), (Path(fx.interpreter.__file__), "run_node")}
-"""Where the operations of a graph are run one by one."""
+_GRAPH = {
+    (_OURS / "attribution/operations.py", "run"),
+    (Path(fx.interpreter.__file__), "run_node"),
+    (Path(fx.graph_module.__file__), "__call__"),
+}
+"""Where the operations of a graph are run: one by one, or as code, whose own frames torch.fx takes off an error."""
 
 
 @contextmanager

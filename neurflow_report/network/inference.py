@@ -47,7 +47,8 @@ class Forward:
         rest on them; most: how many pictures the memory allows at once."""
         ready, notes = trusted(segments, example) if compared else (for_inference(segments), ())
         on_cpu = segments.device.type == "cpu"
-        limit = 1 << (max(1, CACHE // widest_row(ready, example)).bit_length() - 1) if on_cpu else None
+        metered = ready if compared else segments  # a copy that nothing was run on may fail
+        limit = 1 << (max(1, CACHE // widest_row(metered, example)).bit_length() - 1) if on_cpu else None
         return cls(segments=ready, rows=most, limit=limit, notes=notes).allowing(most)
 
     def allowing(self, most: int) -> Forward:
