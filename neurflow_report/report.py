@@ -19,7 +19,7 @@ from neurflow_report.drawing.write.templates import check_templates, template_pr
 from neurflow_report.errors import InputError, ReportError
 from neurflow_report.progress import Progress, Silent
 from neurflow_report.results.bundle import Bundle, read_bundle
-from neurflow_report.results.epoch import source_date
+from neurflow_report.results.epoch import importing, source_date
 from neurflow_report.setup.output import mended, output_folder, output_of
 from neurflow_report.spec.load import LoadedSpec, located
 
@@ -55,7 +55,8 @@ def analyze(loaded: LoadedSpec, *, progress: Progress | None = None) -> Path:
     Raises: InputError where the spec, the model or the data is wrong (InputErrors with all that could be checked);
     RunError where the run fails; InputError missing-package where torch is not installed.
     """
-    from neurflow_report.analysis.run import analyze as run
+    with importing():
+        from neurflow_report.analysis.run import analyze as run
 
     return run(loaded, progress=progress or Silent(), drawn=tuple(FILES.values()))
 
@@ -66,7 +67,8 @@ def check(loaded: LoadedSpec, *, progress: Progress | None = None) -> tuple[str,
 
     Raises: what `build` raises then, all of it at once.
     """
-    from neurflow_report.analysis.run import check as run
+    with importing():
+        from neurflow_report.analysis.run import check as run
 
     return run(loaded, progress=progress or Silent(), also=_drawing_problems(loaded))
 
@@ -79,7 +81,8 @@ def plan(
     Args: timed: whether to measure for some seconds; within: seconds that sizes are to fit, for which it is `timed`.
     Raises: InputError as `check` does.
     """
-    from neurflow_report.planning.plan import plan as make
+    with importing():
+        from neurflow_report.planning.plan import plan as make
 
     timed = timed or within is not None
     return make(loaded, timed=timed, within=within, progress=progress or Silent(), also=_drawing_problems(loaded))
@@ -87,7 +90,8 @@ def plan(
 
 def layers(loaded: LoadedSpec) -> Tree:
     """Where the spec's network can be cut, as `neurflow-report layers` shows it. Raises: InputError as loading does."""
-    from neurflow_report.setup.layer_listing import layers_of_spec
+    with importing():
+        from neurflow_report.setup.layer_listing import layers_of_spec
 
     return layers_of_spec(loaded)
 
@@ -212,7 +216,8 @@ def _beside(wanted: Mapping[str, Path], bundle: Path) -> dict[str, str]:
 def build(loaded: LoadedSpec, *, progress: Progress | None = None) -> Built:
     """`analyze`, then `render` into the same output folder. Raises what both raise; before anything is computed, all
     that `check` raises."""
-    from neurflow_report.analysis.run import analyzed
+    with importing():
+        from neurflow_report.analysis.run import analyzed
 
     begun, progress = time.monotonic(), progress or Silent()
     try:

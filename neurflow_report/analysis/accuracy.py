@@ -11,11 +11,13 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from neurflow_report.errors import InputError
 from neurflow_report.fidelity.intervals import wilson
+from neurflow_report.images.oddities import unusable
 from neurflow_report.images.select import Predict, look
 from neurflow_report.network.forward import AdaptiveBatch, batch_rows, check_finite
 from neurflow_report.progress import Progress, Step
-from neurflow_report.results.records import Accuracy
+from neurflow_report.results.records import Accuracy, Skipped
 from neurflow_report.setup.networks import example_input
 from neurflow_report.setup.preflight import Ready
 
@@ -24,6 +26,7 @@ A_CLASS, IN_ALL = 8, 160
 REORDERED = 0.7
 """Share of pictures that are right in another order of the classes, from which that order is what is wrong."""
 UNKNOWN = "the accuracy cannot be measured: no picture that was looked at has a label that belongs to an output"
+UNREAD = "the accuracy cannot be measured: no picture that was looked at can be read"
 _CHECK = "check the preprocessing, the weights, and which class is which output"
 
 
@@ -47,15 +50,29 @@ def predictor(ready: Ready, step: Step) -> Predict:
 
 
 def measure(ready: Ready, progress: Progress) -> str:
-    """What is to be said of the accuracy on a few pictures of each class."""
+    """What is to be said of the accuracy on a few pictures of each class. Raises: InputError too-few-images where none
+    of them can be read."""
     numbers = few(ready)
     with progress.stage("measure the accuracy", None) as step:
-        predicted = look(
+        predicted, skipped = look(
             ready.source, numbers, predictor(ready, step), ready.network.preprocess, on_batch=lambda n: step.advance(n)
         )
+        if numbers and not predicted:
+            raise _none_read(len(numbers), skipped)
         note = words(accuracy(predicted, ready))
+        for line in unusable([(s.name, s.reason) for s in skipped]):
+            step.note(line)
         step.note(note)
     return note
+
+
+def _none_read(count: int, skipped: Sequence[Skipped]) -> InputError:
+    """The error for pictures of which none can be read, as `build` would come to it."""
+    reasons = [s.reason for s in skipped]
+    reason = max(reasons, key=reasons.count)
+    message = f"of {count} pictures looked at, none can be read: {reason}"
+    hint = "give pictures that can be read; docs/guide.md says which formats, and what data.white is for"
+    return InputError("too-few-images", message, hint=hint, path=("data", "root"))
 
 
 def few(ready: Ready) -> list[int]:
@@ -121,10 +138,11 @@ def chance(pairs: Sequence[tuple[int, int]], outputs: int) -> float:
     return max(1 / outputs, dealt)
 
 
-def words(found: Accuracy | None) -> str:
-    """The accuracy as it is told, with what to do where it is no better than chance, or low."""
+def words(found: Accuracy | None, looked: int = 1) -> str:
+    """The accuracy as it is told, with what to do where it is no better than chance, or low. Args: looked: how many
+    pictures could be read."""
     if found is None:
-        return UNKNOWN
+        return UNKNOWN if looked else UNREAD
     share = found.right / found.pictures
     told = (
         f"accuracy {share:.0%}: {found.right} of {found.pictures} labelled pictures of {found.classes} "

@@ -218,7 +218,7 @@ def _choice(spec: Spec, ready: Ready, step: Step) -> Choice:
         sample=spec.data.sample,
         seed=spec.runtime.seed,
         on_batch=step.advance,
-        on_looked=lambda predicted: step.note(words(accuracy(predicted, ready))),
+        on_looked=lambda predicted: step.note(words(accuracy(predicted, ready), looked=len(predicted))),
     )
 
 

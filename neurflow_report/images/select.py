@@ -177,12 +177,12 @@ def look(
     *,
     batch: int = BATCH,
     on_batch: Callable[[int], None] = _unheard,
-) -> dict[int, int]:
-    """What is predicted for these pictures of the source, by item number; those that cannot be used are left out."""
+) -> tuple[dict[int, int], tuple[Skipped, ...]]:
+    """What is predicted for these pictures of the source, by item number; and those that cannot be used."""
     looker = _Looker(source=source, predict=predict, preprocess=preprocess, batch=batch, on_batch=on_batch)
     for _ in looker.predictions(numbers):
         pass
-    return looker.predicted()
+    return looker.predicted(), tuple(seen for seen in looker.seen.values() if isinstance(seen, Skipped))
 
 
 def candidates_of(

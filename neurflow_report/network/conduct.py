@@ -23,13 +23,15 @@ _PATH = ("model",)
 def check_conduct(module: nn.Module, pictures: Tensor) -> None:
     """Run the network (eval mode) on pictures (N, C, S, S), N ≥ 2: twice on all, and on the first alone.
 
-    Raises: InputError model-random, model-batch, with the operation or module that it comes from; model-fails. What a
-    network returns is looked at elsewhere.
+    Raises: InputError not-finite where an output is NaN or infinite; model-random, model-batch, with the operation or
+    module that it comes from; model-fails. What a network returns is looked at elsewhere.
     """
     with running(pictures):
         first, second = module(pictures.clone()), module(pictures.clone())
     if not isinstance(first, Tensor):
         return
+    if not bool(torch.isfinite(first).all()):
+        raise _not_finite(module)
     if not agree(second, first):
         raise _random(module, pictures, difference(second, first))
     for i in (0, len(pictures) - 1):
@@ -37,6 +39,24 @@ def check_conduct(module: nn.Module, pictures: Tensor) -> None:
             alone = module(pictures[i : i + 1].clone())
         if isinstance(alone, Tensor) and alone.shape[1:] == first.shape[1:] and not agree(alone, first[i : i + 1]):
             raise _mixed(module, pictures, i, difference(alone, first[i : i + 1]))
+
+
+def _not_finite(module: nn.Module) -> InputError:
+    """The error for a network that puts out NaN or Inf on the data's pictures, with the weights that hold any."""
+    wrong = [
+        (name, int((~torch.isfinite(value)).sum()), value.numel())
+        for name, value in module.named_parameters()
+        if value.is_floating_point() and not bool(torch.isfinite(value).all())
+    ]
+    message = "the network's output holds NaN or Inf on a picture of the data"
+    if not wrong:
+        hint = "check the preprocessing, and what the network divides by; with float32, try runtime.precision: float64"
+        return InputError("not-finite", message, hint=hint, path=_PATH)
+    name, count, every = wrong[0]
+    others = len(wrong) - 1
+    more = f", and {others} other parameter{'s' if others > 1 else ''}" if others else ""
+    message = f"{message}: its weights do, {count:,} of {every:,} in {name!r}{more}"
+    return InputError("not-finite", message, hint="give a checkpoint from before they did", path=("model", "weights"))
 
 
 def _random(module: nn.Module, pictures: Tensor, off: float) -> InputError:

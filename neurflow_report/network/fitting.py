@@ -127,7 +127,8 @@ def _without_ignored(
 def _names_nothing(pattern: str, number: int, states: Mapping[str, State], file: str) -> InputError:
     names = [name for state in states.values() for name in state]
     heads = list(dict.fromkeys(name.partition(".")[0] for name in names))
-    close = did_you_mean(pattern.removesuffix("*").rstrip("."), [*heads, *names])
+    usable = [f"{head}.*" for head in heads if head not in names]
+    close = did_you_mean(pattern, [*usable, *names])
     hint = close or f"the names begin with {listed(heads)}; * stands for anything"
     message = f"no entry of weights file {file!r} is called {pattern!r}"
     return _mismatched(message, hint, ("model", "ignore_keys", number))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from neurflow_report.errors import InputError
@@ -28,3 +30,15 @@ def source_date() -> datetime | None:
         hint = f"unset it, or set it as in {NAME}=1700000000"
         raise InputError("environment-bad-value", message, hint=hint)
     return datetime.fromtimestamp(int(text), UTC)
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Inside, packages are imported that read the variable (SciPy, by way of numpy.f2py): one that is empty, or no
+    number, at which they fail, is out of their sight. It is checked later, with all else."""
+    hidden = None if re.fullmatch("[0-9]+", os.environ.get(NAME, "")) else os.environ.pop(NAME, None)
+    try:
+        yield
+    finally:
+        if hidden is not None:
+            os.environ[NAME] = hidden

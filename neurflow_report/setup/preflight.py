@@ -341,7 +341,7 @@ class _Checks:
         given = input_notes(self.network.preprocess, self.network.assumed, looks(self.source, self.candidates))
         copies = self.workspace.notes
         left_out = "" if self.uncompared is None else _left_out(self.uncompared)
-        network = (*self.network.notes, left_out)
+        network = (*self.network.notes, left_out, _large_core_sets(self.spec.core.tau, self.workspace.segments))
         notes = (*network, *given, self.tied.caution, *self.source.told, *copies, *_not_run(self.spec))
         return Ready(
             network=self.network,
@@ -359,6 +359,19 @@ class _Checks:
             uncompared=self.uncompared,
             trying=self.clock() - self.began,
         )
+
+
+def _large_core_sets(tau: int, segments: Segments) -> str:
+    """What to say where a core set can be most of a layer, of which masking then says little (METHOD §6)."""
+    small = [layer for layer in segments.layers[:-1] if 2 * tau > layer.channels]
+    if not small:
+        return ""
+    least = min(layer.channels for layer in small)
+    names = ", ".join(layer.name for layer in small[:3]) + (f" and {len(small) - 3} more" if len(small) > 3 else "")
+    return (
+        f"core.tau is {tau}, over half of the channels of {names} (the fewest: {least}): a core set of most of a layer "
+        f"says little of which neurons matter; set core.tau to {max(1, least // 4)} or less, or leave such layers out"
+    )
 
 
 def _left_out(seconds: float) -> str:

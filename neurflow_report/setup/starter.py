@@ -36,7 +36,7 @@ from neurflow_report.setup.proposed import (
 )
 from neurflow_report.spec.load import check_text
 from neurflow_report.spec.schema import PreprocessChange
-from neurflow_report.spec.starter import Starter, model_named, starter_text
+from neurflow_report.spec.starter import TAU, Starter, model_named, starter_text
 
 T = TypeVar("T")
 DEMO = "demo"
@@ -168,12 +168,23 @@ def starter_of(given: Given, file: Path, ask: Ask, *, allow_code: bool = False) 
         classes=classes,
         known=present(data.source),
         layers=layers,
+        tau=_tau(model, layers),
         others=_others(model, layers),
         select="labelled" if weights.text == "none" and model.source != "python" else "predicted",
         output=f"output/{file.stem}",
     )
     tied = check_classes(classes, data.source, names, outputs)
     return starter, tuple(note for note in (*_said(model, weights, starter, seen), tied) if note)
+
+
+def _tau(model: _Model, layers: Sequence[str]) -> int:
+    """A quarter of the narrowest layer's channels, at most the usual; the usual where the layers are not known."""
+    if model.network is None:
+        return TAU
+    below = set(layers[:-1])
+    found = offers(model.network.module, example_input(model.network, _CPU, _DTYPE))[:-1]
+    widths = [offer.channels for offer in found if below & set(offer.names) or (not layers and offer.auto)]
+    return min([TAU, *(max(1, width // 4) for width in widths)])
 
 
 def _is_unknown(model: _Model, weights: _Weights) -> bool:

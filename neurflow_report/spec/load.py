@@ -74,8 +74,10 @@ def located(error: ReportError, loaded: LoadedSpec) -> ReportError:
         return _with_notes(InputErrors(located(problem, loaded) for problem in error.errors), error)
     if error.where is not None or not error.path:
         return error
-    where = loaded.where(error.path)
-    placed = type(error)(error.slug, error.message, hint=error.hint, path=error.path, where=where)
+    path = error.path
+    if loaded.spec.model.source == "python" and path in {("model",), ("model", "name")}:
+        path = ("model", "factory")  # what names the network there
+    placed = type(error)(error.slug, error.message, hint=error.hint, path=path, where=loaded.where(path))
     return _with_notes(placed, error)
 
 

@@ -34,11 +34,15 @@ _DATA_SAYS = {
 }
 
 
+TAU = 16
+"""core.tau, where the layers are wide enough."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Starter:
     """What a spec begins with. `model` and `data`: the keys of these sections with their values; `known`: names of the
     data's classes; `others`: how many other layers there are; `file`: the spec's name, for the commands it shows;
-    `assumed`: nobody said that `preprocess` is what the network was trained with."""
+    `assumed`: nobody said that `preprocess` is what the network was trained with; `tau`: core.tau."""
 
     file: str
     title: str
@@ -52,6 +56,7 @@ class Starter:
     output: str
     preprocess: Mapping[str, object] = field(default_factory=dict)
     assumed: bool = False
+    tau: int = TAU
 
 
 MODEL_SOURCES = ("torchvision", "timm", "python", "demo")
@@ -101,7 +106,7 @@ def _lines(s: Starter) -> Iterator[str]:
     yield "\nconcept:"
     yield _line("k", 50, "patches that make a neuron's concept")
     yield "\ncore:"
-    yield _line("tau", 16, "core neurons of each target; well under half of a layer")
+    yield _line("tau", s.tau, "core neurons of each target; well under half of a layer")
     yield "\nfidelity:"
     yield _line("preset", "quick", "quick, standard or paper: which experiments test the circuit")
     yield "\nreport:"

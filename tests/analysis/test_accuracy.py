@@ -126,3 +126,21 @@ def test_pictures_without_labels(write_spec, picture_folder, tmp_path, capsys):
     assert run.accuracy is None
     assert (accuracy_figure(run), list(doubts(run))) == ((), [])
     assert "Accuracy" not in given(run)
+
+
+def test_pictures_of_which_none_can_be_read_are_refused_before_the_run(write_spec, picture_folder, capsys):
+    root = picture_folder(3)
+    for file in root.rglob("*.png"):
+        file.write_bytes(b"no picture")
+    spec = str(write_spec(data={"source": "folder", "root": str(root)}))
+    assert main(["validate", "--deep", spec, "--quiet"]) == 2
+    told = capsys.readouterr().err
+    assert "data.root: of 24 pictures looked at, none can be read: " in told
+    assert "[too-few-images]" in told
+
+
+def test_pictures_that_cannot_be_read_are_told_beside_the_accuracy(write_spec, picture_folder, capsys):
+    root = picture_folder(3)
+    (root / "firebell" / "1.png").write_bytes(b"no picture")
+    assert main(["validate", "--deep", str(write_spec(data={"source": "folder", "root": str(root)}))]) == 0
+    assert "measure the accuracy: skipped, " in capsys.readouterr().err

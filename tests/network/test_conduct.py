@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from neurflow_report.errors import InputError
@@ -241,3 +241,22 @@ def test_pictures_that_are_changed_in_place_are_no_fault_of_the_graph(pictures):
         value = part(value)
     assert torch.allclose(value, model(pictures.clone()), atol=1e-6)
     assert torch.equal(pictures, before)
+
+
+def test_outputs_that_are_not_finite_are_told_with_the_weights_that_are_not() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(144, 2)).eval().requires_grad_(False)
+    net[0].weight[0, 0, 0, :2] = torch.nan
+    net[2].bias[1] = torch.inf
+    with pytest.raises(InputError) as caught:
+        check_conduct(net, torch.rand(2, 3, 8, 8))
+    assert str(caught.value) == (
+        "model.weights: the network's output holds NaN or Inf on a picture of the data: its weights do, 2 of 108 in "
+        "'0.weight', and 1 other parameter [not-finite]\n  hint: give a checkpoint from before they did"
+    )
+
+    class Divides(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.mean((2, 3)) / 0
+
+    with pytest.raises(InputError, match=r"^model: the network's output holds NaN or Inf on a picture of the data \["):
+        check_conduct(Divides(), torch.rand(2, 3, 8, 8))

@@ -209,7 +209,7 @@ def test_other_numbers_are_told(tmp_path: Path, content: State, told: str) -> No
 @pytest.mark.parametrize(
     ("content", "more", "key", "message", "hint"),
     [
-        ({"state_dict": state() | LOSSES}, {"ignore": ("criterion.*", "train_ac.*")}, ("ignore_keys", 1), "no entry of weights file 'a.pt' is called 'train_ac.*'", "did you mean 'train_acc' or 'train_acc.tp' or 'train_acc.fp'?"),
+        ({"state_dict": state() | LOSSES}, {"ignore": ("criterion.*", "train_ac.*")}, ("ignore_keys", 1), "no entry of weights file 'a.pt' is called 'train_ac.*'", "did you mean 'train_acc.*' or 'train_acc.tp' or 'train_acc.fp'?"),
         (state(), {"ignore": ("zzz",)}, ("ignore_keys", 0), "no entry of weights file 'a.pt' is called 'zzz'", "the names begin with stem, stage, fc; * stands for anything"),
         (state() | LOSSES, {"ignore": ("criterion.*", "t*")}, ("weights",), "", ""),
         (before("model.") | LOSSES, {"ignore": ("*.bias", "criterion.*", "train_acc.*")}, ("ignore_keys", 0), "'*.bias' would leave out what the model needs: stem.bias, stage.0.0.bias, stage.0.1.bias, …", "narrow the pattern, or leave it out"),

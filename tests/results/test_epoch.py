@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +12,7 @@ import pytest
 
 from neurflow_report.errors import InputError
 from neurflow_report.report import check, render
-from neurflow_report.results.epoch import source_date
+from neurflow_report.results.epoch import importing, source_date
 from neurflow_report.spec.load import load_spec
 from tests.sample_bundle import frozen_bundle
 
@@ -61,3 +64,20 @@ def test_it_is_told_with_all_else_that_is_wrong(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(InputError) as caught:
         check(loaded)
     assert [problem.slug for problem in caught.value.problems()] == ["environment-bad-value", "class-unknown"]
+
+
+@pytest.mark.parametrize(("value", "code", "told"), [("abc", 2, "is 'abc', and the seconds"), ("", 0, "")])
+def test_packages_that_read_it_do_not_fail_before_it_is_checked(value: str, code: int, told: str) -> None:
+    """SciPy's import runs int() on it."""
+    demo = Path(__file__).parents[2] / "specs" / "demo.yaml"
+    command = [sys.executable, "-m", "neurflow_report", "plan", str(demo), "--no-time", "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"SOURCE_DATE_EPOCH": value})
+    assert (done.returncode, "internal-error" in done.stderr) == (code, False), done.stderr
+    assert told in done.stderr
+
+
+def test_an_empty_one_is_there_again_after_the_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "")
+    with importing():
+        assert "SOURCE_DATE_EPOCH" not in os.environ
+    assert os.environ["SOURCE_DATE_EPOCH"] == ""

@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 
 from neurflow_report.analysis.run import analyze
 from neurflow_report.demo.networks import NETWORKS
-from neurflow_report.errors import InputError, RunError
+from neurflow_report.errors import InputError
 from neurflow_report.progress import Silent
 from neurflow_report.spec.load import load_spec
 
@@ -38,5 +38,6 @@ def test_logits_without_a_value_are_told_as_such_whatever_class_is_asked_for(wri
     state = load_file(NETWORKS["flowers"].weights)
     state["fc.bias"][0] = torch.nan
     save_file(state, tmp_path / "nan.safetensors")
-    with pytest.raises(RunError, match="the activation of layer 'fc' holds NaN or Inf"):
+    told = r"model\.weights: the network's output holds NaN or Inf on .*: its weights do, 1 of 8 in 'fc\.bias' \["
+    with pytest.raises(InputError, match=told):
         analyze(load_spec(write_spec(model={"weights": "nan.safetensors"}, classes=["snowstar"])), progress=Silent())

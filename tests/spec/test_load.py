@@ -343,3 +343,13 @@ KEYS = ("version", "title", "model", "data", "classes", "layers", "concept", "co
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES))
 def test_any_values_give_report_errors_alone(tmp_path: Path, values: dict[str, object]) -> None:
     survives(tmp_path, yaml.safe_dump(yaml.safe_load(GOOD) | values, allow_unicode=True))
+
+
+def test_what_is_wrong_with_a_network_of_one_s_own_stands_at_its_factory(tmp_path: Path) -> None:
+    """The spec has no model.name, and what --set says counts."""
+    own = GOOD.replace("source: demo\n  name: flowers", "source: python\n  factory: net:a\n  weights: none")
+    loaded = load_spec(write(tmp_path, own), ["model.factory=net:b"], allow_code=True)
+    for path in (("model",), ("model", "name")):
+        found = located(InputError("model-fails", "x", path=path), loaded)
+        assert found.path == ("model", "factory")
+        assert str(found.where) == "override 'model.factory=net:b'"
