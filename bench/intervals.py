@@ -47,7 +47,6 @@ from neurflow_report.images.preprocess import to_input
 from neurflow_report.network.cut import cut
 from neurflow_report.progress import Silent, SilentStep
 from neurflow_report.results.evidence import Measure
-from neurflow_report.setup.settings import RunSettings
 from neurflow_report.setup.workspace import Workspace
 from neurflow_report.spec.schema import Spec
 
@@ -298,8 +297,7 @@ def rows_of(model: torch.nn.Module, logit: int, number: int) -> Iterator[tuple[s
     pixels = pool[model(pool).argmax(1) == logit][:PICTURES]
     grid = PatchGrid(size=64, scales=(1.0, 0.5, 0.25), stride=0.5)
     workspace = Workspace.set_up(cut(model, list(LAYERS), pixels[:1]), grid, 600 * 2**20, pixels[:1])
-    settings = RunSettings.of(SPEC)
-    run = ClassRun(workspace=workspace, settings=settings, pixels=pixels, logit=logit, name="x", progress=Silent())
+    run = ClassRun.of(workspace, SPEC, pixels, logit=logit, name="x", progress=Silent())
     circuit = find_circuit(run)
     cache = circuit.cache.going_up()
     for at, layer in enumerate(LAYERS):

@@ -40,7 +40,6 @@ from neurflow_report.images.patches import crops
 from neurflow_report.network.cut import Segments
 from neurflow_report.results.records import LayerResult, Neuron
 from neurflow_report.setup.precision import arithmetic
-from neurflow_report.setup.settings import RunSettings
 from neurflow_report.setup.workspace import Workspace
 from neurflow_report.spec.schema import Spec
 
@@ -218,8 +217,7 @@ def _at_50_nodes(it: Case, ours: Circuit, number: int, channel: int) -> Neuron:
 
 
 def _run(it: Case, workspace: Workspace, spec: Spec, logit: int, watch: subjects.Stopwatch) -> ClassRun:
-    settings = RunSettings.of(spec)
-    return ClassRun(workspace=workspace, settings=settings, pixels=it.pixels, logit=logit, name=it.name, progress=watch)
+    return ClassRun.of(workspace, spec, it.pixels, logit=logit, name=it.name, progress=watch)
 
 
 def _one_hop(segments: Segments, number: int) -> Segments:

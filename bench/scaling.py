@@ -61,13 +61,12 @@ def work(series: str, n: int, options: argparse.Namespace) -> dict[str, Any]:
     from neurflow_report.analysis.class_circuit import find_circuit
     from neurflow_report.analysis.class_run import ClassRun
     from neurflow_report.setup.precision import arithmetic
-    from neurflow_report.setup.settings import RunSettings
 
     device, layers = torch.device(options.device), LAYERS[options.network]
     model = subjects.network(options.network, device, options.size)
     workspace = subjects.workspace(model, layers, device, options.size, options.memory)
     tau = {"patches": 4, "targets": n, "classes": 8}[series]
-    settings = RunSettings.of(subjects.spec(options.network, layers, core={"tau": tau}))
+    spec = subjects.spec(options.network, layers, core={"tau": tau})
     count = n // PER_PICTURE if series == "patches" else 9
     classes = n if series == "classes" else 1
     watch, first = subjects.Stopwatch(device), None
@@ -77,9 +76,7 @@ def work(series: str, n: int, options: argparse.Namespace) -> dict[str, Any]:
         nonlocal first
         for logit in range(classes):
             pixels = subjects.pictures(count, options.size, seed=1 + logit).to(device)
-            found = find_circuit(
-                ClassRun(workspace=workspace, settings=settings, pixels=pixels, logit=logit, name="", progress=watch)
-            )
+            found = find_circuit(ClassRun.of(workspace, spec, pixels, logit=logit, name="", progress=watch))
             first = first or found
 
     with arithmetic():

@@ -10,6 +10,7 @@ from torch import Tensor
 from neurflow_report.progress import Progress, Step
 from neurflow_report.setup.settings import RunSettings
 from neurflow_report.setup.workspace import Workspace
+from neurflow_report.spec.schema import Spec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,14 @@ class ClassRun:
     logit: int
     name: str
     progress: Progress
+
+    @classmethod
+    def of(
+        cls, workspace: Workspace, spec: Spec, pixels: Tensor, *, logit: int, name: str, progress: Progress
+    ) -> ClassRun:
+        """A class of a run of `spec`."""
+        settings = RunSettings.of(spec)
+        return cls(workspace=workspace, settings=settings, pixels=pixels, logit=logit, name=name, progress=progress)
 
     @property
     def patches(self) -> int:

@@ -136,3 +136,39 @@ def test_the_engine_runs_so_many(setting):
     engine = workspace.ablations(0, row, print)
     assert isinstance(engine, SplitAblation)
     assert 1 < engine.rows.most == workspace.ablation_rows(workspace.forward.segments.stages[0], row) < SETS
+
+
+def test_before_it_goes_up_it_holds_nothing_and_lets_nothing_go(setting):
+    """The search goes down: what the pass has kept stays, all else is made each time it is asked for."""
+    workspace, pixels, truth = setting
+    sizes = [kept_bytes(workspace.segments, n, PATCHES) for n in range(len(LAYERS))]
+    workspace = replace(workspace, keep=sizes[1] + sizes[2] + sizes[3])
+    cache = ActivationCache.of_search(workspace, pixels, print)
+    assert cache.kept.layers == {1, 2, 3}
+    cache.kept.put({n: truth[n] for n in cache.kept.layers}, PATCHES)
+    for layer in range(len(LAYERS) - 2, -1, -1):
+        assert torch.allclose(cache.activations(layer, np.arange(PATCHES)), truth[layer], rtol=1e-9, atol=1e-9)
+        assert cache.holds(layer) == (layer > 0)
+        assert cache.room(layer) == max(workspace.tables, workspace.keep - sum(sizes[1:4]))
+    assert (cache.kept.layers, cache.held.values, cache.layer) == ({1, 2, 3}, {}, -1)
+    assert cache.going_up().kept is cache.kept
+
+
+def test_where_memory_runs_out_fewer_patches_go_through_at_once_from_then_on_and_that_is_told(setting, monkeypatch):
+    workspace, pixels, truth = setting
+    told, made = list[str](), Workspace.activations
+
+    def small(workspace, pixels, layer, patches):
+        if len(patches) > 3:
+            raise torch.OutOfMemoryError("no more")
+        return made(workspace, pixels, layer, patches)
+
+    monkeypatch.setattr(Workspace, "activations", small)
+    cache = ActivationCache(replace(workspace, keep=0), pixels)
+    cache.batch.note = told.append
+    assert torch.allclose(cache.activations(0, np.arange(PATCHES)), truth[0], rtol=1e-9, atol=1e-9)
+    assert told == ["out of memory with 7 rows at once: going on with 3"]
+    up = cache.going_up()
+    assert up.batch.most == 3
+    up.ablations(0, print)
+    assert up.batch.note is print

@@ -16,7 +16,6 @@ from neurflow_report.images.patches import PatchGrid, crops
 from neurflow_report.images.preprocess import to_input
 from neurflow_report.network.cut import cut
 from neurflow_report.progress import Silent, SilentStep
-from neurflow_report.setup.settings import RunSettings
 from neurflow_report.setup.workspace import Workspace
 from neurflow_report.spec.schema import Spec
 from tests.oracles import fidelity as oracle
@@ -40,8 +39,7 @@ SPEC = Spec.model_validate(
 
 
 def class_run(workspace, pixels, spec=SPEC):
-    settings = RunSettings.of(spec)
-    return ClassRun(workspace=workspace, settings=settings, pixels=pixels, logit=0, name="x", progress=Silent())
+    return ClassRun.of(workspace, spec, pixels, logit=0, name="x", progress=Silent())
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,6 @@ from neurflow_report.images.preprocess import to_input
 from neurflow_report.network.cut import cut
 from neurflow_report.progress import Silent, SilentStep
 from neurflow_report.results.records import CoreScore
-from neurflow_report.setup.settings import RunSettings
 from neurflow_report.setup.workspace import Workspace
 from neurflow_report.spec.schema import Spec
 from tests.oracles.networks import pictures
@@ -60,8 +59,7 @@ class Wide(nn.Module):
 
 
 def class_run(workspace, pixels, spec):
-    settings = RunSettings.of(spec)
-    return ClassRun(workspace=workspace, settings=settings, pixels=pixels, logit=0, name="x", progress=Silent())
+    return ClassRun.of(workspace, spec, pixels, logit=0, name="x", progress=Silent())
 
 
 def test_a_planted_circuit_is_supported():
