@@ -165,7 +165,7 @@ def _rows(claim: str, masking: Sequence[Masking], measures: Sequence[Measure]) -
     if claim == "best_method":
         yield from _methods(measures)
     elif claim == "robust":
-        yield from (_claim(claim, row) for row in _each_layer_s_lowest(mine))
+        yield from (_claim(claim, row) for row in _lowest_by_layer(mine))
     else:
         yield from (_claim(claim, m) for m in mine if _is_wanted(claim, m))
 
@@ -199,7 +199,7 @@ def _claim(claim: str, m: Measure) -> Claim:
     )  # fmt: skip
 
 
-def _each_layer_s_lowest(measures: Sequence[Measure]) -> list[Measure]:
+def _lowest_by_layer(measures: Sequence[Measure]) -> list[Measure]:
     """The measure with the smallest value of each layer: the k at which the overlap is worst."""
     worst: dict[str, Measure] = {}
     for m in measures:
