@@ -11,6 +11,7 @@ from neurflow_report.drawing.view.pages.experiments import experiments
 from neurflow_report.drawing.view.pages.retaining import masking_table, null_words, plot
 from neurflow_report.drawing.view.text import cautions, ledger, verdicts
 from neurflow_report.drawing.view.text.glossary import terms
+from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import Claim
 
 _NOTES = {
@@ -97,8 +98,11 @@ def _counts(claims: Sequence[Claim]) -> tuple[Figure, ...]:
 
 def _control_words(index: Index) -> tuple[str, ...]:
     return tuple(
-        f"{ledger.control_name(c.name)}: everything was done again on the same network with its training undone, "
-        f"over the same pictures. It calls most of them {c.logit_name}, so its circuit is that logit's. There, "
-        f"{verdicts.summary(c.claims)}. What is supported there as well does not come from what the network has learnt."
+        prose(f"""
+            {ledger.control_name(c.name)}: everything was done again on the same network with its training undone,
+            over the same pictures. It calls most of them {c.logit_name}, so its circuit is that logit's. There,
+            {verdicts.summary(c.claims)}. What is supported there as well does not come from what the network has
+            learnt.
+        """)
         for c in index.result.controls
     )

@@ -26,6 +26,7 @@ from neurflow_report.drawing.view.pages import retaining
 from neurflow_report.drawing.view.pages.summary import lead
 from neurflow_report.drawing.view.text import cautions, verdicts
 from neurflow_report.drawing.view.text.glossary import terms
+from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import ClassResult, LayerResult, NeuronGroup, PartAgreement, Run
 
 BACKGROUND = "background"
@@ -88,9 +89,10 @@ def class_page(index: Index, layers: Sequence[LayerPage]) -> ClassPage:
         layers=tuple(_section(layer) for layer in layers[1:]),
         groups_data=urls.data(slug, "groups.csv"),
         neurons=neuron_circuit(index),
-        neurons_words="The same circuit before grouping: single core concept neurons, the ones that most of "
-        "the logit's "
-        "absolute weight reaches. A line is the mean of the weights w over the upper neuron's semantic groups.",
+        neurons_words=prose("""
+            The same circuit before grouping: single core concept neurons, the ones that most of the logit's absolute
+            weight reaches. A line is the mean of the weights w over the upper neuron's semantic groups.
+        """),
         whole_href=urls.circuit(slug),
         agreement_words=_agreement_words(result),
         agreement=_agreement_table(index),
@@ -166,11 +168,11 @@ def _masking_words(index: Index) -> str:
     if row is None:
         return "No masking experiment was part of this run: nothing here was tested on the network."
     draws = len(row.null)
-    return (
-        "Masking sets the core neurons of one layer to 0; retaining sets all others to 0. "
-        f"{retaining.masking_sentence(row)} p is the share of sets that do at least as well, the core set counted "
-        f"among them; with {draws} random sets it cannot be smaller than {p_value(1 / (1 + draws))}."
-    )
+    return prose(f"""
+            Masking sets the core neurons of one layer to 0; retaining sets all others to 0.
+            {retaining.masking_sentence(row)} p is the share of sets that do at least as well, the core set counted
+            among them; with {draws} random sets it cannot be smaller than {p_value(1 / (1 + draws))}.
+        """)
 
 
 def agreements(result: ClassResult) -> tuple[tuple[LayerResult, NeuronGroup, PartAgreement], ...]:
@@ -186,13 +188,13 @@ def agreements(result: ClassResult) -> tuple[tuple[LayerResult, NeuronGroup, Par
 def _agreement_words(result: ClassResult) -> str:
     known = agreements(result)
     beyond = [a.part for _, _, a in known if a.p_value <= LEVEL]
-    return (
-        "These pictures are drawn by a program, so the parts in each patch are known. Purity is the share of a group's "
-        "patches that show the named part most; chance is that share over all the class's patches; p is a permutation "
-        f"test of the best part's excess against random patch sets of the same size. {len(beyond)} of "
-        f"{count(len(known), 'group')} have p ≤ {LEVEL}, {beyond.count(BACKGROUND)} of these for the background; "
-        f"{LEVEL * len(known):.1f} would by chance alone (no correction for their number)."
-    )
+    return prose(f"""
+            These pictures are drawn by a program, so the parts in each patch are known. Purity is the share of a
+            group's patches that show the named part most; chance is that share over all the class's patches; p is a
+            permutation test of the best part's excess against random patch sets of the same size. {len(beyond)} of
+            {count(len(known), "group")} have p ≤ {LEVEL}, {beyond.count(BACKGROUND)} of these for the background;
+            {LEVEL * len(known):.1f} would by chance alone (no correction for their number).
+        """)
 
 
 def _agreement_table(index: Index) -> Table | None:

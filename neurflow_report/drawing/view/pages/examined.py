@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from neurflow_report.drawing.view.model.numbers import count, interval, percent
 from neurflow_report.drawing.view.model.pages import Figure, Notice
+from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import Accuracy, Preprocess, Run
 
 LOW = 0.5
@@ -58,11 +59,11 @@ def doubts(run: Run) -> Iterator[Notice]:
 
 
 def _measured(found: Accuracy) -> str:
-    return (
-        f"{percent(found.right / found.pictures)}: {found.right:,} of {count(found.pictures, 'labelled picture')} of "
-        f"{count(found.classes, 'class', 'classes')} right (95% interval {interval(found.low, found.high)}; chance "
-        f"{percent(found.chance)})"
-    )
+    return prose(f"""
+            {percent(found.right / found.pictures)}: {found.right:,} of {count(found.pictures, "labelled picture")} of
+            {count(found.classes, "class", "classes")} right (95% interval {interval(found.low, found.high)}; chance
+            {percent(found.chance)})
+        """)
 
 
 def _input(p: Preprocess) -> str:

@@ -8,7 +8,7 @@ from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.numbers import listing, percent
 from neurflow_report.drawing.view.model.pages import Cell, Column, MethodPage, MethodStep, Span, Table
 from neurflow_report.drawing.view.pages.class_page import selection
-from neurflow_report.results.catalogue import EXPERIMENTS, Experiment
+from neurflow_report.results.catalogue import EXPERIMENTS, Experiment, prose
 from neurflow_report.results.records import Run, Settings
 
 _RULES = {
@@ -43,20 +43,23 @@ def _objects(run: Run) -> tuple[MethodStep, ...]:
             id="patches",
             title="Pictures and patches",
             text=(
-                f"The pictures of a class are {selection(run)}. Each is cut into "
-                f"square windows {listing([f'{side}' for side in sides])} pixels wide (of the model's input of "
-                f"{size} × {size}), "
-                f"{percent(s.stride)} of a side apart, and every window is resized bilinearly to {size} × {size}.",
+                prose(f"""
+                    The pictures of a class are {selection(run)}. Each is cut into square windows {
+                    listing([f"{side}" for side in sides])
+                } pixels wide (of the model's input of {size} × {size}), {percent(s.stride)} of
+                    a side apart, and every window is resized bilinearly to {size} × {size}.
+                """),
             ),
         ),
         MethodStep(
             id="concept",
             title="Neuron, activation, concept",
             text=(
-                "A neuron is one channel of a declared layer. Its activation on a patch is the channel's mean "
-                "over space, in "
-                f"the model's own activation units. Its concept is the {s.k} patches of the class with the "
-                "largest activation.",
+                prose(f"""
+                    A neuron is one channel of a declared layer. Its activation on a patch is the channel's mean over
+                    space, in the model's own activation units. Its concept is the {s.k} patches of the class with the
+                    largest activation.
+                """),
             ),
             formula="V_a = the k patches v with the largest φ_a(v)",
             where=f"k = {s.k}; ties go to the earlier patch",
@@ -70,15 +73,17 @@ def _attribution(s: Settings) -> tuple[MethodStep, ...]:
             id="attribution",
             title="Attribution and core concept neurons",
             text=(
-                "Integrated gradients say how much of a neuron's activation comes through each channel of the "
-                "layer below, "
-                "against an activation of 0 everywhere. A channel's score is the mean absolute attribution "
-                "over the concept; "
-                f"the {s.tau} channels with the largest score are the core concept neurons, and a score of "
-                "exactly 0 never counts.",
-                "Attributions should add up to the activation they explain. How far they miss it, relative to "
-                f"it, is the completeness gap. {_RULES[s.rule]} Patches over {100 * s.tolerance:g}% are integrated "
-                f"again with more steps, from {s.nodes} up to {s.max_nodes}; what stays over is listed as a caution.",
+                prose(f"""
+                    Integrated gradients say how much of a neuron's activation comes through each channel of the layer
+                    below, against an activation of 0 everywhere. A channel's score is the mean absolute attribution
+                    over the concept; the {s.tau} channels with the largest score are the core concept neurons, and a
+                    score of exactly 0 never counts.
+                """),
+                prose(f"""
+                    Attributions should add up to the activation they explain. How far they miss it, relative to it,
+                    is the completeness gap. {_RULES[s.rule]} Patches over {100 * s.tolerance:g}% are integrated again
+                    with more steps, from {s.nodes} up to {s.max_nodes}; what stays over is listed as a caution.
+                """),
             ),
             formula="T(a, i, v) = Σ A_i ∫₀¹ ∂φ_a/∂A_i (αA) dα,   score(a, i) = mean over v ∈ V_a of |T(a, i, v)|",
             where="A: the layer below's activation on patch v; Σ over space; T and score in activation units of a",
@@ -94,14 +99,13 @@ def _groups(run: Run) -> tuple[MethodStep, ...]:
             id="semantic",
             title="Semantic groups and edge weights",
             text=(
-                "A neuron may answer to several things. Its concept is clustered (Ward, Euclidean) by the "
-                "activations of all "
-                f"neurons of the layer below; the number of clusters, 2 to {s.max_semantic}, is the one with "
-                "the best mean "
-                f"silhouette. At the lowest layer, {low}, that layer's own activations are used. Within each "
-                "semantic group the "
-                "mean attributions of the core neurons, scaled so that their absolute values add up to 1, are "
-                "the edge weights.",
+                prose(f"""
+                    A neuron may answer to several things. Its concept is clustered (Ward, Euclidean) by the
+                    activations of all neurons of the layer below; the number of clusters, 2 to {s.max_semantic}, is
+                    the one with the best mean silhouette. At the lowest layer, {low}, that layer's own activations
+                    are used. Within each semantic group the mean attributions of the core neurons, scaled so that
+                    their absolute values add up to 1, are the edge weights.
+                """),
             ),
             formula="w(a, i, j) = T̄(a, i, j) / Σ_s |T̄(a, s, j)|",
             where="T̄: mean over the patches of semantic group j; s runs over the core neurons of a; w signed, no unit",
@@ -110,18 +114,18 @@ def _groups(run: Run) -> tuple[MethodStep, ...]:
             id="groups",
             title="Neuron groups and the circuit",
             text=(
-                "All semantic groups of a layer's core neurons are clustered again (Ward, by their mean "
-                "activation vectors), "
-                f"into 2 to {s.max_neuron} neuron groups by silhouette. A neuron whose semantic groups fall "
-                "into several "
-                "neuron groups is polysemantic. The weight between two neuron groups is the mean, over the "
-                "upper group's members, "
-                "of the summed weights of their core neurons that have a semantic group in the lower one.",
-                f"The search starts at the logit ({top}) and goes down: the core neurons of all neurons found "
-                "at a layer are the "
-                f"neurons found at the next, as far as {low}. A group's share is the part of the logit's "
-                "absolute weight that "
-                "flows through it; the shares of a layer add up to 100%.",
+                prose(f"""
+                    All semantic groups of a layer's core neurons are clustered again (Ward, by their mean activation
+                    vectors), into 2 to {s.max_neuron} neuron groups by silhouette. A neuron whose semantic groups
+                    fall into several neuron groups is polysemantic. The weight between two neuron groups is the mean,
+                    over the upper group's members, of the summed weights of their core neurons that have a semantic
+                    group in the lower one.
+                """),
+                prose(f"""
+                    The search starts at the logit ({top}) and goes down: the core neurons of all neurons found at a
+                    layer are the neurons found at the next, as far as {low}. A group's share is the part of the
+                    logit's absolute weight that flows through it; the shares of a layer add up to 100%.
+                """),
             ),
             formula="W(U, L) = mean over (a, j) ∈ U of Σ_i w(a, i, j), i with a semantic group in L",
             where="each neuron counts once for each L; W signed, no unit",
@@ -138,10 +142,12 @@ def _masking(run: Run) -> tuple[MethodStep, ...]:
             id="masking",
             title="Masking and retaining (F1)",
             text=(
-                "On the class's pictures, one layer at a time, the core neurons are set to 0 (masking), or all "
-                "others are "
-                "(retaining). Accuracy is the share of pictures predicted as the class, with Wilson's 95% interval. "
-                f"τ tried: {listing([str(t) for t in s.taus])}. The null is {s.draws} random sets of the same size.",
+                prose(f"""
+                    On the class's pictures, one layer at a time, the core neurons are set to 0 (masking), or all
+                    others are (retaining). Accuracy is the share of pictures predicted as the class, with Wilson's
+                    95% interval. τ tried: {listing([str(t) for t in s.taus])}. The null is {s.draws} random sets of
+                    the same size.
+                """),
             ),
             formula="p = (1 + number of random sets at least as extreme) / (1 + number of random sets)",
             where=f"smallest possible value here: {1 / (1 + s.draws):.3f}; seed {s.seed}",

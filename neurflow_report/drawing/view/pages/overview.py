@@ -27,6 +27,7 @@ from neurflow_report.drawing.view.pages.summary import dominant, near_ties
 from neurflow_report.drawing.view.text import cautions, verdicts
 from neurflow_report.drawing.view.text.citation import citations
 from neurflow_report.drawing.view.text.glossary import terms
+from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import LayerResult, Manifest, Masking, PartAgreement, Run
 
 MOST_TOLD = 6
@@ -131,11 +132,12 @@ def _null_note(rows: Sequence[Masking]) -> str:
     """Median and range over classes, the null, and in how many classes the test tells the core set apart."""
     told = sum(m.p_value <= LEVEL for m in rows)
     low, high = percent(min(m.accuracy for m in rows)), percent(max(m.accuracy for m in rows))
-    return (
-        f"median of {count(len(rows), 'class', 'classes')} ({low} to {high}) at {rows[0].layer}; before "
-        f"{percent(median([m.baseline for m in rows]))}, random sets {percent(median([mean(m.null) for m in rows]))}; "
-        f"told apart from {len(rows[0].null)} random sets in {told} of {len(rows)} (p ≤ {LEVEL})"
-    )
+    return prose(f"""
+            median of {count(len(rows), "class", "classes")} ({low} to {high}) at {rows[0].layer}; before
+            {percent(median([m.baseline for m in rows]))}, random sets
+            {percent(median([mean(m.null) for m in rows]))}; told apart from {len(rows[0].null)} random sets in {told}
+            of {len(rows)} (p ≤ {LEVEL})
+        """)
 
 
 def _gap(indices: Sequence[Index]) -> tuple[Figure, ...]:

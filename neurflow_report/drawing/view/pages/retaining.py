@@ -19,6 +19,7 @@ from neurflow_report.drawing.view.model.pages import (
 )
 from neurflow_report.drawing.view.text import cautions, ledger, verdicts
 from neurflow_report.drawing.view.text.glossary import terms
+from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import Masking
 
 
@@ -122,10 +123,11 @@ def plot(index: Index) -> Plot | None:
         id=f"masking-{index.result.slug}",
         title=f"Masking and retaining: {index.result.name}",
         rows=index.masking,
-        caption="Accuracy on the class's pictures when a layer's core neurons are set to 0, and when all others are. "
-        f"Bars across the points: 95% Wilson intervals over n = {count(index.masking[0].n, 'picture')}; small "
-        "marks: the "
-        f"{count(len(index.masking[0].null), 'random set')} of the same size.",
+        caption=prose(f"""
+            Accuracy on the class's pictures when a layer's core neurons are set to 0, and when all others are. Bars
+            across the points: 95% Wilson intervals over n = {count(index.masking[0].n, "picture")}; small marks: the
+            {count(len(index.masking[0].null), "random set")} of the same size.
+        """),
         svg=urls.data(index.result.slug, "masking.svg"),
         download=urls.data(index.result.slug, "masking.csv"),
     )
@@ -179,11 +181,13 @@ def _ledger_words(indices: Sequence[Index]) -> tuple[str, ...]:
     if not any(i.result.claims for i in indices):
         return ()
     return (
-        "The ledger: a claim is supported at a layer where its figure reaches the threshold, the 95% interval stays "
-        "over the lower threshold, chance stays under its own, and the test, where there is one, holds at a false "
-        "discovery rate of 5% over all the tests of the class (q, Benjamini and Hochberg). It is not supported where "
-        "the figure is under the lower threshold and the whole interval under the upper one, or where chance has too "
-        "much of the effect. Otherwise it is inconclusive.",
+        prose("""
+            The ledger: a claim is supported at a layer where its figure reaches the threshold, the 95% interval stays
+            over the lower threshold, chance stays under its own, and the test, where there is one, holds at a false
+            discovery rate of 5% over all the tests of the class (q, Benjamini and Hochberg). It is not supported
+            where the figure is under the lower threshold and the whole interval under the upper one, or where chance
+            has too much of the effect. Otherwise it is inconclusive.
+        """),
     )
 
 
@@ -201,12 +205,14 @@ def null_words(draws: int, rows: Sequence[Masking]) -> tuple[str, ...]:
     if not rows:
         return ("No masking experiment was part of this run.",)
     return (
-        f"Chance, in masking: for every row, {count(draws, 'random set')} of as many neurons of the same layer got the "
-        "same treatment. p is the share of sets at least as extreme as the core set, the core set itself counted "
-        "among them: "
-        f"(1 + number as extreme) / (1 + {draws}). With {draws} sets it cannot be smaller than "
-        f"{p_value(1 / (1 + draws))}.",
-        "Intervals of accuracies are Wilson's, 95%, over the pictures of the class; they say how the figure might "
-        "move with "
-        "other pictures, not with another training of the network.",
+        prose(f"""
+            Chance, in masking: for every row, {count(draws, "random set")} of as many neurons of the same layer got
+            the same treatment. p is the share of sets at least as extreme as the core set, the core set itself
+            counted among them: (1 + number as extreme) / (1 + {draws}). With {draws} sets it cannot be smaller than
+            {p_value(1 / (1 + draws))}.
+        """),
+        prose("""
+            Intervals of accuracies are Wilson's, 95%, over the pictures of the class; they say how the figure might
+            move with other pictures, not with another training of the network.
+        """),
     )

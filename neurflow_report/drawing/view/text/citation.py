@@ -6,13 +6,15 @@ import hashlib
 import re
 
 from neurflow_report.drawing.view.model.pages import Citation
+from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import Manifest, Run
 
 PAPER = Citation(
     what="the method",
-    text="Tue M. Cao, Nhat X. Hoang, Hieu H. Pham, Phi Le Nguyen and My T. Thai: NeurFlow: Interpreting Neural "
-    "Networks through Neuron Groups and Functional Interactions. ICLR 2025. "
-    "arXiv:2502.16105.",
+    text=prose("""
+        Tue M. Cao, Nhat X. Hoang, Hieu H. Pham, Phi Le Nguyen and My T. Thai: NeurFlow: Interpreting Neural Networks
+        through Neuron Groups and Functional Interactions. ICLR 2025. arXiv:2502.16105.
+    """),
     bibtex="""@inproceedings{neurflow2025,
   title = {{NeurFlow}: Interpreting Neural Networks through Neuron Groups and Functional Interactions},
   author = {Cao, Tue M. and Hoang, Nhat X. and Pham, Hieu H. and Nguyen, Phi Le and Thai, My T.},

@@ -10,7 +10,7 @@ from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.numbers import count, listing
 from neurflow_report.drawing.view.model.pages import Cell, Column, Prose, Span, Table
 from neurflow_report.drawing.view.text.ledger import MARKS, VERDICTS, limits, told
-from neurflow_report.results.catalogue import CLAIMS
+from neurflow_report.results.catalogue import CLAIMS, prose
 from neurflow_report.results.records import Claim, Threshold
 
 BY_CASE = {"found_by_others", "stable"}
@@ -56,11 +56,11 @@ def weakest(claims: Sequence[Claim], layers: Sequence[str]) -> str:
     held, against, every = (ran[low].count("supported"), ran[low].count("not supported"), len(ran[low]))
     if not against:
         return f"The evidence is weakest at {low}: {held} of {count(every, 'test')} there support the claims."
-    return (
-        f"The evidence is weakest at {low}: of {count(every, 'test')} there, {against} "
-        f"{'speaks' if against == 1 else 'speak'} against the claims and {held or 'none'} "
-        f"{'supports' if held == 1 else 'support'} them."
-    )
+    return prose(f"""
+            The evidence is weakest at {low}: of {count(every, "test")} there, {against}
+            {"speaks" if against == 1 else "speak"} against the claims and {held or "none"}
+            {"supports" if held == 1 else "support"} them.
+        """)
 
 
 def by_layer(index: Index) -> Table | None:
