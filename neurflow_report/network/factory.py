@@ -124,7 +124,10 @@ def _call_hint(factory: Any, error: BaseException) -> str:
     inside = error.__traceback__ is not None and error.__traceback__.tb_next is not None
     if isinstance(error, TypeError) and not inside:
         try:
-            return f"it takes {inspect.signature(factory)}: set model.kwargs to what it needs"
+            takes = inspect.signature(factory)
+            if not takes.parameters:
+                return "it takes no arguments: leave model.kwargs out, or give it a parameter"
+            return f"it takes {takes}: set model.kwargs to what it needs"
         except (TypeError, ValueError):
             return "set model.kwargs to what it takes"
     return TRY

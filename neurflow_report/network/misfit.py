@@ -53,7 +53,9 @@ def _other_outputs(own: State, reading: Reading, number: str) -> str:
     have, wanted = heads.pop()
     told = f"the file's network has {wanted} outputs there, the model {have}: "
     return told + (
-        f"set model.outputs: {wanted}" if number == "outputs" else f"let the factory make {wanted}, by model.kwargs"
+        f"set model.outputs: {wanted}"
+        if number == "outputs"
+        else f"let the factory make {wanted} (by model.kwargs, where it takes their number)"
     )
 
 

@@ -112,3 +112,10 @@ def test_a_weights_name_is_no_checkpoint() -> None:
     error = problem(strip_prefix="module.")
     assert (error.slug, error.path) == ("spec-bad-value", ("model", "strip_prefix"))
     assert error.message == "strip_prefix is 'module.', and model.weights, 'none', is no checkpoint"
+
+
+def test_arguments_for_a_callable_that_takes_none(tmp_path, monkeypatch):
+    (tmp_path / "bare_net.py").write_text("def make():\n    return None\n")
+    with pytest.raises(InputError) as caught:
+        make("bare_net:make", {"n": 2}, tmp_path, allow_code=True)
+    assert caught.value.hint == "it takes no arguments: leave model.kwargs out, or give it a parameter"

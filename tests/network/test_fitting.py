@@ -166,7 +166,7 @@ def pruned() -> State:
         (state(outputs=7), {}, "2 with another shape: fc.weight (file (7, 5), model (4, 5)), fc.bias (file (7,), model (4,))",
          "the file's network has 7 outputs there, the model 4: set model.outputs: 7"),
         (state(outputs=7), {"number": "kwargs"}, "2 with another shape: fc.weight (file (7, 5), model (4, 5)), fc.bias (file (7,), model (4,))",
-         "the file's network has 7 outputs there, the model 4: let the factory make 7, by model.kwargs"),
+         "the file's network has 7 outputs there, the model 4: let the factory make 7 (by model.kwargs, where it takes their number)"),
         (state(blocks=2), {"number": "kwargs"}, "7 unexpected: stage.1.0.weight, stage.1.0.bias, stage.1.1.weight, …",
          "the file's network is larger, it has stage.1 too: check the factory and model.kwargs"),
         (state(width=6), {}, "9 with another shape: stem.weight (file (6, 3, 3, 3), model (5, 3, 3, 3)), stem.bias (file (6,), model (5,)), stage.0.0.weight (file (6, 6, 3, 3), model (5, 5, 3, 3)), …",

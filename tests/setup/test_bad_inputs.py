@@ -180,7 +180,7 @@ MODEL = [
         "6:12 model.weights: the weights in 'other.safetensors' do not fit the model; 1 with another shape: fc.weight (file (5, 128), model (8, 128)) [weights-mismatch] | no way to read the names makes it fit: is the network that model.name names the one that was saved?",
         model={"weights": "other.safetensors"}, prepare=smaller),
     bad("a checkpoint of a network of one's own with other classes",
-        "5:12 model.weights: the weights in 'w.pt' do not fit the model; 1 with another shape: 2.weight (file (5, 3), model (2, 3)) [weights-mismatch] | the file's network has 5 outputs there, the model 2: let the factory make 5, by model.kwargs",
+        "5:12 model.weights: the weights in 'w.pt' do not fit the model; 1 with another shape: 2.weight (file (5, 3), model (2, 3)) [weights-mismatch] | the file's network has 5 outputs there, the model 2: let the factory make 5 (by model.kwargs, where it takes their number)",
         model=PYTHON | {"factory": "linear_net:make", "weights": "w.pt"}, layers=["1", "2"], words=ALLOWED,
         prepare=lambda here, _make: (
             (here / "linear_net.py").write_text("from torch import nn\n\ndef make():\n    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2, bias=False))\n"),
