@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import fx
 
-from neurflow_report.ablation.ablation import Ablation, LinearMixAblation
+from neurflow_report.ablation.ablation import Ablation
+from neurflow_report.ablation.linear_mix import LinearMixAblation
 from neurflow_report.ablation.topk_bounds import candidates
 from neurflow_report.analysis.activation_cache import ActivationCache
 from neurflow_report.analysis.class_circuit import Circuit

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurflow_report.ablation.ablation import Ablation, LinearMixAblation
+from neurflow_report.ablation.ablation import Ablation
+from neurflow_report.ablation.linear_mix import LinearMixAblation
 from neurflow_report.ablation.masked_logits import masked_logits
 from neurflow_report.ablation.split_ablation import SplitAblation
 from neurflow_report.ablation.topk_bounds import candidates

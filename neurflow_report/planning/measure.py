@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurflow_report.ablation.ablation import Ablation, LinearMixAblation
+from neurflow_report.ablation.ablation import Ablation
+from neurflow_report.ablation.linear_mix import LinearMixAblation
 from neurflow_report.ablation.split_ablation import SplitAblation
 from neurflow_report.planning.calibrate import Found, search_layers
 from neurflow_report.planning.calibrate_experiments import Measuring

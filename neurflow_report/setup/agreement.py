@@ -13,7 +13,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, fx
 
-from neurflow_report.ablation.ablation import LinearMixAblation, PlainAblation, ablations
+from neurflow_report.ablation.ablation import PlainAblation, ablations
+from neurflow_report.ablation.linear_mix import LinearMixAblation
 from neurflow_report.ablation.topk_bounds import candidates
 from neurflow_report.attribution.integrated_gradients import Pairs, Quadrature, attribute
 from neurflow_report.network.agreement import difference, rounding

@@ -7,7 +7,8 @@ import torch
 import torchvision
 from torch import nn
 
-from neurflow_report.ablation.ablation import LinearMixAblation, PlainAblation, ablations
+from neurflow_report.ablation.ablation import PlainAblation, ablations
+from neurflow_report.ablation.linear_mix import LinearMixAblation
 from neurflow_report.ablation.split_ablation import SplitAblation
 from neurflow_report.network.cut import cut
 from neurflow_report.network.forward import AdaptiveBatch, activations, spatial_mean

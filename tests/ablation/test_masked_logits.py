@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from neurflow_report.ablation.ablation import LinearMixAblation, ablations
+from neurflow_report.ablation.ablation import ablations
+from neurflow_report.ablation.linear_mix import LinearMixAblation
 from neurflow_report.ablation.masked_logits import masked_logits
 from neurflow_report.ablation.split_ablation import SplitAblation
 from neurflow_report.network.cut import cut

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from neurflow_report.ablation.ablation import LinearMixAblation, ablations
+from neurflow_report.ablation.ablation import ablations
+from neurflow_report.ablation.linear_mix import LinearMixAblation
 from neurflow_report.ablation.topk_bounds import ChannelTerms, candidates
 from neurflow_report.fidelity.optimality import kept_share
 from neurflow_report.network.cut import cut

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurflow_report.ablation.ablation import LinearMixAblation
+from neurflow_report.ablation.linear_mix import LinearMixAblation
 from neurflow_report.analysis.activation_cache import ActivationCache
 from neurflow_report.analysis.class_circuit import find_circuit
 from neurflow_report.analysis.class_run import ClassRun

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from neurflow_report.ablation import ablation
+from neurflow_report.ablation import ablation, linear_mix
 from neurflow_report.attribution import affine_split, integrated_gradients
 from neurflow_report.attribution.integrated_gradients import Pairs, Quadrature, attribute
 from neurflow_report.images.patches import PatchGrid
@@ -160,7 +160,7 @@ def test_an_operation_taken_for_another(x, monkeypatch):
 
 
 def test_knock_outs_that_are_wrong(x, monkeypatch):
-    monkeypatch.setattr(ablation.KeptSums, "of", wrong(ablation.KeptSums.of))
+    monkeypatch.setattr(linear_mix.KeptSums, "of", wrong(linear_mix.KeptSums.of))
     found = workspace(mixed(), x)
     assert found.trust.ablations == {0, 1}
     assert all("knock-outs at" in note and "the quick way is off by" in note for note in found.notes)
@@ -227,7 +227,7 @@ def test_the_control_is_compared_as_well(x, monkeypatch):
     found = workspace(model, x)
     other = cut.cut(reinitialised(model, seed=0), LAYERS, x)
     assert found.of(other, x).notes == ()
-    monkeypatch.setattr(ablation.KeptSums, "of", wrong(ablation.KeptSums.of))
+    monkeypatch.setattr(linear_mix.KeptSums, "of", wrong(linear_mix.KeptSums.of))
     assert found.of(other, x).trust.ablations
 
 
