@@ -127,8 +127,8 @@ def test_blocks_change_nothing(monkeypatch):
     removed = torch.rand(9, 128) <= 0.2
     engine = ablations(segments.stages[0], full[:1], axis=1, out_axis=1, rows=AdaptiveBatch(most=8))
     whole = engine.phi(full, removed, [1, 2, 3])
-    monkeypatch.setattr("neurflow_report.ablation.ablation.COLUMNS", 1)
-    monkeypatch.setattr("neurflow_report.ablation.ablation.BLOCK", 100)
+    monkeypatch.setattr("neurflow_report.ablation.linear_mix.COLUMNS", 1)
+    monkeypatch.setattr("neurflow_report.ablation.linear_mix.BLOCK", 100)
     assert torch.allclose(engine.phi(full, removed, [1, 2, 3]), whole, rtol=1e-12, atol=1e-14)
 
 
