@@ -53,11 +53,21 @@ def _own(run: ClassRun, layer_pair: LayerPair, below: Tensor, channels: Sequence
     pairs = Pairs(
         rows=torch.arange(len(below), device=below.device), channels=torch.tensor(channels, device=below.device)
     )
-    how = {"axis": layer_pair.axis, "out_axis": layer_pair.out_axis, "rows": layer_pair.rows}
-    found = attribute(
-        layer_pair.segment, below, pairs, quadrature=run.settings.quadrature, whole=layer_pair.whole, **how
-    )
-    return found.values.double().cpu()
+
+    def attributed(rows: int) -> Tensor:
+        found = attribute(
+            layer_pair.segment,
+            below,
+            pairs,
+            axis=layer_pair.axis,
+            out_axis=layer_pair.out_axis,
+            quadrature=run.settings.quadrature,
+            rows=rows,
+            whole=layer_pair.whole,
+        )
+        return found.values.double().cpu()
+
+    return AdaptiveBatch(most=layer_pair.rows).attempt(attributed)
 
 
 def _captum(layer_pair: LayerPair, below: Tensor, channels: Sequence[int]) -> Tensor:
