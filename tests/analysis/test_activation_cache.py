@@ -142,15 +142,15 @@ def test_before_it_goes_up_it_holds_nothing_and_lets_nothing_go(setting):
     """The search goes down: what the pass has kept stays, all else is made each time it is asked for."""
     workspace, pixels, truth = setting
     sizes = [kept_bytes(workspace.segments, n, PATCHES) for n in range(len(LAYERS))]
-    workspace = replace(workspace, keep=sizes[1] + sizes[2] + sizes[3])
-    cache = ActivationCache.of_search(workspace, pixels, print)
-    assert cache.kept.layers == {1, 2, 3}
-    cache.kept.put({n: truth[n] for n in cache.kept.layers}, PATCHES)
+    workspace = replace(workspace, keep=sum(sizes))  # a layer that is not kept would fit
+    kept = KeptActivations({2, 3}, PATCHES)
+    kept.put({n: truth[n] for n in kept.layers}, PATCHES)
+    cache = ActivationCache(workspace, pixels, kept)
     for layer in range(len(LAYERS) - 2, -1, -1):
         assert torch.allclose(cache.activations(layer, np.arange(PATCHES)), truth[layer], rtol=1e-9, atol=1e-9)
-        assert cache.holds(layer) == (layer > 0)
-        assert cache.room(layer) == max(workspace.tables, workspace.keep - sum(sizes[1:4]))
-    assert (cache.kept.layers, cache.held.values, cache.layer) == ({1, 2, 3}, {}, -1)
+        assert cache.holds(layer) == (layer in {2, 3})
+        assert cache.room(layer) == max(workspace.tables, workspace.keep - sizes[2] - sizes[3])
+    assert (cache.kept.layers, cache.held.values, cache.layer) == ({2, 3}, {}, -1)
     assert cache.going_up().kept is cache.kept
 
 

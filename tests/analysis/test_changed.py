@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import contextmanager
 
 import pytest
@@ -11,6 +12,7 @@ from neurflow_report.analysis.run import analyze
 from neurflow_report.demo.flowers import DATASET
 from neurflow_report.errors import RunError
 from neurflow_report.progress import Silent, SilentStep
+from neurflow_report.results.bundle import read_bundle
 from neurflow_report.setup import preflight
 from neurflow_report.spec.load import load_spec
 
@@ -72,7 +74,11 @@ def test_a_picture_that_is_overwritten_during_a_run(folder_spec, tmp_path, momen
 
 def test_a_picture_that_is_overwritten_before_it_is_looked_at_is_just_that_picture(folder_spec):
     spec, file = folder_spec
-    analyze(load_spec(spec), progress=At("choose pictures", mirror(file)))
+    before = hashlib.sha256(file.read_bytes()).hexdigest()
+    bundle = read_bundle(analyze(load_spec(spec), progress=At("choose pictures", mirror(file))))
+    digests = {picture.sha256 for result in bundle.classes for picture in result.pictures}
+    assert hashlib.sha256(file.read_bytes()).hexdigest() in digests
+    assert before not in digests
 
 
 def test_the_names_that_were_checked_are_the_names_that_are_used(write_spec, tmp_path, monkeypatch):
