@@ -18,18 +18,20 @@ import numpy as np
 
 from neurflow_report.errors import ReportError
 from neurflow_report.results.bundle import Bundle, read_bundle
+from neurflow_report.results.catalogue import EXPERIMENTS
 from neurflow_report.results.evidence import Claim, Masking, Measure
 
-NAMES = {
-    "masking": "F1 accuracy",
-    "optimality": "F2 optimality",
-    "weights": "F3 r",
-    "methods": "F4 r",
-    "critical": "F5 share of the core",
-    "concepts": "F6 overlap at k",
-    "stability": "F7 adjusted Rand index",
-    "edges": "F8 r",
+SHORT = {
+    "masking": "accuracy",
+    "optimality": "optimality",
+    "weights": "r",
+    "methods": "r",
+    "critical": "share of the core",
+    "concepts": "overlap at k",
+    "stability": "adjusted Rand index",
+    "edges": "r",
 }
+"""The figures in few words; of others, those of their axes."""
 VERDICTS = ("supported", "inconclusive", "not supported", "not run")
 
 
@@ -66,6 +68,11 @@ def evidence(bundle: Bundle) -> Iterator[tuple[str, Evidence]]:
         )
 
 
+def _named(experiment: str) -> str:
+    kind = EXPERIMENTS[experiment]
+    return f"{kind.number} {SHORT.get(experiment, kind.axis)}"
+
+
 def figures(found: Evidence) -> dict[tuple[str, str], dict[str, list[tuple[float, float | None]]]]:
     """{(experiment, which figure): {layer: (value, chance) of each class}}, F1 first; of F4 at the smallest size."""
     table: dict[tuple[str, str], dict[str, list[tuple[float, float | None]]]] = defaultdict(lambda: defaultdict(list))
@@ -82,7 +89,7 @@ def figures(found: Evidence) -> dict[tuple[str, str], dict[str, list[tuple[float
             if one.channel is None and (one.experiment != "methods" or one.setting == least):
                 setting = "" if one.setting is None or one.experiment == "critical" else f" {one.setting}"
                 table[one.experiment, f"{one.case}{setting}".strip()][one.layer].append((one.value, one.null))
-    return dict(sorted(table.items(), key=lambda item: list(NAMES).index(item[0][0])))
+    return dict(sorted(table.items(), key=lambda item: list(EXPERIMENTS).index(item[0][0])))
 
 
 def cell(values: Sequence[tuple[float, float | None]]) -> str:
@@ -99,7 +106,7 @@ def lines(title: str, found: Evidence, order: Sequence[str]) -> Iterator[str]:
     layers = found.layers(order)
     yield from (f"### {title}", "", row(["experiment", "figure", *layers]), row(["---"] * (2 + len(layers))))
     for (experiment, what), by_layer in figures(found).items():
-        yield row([NAMES[experiment], what, *(cell(by_layer.get(layer, [])) for layer in layers)])
+        yield row([_named(experiment), what, *(cell(by_layer.get(layer, [])) for layer in layers)])
     yield from ("", row(["claim", *VERDICTS]), row(["---"] * 5))
     verdicts: dict[str, Counter[str]] = defaultdict(Counter)
     for claims in found.claims:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -16,17 +16,17 @@ from neurflow_report.ablation.masked_logits import masked_logits
 from neurflow_report.analysis.activation_cache import ActivationCache
 from neurflow_report.analysis.class_circuit import Circuit, find_circuit
 from neurflow_report.analysis.class_run import ClassRun
-from neurflow_report.analysis.layer_tests import Results, layer_tests
+from neurflow_report.analysis.layer_tests import layer_tests
 from neurflow_report.circuit.top_patches import silent_share
 from neurflow_report.errors import RunError
+from neurflow_report.fidelity import layer_experiments
 from neurflow_report.fidelity.cautions import cautions
-from neurflow_report.fidelity.critical import marginal_contributions, neucept, neuron_mct
-from neurflow_report.fidelity.edges import edge_drops, edge_validity
+from neurflow_report.fidelity.experiment import LayerExperiment, Results, Subject
 from neurflow_report.fidelity.ledger import ledger
 from neurflow_report.fidelity.masking import Predictions, masking
-from neurflow_report.fidelity.stability import stability
 from neurflow_report.network.forward import AdaptiveBatch
 from neurflow_report.progress import Step
+from neurflow_report.results.catalogue import EXPERIMENTS
 from neurflow_report.results.records import (
     Caution,
     Claim,
@@ -61,14 +61,14 @@ def examine(run: ClassRun) -> Findings:
     """Run METHOD §§1–3 and the experiments for one class. Raises: InputError too-few-patches; RunError not-finite."""
     settings, circuit = run.settings, find_circuit(run)
     tests = _masking(run, circuit)
-    found, drops = _experiments(run, circuit)
+    found = _experiments(run, circuit)
     silent = {layer.name: silent_share(m) for layer, m in zip(circuit.layers, circuit.means, strict=True)}
     return Findings(
         layers=circuit.layers,
         edges=circuit.edges,
         masking=tests,
         measures=found.measures,
-        edge_drops=drops,
+        edge_drops=found.edge_drops,
         not_run=found.not_run,
         claims=ledger(
             tests,
@@ -124,78 +124,51 @@ def _usual(workspace: Workspace, pixels: Tensor) -> int:
     return int(torch.bincount(workspace.forward.activations(top, pixels).argmax(dim=1)).argmax())
 
 
-def _experiments(run: ClassRun, circuit: Circuit) -> tuple[Results, tuple[EdgeDrop, ...]]:
+def _experiments(run: ClassRun, circuit: Circuit) -> Results:
     """F2 to F8, those asked for, from the lowest layer up."""
-    cache, found, drops = circuit.cache.going_up(), Results(), tuple[EdgeDrop, ...]()
-    for number in range(len(circuit.layers)):
+    cache, found, top = circuit.cache.going_up(), Results(), len(circuit.layers) - 1
+    at_layers = layer_experiments(run.settings.sizes.experiments)
+    for number in range(top + 1):
         if number:
             found += layer_tests(run, cache, circuit, number)
-            edges, measured = _edges(run, cache, circuit, number)
-            found, drops = found + edges, drops + measured
-        found += _stability(run, circuit, number)
-        found += _critical(run, circuit, number)
-    return found, drops
+        for experiment in at_layers:
+            if number in experiment.numbers(top):
+                found += _at_layer(run, cache, circuit, number, experiment)
+    return found
 
 
-def _edges(
-    run: ClassRun, cache: ActivationCache, circuit: Circuit, number: int
-) -> tuple[Results, tuple[EdgeDrop, ...]]:
-    """F8 of the edges from layer `number` down."""
-    if not run.settings.asks("edges"):
-        return Results(), ()
+def _at_layer(
+    run: ClassRun, cache: ActivationCache, circuit: Circuit, number: int, experiment: LayerExperiment
+) -> Results:
+    """One experiment at one layer."""
+    settings, workspace, top = run.settings, run.workspace, len(circuit.layers) - 1
 
-    def ablated(sets: NDArray[np.bool_], targets: Sequence[int], patches: Sequence[int]) -> NDArray[np.floating]:
-        engine, removed = cache.ablations(number - 1, step.note), torch.from_numpy(sets)
+    def phi(removed: NDArray[np.bool_], targets: Sequence[int], patches: Sequence[int]) -> NDArray[np.floating]:
+        engine, sets = cache.ablations(number - 1, step.note), torch.from_numpy(removed)
         chunks = cache.chunks(number - 1, np.array(patches))
-        parts = [engine.phi(part, removed, targets).cpu().numpy() for part in chunks]
-        return np.concatenate(parts, axis=2)
+        return np.concatenate([engine.phi(part, sets, targets).cpu().numpy() for part in chunks], axis=2)
 
-    upper, lower = circuit.layers[number], circuit.layers[number - 1]
-    with run.stage(f"knock-outs for the edges at {upper.name}", None) as step:
-        drops = edge_drops(upper, lower, circuit.edges, ablated)
-    measures, missing = edge_validity(upper.name, drops, seed=run.seed(number, 8))
-    return Results(measures=measures, not_run=missing), drops
+    def pictures() -> Iterator[Tensor]:
+        rows = min(workspace.pair_rows[number:], default=workspace.forward_rows)
+        return (workspace.forward.activations(number, part) for part in torch.split(run.pixels, rows))
 
-
-def _stability(run: ClassRun, circuit: Circuit, number: int) -> Results:
-    """F7 at one layer; the logit's neuron groups are one by definition."""
-    settings = run.settings
-    if not settings.asks("stability"):
-        return Results()
-    top = number == len(circuit.layers) - 1
-    with run.stage("stability", None):
-        found = stability(
-            circuit.layers[number],
-            circuit.means[max(number - 1, 0)],
-            draws=settings.sizes.noise_draws,
+    with run.stage(experiment.stage.format(layer=circuit.layers[number].name), None) as step:
+        subject = Subject(
+            number=number,
+            layers=circuit.layers,
+            edges=circuit.edges,
+            means=circuit.means,
+            logit=run.logit,
             max_semantic=settings.max_semantic,
-            max_neuron=1 if top else settings.max_neuron,
-            seed=run.seed(number, 7),
+            max_neuron=1 if number == top else settings.max_neuron,
+            sizes=settings.sizes,
+            seed=run.seed(number, EXPERIMENTS[experiment.name].seed),
+            phi=phi,
+            pictures=pictures,
+            above=workspace.segments.between(number, top),
+            axis=workspace.segments.feature_axis(number),
         )
-    return Results(measures=found)
-
-
-def _critical(run: ClassRun, circuit: Circuit, number: int) -> Results:
-    """F5 at one layer below the logits."""
-    layer, top, workspace, logit = circuit.layers[number], len(circuit.layers) - 1, run.workspace, run.logit
-    if not run.settings.asks("critical") or number == top or not layer.neurons:
-        return Results()
-    core, seed = [n.channel for n in layer.neurons], run.seed(number, 5)
-    axis, above = workspace.segments.feature_axis(number), workspace.segments.between(number, top)
-    rows = min(workspace.pair_rows[number:])
-    with run.stage("critical neurons", None):
-        contributions = np.concatenate(
-            [
-                marginal_contributions(above, workspace.forward.activations(number, part), logit, axis)
-                for part in torch.split(run.pixels, rows)
-            ]
-        )
-        first = neuron_mct(layer.name, core, contributions)
-        second, missing = neucept(layer.name, core, circuit.means[number], circuit.means[top][:, logit], seed=seed)
-    return Results(
-        measures=tuple(m for m in (first, second) if m is not None),
-        not_run=tuple(m for m in (missing,) if m is not None),
-    )
+        return experiment.run(subject)
 
 
 def _masking(run: ClassRun, circuit: Circuit) -> tuple[Masking, ...]:

@@ -28,26 +28,15 @@ from neurflow_report.circuit.top_patches import concepts
 from neurflow_report.fidelity import methods
 from neurflow_report.fidelity.concepts import robustness
 from neurflow_report.fidelity.draws import Sets, as_sets, random_sets, sample
+from neurflow_report.fidelity.experiment import Results
 from neurflow_report.fidelity.optimality import estimated_share, kept_share, optimality
 from neurflow_report.fidelity.weights import OWN, faithfulness
 from neurflow_report.progress import Step
-from neurflow_report.results.catalogue import ABLATING
-from neurflow_report.results.records import Measure, Neuron, NotRun
-from neurflow_report.spec.presets import Sizes
+from neurflow_report.results.catalogue import ABLATING, Sizes
+from neurflow_report.results.records import Neuron, NotRun
 
 Floats = NDArray[np.floating]
 Indices = NDArray[np.int64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Results:
-    """What some experiments found."""
-
-    measures: tuple[Measure, ...] = ()
-    not_run: tuple[NotRun, ...] = ()
-
-    def __add__(self, other: Results) -> Results:
-        return Results(measures=self.measures + other.measures, not_run=self.not_run + other.not_run)
 
 
 def layer_tests(run: ClassRun, cache: ActivationCache, circuit: Circuit, number: int) -> Results:

@@ -12,7 +12,7 @@ that size drawn at random share |core| / C of their channels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import floor
 
 import numpy as np
@@ -22,6 +22,7 @@ from scipy import stats
 from torch import Tensor
 
 from neurflow_report.attribution.affine_backward import spatial_sum
+from neurflow_report.fidelity.experiment import Expected, LayerExperiment, Results, Subject, Work
 from neurflow_report.fidelity.intervals import wilson
 from neurflow_report.fidelity.knockoffs import NoKnockoffsError, coefficient_differences
 from neurflow_report.results.records import Measure, NotRun
@@ -104,3 +105,27 @@ def _measure(layer: str, case: str, core: Sequence[int], scores: Floats) -> Meas
         null_high=float(chance.ppf(0.975)) / size,
         p_value=float(chance.sf(floor(found * size + 1e-9) - 1)),
     )
+
+
+def _run(at: Subject) -> Results:
+    """F5 at the layer; nothing where it has no core neurons."""
+    core = [n.channel for n in at.layer.neurons]
+    if not core:
+        return Results()
+    found = [marginal_contributions(at.above, part, at.logit, at.axis) for part in at.pictures()]
+    first = neuron_mct(at.layer.name, core, np.concatenate(found))
+    second, missing = neucept(at.layer.name, core, at.means[at.number], at.means[-1][:, at.logit], seed=at.seed)
+    return Results(
+        measures=(first,) if second is None else (first, second), not_run=() if missing is None else (missing,)
+    )
+
+
+def _work(at: Expected) -> Iterator[Work]:
+    """NeuronMCT on the pictures, NeuCEPT on the patches."""
+    yield Work(part="marginal contributions", rows=at.pictures)
+    yield Work(part="knockoffs", rows=min(at.patches, MOST))
+
+
+EXPERIMENT = LayerExperiment(
+    name="critical", stage="critical neurons", unit="comparisons", run=_run, work=_work, top=False, place=2
+)

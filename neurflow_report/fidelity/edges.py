@@ -9,12 +9,13 @@ and the lower ones, instead of shuffling single pairs (the quadratic assignment 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurflow_report.fidelity.draws import as_sets
+from neurflow_report.fidelity.experiment import Expected, LayerExperiment, Results, Subject, Work
 from neurflow_report.fidelity.intervals import fisher, pearson, permutation_p
 from neurflow_report.results.records import EdgeDrop, GroupEdge, LayerResult, Measure, NotRun
 
@@ -95,3 +96,27 @@ def renamed(grid: Floats, random: np.random.Generator) -> Floats:
     upper, lower = (random.permutation(n) for n in grid.shape)
     found: Floats = grid[np.ix_(upper, lower)].reshape(-1)
     return found
+
+
+def _run(at: Subject) -> Results:
+    """F8 of the edges from the layer down."""
+    drops = edge_drops(at.layer, at.below, at.edges, at.phi)
+    measures, missing = edge_validity(at.layer.name, drops, seed=at.seed)
+    return Results(measures=measures, not_run=missing, edge_drops=drops)
+
+
+def _work(at: Expected) -> Iterator[Work]:
+    """Every group of the layer below is removed, and none, on all patches of the layer's concepts."""
+    yield Work(part="knock-outs", times=1 + at.groups_below, rows=at.concepts)
+
+
+EXPERIMENT = LayerExperiment(
+    name="edges",
+    stage="knock-outs for the edges at {layer}",
+    unit="sets",
+    run=_run,
+    work=_work,
+    lowest=False,
+    ablates=True,
+    place=0,
+)

@@ -26,10 +26,6 @@ from neurflow_report.network.agreement import agree
 from neurflow_report.network.forward import spatial_mean
 from neurflow_report.network.kinds import computes, is_bare
 
-METHODS = (
-    "gradient × input", "saliency", "SmoothGrad", "guided backprop", "GradientSHAP", "DeepLift", "LRP",
-)  # fmt: skip
-"""All that are compared with integrated gradients."""
 MISSING = "needs the Python package captum: pip install 'neurflow-report[run]'"
 SAMPLES = 16
 """Samples of SmoothGrad and GradientSHAP."""

@@ -6,12 +6,13 @@ included. The adjusted Rand index (Hubert and Arabie 1985) compares it with the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurflow_report.circuit.clustering import partition
+from neurflow_report.fidelity.experiment import Expected, LayerExperiment, Results, Subject, Work
 from neurflow_report.fidelity.intervals import student
 from neurflow_report.results.records import LayerResult, Measure, Neuron
 
@@ -87,3 +88,26 @@ def _neuron_groups(layer: LayerResult, r: Floats, draws: int, most: int, random:
         means = np.stack([noisy[[rows[p] for p in patches]].mean(axis=0) for _, _, patches in members])
         found.append(_agreement(shown, partition(means, most).labels))
     return np.array(found)
+
+
+def _run(at: Subject) -> Results:
+    """F7 at the layer, whose groups come from the activations of the layer below; the lowest layer's from its own."""
+    measures = stability(
+        at.layer,
+        at.means[max(at.number - 1, 0)],
+        draws=at.sizes.noise_draws,
+        max_semantic=at.max_semantic,
+        max_neuron=at.max_neuron,
+        seed=at.seed,
+    )
+    return Results(measures=measures)
+
+
+def _work(at: Expected) -> Iterator[Work]:
+    """Every draw clusters each concept that has groups, and the layer's semantic groups but the logit's."""
+    yield Work(part="semantic", times=at.sizes.noise_draws * at.parted)
+    if at.number < at.top and at.semantic > 1:
+        yield Work(part="neurons", times=at.sizes.noise_draws)
+
+
+EXPERIMENT = LayerExperiment(name="stability", stage="stability", unit="clusterings", run=_run, work=_work, place=1)

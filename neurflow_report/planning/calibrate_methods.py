@@ -10,7 +10,7 @@ from torch import fx
 
 from neurflow_report.circuit.clustering import partition
 from neurflow_report.fidelity import methods
-from neurflow_report.fidelity.critical import knockoff_scores, marginal_contributions
+from neurflow_report.fidelity.critical import MOST, knockoff_scores, marginal_contributions
 from neurflow_report.fidelity.knockoffs import NoKnockoffsError
 from neurflow_report.fidelity.stability import NOISE
 from neurflow_report.network.count import multiply_adds
@@ -18,7 +18,7 @@ from neurflow_report.network.forward import spatial_mean
 from neurflow_report.planning.calibrate_experiments import Timed
 from neurflow_report.planning.calibrate_forward import Passed
 from neurflow_report.planning.rates import Part, Rate
-from neurflow_report.planning.workload import ROWS, knockoff_rows
+from neurflow_report.planning.workload import ROWS
 from neurflow_report.setup.workspace import Workspace
 
 THERE_AND_BACK = 3
@@ -64,7 +64,7 @@ class Rivals:
 
     def knockoffs(self, number: int, features: tuple[float, ...], patches: int) -> Part:
         """F5, NeuCEPT: a unit is a patch that knockoffs are made for. Args: patches: of a class."""
-        rows = knockoff_rows(patches)
+        rows = min(patches, MOST)
         width = self.workspace.segments.layers[number].channels
         guess = float(LASSO * width * width)
         return Part(

@@ -68,22 +68,12 @@ def _of_class(name: str, tasks: Tasks, parts: dict[tuple[str, int, str], Part], 
     whose = [name, *(f"{name}, {control}" for control in tasks.spec.fidelity.controls)]
     for who in whose:
         for task in tasks.circuit():
-            kind, times = _kind(task, tasks.place.top)
             host = any(not parts[key].counts for key, _ in task.uses)
             yield Expected(
-                name=f"{who}: {task.name}", kind=kind, work=_work(task, parts, passed), times=times,
+                name=f"{who}: {task.name}", kind=task.kind or task.name, work=_work(task, parts, passed),
+                times=task.stages,
                 usual=PROCESSOR if host else None,
             )  # fmt: skip
-
-
-def _kind(task: Task, top: int) -> tuple[str, int]:
-    """The kind of a stage, which is its name without the layer's, and how many times a class has it."""
-    for kind in ("neurons of", "attributions for the tests at", "knock-outs for the edges at", "knock-outs for"):
-        if task.name.startswith(kind):
-            return kind, 1
-    if task.name.startswith("attribution by"):
-        return task.name, top
-    return task.name, {"stability": top + 1, "critical neurons": top}.get(task.name, 1)
 
 
 def _work(task: Task, parts: dict[tuple[str, int, str], Part], passed: Passed) -> float:

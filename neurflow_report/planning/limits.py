@@ -10,7 +10,7 @@ from neurflow_report.fidelity.intervals import crossed_drop, drop_interval, wils
 from neurflow_report.fidelity.ledger import LEVEL, limits
 from neurflow_report.results.catalogue import EXPERIMENTS
 from neurflow_report.results.records import Threshold
-from neurflow_report.spec.presets import sizes
+from neurflow_report.spec.fidelity import sizes
 from neurflow_report.spec.schema import Spec
 
 MOST = 10_000
@@ -25,7 +25,7 @@ def unable(before: Spec, after: Spec, *, pictures: int, patches: int) -> tuple[s
 
 def _every(before: Spec, after: Spec, pictures: int, patches: int) -> Iterator[str]:
     old, new = sizes(before.fidelity), sizes(after.fidelity)
-    threshold = {limit.claim: limit for limit in limits(after.fidelity.thresholds.model_dump())}
+    threshold = {limit.claim: limit for limit in limits(after.fidelity.thresholds.changes())}
     if before.fidelity.controls and not after.fidelity.controls:
         yield "no control is run: that what is supported comes from what the network has learnt is not tested"
     for name in old.experiments:

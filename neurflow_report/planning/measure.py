@@ -154,8 +154,8 @@ def parts_of(workspace: Workspace, spec: Spec, passed: Passed, tasks: Tasks, sec
                 yield masks.bounded(number, features, removed, spec.concept.k / most.patches)
             else:
                 targets = tasks.found[number].targets
-                tested, edges = pass_.tested if pass_ else targets, tasks.asked("edges")
-                yield masks.ablations(number, features, removed, tested, targets if edges else tested)
+                tested, every = pass_.tested if pass_ else targets, any(e.ablates for e in tasks.by_layer)
+                yield masks.ablations(number, features, removed, tested, targets if every else tested)
         elif kind == "methods":
             yield rivals.method(number, case, features)
         elif kind == "marginal contributions":

@@ -10,12 +10,13 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from neurflow_report.fidelity import layer_experiments
 from neurflow_report.network.forward import kept_bytes, layers_to_keep, row_bytes, widest_row
 from neurflow_report.planning.records import PlannedClass, PlannedLayer
 from neurflow_report.planning.tasks import Place
 from neurflow_report.results.catalogue import ABLATING
 from neurflow_report.setup.workspace import Workspace
-from neurflow_report.spec.presets import sizes
+from neurflow_report.spec.fidelity import sizes
 from neurflow_report.spec.schema import Spec
 
 
@@ -54,7 +55,7 @@ def peak(
 
 def _evidence(workspace: Workspace, place: Place, spec: Spec, patches: int) -> int:
     """Bytes at the experiments' peak for a class of so many patches: activations, and what knock-outs make of them."""
-    if not set(sizes(spec.fidelity).experiments) & ({"edges"} | ABLATING):
+    if not _ablating(spec):
         return 0
     layers = workspace.segments.layers
     terms = [
@@ -68,10 +69,16 @@ def _evidence(workspace: Workspace, place: Place, spec: Spec, patches: int) -> i
 def _ablated(workspace: Workspace, spec: Spec, rows: Sequence[Tensor]) -> list[int]:
     """Bytes of the knock-outs that run at once at each layer but the top, where an experiment asks for any. Args: rows:
     (1, …) of each."""
-    if not set(sizes(spec.fidelity).experiments) & ({"masking", "edges"} | ABLATING):
+    if not _ablating(spec) and "masking" not in sizes(spec.fidelity).experiments:
         return []
     stages = zip(workspace.forward.segments.stages, rows, strict=False)
     return [workspace.ablation_rows(stage, row) * row_bytes(stage, row, kept=True) * 5 // 4 for stage, row in stages]
+
+
+def _ablating(spec: Spec) -> bool:
+    """Whether an experiment asks for φ after knock-outs."""
+    asked = sizes(spec.fidelity).experiments
+    return not ABLATING.isdisjoint(asked) or any(e.ablates for e in layer_experiments(asked))
 
 
 def _attributions(spec: Spec, layers: Sequence[PlannedLayer], size: int) -> int:

@@ -117,14 +117,7 @@ def _plan(loaded: LoadedSpec, ready: Ready, timed: bool, within: float | None, w
                 progress=watch,
             )
 
-    try:
-        costs = measured(workspace)
-    except RunError as error:
-        if ready.uncompared is None or error.slug != "model-fails":
-            raise
-        gradient_notes(workspace.segments, pixels)  # raises what a run would
-        workspace = workspace.as_cut()
-        costs = measured(workspace)
+    workspace, costs = _with_fallback(measured, ready, pixels)
 
     def price(one: Spec) -> float:
         size = sized(one)
@@ -158,6 +151,19 @@ def _plan(loaded: LoadedSpec, ready: Ready, timed: bool, within: float | None, w
         measuring=budget.spent,
         fit=None if within is None else fit(spec, within, price, supply, lost),
     )
+
+
+def _with_fallback(measured: Callable[[Workspace], Costs], ready: Ready, pixels: Tensor) -> tuple[Workspace, Costs]:
+    """The costs; where copies were not compared with the network and fail, those of the network as it was cut."""
+    workspace = ready.workspace
+    try:
+        return workspace, measured(workspace)
+    except RunError as error:
+        if ready.uncompared is None or error.slug != "model-fails":
+            raise
+    gradient_notes(workspace.segments, pixels)  # raises what a run would
+    workspace = workspace.as_cut()
+    return workspace, measured(workspace)
 
 
 def _once(name: str, seconds: float, timed: bool, *, measured: bool = True) -> PlannedStage:

@@ -13,14 +13,16 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.util import find_spec
 
+from neurflow_report.fidelity import layer_experiments
+from neurflow_report.fidelity.experiment import Expected, LayerExperiment, Work
 from neurflow_report.network.cut import Segments
 from neurflow_report.network.forward import kept_bytes, layers_to_keep, staying
 from neurflow_report.planning import workload
 from neurflow_report.planning.calibrate import Found
 from neurflow_report.planning.rates import Key
 from neurflow_report.planning.records import PlannedClass
-from neurflow_report.results.catalogue import ABLATING
-from neurflow_report.spec.presets import Sizes, sizes
+from neurflow_report.results.catalogue import ABLATING, Sizes
+from neurflow_report.spec.fidelity import sizes
 from neurflow_report.spec.schema import Spec
 
 Uses = tuple[tuple[Key, tuple[float, ...]], ...]
@@ -29,11 +31,16 @@ Uses = tuple[tuple[Key, tuple[float, ...]], ...]
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """A stage: `amount` of `unit`; `uses`: parts, and how much of each feature; `passes`: rows through the parts of the
-    network first … last − 1 (0: the stem); `crops`, `opened`, `kept`: patches cut out, pictures opened and kept."""
+    network first … last − 1 (0: the stem); `crops`, `opened`, `kept`: patches cut out, pictures opened and kept.
+
+    `kind`: the name without the layer's, "" where that is the same; `stages`: in how many stages of this name a class
+    has it."""
 
     name: str
     amount: float
     unit: str
+    kind: str = ""
+    stages: int = 1
     uses: Uses = ()
     passes: tuple[tuple[int, int, float], ...] = ()
     crops: float = 0.0
@@ -134,6 +141,11 @@ class Tasks:
         return sizes(self.spec.fidelity)
 
     @cached_property
+    def by_layer(self) -> tuple[LayerExperiment, ...]:
+        """The experiments asked for that are done at one layer after another."""
+        return layer_experiments(self.size.experiments)
+
+    @cached_property
     def _known(self) -> dict[int, tuple[Held, ...]]:
         return {}
 
@@ -160,10 +172,9 @@ class Tasks:
             yield from self._layer(number)
         if self.asked("methods"):
             yield from self._methods()
-        if self.asked("stability"):
-            yield self._stability()
-        if self.asked("critical") and top:
-            yield self._critical()
+        for experiment in self.by_layer:
+            if not experiment.is_by_layer and (numbers := experiment.numbers(top)):
+                yield self._at_layers(experiment, numbers)
 
     def _name(self, number: int) -> str:
         return self.place.segments.layers[number].name
@@ -179,7 +190,7 @@ class Tasks:
             if number - 1 not in layers_to_keep(self.place.segments, one.patches, self.place.keep):
                 fresh += workload.distinct(one.patches, k, layer.targets, layer.distinct)
         return Task(
-            name=f"neurons of {self._name(number)}", amount=targets, unit="targets",
+            name=f"neurons of {self._name(number)}", kind="neurons of", amount=targets, unit="targets",
             uses=((("search", number, ""), (targets * k,)),),
             passes=((0, number, fresh),) if fresh else (), crops=fresh,
         )  # fmt: skip
@@ -219,13 +230,15 @@ class Tasks:
             pairs = sum(workload.depth(self.size, self.spec.concept.k, c.patches) for c in self.classes)
             pairs *= min(self.found[number].targets, self.size.targets)
             yield Task(
-                name=f"attributions for the tests at {self._name(number)}", amount=tested, unit="targets",
+                name=f"attributions for the tests at {self._name(number)}", kind="attributions for the tests at",
+                amount=tested, unit="targets",
                 uses=((("search", number, ""), (float(pairs),)),),
             )  # fmt: skip
         if self.asked(*ABLATING):
             yield self._ablations(number)
-        if self.asked("edges"):
-            yield self._edges(number)
+        for experiment in self.by_layer:
+            if experiment.is_by_layer and number in experiment.numbers(self.place.top):
+                yield self._at_layers(experiment, [number])
 
     def knocking(self, number: int, one: PlannedClass) -> workload.Knocking | None:
         """The knock-outs of a class at a layer."""
@@ -259,7 +272,7 @@ class Tasks:
         uses: Uses = ((("knock-outs", number, ""), tuple(plain)),) if any(plain) else ()
         uses += ((("bounded ablations", number, ""), tuple(bounded)),) if any(bounded) else ()
         return Task(
-            name=f"knock-outs for {self._name(number)}", amount=sets, unit="sets", uses=uses,
+            name=f"knock-outs for {self._name(number)}", kind="knock-outs for", amount=sets, unit="sets", uses=uses,
             passes=((through, number, float(ranked)),) if through < number else (),
             crops=0.0 if through else float(ranked),
         )  # fmt: skip
@@ -275,7 +288,7 @@ class Tasks:
         counts = [workload.compared(self.size, some) * len(self.classes) for some in tested]
         for method in self.size.methods:
             yield Task(
-                name=f"attribution by {method}", amount=sum(counts), unit="targets",
+                name=f"attribution by {method}", stages=self.place.top, amount=sum(counts), unit="targets",
                 uses=tuple(
                     (("methods", number, method), (float(count * self.spec.concept.k),))
                     for number, count in enumerate(counts, start=1)
@@ -286,45 +299,51 @@ class Tasks:
         """The neuron groups of a class at a layer, as many as there can be but for half."""
         return max(1, min(self.spec.groups.max_neuron, self.semantic(number) // 2))
 
-    def _edges(self, number: int) -> Task:
-        """F8: every group of the layer below is knocked out, on all patches of the layer's concepts."""
-        layer, sets, features, passed = self.found[number], 1 + self.neuron_groups(number - 1), [0.0] * 4, 0.0
-        for one in self.classes:
-            patches = workload.distinct(one.patches, self.spec.concept.k, layer.targets, layer.distinct)
-            features = _added(features, self._pairs(number, sets, patches, layer.targets))
-            if not self._held(one.patches)[number - 1].fits:
-                passed += patches
+    def _expected(self, number: int, one: PlannedClass) -> Expected:
+        """What an experiment is told of a class at a layer."""
+        layer = self.found[number]
+        return Expected(
+            number=number,
+            top=self.place.top,
+            pictures=one.pictures,
+            patches=one.patches,
+            neurons=layer.targets,
+            parted=round(layer.targets * layer.parted),
+            semantic=self.semantic(number),
+            groups_below=self.neuron_groups(number - 1) if number else 0,
+            k=self.spec.concept.k,
+            concepts=workload.distinct(one.patches, self.spec.concept.k, layer.targets, layer.distinct),
+            sizes=self.size,
+        )
+
+    def _at_layers(self, experiment: LayerExperiment, numbers: Sequence[int]) -> Task:
+        """An experiment that is done at each layer, at some of them, of all classes."""
+        amount, uses, passes, crops = 0, dict[Key, tuple[float, ...]](), list[tuple[int, int, float]](), 0.0
+        for number, one in ((number, one) for number in numbers for one in self.classes):
+            for work in experiment.work(self._expected(number, one)):
+                amount += work.times
+                key, features = self._priced(number, work)
+                uses[key] = tuple(_added(uses.get(key, (0.0,) * len(features)), features))
+                if work.part == "marginal contributions":
+                    passes.append((0, number + 1, work.rows))
+                elif work.part == "knock-outs" and not self._held(one.patches)[number - 1].fits:
+                    passes.append((0, number, work.rows))
+                    crops += work.rows
+        stage = experiment.stage.format(layer=self._name(numbers[0]))
         return Task(
-            name=f"knock-outs for the edges at {self._name(number)}", amount=sets * len(self.classes), unit="sets",
-            uses=((("knock-outs", number, ""), tuple(features)),),
-            passes=((0, number, passed),) if passed else (), crops=passed,
+            name=stage, kind=experiment.stage.format(layer="").rstrip(), stages=len(numbers), amount=amount,
+            unit=experiment.unit, uses=tuple(uses.items()), passes=tuple(passes), crops=crops,
         )  # fmt: skip
 
-    def _stability(self) -> Task:
-        """F7: every draw clusters each neuron's concept, and each layer's semantic groups but the top's."""
-        draws, count, uses = self.size.noise_draws, len(self.classes), list[tuple[Key, tuple[float, ...]]]()
-        parted = [round(layer.targets * layer.parted) for layer in self.found]
-        groups = [self.semantic(number) for number in range(self.place.top)]
-        for number in range(self.place.top + 1):
-            uses.append((("clusters", number, "semantic"), (float(draws * count * parted[number]),)))
-            if number < self.place.top and groups[number] > 1:
-                uses.append((("clusters", number, "neurons"), (float(draws * count),)))
-        return Task(
-            name="stability", amount=count * workload.clusterings(draws, sum(parted), groups), unit="clusterings",
-            uses=tuple(uses),
-        )  # fmt: skip
-
-    def _critical(self) -> Task:
-        """F5: NeuronMCT on the pictures, NeuCEPT on the patches, at each layer below the logits."""
-        pictures = float(sum(c.pictures for c in self.classes))
-        rows = float(sum(workload.knockoff_rows(c.patches) for c in self.classes))
-        uses: Uses = ()
-        for number in range(self.place.top):
-            uses += ((("marginal contributions", number, ""), (pictures,)), (("knockoffs", number, ""), (rows,)))
-        return Task(
-            name="critical neurons", amount=2 * self.place.top * len(self.classes), unit="comparisons", uses=uses,
-            passes=tuple((0, number + 1, pictures) for number in range(self.place.top)),
-        )  # fmt: skip
+    def _priced(self, number: int, work: Work) -> tuple[Key, Sequence[float]]:
+        """The part of the run that some work of an experiment is, and how much of its features."""
+        if work.part == "knock-outs":
+            neurons = self.found[number].targets if work.neurons is None else work.neurons
+            features = self._pairs(number, work.times, work.rows, neurons)
+            return ("knock-outs", number, ""), features
+        if work.part in {"semantic", "neurons"}:
+            return ("clusters", number, work.part), (float(work.times),)
+        return (work.part, number, ""), (float(work.times * work.rows),)
 
 
 def _added(one: Sequence[float], other: Sequence[float]) -> list[float]:

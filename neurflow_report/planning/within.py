@@ -8,11 +8,11 @@ comes last:
 3. other attribution methods (F4);
 4. half of what `standard` has over `quick` in the knock-outs (F2, F3), then the rest of it: fewer neurons tested, ranks
    estimated from some patches, single channels alone; F2's random sets stay;
-5. other sizes of the concept (F6) and critical neurons (F5);
+5. the experiments that `quick` does without: other sizes of the concept (F6), critical neurons (F5);
 6. sizes over those of the preset `quick`;
 7. pictures: three quarters, a half, … of the most that a class has;
 8. patches in a concept: 30, 20, 10;
-9. edges (F8) and stability (F7), then F2 and F3, then F1: the circuit is left;
+9. all but F1 to F3 (edges, F8, and stability, F7), then F2 and F3, then F1: the circuit is left;
 10. pictures: as few as give a concept.
 
 The first rung that fits is taken, so that a longer time never gives smaller sizes.
@@ -26,7 +26,8 @@ from math import ceil
 from typing import Any
 
 from neurflow_report.planning.records import Fit
-from neurflow_report.spec.presets import PRESETS, Sizes, sizes
+from neurflow_report.results.catalogue import EXPERIMENTS, PRESETS, Sizes
+from neurflow_report.spec.fidelity import sizes
 from neurflow_report.spec.schema import Spec
 
 ORDER = ("quick", "standard", "paper")
@@ -36,6 +37,7 @@ KS = (30, 20, 10)
 FEWEST = 5
 """Pictures under which no class is cut before all experiments are gone."""
 HALF = {"targets": 12, "weight_draws": 100, "sizes": (1, 5), "patches": 1000}
+KNOCKED = ("optimality", "weights")
 Price = Callable[[Spec], float]
 """The seconds that a run of a spec takes."""
 
@@ -105,14 +107,14 @@ def _steps(supply: Supply) -> Iterator[Callable[[Spec], Spec]]:
     yield lambda s: _sized(s, _least(sizes(s.fidelity), replace(standard, **HALF)))  # type: ignore[arg-type]
     knocked = {name: getattr(quick, name) for name in ("targets", "weight_draws", "sizes", "patches")}
     yield lambda s: _sized(s, _least(sizes(s.fidelity), replace(standard, **knocked)))
-    yield _without("concepts", "critical")
+    yield _without(*(name for name in EXPERIMENTS if name not in quick.experiments))
     yield lambda s: _sized(s, _least(sizes(s.fidelity), quick))
     for share in LESS:
         yield _pictures(max(FEWEST, ceil(share * supply.pictures)), supply)
     for k in KS:
         yield _k(k)
-    yield _without("edges", "stability")
-    yield _without("optimality", "weights")
+    yield _without(*(name for name in EXPERIMENTS if name not in {*KNOCKED, "masking"}))
+    yield _without(*KNOCKED)
     yield _without("masking")
     yield _pictures(1, supply)
 

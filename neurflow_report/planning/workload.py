@@ -6,13 +6,11 @@ What a run finds out on its way, how many core neurons a layer has and how far t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from neurflow_report.fidelity.critical import MOST
 from neurflow_report.fidelity.methods import SAMPLES
-from neurflow_report.results.catalogue import ABLATING
-from neurflow_report.spec.presets import Sizes
+from neurflow_report.results.catalogue import ABLATING, Sizes
 
 ROWS: Mapping[str, int] = {"SmoothGrad": SAMPLES, "GradientSHAP": SAMPLES, "DeepLift": 2}
 """Rows that go forth and back for one patch, of the attribution methods that take more than one."""
@@ -89,14 +87,3 @@ def depth(size: Sizes, k: int, patches: int) -> int:
 def compared(size: Sizes, tested: int) -> int:
     """F4: how many of the neurons tested are put through each other method; 0 where no method is asked for."""
     return min(size.method_targets, tested) if "methods" in size.experiments and size.methods else 0
-
-
-def knockoff_rows(patches: int) -> int:
-    """F5: the patches that knockoffs are made for."""
-    return min(patches, MOST)
-
-
-def clusterings(draws: int, parted: int, groups: Sequence[int]) -> int:
-    """F7: clusterings of a class. Args: parted: neurons, of all layers, with more than one semantic group; groups: the
-    neuron groups of each layer below the logits."""
-    return draws * (parted + sum(count > 1 for count in groups))

@@ -1,12 +1,12 @@
 """Every experiment, every claim and every caution, once: its number, what it asks, in which unit, against which
 threshold from which source, and its words (METHOD §§5–6). What the ledger, the pages and the plan say of them is made
-from these. A new experiment begins here.
+from these (docs/how-to/add-an-experiment.md).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from neurflow_report.results.evidence import Threshold
@@ -14,6 +14,10 @@ from neurflow_report.results.evidence import Threshold
 PAPER = "NeurFlow's own figures"
 HERE = "set by this project; the paper gives none"
 Unit = Literal["share", "correlation"]
+EVERY = frozenset({"quick", "standard", "paper"})
+"""The presets, all of them."""
+METHODS = ("gradient × input", "saliency", "SmoothGrad", "guided backprop", "GradientSHAP", "DeepLift", "LRP")
+"""The attribution methods that F4 compares with integrated gradients."""
 
 
 def prose(text: str) -> str:
@@ -23,12 +27,14 @@ def prose(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimKind:
-    """What an experiment can show. `statement`: the claim; `measured`: its figure, in `unit`; `refuted`: what it means
-    where it is not supported; `caution`: the code of the caution that says the same, "" where there is none."""
+    """What an experiment can show. `statement`: the claim; `measured`: its figure, in `unit`; `defined`: the same where
+    the spec tells of its thresholds, with an `example` of them; `refuted`: what it means where it is not supported;
+    `caution`: the code of the caution that says the same, "" where there is none."""
 
     name: str
     statement: str
     measured: str
+    defined: str
     unit: Unit
     refuted: str
     supported: float
@@ -36,6 +42,7 @@ class ClaimKind:
     null_most: float | None = None
     source: str = HERE
     caution: str = ""
+    example: Mapping[str, float] = field(default_factory=lambda: {"supported": 0.8})
 
     @property
     def threshold(self) -> Threshold:
@@ -55,9 +62,10 @@ class Experiment:
 
     `question`: its heading; `words`: how it is answered; `tests`: the same as "whether …", for what was not tested;
     `axis`: what its figures are, in `unit`; `varied`: what tells the rows of a layer apart, "" where nothing does;
-    `sizes`: how large it was, with the fields of the bundle's settings; `ablates`: whether it shares the knock-outs of
-    random and core sets; `needs`: a Python package, and the extra that brings it; `headline`: the claim whose
-    thresholds its chart shows.
+    `row`, `cell`: how a chart and a table name a row, with {case} and {setting} of the bundle's record; `sizes`: how
+    large it was, with the fields of the bundle's settings; `presets`: which of the spec's run it; `ablates`: whether it
+    shares the knock-outs of random and core sets; `needs`: a Python package, and the extra that brings it; `headline`:
+    the claim whose thresholds its chart shows.
     """
 
     name: str
@@ -69,10 +77,18 @@ class Experiment:
     axis: str = ""
     unit: Unit = "correlation"
     varied: str = ""
+    row: str = "{case}"
+    cell: str = "{case}"
     sizes: str = ""
+    presets: frozenset[str] = frozenset({"standard", "paper"})
     ablates: bool = False
     needs: tuple[str, str] | None = None
     headline: str = ""
+
+    @property
+    def seed(self) -> int:
+        """Its number alone: its part of the seeds of what it draws."""
+        return int(self.number.removeprefix("F"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,45 +116,54 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             """),
             tests="whether the class survives without its core neurons",
             unit="share",
+            presets=EVERY,
             claims=(
                 ClaimKind(
                     name="needed",
                     statement="Without the core neurons of a layer, the class is lost",
                     measured="drop of the accuracy",
+                    defined="drop of the accuracy when the core of a layer is masked",
                     unit="share",
                     refuted="the class gets by without these core neurons",
                     supported=0.5,
                     against=0.5,
                     null_most=0.1,
                     source=PAPER,
+                    example={"supported": 0.2},
                 ),
                 ClaimKind(
                     name="enough",
                     statement="The core neurons of a layer alone keep the class",
                     measured="accuracy left",
+                    defined="accuracy left when only the core of a layer is kept",
                     unit="share",
                     refuted="these core neurons alone do not keep the class",
                     supported=0.5,
                     against=0.5,
                     caution="retain-loses",
+                    example={"supported": 0.8, "against": 0.5},
                 ),
                 ClaimKind(
                     name="needed_upward",
                     statement="Without the core neurons from a layer up, the class is lost",
                     measured="drop of the accuracy",
+                    defined="the drop, masked from the layer up",
                     unit="share",
                     refuted="the class gets by without the circuit from here up",
                     supported=0.5,
                     against=0.5,
+                    example={"supported": 0.2},
                 ),
                 ClaimKind(
                     name="enough_upward",
                     statement="The core neurons from a layer up keep the class",
                     measured="accuracy left",
+                    defined="the accuracy left, kept from the layer up",
                     unit="share",
                     refuted="the circuit from here up does not keep the class by itself",
                     supported=0.5,
                     against=0.5,
+                    example={"supported": 0.8, "against": 0.5},
                 ),
             ),
         ),
@@ -154,19 +179,23 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             tests="whether core sets matter more to a neuron than random sets",
             axis="random sets that the core sets beat",
             unit="share",
+            row="",
             sizes="Here: {targets} core neurons of each layer at most, {optimality_draws} random sets for each.",
             ablates=True,
             headline="optimal",
+            presets=EVERY,
             claims=(
                 ClaimKind(
                     name="optimal",
                     statement="A neuron's concept rests on its core set more than on random sets",
                     measured="random sets beaten",
+                    defined="share of random sets that the core set beats",
                     unit="share",
                     refuted="many random sets matter as much to a neuron as the core set shown",
                     supported=0.95,
                     against=0.95,
                     source=PAPER,
+                    example={"supported": 0.95},
                 ),
             ),
         ),
@@ -181,23 +210,28 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             tests="whether the weights foretell what a knock-out does",
             axis="correlation r of scores and losses",
             varied="Sets of",
+            row="sets of {setting}",
+            cell="{setting}",
             sizes=prose("""
                 Here: {targets} core neurons of each layer at most, {weight_draws} random sets for each, of {sizes}
                 channels.
             """),
             ablates=True,
             headline="faithful",
+            presets=EVERY,
             claims=(
                 ClaimKind(
                     name="faithful",
                     statement="Scores foretell what knocking a channel out does",
                     measured="correlation r",
+                    defined="correlation of scores and losses for single channels",
                     unit="correlation",
                     refuted="a neuron's score says little about what happens without it",
                     supported=0.6,
                     against=0.4,
                     source=PAPER,
                     caution="weak-weights",
+                    example={"supported": 0.7, "against": 0.5},
                 ),
             ),
         ),
@@ -212,6 +246,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             tests="whether other attribution methods foretell it better",
             axis="correlation r of scores and losses",
             varied="Method",
+            cell="{case}, sets of {setting}",
             sizes="Here: {methods}; {method_targets} core neurons of each layer at most.",
             ablates=True,
             needs=("captum", "run"),
@@ -220,10 +255,12 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                     name="best_method",
                     statement="No other attribution method foretells it clearly better",
                     measured="difference of r",
+                    defined="that correlation less the best other method's",
                     unit="correlation",
                     refuted="another attribution method says better what happens",
                     supported=-0.05,
                     against=-0.05,
+                    example={"supported": 0.0},
                 ),
             ),
         ),
@@ -246,11 +283,13 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                     name="found_by_others",
                     statement="Other methods find the same neurons",
                     measured="share of the core set",
+                    defined="share of the core set that another method finds",
                     unit="share",
                     refuted="methods that look for the class's neurons in other ways find others",
                     supported=0.9,
                     against=0.9,
                     source=PAPER,
+                    example={"supported": 0.5},
                 ),
             ),
         ),
@@ -267,6 +306,8 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             axis="overlap with the core sets of the circuit",
             unit="share",
             varied="k",
+            row="k = {setting}",
+            cell="{setting}",
             sizes="Here: k = {ks}.",
             headline="robust",
             claims=(
@@ -274,6 +315,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                     name="robust",
                     statement="Core sets do not hang on the size of the concept",
                     measured="overlap at the worst k",
+                    defined="overlap of core sets at the worst k",
                     unit="share",
                     refuted="with more or fewer patches in a concept, other core neurons come out",
                     supported=0.86,
@@ -296,11 +338,13 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             varied="Groups",
             sizes="Here: {noise_draws} draws of the noise.",
             headline="stable",
+            presets=EVERY,
             claims=(
                 ClaimKind(
                     name="stable",
                     statement="Groups stay the same under a little noise",
                     measured="adjusted Rand index",
+                    defined="adjusted Rand index under noise",
                     unit="correlation",
                     refuted="the groups are arbitrary",
                     supported=0.8,
@@ -322,16 +366,19 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             tests="whether the drawn edges hold on the network",
             axis="correlation r of edges and measured drops",
             headline="edges",
+            presets=EVERY,
             claims=(
                 ClaimKind(
                     name="edges",
                     statement="Drawn edges say what knocking a group out takes away",
                     measured="correlation r",
+                    defined="correlation of group edges and measured drops",
                     unit="correlation",
                     refuted="a line drawn between groups does not say what happens without the lower one",
                     supported=0.6,
                     against=0.4,
                     caution="weak-edges",
+                    example={"supported": 0.6, "against": 0.3},
                 ),
             ),
         ),
@@ -491,3 +538,69 @@ CAUTIONS: Mapping[tuple[str, bool], CautionKind] = {
     )
 }
 """By code, and whether it is about one neuron."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """How large the experiments are: the fields are those of the spec's section `fidelity`, every value known."""
+
+    experiments: tuple[str, ...]
+    draws: int
+    targets: int
+    optimality_draws: int
+    weight_draws: int
+    patches: int
+    sizes: tuple[int, ...]
+    methods: tuple[str, ...]
+    method_targets: int
+    ks: tuple[int, ...]
+    noise_draws: int
+
+
+def _of_preset(name: str) -> tuple[str, ...]:
+    return tuple(e.name for e in EXPERIMENTS.values() if name in e.presets)
+
+
+PRESETS: Mapping[str, Sizes] = {
+    "quick": Sizes(
+        experiments=_of_preset("quick"),
+        draws=40,
+        targets=6,
+        optimality_draws=40,
+        weight_draws=64,
+        patches=400,
+        sizes=(1,),
+        methods=METHODS,
+        method_targets=1,
+        ks=(30, 70),
+        noise_draws=5,
+    ),
+    "standard": Sizes(
+        experiments=_of_preset("standard"),
+        draws=50,
+        targets=20,
+        optimality_draws=80,
+        weight_draws=200,
+        patches=0,
+        sizes=(1, 5, 20),
+        methods=METHODS,
+        method_targets=3,
+        ks=(30, 70, 110, 190),
+        noise_draws=10,
+    ),
+    "paper": Sizes(
+        experiments=_of_preset("paper"),
+        draws=100,
+        targets=50,
+        optimality_draws=100,
+        weight_draws=500,
+        patches=0,
+        sizes=(1, 5, 10, 20, 50),
+        methods=METHODS,
+        method_targets=8,
+        ks=(30, 50, 70, 90, 110, 130, 150, 170, 190),
+        noise_draws=20,
+    ),
+}
+"""`paper` draws 100 sets for F1 where METHOD §5 has 20: with 20 no p-value is under 0.048, which no correction for the
+number of tests lets pass."""

@@ -52,8 +52,8 @@ from neurflow_report.setup.precision import arithmetic, check_precision
 from neurflow_report.setup.stored_pictures import few_inputs, region_bytes_of
 from neurflow_report.setup.workspace import Workspace, check_patches
 from neurflow_report.spec.data import FILES
+from neurflow_report.spec.fidelity import sizes
 from neurflow_report.spec.load import LoadedSpec, in_order, located
-from neurflow_report.spec.presets import sizes
 from neurflow_report.spec.schema import Spec
 
 OF_WEIGHTS = {"weights-unknown", "weights-unreadable", "weights-mismatch", "weights-ambiguous"}

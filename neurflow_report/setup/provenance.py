@@ -14,8 +14,8 @@ import torch
 from neurflow_report.results.epoch import source_date
 from neurflow_report.results.records import Clock, Provenance
 from neurflow_report.results.redact import without_paths
+from neurflow_report.spec.fidelity import sizes
 from neurflow_report.spec.load import LoadedSpec
-from neurflow_report.spec.presets import sizes
 from neurflow_report.spec.schema import Spec
 
 PACKAGES = (

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from neurflow_report.attribution.integrated_gradients import Quadrature
 from neurflow_report.fidelity.ledger import limits
+from neurflow_report.results.catalogue import Sizes
 from neurflow_report.results.records import Threshold
-from neurflow_report.spec.presets import Sizes, sizes
+from neurflow_report.spec.fidelity import sizes
 from neurflow_report.spec.schema import Spec
 
 
@@ -41,7 +42,7 @@ class RunSettings:
             max_neuron=spec.groups.max_neuron,
             taus=tuple(spec.fidelity.taus or (spec.core.tau,)),
             sizes=sizes(spec.fidelity),
-            thresholds=tuple(limits(spec.fidelity.thresholds.model_dump())),
+            thresholds=tuple(limits(spec.fidelity.thresholds.changes())),
             controls=tuple(spec.fidelity.controls),
             seed=spec.runtime.seed,
             precision=spec.runtime.precision,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, create_model, model_validator
 
+from neurflow_report.results.catalogue import CLAIMS, EXPERIMENT_OF, EXPERIMENTS, METHODS, PRESETS, Sizes
 from neurflow_report.spec.section import Count, Section, problem, tell, unique
 
-Experiment = Literal[
-    "masking", "optimality", "weights", "methods", "critical", "concepts", "stability", "edges"
-]  # fmt: skip
-Method = Literal[
-    "gradient × input", "saliency", "SmoothGrad", "guided backprop", "GradientSHAP", "DeepLift", "LRP"
-]  # fmt: skip
+if TYPE_CHECKING:
+    Experiment = str
+    Method = str
+else:
+    Experiment, Method = Literal[tuple(EXPERIMENTS)], Literal[tuple(METHODS)]
 
 
 class Limit(Section):
@@ -38,51 +40,35 @@ class Limit(Section):
         return self
 
 
-class Thresholds(Section):
+class _Thresholds(Section):
     """Other thresholds for the claims of the ledger than those of docs/method.md; each a mapping such as
     `{supported: 0.7, against: 0.5}`."""
 
-    needed: Limit | None = Field(
-        None, description="F1: drop of the accuracy when the core of a layer is masked.", examples=[{"supported": 0.2}]
+    def changes(self) -> Mapping[str, Mapping[str, float | None]]:
+        """By claim, what is other than in docs/method.md."""
+        return {name: limit for name, limit in self.model_dump().items() if limit is not None}
+
+
+if TYPE_CHECKING:
+    Thresholds = _Thresholds
+else:
+    Thresholds = create_model(
+        "Thresholds",
+        __base__=_Thresholds,
+        __doc__=_Thresholds.__doc__,
+        **{
+            name: (
+                Limit | None,
+                Field(
+                    None,
+                    description=f"{EXPERIMENTS[EXPERIMENT_OF[name]].number}: {claim.defined}.",
+                    examples=[dict(claim.example)],
+                ),
+            )
+            for name, claim in CLAIMS.items()
+        },
     )
-    enough: Limit | None = Field(
-        None,
-        description="F1: accuracy left when only the core of a layer is kept.",
-        examples=[{"supported": 0.8, "against": 0.5}],
-    )
-    needed_upward: Limit | None = Field(
-        None, description="F1: the drop, masked from the layer up.", examples=[{"supported": 0.2}]
-    )
-    enough_upward: Limit | None = Field(
-        None,
-        description="F1: the accuracy left, kept from the layer up.",
-        examples=[{"supported": 0.8, "against": 0.5}],
-    )
-    optimal: Limit | None = Field(
-        None, description="F2: share of random sets that the core set beats.", examples=[{"supported": 0.95}]
-    )
-    faithful: Limit | None = Field(
-        None,
-        description="F3: correlation of scores and losses for single channels.",
-        examples=[{"supported": 0.7, "against": 0.5}],
-    )
-    best_method: Limit | None = Field(
-        None, description="F4: that correlation less the best other method's.", examples=[{"supported": 0.0}]
-    )
-    found_by_others: Limit | None = Field(
-        None, description="F5: share of the core set that another method finds.", examples=[{"supported": 0.5}]
-    )
-    robust: Limit | None = Field(
-        None, description="F6: overlap of core sets at the worst k.", examples=[{"supported": 0.8}]
-    )
-    stable: Limit | None = Field(
-        None, description="F7: adjusted Rand index under noise.", examples=[{"supported": 0.8}]
-    )
-    edges: Limit | None = Field(
-        None,
-        description="F8: correlation of group edges and measured drops.",
-        examples=[{"supported": 0.6, "against": 0.3}],
-    )
+    """A field for each claim of the catalogue."""
 
 
 class Fidelity(Section):
@@ -96,8 +82,8 @@ class Fidelity(Section):
     )
     experiments: Annotated[tuple[Experiment, ...], AfterValidator(unique)] | None = Field(
         None,
-        description="Which to run: masking (F1), optimality (F2), weights (F3), methods (F4), critical (F5), concepts "
-        "(F6), stability (F7), edges (F8); default: the preset's.",
+        description=f"Which to run: {', '.join(f'{e.name} ({e.number})' for e in EXPERIMENTS.values())}; default: the "
+        "preset's.",
         examples=[["masking", "edges"]],
     )
     taus: Annotated[tuple[Count, ...], AfterValidator(unique)] | None = Field(
@@ -140,3 +126,10 @@ class Fidelity(Section):
     thresholds: Thresholds = Field(
         default_factory=Thresholds, examples=[{"faithful": {"supported": 0.7, "against": 0.5}}]
     )
+
+
+def sizes(fidelity: Fidelity) -> Sizes:
+    """The preset's sizes with what the spec sets itself."""
+    preset = PRESETS[fidelity.preset]
+    own = {f.name: getattr(fidelity, f.name) for f in fields(Sizes)}
+    return replace(preset, **{name: value for name, value in own.items() if value is not None})

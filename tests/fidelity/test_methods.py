@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import fx, nn
 
-from neurflow_report.fidelity.methods import METHODS, NOISE, SAMPLES, NotApplicableError, scores
+from neurflow_report.fidelity.methods import NOISE, SAMPLES, NotApplicableError, scores
+from neurflow_report.results.catalogue import METHODS
 
 CHANNEL, SEED = 2, 7
 

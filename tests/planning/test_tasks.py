@@ -5,7 +5,7 @@ import pytest
 
 from neurflow_report.analysis import experiments, layer_tests
 from neurflow_report.analysis.run import analyze
-from neurflow_report.fidelity import methods, stability
+from neurflow_report.fidelity import critical, edges, methods, stability
 from neurflow_report.planning import workload
 from neurflow_report.planning.calibrate import Found
 from neurflow_report.planning.records import PlannedClass
@@ -29,14 +29,12 @@ class Counts:
         self.of = dict[object, float]()
         self._wrap(monkeypatch, experiments, "masked_logits", self._masked)
         self._wrap(monkeypatch, layer_tests.LayerTests, "ablate", self._knocked)
-        self._wrap(monkeypatch, experiments, "edge_drops", self._edges)
+        self._wrap(monkeypatch, edges, "edge_drops", self._edges)
         self._wrap(monkeypatch, layer_tests, "attributions", self._attributed)
         self._wrap(monkeypatch, methods, "scores", self._scored)
         self._wrap(monkeypatch, stability, "partition", lambda *_args: self.add("clusterings", 1))
-        self._wrap(
-            monkeypatch, experiments, "marginal_contributions", lambda _above, x, *_: self.add("marginal", len(x))
-        )
-        self._wrap(monkeypatch, experiments, "neucept", self._knockoffs)
+        self._wrap(monkeypatch, critical, "marginal_contributions", lambda _above, x, *_: self.add("marginal", len(x)))
+        self._wrap(monkeypatch, critical, "neucept", self._knockoffs)
 
     def _wrap(self, monkeypatch, owner, name, counted):
         original = getattr(owner, name)

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from neurflow_report.fidelity.intervals import wilson
 from neurflow_report.planning.limits import fewest, unable
 from neurflow_report.planning.within import FEWEST, Supply, fit, ladder, with_preset
+from neurflow_report.results.catalogue import PRESETS, Sizes
+from neurflow_report.spec.fidelity import sizes
 from neurflow_report.spec.load import load_spec
-from neurflow_report.spec.presets import PRESETS, Sizes, sizes
 from neurflow_report.spec.schema import Spec
 
 SUPPLY = Supply(pictures=50, per_picture=59)

@@ -6,8 +6,8 @@ import pytest
 from neurflow_report.analysis.layer_tests import _Plan
 from neurflow_report.planning import workload
 from neurflow_report.results.records import CoreScore, Neuron
+from neurflow_report.spec.fidelity import sizes
 from neurflow_report.spec.load import load_spec
-from neurflow_report.spec.presets import sizes
 
 
 @pytest.mark.parametrize("preset", ["quick", "standard", "paper"])

@@ -65,13 +65,7 @@ def _shown(index: Index, measures: Sequence[Measure]) -> list[Measure]:
 
 def _label(m: Measure) -> str:
     """What is measured in a row, beside its layer."""
-    return {
-        "weights": f"sets of {m.setting}",
-        "methods": m.case,
-        "concepts": f"k = {m.setting}",
-        "critical": m.case,
-        "stability": m.case,
-    }.get(m.experiment, "")
+    return EXPERIMENTS[m.experiment].row.format(case=m.case, setting=m.setting)
 
 
 def _forest(index: Index, name: str, rows: Sequence[Measure]) -> Forest:
@@ -140,15 +134,13 @@ def _counted(rows: Sequence[Measure]) -> str:
 
 
 def _matching(control: Control, m: Measure) -> Measure | None:
-    """The same figure on another network."""
-    key = (m.experiment, m.layer, m.channel, m.case, m.setting)
-    if m.experiment == "critical":
-        key = (*key[:4], None)
-    for other in control.measures:
-        own = (other.experiment, other.layer, other.channel, other.case, other.setting)
-        if (own if m.experiment != "critical" else (*own[:4], None)) == key:
-            return other
-    return None
+    """The same figure on another network; a number that no row is called by may be another one there."""
+
+    def key(one: Measure) -> tuple[object, ...]:
+        named = "{setting}" in EXPERIMENTS[one.experiment].cell
+        return one.experiment, one.layer, one.channel, one.case, one.setting if named else None
+
+    return next((other for other in control.measures if key(other) == key(m)), None)
 
 
 def _table(index: Index, name: str, rows: Sequence[Measure]) -> Table:
@@ -174,9 +166,7 @@ def _table(index: Index, name: str, rows: Sequence[Measure]) -> Table:
 
 
 def _cells(index: Index, name: str, m: Measure, varied: bool, tested: bool) -> tuple[Cell, ...]:
-    what = {
-        "weights": str(m.setting), "concepts": str(m.setting), "methods": f"{m.case}, sets of {m.setting}",
-    }.get(name, m.case)  # fmt: skip
+    what = EXPERIMENTS[name].cell.format(case=m.case, setting=m.setting)
     others = [_matching(c, m) for c in index.result.controls]
     return (
         Cell(text=m.layer, href=urls.layer_page(index.result.slug, m.layer)),

@@ -1,0 +1,158 @@
+"""What an experiment at a layer is: what it is given, what it gives, and how much it does, for the plan (METHOD §5).
+
+A module of this folder that has an `EXPERIMENT` is one; what is said of it stands under its name in
+results/catalogue.py (docs/how-to/add-an-experiment.md). F1 to F4 and F6 are none: they share passes over the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from neurflow_report.results.catalogue import Sizes
+from neurflow_report.results.records import EdgeDrop, GroupEdge, LayerResult, Measure, NotRun
+
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """What some experiments found."""
+
+    measures: tuple[Measure, ...] = ()
+    not_run: tuple[NotRun, ...] = ()
+    edge_drops: tuple[EdgeDrop, ...] = ()
+
+    def __add__(self, other: Results) -> Results:
+        return Results(
+            measures=self.measures + other.measures,
+            not_run=self.not_run + other.not_run,
+            edge_drops=self.edge_drops + other.edge_drops,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """One layer of a class's circuit, and the network there.
+
+    Attributes:
+        number: Of the layer in `layers`, which stand from the input to the output, the logit last.
+        edges: Between the neuron groups of all layers.
+        means: φ of each layer on the class's P patches, (P, C).
+        logit: The class's output.
+        max_semantic, max_neuron: The most groups of a neuron and of a layer; 1 where a layer's are not clustered.
+        sizes: Of the experiments.
+        seed: For what this experiment draws at this layer.
+        phi: φ (sets, targets, patches) of this layer with sets of channels of the layer below removed: bool (sets, C),
+            the targets' channels, and the patches' numbers. Not at the lowest layer.
+        pictures: This layer's activations on the class's pictures, some at a time, (n, …).
+        above: From such activations to the outputs, (n, outputs).
+        axis: Of the channels in these activations.
+    """
+
+    number: int
+    layers: Sequence[LayerResult]
+    edges: Sequence[GroupEdge]
+    means: Sequence[Floats]
+    logit: int
+    max_semantic: int
+    max_neuron: int
+    sizes: Sizes
+    seed: Sequence[int]
+    phi: Callable[[NDArray[np.bool_], Sequence[int], Sequence[int]], Floats]
+    pictures: Callable[[], Iterator[Tensor]]
+    above: Callable[[Tensor], Tensor]
+    axis: int
+
+    @property
+    def layer(self) -> LayerResult:
+        """The layer itself."""
+        return self.layers[self.number]
+
+    @property
+    def below(self) -> LayerResult:
+        """The layer below, towards the input; not of the lowest."""
+        return self.layers[self.number - 1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """How large a class's circuit is at a layer, as a plan expects it.
+
+    Attributes:
+        number, top: Of the layer, and of the logits.
+        pictures, patches: The class's.
+        neurons: The layer's core neurons; `parted`: of these, with more than one semantic group.
+        semantic: Semantic groups of all of them; `groups_below`: neuron groups of the layer below.
+        k: Patches in a concept; `concepts`: different ones in all of the layer's.
+        sizes: Of the experiments.
+    """
+
+    number: int
+    top: int
+    pictures: int
+    patches: int
+    neurons: int
+    parted: int
+    semantic: int
+    groups_below: int
+    k: int
+    concepts: float
+    sizes: Sizes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """Work of one kind at a layer, as a plan counts and measures it: so many `times`, each on so many `rows`.
+
+    - "knock-outs": `times` sets are removed from the layer below, φ of `neurons` of the layer's core neurons (None: of
+      all) on `rows` patches.
+    - "semantic", "neurons": `times` clusterings of a concept's patches, or of the layer's semantic groups.
+    - "marginal contributions": a gradient of the logit with respect to the layer, on `rows` pictures.
+    - "knockoffs": of the layer's channels, on `rows` patches.
+    """
+
+    part: Literal["knock-outs", "semantic", "neurons", "marginal contributions", "knockoffs"]
+    times: int = 1
+    rows: float = 0.0
+    neurons: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerExperiment:
+    """An experiment that is done at one layer after another.
+
+    Attributes:
+        name: In the spec and the catalogue.
+        stage: What it is called in the progress; with {layer}, each layer is a stage of its own there.
+        unit: What the plan counts, in the plural.
+        run: What it finds at a layer.
+        work: What that takes.
+        lowest, top: Whether it is done at the lowest layer, and at the logits.
+        ablates: Whether it calls `phi`.
+        place: Which come first at a layer; ties by name.
+    """
+
+    name: str
+    stage: str
+    unit: str
+    run: Callable[[Subject], Results]
+    work: Callable[[Expected], Iterable[Work]]
+    lowest: bool = True
+    top: bool = True
+    ablates: bool = False
+    place: int = 9
+
+    @property
+    def is_by_layer(self) -> bool:
+        """Whether each layer is a stage of its own in the progress."""
+        return "{layer}" in self.stage
+
+    def numbers(self, top: int) -> range:
+        """The numbers of the layers at which it is done. Args: top: that of the logits."""
+        return range(0 if self.lowest else 1, top + 1 if self.top else top)
