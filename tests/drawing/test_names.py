@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from neurflow_report.drawing.figures.layout import ending, text_width
 from neurflow_report.drawing.figures.plots import STYLE, WIDTH, beside, written
-from neurflow_report.drawing.view.model.pages import Cell, Column, Table
+from neurflow_report.drawing.view.model.components import Cell, Column, Table
 from neurflow_report.drawing.write.pdf import render_pdf
 from neurflow_report.drawing.write.site import render_site
 from neurflow_report.drawing.write.wide_tables import across

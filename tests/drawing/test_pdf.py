@@ -21,7 +21,7 @@ from neurflow_report.drawing.figures.diagram import Band, Diagram, Link, Node, T
 from neurflow_report.drawing.figures.on_paper import SHEETS, SMALLEST, fit, plain_colours, print_drawings, split
 from neurflow_report.drawing.figures.paint import linked, windows
 from neurflow_report.drawing.view import SiteView, site_view
-from neurflow_report.drawing.view.model.pages import Table
+from neurflow_report.drawing.view.model.components import Table
 from neurflow_report.drawing.write import abridge, pdf
 from neurflow_report.drawing.write.abridge import brief_words, shown_groups
 from neurflow_report.drawing.write.atomic_write import check_file_free, write_file

@@ -350,7 +350,7 @@ def test_a_logo_a_footer_and_own_rules_need_no_template_of_a_page(bundle: Bundle
         (
             "<p>\n{{ page.steps_ }}",
             "own/site/method.html:2:1: the template cannot be used: "
-            "'neurflow_report.drawing.view.model.pages.MethodPage object' has no attribute 'steps_' [template-broken]",
+            "'neurflow_report.drawing.view.pages.method.MethodPage object' has no attribute 'steps_' [template-broken]",
         ),
         (
             "<p>\n\n{% for %}",

@@ -2,43 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
+from neurflow_report.drawing.view.model.charts import Forest, Scatter
 from neurflow_report.drawing.view.model.class_index import Index
-from neurflow_report.drawing.view.model.pages import SiteView
-from neurflow_report.drawing.view.model.pictures import pictures_page
+from neurflow_report.drawing.view.model.components import Circuit, Data, Page, Plot, Span
 from neurflow_report.drawing.view.model.tables import data_files
-from neurflow_report.drawing.view.pages.circuit_page import circuit_page
-from neurflow_report.drawing.view.pages.class_evidence import class_fidelity_page
-from neurflow_report.drawing.view.pages.class_page import class_page
-from neurflow_report.drawing.view.pages.layer_page import layer_page
-from neurflow_report.drawing.view.pages.method import method_page
-from neurflow_report.drawing.view.pages.overview import overview_page
-from neurflow_report.drawing.view.pages.provenance import provenance_page
-from neurflow_report.drawing.view.pages.retaining import fidelity_page
-from neurflow_report.drawing.view.pages.search import search_page
+from neurflow_report.drawing.view.pages import Findings, page_kinds
+from neurflow_report.drawing.view.pages.circuit_page import CircuitPage
+from neurflow_report.drawing.view.pages.class_evidence import ClassFidelityPage
+from neurflow_report.drawing.view.pages.class_page import ClassPage
+from neurflow_report.drawing.view.pages.fidelity import FidelityPage
+from neurflow_report.drawing.view.pages.layer_page import LayerPage
+from neurflow_report.drawing.view.pages.method import MethodPage
+from neurflow_report.drawing.view.pages.overview import OverviewPage
+from neurflow_report.drawing.view.pages.pictures import PicturesPage
+from neurflow_report.drawing.view.pages.provenance import ProvenancePage
+from neurflow_report.drawing.view.pages.search import SearchPage
 from neurflow_report.results.bundle import Bundle
 
 __all__ = ["SiteView", "site_view"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class SiteView:
+    """The whole site. `menu`: what the head of every page links to; `every`: all pages, the overview first."""
+
+    title: str
+    theme: str
+    generator: str
+    menu: tuple[Span, ...]
+    overview: OverviewPage
+    classes: tuple[ClassPage, ...]
+    layers: tuple[LayerPage, ...]
+    circuit_pages: tuple[CircuitPage, ...]
+    pictures: tuple[PicturesPage, ...]
+    fidelity: FidelityPage
+    evidence: tuple[ClassFidelityPage, ...]
+    method: MethodPage
+    provenance: ProvenancePage
+    search: SearchPage
+    every: tuple[Page, ...]
+    tables: tuple[Data, ...]
+
+    def pages(self) -> Iterator[Page]:
+        """Every page, the overview first."""
+        return iter(self.every)
+
+    def circuits(self) -> Iterator[Circuit]:
+        """Every drawing of the site; that of the weightiest neurons is for print alone."""
+        for page in self.classes:
+            yield page.circuit
+        for whole in self.circuit_pages:
+            yield from (whole.neurons, whole.groups)
+
+    def plots(self) -> Iterator[Plot | Forest | Scatter]:
+        """Every plot."""
+        yield from (page.plot for page in self.classes if page.plot is not None)
+        for page in self.evidence:
+            for experiment in page.experiments:
+                yield from (chart for chart in (experiment.chart, experiment.scatter) if chart is not None)
+
+
 def site_view(bundle: Bundle, *, beside: Mapping[str, str] | None = None) -> SiteView:
     """Everything the report shows. `beside`: files that lie beside the site, label → address from the site's root."""
     indices = tuple(Index(bundle.run, result) for result in bundle.classes)
-    layers = [tuple(layer_page(i, layer) for layer in i.downward()) for i in indices]
+    findings, kinds = Findings(indices=indices, manifest=bundle.manifest, beside=beside or {}), page_kinds()
+    pages = {name: findings.pages(kind) for name, kind in kinds.items()}
+    linked = ((kind.menu, pages[name]) for name, kind in kinds.items() if kind.menu)
     return SiteView(
         title=bundle.run.title,
         theme=bundle.run.theme,
         generator=bundle.manifest.provenance.generator,
-        overview=overview_page(indices, bundle.manifest, beside or {}),
-        classes=tuple(class_page(i, own) for i, own in zip(indices, layers, strict=True)),
-        layers=tuple(page for own in layers for page in own),
-        circuit_pages=tuple(circuit_page(i) for i in indices),
-        pictures=tuple(pictures_page(i) for i in indices),
-        fidelity=fidelity_page(indices),
-        evidence=tuple(class_fidelity_page(i) for i in indices),
-        method=method_page(bundle.run),
-        provenance=provenance_page(bundle.run, bundle.manifest),
-        search=search_page(indices),
+        menu=tuple(Span(text=label, href=own[0].path) for label, own in linked if own),
+        overview=pages["overview"][0],
+        classes=pages["class"],
+        layers=pages["layer"],
+        circuit_pages=pages["circuit"],
+        pictures=pages["pictures"],
+        fidelity=pages["fidelity"][0],
+        evidence=pages["evidence"],
+        method=pages["method"][0],
+        provenance=pages["provenance"][0],
+        search=pages["search"][0],
+        every=tuple(page for own in pages.values() for page in own),
         tables=tuple(data_files(indices)),
     )

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from neurflow_report.drawing.view import SiteView
-from neurflow_report.drawing.view.model.components import GroupView
+from neurflow_report.drawing.view.model.components import Cell, Column, GroupView, Table
 from neurflow_report.drawing.view.model.numbers import count
-from neurflow_report.drawing.view.model.pages import Cell, Column, Table
 
 MANY = 400
 """Neuron groups of a report that are all shown in full on paper; where there are more, `SHOWN` of each layer are."""

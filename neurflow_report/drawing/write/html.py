@@ -14,38 +14,13 @@ from markupsafe import Markup
 from neurflow_report.drawing.figures.charts import chart_svg
 from neurflow_report.drawing.figures.diagram import Diagram, Tile, kept_order, paint
 from neurflow_report.drawing.figures.paint import windows
-from neurflow_report.drawing.view.model.components import Circuit, Plot
-from neurflow_report.drawing.view.model.pages import (
-    CircuitPage,
-    ClassFidelityPage,
-    ClassPage,
-    FidelityPage,
-    Forest,
-    LayerPage,
-    MethodPage,
-    OverviewPage,
-    Page,
-    PicturesPage,
-    ProvenancePage,
-    Scatter,
-    SearchPage,
-    SiteView,
-)
+from neurflow_report.drawing.view import SiteView
+from neurflow_report.drawing.view.model.charts import Forest, Scatter
+from neurflow_report.drawing.view.model.components import Circuit, Page, Plot
+from neurflow_report.drawing.view.pages import template_of
 
 BOXES = "static/boxes.css"
 Boxes = Mapping[tuple[float, float, float], str]
-TEMPLATES: dict[type[Page], str] = {
-    OverviewPage: "site/overview.html",
-    ClassPage: "site/class.html",
-    LayerPage: "site/layer.html",
-    CircuitPage: "site/circuit.html",
-    PicturesPage: "site/pictures.html",
-    SearchPage: "site/search.html",
-    FidelityPage: "site/fidelity.html",
-    ClassFidelityPage: "site/evidence.html",
-    MethodPage: "site/method.html",
-    ProvenancePage: "site/provenance.html",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +55,7 @@ def page_html(environment: jinja2.Environment, view: SiteView, page: Page, mediu
     def plot(drawing: Plot | Forest | Scatter) -> Markup:
         return Markup(chart_svg(drawing, id_prefix=medium.prefix + drawing.id))  # noqa: S704
 
-    html = environment.get_template(TEMPLATES[type(page)]).render(
+    html = environment.get_template(template_of(page)).render(
         site=view,
         page=page,
         circuit=circuit,

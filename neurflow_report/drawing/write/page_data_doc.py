@@ -1,16 +1,16 @@
-"""docs/page-data.md, made from the page data's own classes: what a template is given. `python -m …render.document`."""
+"""docs/page-data.md, made from the page data's own classes: what a template is given. `python -m …page_data_doc`."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import ModuleType
 
-from neurflow_report.drawing.view.model import charts, components, evidence_pages, graph, pages
-from neurflow_report.drawing.write.html import TEMPLATES
+from neurflow_report.drawing import view
+from neurflow_report.drawing.view.model import charts, components, graph
+from neurflow_report.drawing.view.pages import page_modules
 
 PAGE = Path(__file__).parents[3] / "docs" / "page-data.md"
 _INTRODUCTION = """# What a template is given
@@ -26,20 +26,25 @@ removing one is a breaking change, and the changelog says so.
 
 def reference() -> str:
     """The page's text."""
-    table = "\n".join(f"| `{name}` | [{kind.__name__}](#{kind.__name__.lower()}) |" for kind, name in TEMPLATES.items())
+    entries = sorted((m for m in page_modules() if hasattr(m, "PAGE")), key=lambda m: m.PAGE.order)
+    rows = ((m.PAGE.template, c.__name__) for m in entries for c in _own(m) if issubclass(c, components.Page))
+    table = "\n".join(f"| `{template}` | [{name}](#{name.lower()}) |" for template, name in rows)
     which = f"## Templates\n\n| template | `page` is a |\n| --- | --- |\n{table}\n"
-    modules = (pages, evidence_pages, components, charts, graph)
-    return "\n".join([_INTRODUCTION, which, *(section for module in modules for section in _classes(module))])
+    modules = (view, *page_modules(), components, charts, graph)
+    return "\n".join([_INTRODUCTION, which, *(_section(kind) for module in modules for kind in _own(module))])
 
 
-def _classes(module: ModuleType) -> Iterator[str]:
-    """A section for every class that the module itself defines, in its order there."""
+def _own(module: ModuleType) -> list[type]:
+    """The dataclasses that the module itself defines, in their order there."""
     own = [c for _, c in inspect.getmembers(module, inspect.isclass) if c.__module__ == module.__name__]
-    for kind in sorted((c for c in own if is_dataclass(c)), key=lambda c: inspect.getsourcelines(c)[1]):
-        base = next((b.__name__ for b in kind.__bases__ if is_dataclass(b)), "")
-        also = f" Has all of [{base}](#{base.lower()}), too." if base else ""
-        text = re.sub(r"\s+", " ", inspect.getdoc(kind) or "")
-        yield f"## {kind.__name__}\n\n{text}{also}\n\n| field | kind |\n| --- | --- |\n{_fields(kind)}\n"
+    return sorted((c for c in own if is_dataclass(c)), key=lambda c: inspect.getsourcelines(c)[1])
+
+
+def _section(kind: type) -> str:
+    base = next((b.__name__ for b in kind.__bases__ if is_dataclass(b)), "")
+    also = f" Has all of [{base}](#{base.lower()}), too." if base else ""
+    text = re.sub(r"\s+", " ", inspect.getdoc(kind) or "")
+    return f"## {kind.__name__}\n\n{text}{also}\n\n| field | kind |\n| --- | --- |\n{_fields(kind)}\n"
 
 
 def _fields(kind: type) -> str:

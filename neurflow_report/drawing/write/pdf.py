@@ -22,7 +22,8 @@ from neurflow_report.drawing.figures.mosaic import opened, stored
 from neurflow_report.drawing.figures.on_paper import plain_colours, print_drawings
 from neurflow_report.drawing.figures.paint import window, windows
 from neurflow_report.drawing.view import SiteView, site_view
-from neurflow_report.drawing.view.model.pages import Circuit, Forest, Mosaic, Plot, Scatter
+from neurflow_report.drawing.view.model.charts import Forest, Scatter
+from neurflow_report.drawing.view.model.components import Circuit, Mosaic, Plot
 from neurflow_report.drawing.view.model.urls import picture_file
 from neurflow_report.drawing.write.abridge import brief_words, rest_table, shown_groups
 from neurflow_report.drawing.write.atomic_write import write_file

@@ -18,7 +18,7 @@ from neurflow_report.drawing.figures.diagram import Tile
 from neurflow_report.drawing.figures.mosaic import opened, stored
 from neurflow_report.drawing.figures.paint import window
 from neurflow_report.drawing.view import SiteView, site_view
-from neurflow_report.drawing.view.model.pages import Page
+from neurflow_report.drawing.view.model.components import Page
 from neurflow_report.drawing.view.model.urls import picture_file
 from neurflow_report.drawing.write.atomic_write import write_file
 from neurflow_report.drawing.write.downloads import captions_script, data_files

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from neurflow_report.drawing.view.model.pages import Table
+from neurflow_report.drawing.view.model.components import Table
 
 MOST = 12
 """Columns of a table, at most: what the tables have whose columns are fixed."""

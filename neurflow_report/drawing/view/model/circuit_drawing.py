@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.class_index import NODE, Index
+from neurflow_report.drawing.view.model.components import Cell, Circuit, Column, Table
 from neurflow_report.drawing.view.model.graph import Band, Diagram, Link, Node
 from neurflow_report.drawing.view.model.numbers import count, percent, sign, signed
-from neurflow_report.drawing.view.model.pages import Cell, Circuit, Column, Table
 from neurflow_report.results.records import LayerResult, Neuron, NeuronGroup
 
 LEVEL = 0.05

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from neurflow_report.drawing.view.model import urls
+from neurflow_report.drawing.view.model.components import Mosaic
 from neurflow_report.drawing.view.model.graph import Tile
-from neurflow_report.drawing.view.model.pages import Mosaic
 from neurflow_report.results.records import (
     Claim,
     ClassResult,

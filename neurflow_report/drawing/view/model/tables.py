@@ -8,7 +8,7 @@ from dataclasses import replace
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.circuit_drawing import neuron_weights
 from neurflow_report.drawing.view.model.class_index import Index
-from neurflow_report.drawing.view.model.pages import Data, Value
+from neurflow_report.drawing.view.model.components import Data, Value
 
 GROUPS = ("class", "layer", "group", "share", "members", "patches", "part", "purity", "chance", "p_value", "n")
 SUMMARY = (*GROUPS[:4], "neurons", "semantic_groups", *GROUPS[5:])

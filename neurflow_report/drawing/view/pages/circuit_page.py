@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from neurflow_report.drawing.view.model import urls
+from neurflow_report.drawing.view.model.captions import captions
 from neurflow_report.drawing.view.model.circuit_drawing import neuron_weights, whole_circuit
 from neurflow_report.drawing.view.model.class_index import Index
-from neurflow_report.drawing.view.model.components import Circuit, Span
+from neurflow_report.drawing.view.model.components import Captions, Circuit, Page, Prose, Span
 from neurflow_report.drawing.view.model.numbers import count
-from neurflow_report.drawing.view.model.pages import Choice, CircuitPage
-from neurflow_report.drawing.view.model.pictures import captions
+from neurflow_report.drawing.view.pages import PageKind
 
 DIGITS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A neuron group to pick out of the drawing of all neurons: its key there, how it is named, and its neurons."""
+
+    key: str
+    name: str
+    href: str
+    neurons: Prose
+
+
+@dataclass(frozen=True, kw_only=True)
+class CircuitPage(Page):
+    """The whole circuit of one class: every neuron, every neuron group, and all edges between neurons for a script.
+
+    `edges`: (upper node, lower node, weight) by the nodes' places in `neurons.diagram.nodes`.
+    """
+
+    kicker: str
+    heading: str
+    lead: str
+    pictures: Captions
+    neurons: Circuit
+    groups: Circuit
+    choices: tuple[Choice, ...]
+    edges: tuple[tuple[int, int, float], ...]
 
 
 def circuit_page(index: Index) -> CircuitPage:
@@ -61,3 +90,11 @@ def _edges(index: Index, drawing: Circuit) -> tuple[tuple[int, int, float], ...]
         for w in neuron_weights(index)
         if w.upper in place and w.lower in place
     )
+
+
+PAGE = PageKind(
+    name="circuit",
+    template="site/circuit.html",
+    build=lambda findings: map(circuit_page, findings.indices),
+    order=40,
+)

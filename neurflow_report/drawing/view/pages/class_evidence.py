@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.class_index import Index
-from neurflow_report.drawing.view.model.pages import ClassFidelityPage, Figure, Notice, Span
-from neurflow_report.drawing.view.pages.experiments import experiments
+from neurflow_report.drawing.view.model.components import Figure, Notice, Page, Plot, Prose, Span, Table
+from neurflow_report.drawing.view.pages import PageKind
+from neurflow_report.drawing.view.pages.experiments import ExperimentView, experiments
 from neurflow_report.drawing.view.pages.retaining import masking_table, null_words, plot
 from neurflow_report.drawing.view.text import cautions, ledger, verdicts
 from neurflow_report.drawing.view.text.glossary import terms
@@ -20,6 +22,32 @@ _NOTES = {
     "inconclusive": "the evidence does not decide",
     "not run": "not asked for, or not possible here",
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassFidelityPage(Page):
+    """The evidence of one class: what holds at which layer, then F1, then F2 to F8, then its ledger.
+
+    `refuted`: the claims that do not hold; `distrust`: those, then the cautions that none of them has told already;
+    `masking_lines`: what F1 says of its claims; `neighbours`: the circuit, and the evidence of the next classes.
+    """
+
+    heading: str
+    lead: str
+    neighbours: tuple[Span, ...]
+    terms: tuple[Prose, ...]
+    verdicts: tuple[Figure, ...]
+    refuted: tuple[Notice, ...]
+    distrust: tuple[Notice, ...]
+    layers: Table | None
+    ledger: Table | None
+    control_words: tuple[str, ...]
+    masking_lines: tuple[Prose, ...]
+    words: tuple[str, ...]
+    plot: Plot | None
+    masking: Table | None
+    upward: Table | None
+    experiments: tuple[ExperimentView, ...]
 
 
 def class_fidelity_page(index: Index) -> ClassFidelityPage:
@@ -106,3 +134,11 @@ def _control_words(index: Index) -> tuple[str, ...]:
         """)
         for c in index.result.controls
     )
+
+
+PAGE = PageKind(
+    name="evidence",
+    template="site/evidence.html",
+    build=lambda findings: map(class_fidelity_page, findings.indices),
+    order=70,
+)

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from neurflow_report.drawing.view.model import urls
+from neurflow_report.drawing.view.model.captions import captions
 from neurflow_report.drawing.view.model.circuit_drawing import LEVEL, group_circuit, neuron_circuit
 from neurflow_report.drawing.view.model.class_index import Index
-from neurflow_report.drawing.view.model.numbers import count, interval, listing, mean, p_value, percent
-from neurflow_report.drawing.view.model.pages import (
+from neurflow_report.drawing.view.model.components import (
+    Captions,
     Cell,
-    ClassPage,
+    Circuit,
     Column,
     Download,
     Figure,
-    LayerPage,
-    LayerSection,
+    GroupView,
     Notice,
+    Page,
+    Plot,
     Prose,
     Span,
     Table,
 )
-from neurflow_report.drawing.view.model.pictures import captions
-from neurflow_report.drawing.view.pages import retaining
+from neurflow_report.drawing.view.model.numbers import count, interval, listing, mean, p_value, percent
+from neurflow_report.drawing.view.pages import Findings, PageKind, retaining
+from neurflow_report.drawing.view.pages.layer_page import PAGE as LAYER
+from neurflow_report.drawing.view.pages.layer_page import LayerPage
 from neurflow_report.drawing.view.pages.summary import lead
 from neurflow_report.drawing.view.text import cautions, verdicts
 from neurflow_report.drawing.view.text.glossary import terms
@@ -36,6 +41,46 @@ _SELECTED = {
     "labelled": "labelled as",
     "correct": "labelled and predicted as",
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerSection:
+    """A layer on the class page; `doubted`: what of it is doubted above, by name."""
+
+    name: str
+    anchor: str
+    href: str
+    sentence: str
+    doubted: str
+    groups: tuple[GroupView, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassPage(Page):
+    """One class."""
+
+    kicker: str
+    heading: str
+    lead: Prose
+    terms: tuple[Prose, ...]
+    figures: tuple[Figure, ...]
+    notices: tuple[Notice, ...]
+    circuit: Circuit
+    circuit_words: str
+    masking_words: str
+    ledger: Prose
+    plot: Plot | None
+    masking: Table | None
+    layers: tuple[LayerSection, ...]
+    groups_data: str
+    neurons: Circuit
+    neurons_words: str
+    whole_href: str
+    agreement_words: str
+    agreement: Table | None
+    pictures: Captions
+    pictures_href: str
+    downloads: tuple[Download, ...]
 
 
 def selection(run: Run) -> str:
@@ -240,3 +285,17 @@ def _downloads(result: ClassResult) -> tuple[Download, ...]:
     }
     found = [Download(label=name, href=urls.data(result.slug, name), note=note) for name, note in notes.items()]
     return tuple(found)
+
+
+def _build(findings: Findings) -> Iterator[ClassPage]:
+    layers = findings.pages(LAYER)
+    for index in findings.indices:
+        yield class_page(index, [page for page in layers if page.pictures.slug == index.result.slug])
+
+
+PAGE = PageKind(
+    name="class",
+    template="site/class.html",
+    build=_build,
+    order=20,
+)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from neurflow_report.drawing.view.model.components import Figure, Notice
 from neurflow_report.drawing.view.model.numbers import count, interval, percent
-from neurflow_report.drawing.view.model.pages import Figure, Notice
 from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import Accuracy, Preprocess, Run
 

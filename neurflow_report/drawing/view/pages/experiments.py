@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.charts import Bar, Forest, Point, Scatter
 from neurflow_report.drawing.view.model.class_index import Index
+from neurflow_report.drawing.view.model.components import Cell, Column, Prose, Table
 from neurflow_report.drawing.view.model.numbers import correlation, count, listing, p_value, percent
-from neurflow_report.drawing.view.model.pages import Cell, Column, ExperimentView, Table
 from neurflow_report.drawing.view.text import verdicts
 from neurflow_report.drawing.view.text.ledger import control_name
 from neurflow_report.results.catalogue import EXPERIMENTS
@@ -16,6 +17,20 @@ from neurflow_report.results.records import Control, Measure, NotRun
 
 MANY_CASES = 4
 """From so many on, methods are counted instead of named."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentView:
+    """One experiment of one class; `lines`: at which layers its claim holds; `missing`: what could not be measured."""
+
+    id: str
+    title: str
+    words: str
+    lines: tuple[Prose, ...]
+    chart: Forest | None
+    scatter: Scatter | None
+    table: Table | None
+    missing: tuple[str, ...]
 
 
 def experiments(index: Index) -> tuple[ExperimentView, ...]:

@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from neurflow_report.drawing.view.model import urls
+from neurflow_report.drawing.view.model.captions import captions
 from neurflow_report.drawing.view.model.circuit_drawing import weight_cell
 from neurflow_report.drawing.view.model.class_index import STRIP, WIDE, Index
+from neurflow_report.drawing.view.model.components import (
+    Captions,
+    Cell,
+    Column,
+    Fact,
+    GroupView,
+    NeuronView,
+    Notice,
+    Page,
+    Prose,
+    SemanticView,
+    Span,
+    Table,
+)
 from neurflow_report.drawing.view.model.numbers import (
     count,
     figure,
@@ -17,19 +33,7 @@ from neurflow_report.drawing.view.model.numbers import (
     signed,
     silhouette,
 )
-from neurflow_report.drawing.view.model.pages import (
-    Cell,
-    Column,
-    Fact,
-    GroupView,
-    LayerPage,
-    NeuronView,
-    Prose,
-    SemanticView,
-    Span,
-    Table,
-)
-from neurflow_report.drawing.view.model.pictures import captions
+from neurflow_report.drawing.view.pages import PageKind
 from neurflow_report.drawing.view.text import cautions, verdicts
 from neurflow_report.drawing.view.text.glossary import terms
 from neurflow_report.results.records import GroupEdge, LayerResult, Neuron, NeuronGroup, PartAgreement, SemanticGroup
@@ -37,6 +41,24 @@ from neurflow_report.results.records import GroupEdge, LayerResult, Neuron, Neur
 MOST_NAMES = 8
 FEW = 3
 """Patches of a group, at most, that are too few to say what it stands for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerPage(Page):
+    """One layer of one class: its groups and neurons in full; `evidence`: what the tests at this layer say."""
+
+    kicker: str
+    heading: str
+    lead: str
+    evidence: Prose
+    terms: tuple[Prose, ...]
+    notices: tuple[Notice, ...]
+    groups: tuple[GroupView, ...]
+    neurons: tuple[NeuronView, ...]
+    table: Table
+    pictures: Captions
+    above: Span | None
+    below: Span | None
 
 
 def layer_page(index: Index, layer: LayerResult) -> LayerPage:
@@ -314,3 +336,11 @@ def _core(index: Index, layer: LayerResult, a: Neuron) -> Table | None:
         ),
         rows=rows,
     )
+
+
+PAGE = PageKind(
+    name="layer",
+    template="site/layer.html",
+    build=lambda findings: (layer_page(index, layer) for index in findings.indices for layer in index.downward()),
+    order=30,
+)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from string import Formatter
 
 from neurflow_report.drawing.view.model import urls
+from neurflow_report.drawing.view.model.components import Cell, Column, Page, Span, Table
 from neurflow_report.drawing.view.model.numbers import listing, percent
-from neurflow_report.drawing.view.model.pages import Cell, Column, MethodPage, MethodStep, Span, Table
+from neurflow_report.drawing.view.pages import PageKind
 from neurflow_report.drawing.view.pages.class_page import selection
 from neurflow_report.results.catalogue import EXPERIMENTS, Experiment, prose
 from neurflow_report.results.records import Run, Settings
@@ -16,6 +18,27 @@ _RULES = {
     "are halved tells its error.",
     "gauss": "The integral is a sum over Gauss–Legendre nodes, and the gap stands for its error, too.",
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodStep:
+    """A definition of the method with this run's values; `formula` is set apart, `where` says its symbols and units."""
+
+    id: str
+    title: str
+    text: tuple[str, ...]
+    formula: str = ""
+    where: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodPage(Page):
+    """The method, as this run used it."""
+
+    lead: str
+    steps: tuple[MethodStep, ...]
+    settings: Table
+    layers: Table
 
 
 def method_page(run: Run) -> MethodPage:
@@ -203,3 +226,12 @@ def _layers(run: Run) -> Table:
             for x in run.layers
         ),
     )
+
+
+PAGE = PageKind(
+    name="method",
+    template="site/method.html",
+    build=lambda findings: [method_page(findings.indices[0].run)],
+    order=80,
+    menu="Method",
+)

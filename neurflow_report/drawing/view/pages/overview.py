@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.circuit_drawing import LEVEL
 from neurflow_report.drawing.view.model.class_index import Index
-from neurflow_report.drawing.view.model.numbers import count, listing, mean, median, percent, percent_fine
-from neurflow_report.drawing.view.model.pages import (
+from neurflow_report.drawing.view.model.components import (
     Cell,
-    ClassCard,
+    Citation,
     Column,
     Download,
     Figure,
+    Mosaic,
     Notice,
-    OverviewPage,
+    Page,
     Prose,
     Span,
     Table,
 )
-from neurflow_report.drawing.view.pages import retaining
+from neurflow_report.drawing.view.model.numbers import count, listing, mean, median, percent, percent_fine
+from neurflow_report.drawing.view.pages import PageKind, retaining
 from neurflow_report.drawing.view.pages.class_page import BACKGROUND, agreements, figures, selection, whose
 from neurflow_report.drawing.view.pages.examined import accuracy_figure, doubts, given
 from neurflow_report.drawing.view.pages.summary import dominant, near_ties
@@ -34,6 +36,33 @@ MOST_TOLD = 6
 """Classes of whose pictures the first sentences tell."""
 SHOWN = 3
 """Pictures that are named of those that could not be used for one reason."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassCard:
+    """A class on the overview; `mosaics` are its weightiest groups', the weightiest first."""
+
+    name: str
+    href: str
+    sentence: str
+    mosaics: tuple[Mosaic, ...]
+    figures: tuple[Figure, ...]
+    cautions: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverviewPage(Page):
+    """The first page."""
+
+    lead: Prose
+    terms: tuple[Prose, ...]
+    doubts: tuple[Notice, ...]
+    figures: tuple[Figure, ...]
+    cards: tuple[ClassCard, ...]
+    facts: Table
+    skipped: Table | None
+    downloads: tuple[Download, ...]
+    citations: tuple[Citation, ...]
 
 
 def overview_page(indices: Sequence[Index], manifest: Manifest, beside: Mapping[str, str]) -> OverviewPage:
@@ -265,3 +294,12 @@ def _downloads(indices: Sequence[Index], beside: Mapping[str, str]) -> tuple[Dow
             Download(label="ledger.csv", href="data/ledger.csv", note="every claim at every layer, all classes"),
         )
     return (*(Download(label=label, href=href, note="") for label, href in beside.items()), *tables)
+
+
+PAGE = PageKind(
+    name="overview",
+    template="site/overview.html",
+    build=lambda findings: [overview_page(findings.indices, findings.manifest, findings.beside)],
+    order=10,
+    menu="Overview",
+)

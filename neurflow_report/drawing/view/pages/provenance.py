@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from neurflow_report.drawing.view.model import urls
+from neurflow_report.drawing.view.model.components import Cell, Column, Page, Span, Table
 from neurflow_report.drawing.view.model.numbers import count, percent, percent_fine
-from neurflow_report.drawing.view.model.pages import Cell, Column, ProvenancePage, Span, Table
+from neurflow_report.drawing.view.pages import PageKind
 from neurflow_report.drawing.view.text.citation import identity
 from neurflow_report.results.records import Manifest, Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProvenancePage(Page):
+    """Where the report comes from; the only page with a clock."""
+
+    lead: str
+    clock: Table
+    identity: Table
+    versions: Table
+    determinism: Table
+    files: Table
+    spec_text: str
+    spec_resolved: str
 
 
 def provenance_page(run: Run, manifest: Manifest) -> ProvenancePage:
@@ -92,3 +108,12 @@ def _pairs(caption: str, rows: Mapping[str, str], value: str) -> Table:
         columns=(Column(label="What"), Column(label=value)),
         rows=tuple((Cell(text=key), Cell(text=text)) for key, text in rows.items()),
     )
+
+
+PAGE = PageKind(
+    name="provenance",
+    template="site/provenance.html",
+    build=lambda findings: [provenance_page(findings.indices[0].run, findings.manifest)],
+    order=90,
+    menu="Provenance",
+)

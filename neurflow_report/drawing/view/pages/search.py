@@ -3,14 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from neurflow_report.drawing.view.model import urls
+from neurflow_report.drawing.view.model.captions import described
 from neurflow_report.drawing.view.model.circuit_drawing import LEVEL
 from neurflow_report.drawing.view.model.class_index import Index
-from neurflow_report.drawing.view.model.components import Span
-from neurflow_report.drawing.view.model.pages import FoundClass, FoundLayer, SearchPage
-from neurflow_report.drawing.view.model.pictures import described
+from neurflow_report.drawing.view.model.components import Page, Span
+from neurflow_report.drawing.view.pages import PageKind
 from neurflow_report.results.records import LayerResult, NeuronGroup
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundLayer:
+    """What of one layer can be found: its groups with what they show, and its neurons."""
+
+    name: str
+    href: str
+    groups: tuple[tuple[Span, str], ...]
+    neurons: tuple[Span, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundClass:
+    """What of one class can be found; `pictures` with what is said of them."""
+
+    name: str
+    href: str
+    anchor: str
+    layers: tuple[FoundLayer, ...]
+    pictures: tuple[tuple[Span, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchPage(Page):
+    """Everything that has a name, as a list; a script finds in it."""
+
+    lead: str
+    classes: tuple[FoundClass, ...]
 
 
 def search_page(indices: Sequence[Index]) -> SearchPage:
@@ -58,3 +88,11 @@ def _layer(index: Index, layer: LayerResult) -> FoundLayer:
 def _part(group: NeuronGroup) -> str:
     a = group.agreement
     return a.part if a is not None and a.p_value <= LEVEL else ""
+
+
+PAGE = PageKind(
+    name="search",
+    template="site/search.html",
+    build=lambda findings: [search_page(findings.indices)],
+    order=100,
+)

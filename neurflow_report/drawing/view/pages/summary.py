@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.circuit_drawing import LEVEL, ranked_neurons
 from neurflow_report.drawing.view.model.class_index import Index
+from neurflow_report.drawing.view.model.components import Prose, Span
 from neurflow_report.drawing.view.model.numbers import count, listing, p_value, percent, signed
-from neurflow_report.drawing.view.model.pages import Prose, Span
 from neurflow_report.drawing.view.pages import retaining
 from neurflow_report.results.records import LayerResult, NeuronGroup
 

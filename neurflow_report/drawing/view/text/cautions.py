@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from neurflow_report.drawing.view.model import urls
+from neurflow_report.drawing.view.model.components import Notice, Prose, Span
 from neurflow_report.drawing.view.model.numbers import (
     apart_from,
     correlation,
@@ -15,7 +16,6 @@ from neurflow_report.drawing.view.model.numbers import (
     percent_fine,
     silhouette,
 )
-from neurflow_report.drawing.view.model.pages import Notice, Prose, Span
 from neurflow_report.results.catalogue import CAUTIONS, EXPERIMENTS, CautionKind
 from neurflow_report.results.records import Caution, Masking
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from neurflow_report.drawing.view.model.pages import Citation
+from neurflow_report.drawing.view.model.components import Citation
 from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import Manifest, Run
 

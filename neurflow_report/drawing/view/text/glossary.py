@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from neurflow_report.drawing.view.model.components import Prose, Span
 from neurflow_report.drawing.view.model.numbers import listing
-from neurflow_report.drawing.view.model.pages import Prose, Span
 from neurflow_report.results.records import Run
 
 

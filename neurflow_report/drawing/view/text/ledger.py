@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.class_index import Index
+from neurflow_report.drawing.view.model.components import Cell, Column, Notice, Span, Table
 from neurflow_report.drawing.view.model.numbers import MINUS, apart_from, correlation, count, p_value, percent
-from neurflow_report.drawing.view.model.pages import Cell, Column, Notice, Span, Table
 from neurflow_report.results.catalogue import CAUTIONS, CLAIMS, EXPERIMENTS
 from neurflow_report.results.records import Claim, Run, Threshold
 

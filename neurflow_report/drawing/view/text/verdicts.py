@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.class_index import Index
+from neurflow_report.drawing.view.model.components import Cell, Column, Prose, Span, Table
 from neurflow_report.drawing.view.model.numbers import count, listing
-from neurflow_report.drawing.view.model.pages import Cell, Column, Prose, Span, Table
 from neurflow_report.drawing.view.text.ledger import MARKS, VERDICTS, limits, told
 from neurflow_report.results.catalogue import CLAIMS, prose
 from neurflow_report.results.records import Claim, Threshold

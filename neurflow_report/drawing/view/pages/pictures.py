@@ -2,12 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from neurflow_report.drawing.view.model import urls
+from neurflow_report.drawing.view.model.captions import captions, described
 from neurflow_report.drawing.view.model.class_index import Index
-from neurflow_report.drawing.view.model.components import Captions, Cell, Column, Span, Table
+from neurflow_report.drawing.view.model.components import Captions, Cell, Column, Page, Span, Table
 from neurflow_report.drawing.view.model.numbers import count
-from neurflow_report.drawing.view.model.pages import PicturesPage, PictureView, Place
+from neurflow_report.drawing.view.pages import PageKind
 from neurflow_report.results.records import Patch, Picture
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a patch lies in its picture, in shares (0..1) of the picture's side, and in words."""
+
+    anchor: str
+    left: float
+    top: float
+    side: float
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureView:
+    """A picture as the model saw it; `file` is "" where no patch of it is shown."""
+
+    anchor: str
+    file: str
+    name: str
+    caption: str
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PicturesPage(Page):
+    """The pictures of one class, and in each the place of every patch that the report shows."""
+
+    kicker: str
+    heading: str
+    lead: str
+    captions: Captions
+    shown: tuple[PictureView, ...]
+    table: Table
 
 
 def pictures_page(index: Index) -> PicturesPage:
@@ -31,22 +68,6 @@ def pictures_page(index: Index) -> PicturesPage:
         shown=tuple(_picture(index, number, p) for number, p in enumerate(result.pictures)),
         table=_table(index),
     )
-
-
-def captions(index: Index) -> Captions:
-    """What the class's other pages say of a picture when a patch of it is looked at."""
-    texts = tuple(f"{p.name}: {described(p)}" for p in index.result.pictures)
-    slug, size = index.result.slug, index.run.model.preprocess.size
-    files = tuple(
-        urls.picture_file(slug, number) if p.file is not None else "" for number, p in enumerate(index.result.pictures)
-    )
-    return Captions(slug=slug, size=size, texts=texts, files=files, script=urls.captions(slug))
-
-
-def described(picture: Picture) -> str:
-    """A picture's label and what the model takes it for."""
-    label = f"labelled {picture.label}" if picture.label is not None else "label unknown"
-    return f"{label}, predicted {picture.predicted}"
 
 
 def _picture(index: Index, number: int, picture: Picture) -> PictureView:
@@ -93,3 +114,11 @@ def _table(index: Index) -> Table:
         ),
         download=urls.data(result.slug, "pictures.csv"),
     )
+
+
+PAGE = PageKind(
+    name="pictures",
+    template="site/pictures.html",
+    build=lambda findings: map(pictures_page, findings.indices),
+    order=50,
+)
