@@ -8,7 +8,7 @@ import numpy as np
 
 from neurflow_report.fidelity.intervals import crossed_drop, drop_interval, wilson
 from neurflow_report.fidelity.ledger import LEVEL, limits
-from neurflow_report.results.catalogue import EXPERIMENTS
+from neurflow_report.results.catalogue import EXPERIMENTS, prose
 from neurflow_report.results.records import Threshold
 from neurflow_report.spec.fidelity import sizes
 from neurflow_report.spec.schema import Spec
@@ -58,8 +58,10 @@ def _masking(draws: int, pictures: int, threshold: Mapping[str, Threshold]) -> I
     else:
         share = least / LEVEL
         yield (
-            f"F1: with {draws} random sets no p-value is under {least:.2g}: a claim is supported only where "
-            f"{share:.0%} of the class's tests come out as low (fidelity.draws)"
+            prose(f"""
+                F1: with {draws} random sets no p-value is under {least:.2g}: a claim is supported only where
+                {share:.0%} of the class's tests come out as low (fidelity.draws)
+            """)
         )
     enough = fewest(lambda n: drop_interval(n, 0, 0, n)[0], threshold["needed"].against)
     if (most := threshold["needed"].null_most) is not None:
@@ -87,8 +89,10 @@ def _robust(core: int, limit: Threshold) -> Iterator[str]:
     enough = fewest(lambda n: wilson(n, n)[0], limit.against)
     if core < enough:
         yield (
-            f"F6: with {core} core neurons tested at a layer no claim can be supported; it takes {enough} "
-            "(fidelity.targets × core.tau)"
+            prose(f"""
+                F6: with {core} core neurons tested at a layer no claim can be supported; it takes {enough}
+                (fidelity.targets × core.tau)
+            """)
         )
 
 

@@ -9,15 +9,20 @@ import yaml
 
 from neurflow_report.planning.records import Fit, Plan, PlannedClass, PlannedStage
 from neurflow_report.progress import duration
+from neurflow_report.results.catalogue import prose
 
 
 def lines(plan: Plan) -> list[str]:
     """The plan, line by line."""
     found = [
-        f"{plan.title}: {_classes(plan.classes)}, {plan.patches_per_picture} patches a picture, "
-        f"k {plan.k}, τ {plan.tau}",
-        f"{plan.device}, {plan.precision}, {size(plan.memory)} for activations: {plan.forward_rows} pictures a forward "
-        "pass",
+        prose(f"""
+            {plan.title}: {_classes(plan.classes)}, {plan.patches_per_picture} patches a picture, k {plan.k}, τ
+            {plan.tau}
+        """),
+        prose(f"""
+            {plan.device}, {plan.precision}, {size(plan.memory)} for activations: {plan.forward_rows} pictures a
+            forward pass
+        """),
         "",
         *_layers(plan),
         "",
@@ -53,8 +58,10 @@ def _fit(fit: Fit) -> list[str]:
     time, takes = duration(fit.within), duration(fit.seconds)
     if not fit.fits:
         found = [
-            f"within {time}: nothing fits; the least takes about {takes}, and fewer classes or layers, or a smaller "
-            "core.tau, would take less"
+            prose(f"""
+                within {time}: nothing fits; the least takes about {takes}, and fewer classes or layers, or a smaller
+                core.tau, would take less
+            """)
         ]
     elif not fit.set:
         found = [f"within {time}: the spec fits as it is, about {takes}"]

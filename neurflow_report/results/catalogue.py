@@ -21,8 +21,8 @@ METHODS = ("gradient × input", "saliency", "SmoothGrad", "guided backprop", "Gr
 
 
 def prose(text: str) -> str:
-    """Text in one line, however it was broken."""
-    return " ".join(text.split())
+    """Text in one line, however it was broken; blanks within a line stay."""
+    return " ".join(line.strip() for line in text.strip().splitlines())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from neurflow_report.drawing.view import SiteView
 from neurflow_report.drawing.view.model.components import Cell, Column, GroupView, Table
 from neurflow_report.drawing.view.model.numbers import count
+from neurflow_report.results.catalogue import prose
 
 MANY = 400
 """Neuron groups of a report that are all shown in full on paper; where there are more, `SHOWN` of each layer are."""
@@ -22,11 +23,11 @@ def brief_words(view: SiteView) -> str:
     """What is left out on paper, and where it is; "" for nothing."""
     if shown_groups(view) is None:
         return ""
-    return (
-        f"This report has {count(_every(view), 'neuron group')}. On paper, the {SHOWN} weightiest of each layer are "
-        "shown with their patches, and tables name the others; the site and the single file show all of them, every "
-        "neuron, every edge and every picture."
-    )
+    return prose(f"""
+            This report has {count(_every(view), "neuron group")}. On paper, the {SHOWN} weightiest of each layer are
+            shown with their patches, and tables name the others; the site and the single file show all of them, every
+            neuron, every edge and every picture.
+        """)
 
 
 def rest_table(layer: str, groups: Sequence[GroupView]) -> Table | None:

@@ -15,6 +15,7 @@ from neurflow_report.drawing.view.model.class_index import NODE, Index
 from neurflow_report.drawing.view.model.components import Cell, Circuit, Column, Table
 from neurflow_report.drawing.view.model.graph import Band, Diagram, Link, Node
 from neurflow_report.drawing.view.model.numbers import count, percent, sign, signed
+from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import LayerResult, Neuron, NeuronGroup
 
 LEVEL = 0.05
@@ -26,10 +27,10 @@ MOST_GROUPS = 8
 MOST_NEURONS = 8
 MOST_ROWS = 200
 """Rows of a table on the page; the file beside it has all."""
-PLANTED = (
-    " Under a group's name stands the planted part that its patches show more often than chance does "
-    f"(p ≤ {LEVEL}), if there is one; that need not be most of them."
-)
+PLANTED = " " + prose(f"""
+        Under a group's name stands the planted part that its patches show more often than chance does (p ≤ {LEVEL}),
+        if there is one; that need not be most of them.
+    """)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,16 +240,18 @@ def _caption(what: str, nodes: Sequence[Node], every: int, pruned: Pruned) -> st
     drawn = f"all {every} {what}s" if len(nodes) == every else f"the {len(nodes)} weightiest of {every} {what}s"
     left = pruned.total - len(pruned.links)
     rest = (
-        f"{left} of {pruned.total} edges are left out; the ones drawn hold {percent(pruned.kept)} of the "
-        "absolute weight"
+        prose(f"""
+            {left} of {pruned.total} edges are left out; the ones drawn hold {percent(pruned.kept)} of the absolute
+            weight
+        """)
         if left
         else f"all {pruned.total} edges"
     )
-    return (
-        f"Drawn: {drawn}; {rest}. One row a layer, the logit on top; the bar under a picture is the share. "
-        "A line is as wide as its weight is large: blue and solid raises what it leads up to, red and dashed lowers it."
-        f" Weights are relative to the upper {what}, however small its share."
-    )
+    return prose(f"""
+            Drawn: {drawn}; {rest}. One row a layer, the logit on top; the bar under a picture is the share. A line is
+            as wide as its weight is large: blue and solid raises what it leads up to, red and dashed lowers it.
+            Weights are relative to the upper {what}, however small its share.
+        """)
 
 
 def _table(index: Index, what: str, weights: Sequence[Weight]) -> Table:

@@ -11,6 +11,7 @@ from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Captions, Circuit, Page, Prose, Span
 from neurflow_report.drawing.view.model.numbers import count
 from neurflow_report.drawing.view.pages import PageKind
+from neurflow_report.results.catalogue import prose
 
 DIGITS = 3
 
@@ -58,8 +59,10 @@ def circuit_page(index: Index) -> CircuitPage:
         here="Whole circuit",
         kicker=f"Circuit of the class {result.name}",
         heading="The whole circuit",
-        lead=f"{count(neurons, 'neuron')} in {count(groups, 'neuron group')} at {len(result.layers)} layers, each with "
-        "the patch that excites it most. The class's own page shows the weightiest.",
+        lead=prose(f"""
+            {count(neurons, "neuron")} in {count(groups, "neuron group")} at {len(result.layers)} layers, each with
+            the patch that excites it most. The class's own page shows the weightiest.
+        """),
         pictures=captions(index),
         neurons=drawing,
         groups=whole_circuit(index, "neuron group"),

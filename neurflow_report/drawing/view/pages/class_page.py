@@ -123,8 +123,10 @@ def class_page(index: Index, layers: Sequence[LayerPage]) -> ClassPage:
         figures=figures(index),
         notices=_notices(index),
         circuit=group_circuit(index),
-        circuit_words="How the class comes about, from the logit down: each picture shows the patches that a group of "
-        "neurons answers to.",
+        circuit_words=prose("""
+            How the class comes about, from the logit down: each picture shows the patches that a group of neurons
+            answers to.
+        """),
         masking_words=_masking_words(index),
         ledger=_ledger(index),
         plot=retaining.plot(index),
@@ -160,10 +162,10 @@ def figures(index: Index) -> tuple[Figure, ...]:
         if m is not None:
             random = percent(mean(m.null))
             verdict = "" if m.p_value <= LEVEL else ": not told apart from them"
-            note = (
-                f"{m.layer}, {m.size} neurons; 95% interval {interval(m.low, m.high)}, n = {m.n}; random sets "
-                f"{random}, p = {p_value(m.p_value)}{verdict}"
-            )
+            note = prose(f"""
+                    {m.layer}, {m.size} neurons; 95% interval {interval(m.low, m.high)}, n = {m.n}; random sets
+                    {random}, p = {p_value(m.p_value)}{verdict}
+                """)
             found.append(Figure(label=label, value=percent(m.accuracy), note=note, against=f"random sets {random}"))
     return tuple(found)
 

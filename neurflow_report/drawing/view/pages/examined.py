@@ -30,10 +30,10 @@ def accuracy_figure(run: Run) -> tuple[Figure, ...]:
     found = run.accuracy
     if found is None:
         return ()
-    note = (
-        f"on the {count(found.pictures, 'labelled picture')} of {count(found.classes, 'class', 'classes')} that were "
-        f"looked at (95% interval {interval(found.low, found.high)}); chance {percent(found.chance)}"
-    )
+    note = prose(f"""
+            on the {count(found.pictures, "labelled picture")} of {count(found.classes, "class", "classes")} that were
+            looked at (95% interval {interval(found.low, found.high)}); chance {percent(found.chance)}
+        """)
     return (Figure(label="Accuracy on these pictures", value=percent(found.right / found.pictures), note=note),)
 
 
@@ -42,10 +42,10 @@ def doubts(run: Run) -> Iterator[Notice]:
     found = run.accuracy
     cause = "A wrong preprocessing, wrong weights, or classes tied to the wrong outputs look like this"
     if found is not None and found.reordered is not None:
-        text = (
-            f"{_measured(found)}. With the classes in another order {percent(found.reordered)} would be right: the "
-            "data's classes are tied to the wrong outputs, and every class below is shown on another's pictures."
-        )
+        text = prose(f"""
+                {_measured(found)}. With the classes in another order {percent(found.reordered)} would be right: the
+                data's classes are tied to the wrong outputs, and every class below is shown on another's pictures.
+            """)
         yield Notice(code="reordered", title="Classes tied to the wrong outputs", text=text)
     elif found is not None and found.low <= found.chance:
         text = f"{_measured(found)}: no better than chance, as far as so many pictures tell. {cause}."

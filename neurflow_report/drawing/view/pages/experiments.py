@@ -12,7 +12,7 @@ from neurflow_report.drawing.view.model.components import Cell, Column, Prose, T
 from neurflow_report.drawing.view.model.numbers import correlation, count, listing, p_value, percent
 from neurflow_report.drawing.view.text import verdicts
 from neurflow_report.drawing.view.text.ledger import control_name
-from neurflow_report.results.catalogue import EXPERIMENTS
+from neurflow_report.results.catalogue import EXPERIMENTS, prose
 from neurflow_report.results.records import Control, Measure, NotRun
 
 MANY_CASES = 4
@@ -219,8 +219,10 @@ def _scatter(index: Index) -> Scatter | None:
         points=tuple(Point(x=d.weight, y=d.drop, series=f"{d.upper_layer} ← {d.lower_layer}") for d in reversed(drops)),
         x="weight W of the edge",
         y="share of the activation lost",
-        caption=f"Every pair of an upper and a lower group, {count(len(drops), 'pair')}; pairs without an edge have "
-        f"weight 0.",
+        caption=prose(f"""
+            Every pair of an upper and a lower group, {count(len(drops), "pair")}; pairs without an edge have weight
+            0.
+        """),
         svg=urls.data(slug, "edge-drops.svg"),
         download=urls.data(slug, "edge-drops.csv"),
     )

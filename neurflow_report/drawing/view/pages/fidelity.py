@@ -65,10 +65,10 @@ def fidelity_page(indices: Sequence[Index]) -> FidelityPage:
 
 def _lead(indices: Sequence[Index]) -> str:
     claims = [c for i in indices for c in i.result.claims]
-    begun = (
-        "If a circuit is right, the network should lose a class without its core neurons and keep it with them alone, "
-        "weights should say what a knock-out does, and groups should not be an accident."
-    )
+    begun = prose("""
+            If a circuit is right, the network should lose a class without its core neurons and keep it with them
+            alone, weights should say what a knock-out does, and groups should not be an accident.
+        """)
     if not claims:
         return f"{begun} No ledger was kept in this run."
     where = verdicts.weakest(claims, [layer.name for layer in indices[0].downward()])

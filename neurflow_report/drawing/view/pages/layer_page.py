@@ -36,6 +36,7 @@ from neurflow_report.drawing.view.model.numbers import (
 from neurflow_report.drawing.view.pages import PageKind
 from neurflow_report.drawing.view.text import cautions, verdicts
 from neurflow_report.drawing.view.text.glossary import terms
+from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import GroupEdge, LayerResult, Neuron, NeuronGroup, PartAgreement, SemanticGroup
 
 MOST_NAMES = 8
@@ -122,8 +123,10 @@ def group_view(index: Index, layer: LayerResult, group: NeuronGroup) -> GroupVie
         class_anchor=f"{urls.folder_name(layer.name)}/G{group.index}",
         share=group.share,
         share_text=percent(group.share),
-        size_text=f"{count(len(channels), 'neuron')}, {count(len(group.members), 'semantic group')}, "
-        f"{count(len(group.patches), 'patch', 'patches')}",
+        size_text=prose(f"""
+            {count(len(channels), "neuron")}, {count(len(group.members), "semantic group")},
+            {count(len(group.patches), "patch", "patches")}
+        """),
         caution=_few(index, group),
         card=index.card(layer.name, group),
         mosaic=index.wide(layer.name, group),
@@ -172,10 +175,10 @@ def _neuron_table(index: Index, layer: LayerResult) -> Table:
 
 def agreement_sentence(a: PartAgreement) -> str:
     """A group's agreement with a planted part, with its chance level, test and n."""
-    return (
-        f"{percent(a.purity)} of its {count(a.n, 'patch', 'patches')} show the {a.part} most, "
-        f"by chance {percent(a.chance)} (permutation p = {p_value(a.p_value)})"
-    )
+    return prose(f"""
+            {percent(a.purity)} of its {count(a.n, "patch", "patches")} show the {a.part} most, by chance
+            {percent(a.chance)} (permutation p = {p_value(a.p_value)})
+        """)
 
 
 def _names(slug: str, layer: str, channels: Sequence[int]) -> Prose:

@@ -14,8 +14,10 @@ from neurflow_report.results.catalogue import EXPERIMENTS, Experiment, prose
 from neurflow_report.results.records import Run, Settings
 
 _RULES = {
-    "cells": "The integral is a sum over cells of the path, with mean slopes in each; what it changes when the cells "
-    "are halved tells its error.",
+    "cells": prose("""
+        The integral is a sum over cells of the path, with mean slopes in each; what it changes when the cells are
+        halved tells its error.
+    """),
     "gauss": "The integral is a sum over Gauss–Legendre nodes, and the gap stands for its error, too.",
 }
 
@@ -49,9 +51,10 @@ def method_page(run: Run) -> MethodPage:
         description="How the circuits were computed, with the values of this run",
         crumbs=(Span(text="Overview", href=urls.OVERVIEW),),
         here="Method",
-        lead="NeurFlow (arXiv:2502.16105, ICLR 2025) explains a class by groups of neurons. These are its "
-        "steps, with the "
-        "values that this run used.",
+        lead=prose("""
+            NeurFlow (arXiv:2502.16105, ICLR 2025) explains a class by groups of neurons. These are its steps, with
+            the values that this run used.
+        """),
         steps=(*_objects(run), *_attribution(run.settings), *_groups(run), *_masking(run), *_experiments(run.settings)),
         settings=_settings(run.settings),
         layers=_layers(run),

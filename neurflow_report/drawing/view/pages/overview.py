@@ -113,8 +113,11 @@ def _lead(indices: Sequence[Index]) -> Prose:
         Span(text=run.model.name, strong=True),
         Span(text=f" {_when(run)}? {_whose(indices)}"),
         Span(
-            text=f"The circuits below were read off {len(run.layers)} layers with NeurFlow, from the logit "
-            "down, and tested "
+            text=prose(f"""
+                The circuits below were read off {len(run.layers)} layers with NeurFlow, from the logit down, and
+                tested
+            """)
+            + " "
         ),
         Span(text="by taking neurons away." if run.settings.experiments else "in no experiment yet."),
     )
@@ -175,10 +178,10 @@ def _gap(indices: Sequence[Index]) -> tuple[Figure, ...]:
         return ()
     tolerance = indices[0].run.settings.tolerance
     over = sum((a.gap_max or 0) > tolerance for a in known)
-    note = (
-        f"mean over {count(len(known), 'neuron')}: how far attributions miss the activation they explain; "
-        f"{over} have a patch over the tolerance of {100 * tolerance:g}%"
-    )
+    note = prose(f"""
+            mean over {count(len(known), "neuron")}: how far attributions miss the activation they explain; {over}
+            have a patch over the tolerance of {100 * tolerance:g}%
+        """)
     figures = [Figure(label="Completeness gap", value=percent_fine(mean([a.gap_mean or 0 for a in known])), note=note)]
     errors = [a.error_mean for a in known if a.error_mean is not None]
     if errors:
@@ -194,10 +197,10 @@ def _planted(indices: Sequence[Index]) -> tuple[Figure, ...]:
         return ()
     beyond = [a for a in known if a.p_value <= LEVEL]
     parts = sum(a.part != BACKGROUND for a in beyond)
-    note = (
-        "neuron groups whose patches show one planted part more than random patches do (permutation p ≤ "
-        f"{LEVEL}); {len(beyond) - parts} more match the background; {LEVEL * len(known):.1f} of all expected by chance"
-    )
+    note = prose(f"""
+            neuron groups whose patches show one planted part more than random patches do (permutation p ≤ {LEVEL});
+            {len(beyond) - parts} more match the background; {LEVEL * len(known):.1f} of all expected by chance
+        """)
     return (Figure(label="Groups that match a part", value=f"{parts} of {len(known)}", note=note),)
 
 

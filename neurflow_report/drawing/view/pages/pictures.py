@@ -10,6 +10,7 @@ from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Captions, Cell, Column, Page, Span, Table
 from neurflow_report.drawing.view.model.numbers import count
 from neurflow_report.drawing.view.pages import PageKind
+from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import Patch, Picture
 
 
@@ -61,9 +62,11 @@ def pictures_page(index: Index) -> PicturesPage:
         here="Pictures",
         kicker=f"Pictures of the class {result.name}",
         heading="Pictures",
-        lead=f"The {count(len(result.pictures), 'picture')} behind {result.name}, as the model saw them: "
-        f"{index.run.model.preprocess.size} × {index.run.model.preprocess.size} pixels of each. Every patch in this "
-        "report leads to its place here. Pointing at a picture outlines all of its patches.",
+        lead=prose(f"""
+            The {count(len(result.pictures), "picture")} behind {result.name}, as the model saw them:
+            {index.run.model.preprocess.size} × {index.run.model.preprocess.size} pixels of each. Every patch in this
+            report leads to its place here. Pointing at a picture outlines all of its patches.
+        """),
         captions=captions(index),
         shown=tuple(_picture(index, number, p) for number, p in enumerate(result.pictures)),
         table=_table(index),

@@ -11,6 +11,7 @@ from neurflow_report.drawing.view.model.components import Cell, Column, Page, Sp
 from neurflow_report.drawing.view.model.numbers import count, percent, percent_fine
 from neurflow_report.drawing.view.pages import PageKind
 from neurflow_report.drawing.view.text.citation import identity
+from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import Manifest, Run
 
 
@@ -71,8 +72,10 @@ def provenance_page(run: Run, manifest: Manifest) -> ProvenancePage:
 def _rounded(run: Run) -> dict[str, str]:
     """What TF32 changed at each layer; nothing where it was not used."""
     return {
-        f"TF32 at {r.layer}": f"attributions {percent_fine(r.error)} off float32's, "
-        f"{percent(r.core)} of the core neurons the same, on a few patches"
+        f"TF32 at {r.layer}": prose(f"""
+            attributions {percent_fine(r.error)} off float32's, {percent(r.core)} of the core neurons the same, on a
+            few patches
+        """)
         for r in run.roundings
     }
 
@@ -83,10 +86,11 @@ def _cross_checked(run: Run) -> dict[str, str]:
         return {}
     worst = max(run.cross_checks, key=lambda c: c.difference)
     pairs, layers = sum(c.pairs for c in run.cross_checks), len(run.cross_checks)
-    text = (
-        f"{count(pairs, 'attribution')} at {count(layers, 'layer')} computed again by captum.attr.IntegratedGradients "
-        f"({worst.steps} Gauss–Legendre steps): at most {percent_fine(worst.difference)} off, at {worst.layer}"
-    )
+    text = prose(f"""
+            {count(pairs, "attribution")} at {count(layers, "layer")} computed again by
+            captum.attr.IntegratedGradients ({worst.steps} Gauss–Legendre steps): at most
+            {percent_fine(worst.difference)} off, at {worst.layer}
+        """)
     return {"cross-check with Captum": text}
 
 

@@ -30,11 +30,10 @@ def masking_sentence(m: Masking) -> str:
     verdict = "" if m.p_value <= LEVEL else ": not told apart from them"
     before, after = percent(m.baseline), percent(m.accuracy)
     change = f"leaves the accuracy at {after}" if before == after else f"takes the accuracy from {before} to {after}"
-    return (
-        f"{what} {change} "
-        f"(95% interval {interval(m.low, m.high)}, n = {count(m.n, 'picture')}); "
-        f"{random} (p = {p_value(m.p_value)}{verdict})."
-    )
+    return prose(f"""
+            {what} {change} (95% interval {interval(m.low, m.high)}, n = {count(m.n, "picture")}); {random} (p =
+            {p_value(m.p_value)}{verdict}).
+        """)
 
 
 def undecided(rows: Sequence[Masking]) -> Notice | None:
@@ -51,8 +50,10 @@ def undecided(rows: Sequence[Masking]) -> Notice | None:
     return Notice(
         code="not-told-apart",
         title="Core sets no better than chance",
-        text=f"In {len(weak)} of {count(len(rows), 'test')} of masking and retaining, the core set is not told "
-        f"apart from random sets of the same size (p over {LEVEL}): {_by_layer(rows)}.",
+        text=prose(f"""
+            In {len(weak)} of {count(len(rows), "test")} of masking and retaining, the core set is not told apart from
+            random sets of the same size (p over {LEVEL}): {_by_layer(rows)}.
+        """),
         places=(Span(text="The tests", href=urls.FIDELITY),),
     )
 

@@ -11,6 +11,7 @@ from neurflow_report.drawing.view.model.circuit_drawing import LEVEL
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Page, Span
 from neurflow_report.drawing.view.pages import PageKind
+from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import LayerResult, NeuronGroup
 
 
@@ -51,8 +52,10 @@ def search_page(indices: Sequence[Index]) -> SearchPage:
         description="Classes, layers, neuron groups, neurons and pictures by name",
         crumbs=(Span(text="Overview", href=urls.OVERVIEW),),
         here="Search",
-        lead="Everything in this report that has a name: neurons as n and their channel (n31), neuron groups as G and "
-        "their number (G2), layers, classes, and pictures with their labels.",
+        lead=prose("""
+            Everything in this report that has a name: neurons as n and their channel (n31), neuron groups as G and
+            their number (G2), layers, classes, and pictures with their labels.
+        """),
         classes=tuple(_class(i) for i in indices),
     )
 

@@ -16,7 +16,7 @@ from neurflow_report.drawing.view.model.numbers import (
     percent_fine,
     silhouette,
 )
-from neurflow_report.results.catalogue import CAUTIONS, EXPERIMENTS, CautionKind
+from neurflow_report.results.catalogue import CAUTIONS, EXPERIMENTS, CautionKind, prose
 from neurflow_report.results.records import Caution, Masking
 
 MOST_PLACES = 12
@@ -189,7 +189,8 @@ def untested(experiments: Sequence[str]) -> tuple[Notice, ...]:
     notice = Notice(
         code="untested",
         title="What was not tested",
-        text=f"{told}: {listing(missing)}. Weights, edges and shares are attributions: they say what the gradients "
-        f"say.",
+        text=prose(f"""
+            {told}: {listing(missing)}. Weights, edges and shares are attributions: they say what the gradients say.
+        """),
     )
     return (notice,)

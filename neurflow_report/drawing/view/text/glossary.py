@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from neurflow_report.drawing.view.model.components import Prose, Span
 from neurflow_report.drawing.view.model.numbers import listing
+from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import Run
 
 
@@ -57,8 +58,11 @@ _TERMS: dict[str, tuple[str, str]] = {
     ),
     "masking": (
         "Masking",
-        " sets the core neurons of a layer to 0; retaining sets all others to 0. Accuracy is the share of the class's "
-        "pictures still predicted as it.",
+        " "
+        + prose("""
+            sets the core neurons of a layer to 0; retaining sets all others to 0. Accuracy is the share of the
+            class's pictures still predicted as it.
+        """),
     ),
     "knockout": (
         "Knock-out",
@@ -74,12 +78,17 @@ _TERMS: dict[str, tuple[str, str]] = {
     ),
     "ledger": (
         "Supported",
-        ": the figure reaches the claim's threshold, its 95% interval stays over the lower one, and chance does not "
-        "explain it. Inconclusive: this evidence does not decide.",
+        prose("""
+            : the figure reaches the claim's threshold, its 95% interval stays over the lower one, and chance does not
+            explain it. Inconclusive: this evidence does not decide.
+        """),
     ),
     "weight": (
         "Weight",
-        " W of an edge: the mean signed part that a group of the layer below has in a group's activation. A neuron in "
-        "several groups counts in each, so what feeds a group may add up to more than 1.",
+        " "
+        + prose("""
+            W of an edge: the mean signed part that a group of the layer below has in a group's activation. A neuron
+            in several groups counts in each, so what feeds a group may add up to more than 1.
+        """),
     ),
 }

@@ -8,7 +8,7 @@ from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Cell, Column, Notice, Span, Table
 from neurflow_report.drawing.view.model.numbers import MINUS, apart_from, correlation, count, p_value, percent
-from neurflow_report.results.catalogue import CAUTIONS, CLAIMS, EXPERIMENTS
+from neurflow_report.results.catalogue import CAUTIONS, CLAIMS, EXPERIMENTS, prose
 from neurflow_report.results.records import Claim, Run, Threshold
 
 VERDICTS = ("supported", "not supported", "inconclusive", "not run")
@@ -186,8 +186,10 @@ def _by_null(index: Index, failed: Sequence[Claim], limit: Threshold | None) -> 
     return Notice(
         code=f"claim-{claim.replace('_', '-')}-null",
         title=f"Random sets do the same: {_lower(CLAIMS[claim].statement)}",
-        text=f"{_measured(worst, len(failed), limit)}{most}. That is, it does not take these core neurons: as many of "
-        "any kind have much of the effect.",
+        text=prose(f"""
+            {_measured(worst, len(failed), limit)}{most}. That is, it does not take these core neurons: as many of any
+            kind have much of the effect.
+        """),
         places=_places(index, failed),
     )
 
