@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from neurflow_report.analysis.activation_cache import ActivationCache
 from neurflow_report.analysis.class_run import ClassRun
 from neurflow_report.circuit.discovery import Scores, Search, find_neurons
-from neurflow_report.circuit.neuron_groups import wire
+from neurflow_report.circuit.neuron_groups import group_neurons
 from neurflow_report.network.forward import layer_means
 from neurflow_report.progress import Step
 from neurflow_report.results.records import GroupEdge, LayerResult, Neuron
@@ -52,7 +52,7 @@ def find_circuit(run: ClassRun) -> Circuit:
     neurons = search_neurons(run, means, cache, scores)
     with run.stage("neuron groups", None):
         names = [info.name for info in workspace.segments.layers]
-        layers, edges = wire(names, neurons, means, settings.max_neuron)
+        layers, edges = group_neurons(names, neurons, means, settings.max_neuron)
     return Circuit(means=means, layers=layers, edges=edges, scores=scores, cache=cache)
 
 

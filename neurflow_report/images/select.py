@@ -1,7 +1,7 @@
 """Choose the pictures that count for each class (METHOD §1): those predicted as it, labelled as it, both, or any.
 
-A class's candidates are its own pictures first, then all others, both in the source's order or shuffled by a seed; its
-pictures are the first `limit` candidates that count. What is chosen for a class so never depends on which other classes
+A class's eligible pictures are its own first, then all others, both in the source's order or shuffled by a seed; its
+pictures are the first `limit` of them that count. What is chosen for a class so never depends on which other classes
 are examined.
 """
 
@@ -150,10 +150,10 @@ def choose(
     looker = _Looker(source=source, predict=predict, preprocess=preprocess, batch=batch, on_batch=on_batch)
 
     def chosen_for(i: int, target: ClassTarget) -> tuple[Chosen, ...]:
-        candidates = candidates_of(source, target, i, select=select, pool=pool, sample=sample, seed=seed)
-        found = _first(looker, candidates, target, select, limit)
+        eligible = eligible_pictures(source, target, i, select=select, pool=pool, sample=sample, seed=seed)
+        found = _first(looker, eligible, target, select, limit)
         if not found:
-            raise _none(target, select, [looker.seen[n] for n in candidates if n in looker.seen], i)
+            raise _none(target, select, [looker.seen[n] for n in eligible if n in looker.seen], i)
         return tuple(_chosen(source.items[n], seen, preprocess) for n, seen in found)
 
     gathered = Gathered()
@@ -185,7 +185,7 @@ def look(
     return looker.predicted(), tuple(seen for seen in looker.seen.values() if isinstance(seen, Skipped))
 
 
-def candidates_of(
+def eligible_pictures(
     source: Source, target: ClassTarget, i: int, *, select: str, pool: str, sample: str = "first", seed: int = 0
 ) -> list[int]:
     """The numbers of the pictures that may count for target number `i`, in the order in which they are looked at.
@@ -206,11 +206,11 @@ def candidates_of(
 
 
 def _first(
-    looker: _Looker, candidates: Sequence[int], target: ClassTarget, select: str, limit: int
+    looker: _Looker, eligible: Sequence[int], target: ClassTarget, select: str, limit: int
 ) -> list[tuple[int, _Seen]]:
-    """The first `limit` candidates that count, with what was predicted for them."""
+    """The first `limit` eligible pictures that count, with what was predicted for them."""
     found: list[tuple[int, _Seen]] = []
-    for number, seen in looker.predictions(candidates):
+    for number, seen in looker.predictions(eligible):
         if select in {"labelled", "any"} or seen.predicted == target.index:
             found.append((number, seen))
             if len(found) == limit:

@@ -38,7 +38,7 @@ Work = Callable[[int, int], object]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measuring:
+class AblationCosts:
     """What masks and knock-outs are measured with. `timed`: None where seconds are not wanted."""
 
     workspace: Workspace

@@ -32,7 +32,7 @@ NOTHING = Rate(work=(0.0,), seconds=(0.0,))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rivals:
+class MethodCosts:
     """What they are measured with. `timed`: None where seconds are not wanted."""
 
     workspace: Workspace

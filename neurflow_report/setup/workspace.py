@@ -134,13 +134,13 @@ def _rows(segments: Segments, memory: int, example: Tensor) -> tuple[int, ...]:
     return (batch_rows(segments, memory, example), *pair_rows(segments, memory, example))
 
 
-def check_patches(name: str, pictures: int, candidates: int, k: int) -> None:
+def check_patches(name: str, pictures: int, patches: int, k: int) -> None:
     """Raises InputError too-few-patches where a class's pictures give fewer than k patches."""
-    if candidates < k:
+    if patches < k:
         raise InputError(
             "too-few-patches",
-            f"class {name!r} has {candidates} patches from {pictures} pictures, and a concept needs k = {k}",
-            hint=f"set concept.k to at most {candidates}, or give more pictures, scales or a smaller stride",
+            f"class {name!r} has {patches} patches from {pictures} pictures, and a concept needs k = {k}",
+            hint=f"set concept.k to at most {patches}, or give more pictures, scales or a smaller stride",
             path=("concept", "k"),
         )
 
