@@ -34,7 +34,12 @@ class Circuit:
 
 
 def find_circuit(run: ClassRun) -> Circuit:
-    """Run METHOD §§1–3 for one class. Raises: InputError too-few-patches; RunError not-finite."""
+    """Run METHOD §§1–3 for one class.
+
+    Raises:
+        InputError too-few-patches.
+        RunError not-finite.
+    """
     workspace, settings = run.workspace, run.settings
     check_patches(run.name, len(run.pixels), run.patches, settings.k)
     with run.stage("patches", run.patches) as step:

@@ -137,15 +137,19 @@ def choose(
     on_batch: Callable[[int], None] = _unheard,
     on_looked: Callable[[Mapping[int, int]], None] = lambda _predicted: None,
 ) -> Choice:
-    """The first `limit` pictures that count for each target; looking stops as soon as a class has enough.
+    """The first `limit` pictures that count for each target (METHOD §1); looking stops as soon as a class has enough.
 
-    Args: select: what counts; pool: whether predicted pictures are also looked for outside the class's own; sample:
-    the first in the source's order, or a draw by `seed`; batch: pictures a call of `predict`; on_batch: told how many
-    pictures were looked at, after each batch; on_looked: told at the end what was predicted, by item number, before
-    what is wrong is raised.
-    Errors, of all targets at once: class-empty (path data.root) where the data has the class but no picture of it, or
-    pictures of its own are needed and the data does not have the class (path ("classes", i)); too-few-images (the same
-    path) where none counts, with how many were looked at. METHOD §1.
+    Args:
+        select: what counts.
+        pool: whether predicted pictures are also looked for outside the class's own.
+        sample: the first in the source's order, or a draw by `seed`.
+        batch: pictures a call of `predict`.
+        on_batch: told how many pictures were looked at, after each batch.
+        on_looked: told at the end what was predicted, by item number, before what is wrong is raised.
+    Raises (of all targets at once):
+        InputError class-empty (path data.root) where the data has the class but no picture of it, or pictures of its
+            own are needed and the data does not have the class (path ("classes", i)).
+        InputError too-few-images (the same path) where none counts, with how many were looked at.
     """
     looker = _Looker(source=source, predict=predict, preprocess=preprocess, batch=batch, on_batch=on_batch)
 
@@ -191,7 +195,7 @@ def eligible_pictures(
     """The numbers of the pictures that may count for target number `i`, in the order in which they are looked at.
 
     Args: sample: `first`, the source's order, or `random`, drawn from `seed` and the target's logit alone.
-    Errors: class-empty, as `choose` tells it.
+    Raises: InputError class-empty, as `choose` tells it.
     """
     own = [n for n, item in enumerate(source.items) if target.label is not None and item.label == target.label]
     others = select in {"predicted", "any"} and pool == "all"
@@ -257,7 +261,10 @@ def _chosen(item: Item, seen: _Seen, preprocess: Preprocess) -> Chosen:
 
 
 def load_pixels(chosen: Sequence[Chosen], preprocess: Preprocess) -> Tensor:
-    """The inputs of the chosen pictures, (I, C, S, S) float32, on the CPU. Raises: RunError data-changed."""
+    """The inputs of the chosen pictures, (I, C, S, S) float32, on the CPU.
+
+    Raises: RunError data-changed.
+    """
     return torch.stack([to_input(again(c.item, c.sha256), preprocess)[0] for c in chosen])
 
 

@@ -143,13 +143,20 @@ def layer_means(
     on_batch: Callable[[int], None] = _unheard,
     note: Callable[[str], None] = _untold,
 ) -> tuple[NDArray[Any], ...]:
-    """φ of every channel of every declared layer: one (P, C) array a layer, in one forward pass over all pictures.
+    """φ of every channel of every declared layer, in one forward pass over all pictures (METHOD §1, §4).
 
-    Args: batches: (n, C, S, S) each, on any device; total: P; kept: keeps the full activations of its layers; most:
-    pictures at once, by default all of a batch; on_batch: told n after each batch; note: told where memory ran out and
-    a batch is taken in parts.
-    Float32, or float64 for a float64 network. Errors: not-finite naming the layer; ValueError when `total` is wrong.
-    METHOD §1, §4.
+    Args:
+        segments: of the network.
+        batches: (n, C, S, S) each, on any device.
+        total: P.
+        kept: keeps the full activations of its layers.
+        most: pictures at once, by default all of a batch.
+        on_batch: told n after each batch.
+        note: told where memory ran out and a batch is taken in parts.
+    Returns: a (P, C) array for each layer, float32, or float64 for a float64 network.
+    Raises:
+        RunError not-finite naming the layer.
+        ValueError when `total` is wrong.
     """
     dtype = np.float64 if segments.dtype == torch.float64 else np.float32
     # Made first: many small arrays that stay, between large tensors that go, would leave memory in holes.
@@ -220,7 +227,7 @@ _NO_LIMIT = 2.0**62
 def memory_budget(text: str, device: torch.device) -> int:
     """Bytes that `text` stands for: "6GiB", "500MB", or "auto", half of what is free on `device` now.
 
-    Errors: spec-bad-value for another text (path runtime.memory).
+    Raises: InputError spec-bad-value for another text (path runtime.memory).
     """
     if text == "auto":
         return _free_bytes(device) // 2
@@ -241,7 +248,12 @@ def spelt_bytes(count: int) -> str:
 
 def check_picture(size: int, channels: int, itemsize: int, memory_bytes: int, path: errors.Path) -> None:
     """Raises InputError out-of-memory where one picture of the network's input, (channels, size, size), takes more than
-    `memory_bytes`. Args: itemsize: bytes of a number; path: the place in the spec to tell."""
+    `memory_bytes`.
+
+    Args:
+        itemsize: bytes of a number.
+        path: the place in the spec to tell.
+    """
     need = size * size * channels * itemsize
     if need > memory_bytes:
         raise _too_large(size, f"takes {spelt_bytes(need)}, and the budget is {spelt_bytes(memory_bytes)}", path)
@@ -304,9 +316,12 @@ def batch_rows(
 ) -> int:
     """How many rows fit into `memory_bytes`: a power of two (so that a little more or less memory changes nothing).
 
-    Args: example: a batch of pictures (1 row is enough); stage: rows through stages[stage] alone, where None is the
-    whole network; gradients: every intermediate is kept for the way back; most: the upper end, ≥ 1.
-    Errors: out-of-memory when not even one row fits.
+    Args:
+        example: a batch of pictures (1 row is enough).
+        stage: rows through stages[stage] alone, where None is the whole network.
+        gradients: every intermediate is kept for the backward pass.
+        most: the upper end, ≥ 1.
+    Raises: InputError out-of-memory when not even one row fits.
     """
     if stage is None:
         need = widest_row(segments, example, gradients=gradients)

@@ -31,8 +31,10 @@ def outputs_of(module: nn.Module, example: Tensor) -> int:
     """How many outputs `module` (eval mode) has, tried on one picture and on two.
 
     Args: example: a batch of at least one picture, (N, C, S, S).
-    Errors (path model.name): model-input where it takes something else than pictures alone; model-fails where it fails
-    on pictures; model-output where it returns anything but (pictures, outputs) with two outputs or more.
+    Raises (path model.name):
+        InputError model-input where it takes something else than pictures alone.
+        InputError model-fails where it fails on pictures.
+        InputError model-output where it returns anything but (pictures, outputs) with two outputs or more.
     """
     _check_arguments(module)
     one = example[:1]

@@ -92,8 +92,10 @@ def search_layers(
 ) -> tuple[ExpectedLayer, ...]:
     """Search a few targets of each layer from the logit down, while there is time; their rates go into `rates`.
 
-    Args: patches: how many a class has; known: whether `passed` are pictures: noise does not say how many targets are
-    likely; told: which layer is next.
+    Args:
+        patches: how many a class has.
+        known: whether `passed` are pictures: noise does not say how many targets are likely.
+        told: which layer is next.
     """
     layers, axis = workspace.segments.layers, workspace.segments.feature_axis
     means = [spatial_mean(v, axis(i)).cpu().numpy() for i, v in enumerate(passed.values)]
@@ -151,7 +153,9 @@ class _Trial:
     def affordable(self, expected: float, left: float) -> tuple[int, bool] | None:
         """How many patches one target can be counted on, and whether with all steps of the path; None: on none.
 
-        Args: expected: seconds of a target on a patch, likely; left: seconds.
+        Args:
+            expected: seconds of a target on a patch, likely.
+            left: seconds.
         """
         few = min(self.spec.concept.k, len(self.means[0]), COUNTED)
         if left <= 0:
@@ -163,8 +167,14 @@ class _Trial:
     def measure(
         self, targets: Sequence[int], total: int, steps: tuple[int, bool], seconds: float | None
     ) -> tuple[Rate, list[Neuron]]:
-        """The rate of a target on a patch, and the neurons found. Args: targets: some of the layer's; total: how many
-        the layer has; steps: as `affordable` has it; seconds: to take at most, about; None: nothing is timed."""
+        """The rate of a target on a patch, and the neurons found.
+
+        Args:
+            targets: some of the layer's.
+            total: how many the layer has.
+            steps: as `affordable` has it.
+            seconds: to take at most, about; None: nothing is timed.
+        """
         few, whole = steps
         first, neurons = [targets[len(targets) // 2]], list[Neuron]()
         spent, work = self._timed(lambda: multiply_adds(lambda: neurons.extend(self.search(first, few, whole))))

@@ -63,7 +63,10 @@ class MethodCosts:
         )
 
     def knockoffs(self, number: int, features: tuple[float, ...], patches: int) -> Part:
-        """F5, NeuCEPT: a unit is a patch that knockoffs are made for. Args: patches: of a class."""
+        """F5, NeuCEPT: a unit is a patch that knockoffs are made for.
+
+        Args: patches: of a class.
+        """
         rows = knockoff_rows(patches)
         width = self.workspace.segments.layers[number].channels
         guess = float(LASSO * width * width)

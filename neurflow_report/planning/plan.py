@@ -67,10 +67,13 @@ def plan(
 ) -> Plan:
     """What `analyze` would do with this spec.
 
-    Args: timed: whether to measure times, or only to count; within: seconds that sizes are to fit, which takes times;
-    also: as `analyze`; clock: seconds, for the budget.
+    Args:
+        timed: whether to measure times, or only to count.
+        within: seconds that sizes are to fit, which takes times.
+        also: as `analyze`.
+        clock: seconds, for the budget.
     Raises: the InputErrors that `analyze` raises before it looks at a picture; for a network that is too slow to be
-    tried out, without those that only trying it out tells.
+        tried out, without those that only trying it out tells.
     """
     try:
         with arithmetic(loaded.spec.runtime.precision):

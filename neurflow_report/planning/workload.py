@@ -58,7 +58,10 @@ def knocking(
 ) -> Knocking | None:
     """The knock-outs that a layer's neurons ask for of the layer below, `width` channels; None where there are none.
 
-    Args: targets: the layer's neurons; patches: the class's; share: as of `distinct`, of the neurons tested.
+    Args:
+        targets: the layer's neurons.
+        patches: the class's.
+        share: as of `distinct`, of the neurons tested.
     """
     tested = min(targets, size.targets)
     sets = removals(size, tau, width, tested)
@@ -97,6 +100,10 @@ def knockoff_rows(patches: int) -> int:
 
 
 def clusterings(draws: int, parted: int, groups: Sequence[int]) -> int:
-    """F7: clusterings of a class. Args: parted: neurons, of all layers, with more than one semantic group; groups: the
-    neuron groups of each layer below the logits."""
+    """F7: clusterings of a class.
+
+    Args:
+        parted: neurons, of all layers, with more than one semantic group.
+        groups: the neuron groups of each layer below the logits.
+    """
     return draws * (parted + sum(count > 1 for count in groups))

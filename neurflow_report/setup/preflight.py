@@ -69,13 +69,20 @@ TRIED = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Ready:
-    """What a run begins with, checked. `eligible`: for each target the numbers of the pictures that may count;
-    `logits`: the output of each of the data's classes, None where it cannot be told; `names` and `label_names`: what
-    each output, and each of the data's classes, is called; `labels`: what should be known of how the two were tied;
-    `input_notes`: of what the network is given; `notes`: both, what was done with the weights, what should be known of
-    the pictures and of the network's copies, and what cannot run; `pictures`: a few of the data's as inputs, on which
-    what is made of the network is compared with it; `uncompared`: seconds that trying the network out would have taken,
-    where that was left out; `trying`: those that it took, with all that was checked after."""
+    """What a run begins with, checked.
+
+    Attributes:
+        eligible: for each target the numbers of the pictures that may count.
+        logits: the output of each of the data's classes, None where it cannot be told.
+        names, label_names: what each output, and each of the data's classes, is called.
+        labels: what should be known of how the two were tied.
+        input_notes: of what the network is given.
+        notes: `labels`, `input_notes`, what was done with the weights, what should be known of the pictures and of the
+            network's copies, and what cannot run.
+        pictures: a few of the data's as inputs, on which what is made of the network is compared with it.
+        uncompared: seconds that trying the network out would have taken, where that was left out.
+        trying: those that it took, with all that was checked after.
+    """
 
     network: Network
     workspace: Workspace
@@ -103,8 +110,10 @@ def preflight(
 ) -> Ready:
     """Check a spec against the machine, the network and the data; nothing is written, and no picture predicted.
 
-    Args: also: what the caller found wrong already, told with the rest; patience: seconds that trying the network out
-    may take; where it is likely to take longer, that is left out, and told.
+    Args:
+        also: what the caller found wrong already, told with the rest.
+        patience: seconds that trying the network out may take; where it is likely to take longer, that is left out, and
+            told.
     Raises: InputErrors, or the one error there is, with their places in the spec's file and in its order.
     """
     with blamed("it is checked"):
@@ -215,8 +224,10 @@ class _Checks:
                 self._look_into(network, pictures)
 
     def _impatient(self, network: Network, example: Tensor, trying: float) -> float | None:
-        """How many seconds trying the network out is likely to take where that is too long, None where it is not. Args:
-        trying: seconds that finding the number of outputs took, in which much may have been set up."""
+        """How many seconds trying the network out is likely to take where that is too long, None where it is not.
+
+        Args: trying: seconds that finding the number of outputs took, in which much may have been set up.
+        """
         if PASSES * trying / ROWS <= self.patience:
             return None
         begun = self._now(example.device)
@@ -431,7 +442,10 @@ def _is_number(spec: Spec, problem: ReportError) -> bool:
 
 
 def _eligible(spec: Spec, source: Source, grid: PatchGrid, target: ClassTarget, i: int) -> list[int]:
-    """The pictures that may count for a class. Raises: class-empty, too-few-patches."""
+    """The pictures that may count for a class.
+
+    Raises: InputError class-empty, too-few-patches.
+    """
     data = spec.data
     found = eligible_pictures(
         source, target, i, select=data.select, pool=data.pool, sample=data.sample, seed=spec.runtime.seed
