@@ -230,8 +230,10 @@ def _beside(wanted: Mapping[str, Path], bundle: Path) -> dict[str, str]:
 
 
 def build(loaded: LoadedSpec, *, progress: Progress | None = None) -> Built:
-    """`analyze`, then `render` into the same output folder. Raises what both raise; before anything is computed, all
-    that `check` raises."""
+    """`analyze`, then `render` into the same output folder.
+
+    Raises: what both raise; before anything is computed, all that `check` raises.
+    """
     with importing():
         from neurflow_report.analysis.run import analyzed
 

@@ -64,8 +64,15 @@ def find_circuit(run: ClassRun) -> Circuit:
 def search_neurons(
     run: ClassRun, means: Means, cache: ActivationCache, scores: Scores | None = None
 ) -> tuple[tuple[Neuron, ...], ...]:
-    """The core neurons of every layer, input → output (METHOD §§2–3), from the φ of all patches; `scores` takes the
-    scores. Raises RunError not-finite."""
+    """The core neurons of every layer, input → output (METHOD §§2–3).
+
+    Args:
+        run: of the class.
+        means: φ of all patches, (P, C) for each layer.
+        cache: of the activations.
+        scores: a dictionary that takes the scores.
+    Raises: RunError not-finite.
+    """
 
     @contextmanager
     def stage(layer: str, targets: int) -> Iterator[Step]:

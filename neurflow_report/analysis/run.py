@@ -103,9 +103,10 @@ def check(loaded: LoadedSpec, *, progress: Progress, also: Sequence[ReportError]
     """Check all that `analyze` checks before it looks at the pictures, and how often the network is right on a few of
     them.
 
-    Nothing is written. Raises what `analyze` raises then.
+    Nothing is written.
 
     Returns: what should be known though it is not wrong.
+    Raises: what `analyze` raises then.
     """
     with _located(loaded), arithmetic(loaded.spec.runtime.precision):
         ready = preflight(loaded, progress=progress, also=also)

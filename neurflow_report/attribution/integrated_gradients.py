@@ -139,7 +139,7 @@ def attribute(
 
 
 def completeness_gap(total: Tensor, output_delta: Tensor) -> Tensor:
-    """|Σ_i T − (φ(A) − φ(0))| / max(|φ(A) − φ(0)|, ε) of each pair: relative, 0 is exact. METHOD §2."""
+    """|Σ_i T − (φ(A) − φ(0))| / max(|φ(A) − φ(0)|, ε) of each pair: relative, 0 is exact (METHOD §2)."""
     return (total - output_delta).abs() / output_delta.abs().clamp_min(EPSILON)
 
 

@@ -307,9 +307,11 @@ def _semantic(
 
 
 def edge_weights(values: Floats) -> Floats:
-    """w(a, i, j) from T of the group's patches and the core neurons, (patches, |S_a|): signed, Σ|w| = 1.
+    """w(a, i, j), (|S_a|,), from T of the group's patches and the core neurons: signed, Σ|w| = 1 (METHOD §3).
 
-    All zeros where every mean attribution is zero. METHOD §3.
+    All zeros where every mean attribution is zero.
+
+    Args: values: T, (patches, |S_a|).
     """
     mean: Floats = values.mean(axis=0)
     total = np.abs(mean).sum()

@@ -63,7 +63,7 @@ def _cluster(neurons: Sequence[Neuron], r: Floats, most: int) -> tuple[list[Memb
 
 
 def group_edges(upper: Sequence[Members], lower: Sequence[Members], neurons: Mapping[int, Neuron]) -> Floats:
-    """W (U, L): mean over (a, j) ∈ U of Σ w(a, i, j) over i ∈ S_a with a semantic group in L. METHOD §3.
+    """W (U, L): mean over (a, j) ∈ U of Σ w(a, i, j) over i ∈ S_a with a semantic group in L (METHOD §3).
 
     A neuron of the lower layer counts once per group, however many of its semantic groups are there.
 

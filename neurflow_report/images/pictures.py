@@ -39,7 +39,7 @@ _OTHERS = (
 def decode(data: bytes, *, white: float | None = None) -> Image.Image:
     """The picture in `data`, mode RGB or L; `info` holds nothing but HIGHEST and FRAMES, where they are to be told.
 
-    Args: white: the value that is white where values have more than 8 bits; default: what the file says.
+    Args: white: the value that is white where values have more than 8 bits, by default what the file says.
     Raises: PictureError.
     """
     if not data:
@@ -120,7 +120,7 @@ def _reason(error: Exception) -> str:
 def plain(picture: Image.Image, scale: Scale | None = None) -> Image.Image:
     """`picture` as RGB or L.
 
-    Args: scale: of values of more than 8 bits; default: what the picture says (`scale_of`).
+    Args: scale: of values of more than 8 bits, by default what the picture says (`scale_of`).
     Raises: PictureError where nothing says which value is white, and for colours that cannot be turned into RGB.
     """
     if is_deep(picture):

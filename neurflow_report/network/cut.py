@@ -247,7 +247,10 @@ def _without_values(traced: Traced, nodes: Sequence[fx.Node], example: Tensor) -
 
 @torch.no_grad()
 def _values(parts: Sequence[fx.GraphModule], layers: Sequence[str], example: Tensor) -> Iterator[object]:
-    """What the segments give for the example, one after another. Raises where one changes its input."""
+    """What the segments give for the example, one after another.
+
+    Raises: where one changes its input.
+    """
     value = example.clone()
     for name, part in zip(layers, parts, strict=True):
         before, copy = value, value.clone()
@@ -260,7 +263,10 @@ def _values(parts: Sequence[fx.GraphModule], layers: Sequence[str], example: Ten
 def _infos(
     cuts: Cuts, layers: Sequence[str], nodes: Sequence[fx.Node], values: Iterable[object], rows: int
 ) -> tuple[LayerInfo, ...]:
-    """The layers, from what they give for so many pictures. Raises what tells why one cannot be used."""
+    """The layers, from what they give for so many pictures.
+
+    Raises: what tells why one cannot be used.
+    """
     infos = []
     for i, (name, node, value) in enumerate(zip(layers, nodes, values, strict=True)):
         infos.append(_info(cuts, name, node, value, rows, ("layers", i)))

@@ -66,7 +66,7 @@ class AdaptiveBatch:
 def spatial_mean(activation: Tensor, feature_axis: int) -> Tensor:
     """φ of all channels, (N, C): the mean over every axis but the batch's and `feature_axis` (1, or -1 for tokens).
 
-    A vector (N, C) comes back as it is. METHOD §1.
+    A vector (N, C) comes back as it is (METHOD §1).
     """
     space = [axis for axis in range(1, activation.ndim) if axis != feature_axis % activation.ndim]
     return activation.mean(dim=space) if space else activation
@@ -83,7 +83,13 @@ class KeptActivations:
     """
 
     def __init__(self, layers: Collection[int], total: int, note: Callable[[str], None] = _untold) -> None:
-        """Args: layers: their numbers; total: how many pictures there are."""
+        """For the layers of these numbers.
+
+        Args:
+            layers: their numbers.
+            total: how many pictures there are.
+            note: told where memory runs out.
+        """
         self.layers, self.total, self.note, self._next = frozenset(layers), total, note, 0
         self._values: dict[int, Tensor] = {}
 
@@ -202,7 +208,7 @@ def _means(segments: Segments, batch: Tensor, wanted: Collection[int]) -> tuple[
 
 
 def check_finite(values: Tensor, layer: str) -> None:
-    """Raises RunError not-finite naming the layer whose activation, or means of it, these are. METHOD §6."""
+    """Raises RunError not-finite naming the layer whose activation, or means of it, these are (METHOD §6)."""
     if not torch.isfinite(values).all():
         raise RunError(
             "not-finite",
@@ -261,8 +267,10 @@ def check_picture(size: int, channels: int, itemsize: int, memory_bytes: int, pa
 
 @contextmanager
 def one_picture(size: int, path: errors.Path) -> Iterator[None]:
-    """Inside one picture of `size` pixels goes through the network. Raises InputError out-of-memory at `path` where
-    there is no memory for that."""
+    """Inside one picture of `size` pixels goes through the network.
+
+    Raises: InputError out-of-memory at `path` where there is no memory for that.
+    """
     try:
         yield
     except RuntimeError as error:

@@ -124,7 +124,10 @@ def _runs(module: nn.Module, pictures: Tensor, shape: tuple[int, int], *, gradie
 
 
 def _single(found: Any) -> Tensor:
-    """The one tensor that the network returned. Raises model-output with how the others could be left out."""
+    """The one tensor that the network returned.
+
+    Raises: InputError model-output with how the others could be left out.
+    """
     if isinstance(found, Tensor):
         return found
     kind, parts = type(found).__name__, _parts(found)

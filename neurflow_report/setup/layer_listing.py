@@ -47,7 +47,10 @@ class Tree:
 
 
 def layers_of_spec(loaded: LoadedSpec) -> Tree:
-    """The layers of a spec's model. Raises what loading and tracing it raise, with its place in the spec."""
+    """The layers of a spec's model.
+
+    Raises: what loading and tracing it raise, with its place in the spec.
+    """
     try:
         return _tree(load_spec_network(loaded, _CPU))
     except ReportError as error:

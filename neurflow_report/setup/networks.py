@@ -21,7 +21,10 @@ def number_format(spec: Spec) -> torch.dtype:
 
 
 def load_spec_network(loaded: LoadedSpec, device: torch.device) -> Network:
-    """The spec's network. Raises what load_network raises."""
+    """The spec's network.
+
+    Raises: what load_network raises.
+    """
     spec = loaded.spec
     return load_network(
         **spec.model.model_dump(),

@@ -203,7 +203,10 @@ class _Checks:
         self.sized = "weights-mismatch" not in slugs
 
     def _cut(self, network: Network, device: torch.device) -> None:
-        """The segments, and the number of outputs. Raises what tells why they cannot be had."""
+        """The segments, and the number of outputs.
+
+        Raises: what tells why they cannot be had.
+        """
         record, dtype = network.preprocess, number_format(self.spec)
         budget = memory_budget(self.spec.runtime.memory, device)
         path = ("runtime", "memory") if self.spec.preprocess.size is None else ("preprocess", "size")
@@ -341,7 +344,10 @@ class _Checks:
         return labels  # type: ignore[return-value]
 
     def ready(self) -> Ready:
-        """What a run begins with. Raises what was gathered."""
+        """What a run begins with.
+
+        Raises: what was gathered.
+        """
         self.gathered.errors = in_order([located(error, self.loaded) for error in self.gathered.errors])
         self.gathered.tell()
         if self.network is None or self.workspace is None or self.source is None:

@@ -134,7 +134,7 @@ def t(found: Workspace, x, stage: int, *, whole: bool):
 
 
 @pytest.mark.parametrize(
-    ("where", "name"), [(integrated_gradients, "attributed"), (integrated_gradients, "affine_values")]
+    ("where", "name"), [(integrated_gradients, "attributed"), (integrated_gradients, "values_at_input")]
 )
 def test_a_split_that_is_wrong(where, name, x, monkeypatch):
     real = getattr(where, name)
