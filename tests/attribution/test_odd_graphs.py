@@ -160,9 +160,9 @@ def test_no_batch_has_more_rows_than_allowed_however_many_steps_it_takes(limit, 
 
     seen, to_frontier = [], integrated_gradients.to_frontier
 
-    def watched(core, slopes, batch):
-        seen.append(len(batch) * len(core.steps))
-        return to_frontier(core, slopes, batch)
+    def watched(nonlinear, slopes, batch):
+        seen.append(len(batch) * len(nonlinear.steps))
+        return to_frontier(nonlinear, slopes, batch)
 
     monkeypatch.setattr(integrated_gradients, "to_frontier", watched)
     layers = nn.Conv2d(4, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(), nn.Conv2d(8, 30, 1)
