@@ -17,9 +17,8 @@ import torch
 from torch import Tensor, fx
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from neurflow_report.attribution.affine_split import split_segment
+from neurflow_report.attribution.affine_split import split_segment, values_at_input
 from neurflow_report.attribution.backward import Batch, to_frontier
-from neurflow_report.attribution.integrated_gradients import values_at_input
 from neurflow_report.attribution.nonlinear_part import NonlinearPart, gauss, target_groups
 from neurflow_report.network.count import multiply_adds
 
