@@ -1,9 +1,10 @@
 """The floor of the attribution engine: what neither factoring nor slicing takes out of the integral, at full speed.
 
-That is the core's arithmetic at the nodes of the path, as the engine does it: its values, once for all targets of a
-patch, and the way back of each target. Multiply-adds are counted as torch counts them, the rest element by element, and
-each kind is priced at the best rate that this machine reaches: a large matrix product, and a product of tensors that
-lie in the cache. The way back through the straight part, and all overhead, count for nothing.
+That is the nonlinear part's arithmetic at the nodes of the path, as the engine does it: its values, once for all
+targets of a patch, and the backward pass of each target. Multiply-adds are counted as torch counts them, the rest
+element by element, and each kind is priced at the best rate that this machine reaches: a large matrix product, and a
+product of tensors that lie in the cache. The backward pass through the affine part, and all overhead, count for
+nothing.
 """
 
 from __future__ import annotations
@@ -16,10 +17,9 @@ import torch
 from torch import Tensor, fx
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from neurflow_report.attribution.affine_split import split
+from neurflow_report.attribution.affine_split import split_segment, values_at_input
 from neurflow_report.attribution.backward import Batch, to_frontier
-from neurflow_report.attribution.integrated_gradients import affine_values
-from neurflow_report.attribution.nonlinear_part import NonlinearPart, gauss, groups
+from neurflow_report.attribution.nonlinear_part import NonlinearPart, gauss, target_groups
 from neurflow_report.network.count import multiply_adds
 
 ELEMENTWISE = {"mul", "mul_", "add", "add_", "sub", "div", "div_", "addcmul", "where", "sum", "gt", "abs_",
@@ -40,19 +40,20 @@ class _Elements(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def floor(segment: fx.GraphModule, patch: Tensor, targets: Sequence[int], nodes: int) -> float:
     """Seconds for one target on one patch, (1, C, …), at `nodes` Gauss nodes."""
-    part = split(segment, patch, 1, 1)
-    if part.is_affine:
+    split = split_segment(segment, patch, 1, 1)
+    if split.is_affine:
         return 0.0
     rows = torch.zeros(1, dtype=torch.long, device=patch.device)
-    affine = affine_values(part, patch, 1)
+    at_input = values_at_input(split, patch, 1)
 
     @torch.no_grad()
     def work() -> None:
-        core = NonlinearPart(part, affine, rows, gauss(nodes))
-        for group, members in groups(part, targets, patch.device):
+        nonlinear = NonlinearPart(split, at_input, rows, gauss(nodes))
+        for group, members in target_groups(split, targets, patch.device):
             places = torch.arange(len(members), device=patch.device)
-            core.phi(group)
-            to_frontier(core, core.slopes(group, coarse=False), Batch(group=group, rows=0 * places, targets=places))
+            nonlinear.phi(group)
+            slopes = nonlinear.slopes(group, coarse=False)
+            to_frontier(nonlinear, slopes, Batch(group=group, rows=0 * places, targets=places))
 
     elements = _Elements()  # type: ignore[no-untyped-call]
     with elements:

@@ -2,7 +2,7 @@
 
     python bench/models.py [torchvision | timm | NAME …] [--json FILE] [--markdown]
 
-For each: it is traced, its layers are found, the whole analysis runs on two hops (the three topmost layers) with
+For each: it is traced, its layers are found, the whole analysis runs on two pairs of layers (the three topmost) with
 4 painted pictures, and for 3 neurons of the middle layer the attribution T is compared with that of Captum's
 IntegratedGradients on the same segment, 32 nodes both. T agrees where no difference is over 1e-3 of the largest |T|.
 A network that cannot is listed with the program's own reason. Ends with 1 where one cannot, or does not agree.
@@ -55,9 +55,9 @@ PAGE = """# Which networks go through
 <!-- Made by `python bench/models.py --json FILE --markdown`. -->
 
 Made on {date} with torch {torch}, on a CPU. Each network has random weights, ten outputs and a small input. It is
-traced, its layers are found, and the whole analysis runs with four pictures on two hops: the three topmost layers,
-which `layers: {{most: 3}}` takes. Then, for three neurons of the middle layer, the attribution T (METHOD §2) is
-compared with Captum's IntegratedGradients on the same segment, both with 32 nodes.
+traced, its layers are found, and the whole analysis runs with four pictures on two pairs of layers: the three
+topmost, which `layers: {{most: 3}}` takes. Then, for three neurons of the middle layer, the attribution T
+(METHOD §2) is compared with Captum's IntegratedGradients on the same segment, both with 32 nodes.
 
 *input*: the side of the pictures in pixels, the model's own where it takes no smaller one. *cuts*: layers that it can
 be cut at. *layers*: those that the analysis ran on or, where it could not, the program's own reason. *error of T*: the

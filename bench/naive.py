@@ -21,7 +21,7 @@ NODES, ROWS = 50, 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class Target:
     """One target: its k patches, largest φ first, the mean |T| of every channel below, and its semantic groups as sets
     of patches with w by channel."""
 
@@ -108,7 +108,7 @@ def target(
     k: int,
     tau: int,
     most: int,
-) -> Found:
+) -> Target:
     """One target. Args: segment: from layer `below` up (None: the lowest layer, groups alone); phi: (P,) the target's
     activations; r: (P, m) those of all neurons below."""
     concept = largest(phi, k)
@@ -124,4 +124,4 @@ def target(
         total = sum(abs(mean[i]) for i in core)
         weights.append({i: mean[i] / total for i in core})
     groups = [frozenset(concept[i] for i in row) for row in rows]
-    return Found(concept=concept, scores=scores, core=core, groups=groups, weights=weights)
+    return Target(concept=concept, scores=scores, core=core, groups=groups, weights=weights)

@@ -4,8 +4,8 @@
 
 The last line of a network has the ratio of our whole run to one forward pass over the same patches, made beforehand.
 8 random pictures (472 patches), τ 16, k 50; random weights, batch norms calibrated. Ours is the pipeline's own code:
-patches, search, wiring. The naive reference is timed on `--checked` targets a hop (all, where there are fewer) and on
-as many numbers of clusters, and scaled to the number there is; the table says both.
+patches, search, neuron groups. The naive reference is timed on `--checked` targets a layer (all, where there are
+fewer) and on as many numbers of clusters, and scaled to the number there is; the table says both.
 
 Agreement, in the same run. For the checked targets:
 - at 50 nodes: the same core sets, but for neurons whose reference score is within 1e-4 of the last one's (a tie in
@@ -138,7 +138,7 @@ def measure(it: Case, checked: int) -> Iterator[Row]:
     rows = [_means(it, ours, watch.seconds["patches"])]
     yield rows[0]
     for number in range(len(ours.layers) - 1, -1, -1):
-        some = _hop(it, ours, number, checked, watch.seconds[f"neurons of {ours.layers[number].name}"])
+        some = _layer(it, ours, number, checked, watch.seconds[f"neurons of {ours.layers[number].name}"])
         yield from some
         rows += some
     rows.append(_neuron_groups(it, ours, checked, watch.seconds["neuron groups"]))
@@ -167,13 +167,13 @@ def _means(it: Case, ours: Circuit, seconds: float) -> Row:
     )  # fmt: skip
 
 
-def _hop(it: Case, ours: Circuit, number: int, checked: int, seconds: float) -> list[Row]:
+def _layer(it: Case, ours: Circuit, number: int, checked: int, seconds: float) -> list[Row]:
     """The targets of one layer: adaptive as the run had them, and the checked ones again at 50 nodes."""
     layer, below = ours.layers[number], ours.layers[max(number - 1, 0)]
     targets = spread([n.channel for n in layer.neurons], checked)
     segment = it.workspace.segments.stages[number - 1] if number else None
 
-    def reference(channel: int) -> naive.Found:
+    def reference(channel: int) -> naive.Target:
         return naive.target(
             it.model, segment, below.name, it.patches, ours.means[number][:, channel], ours.means[max(number - 1, 0)],
             channel, k=it.spec.concept.k, tau=it.spec.core.tau, most=it.spec.groups.max_semantic,
@@ -201,10 +201,10 @@ def _hop(it: Case, ours: Circuit, number: int, checked: int, seconds: float) -> 
 def _at_50_nodes(it: Case, ours: Circuit, number: int, channel: int) -> Neuron:
     """One target, as the pipeline finds it where the layer is the top one and 50 nodes are asked for."""
     ends = slice(number - 1, number + 1)
-    forward = replace(it.workspace.forward, segments=_one_hop(it.workspace.forward.segments, number))
+    forward = replace(it.workspace.forward, segments=_one_layer_pair(it.workspace.forward.segments, number))
     pair_rows = it.workspace.pair_rows[number - 1 : number]
     workspace = replace(
-        it.workspace, segments=_one_hop(it.workspace.segments, number), forward=forward, pair_rows=pair_rows
+        it.workspace, segments=_one_layer_pair(it.workspace.segments, number), forward=forward, pair_rows=pair_rows
     )
     nodes = it.spec.attribution.model_copy(update={"rule": "gauss", "nodes": naive.NODES, "max_nodes": naive.NODES})
     spec = it.spec.model_copy(update={"attribution": nodes})
@@ -220,14 +220,14 @@ def _run(it: Case, workspace: Workspace, spec: Spec, logit: int, watch: subjects
     return ClassRun.of(workspace, spec, it.pixels, logit=logit, name=it.name, progress=watch)
 
 
-def _one_hop(segments: Segments, number: int) -> Segments:
-    """The hop up to a layer, by its number, with all that lies below as the stem."""
+def _one_layer_pair(segments: Segments, number: int) -> Segments:
+    """The layer pair below a layer, by its number, with all that lies lower as the stem."""
     ends = slice(number - 1, number + 1)
     stem = nn.Sequential(segments.stem, *segments.stages[: number - 1])
     return replace(segments, layers=segments.layers[ends], stem=stem, stages=segments.stages[number - 1 : number])
 
 
-def compare(mine: Sequence[Neuron], reference: Sequence[naive.Found], least: float | None) -> dict[str, Any]:
+def compare(mine: Sequence[Neuron], reference: Sequence[naive.Target], least: float | None) -> dict[str, Any]:
     """The columns of agreement. Args: least: the share of core neurons to be had; 1 asks for the same but for ties;
     None: there are no core sets."""
     same = [{frozenset(g.patches) for g in a.groups} == set(b.groups) for a, b in zip(mine, reference, strict=True)]
@@ -256,7 +256,7 @@ def compare(mine: Sequence[Neuron], reference: Sequence[naive.Found], least: flo
     }
 
 
-def edges_off(mine: Sequence[Neuron], reference: Sequence[naive.Found]) -> float:
+def edges_off(mine: Sequence[Neuron], reference: Sequence[naive.Target]) -> float:
     """The largest difference of an edge's weight, between semantic groups that both have."""
     off = 0.0
     for a, b in zip(mine, reference, strict=True):
@@ -310,7 +310,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", type=Path, help="write the rows to this file, too")
     parser.add_argument("--only", default="", help="networks whose name holds this text")
-    parser.add_argument("--checked", type=int, default=8, help="targets a hop that the reference is timed on")
+    parser.add_argument("--checked", type=int, default=8, help="targets a layer that the reference is timed on")
     parser.add_argument("--memory", default="2GiB", help="the pipeline's memory budget")
     parser.add_argument(
         "--quick", action="store_true", help="2 pictures of 32 pixels in a ResNet-18: does it still agree?"

@@ -67,7 +67,7 @@ def main(argv: list[str] | None = None) -> int:
                 found = attribute(segments.stages[0], full, pairs, **options)
             error = float((found.values - exact.values).norm() / exact.values.norm())
             same = overlap(*(x.values.view(TARGETS, PATCHES, -1) for x in (found, exact)))
-            steps = f"{found.nodes.float().mean():.1f} ({exact.nodes.float().mean():.1f})"
+            steps = f"{found.n_steps.float().mean():.1f} ({exact.n_steps.float().mean():.1f})"
             print(LINE.format(f"{name} {lower} → {upper}", each, f"{error:.0e}", f"{same:.1%}", steps), flush=True)
     return 0
 

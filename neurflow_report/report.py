@@ -50,10 +50,13 @@ class Built:
 
 
 def analyze(loaded: LoadedSpec, *, progress: Progress | None = None) -> Path:
-    """Run the spec's analysis and write `<output>/bundle`; → that directory.
+    """Run the spec's analysis and write `<output>/bundle`.
 
-    Raises: InputError where the spec, the model or the data is wrong (InputErrors with all that could be checked);
-    RunError where the run fails; InputError missing-package where torch is not installed.
+    Returns: that directory.
+    Raises:
+        InputError where the spec, the model or the data is wrong (InputErrors with all that could be checked).
+        RunError where the run fails.
+        InputError missing-package where torch is not installed.
     """
     with importing():
         from neurflow_report.analysis.run import analyze as run
@@ -63,8 +66,9 @@ def analyze(loaded: LoadedSpec, *, progress: Progress | None = None) -> Path:
 
 def check(loaded: LoadedSpec, *, progress: Progress | None = None) -> tuple[str, ...]:
     """Check all that `build` can check before it looks at the pictures: the model, its layers, the classes, the data,
-    memory, disk, packages and programs; → what should be known though it is not wrong. Nothing is written.
+    memory, disk, packages and programs. Nothing is written.
 
+    Returns: what should be known though it is not wrong.
     Raises: what `build` raises then, all of it at once.
     """
     with importing():
@@ -78,7 +82,9 @@ def plan(
 ) -> Plan:
     """What `analyze` would do with the spec, and what it would cost; nothing is written.
 
-    Args: timed: whether to measure for some seconds; within: seconds that sizes are to fit, for which it is `timed`.
+    Args:
+        timed: whether to measure for some seconds.
+        within: seconds that sizes are to fit, for which it is `timed`.
     Raises: InputError as `check` does.
     """
     with importing():
@@ -89,7 +95,10 @@ def plan(
 
 
 def layers(loaded: LoadedSpec) -> Tree:
-    """Where the spec's network can be cut, as `neurflow-report layers` shows it. Raises: InputError as loading does."""
+    """Where the spec's network can be cut, as `neurflow-report layers` shows it.
+
+    Raises: InputError as loading does.
+    """
     with importing():
         from neurflow_report.setup.layer_listing import layers_of_spec
 
@@ -107,10 +116,14 @@ def render(
 ) -> Rendered:
     """Draw a bundle: `<output>/site` (html), `report.pdf` (pdf), `report.html` (single). Needs no torch, model or data.
 
-    Args: output: default the folder that holds the bundle; formats, attach_bundle: default what the spec asked for;
-    templates: a directory searched before the package's own templates.
-    Raises: InputError environment-bad-value, bundle-missing, bundle-damaged, bundle-version, output-unwritable (or
-    InputErrors, for all that is in the way; then nothing is drawn), template-broken; RunError graphviz-missing.
+    Args:
+        output: default the folder that holds the bundle.
+        formats, attach_bundle: default what the spec asked for.
+        templates: a directory searched before the package's own templates.
+    Raises:
+        InputError environment-bad-value, bundle-missing, bundle-damaged, bundle-version, output-unwritable (or
+            InputErrors, for all that is in the way; then nothing is drawn), template-broken.
+        RunError graphviz-missing.
     """
     progress = progress or Silent()
     begun = time.monotonic()
@@ -155,7 +168,10 @@ def _draw(
     attach: bool,
     progress: Progress,
 ) -> tuple[int, int]:
-    """Write what is wanted; → the pages of the site and the bytes of all."""
+    """Write what is wanted.
+
+    Returns: the pages of the site and the bytes of all.
+    """
     pages = size = 0
     if "html" in wanted:
         with progress.stage("draw the site", None) as step:
@@ -214,8 +230,10 @@ def _beside(wanted: Mapping[str, Path], bundle: Path) -> dict[str, str]:
 
 
 def build(loaded: LoadedSpec, *, progress: Progress | None = None) -> Built:
-    """`analyze`, then `render` into the same output folder. Raises what both raise; before anything is computed, all
-    that `check` raises."""
+    """`analyze`, then `render` into the same output folder.
+
+    Raises: what both raise; before anything is computed, all that `check` raises.
+    """
     with importing():
         from neurflow_report.analysis.run import analyzed
 

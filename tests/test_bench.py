@@ -33,7 +33,7 @@ def neuron(core, concept=(4, 2, 9), groups=((4, 9), (2,)), weight=0.5):
 
 def reference(scores, core, concept=(4, 2, 9), groups=((9, 4), (2,))):
     naive = sys.modules["naive"]
-    return naive.Found(
+    return naive.Target(
         concept=list(concept),
         scores=np.array(scores),
         core=core,

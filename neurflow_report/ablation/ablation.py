@@ -1,5 +1,4 @@
-"""Knock-outs: a layer's channels, or their φ, on many patches when sets of channels of the layer below are 0
-(METHOD §5).
+"""Knock-outs: a layer's activation, or its φ, on many patches with sets of the lower layer's channels at 0 (METHOD §5).
 
 All sets and all patches go through the segment in one batched pass, which gives every target at once. Operations, for M
 sets, n patches, T targets, C channels below and X places of a target:
@@ -22,7 +21,7 @@ from torch import Tensor, fx
 
 from neurflow_report.ablation.linear_mix import LinearMixAblation, chain_of
 from neurflow_report.ablation.split_ablation import SplitAblation
-from neurflow_report.attribution.affine_split import NotSplittableError, split
+from neurflow_report.attribution.affine_split import NotSplittableError, split_segment
 from neurflow_report.network.forward import AdaptiveBatch, spatial_mean
 
 Segment = Callable[[Tensor], Tensor]
@@ -34,7 +33,10 @@ class Ablation(Protocol):
     def phi(self, activations: Tensor, removed: Tensor, targets: Sequence[int]) -> Tensor:
         """φ of `targets` on each row of `activations` with the channels of each set at 0: (M, T, n).
 
-        Args: activations: (n, …) of the layer below; removed: bool (M, C), True where a channel is set to 0.
+        Args:
+            activations: of the layer below, (n, …).
+            removed: bool (M, C), True where a channel is set to 0.
+            targets: channels of the layer above.
         """
 
     def full(self, activations: Tensor, removed: Tensor) -> Tensor:
@@ -44,8 +46,15 @@ class Ablation(Protocol):
 def ablations(
     segment: Segment, row: Tensor, *, axis: int, out_axis: int, rows: AdaptiveBatch, whole: bool = False
 ) -> Ablation:
-    """The engine for a segment. Args: row: one row of its input; axis, out_axis: the channel axes of its ends;
-    rows: how many rows of the segment run at once; whole: whether the segment is run as it is in any case."""
+    """The engine for a segment.
+
+    Args:
+        segment: from the layer below to the layer of the targets, in eval mode.
+        row: one row of its input, (1, …).
+        axis, out_axis: the channel axes of its input and output.
+        rows: how many rows of the segment run at once.
+        whole: whether the segment is run as it is in any case.
+    """
     if whole:
         return PlainAblation(segment, axis=axis, out_axis=out_axis, rows=rows)
     if axis == 1 and isinstance(segment, fx.GraphModule):
@@ -54,12 +63,12 @@ def ablations(
             return LinearMixAblation(chain, row)
     if isinstance(segment, fx.GraphModule):
         with suppress(NotSplittableError):
-            return SplitAblation(split(segment, row, axis, out_axis), axis=axis, rows=rows)
+            return SplitAblation(split_segment(segment, row, axis, out_axis), axis=axis, rows=rows)
     return PlainAblation(segment, axis=axis, out_axis=out_axis, rows=rows)
 
 
 class PlainAblation:
-    """The segment as it is, sets × patches as the rows of its batches."""
+    """The segment as it is, with sets × patches as the rows of its batches."""
 
     def __init__(self, segment: Segment, *, axis: int, out_axis: int, rows: AdaptiveBatch) -> None:
         self.segment, self.axis, self.out_axis, self.rows = segment, axis, out_axis, rows
@@ -80,7 +89,7 @@ class PlainAblation:
         """What is wanted of the output for every set and patch, (M, n, …)."""
         removed = removed.to(activations.device)
         shape = [-1] + [1] * (activations.ndim - 1)
-        shape[self.axis] = removed.shape[1]
+        shape[self.axis] = removed.shape[1]  # (sets, 1, …, C, …, 1): broadcast over space
         sets, patches = torch.meshgrid(torch.arange(len(removed)), torch.arange(len(activations)), indexing="ij")
         pairs = sets.flatten(), patches.flatten()
 

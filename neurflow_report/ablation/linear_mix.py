@@ -1,10 +1,10 @@
 """Knock-outs on a segment whose channels mix in one layer alone: a convolution or a linear layer between channelwise
 operations, as in a plain network, or the pooled classifier on top of any.
 
-What the mixing layer passes to a target is a sum over the channels below, D_i, and a set only takes terms out of it. D
-is made once a patch; the sets are then one matrix product, keep (M, C) × D (C, T·n·X): M·n·T·C·X operations, or fewer
-for small sets (masked_sums.py). For a 3×3 convolution that is 9·(outputs / T) times fewer than running it. Where the k
-strongest patches are asked for, bounds spare most of the patches (topk_bounds.py).
+The mixing layer's value at a target is a sum of terms D_i over the channels below, and a set only takes terms out of
+it. D is made once a patch; the sets are then one matrix product, kept (M, C) × D (C, T·n·X): M·n·T·C·X operations, or
+fewer for small sets (masked_sums.py). For a 3×3 convolution that is 9·(outputs / T) times fewer than running it. Where
+the k strongest patches are asked for, bounds spare most of the patches (topk_bounds.py).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from neurflow_report.ablation.masked_sums import KeptSums
+from neurflow_report.ablation.masked_sums import MaskedSums
 from neurflow_report.ablation.topk_bounds import ChannelTerms
 from neurflow_report.attribution import operations as ops
 from neurflow_report.network.kinds import computes
@@ -48,6 +48,7 @@ def chain_of(segment: fx.GraphModule, row: Tensor) -> Chain | None:
     before, after = nodes[: mixing[0]], nodes[mixing[0] + 1 :]
     if not all(_keeps_channels(n) or _is_flatten(n) for n in before) or not all(_keeps_channels(n) for n in after):
         return None
+    # A channel at 0 must stay 0 up to the mixing layer: only then does a set take its term out and nothing else.
     start = _run(before, torch.zeros_like(row))
     if any(ops.is_norm(n) for n in before) or bool(start.any()):
         return None
@@ -87,6 +88,7 @@ class LinearMixAblation:
         assert isinstance(self.module, nn.Conv2d | nn.Linear)  # noqa: S101 _mixes has seen to it
         weight, bias = self.module.weight.detach(), self.module.bias
         self.bias = torch.zeros_like(weight[:, 0].flatten(1)[:, 0]) if bias is None else bias.detach()
+        # (outputs, C, taps); of a linear layer behind a flatten, the taps are the places of a channel.
         self.weight = weight.reshape(len(weight), self.channels, -1)
         self.after = list(chain.after)
         if self.after and ops.is_norm(self.after[0]):
@@ -103,7 +105,7 @@ class LinearMixAblation:
         return torch.cat(found, dim=2)
 
     def places(self, row: Tensor) -> int:
-        """At how many places the mixing layer puts out a value for one row (1, …)."""
+        """How many places in space the mixing layer's output has for one row (1, …)."""
         return self._columns(row)[0].shape[2]
 
     @property
@@ -114,17 +116,23 @@ class LinearMixAblation:
 
     @torch.no_grad()
     def channel_terms(self, chunks: Iterable[Tensor], target: int, *, patches: int) -> ChannelTerms:
-        """What each channel offers one target of a `bounded` segment, on all patches of the chunks (n, …), so many in
-        all."""
+        """D of one target of a `bounded` segment on all patches (topk_bounds.py).
+
+        Args:
+            chunks: the activations of the layer below, (n, …) each.
+            target: a channel of the layer above.
+            patches: how many there are in all chunks.
+        """
         module, done = self.module, 0
         assert isinstance(module, nn.Conv2d)  # noqa: S101 as `bounded` has it
+        # One output channel for each input channel: the convolution without its sum over the input channels.
         weight = self.weight[target].reshape(self.channels, 1, *module.kernel_size)
         options = (module.stride, module.padding, module.dilation, self.channels)
         terms: Tensor | None = None
         for chunk in chunks:
             part = F.conv2d(_run(self.chain.before, chunk), weight, None, *options).flatten(2)  # type: ignore[arg-type]
             terms = part.new_empty((patches, *part.shape[1:])) if terms is None else terms
-            terms[done : done + len(part)] = part
+            terms[done : done + len(part)] = part  # (n, C, X)
             done += len(part)
         assert terms is not None  # noqa: S101  # a class has a patch
         return ChannelTerms(terms=terms, bias=self.bias[target])
@@ -139,7 +147,7 @@ class LinearMixAblation:
         return torch.cat(parts, dim=1).transpose(1, 2)
 
     def _columns(self, activations: Tensor) -> tuple[Tensor, tuple[int, ...]]:
-        """What each channel offers the mixing layer, (C, taps, n·X), and the target's shape in space."""
+        """The windows of each channel that the mixing layer reads, (C, taps, n·X), and its output's shape in space."""
         value, module = _run(self.chain.before, activations), self.module
         if isinstance(module, nn.Linear):
             return value.reshape(len(value), self.channels, -1).permute(1, 2, 0), ()
@@ -152,23 +160,24 @@ class LinearMixAblation:
         taps = columns.reshape(len(value), self.channels, -1, columns.shape[-1])
         return taps.permute(1, 2, 0, 3).flatten(2), space
 
-    def _means(self, activations: Tensor, keep: Tensor, targets: Tensor) -> Tensor:
+    def _means(self, activations: Tensor, kept: Tensor, targets: Tensor) -> Tensor:
         """φ for a few patches, (M, T, n)."""
         columns, space = self._columns(activations)
         sets = max(1, BLOCK // (len(targets) * columns.shape[2]))
-        found = [self._mixed(columns, space, some, targets) for some in torch.split(keep, sets)]
+        found = [self._mixed(columns, space, some, targets) for some in torch.split(kept, sets)]
         return torch.cat([some.flatten(3).mean(dim=3) if some.ndim > 3 else some for some in found])
 
-    def _mixed(self, columns: Tensor, space: tuple[int, ...], keep: Tensor, targets: Tensor) -> Tensor:
+    def _mixed(self, columns: Tensor, space: tuple[int, ...], kept: Tensor, targets: Tensor) -> Tensor:
         """The segment's output for some targets, (M, T, n, …)."""
+        # D: for each channel (T, taps) × (taps, n·X), as (C, T·n·X).
         terms = torch.bmm(self.weight[targets].transpose(0, 1), columns).flatten(1)
-        mixed = KeptSums(keep).of(terms).view(len(keep), len(targets), -1).add_(self.bias[targets][:, None])
+        mixed = MaskedSums(kept).of(terms).view(len(kept), len(targets), -1).add_(self.bias[targets][:, None])
         count = columns.shape[2] // math.prod(space)
-        mixed = self._finished(mixed.view(len(keep) * len(targets), count, *space), targets)
-        return mixed.view(len(keep), len(targets), count, *mixed.shape[2:])
+        mixed = self._finished(mixed.view(len(kept) * len(targets), count, *space), targets)
+        return mixed.view(len(kept), len(targets), count, *mixed.shape[2:])
 
     def _finished(self, mixed: Tensor, targets: Tensor) -> Tensor:
-        """The operations after the mixing layer; the rows are sets × targets, the columns patches."""
+        """The operations after the mixing layer, of (M·T, n, …): each target stands in a row, not in a channel."""
         for node in self.after:
             if ops.is_norm(node):
                 scale, shift = ops.norm_affine(node)

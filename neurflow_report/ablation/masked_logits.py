@@ -1,4 +1,4 @@
-"""What the network says when channels of a layer, and of those above it, are set to 0 (METHOD §5, F1).
+"""The logits when channels of a layer, and of those above it, are set to 0 (METHOD §5, F1).
 
 The first stage above the layer runs for all masks of a picture together, as knock-outs do (ablation.py); from there
 on every mask has a row of its own.
@@ -21,11 +21,17 @@ def masked_logits(
 ) -> tuple[Tensor, Tensor]:
     """The logits under each mask at the layer alone, and at those that follow it as well: (M, N, outputs) twice.
 
-    Args: engine: the knock-outs of layers[layer]; activation: that layer's full activation, N rows; removed: masks of
-    that layer and of those that follow it, next first, bool (M, C), True where a channel is set to 0, mask m of each
-    going with mask m of the others; rows: how many (mask, picture) pairs run at once. With one layer's masks, twice the
-    same.
-    Errors: ValueError when masks are not (M, C).
+    With one layer's masks, twice the same.
+
+    Args:
+        segments: of the network.
+        layer: the number of the layer.
+        engine: the knock-outs of layers[layer].
+        activation: that layer's full activation, N rows.
+        removed: masks of that layer and of those that follow it, next first, bool (M, C), True where a channel is set
+            to 0; mask m of each goes with mask m of the others.
+        rows: how many (mask, picture) pairs run at once.
+    Raises: ValueError when masks are not (M, C).
     """
     for number, gone in enumerate(removed, start=layer):
         info = segments.layers[number]

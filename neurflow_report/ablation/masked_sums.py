@@ -1,4 +1,4 @@
-"""Sums over many sets of a table's rows, which is what knock-outs come to where channels add up."""
+"""Sums of a table's rows over many sets: what knock-outs are where channels add up (METHOD §5)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 FEW = 8
-"""Where a set leaves out fewer rows than 1/FEW of all, they are added up and taken off: a product multiplies all."""
+"""Where a set leaves out fewer rows than 1/FEW of all, these are summed and subtracted: a product multiplies all."""
 
 
-class KeptSums:
+class MaskedSums:
     """The sums of the rows that each of M sets keeps, for one table after another."""
 
     def __init__(self, keep: Tensor) -> None:
@@ -18,12 +18,15 @@ class KeptSums:
         counts = left_out.sum(dim=1)
         self.few = counts * FEW < keep.shape[1]
         self.many = keep[~self.few]
+        # The rows that the sets leave out, one set after the other, and where each set's begin: embedding_bag's form.
         self.rows, some = left_out[self.few].nonzero()[:, 1], counts[self.few]
         self.starts = some.cumsum(0) - some
 
     def of(self, terms: Tensor) -> Tensor:
-        """The sums of a table (C, N), (M, N): M·C·N multiplications, or as many additions as the sets leave out rows,
-        times N, and C·N."""
+        """The sums of a table (C, N): (M, N).
+
+        M·C·N multiplications, or N additions for each row that a set leaves out and C·N for all rows.
+        """
         if not len(self.starts):
             return self.many @ terms
         if not len(self.many):
@@ -33,7 +36,7 @@ class KeptSums:
         return found
 
     def _less(self, terms: Tensor) -> Tensor:
-        """All rows without those left out; in float64, since a large row taken off a sum leaves its rounding."""
+        """The sum of all rows less those left out, in float64: a large row subtracted leaves its rounding."""
         precise = terms.double().contiguous()
         removed = F.embedding_bag(self.rows, precise, self.starts, mode="sum")
         return removed.neg_().add_(precise.sum(dim=0)).to(terms.dtype)

@@ -1,9 +1,9 @@
 """Knock-outs on any segment that can be split (affine_split.py): only what the removed channels feed is computed again.
 
-1. Channel i of a tensor that keeps A's channels apart has its value at A where A's channel i stays, else that at 0.
+1. Channel i of an unmixed tensor has its value at A where A's channel i stays, else that at 0.
 2. A convolution of many taps over such a tensor x is u(0) + Σ_i conv(x_i(A) − x_i(0)) over the channels that stay. The
    terms are made once a patch, some output channels at a time, so that they stay in the cache; the sets are then sums
-   of them (masked_sums.py). Where only the targets' channels are needed, so are the terms of a convolution of one tap.
+   of them (masked_sums.py). A convolution of few taps is computed so where only the targets' channels are needed.
 3. All else runs for every set, and of what only a target's channel needs, that channel alone (nonlinear_part.py).
 """
 
@@ -16,29 +16,35 @@ import torch
 from torch import Tensor, fx
 from torch.nn import functional as F
 
-from neurflow_report.ablation.masked_sums import KeptSums
+from neurflow_report.ablation.masked_sums import MaskedSums
 from neurflow_report.attribution import operations as ops
-from neurflow_report.attribution.affine_split import AffineSplit, affine_values, only_input
+from neurflow_report.attribution.affine_split import AffineSplit, only_input, values_at_input
 from neurflow_report.attribution.channel_responses import FEW
-from neurflow_report.attribution.nonlinear_part import Evaluator, groups
+from neurflow_report.attribution.nonlinear_part import Evaluator, target_groups
 from neurflow_report.network.forward import AdaptiveBatch
 
 TABLE = 2 * 2**20
 """Bytes of the terms of a convolution at once."""
 READY = 4
-"""The affine values are made of so many times fewer patches than sets run at once."""
+"""The values at A are computed for so many times fewer patches than sets run at once."""
 
 
 class SplitAblation:
-    """A split segment; `axis`: the channel axis of its input; `rows`: how many sets run at once."""
+    """A split segment.
 
-    def __init__(self, part: AffineSplit, *, axis: int, rows: AdaptiveBatch) -> None:
-        self.part, self.axis, self.rows = part, axis, rows
+    Args:
+        split: of the segment.
+        axis: the channel axis of its input.
+        rows: how many sets run at once.
+    """
+
+    def __init__(self, split: AffineSplit, *, axis: int, rows: AdaptiveBatch) -> None:
+        self.split, self.axis, self.rows = split, axis, rows
 
     @torch.no_grad()
     def phi(self, activations: Tensor, removed: Tensor, targets: Sequence[int]) -> Tensor:
         """See `Ablation`."""
-        alike = groups(self.part, list(targets), activations.device)
+        alike = target_groups(self.split, list(targets), activations.device)
 
         def wanted(values: Evaluator, sets: int) -> Tensor:
             found = activations.new_empty((sets, len(targets)))
@@ -51,31 +57,39 @@ class SplitAblation:
     @torch.no_grad()
     def full(self, activations: Tensor, removed: Tensor) -> Tensor:
         """See `Ablation`."""
-        return self._every(activations, removed, lambda values, _sets: values.whole(self.part.result))
+        return self._every(activations, removed, lambda values, _sets: values.whole(self.split.result))
 
     def _every(self, activations: Tensor, removed: Tensor, wanted: Callable[[Evaluator, int], Tensor]) -> Tensor:
         """What is wanted of every patch's values under all sets, (M, n, …)."""
+        # One patch at a time, the sets as the rows: they share the patch's values at A and its tables.
         kept = (~removed).to(activations.device)
 
         def run(n: int) -> Tensor:
             found = []
             for some in torch.split(activations, max(1, n // READY)):
-                affine = affine_values(self.part, some, n) | {self.part.source: some}
+                at_input = values_at_input(self.split, some, n) | {self.split.source: some}
                 for v in range(len(some)):
-                    mine = {node: value[v : v + 1] for node, value in affine.items()}
-                    leaves = (UnderSets(self.part, mine, sets, self.axis) for sets in torch.split(kept, n))
-                    found.append(torch.cat([wanted(Evaluator(self.part, one), len(one.keep)) for one in leaves]))
+                    mine = {node: value[v : v + 1] for node, value in at_input.items()}
+                    leaves = (AblationLeaves(self.split, mine, sets, self.axis) for sets in torch.split(kept, n))
+                    found.append(torch.cat([wanted(Evaluator(self.split, one), len(one.keep)) for one in leaves]))
             return torch.stack(found, dim=1)
 
         return self.rows.attempt(run)
 
 
 @dataclass(frozen=True, eq=False)
-class UnderSets:
-    """Leaves of one patch under sets of channels that stay, `keep` (M, C); `axis`: the channel axis of the input."""
+class AblationLeaves:
+    """Leaves of one patch, whose rows are sets of channels of A.
 
-    part: AffineSplit
-    affine: Mapping[fx.Node, Tensor]
+    Attributes:
+        split: of the segment.
+        at_input: the values at A of the nodes `split.kept`, and A itself, (1, …) each.
+        keep: bool (M, C), True where a channel stays.
+        axis: the channel axis of A.
+    """
+
+    split: AffineSplit
+    at_input: Mapping[fx.Node, Tensor]
     keep: Tensor
     axis: int
 
@@ -88,11 +102,11 @@ class UnderSets:
         return self._unmixed(node, channels) if self._is_held(node) else self._convolved(node, channels)
 
     def _is_held(self, node: fx.Node) -> bool:
-        return node in self.part.unmixed and node in self.affine
+        return node in self.split.unmixed and node in self.at_input
 
     def _unmixed(self, node: fx.Node, channels: Tensor | None) -> Tensor:
-        end, start, keep = self.affine[node], self.part.at_baseline[node], self.keep
-        axis = self.axis if node is self.part.source else self.part.axis
+        end, start, keep = self.at_input[node], self.split.at_baseline[node], self.keep
+        axis = self.axis if node is self.split.source else self.split.axis
         if channels is not None:
             end, start = (v.index_select(axis, channels) for v in (end, start))
             keep = keep[:, channels]
@@ -108,20 +122,21 @@ class UnderSets:
         return conv.kernel_size[0] * conv.kernel_size[1] >= FEW <= len(self.keep)
 
     def _has_terms(self, node: fx.Node) -> bool:
-        """Whether the node is a convolution over channels that are still apart."""
+        """Whether the node is a convolution of an unmixed tensor."""
         return ops.is_conv(node) and ops.conv_of(node).groups == 1 and self._is_held(only_input(node))
 
     def _convolved(self, node: fx.Node, channels: Tensor | None) -> Tensor:
-        conv, source, start = ops.conv_of(node), only_input(node), self.part.at_baseline[node]
-        weight = conv.weight.flatten(2)
+        conv, source, start = ops.conv_of(node), only_input(node), self.split.at_baseline[node]
+        weight = conv.weight.flatten(2)  # (K, Cin, taps)
         if channels is not None:
             weight, start = weight[channels], start[:, channels]
-        move = self.affine[source] - self.part.at_baseline[source]
-        windows = F.unfold(move, conv.kernel_size, conv.dilation, conv.padding, conv.stride)  # type: ignore[arg-type]
-        windows, sums = windows.view(conv.in_channels, -1, windows.shape[-1]), KeptSums(self.keep.to(move.dtype))
+        difference = self.at_input[source] - self.split.at_baseline[source]
+        windows = F.unfold(difference, conv.kernel_size, conv.dilation, conv.padding, conv.stride)  # type: ignore[arg-type]
+        windows = windows.view(conv.in_channels, -1, windows.shape[-1])  # (Cin, taps, X)
+        sums = MaskedSums(self.keep.to(difference.dtype))
         step = max(1, TABLE // (windows.element_size() * conv.in_channels * windows.shape[-1]))
         parts = []
         for some in torch.split(weight, step):
-            terms = torch.bmm(some.transpose(0, 1), windows).flatten(1)
+            terms = torch.bmm(some.transpose(0, 1), windows).flatten(1)  # (Cin, K·X), conv(x_i(A) − x_i(0))
             parts.append(sums.of(terms).view(len(self.keep), len(some), *start.shape[2:]))
         return torch.cat(parts, dim=1).add_(start)

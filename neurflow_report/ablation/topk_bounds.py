@@ -1,7 +1,7 @@
 """Which patches can be among a target's k strongest when a set is knocked out, and φ of these alone (METHOD §5, F2).
 
-For a convolution followed by a ReLU: z = Σ_i D_i + bias at a place, D_i what channel i offers the target. Without the
-set S it is z − d, d = Σ_{i∈S} D_i.
+For a convolution followed by a ReLU: z = Σ_i D_i + bias at a place, D_i being channel i's term. Without the set S it is
+z − d, d = Σ_{i∈S} D_i.
 
 1. relu(z − d) = relu(z) − [z > 0]·d + relu(σ·d − |z|), where σ is 1 where z > 0, else −1.
 2. 0 ≤ relu(σ·d − |z|) ≤ Σ_{i∈S} relu(σ·D_i − |z| / s) for any s ≥ |S|.
@@ -25,17 +25,22 @@ from torch import Tensor
 PATCHES = 16
 """Patches whose φ is computed at once: those that are alike in how many sets they are candidates of."""
 BLOCK = 32
-"""Patches whose bounds are computed at once: a few of them stay in the cache."""
+"""Patches whose bounds are computed at once, so that their terms stay in the cache."""
 STRONG = 4
-"""The bar is looked for among STRONG·k patches, those that are strongest with nothing knocked out."""
+"""The k-th lower bound is looked for among the STRONG·k patches that are strongest with nothing knocked out."""
 STEP = 1.5
 """Sets whose sizes differ by less than this factor share a table of bounds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidates:
-    """Some sets (their numbers), the patches that are candidates of any of them, ascending, and φ (sets, patches), −inf
-    where a patch is none of the set's."""
+    """Patches that can be among the k strongest under some sets.
+
+    Attributes:
+        sets: their numbers, (M,).
+        patches: the candidates of any of these sets, ascending, (n,).
+        phi: (M, n), −inf where a patch is no candidate of the set.
+    """
 
     sets: Tensor
     patches: Tensor
@@ -44,29 +49,33 @@ class Candidates:
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelTerms:
-    """What each channel offers one target: `terms` D (n, C, X) on all patches, and the target's `bias`."""
+    """The channels' terms D of one target on all patches, (n, C, X), and the target's `bias`."""
 
     terms: Tensor
     bias: Tensor
 
 
 def candidates(channel_terms: ChannelTerms, removed: Tensor, concept: Tensor) -> Iterator[Candidates]:
-    """The candidates for the places of a target's concept, a few sizes of sets at a time, which hold every set once.
+    """The candidates for a target's k strongest patches; sets of like sizes together, every set once.
 
-    Args: removed: bool (M, C), True where a channel is knocked out; concept: V_a, (k,), whose patches are always kept.
+    Args:
+        channel_terms: of the target.
+        removed: bool (M, C), True where a channel is knocked out.
+        concept: V_a, (k,), whose patches are always among the candidates.
     """
     bounds = _Bounds(channel_terms, len(concept))
-    for numbers, size in _alike(removed.sum(dim=1)):
+    for numbers, size in _by_size(removed.sum(dim=1)):
         some = removed[numbers]
-        open_ = bounds.candidates(some.to(channel_terms.terms.dtype), size)
-        wanted = open_.any(dim=0)
+        is_candidate = bounds.candidates(some.to(channel_terms.terms.dtype), size)
+        wanted = is_candidate.any(dim=0)
         wanted[concept] = True
         columns = wanted.nonzero().flatten()
-        yield Candidates(sets=numbers, patches=columns, phi=_phi(channel_terms, ~some, open_[:, columns], columns))
+        phi = _phi(channel_terms, ~some, is_candidate[:, columns], columns)
+        yield Candidates(sets=numbers, patches=columns, phi=phi)
 
 
-def _alike(sizes: Tensor) -> Iterator[tuple[Tensor, int]]:
-    """The sets by their size, sizes that are near in one: (their numbers, the largest size)."""
+def _by_size(sizes: Tensor) -> Iterator[tuple[Tensor, int]]:
+    """The sets grouped by size, near sizes together: (their numbers, the largest size)."""
     known = sorted(set(sizes.tolist()), reverse=True)
     while known:
         most = known[0]
@@ -76,23 +85,25 @@ def _alike(sizes: Tensor) -> Iterator[tuple[Tensor, int]]:
 
 
 class _Bounds:
-    """The tables of one target: φ (n,), G (n, C), and E for a size."""
+    """The tables of one target: z (n, X), φ (n,), G (n, C), and E (n, C) for a size of sets."""
 
     def __init__(self, channel_terms: ChannelTerms, k: int) -> None:
         self.channel_terms, self.k = channel_terms, k
         self.z = channel_terms.terms.sum(dim=1).add_(channel_terms.bias)
         self.phi = self.z.clamp(min=0).mean(dim=1)
         self.linear = self._table(lambda terms, z: terms.mul_((z > 0).unsqueeze(1)))
+        # What rounding may add to a sum of C terms, so that no candidate is lost to it.
         many = 2 * channel_terms.terms.shape[1] * torch.finfo(self.z.dtype).eps
         self.slack = many * float(channel_terms.terms.abs().sum(dim=1).mean(dim=1).max() + channel_terms.bias.abs())
         self.strong = self.phi.topk(min(STRONG * k, len(self.phi))).indices
 
     def candidates(self, removed: Tensor, size: int) -> Tensor:
         """Which patches may be among the k strongest of each set, bool (M, n), for sets of at most `size` channels."""
-        lower = torch.addmm(self.phi, removed, self.linear.T, alpha=-1)
-        bar = lower[:, self.strong].topk(self.k, dim=1).values[:, -1:]
-        excess = self._table(lambda terms, z: _excess(terms, z, size))
-        return lower.addmm_(removed, excess.T) >= bar - 2 * self.slack
+        lower = torch.addmm(self.phi, removed, self.linear.T, alpha=-1)  # rule 3's φ − Σ G_i, (M, n)
+        # The k-th largest lower bound among some of the patches: no larger than that among all, so nothing is lost.
+        threshold = lower[:, self.strong].topk(self.k, dim=1).values[:, -1:]
+        excess = self._table(lambda terms, z: _excess(terms, z, size))  # E
+        return lower.addmm_(removed, excess.T) >= threshold - 2 * self.slack
 
     def _table(self, of: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         """The mean over space of what `of` makes of a copy of the terms, (n, C)."""
@@ -106,11 +117,12 @@ def _excess(terms: Tensor, z: Tensor, size: int) -> Tensor:
     return terms.mul_(sign.unsqueeze(1)).sub_((z.abs() / max(size, 1)).unsqueeze(1)).clamp_(min=0)
 
 
-def _phi(channel_terms: ChannelTerms, keep: Tensor, open_: Tensor, columns: Tensor) -> Tensor:
+def _phi(channel_terms: ChannelTerms, keep: Tensor, is_candidate: Tensor, columns: Tensor) -> Tensor:
     """φ of the candidates, −inf elsewhere: (M, columns)."""
-    kept, found = keep.to(channel_terms.terms.dtype), channel_terms.terms.new_full(open_.shape, -torch.inf)
-    for some in torch.split(open_.sum(dim=0).argsort(stable=True), PATCHES):
-        rows = open_[:, some].any(dim=1).nonzero().flatten()
-        z = torch.matmul(kept[rows], channel_terms.terms[columns[some]]).add_(channel_terms.bias)
+    kept, found = keep.to(channel_terms.terms.dtype), channel_terms.terms.new_full(is_candidate.shape, -torch.inf)
+    # Patches that are candidates of about as many sets go together: the sets that none of them needs are left out.
+    for some in torch.split(is_candidate.sum(dim=0).argsort(stable=True), PATCHES):
+        rows = is_candidate[:, some].any(dim=1).nonzero().flatten()
+        z = torch.matmul(kept[rows], channel_terms.terms[columns[some]]).add_(channel_terms.bias)  # (patches, sets, X)
         found[rows.unsqueeze(1), some] = z.clamp_(min=0).mean(dim=2).T
     return found

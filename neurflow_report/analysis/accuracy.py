@@ -50,8 +50,10 @@ def predictor(ready: Ready, step: Step) -> Predict:
 
 
 def measure(ready: Ready, progress: Progress) -> str:
-    """What is to be said of the accuracy on a few pictures of each class. Raises: InputError too-few-images where none
-    of them can be read."""
+    """What is to be said of the accuracy on a few pictures of each class.
+
+    Raises: InputError too-few-images where none of them can be read.
+    """
     numbers = few(ready)
     with progress.stage("measure the accuracy", None) as step:
         predicted, skipped = look(
@@ -139,8 +141,10 @@ def chance(pairs: Sequence[tuple[int, int]], outputs: int) -> float:
 
 
 def words(found: Accuracy | None, looked: int = 1) -> str:
-    """The accuracy as it is told, with what to do where it is no better than chance, or low. Args: looked: how many
-    pictures could be read."""
+    """The accuracy as it is told, with what to do where it is no better than chance, or low.
+
+    Args: looked: how many pictures could be read.
+    """
     if found is None:
         return UNKNOWN if looked else UNREAD
     share = found.right / found.pictures

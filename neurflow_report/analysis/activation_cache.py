@@ -25,7 +25,9 @@ class ActivationCache:
     `workspace.keep` bytes: for the latter, the former are let go. Before that, what is not kept is made again each
     time: the search goes down, where nothing could be made of it.
 
-    `kept`: what the pass has kept; `batch`: how many patches go through at once.
+    Attributes:
+        kept: what the pass has kept.
+        batch: how many patches go through at once.
     """
 
     def __init__(
@@ -45,8 +47,10 @@ class ActivationCache:
 
     @classmethod
     def of_search(cls, workspace: Workspace, pixels: Tensor, note: Callable[[str], None]) -> ActivationCache:
-        """One whose layers, as many as fit, are to be kept by the pass over all patches. Args: note: told where memory
-        runs out for one."""
+        """One whose layers, as many as fit, are to be kept by the pass over all patches.
+
+        Args: note: told where memory runs out for one.
+        """
         patches = len(pixels) * workspace.grid.per_image
         layers = layers_to_keep(workspace.segments, patches, workspace.keep)
         return cls(workspace, pixels, KeptActivations(layers, patches, note))
@@ -80,8 +84,10 @@ class ActivationCache:
             yield self.activations(layer, part)
 
     def ablations(self, layer: int, note: Callable[[str], None]) -> Ablation:
-        """The knock-outs of layers[layer], seen one layer up. Args: note: told where memory runs out, from here on for
-        what is made of the pictures, too."""
+        """The knock-outs of layers[layer], seen one layer up.
+
+        Args: note: told where memory runs out, from here on for what is made of the pictures, too.
+        """
         self.batch.note = note
         return self.workspace.ablations(layer, self.workspace.forward.activations(layer, self.pixels[:1]), note)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from neurflow_report.analysis.activation_cache import ActivationCache
 from neurflow_report.analysis.class_run import ClassRun
 from neurflow_report.circuit.discovery import Scores, Search, find_neurons
-from neurflow_report.circuit.neuron_groups import wire
+from neurflow_report.circuit.neuron_groups import group_neurons
 from neurflow_report.network.forward import layer_means
 from neurflow_report.progress import Step
 from neurflow_report.results.records import GroupEdge, LayerResult, Neuron
@@ -34,7 +34,12 @@ class Circuit:
 
 
 def find_circuit(run: ClassRun) -> Circuit:
-    """Run METHOD §§1–3 for one class. Raises: InputError too-few-patches; RunError not-finite."""
+    """Run METHOD §§1–3 for one class.
+
+    Raises:
+        InputError too-few-patches.
+        RunError not-finite.
+    """
     workspace, settings = run.workspace, run.settings
     check_patches(run.name, len(run.pixels), run.patches, settings.k)
     with run.stage("patches", run.patches) as step:
@@ -52,15 +57,22 @@ def find_circuit(run: ClassRun) -> Circuit:
     neurons = search_neurons(run, means, cache, scores)
     with run.stage("neuron groups", None):
         names = [info.name for info in workspace.segments.layers]
-        layers, edges = wire(names, neurons, means, settings.max_neuron)
+        layers, edges = group_neurons(names, neurons, means, settings.max_neuron)
     return Circuit(means=means, layers=layers, edges=edges, scores=scores, cache=cache)
 
 
 def search_neurons(
     run: ClassRun, means: Means, cache: ActivationCache, scores: Scores | None = None
 ) -> tuple[tuple[Neuron, ...], ...]:
-    """The core neurons of every layer, input → output (METHOD §§2–3), from the φ of all patches; `scores` takes the
-    scores. Raises RunError not-finite."""
+    """The core neurons of every layer, input → output (METHOD §§2–3).
+
+    Args:
+        run: of the class.
+        means: φ of all patches, (P, C) for each layer.
+        cache: of the activations.
+        scores: a dictionary that takes the scores.
+    Raises: RunError not-finite.
+    """
 
     @contextmanager
     def stage(layer: str, targets: int) -> Iterator[Step]:

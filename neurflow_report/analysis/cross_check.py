@@ -26,7 +26,7 @@ def cross_checks(run: ClassRun, layers: Sequence[LayerResult]) -> tuple[CrossChe
     """How far T is from Captum's at each layer but the lowest, from the logit down; () where Captum is not installed.
 
     Args: layers: of the class's circuit, input → output. A layer without neurons, and one whose T are all 0, is left
-    out.
+        out.
     """
     if find_spec("captum") is None:
         return ()

@@ -61,7 +61,12 @@ from neurflow_report.time_left import Expected
 def analyze(
     loaded: LoadedSpec, *, progress: Progress, also: Sequence[ReportError] = (), drawn: Sequence[str] = ()
 ) -> Path:
-    """Run the analysis of a spec and write `<output>/bundle`; → that directory. Args and errors: as `analyzed`."""
+    """Run the analysis of a spec and write `<output>/bundle`.
+
+    Args: as `analyzed`.
+    Returns: that directory.
+    Raises: what `analyzed` raises.
+    """
     with analyzed(loaded, progress=progress, also=also, drawn=drawn) as bundle:
         return bundle
 
@@ -78,11 +83,13 @@ def analyzed(
     """Run the analysis of a spec and write `<output>/bundle`, which is given inside: there the output folder is this
     run's alone.
 
-    Args: also: what the caller found wrong already, told with all else that is wrong before anything is computed;
-    drawn: the names of what is drawn from a bundle and will not be drawn anew: it is told where it is there;
-    formats: what will be drawn, which the time left is to hold, too.
-    Raises: InputError (exit code 2) with file:line:column where the spec, the model or the data is wrong;
-    RunError where an activation or attribution is not finite.
+    Args:
+        also: what the caller found wrong already, told with all else that is wrong before anything is computed.
+        drawn: the names of what is drawn from a bundle and will not be drawn anew: it is told where it is there.
+        formats: what will be drawn, which the time left is to hold, too.
+    Raises:
+        InputError (exit code 2) with file:line:column where the spec, the model or the data is wrong.
+        RunError where an activation or attribution is not finite.
     """
     with (
         _located(loaded),
@@ -94,9 +101,12 @@ def analyzed(
 
 def check(loaded: LoadedSpec, *, progress: Progress, also: Sequence[ReportError] = ()) -> tuple[str, ...]:
     """Check all that `analyze` checks before it looks at the pictures, and how often the network is right on a few of
-    them; → what should be known though it is not wrong.
+    them.
 
-    Nothing is written. Raises what `analyze` raises then.
+    Nothing is written.
+
+    Returns: what should be known though it is not wrong.
+    Raises: what `analyze` raises then.
     """
     with _located(loaded), arithmetic(loaded.spec.runtime.precision):
         ready = preflight(loaded, progress=progress, also=also)

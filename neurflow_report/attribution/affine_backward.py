@@ -1,7 +1,7 @@
-"""The affine part of a segment, for many targets at once: from the gradients at the frontier to T.
+"""The backward pass through a segment's affine part, for many targets at once: from the frontier's gradients to T.
 
-1. What is affine has one slope along the path (or a ray): one gradient a pair goes back, whatever the number of steps.
-2. The way ends where channels are still apart: T(a, i, v) = Σ_space (x_i(A) − x_i(0)) ⊙ g_i (affine_split.py, 4).
+1. What is affine in α has one slope along the path: one gradient a pair goes back, whatever the number of steps.
+2. The pass ends at unmixed tensors: T(a, i, v) = Σ_space (x_i(A) − x_i(0)) ⊙ g_i (affine_split.py, 4).
 3. A convolution of many taps above such a tensor has its responses in a table (channel_responses.py): one matrix
    product.
 """
@@ -14,92 +14,101 @@ from torch import Tensor, fx
 
 from neurflow_report.attribution.affine_split import only_input
 from neurflow_report.attribution.backward import Batch, Gradients, Key, pass_on
-from neurflow_report.attribution.channel_responses import Space, responses
-from neurflow_report.attribution.nonlinear_part import Group, NonlinearPart, derivative
+from neurflow_report.attribution.channel_responses import TableBuffers, responses
+from neurflow_report.attribution.nonlinear_part import NonlinearPart, TargetGroup, derivative
 
 
-class StraightLocal:
-    """Of the affine part: one step, at A. A ray has the same slope at every α; what is affine needs no values."""
+class AffineSlopes:
+    """The slopes of the affine part, in one step: those at A.
+
+    A ReLU on a tensor that is 0 at A = 0 has the same slope at every α > 0; affine operations need no values.
+    """
 
     count = 1
 
-    def __init__(self, core: NonlinearPart, group: Group) -> None:
-        self.core, self.group = core, group
+    def __init__(self, nonlinear: NonlinearPart, group: TargetGroup) -> None:
+        self.nonlinear, self.group = nonlinear, group
 
     def slope(self, node: fx.Node, sliced: bool) -> Tensor:
         """dy/dx of a pointwise node."""
-        return derivative(node, self.middle(only_input(node), sliced))
+        return derivative(node, self.midpoint(only_input(node), sliced))
 
-    def middle(self, node: fx.Node, sliced: bool) -> Tensor:
-        """The value of a node at A; zeros of its shape where nobody needs it."""
-        part, rows = self.core.part, self.core.rows
-        value = self.core.affine.get(node)
+    def midpoint(self, node: fx.Node, sliced: bool) -> Tensor:
+        """The value of a node at A; that at A = 0 where only its shape counts."""
+        split, rows = self.nonlinear.split, self.nonlinear.rows
+        value = self.nonlinear.at_input.get(node)
         value = (
-            part.at_baseline[node].expand(len(rows), *part.at_baseline[node].shape[1:])
+            split.at_baseline[node].expand(len(rows), *split.at_baseline[node].shape[1:])
             if value is None
             else value[rows]
         )
         if sliced:
-            value = value.index_select(part.axis, self.group.channels[node])
+            value = value.index_select(split.axis, self.group.channels[node])
         return value.unsqueeze(1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Below:
-    """What the affine part of a segment is to the pairs of a few patches: see `attributed`.
+class AffinePart:
+    """The affine part of a segment on a few patches.
 
-    `core`: any of the patches'; `axis`, `channels`: A's; `gradients`: how many go back, about. Tables are made in
-    `space` when first asked for (channel_responses.py), None where none pays.
+    Attributes:
+        nonlinear: the patches' nonlinear part, at any steps.
+        axis, channels: A's.
+        gradients: how many go back, about.
+        buffers: memory for the tables.
+        tables: of responses, made when first asked for; None where none pays.
     """
 
-    core: NonlinearPart
+    nonlinear: NonlinearPart
     axis: int
     channels: int
     gradients: int
-    space: Space
+    buffers: TableBuffers
     tables: dict[fx.Node, Tensor | None] = field(default_factory=dict)
 
     def table(self, node: fx.Node) -> Tensor | None:
-        """The responses at an affine tensor."""
+        """The responses at a tensor affine in α (channel_responses.py)."""
         if node not in self.tables:
-            self.tables[node] = responses(self.core, node, self.gradients, self.space)
+            self.tables[node] = responses(self.nonlinear, node, self.gradients, self.buffers)
         return self.tables[node]
 
 
-def attributed(below: Below, batch: Batch, gradients: Gradients) -> Tensor:
+def attributed(affine_part: AffinePart, batch: Batch, gradients: Gradients) -> Tensor:
     """T of each pair, (pairs, channels), from the gradients at the frontier."""
-    part, local, pending = below.core.part, StraightLocal(below.core, batch.group), dict(gradients)
-    values = below.core.alphas.new_zeros((len(batch), below.channels))
-    for node in reversed(part.order):
+    nonlinear, pending = affine_part.nonlinear, dict(gradients)
+    split, local = nonlinear.split, AffineSlopes(nonlinear, batch.group)
+    values = nonlinear.alphas.new_zeros((len(batch), affine_part.channels))
+    for node in reversed(split.order):
         for key in ((node, True), (node, False)):
             if key not in pending:
                 continue
             gradient = pending.pop(key)
-            if node in part.unmixed:
-                _end(below, batch, key, gradient, values)
-            elif not key[1] and (table := below.table(node)) is not None:
+            if node in split.unmixed:
+                _add_attribution(affine_part, batch, key, gradient, values)
+            elif not key[1] and (table := affine_part.table(node)) is not None:
+                # Only the sum over space counts: ⟨g, R_i⟩, (pairs, K·H'·W') × (K·H'·W', Cin).
                 values += gradient.flatten(1) @ table.T
             else:
-                pass_on(part, batch, key, gradient, local, pending)
+                pass_on(split, batch, key, gradient, local, pending)
     return values
 
 
-def _end(below: Below, batch: Batch, key: Key, gradient: Tensor, values: Tensor) -> None:
-    """Σ_space (x(A) − x(0)) ⊙ gradient is added to the values' columns of the key's channels."""
-    found = spatial_sum(_move(below.core, batch, key, below.axis) * gradient, below.axis)
+def _add_attribution(affine_part: AffinePart, batch: Batch, key: Key, gradient: Tensor, values: Tensor) -> None:
+    """Add Σ_space (x(A) − x(0)) ⊙ gradient to `values`, (pairs, channels); to one column for each pair where sliced."""
+    found = spatial_sum(_difference(affine_part.nonlinear, batch, key, affine_part.axis) * gradient, affine_part.axis)
     if key[1]:
         values.scatter_add_(1, batch.channel(key[0]).unsqueeze(1), found)
     else:
         values += found
 
 
-def _move(core: NonlinearPart, batch: Batch, key: Key, axis: int) -> Tensor:
-    """u(A) − u(0) of each pair, (pairs or 1, …); of its one channel where it has one. `axis`: u's channel axis."""
+def _difference(nonlinear: NonlinearPart, batch: Batch, key: Key, axis: int) -> Tensor:
+    """u(A) − u(0) of each pair, (pairs or 1, …); of its own channel where sliced. `axis`: u's channel axis."""
     node, sliced = key
-    move: Tensor = core.affine[node][core.rows] - core.part.at_baseline[node]
+    difference: Tensor = nonlinear.at_input[node][nonlinear.rows] - nonlinear.split.at_baseline[node]
     if sliced:
-        return move.movedim(axis, 1)[batch.rows, batch.channel(node)].unsqueeze(axis)
-    return move if len(move) == 1 else move[batch.rows]
+        return difference.movedim(axis, 1)[batch.rows, batch.channel(node)].unsqueeze(axis)
+    return difference if len(difference) == 1 else difference[batch.rows]
 
 
 def spatial_sum(values: Tensor, axis: int) -> Tensor:

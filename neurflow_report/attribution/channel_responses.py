@@ -1,8 +1,9 @@
-"""The way back through a convolution of many taps, for many targets of one patch.
+"""The backward pass through a convolution of many taps, for many targets of one patch (METHOD §4.3).
 
-T needs the sum over space alone: T_i = <g, u of A's channel i alone>, where u = conv(x), for any gradient g at u. These
-responses R_i = conv(x_i), (Cin, K·H'·W'), do not depend on the target. They cost one transposed convolution; with them
-a target costs Cin·K·H'·W' multiplications in one matrix product, where the way back costs as many times the taps.
+T needs the sum over space alone: T_i = ⟨g, R_i⟩ for any gradient g at u = conv(x), where R_i = conv(x_i) is the
+response to channel i of the unmixed tensor x alone. The responses R, (Cin, K·H'·W'), do not depend on the target. They
+cost one transposed convolution; with them a target costs Cin·K·H'·W' multiplications in one matrix product, where the
+backward pass costs as many times the taps.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from neurflow_report.attribution.nonlinear_part import NonlinearPart
 MOST_BYTES = 128 * 2**20
 """The largest table of responses that is made."""
 FEW = 4
-"""Pairs, and taps, from which on a table pays."""
+"""Pairs, and taps, from which on a table of responses pays."""
 
 
-class Space:
-    """Memory that one table after the other is made in, for each tensor that has one: fresh memory costs more."""
+class TableBuffers:
+    """One buffer for each node that has tables, which they are made in one after the other: fresh memory costs more."""
 
     def __init__(self) -> None:
         self._held: dict[fx.Node, Tensor] = {}
@@ -34,30 +35,31 @@ class Space:
         return self._held[node]
 
 
-def convolution_below(part: AffineSplit, node: fx.Node) -> fx.Node | None:
-    """The convolution that an affine tensor comes from, over channels that are still apart; batch norm may follow."""
-    below = only_input(node) if ops.is_norm(node) else node
-    if below not in part.affine or not ops.is_conv(below) or only_input(below) not in part.unmixed:
+def source_conv(split: AffineSplit, node: fx.Node) -> fx.Node | None:
+    """The convolution of an unmixed tensor that a tensor affine in α comes from; a batch norm may lie between."""
+    conv_node = only_input(node) if ops.is_norm(node) else node
+    if conv_node not in split.affine_nodes or not ops.is_conv(conv_node) or only_input(conv_node) not in split.unmixed:
         return None
-    conv = ops.conv_of(below)
+    conv = ops.conv_of(conv_node)
     taps = conv.kernel_size[0] * conv.kernel_size[1]
-    return below if conv.groups == 1 and taps >= FEW else None
+    return conv_node if conv.groups == 1 and taps >= FEW else None
 
 
-def responses(core: NonlinearPart, node: fx.Node, pairs: int, space: Space) -> Tensor | None:
-    """R of the core's one patch, (Cin, K·H'·W'), at an affine tensor; None where going back `pairs` times is less."""
-    below = convolution_below(core.part, node)
-    if below is None or len(core.rows) > 1 or pairs < FEW:
+def responses(nonlinear: NonlinearPart, node: fx.Node, pairs: int, buffers: TableBuffers) -> Tensor | None:
+    """R of one patch at a tensor affine in α, (Cin, K·H'·W'); None where `pairs` backward passes cost less."""
+    conv_node = source_conv(nonlinear.split, node)
+    if conv_node is None or len(nonlinear.rows) > 1 or pairs < FEW:
         return None
-    source, at_baseline = only_input(below), core.part.at_baseline
+    source, at_baseline = only_input(conv_node), nonlinear.split.at_baseline
     if at_baseline[source].shape[1] * at_baseline[node].numel() * at_baseline[node].element_size() > MOST_BYTES:
         return None
-    conv = ops.conv_of(below)
+    conv = ops.conv_of(conv_node)
     weight = conv.weight
-    if below is not node:
-        weight = weight * ops.norm_affine(node)[0].view(-1, 1, 1, 1)
-    move = core.affine[source][core.rows] - at_baseline[source]
-    windows = F.unfold(move, conv.kernel_size, conv.dilation, conv.padding, conv.stride)  # type: ignore[arg-type]
-    by_channel = windows.view(conv.in_channels, -1, windows.shape[-1])
-    table = space.of(node, by_channel, len(by_channel), len(weight), by_channel.shape[-1])
+    if conv_node is not node:
+        weight = weight * ops.norm_affine(node)[0].view(-1, 1, 1, 1)  # the shift is no response to any channel
+    difference = nonlinear.at_input[source][nonlinear.rows] - at_baseline[source]  # (1, Cin, H, W)
+    windows = F.unfold(difference, conv.kernel_size, conv.dilation, conv.padding, conv.stride)  # type: ignore[arg-type]
+    by_channel = windows.view(conv.in_channels, -1, windows.shape[-1])  # (Cin, taps, H'·W')
+    table = buffers.of(node, by_channel, len(by_channel), len(weight), by_channel.shape[-1])
+    # For each input channel (K, taps) × (taps, H'·W'): the convolution without its sum over the input channels.
     return torch.bmm(weight.flatten(2).transpose(0, 1), by_channel, out=table).flatten(1)

@@ -1,13 +1,12 @@
-"""What the engine knows of the operations in a segment's graph: which keep a ray affine, which keep channels apart.
+"""What is known of the operations in a segment's graph (METHOD §4).
 
-Along the path α·A, α in [0, 1], a tensor is *affine* where it is an affine function of α (METHOD §4, rules 1 and 3):
+- An *affine operation* is an affine function of its inputs: its output is affine in α where its inputs are.
+- A *positively homogeneous* one (ReLU, max pooling) has an output affine in α where its input is, and is exactly 0 at
+  A = 0 (METHOD §4.1).
+- A *channelwise* one needs for channel c of its output channel c of its inputs only (METHOD §4.2).
 
-- affine operations on affine tensors are affine;
-- positively homogeneous ones (ReLU, max pooling) are affine on a tensor that is exactly 0 at A = 0.
-
-An operation is *channelwise* where channel c of its output needs channel c of its inputs only (rule 2). An operation
-that is not known here is neither: slower, never wrong. A module of a class derived from a known one counts as known
-only where it computes the same: `forward` is the known class's own.
+An operation that is not known here is none of these: slower, never wrong. A module of a class derived from a known one
+counts as known only where it computes the same: `forward` is the known class's own.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from torchvision.ops import FrozenBatchNorm2d, StochasticDepth, stochastic_depth
 from neurflow_report.network.kinds import computes
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, FrozenBatchNorm2d)
-_IDLE = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, StochasticDepth)
+_IDENTITIES = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, StochasticDepth)
 _AVERAGES = (nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.ZeroPad2d, nn.Upsample)
 _HOMOGENEOUS = (nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.MaxPool2d, nn.AdaptiveMaxPool2d)
 _SMOOTH = (nn.SiLU, nn.GELU, nn.Hardswish, nn.Sigmoid, nn.Tanh, nn.ELU, nn.Mish)
@@ -32,7 +31,7 @@ _KINKED = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.Hardsigmoid, nn.Hardtanh)
 _POINTWISE = (*_SMOOTH, *_KINKED)
 _SHAPING = (nn.Flatten,)
 
-_IDLE_CALLS = {F.dropout, F.dropout2d, torch.dropout, stochastic_depth, "contiguous", "clone"}
+_IDENTITY_CALLS = {F.dropout, F.dropout2d, torch.dropout, stochastic_depth, "contiguous", "clone"}
 _AVERAGE_CALLS = {F.avg_pool2d, F.adaptive_avg_pool2d, F.pad, F.interpolate}
 _HOMOGENEOUS_CALLS = {torch.relu, F.relu, F.leaky_relu, F.max_pool2d, F.adaptive_max_pool2d, "relu"}
 _SMOOTH_CALLS = {
@@ -97,16 +96,17 @@ def calls(node: fx.Node, known: set[Any]) -> bool:
     return node.op in {"call_function", "call_method"} and node.target in known
 
 
-def is_affine(node: fx.Node, moving: Callable[[fx.Node], bool]) -> bool:
-    """Whether the node's value is an affine function of its `moving` inputs together (those that depend on A)."""
+def is_affine_operation(node: fx.Node, depends_on_input: Callable[[fx.Node], bool]) -> bool:
+    """Whether the node's value is an affine function of those of its inputs together that depend on A."""
     module = module_of(node)
     if module is not None:
-        return is_conv(node) or is_norm(node) or computes(module, nn.Linear, *_IDLE, *_AVERAGES, *_SHAPING)
-    if calls(node, ADD | _SUBTRACT | CAT | _IDLE_CALLS | _AVERAGE_CALLS | _SHAPING_CALLS):
+        return is_conv(node) or is_norm(node) or computes(module, nn.Linear, *_IDENTITIES, *_AVERAGES, *_SHAPING)
+    if calls(node, ADD | _SUBTRACT | CAT | _IDENTITY_CALLS | _AVERAGE_CALLS | _SHAPING_CALLS):
         return True
     if node.kwargs or len(node.args) != 2 or not calls(node, MULTIPLY | _DIVIDE):
         return False
-    depends = [isinstance(n, fx.Node) and moving(n) for n in node.args]
+    depends = [isinstance(n, fx.Node) and depends_on_input(n) for n in node.args]
+    # A quotient is affine in its numerator alone, a product where one factor is a constant.
     return not depends[1] if calls(node, _DIVIDE) else sum(depends) == 1
 
 
@@ -123,7 +123,7 @@ def is_pointwise(node: fx.Node) -> bool:
 
 
 def is_smooth(node: fx.Node) -> bool:
-    """Whether a pointwise node's f has no affine pieces, so that a secant over a short way loses digits."""
+    """Whether a pointwise node's f has no affine pieces, so that the slope of a short secant loses digits."""
     return computes(module_of(node), *_SMOOTH) or calls(node, _SMOOTH_CALLS)
 
 
@@ -133,14 +133,14 @@ def is_channelwise(node: fx.Node) -> bool:
     if module is not None:
         return (
             is_norm(node)
-            or computes(module, *_IDLE, *_AVERAGES, *_POINTWISE)
+            or computes(module, *_IDENTITIES, *_AVERAGES, *_POINTWISE)
             or (is_homogeneous(node) and not (isinstance(module, nn.PReLU) and module.num_parameters > 1))
         )
-    known = ADD | _SUBTRACT | MULTIPLY | _DIVIDE | _IDLE_CALLS | {F.avg_pool2d, F.adaptive_avg_pool2d}
+    known = ADD | _SUBTRACT | MULTIPLY | _DIVIDE | _IDENTITY_CALLS | {F.avg_pool2d, F.adaptive_avg_pool2d}
     return calls(node, known | _HOMOGENEOUS_CALLS | _POINTWISE_CALLS)
 
 
-def parts_of(node: fx.Node) -> tuple[list[fx.Node], int]:
+def cat_inputs(node: fx.Node) -> tuple[list[fx.Node], int]:
     """The inputs of a concatenation, and the axis that it is over."""
     given: dict[str, Any] = dict(zip(("tensors", "dim"), node.args, strict=False)) | node.kwargs
     return list(given["tensors"]), int(given.get("dim", given.get("axis", 0)))

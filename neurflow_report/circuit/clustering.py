@@ -21,7 +21,13 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class Partition:
-    """Labels 0..count−1, numbered by where each cluster first stands; `silhouette` in −1..1, None for one cluster."""
+    """Clusters of some vectors.
+
+    Attributes:
+        labels: 0 … count − 1, numbered by where each cluster first stands.
+        count: of the clusters.
+        silhouette: the mean, −1 … 1; None for one cluster.
+    """
 
     labels: Indices
     count: int
@@ -29,10 +35,13 @@ class Partition:
 
 
 def partition(vectors: Floats, most: int) -> Partition:
-    """The Ward partition into n clusters, n in 2..min(most, N−1), with the best mean silhouette; ties: fewer clusters.
+    """The Ward partition into 2 to min(most, N − 1) clusters with the best mean silhouette (METHOD §3).
 
-    Args: vectors: (N, m), N ≥ 1; most ≥ 2. One cluster (silhouette None) when N < 3, or when all vectors are equal.
-    METHOD §3.
+    Ties go to fewer clusters. One cluster, silhouette None, when N < 3, or when all vectors are equal.
+
+    Args:
+        vectors: (N, m), N ≥ 1.
+        most: the most clusters, ≥ 2.
     """
     count = len(vectors)
     points = np.asarray(vectors, dtype=np.float64)
@@ -53,8 +62,9 @@ def closest_first(vectors: Floats) -> Indices:
 
 
 def _silhouettes(distances: Floats, merges: Indices, finest: int) -> tuple[Floats, list[Indices]]:
-    """Mean silhouette and labels for n = 2..finest, from n = finest down, merging two columns of sums a step."""
+    """Mean silhouette and labels for n = 2 … finest clusters, from n = finest down, merging two clusters a step."""
     labels, nodes = _cut(merges, len(distances), finest)
+    # S, (N, finest): the sum of distances from each vector to each cluster.
     sums = np.stack([distances[:, labels == c].sum(axis=1) for c in range(finest)], axis=1)
     sizes = np.bincount(labels, minlength=finest)
     scores, clusterings = np.empty(finest - 1), []
@@ -62,7 +72,7 @@ def _silhouettes(distances: Floats, merges: Indices, finest: int) -> tuple[Float
         scores[n - 2] = _mean_silhouette(sums, sizes, labels)
         clusterings.append(labels)
         if n > 2:
-            step = len(distances) - n
+            step = len(distances) - n  # the merge that leads from n clusters to n − 1
             keep, drop = sorted((nodes.index(merges[step, 0]), nodes.index(merges[step, 1])))
             nodes[keep] = len(distances) + step
             labels, sums, sizes = _merge(labels, sums, sizes, keep, drop)
@@ -92,10 +102,13 @@ def _merge(labels: Indices, sums: Floats, sizes: Indices, keep: int, drop: int) 
 
 
 def _mean_silhouette(sums: Floats, sizes: Indices, labels: Indices) -> float:
-    """Mean of (b − a) / max(a, b); 0 for a vector alone in its cluster, and where a = b = 0."""
+    """Mean of (b − a) / max(a, b): a the mean distance in a vector's own cluster, b that to the nearest other one.
+
+    0 for a vector alone in its cluster, and where a = b = 0.
+    """
     rows = np.arange(len(labels))
     own = sizes[labels]
-    within = sums[rows, labels] / np.maximum(own - 1, 1)
+    within = sums[rows, labels] / np.maximum(own - 1, 1)  # a: its distance to itself, 0, does not count
     others = sums / sizes
     others[rows, labels] = np.inf
     nearest = others.min(axis=1)
@@ -107,4 +120,4 @@ def _mean_silhouette(sums: Floats, sizes: Indices, labels: Indices) -> float:
 def _renumber(labels: Indices) -> Indices:
     """Labels in the order of first appearance."""
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[inverse]
+    return np.argsort(np.argsort(first))[inverse]  # the rank of each label's first place

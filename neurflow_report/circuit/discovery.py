@@ -38,7 +38,7 @@ Scores = dict[tuple[str, int], Floats]
 
 
 class Counter(Protocol):
-    """Who counts the targets done."""
+    """Counts the targets done."""
 
     def advance(self, n: int = 1) -> None:
         """`n` more targets are done."""
@@ -49,8 +49,14 @@ class Counter(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class LayerPair:
-    """One step of the recursion: the segment up from a layer, its ends' channel axes, and the most rows a batch;
-    `whole`: whether it is run as it is, since what it is split into gives something else."""
+    """One step of the recursion.
+
+    Attributes:
+        segment: from the lower layer to the upper one.
+        axis, out_axis: the channel axes of its input and output.
+        rows: the most rows a batch.
+        whole: whether it is run as it is, since the split segment gives something else.
+    """
 
     segment: Segment
     axis: int
@@ -61,7 +67,7 @@ class LayerPair:
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """The settings of a search, under the names of METHOD §1."""
+    """The settings of a search, under the names of METHOD §1; `max_semantic`: the most semantic groups of a neuron."""
 
     k: int
     tau: int
@@ -82,9 +88,15 @@ def find_neurons(
 ) -> tuple[tuple[Neuron, ...], ...]:
     """The core neurons of every layer, input → output; the last layer's is the logit alone.
 
-    Args: layers: names; layer_pairs: the one at i leads from layer i to i+1; means: a (P, C) array of φ a layer; logit:
-    channel of the last layer; stage: told a layer's name and target count, it follows the targets done; scores: takes
-    the scores.
+    Args:
+        search: the settings.
+        layers: their names.
+        layer_pairs: the one at i leads from layer i to i + 1.
+        means: φ of all patches, (P, C) for each layer.
+        logit: channel of the last layer.
+        activations: gives a layer's full activation on patches.
+        stage: given a layer's name and target count, it counts the targets done.
+        scores: a dictionary that takes the scores.
     Raises: RunError not-finite when an attribution is NaN or infinite.
     """
     core = np.array([logit], dtype=np.int64)
@@ -140,7 +152,16 @@ def attributions(
     """T of every target on its patches, on the CPU: pair i·k + j is target core[i] on patch wanted[i, j].
 
     A few patches at a time, with all targets that want them: a patch's activation is taken once, and what its targets
-    share is computed once. Args: below: the number of the lower layer; wanted: (targets, k).
+    share is computed once.
+
+    Args:
+        quadrature: how the integral is computed.
+        layer_pair: from the lower layer to the targets'.
+        below: the number of the lower layer.
+        core: the targets, (targets,).
+        wanted: their concepts' patches, (targets, k).
+        activations: gives a layer's full activation on patches.
+        counter: counts the targets done.
     """
     k = wanted.shape[1]
     used, place = np.unique(wanted, return_inverse=True)
@@ -159,7 +180,7 @@ def attributions(
         for mine, part in rows.attempt(partial(pairs.attributed, first, min(first + layer_pair.rows, len(used)))):
             whole = whole or _room(len(pairs.place), part)
             _put(whole, mine, part)
-            counter.advance((done + len(mine)) // k - done // k)
+            counter.advance((done + len(mine)) // k - done // k)  # targets, of k pairs each
             done += len(mine)
     assert whole is not None  # noqa: S101  # a concept has a patch
     return whole
@@ -221,12 +242,12 @@ def _finite(scored: Attribution) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class _Scored:
-    """One target's share of an Attribution, on the CPU: T (k, C), gap and error (k,), nodes."""
+    """One target's share of an Attribution, on the CPU: T (k, C), gap and error (k,), the most steps of a patch."""
 
     values: Floats
     gap: Floats
     error: Floats
-    nodes: int
+    n_steps: int
 
     @cached_property
     def scores(self) -> Floats:
@@ -240,7 +261,7 @@ def _rows(scored: Attribution | None, i: int, k: int) -> _Scored | None:
         return None
     mine = slice(i * k, (i + 1) * k)
     values, gap, error = (x[mine].cpu().double().numpy() for x in (scored.values, scored.gap, scored.error))
-    return _Scored(values=values, gap=gap, error=error, nodes=int(scored.nodes[mine].max()))
+    return _Scored(values=values, gap=gap, error=error, n_steps=int(scored.n_steps[mine].max()))
 
 
 def _neuron(
@@ -260,7 +281,7 @@ def _neuron(
         core=tuple(CoreScore(channel=int(c), score=float(scores[c])) for c in core),
         gap_mean=float(scored.gap.mean()) if scored else None,
         gap_max=float(scored.gap.max()) if scored else None,
-        nodes=scored.nodes if scored else None,
+        nodes=scored.n_steps if scored else None,
         silhouette=split.silhouette,
         groups=tuple(_semantic(j + 1, m, phi, concept, r, core, scored) for j, m in enumerate(groups)),
         dead=dead(phi),
@@ -286,9 +307,11 @@ def _semantic(
 
 
 def edge_weights(values: Floats) -> Floats:
-    """w(a, i, j) from T of the group's patches and the core neurons, (patches, |S_a|): signed, Σ|w| = 1.
+    """w(a, i, j), (|S_a|,), from T of the group's patches and the core neurons: signed, Σ|w| = 1 (METHOD §3).
 
-    All zeros where every mean attribution is zero. METHOD §3.
+    All zeros where every mean attribution is zero.
+
+    Args: values: T, (patches, |S_a|).
     """
     mean: Floats = values.mean(axis=0)
     total = np.abs(mean).sum()

@@ -15,12 +15,18 @@ Indices = NDArray[np.int64]
 Members = tuple[Member, ...]
 
 
-def wire(
+def group_neurons(
     layers: Sequence[str], neurons: Sequence[Sequence[Neuron]], means: Sequence[Floats], max_neuron: int
 ) -> tuple[tuple[LayerResult, ...], tuple[GroupEdge, ...]]:
-    """Neuron groups of each layer (input → output) and the edges W(U, L) between neighbouring layers' groups.
+    """Neuron groups of each layer and the edges W(U, L) between neighbouring layers' groups (METHOD §3).
 
     The logit's semantic groups form one neuron group: the circuit's root. Groups are numbered by falling share.
+
+    Args:
+        layers: names, input → output.
+        neurons: of each layer.
+        means: φ of all patches, (P, C) for each layer.
+        max_neuron: the most neuron groups of a layer.
     """
     clustered = [
         _cluster(neurons[i], means[max(i - 1, 0)], max_neuron if i < len(layers) - 1 else 1) for i in range(len(layers))
@@ -29,13 +35,14 @@ def wire(
     weights: list[Floats] = []
     order: list[Indices] = [np.zeros(1, np.int64)]
     for i in range(len(layers) - 1, 0, -1):
+        # The upper layer's groups are in their final order; the lower layer's get theirs from the shares handed down.
         upper = [clustered[i][0][g] for g in order[-1]]
         raw = group_edges(upper, clustered[i - 1][0], {n.channel: n for n in neurons[i]})
         flow = shares(flows[-1], raw)
         rank = np.argsort(-flow, kind="stable")
         order.append(rank)
         flows.append(flow[rank])
-        weights.append(raw[:, rank])
+        weights.append(raw[:, rank])  # (U, L)
     results, edges = [], []
     for i, (rank, flow) in enumerate(zip(reversed(order), reversed(flows), strict=True)):
         groups = [clustered[i][0][g] for g in rank]
@@ -56,10 +63,13 @@ def _cluster(neurons: Sequence[Neuron], r: Floats, most: int) -> tuple[list[Memb
 
 
 def group_edges(upper: Sequence[Members], lower: Sequence[Members], neurons: Mapping[int, Neuron]) -> Floats:
-    """W (U, L): mean over (a, j) ∈ U of Σ w(a, i, j) over i ∈ S_a with a semantic group in L. METHOD §3.
+    """W (U, L): mean over (a, j) ∈ U of Σ w(a, i, j) over i ∈ S_a with a semantic group in L (METHOD §3).
 
-    Args: upper, lower: groups of neighbouring layers; neurons: the upper layer's, by channel.
     A neuron of the lower layer counts once per group, however many of its semantic groups are there.
+
+    Args:
+        upper, lower: groups of neighbouring layers.
+        neurons: the upper layer's, by channel.
     """
     inside = [{m.channel for m in group} for group in lower]
     weights = np.zeros((len(upper), len(lower)))
@@ -72,9 +82,13 @@ def group_edges(upper: Sequence[Members], lower: Sequence[Members], neurons: Map
 
 
 def shares(upper: Floats, weights: Floats) -> Floats:
-    """Share of each lower group: the upper groups' shares (U,) handed down in proportion to |W| (U, L); sums to 1.
+    """Share of each lower group, (L,): the upper groups' shares handed down in proportion to |W|; sums to 1.
 
-    Equal shares where no weight leads down.
+    Equal shares where no weight leads down (METHOD §3).
+
+    Args:
+        upper: the upper groups' shares, (U,).
+        weights: W, (U, L).
     """
     flow = upper @ np.abs(weights)
     total = flow.sum()

@@ -10,10 +10,15 @@ Indices = NDArray[np.int64]
 
 
 def concepts(means: Floats, channels: Indices, k: int) -> Indices:
-    """V_a for each of `channels`: (len(channels), k) patch indices, largest φ first.
+    """V_a for each of `channels`: patch indices, (len(channels), k), largest φ first (METHOD §1).
 
-    Args: means: (P, C) φ of every patch and channel, in activation units; channels: (n,) in 0..C−1; k: 1..P.
-    Ties go to the lower patch index. Raises ValueError when k is over P. METHOD §1.
+    Ties go to the lower patch index.
+
+    Args:
+        means: φ of every patch and channel, (P, C), in activation units.
+        channels: (n,), in 0 … C − 1.
+        k: 1 … P.
+    Raises: ValueError when k is over P.
     """
     if k > len(means):
         raise ValueError(f"a concept of {k} patches from {len(means)}")
@@ -26,24 +31,28 @@ def dead(phi: Floats) -> bool:
 
 
 def silent_share(means: Floats) -> float:
-    """Share of the channels, 0..1, that are dead on all patches; means: (P, C), P ≥ 1. METHOD §6."""
+    """Share of the channels, 0 … 1, that are dead on all patches; means: (P, C), P ≥ 1 (METHOD §6)."""
     highest, lowest = means.max(axis=0), means.min(axis=0)
     return float(((highest <= 0) | (highest == lowest)).mean())
 
 
 def core_set(scores: Floats, tau: int) -> Indices:
-    """S_a: the τ channels with the largest score (C,), largest first; fewer where scores are exactly 0. METHOD §2.
+    """S_a: the τ channels with the largest score, largest first; fewer where scores are exactly 0 (METHOD §2).
 
     Ties go to the lower index.
+
+    Args:
+        scores: of every channel of the layer below, (C,).
+        tau: ≥ 1.
     """
     best = _top(scores, min(tau, len(scores)))
     return best[scores[best] > 0]
 
 
 def _top(values: Floats, k: int) -> Indices:
-    """Indices of the k largest, largest first, ties to the lower index: the k-th value splits off the candidates."""
+    """Indices of the k largest, largest first, ties to the lower index."""
     if k >= len(values):
         return np.argsort(-values, kind="stable")[:k]
-    bar = np.partition(values, len(values) - k)[len(values) - k]
-    candidates = np.flatnonzero(values >= bar)
-    return candidates[np.argsort(-values[candidates], kind="stable")][:k]
+    kth = np.partition(values, len(values) - k)[len(values) - k]
+    largest = np.flatnonzero(values >= kth)  # k, or more where some are equal to the k-th
+    return largest[np.argsort(-values[largest], kind="stable")][:k]

@@ -35,11 +35,17 @@ def class_indices(
 ) -> tuple[ClassTarget, ...]:
     """Resolve the spec's classes, in their order.
 
-    Args: model_names: one per logit, or None where they are not known; class_names: the data's classes, in the order of
-    its labels; tied: their outputs; empty: folders that hold no picture. The display name is the model's where known,
-    else the data's, else `class N`.
-    Errors, all at once, with the path ("classes", i): class-unknown, classes-mismatch for a data class whose logit
-    cannot be told, spec-bad-value for two entries that mean one logit.
+    The display name is the model's where known, else the data's, else `class N`.
+
+    Args:
+        model_names: one per logit, or None where they are not known.
+        class_names: the data's classes, in the order of its labels.
+        tied: their outputs.
+        empty: folders that hold no picture.
+    Raises (path ("classes", i), all at once):
+        InputError class-unknown.
+        InputError classes-mismatch for a data class whose logit cannot be told.
+        InputError spec-bad-value for two entries that mean one logit.
     """
     names = tuple(model_names or ())
     display = display_names(model_names, class_names, outputs, tied)
@@ -72,7 +78,10 @@ def display_names(
 
 def label_names(class_names: Sequence[str], names: Sequence[str], tied: Tie) -> tuple[str, ...]:
     """What each of the data's classes is called in the report: as its logit, where it is tied to one (a class `3` is no
-    name to read); else as the data has it. Args: names: of the outputs."""
+    name to read); else as the data has it.
+
+    Args: names: of the outputs.
+    """
     return tuple(name if i is None else names[i] for name, i in zip(class_names, tied.logits, strict=True))
 
 

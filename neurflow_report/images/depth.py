@@ -46,8 +46,8 @@ def is_deep(picture: Image.Image) -> bool:
 def scale_of(picture: Image.Image, white: float | None) -> Scale:
     """The scale of a deep picture as it was opened (turned ones have lost what their file says).
 
-    Args: white: the value that is white, as the user says; a PPM's own maximum comes first. Errors: PictureError where
-    nobody says it.
+    Args: white: the value that is white, as the user says; a PPM's own maximum comes first.
+    Raises: PictureError where nobody says it.
     """
     tags: Mapping[int, Any] = getattr(picture, "tag_v2", {})
     turned = tags.get(PHOTOMETRIC) == 0
@@ -76,7 +76,10 @@ def _first(value: Any) -> Any:
 
 
 def eight_bits(picture: Image.Image, scale: Scale) -> Image.Image:
-    """The picture in mode L, rounded. Errors: PictureError for what is no number, below black or above white."""
+    """The picture in mode L, rounded.
+
+    Raises: PictureError for what is no number, below black or above white.
+    """
     values = np.asarray(picture).astype(np.float64)
     if not np.isfinite(values).all():
         raise PictureError("it holds values that are not finite")

@@ -24,8 +24,12 @@ LARGEST = 4 * 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class Classes:
-    """The classes that labels name: numbers in their order, names in byte order. `place`: of a label as it is written,
-    its class; labels that say nothing are not in it. `notes`: what should be known."""
+    """The classes that labels name: numbers in their order, names in byte order.
+
+    Attributes:
+        place: of a label as it is written, its class; labels that say nothing are not in it.
+        notes: what should be known.
+    """
 
     names: tuple[str, ...]
     order: Order
@@ -37,7 +41,9 @@ def classes_of(written: Iterable[str], path: tuple[str, ...]) -> Classes:
     """The classes that labels name; a label that is empty, or a number below 0, is none.
 
     Where all are numbers (1, 01 and 1.0 are the same), they are outputs, and `nan`, `NA` and the like are no labels.
-    Args: path: where the spec says which labels. Errors: labels-unclear for numbers that are not whole.
+
+    Args: path: where the spec says which labels.
+    Raises: InputError labels-unclear for numbers that are not whole.
     """
     counts: dict[str, int] = {}
     for label in written:
@@ -88,7 +94,7 @@ def _without(labels: Sequence[str], counts: Mapping[str, int]) -> tuple[str, ...
 def read_labels(file: Path) -> dict[str, int | str]:
     """The output of each class, by its number or name: from JSON, a mapping, or CSV with the columns class and output.
 
-    Errors: labels-unclear (path data.labels).
+    Raises: InputError labels-unclear (path data.labels).
     """
     try:
         if (instead := no_file(file)) is not None:

@@ -51,7 +51,10 @@ def _within(counts: Sequence[int], rare: float) -> int:
 
 
 def odd(classes: Sequence[tuple[str, Sequence[tuple[str, str, Look]]]]) -> tuple[str, ...]:
-    """A line for everything that is odd. Args: for each class its name, and its pictures' names, digests and looks."""
+    """A line for everything that is odd.
+
+    Args: classes: for each its name, and its pictures' names, digests and looks.
+    """
     seen = {name: seen for _, pictures in classes for name, _, seen in pictures}
     copies = (line for name, pictures in classes for line in _copies(name, pictures))
     return (*copies, *_twice(classes), *_flat(seen), *_dark(seen), *_frames(seen))
@@ -109,7 +112,10 @@ def _some(told: Sequence[str]) -> str:
 
 
 def unusable(skipped: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    """A line for each reason for which pictures could not be used. Args: (name, reason) of each."""
+    """A line for each reason for which pictures could not be used.
+
+    Args: skipped: (name, reason) of each.
+    """
     reasons: dict[str, list[str]] = {}
     for name, reason in skipped:
         reasons.setdefault(reason, []).append(repr(name))

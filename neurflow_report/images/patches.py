@@ -26,7 +26,10 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class PatchGrid:
-    """The windows of one picture of `size` S. Errors: spec-bad-value (path concept.scales) for sides below 1 pixel."""
+    """The windows of one picture of `size` S.
+
+    Raises: InputError spec-bad-value (path concept.scales) for sides below 1 pixel.
+    """
 
     size: int
     scales: tuple[float, ...]
@@ -80,8 +83,9 @@ class PatchGrid:
 def crops(images: Tensor, patch_indices: Indices | Sequence[int], grid: PatchGrid) -> Tensor:
     """The pixels of patches, (n, C, S, S): windows of `images` (I, C, S, S), resized bilinear, align_corners False.
 
-    Same number format and device as `images`, which is not changed. Errors: IndexError for a patch of a picture that
-    is not there. METHOD §1.
+    Same number format and device as `images`, which is not changed.
+
+    Raises: IndexError for a patch of a picture that is not there.
     """
     indices = np.asarray(patch_indices, dtype=np.int64).reshape(-1)
     if len(indices) and (indices.min() < 0 or indices.max() >= len(images) * grid.per_image):

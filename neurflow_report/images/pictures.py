@@ -39,8 +39,8 @@ _OTHERS = (
 def decode(data: bytes, *, white: float | None = None) -> Image.Image:
     """The picture in `data`, mode RGB or L; `info` holds nothing but HIGHEST and FRAMES, where they are to be told.
 
-    Args: white: the value that is white where values have more than 8 bits; default: what the file says.
-    Errors: PictureError.
+    Args: white: the value that is white where values have more than 8 bits, by default what the file says.
+    Raises: PictureError.
     """
     if not data:
         raise PictureError("the file is empty")
@@ -68,7 +68,10 @@ def decode(data: bytes, *, white: float | None = None) -> Image.Image:
 
 
 def _told(picture: Image.Image, white: float | None) -> dict[str | tuple[int, int], int | bool]:
-    """What is to be told of a picture as it was opened. Errors: PictureError where `white` would say nothing."""
+    """What is to be told of a picture as it was opened.
+
+    Raises: PictureError where `white` would say nothing.
+    """
     if (
         white is not None
         and not is_deep(picture)
@@ -117,8 +120,8 @@ def _reason(error: Exception) -> str:
 def plain(picture: Image.Image, scale: Scale | None = None) -> Image.Image:
     """`picture` as RGB or L.
 
-    Args: scale: of values of more than 8 bits; default: what the picture says (`scale_of`).
-    Errors: PictureError where nothing says which value is white, and for colours that cannot be turned into RGB.
+    Args: scale: of values of more than 8 bits, by default what the picture says (`scale_of`).
+    Raises: PictureError where nothing says which value is white, and for colours that cannot be turned into RGB.
     """
     if is_deep(picture):
         return eight_bits(picture, scale or scale_of(picture, None))

@@ -22,7 +22,8 @@ def to_input(picture: Image.Image, preprocess: Preprocess) -> tuple[Tensor, Regi
     """The input, (channels, S, S) float32, and the region of `picture` that it shows, in the picture's pixels.
 
     The region is larger than the picture, with negative left or top, where the picture is smaller than the crop.
-    Errors: PictureError where resizing would make a picture too large (very elongated ones).
+
+    Raises: PictureError where resizing would make a picture too large (very elongated ones).
     """
     wanted = picture.convert("RGB" if preprocess.channels == 3 else "L")
     width, height = resized_size(picture.size, preprocess)

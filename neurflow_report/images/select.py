@@ -1,7 +1,7 @@
 """Choose the pictures that count for each class (METHOD §1): those predicted as it, labelled as it, both, or any.
 
-A class's candidates are its own pictures first, then all others, both in the source's order or shuffled by a seed; its
-pictures are the first `limit` candidates that count. What is chosen for a class so never depends on which other classes
+A class's eligible pictures are its own first, then all others, both in the source's order or shuffled by a seed; its
+pictures are the first `limit` of them that count. What is chosen for a class so never depends on which other classes
 are examined.
 """
 
@@ -137,23 +137,27 @@ def choose(
     on_batch: Callable[[int], None] = _unheard,
     on_looked: Callable[[Mapping[int, int]], None] = lambda _predicted: None,
 ) -> Choice:
-    """The first `limit` pictures that count for each target; looking stops as soon as a class has enough.
+    """The first `limit` pictures that count for each target (METHOD §1); looking stops as soon as a class has enough.
 
-    Args: select: what counts; pool: whether predicted pictures are also looked for outside the class's own; sample:
-    the first in the source's order, or a draw by `seed`; batch: pictures a call of `predict`; on_batch: told how many
-    pictures were looked at, after each batch; on_looked: told at the end what was predicted, by item number, before
-    what is wrong is raised.
-    Errors, of all targets at once: class-empty (path data.root) where the data has the class but no picture of it, or
-    pictures of its own are needed and the data does not have the class (path ("classes", i)); too-few-images (the same
-    path) where none counts, with how many were looked at. METHOD §1.
+    Args:
+        select: what counts.
+        pool: whether predicted pictures are also looked for outside the class's own.
+        sample: the first in the source's order, or a draw by `seed`.
+        batch: pictures a call of `predict`.
+        on_batch: told how many pictures were looked at, after each batch.
+        on_looked: told at the end what was predicted, by item number, before what is wrong is raised.
+    Raises (of all targets at once):
+        InputError class-empty (path data.root) where the data has the class but no picture of it, or pictures of its
+            own are needed and the data does not have the class (path ("classes", i)).
+        InputError too-few-images (the same path) where none counts, with how many were looked at.
     """
     looker = _Looker(source=source, predict=predict, preprocess=preprocess, batch=batch, on_batch=on_batch)
 
     def chosen_for(i: int, target: ClassTarget) -> tuple[Chosen, ...]:
-        candidates = candidates_of(source, target, i, select=select, pool=pool, sample=sample, seed=seed)
-        found = _first(looker, candidates, target, select, limit)
+        eligible = eligible_pictures(source, target, i, select=select, pool=pool, sample=sample, seed=seed)
+        found = _first(looker, eligible, target, select, limit)
         if not found:
-            raise _none(target, select, [looker.seen[n] for n in candidates if n in looker.seen], i)
+            raise _none(target, select, [looker.seen[n] for n in eligible if n in looker.seen], i)
         return tuple(_chosen(source.items[n], seen, preprocess) for n, seen in found)
 
     gathered = Gathered()
@@ -185,13 +189,13 @@ def look(
     return looker.predicted(), tuple(seen for seen in looker.seen.values() if isinstance(seen, Skipped))
 
 
-def candidates_of(
+def eligible_pictures(
     source: Source, target: ClassTarget, i: int, *, select: str, pool: str, sample: str = "first", seed: int = 0
 ) -> list[int]:
     """The numbers of the pictures that may count for target number `i`, in the order in which they are looked at.
 
     Args: sample: `first`, the source's order, or `random`, drawn from `seed` and the target's logit alone.
-    Errors: class-empty, as `choose` tells it.
+    Raises: InputError class-empty, as `choose` tells it.
     """
     own = [n for n, item in enumerate(source.items) if target.label is not None and item.label == target.label]
     others = select in {"predicted", "any"} and pool == "all"
@@ -206,11 +210,11 @@ def candidates_of(
 
 
 def _first(
-    looker: _Looker, candidates: Sequence[int], target: ClassTarget, select: str, limit: int
+    looker: _Looker, eligible: Sequence[int], target: ClassTarget, select: str, limit: int
 ) -> list[tuple[int, _Seen]]:
-    """The first `limit` candidates that count, with what was predicted for them."""
+    """The first `limit` eligible pictures that count, with what was predicted for them."""
     found: list[tuple[int, _Seen]] = []
-    for number, seen in looker.predictions(candidates):
+    for number, seen in looker.predictions(eligible):
         if select in {"labelled", "any"} or seen.predicted == target.index:
             found.append((number, seen))
             if len(found) == limit:
@@ -257,7 +261,10 @@ def _chosen(item: Item, seen: _Seen, preprocess: Preprocess) -> Chosen:
 
 
 def load_pixels(chosen: Sequence[Chosen], preprocess: Preprocess) -> Tensor:
-    """The inputs of the chosen pictures, (I, C, S, S) float32, on the CPU. Raises: RunError data-changed."""
+    """The inputs of the chosen pictures, (I, C, S, S) float32, on the CPU.
+
+    Raises: RunError data-changed.
+    """
     return torch.stack([to_input(again(c.item, c.sha256), preprocess)[0] for c in chosen])
 
 

@@ -27,7 +27,10 @@ class Taken:
 
 
 def take(item: Item) -> Taken:
-    """Read an item's picture. Errors: PictureError."""
+    """Read an item's picture.
+
+    Raises: PictureError.
+    """
     if item.data is not None:
         data = item.data()
         return Taken(picture=decode(data, white=item.white), sha256=hashlib.sha256(data).hexdigest())

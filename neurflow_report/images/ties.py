@@ -51,8 +51,10 @@ def tie(
 ) -> Tie:
     """Tie the data's classes to outputs.
 
-    Args: model_names: one per output, or None where they are not known; class_names: in the order of the data's labels.
-    Errors: classes-mismatch (paths data, data.labels) where what ties them contradicts itself.
+    Args:
+        model_names: one per output, or None where they are not known.
+        class_names: in the order of the data's labels.
+    Raises: InputError classes-mismatch (paths data, data.labels) where what ties them contradicts itself.
     """
     names = _named(model_names, outputs)
     if isinstance(labels, Mapping):
@@ -114,7 +116,10 @@ def _whole(name: str) -> int | None:
 
 
 def _by_number(class_names: Sequence[str], outputs: int) -> tuple[int | None, ...]:
-    """Labels that are numbers, as outputs. Errors: classes-mismatch where there is no such output."""
+    """Labels that are numbers, as outputs.
+
+    Raises: InputError classes-mismatch where there is no such output.
+    """
     numbers = [int(name) for name in class_names]
     if max(numbers, default=0) < outputs:
         return tuple(numbers)
@@ -139,7 +144,10 @@ def _from_one(class_names: Sequence[str]) -> str:
 
 
 def _own(names: Sequence[str], class_names: Sequence[str], outputs: int) -> Tie:
-    """By the data set's own numbers. Errors: classes-mismatch where a name says otherwise."""
+    """By the data set's own numbers.
+
+    Raises: InputError classes-mismatch where a name says otherwise.
+    """
     found = all_matches(class_names, names)
     elsewhere = next((i for i, places in enumerate(found) if places and i not in places), None)
     if elsewhere is not None:
@@ -216,7 +224,10 @@ def _ambiguous(class_names: Sequence[str], possible: Mapping[str, Sequence[int]]
 
 
 def _said(names: tuple[str, ...] | None, class_names: Sequence[str], outputs: int, way: Ways) -> Tie:
-    """As the spec says. Errors: classes-mismatch (path data.labels) where it cannot be so."""
+    """As the spec says.
+
+    Raises: InputError classes-mismatch (path data.labels) where it cannot be so.
+    """
     if way == "names":
         return _untied(names or ("",) * outputs, class_names, logits_by_name(class_names, names or ()))
     if way == "order":
@@ -273,7 +284,10 @@ def _class_of(name: str, class_names: Sequence[str], path: Path) -> int:
 
 
 def output_named(wanted: int | str, names: tuple[str, ...], outputs: int, path: Path) -> int:
-    """The output that a number or a name means. Errors: class-unknown."""
+    """The output that a number or a name means.
+
+    Raises: InputError class-unknown.
+    """
     if isinstance(wanted, int):
         if 0 <= wanted < outputs:
             return wanted

@@ -60,7 +60,10 @@ def suffix_of(name: str) -> str:
 
 
 def entries(folder: Path) -> list[Path]:
-    """What lies in a folder, in byte order. Raises: OSError."""
+    """What lies in a folder, in byte order.
+
+    Raises: OSError.
+    """
     with os.scandir(folder) as found:
         return sorted((Path(entry.path) for entry in found), key=lambda p: os.fsencode(p.name))
 

@@ -14,7 +14,8 @@ from neurflow_report.network.checkpoint import listed
 def casts(own: Mapping[str, object], state: Mapping[str, object], file: str) -> list[str]:
     """What is told of the entries of `state` that have other numbers than the network's.
 
-    Errors: weights-mismatch (path model.weights) where what they say would be lost."""
+    Raises: InputError weights-mismatch (path model.weights) where what they say would be lost.
+    """
     changed: dict[str, int] = {}
     lost: list[str] = []
     for name, value in state.items():

@@ -40,7 +40,8 @@ def read_states(path: Path, key: str | None = None) -> dict[str, State]:
     """The states in a checkpoint, by where they lie, dots between the keys ("": the file itself); nothing is unpickled
     but tensors and plain containers. A state is a mapping that holds tensors.
 
-    Args: key: the one place to look at. Errors: weights-unreadable (paths model.weights, model.state_dict_key).
+    Args: key: the one place to look at.
+    Raises: InputError weights-unreadable (paths model.weights, model.state_dict_key).
     """
     content = read_content(path)
     if key is None:
@@ -55,7 +56,10 @@ def read_states(path: Path, key: str | None = None) -> dict[str, State]:
 
 
 def read_content(path: Path) -> object:
-    """What a checkpoint holds. Errors: weights-unreadable (path model.weights)."""
+    """What a checkpoint holds.
+
+    Raises: InputError weights-unreadable (path model.weights).
+    """
     if (instead := no_file(path)) is not None:
         raise unreadable(f"there is no weights file {path.name!r}{instead}", "the path is relative to the spec")
     try:

@@ -23,8 +23,12 @@ _PATH = ("model",)
 def check_conduct(module: nn.Module, pictures: Tensor) -> None:
     """Run the network (eval mode) on pictures (N, C, S, S), N ≥ 2: twice on all, and on the first alone.
 
-    Raises: InputError not-finite where an output is NaN or infinite; model-random, model-batch, with the operation or
-    module that it comes from; model-fails. What a network returns is looked at elsewhere.
+    What a network returns is looked at elsewhere.
+
+    Raises:
+        InputError not-finite where an output is NaN or infinite.
+        InputError model-random, model-batch, with the operation or module that it comes from.
+        InputError model-fails.
     """
     with running(pictures):
         first, second = module(pictures.clone()), module(pictures.clone())

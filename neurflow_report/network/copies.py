@@ -61,7 +61,8 @@ def _made_by_autograd(module: nn.Module) -> Iterator[Tensor]:
 def _rebound(function: Any, memo: Mapping[int, Any], around: tuple[Any, ...] = ()) -> Any:
     """A function whose closure and defaults hold the copies of what they held; any other value as it is.
 
-    Args: around: the functions in whose closures it was found."""
+    Args: around: the functions in whose closures it was found.
+    """
     if isinstance(function, types.MethodType) and id(function.__self__) in memo:
         return types.MethodType(function.__func__, memo[id(function.__self__)])
     if not isinstance(function, types.FunctionType) or any(function is one for one in around):

@@ -12,8 +12,9 @@ from neurflow_report.network.fence import fenced, passes
 
 
 def duplicate(module: nn.Module, memo: dict[int, Any]) -> nn.Module:
-    """A deep copy of `module`. Args: memo: as deepcopy's; what it holds is not copied.
+    """A deep copy of `module`.
 
+    Args: memo: as deepcopy's; what it holds is not copied.
     Raises: InputError model-fails where a module's own class refuses to be copied.
     """
     known = dict(memo)

@@ -54,15 +54,20 @@ class Segments:
 
 
 def cut(module: nn.Module, layers: Sequence[str], example: Tensor, *, compared: bool = True) -> Segments:
-    """Cut `module` (eval mode) at the named `layers`, input → output; `output` names the network's own output.
+    """Cut `module` at the named layers (METHOD §2); `module` itself is not changed.
 
-    Args: example: a batch of at least one picture on the module's device, (N, C, S, S): real ones where there are any.
-    The segments give what the module itself gives on them, at every layer, but for rounding; where they do not, they
-    are made again as they are traced, without another word for anything; compared: False leaves that out, and computes
-    nothing where shapes can be had without. `module` itself is not changed.
-    Errors (path ("layers", i), all layers' at once): layer-unknown, layer-reused, layers-order, layers-not-a-cut,
-    layers-top, layer-shape; and model-not-traceable, which is also raised, or model-precision, where the graph does not
-    give the module's own output. METHOD §2.
+    The segments give what the module itself gives on the example, at every layer, but for rounding; where they do not,
+    they are made again as they are traced, with no operation rewritten.
+
+    Args:
+        module: in eval mode.
+        layers: names, input → output; `output` is the network's own output.
+        example: a batch of at least one picture on the module's device, (N, C, S, S): real ones where there are any.
+        compared: False leaves the comparison out, and computes nothing where shapes can be had without.
+    Raises (path ("layers", i), all layers' at once):
+        InputError layer-unknown, layer-reused, layers-order, layers-not-a-cut, layers-top, layer-shape.
+        InputError model-not-traceable, which is also raised, or model-precision, where the graph does not give the
+            module's own output.
     """
     example = example if compared else example[:1]
     try:
@@ -94,8 +99,12 @@ def _difference(
 
 
 def _cut(module: nn.Module, layers: Sequence[str], example: Tensor, *, rewritten: bool, run: bool = True) -> Segments:
-    """See `cut`. Args: rewritten: whether computed weights are stored, and operations said in known words; run: whether
-    the example is run, where the shapes are known without."""
+    """See `cut`.
+
+    Args:
+        rewritten: whether computed weights are stored, and operations said in known words.
+        run: whether the example is run, where the shapes are known without.
+    """
     if run:
         with torch.no_grad(), running(example):
             module(example.clone())
@@ -238,7 +247,10 @@ def _without_values(traced: Traced, nodes: Sequence[fx.Node], example: Tensor) -
 
 @torch.no_grad()
 def _values(parts: Sequence[fx.GraphModule], layers: Sequence[str], example: Tensor) -> Iterator[object]:
-    """What the segments give for the example, one after another. Raises where one changes its input."""
+    """What the segments give for the example, one after another.
+
+    Raises: where one changes its input.
+    """
     value = example.clone()
     for name, part in zip(layers, parts, strict=True):
         before, copy = value, value.clone()
@@ -251,7 +263,10 @@ def _values(parts: Sequence[fx.GraphModule], layers: Sequence[str], example: Ten
 def _infos(
     cuts: Cuts, layers: Sequence[str], nodes: Sequence[fx.Node], values: Iterable[object], rows: int
 ) -> tuple[LayerInfo, ...]:
-    """The layers, from what they give for so many pictures. Raises what tells why one cannot be used."""
+    """The layers, from what they give for so many pictures.
+
+    Raises: what tells why one cannot be used.
+    """
     infos = []
     for i, (name, node, value) in enumerate(zip(layers, nodes, values, strict=True)):
         infos.append(_info(cuts, name, node, value, rows, ("layers", i)))

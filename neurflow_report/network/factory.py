@@ -28,11 +28,14 @@ def code_is_allowed(allow_code: bool) -> bool:
 
 
 def make(factory: str, kwargs: Mapping[str, object], folder: Path, *, allow_code: bool) -> nn.Module:
-    """Call `factory` (`package.module:callable`) with `kwargs`; → the module that it returns.
+    """Call `factory` (`package.module:callable`) with `kwargs`.
 
     Args: folder: searched for the package before what is installed.
-    Errors (path model.factory): code-not-allowed before anything is imported; factory-failed, with the last line of the
-    user's code, where importing or calling fails or what comes back is no torch module.
+    Returns: the module that it returns.
+    Raises (path model.factory):
+        InputError code-not-allowed before anything is imported.
+        InputError factory-failed, with the last line of the user's code, where importing or calling fails or what comes
+            back is no torch module.
     """
     if not code_is_allowed(allow_code):
         other = os.environ.get(ALLOW, "")

@@ -54,9 +54,12 @@ def fenced(
 ) -> Iterator[None]:
     """Inside runs a user's code, and nothing of ours that could fail.
 
-    Args: doing: what is done, as the beginning of a sentence (`calling 'mynet:net' with ()`), to which "failed" is
-    added, unless it says "fails" itself; hint: what to do, or what tells it from the error; network: whose modules are
-    named; generators: whether random generators are put back, too.
+    Args:
+        doing: what is done, as the beginning of a sentence (`calling 'mynet:net' with ()`), to which "failed" is added,
+            unless it says "fails" itself.
+        hint: what to do, or what tells it from the error.
+        network: whose modules are named.
+        generators: whether random generators are put back, too.
     Raises: InputError slug at `path` for whatever is raised inside but interrupts, our own errors, and memory.
     """
     with as_it_was(generators=generators):
@@ -72,7 +75,11 @@ def fenced(
 @contextmanager
 def blamed(doing: str) -> Iterator[None]:
     """Inside, our own work runs a network: what its code, or an operation of its graph, raises is told as its own; what
-    is ours passes. Args: as `fenced`. Raises: RunError model-fails, out-of-memory."""
+    is ours passes.
+
+    Args: as `fenced`.
+    Raises: RunError model-fails, out-of-memory.
+    """
     try:
         yield
     except BaseException as error:

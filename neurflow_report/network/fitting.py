@@ -23,9 +23,15 @@ _AVERAGE = ("ema", "averag", "swa", "teacher")
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A checkpoint as the spec names it. `key`: where in the file the state lies; `strip`: what to take off its names;
-    `ignore`: names or patterns of what to leave out; `number`: the key of `model` that sets how many outputs the
-    network has; `unused`: beginnings of the network's names that are of no use."""
+    """A checkpoint as the spec names it.
+
+    Attributes:
+        key: where in the file the state lies.
+        strip: what to take off its names.
+        ignore: names or patterns of what to leave out.
+        number: the key of `model` that sets how many outputs the network has.
+        unused: beginnings of the network's names that are of no use.
+    """
 
     file: Path
     key: str | None = None
@@ -41,10 +47,14 @@ class Checkpoint:
 
 
 def load_checkpoint(module: nn.Module, checkpoint: Checkpoint) -> tuple[str, ...]:
-    """Put the checkpoint into `module`; → what was done that the spec does not say.
+    """Put the checkpoint into `module`.
 
-    Errors (paths under model): weights-unreadable; weights-mismatch with the first entries that are missing, not known,
-    or have another shape or other numbers; weights-ambiguous where several states fit.
+    Returns: what was done that the spec does not say.
+    Raises (paths under model):
+        InputError weights-unreadable.
+        InputError weights-mismatch with the first entries that are missing, not known, or have another shape or other
+            numbers.
+        InputError weights-ambiguous where several states fit.
     """
     own, states = module.state_dict(), read_states(checkpoint.file, checkpoint.key)
     _check_strip(states, checkpoint)
@@ -67,7 +77,10 @@ def load_checkpoint(module: nn.Module, checkpoint: Checkpoint) -> tuple[str, ...
 def proposals(own: State, checkpoint: Checkpoint) -> list[dict[str, object]]:
     """The keys of `model`, with their values, that a spec needs for a checkpoint and a network with the state `own`.
 
-    One entry for each state that fits, an empty one where nothing need be said. Errors: weights-unreadable."""
+    One entry for each state that fits, an empty one where nothing need be said.
+
+    Raises: InputError weights-unreadable.
+    """
     states = read_states(checkpoint.file, checkpoint.key)
     fitting = _fitting(own, states, checkpoint)
     if _sure(fitting) is not None or not fitting:
@@ -76,7 +89,10 @@ def proposals(own: State, checkpoint: Checkpoint) -> list[dict[str, object]]:
 
 
 def nearest(own: State, checkpoint: Checkpoint) -> Reading:
-    """The reading of a checkpoint that has most of a network with the state `own`. Errors: weights-unreadable."""
+    """The reading of a checkpoint that has most of a network with the state `own`.
+
+    Raises: InputError weights-unreadable.
+    """
     return max(_all(own, read_states(checkpoint.file, checkpoint.key), checkpoint), key=lambda r: len(r.taken))
 
 
@@ -104,7 +120,7 @@ def _without_ignored(
 ) -> tuple[dict[str, State], list[tuple[str, ...]]]:
     """The states without what is to be ignored, whole states among it, and the entries that each pattern named.
 
-    Errors: weights-mismatch (path model.ignore_keys) for patterns that name none.
+    Raises: InputError weights-mismatch (path model.ignore_keys) for patterns that name none.
     """
     found: list[set[str]] = [set() for _ in checkpoint.ignore]
     kept: dict[str, State] = {}

@@ -66,7 +66,7 @@ class AdaptiveBatch:
 def spatial_mean(activation: Tensor, feature_axis: int) -> Tensor:
     """φ of all channels, (N, C): the mean over every axis but the batch's and `feature_axis` (1, or -1 for tokens).
 
-    A vector (N, C) comes back as it is. METHOD §1.
+    A vector (N, C) comes back as it is (METHOD §1).
     """
     space = [axis for axis in range(1, activation.ndim) if axis != feature_axis % activation.ndim]
     return activation.mean(dim=space) if space else activation
@@ -83,7 +83,13 @@ class KeptActivations:
     """
 
     def __init__(self, layers: Collection[int], total: int, note: Callable[[str], None] = _untold) -> None:
-        """Args: layers: their numbers; total: how many pictures there are."""
+        """For the layers of these numbers.
+
+        Args:
+            layers: their numbers.
+            total: how many pictures there are.
+            note: told where memory runs out.
+        """
         self.layers, self.total, self.note, self._next = frozenset(layers), total, note, 0
         self._values: dict[int, Tensor] = {}
 
@@ -143,13 +149,20 @@ def layer_means(
     on_batch: Callable[[int], None] = _unheard,
     note: Callable[[str], None] = _untold,
 ) -> tuple[NDArray[Any], ...]:
-    """φ of every channel of every declared layer: one (P, C) array a layer, in one forward pass over all pictures.
+    """φ of every channel of every declared layer, in one forward pass over all pictures (METHOD §1, §4).
 
-    Args: batches: (n, C, S, S) each, on any device; total: P; kept: keeps the full activations of its layers; most:
-    pictures at once, by default all of a batch; on_batch: told n after each batch; note: told where memory ran out and
-    a batch is taken in parts.
-    Float32, or float64 for a float64 network. Errors: not-finite naming the layer; ValueError when `total` is wrong.
-    METHOD §1, §4.
+    Args:
+        segments: of the network.
+        batches: (n, C, S, S) each, on any device.
+        total: P.
+        kept: keeps the full activations of its layers.
+        most: pictures at once, by default all of a batch.
+        on_batch: told n after each batch.
+        note: told where memory ran out and a batch is taken in parts.
+    Returns: a (P, C) array for each layer, float32, or float64 for a float64 network.
+    Raises:
+        RunError not-finite naming the layer.
+        ValueError when `total` is wrong.
     """
     dtype = np.float64 if segments.dtype == torch.float64 else np.float32
     # Made first: many small arrays that stay, between large tensors that go, would leave memory in holes.
@@ -195,7 +208,7 @@ def _means(segments: Segments, batch: Tensor, wanted: Collection[int]) -> tuple[
 
 
 def check_finite(values: Tensor, layer: str) -> None:
-    """Raises RunError not-finite naming the layer whose activation, or means of it, these are. METHOD §6."""
+    """Raises RunError not-finite naming the layer whose activation, or means of it, these are (METHOD §6)."""
     if not torch.isfinite(values).all():
         raise RunError(
             "not-finite",
@@ -220,7 +233,7 @@ _NO_LIMIT = 2.0**62
 def memory_budget(text: str, device: torch.device) -> int:
     """Bytes that `text` stands for: "6GiB", "500MB", or "auto", half of what is free on `device` now.
 
-    Errors: spec-bad-value for another text (path runtime.memory).
+    Raises: InputError spec-bad-value for another text (path runtime.memory).
     """
     if text == "auto":
         return _free_bytes(device) // 2
@@ -241,7 +254,12 @@ def spelt_bytes(count: int) -> str:
 
 def check_picture(size: int, channels: int, itemsize: int, memory_bytes: int, path: errors.Path) -> None:
     """Raises InputError out-of-memory where one picture of the network's input, (channels, size, size), takes more than
-    `memory_bytes`. Args: itemsize: bytes of a number; path: the place in the spec to tell."""
+    `memory_bytes`.
+
+    Args:
+        itemsize: bytes of a number.
+        path: the place in the spec to tell.
+    """
     need = size * size * channels * itemsize
     if need > memory_bytes:
         raise _too_large(size, f"takes {spelt_bytes(need)}, and the budget is {spelt_bytes(memory_bytes)}", path)
@@ -249,8 +267,10 @@ def check_picture(size: int, channels: int, itemsize: int, memory_bytes: int, pa
 
 @contextmanager
 def one_picture(size: int, path: errors.Path) -> Iterator[None]:
-    """Inside one picture of `size` pixels goes through the network. Raises InputError out-of-memory at `path` where
-    there is no memory for that."""
+    """Inside one picture of `size` pixels goes through the network.
+
+    Raises: InputError out-of-memory at `path` where there is no memory for that.
+    """
     try:
         yield
     except RuntimeError as error:
@@ -304,9 +324,12 @@ def batch_rows(
 ) -> int:
     """How many rows fit into `memory_bytes`: a power of two (so that a little more or less memory changes nothing).
 
-    Args: example: a batch of pictures (1 row is enough); stage: rows through stages[stage] alone, where None is the
-    whole network; gradients: every intermediate is kept for the way back; most: the upper end, ≥ 1.
-    Errors: out-of-memory when not even one row fits.
+    Args:
+        example: a batch of pictures (1 row is enough).
+        stage: rows through stages[stage] alone, where None is the whole network.
+        gradients: every intermediate is kept for the backward pass.
+        most: the upper end, ≥ 1.
+    Raises: InputError out-of-memory when not even one row fits.
     """
     if stage is None:
         need = widest_row(segments, example, gradients=gradients)

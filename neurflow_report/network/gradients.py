@@ -25,8 +25,10 @@ def gradient_notes(segments: Segments, pictures: Tensor) -> tuple[str, ...]:
     """What to say of gradients that a part of what is between two layers does not have.
 
     Args: pictures: a batch of pictures; its first is looked at.
-    Raises: InputError no-gradient (path of the upper layer) where no gradient leads through, or where it is 0 though
-    what the layers above give changes; model-fails where going back raises.
+    Raises:
+        InputError no-gradient (path of the upper layer) where no gradient leads through, or where it is 0 though what
+            the layers above give changes.
+        InputError model-fails where going back raises.
     """
     found = []
     for i in range(len(segments.stages)):

@@ -33,8 +33,12 @@ CACHE = 128 * 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class Forward:
-    """A network's segments for forward passes alone, and how many pictures go through at once; `limit`: the most that
-    may, whatever the memory (None: any number); `notes`: which copies were not used, and why."""
+    """A network's segments for forward passes alone, and how many pictures go through at once.
+
+    Attributes:
+        limit: the most that may, whatever the memory (None: any number).
+        notes: which copies were not used, and why.
+    """
 
     segments: Segments
     rows: int

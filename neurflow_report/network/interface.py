@@ -31,8 +31,10 @@ def outputs_of(module: nn.Module, example: Tensor) -> int:
     """How many outputs `module` (eval mode) has, tried on one picture and on two.
 
     Args: example: a batch of at least one picture, (N, C, S, S).
-    Errors (path model.name): model-input where it takes something else than pictures alone; model-fails where it fails
-    on pictures; model-output where it returns anything but (pictures, outputs) with two outputs or more.
+    Raises (path model.name):
+        InputError model-input where it takes something else than pictures alone.
+        InputError model-fails where it fails on pictures.
+        InputError model-output where it returns anything but (pictures, outputs) with two outputs or more.
     """
     _check_arguments(module)
     one = example[:1]
@@ -122,7 +124,10 @@ def _runs(module: nn.Module, pictures: Tensor, shape: tuple[int, int], *, gradie
 
 
 def _single(found: Any) -> Tensor:
-    """The one tensor that the network returned. Raises model-output with how the others could be left out."""
+    """The one tensor that the network returned.
+
+    Raises: InputError model-output with how the others could be left out.
+    """
     if isinstance(found, Tensor):
         return found
     kind, parts = type(found).__name__, _parts(found)

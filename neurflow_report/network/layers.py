@@ -31,8 +31,13 @@ AUTO_ENOUGH = 6
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """A layer that the network can be cut at. `names`: the modules that return this tensor, outermost first; `shape`:
-    of one picture; `auto`: the name under which `auto` takes it, None where it does not."""
+    """A layer that the network can be cut at.
+
+    Attributes:
+        names: the modules that return this tensor, outermost first.
+        shape: of one picture.
+        auto: the name under which `auto` takes it, None where it does not.
+    """
 
     names: tuple[str, ...]
     kind: Kind
@@ -45,7 +50,7 @@ def offers(module: nn.Module, example: Tensor) -> tuple[Offer, ...]:
     """All layers that `module` (eval mode) can be cut at, input → output, the logits last.
 
     Args: example: a batch of at least one picture, (N, C, S, S); only its shape counts, nothing is computed.
-    Errors: model-not-traceable.
+    Raises: InputError model-not-traceable.
     """
     cuts = Cuts(trace(module, example))
     legal = dict(cuts.legal)
@@ -90,9 +95,13 @@ def choose_layers(
 ) -> tuple[str, ...]:
     """Names of the block outputs between two layers, these included, and of the network's output.
 
-    Args: lowest, highest: names of modules (None: from the first, to the output); depth: nesting of the names (None:
-    the least at which there are enough blocks); most: that many layers at most, from the top.
-    Errors: model-not-traceable; layer-unknown (paths layers.from, layers.to), layers-order, too-few-layers.
+    Args:
+        lowest, highest: names of modules (None: from the first, to the output).
+        depth: nesting of the names (None: the least at which there are enough blocks).
+        most: that many layers at most, from the top.
+    Raises:
+        InputError model-not-traceable.
+        InputError layer-unknown (paths layers.from, layers.to), layers-order, too-few-layers.
     """
     return chosen(Cuts(trace(module, example)), lowest=lowest, highest=highest, depth=depth, most=most)
 

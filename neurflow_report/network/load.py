@@ -52,9 +52,15 @@ class Assumed:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """A network ready to run. `weights` is what was asked for (a path's file name only); `digest` is the sha256 over
-    the state (names, number formats, shapes, bytes) as it was loaded, before any change of precision; `assumed`: what
-    of the preprocessing nothing says; `notes`: what was done with the weights that the spec does not say."""
+    """A network ready to run.
+
+    Attributes:
+        weights: what was asked for (a path's file name only).
+        digest: the sha256 over the state (names, number formats, shapes, bytes) as it was loaded, before any change of
+            precision.
+        assumed: what of the preprocessing nothing says.
+        notes: what was done with the weights that the spec does not say.
+    """
 
     module: nn.Module
     source: str
@@ -91,17 +97,23 @@ def load_network(
 ) -> Network:
     """Load a model, in eval mode without gradients.
 
-    Args: source: torchvision, timm or demo, where `name` is the model's; or python, where `factory`
-    (`package.module:callable`, found in the folder `python_path` or installed) makes it, if `allow_code`;
-    weights: a name that the source knows (the only case in which something is downloaded), a checkpoint, or `none`:
-    random from `seed`, or as the factory made them; state_dict_key, strip_prefix, ignore_keys: see
-    fitting.Checkpoint;
-    outputs: number of logits where it is not the architecture's own; kwargs: passed to the architecture or the factory;
-    class_names: a file with the names of the logits; preprocess: values of Preprocess in place of the model's own.
-    Paths are relative to `base`. GoogLeNet and Inception run without their auxiliary heads.
-    Errors: model-unknown, weights-unknown, weights-unreadable, weights-mismatch, weights-ambiguous, names-unreadable,
-    code-not-allowed, factory-failed, missing-package, spec-bad-value (paths under `model`); spec-bad-value (paths under
-    `preprocess`).
+    GoogLeNet and Inception run without their auxiliary heads.
+
+    Args:
+        source: torchvision, timm or demo, where `name` is the model's; or python, where `factory`
+            (`package.module:callable`, found in the folder `python_path` or installed) makes it, if `allow_code`.
+        weights: a name that the source knows (the only case in which something is downloaded), a checkpoint, or `none`:
+            random from `seed`, or as the factory made them.
+        state_dict_key, strip_prefix, ignore_keys: see fitting.Checkpoint.
+        outputs: number of logits where it is not the architecture's own.
+        kwargs: passed to the architecture or the factory.
+        class_names: a file with the names of the logits.
+        preprocess: values of Preprocess in place of the model's own.
+        base: the folder that paths are relative to.
+    Raises:
+        InputError model-unknown, weights-unknown, weights-unreadable, weights-mismatch, weights-ambiguous,
+            names-unreadable, code-not-allowed, factory-failed, missing-package, spec-bad-value (paths under `model`).
+        InputError spec-bad-value (paths under `preprocess`).
     """
     file = resolved(base, weights) if is_checkpoint(weights) else None
     number = "kwargs" if source == "python" else "" if source == "demo" else "outputs"
@@ -206,7 +218,7 @@ def _from_factory(asked: Asked, factory: str, folder: Path, *, allow_code: bool)
 def overridden(own: Preprocess, values: Mapping[str, object]) -> Preprocess:
     """`own` with the given values; another size without a resize keeps the ratio of the two.
 
-    Errors: spec-bad-value (path preprocess.mean or .std) unless mean and std have one value a channel.
+    Raises: InputError spec-bad-value (path preprocess.mean or .std) unless mean and std have one value a channel.
     """
     size = values.get("size", own.size)
     if "size" in values and "resize" not in values and own.resize is not None and isinstance(size, int):
@@ -230,7 +242,7 @@ def resolved(base: Path, path: str) -> Path:
 def choose_device(name: str) -> torch.device:
     """The device that `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:N` or `mps` stands for.
 
-    Errors: device-unavailable (path runtime.device).
+    Raises: InputError device-unavailable (path runtime.device).
     """
     count, mps = torch.cuda.device_count(), torch.backends.mps.is_available()
     if name == "auto":

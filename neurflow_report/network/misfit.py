@@ -9,8 +9,13 @@ from neurflow_report.network.readings import Reading, State
 
 
 def cause(own: State, reading: Reading, number: str) -> str:
-    """What was found to be the cause, and what leads on. Args: own: the network's state; reading: the best there is;
-    number: the key of `model` that sets how many outputs the network has, "" where none does."""
+    """What was found to be the cause, and what leads on.
+
+    Args:
+        own: the network's state.
+        reading: the best there is.
+        number: the key of `model` that sets how many outputs the network has, "" where none does.
+    """
     return (
         _other_outputs(own, reading, number)
         or _other_shape(own, reading)

@@ -17,8 +17,8 @@ LARGEST = 16 * 2**20
 def read_names(path: Path) -> tuple[str, ...]:
     """The names in the order of the logits. JSON may map "0", "1", … to a name, or to a list whose last is the name.
 
-    Errors: names-unreadable (path model.class_names) where there is no such file, a name is empty, or a logit is left
-    out.
+    Raises: InputError names-unreadable (path model.class_names) where there is no such file, a name is empty, or a
+        logit is left out.
     """
     text = _text(path)
     names = _from_json(text, path) if path.suffix.lower() == ".json" else [line.strip() for line in text.splitlines()]

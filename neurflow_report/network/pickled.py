@@ -22,8 +22,12 @@ _KEEP_FIRST = {"APPEND", "APPENDS", "ADDITEMS", "BUILD"}
 
 @dataclass(kw_only=True)
 class _Thing:
-    """A value on the pickle machine's stack, as far as it matters. `text`: of strings and of names of what would be
-    imported; `keys`: of a mapping, with what lies under them; None: no mapping."""
+    """A value on the pickle machine's stack, as far as it matters.
+
+    Attributes:
+        text: of strings and of names of what would be imported.
+        keys: of a mapping, with what lies under them; None: no mapping.
+    """
 
     text: str = ""
     keys: dict[str, _Thing] | None = None

@@ -30,10 +30,16 @@ State = Mapping[str, object]
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """One way to read a state. `place`: where in the file it lies; `prefix`: what was taken off the names, wrappers
-    aside; `taken`: the network's names and the file's for them; `missing`, `unlike`: of the network's names, those that
-    are not there, and those that have another shape there; `rest`: of the file's, those that are left over, tensors
-    alone; `odd`: the same, what is no tensor."""
+    """One way to read a state.
+
+    Attributes:
+        place: where in the file it lies.
+        prefix: what was taken off the names, wrappers aside.
+        taken: the network's names and the file's for them.
+        missing, unlike: of the network's names, those that are not there, and those that have another shape there.
+        rest: of the file's, those that are left over, tensors alone.
+        odd: the same, what is no tensor.
+    """
 
     place: str
     prefix: str
@@ -80,7 +86,9 @@ def readings(
 ) -> list[Reading]:
     """The ways to read a state for a network with the state `own`, the best first.
 
-    Args: strip: taken off all names that have it; unused: beginnings of the network's names that are of no use.
+    Args:
+        strip: taken off all names that have it.
+        unused: beginnings of the network's names that are of no use.
     """
     short = _bare({name: name.removeprefix(strip) for name in state})
     wanted = _bare({name: name for name in own})

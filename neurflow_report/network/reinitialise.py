@@ -46,9 +46,11 @@ def _masks(module: nn.Module) -> Mapping[tuple[nn.Module, str], Tensor]:
 
 
 def _reset(module: nn.Module) -> dict[int, Tensor]:
-    """Let every module begin anew; → the values of the parameters that none has reset, by their identity.
+    """Let every module begin anew.
 
     They are told by what is put in their place before: a reset that leaves it there, or makes something of it, is none.
+
+    Returns: the values of the parameters that none has reset, by their identity.
     """
     before = {id(p): p.clone() for p in module.parameters()}
     for parameter in module.parameters():

@@ -130,7 +130,10 @@ class ShapedTracer(fx.Tracer):
         return made
 
     def _value(self, kind: str, target: Any, args: Any, kwargs: Any, which: int) -> Any:
-        """What the node gives for one picture (0) or two (1). Raises where that is not known, and what it raises."""
+        """What the node gives for one picture (0) or two (1).
+
+        Raises: where that is not known, and what it raises.
+        """
         if kind == "placeholder":
             return self.example[which] if not self.shapes else args[0]
         if kind == "output":
@@ -217,7 +220,10 @@ def _quiet() -> Iterator[None]:
 
 
 def _known(value: Any, which: int) -> Any:
-    """A proxy's value. Raises where it is not known."""
+    """A proxy's value.
+
+    Raises: where it is not known.
+    """
     if isinstance(value, Shaped):
         if value.pair is None:
             raise _UnknownError

@@ -50,8 +50,12 @@ _PURE_OPERATORS: dict[Callable[..., Any], Callable[..., Any]] = {
 class Traced:
     """A module as a graph. `returned[name]` holds the node that each call of the named module returned, None where a
     call returned something that is no single graph value; `root` owns the parameters; `output` is the network's.
-    `shapes`: of the tensors, for one picture; `rows`: the node that holds the number of pictures, where one is needed;
-    `whole`: the modules kept as one node, and why."""
+
+    Attributes:
+        shapes: of the tensors, for one picture.
+        rows: the node that holds the number of pictures, where one is needed.
+        whole: the modules kept as one node, and why.
+    """
 
     root: nn.Module
     graph: fx.Graph
@@ -108,9 +112,10 @@ class _Tracer(ShapedTracer):
 def trace(module: nn.Module, example: Tensor, *, settled: bool = True) -> Traced:
     """Trace `module` (eval mode) into a graph of pure operations; `module` itself is not changed.
 
-    Args: example: a batch of at least one picture, (N, C, S, S); only its shape and number format count; settled:
-    whether weights that are computed at every pass are computed once instead.
-    Errors: model-not-traceable with the tracer's reason, or where the network returns more than one tensor.
+    Args:
+        example: a batch of at least one picture, (N, C, S, S); only its shape and number format count.
+        settled: whether weights that are computed at every pass are computed once instead.
+    Raises: InputError model-not-traceable with the tracer's reason, or where the network returns more than one tensor.
     """
     root = copied(module, share=True)
     if settled:
@@ -165,9 +170,11 @@ def running(example: Tensor) -> Iterator[None]:
 
 
 def _rows_from_the_pictures(graph: fx.Graph, numbers: Mapping[fx.Node, tuple[int, int]]) -> fx.Node | None:
-    """Take every number that is a multiple of the number of pictures from the first tensor; → the node of it.
+    """Take every number that is a multiple of the number of pictures from the first tensor.
 
     Where a reshape has just one such side, the side is left for it to find, which needs no number at all.
+
+    Returns: the node of it.
     """
     multiples = {node: one for node, (one, two) in numbers.items() if two == 2 * one}
     for node in graph.nodes:
@@ -230,7 +237,10 @@ Versions = dict[fx.Node, tuple[fx.Node, int]]
 
 
 def _make_pure(graph: fx.Graph, in_place_modules: set[str]) -> Versions:
-    """Replace in-place operations in `graph`; → for each changed node, the node of its new value and its position."""
+    """Replace in-place operations in `graph`.
+
+    Returns: for each changed node, the node of its new value and its position.
+    """
     newest: Versions = {}
     for position, node in enumerate(graph.nodes):
         node.args = fx.map_arg(node.args, lambda n: _version(n, newest))

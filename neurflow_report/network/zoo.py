@@ -24,8 +24,12 @@ _PRETRAINED = "pretrained"
 
 @dataclass(frozen=True, kw_only=True)
 class Built:
-    """A module with its weights, still on the CPU and in its own number format. `assumed`: whose preprocessing it is,
-    where nothing says that the weights were trained with it; `notes`: what was done that the spec does not say."""
+    """A module with its weights, still on the CPU and in its own number format.
+
+    Attributes:
+        assumed: whose preprocessing it is, where nothing says that the weights were trained with it.
+        notes: what was done that the spec does not say.
+    """
 
     module: nn.Module
     preprocess: Preprocess
@@ -47,9 +51,12 @@ class Asked:
     checkpoint: Checkpoint | None = None
 
     def loaded(self, module: nn.Module, unused: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """Put the checkpoint, where there is one, into `module`; → what was done that the spec does not say.
+        """Put the checkpoint, where there is one, into `module`.
 
-        Args: unused: beginnings of names that the module has no use for. Errors: as `load_checkpoint`."""
+        Args: unused: beginnings of names that the module has no use for.
+        Returns: what was done that the spec does not say.
+        Raises: what `load_checkpoint` raises.
+        """
         return () if self.checkpoint is None else load_checkpoint(module, replace(self.checkpoint, unused=unused))
 
 
@@ -61,7 +68,10 @@ def seeded(build: Callable[[], Any], seed: int) -> Any:
 
 
 def load_demo(asked: Asked) -> Built:
-    """An embedded network. Errors: model-unknown, weights-unknown, weights-unreadable, weights-mismatch."""
+    """An embedded network.
+
+    Raises: InputError model-unknown, weights-unknown, weights-unreadable, weights-mismatch.
+    """
     from neurflow_report.demo.networks import NETWORKS
 
     name = asked.name
@@ -86,7 +96,10 @@ def load_demo(asked: Asked) -> Built:
 
 
 def load_torchvision(asked: Asked) -> Built:
-    """A torchvision classifier. Errors: as `load_demo`, and factory-failed for arguments that it does not take."""
+    """A torchvision classifier.
+
+    Raises: what `load_demo` raises, and InputError factory-failed for arguments that it does not take.
+    """
     name = asked.name
     models = torchvision.models.list_models(module=torchvision.models)
     if name not in models:
@@ -197,7 +210,9 @@ def load_timm(asked: Asked) -> Built:
     """A timm model by its name, with or without a tag (`resnet50`, `resnet50.a1_in1k`), and its own preprocessing.
 
     `weights` is `none`, `pretrained`, a tag, or a checkpoint.
-    Errors: missing-package, model-unknown, weights-unknown, weights-unreadable, weights-mismatch, factory-failed.
+
+    Raises: InputError missing-package, model-unknown, weights-unknown, weights-unreadable, weights-mismatch,
+        factory-failed.
     """
     timm = _timm()
     bare, _, tag = asked.name.partition(".")
@@ -256,7 +271,10 @@ def _timm_preprocess(timm: Any, module: nn.Module, kwargs: Mapping[str, Any]) ->
 
 
 def _side(sides: Sequence[Any], channels: Any) -> int:
-    """The side of a square input. Raises: InputError spec-bad-value for inputs of another kind."""
+    """The side of a square input.
+
+    Raises: InputError spec-bad-value for inputs of another kind.
+    """
     if channels in (1, 3) and len(set(sides)) == 1 and isinstance(sides[0], int):
         return sides[0]
     shape = " × ".join(map(str, [channels, *sides]))

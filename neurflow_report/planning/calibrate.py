@@ -52,10 +52,16 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
-    """What the search is likely to find at a layer. `targets` of a class; `groups`: semantic groups of each, and
-    `parted`, the share of them that have more than one; `distinct`: the share of their concepts' places that hold a
-    patch of its own; `seen`: whether the layer was searched."""
+class ExpectedLayer:
+    """What the search is likely to find at a layer.
+
+    Attributes:
+        targets: of a class.
+        groups: semantic groups of each target.
+        parted: the share of the targets that have more than one.
+        distinct: the share of their concepts' places that hold a patch of its own.
+        seen: whether the layer was searched.
+    """
 
     targets: int
     groups: float
@@ -83,29 +89,32 @@ def search_layers(
     budget: Budget,
     known: bool,
     told: Callable[[str], None],
-) -> tuple[Found, ...]:
+) -> tuple[ExpectedLayer, ...]:
     """Search a few targets of each layer from the logit down, while there is time; their rates go into `rates`.
 
-    Args: patches: how many a class has; known: whether `passed` are pictures: noise does not say how many targets are
-    likely; told: which layer is next.
+    Args:
+        patches: how many a class has.
+        known: whether `passed` are pictures: noise does not say how many targets are likely.
+        told: which layer is next.
     """
     layers, axis = workspace.segments.layers, workspace.segments.feature_axis
     means = [spatial_mean(v, axis(i)).cpu().numpy() for i, v in enumerate(passed.values)]
-    mosts = most_targets([info.channels for info in layers], spec.core.tau)
+    most_of = most_targets([info.channels for info in layers], spec.core.tau)
     rates.add(search_part(passed, number) for number in range(len(layers)))
-    targets, total, found = [logit], 1, list[Found]()
+    targets, total, found = [logit], 1, list[ExpectedLayer]()
     end = budget.spent + SEARCHING * budget.left
     for number in range(len(layers) - 1, -1, -1):
         left = end - budget.spent
         trial = _Trial(workspace=workspace, spec=spec, passed=passed, means=means, number=number)
         steps = trial.affordable(rates.expected(rates.parts["search", number, ""]), left)
         if steps is None or (found and not found[-1].seen):
-            found.append(_like(found, mosts, number, known))
+            found.append(_like(found, most_of, number, known))
             continue
         told(layers[number].name)
         rate, neurons = trial.measure(targets, total, steps, 2 * left / (number + 1) if rates.timed else None)
         rates.known["search", number, ""] = rate
-        found.append(trial.found(neurons, targets, min(total, mosts[number]) if known else mosts[number], patches))
+        count = min(total, most_of[number]) if known else most_of[number]
+        found.append(trial.expected(neurons, targets, count, patches))
         sets = [frozenset(s.channel for s in n.core) for n in neurons]
         targets = sorted(frozenset().union(*sets)) or [0]
         total = union_size(sets, total, layers[max(number - 1, 0)].channels)
@@ -122,13 +131,13 @@ def _never(_seconds: float) -> Rate:
     raise AssertionError("a layer is searched in its order")
 
 
-def _like(found: Sequence[Found], mosts: Sequence[int], number: int, known: bool) -> Found:
+def _like(found: Sequence[ExpectedLayer], most_of: Sequence[int], number: int, known: bool) -> ExpectedLayer:
     """A layer that was not searched: with as large a share of the most targets as the layer above has, if any was."""
     if not found:
-        return Found(targets=mosts[number], groups=GROUPS, parted=1.0, distinct=None, seen=False)
+        return ExpectedLayer(targets=most_of[number], groups=GROUPS, parted=1.0, distinct=None, seen=False)
     above = found[-1]
-    share = above.targets / mosts[number + 1] if known and len(found) > 1 else 1.0
-    return replace(above, targets=max(1, round(mosts[number] * share)), distinct=None, seen=False)
+    share = above.targets / most_of[number + 1] if known and len(found) > 1 else 1.0
+    return replace(above, targets=max(1, round(most_of[number] * share)), distinct=None, seen=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +153,9 @@ class _Trial:
     def affordable(self, expected: float, left: float) -> tuple[int, bool] | None:
         """How many patches one target can be counted on, and whether with all steps of the path; None: on none.
 
-        Args: expected: seconds of a target on a patch, likely; left: seconds.
+        Args:
+            expected: seconds of a target on a patch, likely.
+            left: seconds.
         """
         few = min(self.spec.concept.k, len(self.means[0]), COUNTED)
         if left <= 0:
@@ -156,8 +167,14 @@ class _Trial:
     def measure(
         self, targets: Sequence[int], total: int, steps: tuple[int, bool], seconds: float | None
     ) -> tuple[Rate, list[Neuron]]:
-        """The rate of a target on a patch, and the neurons found. Args: targets: some of the layer's; total: how many
-        the layer has; steps: as `affordable` has it; seconds: to take at most, about; None: nothing is timed."""
+        """The rate of a target on a patch, and the neurons found.
+
+        Args:
+            targets: some of the layer's.
+            total: how many the layer has.
+            steps: as `affordable` has it.
+            seconds: to take at most, about; None: nothing is timed.
+        """
         few, whole = steps
         first, neurons = [targets[len(targets) // 2]], list[Neuron]()
         spent, work = self._timed(lambda: multiply_adds(lambda: neurons.extend(self.search(first, few, whole))))
@@ -205,9 +222,9 @@ class _Trial:
         value = self.passed.values[layer]
         return value[torch.as_tensor(patches, device=value.device)]
 
-    def found(self, neurons: Sequence[Neuron], targets: Sequence[int], total: int, patches: int) -> Found:
+    def expected(self, neurons: Sequence[Neuron], targets: Sequence[int], total: int, patches: int) -> ExpectedLayer:
         """What the layer is likely to hold, from some of its neurons."""
-        return Found(
+        return ExpectedLayer(
             targets=max(1, total),
             groups=sum(len(n.groups) for n in neurons) / len(neurons),
             parted=sum(len(n.groups) > 1 for n in neurons) / len(neurons),

@@ -38,7 +38,7 @@ Work = Callable[[int, int], object]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measuring:
+class AblationCosts:
     """What masks and knock-outs are measured with. `timed`: None where seconds are not wanted."""
 
     workspace: Workspace
@@ -48,7 +48,8 @@ class Measuring:
     def masking(self, number: int, features: tuple[float, ...], masks: int) -> Part:
         """F1 at a layer: a unit is a picture for each batch of masks, and one under a mask, from the layer up.
 
-        Args: masks: how many there are."""
+        Args: masks: how many there are.
+        """
         above = self.passed.work[number + 1 :]
         guess = (float(above[0]), above[0] / 2 + 2.0 * sum(above[1:]))
         return Part(
@@ -65,7 +66,10 @@ class Measuring:
         """The knock-outs for layer `number` in the layer below. A unit is a patch: for each batch of sets, and that
         times the targets; for each set, and that times the targets.
 
-        Args: removed: how many channels the sets take; tested: the neurons tested; targets: all of them.
+        Args:
+            removed: how many channels the sets take.
+            tested: the neurons tested.
+            targets: all of them.
         """
         row = float(self.passed.work[number])
         return Part(
@@ -138,8 +142,12 @@ class Measuring:
 
 
 def is_bounded(engine: Ablation, row: Tensor, patches: int, room: int) -> bool:
-    """Whether bounds spare patches where all of `patches` are ranked. Args: row: (1, …) of the layer below; room: the
-    bytes for what a target is offered."""
+    """Whether bounds spare patches where all of `patches` are ranked.
+
+    Args:
+        row: (1, …) of the layer below.
+        room: the bytes for what a target is offered.
+    """
     if not isinstance(engine, LinearMixAblation) or not engine.bounded:
         return False
     return patches * row.shape[1] * engine.places(row) * row.element_size() <= room
@@ -154,8 +162,12 @@ def at_once(engine: Ablation, sets: int) -> int:
 def linear(work: Work, most: int, few: int, targets: int, timed: Timed | None, seconds: float) -> Rate:
     """The rate of work that is linear in sets and in targets: once, once a target, a set, a set and target.
 
-    The work is run once before it is timed. Args: most: the most sets that share what is made once; few: some of the
-    targets; seconds: to take, about.
+    The work is run once before it is timed.
+
+    Args:
+        most: the most sets that share what is made once.
+        few: some of the targets.
+        seconds: to take, about.
     """
     low, high = min(FEW, most), min(MORE, most)
     corners = dict.fromkeys([(low, few), (high, few), (low, targets), (high, targets)])

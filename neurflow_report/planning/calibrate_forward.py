@@ -27,9 +27,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Passed:
-    """What a forward pass of some patches gave. `values`: each layer's activation, input → output; `work` and `seconds`
-    (None: not timed): of a row through the stem and each stage, as one of a run's batches; `crop`: of cutting one out;
-    `pace`: seconds of a multiply-add, about, known also where nothing is to be timed."""
+    """What a forward pass of some patches gave.
+
+    Attributes:
+        values: each layer's activation, input → output.
+        work, seconds: multiply-adds and seconds (None: not timed) of a row through the stem and each stage, as one of
+            a run's batches.
+        crop: of cutting one out.
+        pace: seconds of a multiply-add, about, known also where nothing is to be timed.
+    """
 
     values: tuple[Tensor, ...]
     work: tuple[int, ...]
@@ -56,8 +62,10 @@ def forward(
 ) -> Passed:
     """Pass patches of some inputs (I, C, S, S), a row first, then more while there is time.
 
-    Args: patches: how many a class of the run has; wanted: how many are enough to measure the rest on; seconds: whether
-    they are wanted, else few patches do.
+    Args:
+        patches: how many a class of the run has.
+        wanted: how many are enough to measure the rest on.
+        seconds: whether they are wanted, else few patches do.
     """
     work = row_work(workspace, crops(pixels, np.zeros(1, np.int64), workspace.grid))
     most = max(1, min(wanted, patches, workspace.forward_rows, _fitting(workspace)))
@@ -96,7 +104,10 @@ class _Pass:
         return cls(rows=rows, values=tuple(values), crop=crop, each=tuple(each), spent=budget.spent - begun)
 
     def row(self, fewer: _Pass | None, batch: int) -> tuple[float, ...]:
-        """Seconds of a row of a batch through each part. Args: fewer: a pass of fewer rows."""
+        """Seconds of a row of a batch through each part.
+
+        Args: fewer: a pass of fewer rows.
+        """
         if fewer is None:
             return tuple(now / self.rows for now in self.each)
         pairs = zip(fewer.each, self.each, strict=True)

@@ -32,7 +32,7 @@ NOTHING = Rate(work=(0.0,), seconds=(0.0,))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rivals:
+class MethodCosts:
     """What they are measured with. `timed`: None where seconds are not wanted."""
 
     workspace: Workspace
@@ -63,7 +63,10 @@ class Rivals:
         )
 
     def knockoffs(self, number: int, features: tuple[float, ...], patches: int) -> Part:
-        """F5, NeuCEPT: a unit is a patch that knockoffs are made for. Args: patches: of a class."""
+        """F5, NeuCEPT: a unit is a patch that knockoffs are made for.
+
+        Args: patches: of a class.
+        """
         rows = min(patches, MOST)
         width = self.workspace.segments.layers[number].channels
         guess = float(LASSO * width * width)

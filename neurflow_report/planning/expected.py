@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import prod
 
 from neurflow_report.network.cut import Segments
-from neurflow_report.planning.calibrate import GROUPS, Found, most_targets, search_part
+from neurflow_report.planning.calibrate import GROUPS, ExpectedLayer, most_targets, search_part
 from neurflow_report.planning.calibrate_forward import Passed
 from neurflow_report.planning.measure import parts_of
 from neurflow_report.planning.rates import Part
@@ -36,7 +36,7 @@ def expected(
     )
     mosts = most_targets([info.channels for info in workspace.segments.layers], spec.core.tau)
     found = [
-        Found(targets=max(1, round(SHARE * most)), groups=GROUPS, parted=1.0, distinct=None, seen=False)
+        ExpectedLayer(targets=max(1, round(SHARE * most)), groups=GROUPS, parted=1.0, distinct=None, seen=False)
         for most in mosts
     ]
     stages = list[Expected]()

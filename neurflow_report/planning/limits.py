@@ -18,8 +18,12 @@ MOST = 10_000
 
 
 def unable(before: Spec, after: Spec, *, pictures: int, patches: int) -> tuple[str, ...]:
-    """What `after` cannot show, and what it shows less well than `before`. Args: pictures: the most that a class has
-    with `after`; patches: its patches."""
+    """What `after` cannot show, and what it shows less well than `before`.
+
+    Args:
+        pictures: the most that a class has with `after`.
+        patches: its patches.
+    """
     return tuple(_every(before, after, pictures, patches))
 
 

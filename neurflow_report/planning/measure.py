@@ -11,10 +11,10 @@ from torch import Tensor
 from neurflow_report.ablation.ablation import Ablation
 from neurflow_report.ablation.linear_mix import LinearMixAblation
 from neurflow_report.ablation.split_ablation import SplitAblation
-from neurflow_report.planning.calibrate import Found, search_layers
-from neurflow_report.planning.calibrate_experiments import Measuring
+from neurflow_report.planning.calibrate import ExpectedLayer, search_layers
+from neurflow_report.planning.calibrate_experiments import AblationCosts
 from neurflow_report.planning.calibrate_forward import Passed, forward, timed
-from neurflow_report.planning.calibrate_methods import Rivals
+from neurflow_report.planning.calibrate_methods import MethodCosts
 from neurflow_report.planning.rates import Budget, Part, Rates
 from neurflow_report.planning.records import PlannedClass, PlannedStage
 from neurflow_report.planning.tasks import Engine, Place, Task, Tasks, used
@@ -43,7 +43,7 @@ class Costs:
 
     passed: Passed
     place: Place
-    found: tuple[Found, ...]
+    found: tuple[ExpectedLayer, ...]
     rates: Rates
     pictures: Opening
     known: bool
@@ -140,8 +140,8 @@ class _Told:
 def parts_of(workspace: Workspace, spec: Spec, passed: Passed, tasks: Tasks, seconds: bool) -> Iterator[Part]:
     """The parts that the run's tasks use, but for the search's."""
     clocked = (lambda work: timed(workspace.segments.device, work)[0]) if seconds else None
-    masks = Measuring(workspace=workspace, passed=passed, timed=clocked)
-    rivals = Rivals(workspace=workspace, passed=passed, timed=clocked, seed=spec.runtime.seed)
+    masks = AblationCosts(workspace=workspace, passed=passed, timed=clocked)
+    rivals = MethodCosts(workspace=workspace, passed=passed, timed=clocked, seed=spec.runtime.seed)
     most = max(tasks.classes, key=lambda c: c.patches)
     for key, features in used(tasks.all(0)).items():
         kind, number, case = key

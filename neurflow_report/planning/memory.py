@@ -33,7 +33,11 @@ def peak(
     """Bytes at the run's peak: what is taken now, a class's inputs, φ and T, the activations kept (in the experiments
     with what knock-outs make of them), and the widest batch.
 
-    φ and T are held on the host, and count on a CPU alone. Args: rows: (1, …) of each layer; picture: (1, …).
+    φ and T are held on the host, and count on a CPU alone.
+
+    Args:
+        rows: (1, …) of each layer.
+        picture: (1, …).
     """
     segments, size = workspace.segments, picture.element_size()
     stages = list(zip(segments.stages, rows, strict=False))
@@ -67,8 +71,10 @@ def _evidence(workspace: Workspace, place: Place, spec: Spec, patches: int) -> i
 
 
 def _ablated(workspace: Workspace, spec: Spec, rows: Sequence[Tensor]) -> list[int]:
-    """Bytes of the knock-outs that run at once at each layer but the top, where an experiment asks for any. Args: rows:
-    (1, …) of each."""
+    """Bytes of the knock-outs that run at once at each layer but the top, where an experiment asks for any.
+
+    Args: rows: (1, …) of each.
+    """
     if not _ablating(spec) and "masking" not in sizes(spec.fidelity).experiments:
         return []
     stages = zip(workspace.forward.segments.stages, rows, strict=False)

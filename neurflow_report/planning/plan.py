@@ -67,10 +67,13 @@ def plan(
 ) -> Plan:
     """What `analyze` would do with this spec.
 
-    Args: timed: whether to measure times, or only to count; within: seconds that sizes are to fit, which takes times;
-    also: as `analyze`; clock: seconds, for the budget.
+    Args:
+        timed: whether to measure times, or only to count.
+        within: seconds that sizes are to fit, which takes times.
+        also: as `analyze`.
+        clock: seconds, for the budget.
     Raises: the InputErrors that `analyze` raises before it looks at a picture; for a network that is too slow to be
-    tried out, without those that only trying it out tells.
+        tried out, without those that only trying it out tells.
     """
     try:
         with arithmetic(loaded.spec.runtime.precision):
@@ -96,7 +99,7 @@ def _plan(loaded: LoadedSpec, ready: Ready, timed: bool, within: float | None, w
     sized = partial(_Sized.of, ready=ready)
     now = sized(spec)
     example = example_input(network, device, workspace.segments.dtype)
-    seen = _Pictures.look(ready.source, ready.candidates[0], network) if timed else None
+    seen = _Pictures.look(ready.source, ready.eligible[0], network) if timed else None
     supply = Supply(pictures=max(c.pictures for c in now.classes), per_picture=workspace.grid.per_image)
     others = () if within is None else every_spec(spec, supply)
     pixels = example if seen is None else torch.stack(seen.inputs).to(device, workspace.segments.dtype)
@@ -182,13 +185,13 @@ class _Sized:
     @classmethod
     def of(cls, spec: Spec, ready: Ready) -> _Sized:
         """The most that they can have."""
-        grid, candidates = ready.workspace.grid, ready.candidates
-        classes = tuple(_class(spec, grid, t, len(c)) for t, c in zip(ready.targets, candidates, strict=True))
-        return cls(classes=classes, looked_at=_looked_at(spec, ready.source, candidates, classes))
+        grid, eligible = ready.workspace.grid, ready.eligible
+        classes = tuple(_class(spec, grid, t, len(c)) for t, c in zip(ready.targets, eligible, strict=True))
+        return cls(classes=classes, looked_at=_looked_at(spec, ready.source, eligible, classes))
 
 
-def _class(spec: Spec, grid: PatchGrid, target: ClassTarget, candidates: int) -> PlannedClass:
-    pictures = min(spec.data.limit, candidates)
+def _class(spec: Spec, grid: PatchGrid, target: ClassTarget, eligible: int) -> PlannedClass:
+    pictures = min(spec.data.limit, eligible)
     return PlannedClass(name=target.name, index=target.index, pictures=pictures, patches=pictures * grid.per_image)
 
 
@@ -212,10 +215,10 @@ def _layers(workspace: Workspace, spec: Spec, costs: Costs) -> tuple[PlannedLaye
     return tuple(found)
 
 
-def _looked_at(spec: Spec, source: Source, candidates: Sequence[Sequence[int]], classes: Sequence[PlannedClass]) -> int:
+def _looked_at(spec: Spec, source: Source, eligible: Sequence[Sequence[int]], classes: Sequence[PlannedClass]) -> int:
     """How many pictures are looked at, if a class's own all count; each once, a batch ahead at most."""
     seen: set[int] = set()
-    for numbers, planned in zip(candidates, classes, strict=True):
+    for numbers, planned in zip(eligible, classes, strict=True):
         own = sum(source.items[n].label == source.items[numbers[0]].label for n in numbers)
         enough = -(-planned.pictures // BATCH) * BATCH if own >= spec.data.limit else len(numbers)
         seen.update(numbers[:enough])

@@ -55,9 +55,12 @@ class Rate:
 class Part:
     """A part of the run.
 
-    `features`: how much of each the run has; `guess`: multiply-adds of a unit of each, as guessed; `least`: those of
-    the smallest measurement; `measure`: the rate, measured in about as many seconds as it is given; `counts`: whether
-    it is made of multiply-adds that are counted, which clustering, say, is not.
+    Attributes:
+        features: how much of each the run has.
+        guess: multiply-adds of a unit of each, as guessed.
+        least: those of the smallest measurement.
+        measure: the rate, measured in about as many seconds as it is given.
+        counts: whether it is made of multiply-adds that are counted, which clustering, say, is not.
     """
 
     key: Key
@@ -99,8 +102,13 @@ class Budget:
 
 @dataclass
 class Rates:
-    """The rates of parts. `pace`: seconds for a multiply-add of a guess where nothing of its kind is known; `timed`:
-    whether seconds are wanted; `slow`: seconds for a multiply-add of a guess in the slowest measurement of a kind."""
+    """The rates of parts.
+
+    Attributes:
+        pace: seconds for a multiply-add of a guess where nothing of its kind is known.
+        timed: whether seconds are wanted.
+        slow: seconds for a multiply-add of a guess in the slowest measurement of a kind.
+    """
 
     pace: float
     timed: bool = True
@@ -121,8 +129,12 @@ class Rates:
         self.parts |= {part.key: part for part in parts}
 
     def measure(self, budget: Budget, told: Callable[[Part, float], None], *, share: float = 0.25) -> None:
-        """Measure parts, dearest first, while there is time. Args: told: which part, and how many seconds it will take
-        at least, before each; share: of what is left, the most that one part is given."""
+        """Measure parts, dearest first, while there is time.
+
+        Args:
+            told: which part, and how many seconds it will take at least, before each.
+            share: of what is left, the most that one part is given.
+        """
         while part := self._next(budget):
             expected, given = self.expected(part), min(budget.left * share, MOST)
             told(part, expected)

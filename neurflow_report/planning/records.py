@@ -43,9 +43,16 @@ class PlannedStage:
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """The sizes that fit some seconds, `within`: what to `set`, by the spec's path, in the order in which it was given
-    up; `seconds` that it takes then; whether it `fits`, or is the least there is; `larger`: presets over the spec's
-    that would fit, too; `unable`: what can no longer be shown."""
+    """The sizes that fit some seconds.
+
+    Attributes:
+        within: these seconds.
+        fits: whether they suffice; else this is the least there is.
+        seconds: that it takes then.
+        set: what to set, by the spec's path, in the order in which it was given up.
+        larger: presets over the spec's that would fit, too.
+        unable: what can no longer be shown.
+    """
 
     within: float
     fits: bool
@@ -57,9 +64,15 @@ class Fit:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What `analyze` would do. `targets`: whether stages count the likely number of targets or the most; `memory` and
-    `peak` in bytes, of activations and of the whole process; `peak` on a GPU: of its own memory; `measuring`: the
-    seconds that measuring took; `loading`: those before it, which no budget bounds."""
+    """What `analyze` would do.
+
+    Attributes:
+        memory: bytes of activations.
+        peak: bytes of the whole process; on a GPU of its own memory.
+        targets: whether stages count the likely number of targets or the most.
+        measuring: the seconds that measuring took.
+        loading: those before it, which no budget bounds.
+    """
 
     title: str
     device: str

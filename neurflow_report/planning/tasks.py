@@ -18,7 +18,7 @@ from neurflow_report.fidelity.experiment import Expected, LayerExperiment, Work
 from neurflow_report.network.cut import Segments
 from neurflow_report.network.forward import kept_bytes, layers_to_keep, staying
 from neurflow_report.planning import workload
-from neurflow_report.planning.calibrate import Found
+from neurflow_report.planning.calibrate import ExpectedLayer
 from neurflow_report.planning.rates import Key
 from neurflow_report.planning.records import PlannedClass
 from neurflow_report.results.catalogue import ABLATING, Sizes
@@ -106,7 +106,7 @@ class Tasks:
 
     place: Place
     spec: Spec
-    found: Sequence[Found]
+    found: Sequence[ExpectedLayer]
     classes: Sequence[PlannedClass]
 
     def all(self, looked_at: int) -> tuple[Task, ...]:

@@ -56,7 +56,10 @@ def knocking(
 ) -> Knocking | None:
     """The knock-outs that a layer's neurons ask for of the layer below, `width` channels; None where there are none.
 
-    Args: targets: the layer's neurons; patches: the class's; share: as of `distinct`, of the neurons tested.
+    Args:
+        targets: the layer's neurons.
+        patches: the class's.
+        share: as of `distinct`, of the neurons tested.
     """
     tested = min(targets, size.targets)
     sets = removals(size, tau, width, tested)

@@ -31,7 +31,9 @@ SLACK = 10
 def why_not_split(segment: fx.GraphModule, activations: Tensor, *, axis: int, out_axis: int, most: int) -> str:
     """What is wrong with a segment's split for attributions, "" where nothing is.
 
-    Args: activations: a few real ones; most: rows with gradients at once.
+    Args:
+        activations: a few real ones.
+        most: rows with gradients at once.
     """
     rows, targets = torch.arange(len(activations)), strongest(segment, activations, out_axis)
     pairs = Pairs(
@@ -65,7 +67,10 @@ def why_not_ablations(
 ) -> str:
     """What is wrong with the engine for a segment's knock-outs, "" where nothing is.
 
-    Args: whole: the segment as it was cut; activations: a few real ones; most: rows at once.
+    Args:
+        whole: the segment as it was cut.
+        activations: a few real ones.
+        most: rows at once.
     """
     channels, rows = activations.shape[axis], AdaptiveBatch(most=min(most, 4 * len(activations)))
     targets = strongest(whole, activations, out_axis).tolist()

@@ -28,9 +28,9 @@ class Looks:
     grey: bool
 
 
-def looks(source: Source, candidates: Sequence[Sequence[int]]) -> Looks:
+def looks(source: Source, eligible: Sequence[Sequence[int]]) -> Looks:
     """The looks of a few pictures of each class."""
-    numbers = [n for own in candidates for n in own[:OPENED]][:_IN_ALL]
+    numbers = [n for own in eligible for n in own[:OPENED]][:_IN_ALL]
     found = []
     for number in dict.fromkeys(numbers):
         try:

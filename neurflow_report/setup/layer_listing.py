@@ -20,7 +20,12 @@ _CPU, _DTYPE = torch.device("cpu"), torch.float32
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """A module. `shape` of one picture's output, None where the network cannot be cut at it; `multiply_adds` of the
-    module for one picture; `auto`: `layers: auto` takes it under this name; `same_as`: another name of the same cut."""
+    module for one picture.
+
+    Attributes:
+        auto: `layers: auto` takes it under this name.
+        same_as: another name of the same cut.
+    """
 
     name: str
     kind: str | None
@@ -42,7 +47,10 @@ class Tree:
 
 
 def layers_of_spec(loaded: LoadedSpec) -> Tree:
-    """The layers of a spec's model. Raises what loading and tracing it raise, with its place in the spec."""
+    """The layers of a spec's model.
+
+    Raises: what loading and tracing it raise, with its place in the spec.
+    """
     try:
         return _tree(load_spec_network(loaded, _CPU))
     except ReportError as error:
@@ -51,7 +59,10 @@ def layers_of_spec(loaded: LoadedSpec) -> Tree:
 
 def layers_of_model(source: str, name: str, *, size: int | None, allow_code: bool) -> Tree:
     """The layers of a model by name, with random weights; for the source python `name` is the factory, looked for in
-    the current folder and among what is installed. Args: size: the input's side, where it is not the model's own."""
+    the current folder and among what is installed.
+
+    Args: size: the input's side, where it is not the model's own.
+    """
     network = untrained(source, name, size=size, allow_code=allow_code)
     return _tree(network)
 

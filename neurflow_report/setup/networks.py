@@ -21,7 +21,10 @@ def number_format(spec: Spec) -> torch.dtype:
 
 
 def load_spec_network(loaded: LoadedSpec, device: torch.device) -> Network:
-    """The spec's network. Raises what load_network raises."""
+    """The spec's network.
+
+    Raises: what load_network raises.
+    """
     spec = loaded.spec
     return load_network(
         **spec.model.model_dump(),
@@ -35,8 +38,11 @@ def load_spec_network(loaded: LoadedSpec, device: torch.device) -> Network:
 
 
 def cut_at(spec: Spec, network: Network, example: Tensor, *, compared: bool = True) -> Segments:
-    """The network between the layers that the spec names or leaves to it. Args: as `cut`. Raises what `layer_names` and
-    `cut` raise."""
+    """The network between the layers that the spec names or leaves to it.
+
+    Args: as `cut`.
+    Raises: what `layer_names` and `cut` raise.
+    """
     return cut(network.module, layer_names(spec, network, example), example, compared=compared)
 
 
@@ -52,9 +58,11 @@ def untrained(
 ) -> Network:
     """A model by name, with random weights, on the CPU in float32; for the source python `name` is the factory.
 
-    Args: size: the input's side, where it is not the model's own; kwargs: what it is made with; python_path: where the
-    factory's package is looked for (None: the current folder); outputs: the number of logits, where it is not the
-    architecture's own.
+    Args:
+        size: the input's side, where it is not the model's own.
+        kwargs: what it is made with.
+        python_path: where the factory's package is looked for (None: the current folder).
+        outputs: the number of logits, where it is not the architecture's own.
     """
     return load_network(
         source=source,
@@ -76,7 +84,9 @@ def untrained(
 def layer_names(spec: Spec, network: Network, example: Tensor) -> tuple[str, ...]:
     """The layers that the spec names or, where it leaves them open, those that the network offers.
 
-    Raises: InputError layer-unknown, layers-order, too-few-layers (paths under `layers`); model-not-traceable.
+    Raises:
+        InputError layer-unknown, layers-order, too-few-layers (paths under `layers`).
+        InputError model-not-traceable.
     """
     if isinstance(spec.layers, tuple):
         return spec.layers

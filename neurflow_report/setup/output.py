@@ -66,7 +66,10 @@ def _make(output: Path) -> None:
 
 def check_writable(output: Path) -> Path:
     """The output folder, or where it is not there yet the nearest folder around it, which takes a file. Nothing is left
-    there. Raises: InputError output-unwritable."""
+    there.
+
+    Raises: InputError output-unwritable.
+    """
     try:
         nearest = _nearest(output)
         with tempfile.TemporaryFile(dir=nearest):
@@ -77,7 +80,10 @@ def check_writable(output: Path) -> Path:
 
 def check_space(output: Path, nearest: Path, needed: int) -> None:
     """Raises InputError output-unwritable where the disk has fewer than `needed` bytes free, which is what the report's
-    pictures take. Args: nearest: as `check_writable` gives it."""
+    pictures take.
+
+    Args: nearest: as `check_writable` gives it.
+    """
     free = shutil.disk_usage(nearest).free
     if free < needed:
         have, want = f"{free / 1e6:.1f} MB", f"{needed / 1e6:.1f} MB"

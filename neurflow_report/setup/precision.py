@@ -66,8 +66,9 @@ def roundings(
 ) -> tuple[Rounding, ...]:
     """What TF32 changes of T from each layer to the one below, input → output; () where the spec does not ask for it.
 
-    Args: pixels: a class's inputs (I, C, S, S), whose patches it is tried on; asked: the arithmetic to compare with
-    full float32, by default the spec's.
+    Args:
+        pixels: a class's inputs (I, C, S, S), whose patches it is tried on.
+        asked: the arithmetic to compare with full float32, by default the spec's.
     """
     if asked is None and settings.precision != "tf32":
         return ()

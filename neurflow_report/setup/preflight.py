@@ -26,7 +26,7 @@ from neurflow_report.images.classes import ClassTarget, class_indices, display_n
 from neurflow_report.images.labels import read_labels
 from neurflow_report.images.patches import PatchGrid
 from neurflow_report.images.pictures import PictureError
-from neurflow_report.images.select import candidates_of
+from neurflow_report.images.select import eligible_pictures
 from neurflow_report.images.sources import Source, open_source
 from neurflow_report.images.ties import Labels, Tie, tie
 from neurflow_report.network.checkpoint import is_checkpoint
@@ -69,19 +69,26 @@ TRIED = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Ready:
-    """What a run begins with, checked. `candidates`: for each target the numbers of the pictures that may count;
-    `logits`: the output of each of the data's classes, None where it cannot be told; `names` and `label_names`: what
-    each output, and each of the data's classes, is called; `labels`: what should be known of how the two were tied;
-    `input_notes`: of what the network is given; `notes`: both, what was done with the weights, what should be known of
-    the pictures and of the network's copies, and what cannot run; `pictures`: a few of the data's as inputs, on which
-    what is made of the network is compared with it; `uncompared`: seconds that trying the network out would have taken,
-    where that was left out; `trying`: those that it took, with all that was checked after."""
+    """What a run begins with, checked.
+
+    Attributes:
+        eligible: for each target the numbers of the pictures that may count.
+        logits: the output of each of the data's classes, None where it cannot be told.
+        names, label_names: what each output, and each of the data's classes, is called.
+        labels: what should be known of how the two were tied.
+        input_notes: of what the network is given.
+        notes: `labels`, `input_notes`, what was done with the weights, what should be known of the pictures and of the
+            network's copies, and what cannot run.
+        pictures: a few of the data's as inputs, on which what is made of the network is compared with it.
+        uncompared: seconds that trying the network out would have taken, where that was left out.
+        trying: those that it took, with all that was checked after.
+    """
 
     network: Network
     workspace: Workspace
     source: Source
     targets: tuple[ClassTarget, ...]
-    candidates: tuple[list[int], ...]
+    eligible: tuple[list[int], ...]
     logits: tuple[int | None, ...]
     names: tuple[str, ...]
     label_names: tuple[str, ...]
@@ -103,8 +110,10 @@ def preflight(
 ) -> Ready:
     """Check a spec against the machine, the network and the data; nothing is written, and no picture predicted.
 
-    Args: also: what the caller found wrong already, told with the rest; patience: seconds that trying the network out
-    may take; where it is likely to take longer, that is left out, and told.
+    Args:
+        also: what the caller found wrong already, told with the rest.
+        patience: seconds that trying the network out may take; where it is likely to take longer, that is left out, and
+            told.
     Raises: InputErrors, or the one error there is, with their places in the spec's file and in its order.
     """
     with blamed("it is checked"):
@@ -147,7 +156,7 @@ class _Checks:
         self.source: Source | None = None
         self.pictures: Tensor | None = None
         self.targets: tuple[ClassTarget, ...] = ()
-        self.candidates: tuple[list[int], ...] = ()
+        self.eligible: tuple[list[int], ...] = ()
         self.tied: Tie | None = None
 
     def machine(self) -> None:
@@ -194,7 +203,10 @@ class _Checks:
         self.sized = "weights-mismatch" not in slugs
 
     def _cut(self, network: Network, device: torch.device) -> None:
-        """The segments, and the number of outputs. Raises what tells why they cannot be had."""
+        """The segments, and the number of outputs.
+
+        Raises: what tells why they cannot be had.
+        """
         record, dtype = network.preprocess, number_format(self.spec)
         budget = memory_budget(self.spec.runtime.memory, device)
         path = ("runtime", "memory") if self.spec.preprocess.size is None else ("preprocess", "size")
@@ -215,8 +227,10 @@ class _Checks:
                 self._look_into(network, pictures)
 
     def _impatient(self, network: Network, example: Tensor, trying: float) -> float | None:
-        """How many seconds trying the network out is likely to take where that is too long, None where it is not. Args:
-        trying: seconds that finding the number of outputs took, in which much may have been set up."""
+        """How many seconds trying the network out is likely to take where that is too long, None where it is not.
+
+        Args: trying: seconds that finding the number of outputs took, in which much may have been set up.
+        """
         if PASSES * trying / ROWS <= self.patience:
             return None
         begun = self._now(example.device)
@@ -269,11 +283,11 @@ class _Checks:
         self.targets = tuple(targets.values())
         if self.source is None or self.grid is None:
             return
-        each = partial(_candidates, self.spec, self.source, self.grid)
+        each = partial(_eligible, self.spec, self.source, self.grid)
         found = [self.gathered.attempt(partial(each, target, i)) for i, target in targets.items()]
-        self.candidates = tuple(numbers for numbers in found if numbers is not None)
-        if self.place is not None and len(self.candidates) == len(self.spec.classes):
-            needed = _bytes_needed(self.spec, self.source, self.network.preprocess, self.candidates)
+        self.eligible = tuple(numbers for numbers in found if numbers is not None)
+        if self.place is not None and len(self.eligible) == len(self.spec.classes):
+            needed = _bytes_needed(self.spec, self.source, self.network.preprocess, self.eligible)
             self.gathered.attempt(partial(check_space, self.output, self.place, needed))
 
     def _open(self) -> Source:
@@ -330,7 +344,10 @@ class _Checks:
         return labels  # type: ignore[return-value]
 
     def ready(self) -> Ready:
-        """What a run begins with. Raises what was gathered."""
+        """What a run begins with.
+
+        Raises: what was gathered.
+        """
         self.gathered.errors = in_order([located(error, self.loaded) for error in self.gathered.errors])
         self.gathered.tell()
         if self.network is None or self.workspace is None or self.source is None:
@@ -338,7 +355,7 @@ class _Checks:
         if self.tied is None or self.pictures is None:
             raise AssertionError("what is not there was not told")
         names = display_names(self.network.class_names, self.source.class_names, self.outputs or 0, self.tied)
-        given = input_notes(self.network.preprocess, self.network.assumed, looks(self.source, self.candidates))
+        given = input_notes(self.network.preprocess, self.network.assumed, looks(self.source, self.eligible))
         copies = self.workspace.notes
         left_out = "" if self.uncompared is None else _left_out(self.uncompared)
         network = (*self.network.notes, left_out, _large_core_sets(self.spec.core.tau, self.workspace.segments))
@@ -348,7 +365,7 @@ class _Checks:
             workspace=self.workspace,
             source=self.source,
             targets=self.targets,
-            candidates=self.candidates,
+            eligible=self.eligible,
             logits=self.tied.logits,
             names=names,
             label_names=label_names(self.source.class_names, names, self.tied),
@@ -430,10 +447,13 @@ def _is_number(spec: Spec, problem: ReportError) -> bool:
     return False
 
 
-def _candidates(spec: Spec, source: Source, grid: PatchGrid, target: ClassTarget, i: int) -> list[int]:
-    """The pictures that may count for a class. Raises: class-empty, too-few-patches."""
+def _eligible(spec: Spec, source: Source, grid: PatchGrid, target: ClassTarget, i: int) -> list[int]:
+    """The pictures that may count for a class.
+
+    Raises: InputError class-empty, too-few-patches.
+    """
     data = spec.data
-    found = candidates_of(
+    found = eligible_pictures(
         source, target, i, select=data.select, pool=data.pool, sample=data.sample, seed=spec.runtime.seed
     )
     pictures = min(data.limit, len(found))
@@ -441,10 +461,10 @@ def _candidates(spec: Spec, source: Source, grid: PatchGrid, target: ClassTarget
     return found
 
 
-def _bytes_needed(spec: Spec, source: Source, preprocess: Preprocess, candidates: Sequence[Sequence[int]]) -> int:
+def _bytes_needed(spec: Spec, source: Source, preprocess: Preprocess, eligible: Sequence[Sequence[int]]) -> int:
     """About the bytes that the report's pictures take: each class's first that can be read stands for its others."""
     copies = 1 + sum(COPIES[name] for name in spec.report.formats)
-    pictures = (min(spec.data.limit, len(numbers)) * _kept(source, preprocess, numbers) for numbers in candidates)
+    pictures = (min(spec.data.limit, len(numbers)) * _kept(source, preprocess, numbers) for numbers in eligible)
     return round(copies * sum(pictures))
 
 

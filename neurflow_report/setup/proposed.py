@@ -48,7 +48,10 @@ def mapping(text: str, option: str) -> dict[str, Any]:
 
 
 def preprocess_values(text: str) -> dict[str, Any]:
-    """The section `preprocess` of a text as `mapping` reads it. Raises: what a spec with it would."""
+    """The section `preprocess` of a text as `mapping` reads it.
+
+    Raises: what a spec with it would.
+    """
     value = mapping(text, "--preprocess")
     spec, found = checked(_STAND_IN | {"model": {"source": "demo", "name": "-"}, "preprocess": value})
     if spec is None:
@@ -119,8 +122,10 @@ def first_classes(source: Source, names: Sequence[str] | None, outputs: int | No
 def check_classes(
     classes: Sequence[str | int], source: Source, names: Sequence[str] | None, outputs: int | None
 ) -> str:
-    """What should be known of the classes, "" for nothing. Raises: InputError class-unknown for those that neither the
-    data nor the network has."""
+    """What should be known of the classes, "" for nothing.
+
+    Raises: InputError class-unknown for those that neither the data nor the network has.
+    """
     if outputs is None:
         return ""
     try:

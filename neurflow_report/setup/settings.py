@@ -14,8 +14,13 @@ from neurflow_report.spec.schema import Spec
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
-    """The values of a spec that the circuit and the experiments of a class depend on; `limit`: the most pictures of a
-    class; `taus`: those of F1; `sizes`: of the experiments."""
+    """The values of a spec that the circuit and the experiments of a class depend on.
+
+    Attributes:
+        limit: the most pictures of a class.
+        taus: those of F1.
+        sizes: of the experiments.
+    """
 
     k: int
     limit: int

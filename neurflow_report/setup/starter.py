@@ -122,8 +122,9 @@ def starter_of(given: Given, file: Path, ask: Ask, *, allow_code: bool = False) 
 
     `model`: resnet50, timm:…, python:package.module:callable or demo:…, `data`: a folder with a sub-folder per class,
     or with a data set of Hugging Face's `datasets`, a CSV file, NAME:FOLDER for a torchvision data set, or `demo`.
+
     Raises: what opening the model or the data raises, both at once; then class-unknown, layer-unknown and so on for
-    what they do not have.
+        what they do not have.
     """
     gathered = Gathered()
 
@@ -353,7 +354,10 @@ def _beside(spec: Path, path: Path) -> str:
 
 
 def _classes(text: str, *, source: Source, names: Sequence[str] | None, outputs: int | None) -> tuple[str | int, ...]:
-    """Names, and numbers where they are logits. Raises: class-unknown for what is known to be neither."""
+    """Names, and numbers where they are logits.
+
+    Raises: InputError class-unknown for what is known to be neither.
+    """
     known = source.class_names
     numbered = all(name == str(number) for number, name in enumerate(known))
     parts = [part.strip() for part in text.split(",") if part.strip()]

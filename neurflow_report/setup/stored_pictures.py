@@ -36,8 +36,11 @@ def region_bytes(chosen: Chosen) -> tuple[str, bytes]:
 
 
 def region_bytes_of(item: Item, size: tuple[int, int], preprocess: Preprocess) -> bytes:
-    """The same bytes for a picture that no class has been chosen for. Args: size: of the picture, (width, height).
-    Errors: PictureError."""
+    """The same bytes for a picture that no class has been chosen for.
+
+    Args: size: of the picture, (width, height).
+    Raises: PictureError.
+    """
     return _kept(item.open(), region_of(size, preprocess))[1]
 
 

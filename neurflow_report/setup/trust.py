@@ -27,9 +27,13 @@ class Trust:
 
 @torch.no_grad()
 def trusted(segments: Segments, forward: Segments, pictures: Tensor, pair_rows: Sequence[int]) -> Trust:
-    """Which segments have to be run as they are. Args: forward: the segments for forward passes, which knock-outs run
-    on; pictures: (N, C, S, S), of which the first, whole, and the last, a part, are compared, in full precision;
-    pair_rows: the most rows with gradients through each stage."""
+    """Which segments have to be run as they are.
+
+    Args:
+        forward: the segments for forward passes, which knock-outs run on.
+        pictures: (N, C, S, S), of which the first, whole, and the last, a part, are compared, in full precision.
+        pair_rows: the most rows with gradients through each stage.
+    """
     value = segments.stem(pictures[[0, -1]].to(segments.device, segments.dtype))
     split, ablated, notes = set[int](), set[int](), list[str]()
     for i, stage in enumerate(segments.stages):

@@ -28,10 +28,13 @@ SETS = 512
 class Workspace:
     """A network at its cuts, ready for any class: what all classes share.
 
-    `forward`: what forward passes run on; `forward_rows`: the most rows of one; `pair_rows[i]`: the most rows with
-    gradients through stages[i]; `memory`: bytes for activations; `keep`: those of them for full activations of a
-    class's patches; `tables`: those that what knock-outs make of them may take in any case; `trust`: which segments are
-    run as they are.
+    Attributes:
+        forward: what forward passes run on.
+        forward_rows: the most rows of one.
+        pair_rows: the most rows with gradients through stages[i], at i.
+        memory: bytes for activations.
+        keep: those of them for full activations of a class's patches.
+        trust: which segments are run as they are.
     """
 
     segments: Segments
@@ -45,6 +48,7 @@ class Workspace:
 
     @property
     def tables(self) -> int:
+        """Bytes that what knock-outs make of the activations may take in any case."""
         return self.memory // TABLES
 
     @classmethod
@@ -52,8 +56,15 @@ class Workspace:
         cls, segments: Segments, grid: PatchGrid, memory: int, example: Tensor, *, compared: bool = True
     ) -> Workspace:
         """Measure how many rows fit into half of `memory` bytes; the other half is for activations that are kept,
-        unless a row takes more. Args: example: a few pictures as inputs, on which all that is made of the segments is
-        compared with them, unless nothing will rest on it. Raises InputError out-of-memory when not even one row fits.
+        unless a row takes more.
+
+        Args:
+            segments: of the network.
+            grid: of the patches.
+            memory: bytes.
+            example: a few pictures as inputs, on which all that is made of the segments is compared with them.
+            compared: False, where nothing will rest on it, leaves that out.
+        Raises: InputError out-of-memory when not even one row fits.
         """
         try:
             rows, keep = _rows(segments, memory // 2, example), memory // 2
@@ -72,7 +83,10 @@ class Workspace:
         )
 
     def of(self, segments: Segments, example: Tensor) -> Workspace:
-        """The same for another network with these layers. Args: as `set_up`."""
+        """The same for another network with these layers.
+
+        Args: as `set_up`.
+        """
         forward = Forward.of(segments, example, most=self.forward_rows)
         trust = trusted(segments, forward.segments, example, self.pair_rows)
         return replace(self, segments=segments, forward=forward, trust=trust)
@@ -94,7 +108,12 @@ class Workspace:
 
     def ablations(self, layer: int, row: Tensor, note: Callable[[str], None]) -> Ablation:
         """The knock-outs of layers[layer], seen one layer up, as many rows at once as fit the half of the memory that
-        is not for what is kept. Args: row: (1, …) of the layer; note: told where memory runs out."""
+        is not for what is kept.
+
+        Args:
+            row: (1, …) of the layer.
+            note: told where memory runs out.
+        """
         segments = self.forward.segments
         return ablations(
             segments.stages[layer],
@@ -134,13 +153,13 @@ def _rows(segments: Segments, memory: int, example: Tensor) -> tuple[int, ...]:
     return (batch_rows(segments, memory, example), *pair_rows(segments, memory, example))
 
 
-def check_patches(name: str, pictures: int, candidates: int, k: int) -> None:
+def check_patches(name: str, pictures: int, patches: int, k: int) -> None:
     """Raises InputError too-few-patches where a class's pictures give fewer than k patches."""
-    if candidates < k:
+    if patches < k:
         raise InputError(
             "too-few-patches",
-            f"class {name!r} has {candidates} patches from {pictures} pictures, and a concept needs k = {k}",
-            hint=f"set concept.k to at most {candidates}, or give more pictures, scales or a smaller stride",
+            f"class {name!r} has {patches} patches from {pictures} pictures, and a concept needs k = {k}",
+            hint=f"set concept.k to at most {patches}, or give more pictures, scales or a smaller stride",
             path=("concept", "k"),
         )
 

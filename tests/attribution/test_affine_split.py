@@ -5,7 +5,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
-from neurflow_report.attribution.affine_split import NotSplittableError, split
+from neurflow_report.attribution.affine_split import NotSplittableError, split_segment
 from neurflow_report.attribution.integrated_gradients import Pairs, Quadrature, attribute
 
 C, D = 6, 8
@@ -157,11 +157,11 @@ def test_however_few_rows_fit_the_memory(rows):
 
 
 @pytest.mark.parametrize("name", ["residual", "inception", "strided residual"])
-def test_the_same_pairs_take_more_nodes(name):
+def test_the_same_pairs_take_more_steps(name):
     segment, A = traced(SPATIAL[name]), torch.randn(5, C, 8, 8, dtype=torch.float64)
     fast, plain = both(segment, A, 1, nodes=2, most=16, tolerance=0.01)
-    assert len(plain.nodes.unique()) > 1
-    assert torch.equal(fast.nodes, plain.nodes)
+    assert len(plain.n_steps.unique()) > 1
+    assert torch.equal(fast.n_steps, plain.n_steps)
     assert torch.allclose(fast.values, plain.values, rtol=1e-9, atol=1e-12)
     assert torch.allclose(fast.gap, plain.gap, rtol=1e-6, atol=1e-9)
 
@@ -173,9 +173,9 @@ def test_equals_the_plain_path_for_tokens():
 
 
 @pytest.mark.parametrize("name", ["affine", "classifier"])
-def test_an_affine_segment_takes_one_node_and_is_exact(name):
+def test_an_affine_segment_takes_one_step_and_is_exact(name):
     fast, _ = both(traced(SPATIAL[name]), torch.randn(2, C, 8, 8, dtype=torch.float64), 1)
-    assert fast.nodes.unique().tolist() == [1]
+    assert fast.n_steps.unique().tolist() == [1]
     assert fast.gap.max() < 1e-9
 
 
@@ -183,22 +183,22 @@ def names(segment, nodes):
     return {n.name for n in nodes if n.op != "placeholder"}
 
 
-def test_the_pool_branch_of_an_inception_is_straight_up_to_its_batch_norm():
+def test_the_pool_branch_of_an_inception_is_affine_up_to_its_batch_norm():
     segment = traced(Inception)
-    part = split(segment, torch.randn(1, C, 8, 8, dtype=torch.float64), 1, 1)
-    assert names(segment, part.affine) == {"one_0", "three_0", "pool_0", "pool_1", "pool_2"}
+    split = split_segment(segment, torch.randn(1, C, 8, 8, dtype=torch.float64), 1, 1)
+    assert names(segment, split.affine_nodes) == {"one_0", "three_0", "pool_0", "pool_1", "pool_2"}
 
 
-def test_a_max_pool_behind_a_bias_is_not_straight():
+def test_a_max_pool_behind_a_bias_is_not_affine():
     segment = traced(SPATIAL["max pool after bias"])
-    part = split(segment, torch.randn(1, C, 8, 8, dtype=torch.float64), 1, 1)
-    assert names(segment, part.affine) == {"_0"}
+    split = split_segment(segment, torch.randn(1, C, 8, 8, dtype=torch.float64), 1, 1)
+    assert names(segment, split.affine_nodes) == {"_0"}
 
 
 def test_a_residual_block_keeps_its_first_half_and_its_shortcut():
     segment = traced(Residual)
-    part = split(segment, torch.randn(1, C, 8, 8, dtype=torch.float64), 1, 1)
-    assert names(segment, part.affine) == {"a", "na", "short"}
+    split = split_segment(segment, torch.randn(1, C, 8, 8, dtype=torch.float64), 1, 1)
+    assert names(segment, split.affine_nodes) == {"a", "na", "short"}
 
 
 def test_values_that_are_no_tensors_are_not_split_but_still_right():
@@ -212,7 +212,7 @@ def test_values_that_are_no_tensors_are_not_split_but_still_right():
 
     segment, A = traced(Reshaped), torch.randn(3, C, 4, 4, dtype=torch.float64)
     with pytest.raises(NotSplittableError):
-        split(segment, A[:1], 1, 1)
+        split_segment(segment, A[:1], 1, 1)
     fast, plain = both(segment, A, 1)
     assert torch.equal(fast.values, plain.values)
 

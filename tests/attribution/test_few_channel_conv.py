@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from neurflow_report.attribution import few_channel_conv
-from neurflow_report.attribution.few_channel_conv import thin_conv
+from neurflow_report.attribution.few_channel_conv import conv_few_channels
 
 OPTIONS = [
     {"kernel_size": 3, "padding": 1},
@@ -28,7 +28,7 @@ def test_it_is_the_convolution(options, bias, channels):
     torch.manual_seed(0)
     conv, x = nn.Conv2d(70, 12, bias=bias, **options).double(), torch.randn(4, 70, 8, 9).double()
     with torch.no_grad():
-        found = thin_conv(conv, x, conv.weight[channels], conv.bias[channels] if bias else None)
+        found = conv_few_channels(conv, x, conv.weight[channels], conv.bias[channels] if bias else None)
         assert torch.allclose(found, conv(x)[:, channels], rtol=1e-10, atol=1e-12)
 
 
@@ -38,7 +38,7 @@ def test_a_place_that_few_taps_reach(options, size):
     torch.manual_seed(0)
     conv, x = nn.Conv2d(70, 2, **options).double(), torch.randn(2, 70, *size).double()
     with torch.no_grad():
-        assert torch.allclose(thin_conv(conv, x, conv.weight[:1], conv.bias[:1]), conv(x)[:, :1], atol=1e-12)
+        assert torch.allclose(conv_few_channels(conv, x, conv.weight[:1], conv.bias[:1]), conv(x)[:, :1], atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,6 @@ def test_where_it_pays(options, few, monkeypatch):
     conv, x = nn.Conv2d(70, 12, **options), torch.randn(1, 70, 8, 8)
     monkeypatch.setattr(few_channel_conv.F, "conv2d", forbidden)
     for count in (1, 7) if few else ():
-        thin_conv(conv, x, conv.weight[:count], None)
+        conv_few_channels(conv, x, conv.weight[:count], None)
     with pytest.raises(AssertionError):
-        thin_conv(conv, x, conv.weight[: 9 if few else 1], None)
+        conv_few_channels(conv, x, conv.weight[: 9 if few else 1], None)

@@ -72,10 +72,10 @@ def test_completeness_holds_to_the_gap_that_is_reported(seed, bias):
     found = run(segment, A, [0, 1], [0, 1], nodes=8, max_nodes=64, tolerance=0.02)
     phi = lambda a: segment(a).mean(dim=(2, 3))  # noqa: E731
     for p in (0, 1):
-        rise = phi(A[p : p + 1])[0, p] - phi(A[:1] * 0)[0, p]
-        gap = abs(found.values[p].sum() - rise) / max(abs(rise), EPSILON)
+        output_delta = phi(A[p : p + 1])[0, p] - phi(A[:1] * 0)[0, p]
+        gap = abs(found.values[p].sum() - output_delta) / max(abs(output_delta), EPSILON)
         assert found.gap[p] == pytest.approx(float(gap), rel=1e-6, abs=1e-9)
-        assert found.gap[p] <= 0.02 or found.nodes[p] == 64
+        assert found.gap[p] <= 0.02 or found.n_steps[p] == 64
 
 
 def test_an_affine_segment_is_exact_with_one_node():
@@ -91,7 +91,7 @@ def test_nodes_double_only_where_the_gap_is_over_the_tolerance():
     segment = small(3)
     A = torch.cat([torch.zeros(1, 4, 6, 6), torch.randn(1, 4, 6, 6)]).double()
     found = run(segment, A, [0, 1], [0, 0], nodes=2, max_nodes=32, tolerance=1e-7)
-    assert found.nodes.tolist() == [2, 32]
+    assert found.n_steps.tolist() == [2, 32]
     assert found.values[0].abs().max() == 0
 
 
@@ -178,12 +178,12 @@ def test_a_pair_is_the_same_among_many():
     segment, A = fx.symbolic_trace(small(0)), torch.randn(2, 4, 7, 7, dtype=torch.float64)
     channels = [0, 3] + [i % 5 for i in range(100)]
     found = by_cells(segment, A, [0, 0] + [1] * 100, channels, max_nodes=64, tolerance=0.01)
-    assert len(set(found.nodes.tolist())) > 1
+    assert len(set(found.n_steps.tolist())) > 1
     for p in range(7):
         alone = by_cells(segment, A, [min(p // 2, 1)], [channels[p]], max_nodes=64, tolerance=0.01)
         assert torch.allclose(found.values[p], alone.values[0], rtol=1e-9, atol=1e-12)
         assert found.error[p] == pytest.approx(float(alone.error[0]), rel=1e-7)
-        assert found.nodes[p] == alone.nodes[0]
+        assert found.n_steps[p] == alone.n_steps[0]
 
 
 @settings(max_examples=25)
@@ -192,8 +192,8 @@ def test_cells_are_complete_for_any_number(seed, bias):
     segment, A = fx.symbolic_trace(small(seed, bias=bias)), torch.randn(2, 4, 6, 6, dtype=torch.float64)
     found = by_cells(segment, A, [0, 1], [0, 1], nodes=2, max_nodes=2)
     for p in (0, 1):
-        rise = segment(A[p : p + 1]).mean(dim=(2, 3))[0, p] - segment(A[:1] * 0).mean(dim=(2, 3))[0, p]
-        assert found.values[p].sum() == pytest.approx(float(rise), abs=1e-9)
+        output_delta = segment(A[p : p + 1]).mean(dim=(2, 3))[0, p] - segment(A[:1] * 0).mean(dim=(2, 3))[0, p]
+        assert found.values[p].sum() == pytest.approx(float(output_delta), abs=1e-9)
 
 
 def test_cells_are_nearer_to_the_integral_than_as_many_nodes():
@@ -228,12 +228,12 @@ def test_cells_double_where_the_error_is_over_the_tolerance():
     first = by_cells(segment, A, rows, channels, max_nodes=64)
     level = float(first.error.median())
     found = by_cells(segment, A, rows, channels, max_nodes=64, tolerance=level)
-    assert set(found.nodes.tolist()) >= {4, 8}
-    assert (found.nodes[first.error <= level] == 4).all()
-    assert ((found.error <= level) | (found.nodes == 64)).all()
+    assert set(found.n_steps.tolist()) >= {4, 8}
+    assert (found.n_steps[first.error <= level] == 4).all()
+    assert ((found.error <= level) | (found.n_steps == 64)).all()
     alone = by_cells(segment, A, rows, channels, nodes=8, max_nodes=8)
-    risen = found.nodes == 8
-    assert torch.allclose(found.values[risen], alone.values[risen], rtol=1e-9, atol=1e-12)
+    refined = found.n_steps == 8
+    assert torch.allclose(found.values[refined], alone.values[refined], rtol=1e-9, atol=1e-12)
 
 
 def test_smooth_functions_and_products_are_complete_by_cells():

@@ -160,9 +160,9 @@ def test_no_batch_has_more_rows_than_allowed_however_many_steps_it_takes(limit, 
 
     seen, to_frontier = [], integrated_gradients.to_frontier
 
-    def watched(core, slopes, batch):
-        seen.append(len(batch) * len(core.steps))
-        return to_frontier(core, slopes, batch)
+    def watched(nonlinear, slopes, batch):
+        seen.append(len(batch) * len(nonlinear.steps))
+        return to_frontier(nonlinear, slopes, batch)
 
     monkeypatch.setattr(integrated_gradients, "to_frontier", watched)
     layers = nn.Conv2d(4, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(), nn.Conv2d(8, 30, 1)
@@ -170,7 +170,7 @@ def test_no_batch_has_more_rows_than_allowed_however_many_steps_it_takes(limit, 
     pairs = Pairs(rows=torch.zeros(30, dtype=torch.long), channels=torch.arange(30))
     quadrature = Quadrature(nodes=4, max_nodes=16, tolerance=1e-12)
     found = attribute(segment, A, pairs, axis=1, out_axis=1, quadrature=quadrature, rows=limit)
-    assert set(found.nodes.tolist()) == {16}
+    assert set(found.n_steps.tolist()) == {16}
     assert max(seen) <= limit
 
 
@@ -187,4 +187,4 @@ def test_the_plain_path_tells_how_far_its_last_step_went(A):
     )
     assert torch.allclose(found.values, sixteen)
     assert torch.allclose(found.error, (sixteen - eight).norm(dim=1) / sixteen.norm(dim=1))
-    assert found.nodes.tolist() == [16] * 3
+    assert found.n_steps.tolist() == [16] * 3

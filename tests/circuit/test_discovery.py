@@ -10,7 +10,7 @@ import torch
 
 from neurflow_report.attribution.integrated_gradients import Quadrature
 from neurflow_report.circuit.discovery import LayerPair, Search, find_neurons
-from neurflow_report.circuit.neuron_groups import wire
+from neurflow_report.circuit.neuron_groups import group_neurons
 from neurflow_report.errors import RunError
 from neurflow_report.network.cut import cut
 from neurflow_report.network.forward import activations, layer_means
@@ -45,7 +45,7 @@ def search(model, layers, patches, logit, *, k, tau, dtype, rows=64):
         activations=lambda layer, rows: activations(segments, layer, patches[torch.as_tensor(rows)]),
         stage=lambda _layer, _targets: nullcontext(SilentStep()),
     )
-    return neurons, *wire(layers, neurons, means, 100)
+    return neurons, *group_neurons(layers, neurons, means, 100)
 
 
 @pytest.fixture(scope="module", params=CASES)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from neurflow_report.circuit.discovery import edge_weights
-from neurflow_report.circuit.neuron_groups import group_edges, shares, wire
+from neurflow_report.circuit.neuron_groups import group_edges, group_neurons, shares
 from neurflow_report.results.records import Member, Neuron, NeuronEdge, SemanticGroup
 
 
@@ -58,7 +58,7 @@ def test_groups_are_numbered_by_falling_share_and_edges_follow():
     low = [neuron("low", c, [((p,), {})]) for c, p in ((0, 0), (1, 1), (2, 2))]
     top = neuron("top", 0, [((0, 1, 2), {0: -0.1, 1: 0.2, 2: 0.7})])
     r = np.array([[0.0, 0.0, 0.0], [0.1, 0.0, 0.0], [9.0, 9.0, 9.0]])
-    layers, edges = wire(["low", "top"], [low, [top]], [r, np.zeros((3, 1))], 100)
+    layers, edges = group_neurons(["low", "top"], [low, [top]], [r, np.zeros((3, 1))], 100)
     assert [g.members for g in layers[0].groups] == [members((2, 1)), members((0, 1), (1, 1))]
     assert [g.share for g in layers[0].groups] == pytest.approx([0.7 / 0.8, 0.1 / 0.8])
     assert [(e.upper, e.lower, e.weight) for e in edges] == [(1, 1, 0.7), (1, 2, pytest.approx(0.1))]
@@ -67,5 +67,5 @@ def test_groups_are_numbered_by_falling_share_and_edges_follow():
 
 def test_a_layer_without_core_neurons_has_no_groups():
     top = neuron("top", 0, [((0,), {})])
-    layers, edges = wire(["low", "top"], [[], [top]], [np.zeros((1, 2)), np.zeros((1, 1))], 100)
+    layers, edges = group_neurons(["low", "top"], [[], [top]], [np.zeros((1, 2)), np.zeros((1, 1))], 100)
     assert (layers[0].groups, edges) == ((), ())

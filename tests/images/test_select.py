@@ -16,7 +16,7 @@ from torch import Tensor
 from neurflow_report.errors import InputError, InputErrors, RunError
 from neurflow_report.images.classes import ClassTarget
 from neurflow_report.images.pictures import PictureError
-from neurflow_report.images.select import candidates_of, choice_digest, choose, load_pixels
+from neurflow_report.images.select import choice_digest, choose, eligible_pictures, load_pixels
 from neurflow_report.images.sources import Item, Source, open_source
 from neurflow_report.images.taken import again, take
 from neurflow_report.results.records import Preprocess, Skipped
@@ -230,16 +230,18 @@ def test_a_sample_is_drawn_from_all_alike() -> None:
     """Of 10 pictures 3 are drawn 4000 times: each is there 1200 times, within four standard deviations (29 each)."""
     source, counts = source_of([(0, 0)] * 10), np.zeros(10)
     for seed in range(4000):
-        chosen = candidates_of(source, targets(0)[0], 0, select="labelled", pool="all", sample="random", seed=seed)[:3]
+        chosen = eligible_pictures(source, targets(0)[0], 0, select="labelled", pool="all", sample="random", seed=seed)[
+            :3
+        ]
         counts[chosen] += 1
     assert abs(counts - 1200).max() < 4 * np.sqrt(4000 * 0.3 * 0.7)
 
 
 def test_a_drawn_sample_has_the_class_s_own_pictures_first() -> None:
-    order = candidates_of(
+    order = eligible_pictures(
         source_of(PICTURES), targets(1)[0], 0, select="predicted", pool="all", sample="random", seed=5
     )
     assert set(order[:2]) == {4, 5}
     assert sorted(order) == list(range(9))
-    first = candidates_of(source_of(PICTURES), targets(1)[0], 0, select="predicted", pool="all")
+    first = eligible_pictures(source_of(PICTURES), targets(1)[0], 0, select="predicted", pool="all")
     assert first == [4, 5, 0, 1, 2, 3, 6, 7, 8]

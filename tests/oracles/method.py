@@ -54,7 +54,7 @@ def mean_over_space(out):
 
 
 def integrated_gradients(model, layer, below, channel, patch, nodes):
-    """T(a, ·, v) for one patch (1, 3, S, S), and the rise φ_a(A) − φ_a(0)."""
+    """T(a, ·, v) for one patch (1, 3, S, S), and the difference φ_a(A) − φ_a(0)."""
     with torch.no_grad():
         A = hooked(model, below, patch)
     x, w = np.polynomial.legendre.leggauss(nodes)

@@ -7,7 +7,7 @@ from neurflow_report.analysis import experiments, layer_tests
 from neurflow_report.analysis.run import analyze
 from neurflow_report.fidelity import critical, edges, methods, stability
 from neurflow_report.planning import workload
-from neurflow_report.planning.calibrate import Found
+from neurflow_report.planning.calibrate import ExpectedLayer
 from neurflow_report.planning.records import PlannedClass
 from neurflow_report.planning.tasks import Place, Tasks, used
 from neurflow_report.progress import Silent
@@ -95,7 +95,7 @@ def small_run(tmp_path_factory):
 def tasks_of(spec, place, one):
     """The tasks of one class of a bundle: what was found is known."""
     found = [
-        Found(
+        ExpectedLayer(
             targets=len(layer.neurons),
             groups=np.mean([len(n.groups) for n in layer.neurons]),
             parted=np.mean([len(n.groups) > 1 for n in layer.neurons]),

@@ -243,8 +243,8 @@ def test_what_a_run_begins_with(write_spec):
     assert ready.workspace.memory == 500_000_000
     assert (ready.labels, ready.notes) == ("", ())
     own = {n for n, item in enumerate(ready.source.items) if item.label == 0}
-    assert set(ready.candidates[0][: len(own)]) == own
-    assert ready.candidates[0][: len(own)] != sorted(own)
+    assert set(ready.eligible[0][: len(own)]) == own
+    assert ready.eligible[0][: len(own)] != sorted(own)
 
 
 def test_a_misspelt_folder_is_told_and_the_spec_can_say_what_it_is(told, write_spec, picture_folder):

@@ -134,7 +134,7 @@ def t(found: Workspace, x, stage: int, *, whole: bool):
 
 
 @pytest.mark.parametrize(
-    ("where", "name"), [(integrated_gradients, "attributed"), (integrated_gradients, "affine_values")]
+    ("where", "name"), [(integrated_gradients, "attributed"), (integrated_gradients, "values_at_input")]
 )
 def test_a_split_that_is_wrong(where, name, x, monkeypatch):
     real = getattr(where, name)
@@ -154,13 +154,13 @@ def test_a_split_that_is_wrong(where, name, x, monkeypatch):
 
 def test_an_operation_taken_for_another(x, monkeypatch):
     """A sigmoid taken for affine: the engine's rules themselves are compared, too."""
-    monkeypatch.setattr(affine_split.ops, "is_affine", lambda node, moving: True)
+    monkeypatch.setattr(affine_split.ops, "is_affine_operation", lambda node, depends_on_input: True)
     found = workspace(mixed(), x)
     assert 1 in found.trust.attributions
 
 
 def test_knock_outs_that_are_wrong(x, monkeypatch):
-    monkeypatch.setattr(linear_mix.KeptSums, "of", wrong(linear_mix.KeptSums.of))
+    monkeypatch.setattr(linear_mix.MaskedSums, "of", wrong(linear_mix.MaskedSums.of))
     found = workspace(mixed(), x)
     assert found.trust.ablations == {0, 1}
     assert all("knock-outs at" in note and "the quick way is off by" in note for note in found.notes)
@@ -227,7 +227,7 @@ def test_the_control_is_compared_as_well(x, monkeypatch):
     found = workspace(model, x)
     other = cut.cut(reinitialised(model, seed=0), LAYERS, x)
     assert found.of(other, x).notes == ()
-    monkeypatch.setattr(linear_mix.KeptSums, "of", wrong(linear_mix.KeptSums.of))
+    monkeypatch.setattr(linear_mix.MaskedSums, "of", wrong(linear_mix.MaskedSums.of))
     assert found.of(other, x).trust.ablations
 
 

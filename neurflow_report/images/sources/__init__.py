@@ -16,9 +16,12 @@ __all__ = ["Item", "Source", "open_source", "read"]
 def open_source(*, source: str, **keys: object) -> Source:
     """The pictures of a source: nothing is downloaded.
 
-    Args: keys: those of the spec's section `data`, of which the source's module takes what it knows; root, file:
-    already resolved. What is left out has the spec's default. Errors: data-missing, data-empty, data-layout,
-    labels-unclear, classes-mismatch, missing-package (paths under `data`).
+    Args:
+        source: the name of a module here.
+        keys: those of the spec's section `data`, of which the source's module takes what it knows; `root` and `file`
+            are already resolved. What is left out has the spec's default.
+    Raises: InputError data-missing, data-empty, data-layout, labels-unclear, classes-mismatch, missing-package (paths
+        under `data`).
     """
     open_pictures = import_module(f"{__name__}.{source}").open_pictures
     given = DEFAULTS | keys

@@ -46,10 +46,12 @@ def read_rows(
     """Every row; paths are relative to `root`, or to the file's own folder.
 
     A path is taken as it is written where there is a file of that name; else without the space around it, with `/` for
-    `\\`, or with the same letters in another of Unicode's forms. Args: extension: what is put behind every path that
-    does not end in it; `any`: the ending of the one picture of that name.
-    Errors: data-missing, data-empty, labels-unclear (paths data.file, data.path_column, data.label_column,
-    data.extension).
+    `\\`, or with the same letters in another of Unicode's forms.
+
+    Args: extension: what is put behind every path that does not end in it; `any` is the ending of the one picture of
+        that name.
+    Raises: InputError data-missing, data-empty, labels-unclear (paths data.file, data.path_column, data.label_column,
+        data.extension).
     """
     found = _read(file, path_column, label_column)
     if not found:
@@ -161,7 +163,7 @@ def _twice(file: Path, rows: Sequence[Row], once: Sequence[Row]) -> str:
 def _not_there(file: Path, rows: Sequence[Row], beside: Beside, extension: str | None) -> str:
     """A note on pictures that are not there (of the first `LOOKED_AT` rows), "" where all are.
 
-    Errors: data-missing (paths data.file, data.extension) where none is.
+    Raises: InputError data-missing (paths data.file, data.extension) where none is.
     """
     first = rows[:LOOKED_AT]
     gone = [row for row in first if not os.path.exists(row.path)]

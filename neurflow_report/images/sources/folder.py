@@ -32,8 +32,12 @@ LOOSE = "pictures beside the class folders, in none of them"
 
 @dataclass(frozen=True, kw_only=True)
 class Labelled:
-    """Pictures with their labels ("": none), by class folder or as they are called; `notes`: what should be known;
-    `empty`: folders without a picture."""
+    """Pictures with their labels ("": none), by class folder or as they are called.
+
+    Attributes:
+        notes: what should be known.
+        empty: folders without a picture.
+    """
 
     pictures: tuple[tuple[Path, str], ...]
     left_out: tuple[LeftOut, ...]
@@ -42,7 +46,10 @@ class Labelled:
 
 
 def by_folder(root: Path) -> Labelled:
-    """The pictures of each class folder. Errors: data-empty, data-layout, classes-mismatch (path data.root)."""
+    """The pictures of each class folder.
+
+    Raises: InputError data-empty, data-layout, classes-mismatch (path data.root).
+    """
     inside = entries(root)
     folders = {path: walk(path) for path in inside if os.path.isdir(path) and not is_hidden(path.name)}
     classes = {path: found for path, found in folders.items() if found.pictures}
@@ -66,8 +73,8 @@ def by_folder(root: Path) -> Labelled:
 def by_name(root: Path, template: str) -> Labelled:
     """The pictures below a folder, labelled by what stands in their names.
 
-    Errors: data-empty (path data.root), spec-bad-value (path data.label_pattern) where the template fits a name in
-    several ways, or fits none.
+    Raises: InputError data-empty (path data.root), spec-bad-value (path data.label_pattern) where the template fits a
+        name in several ways, or fits none.
     """
     found, pattern = walk(root), Pattern.of(template)
     summary = left_out(found.left_out, root)

@@ -39,9 +39,11 @@ class Saved:
 def open_saved(root: Path, *, split: str, image_column: str, label_column: str) -> Saved:
     """The data set in the folder `root`.
 
-    Args: split: of a data set that was saved with several; others are read whole. Labels are those of a ClassLabel, or
-    names or numbers, as a list's (`classes_of`). Errors: missing-package (path data.source), data-missing (paths
-    data.root, data.split, data.image_column, data.label_column).
+    Labels are those of a ClassLabel, or names or numbers, as a list's (`classes_of`).
+
+    Args: split: of a data set that was saved with several; others are read whole.
+    Raises: InputError missing-package (path data.source), data-missing (paths data.root, data.split, data.image_column,
+        data.label_column).
     """
     datasets = _package()
     found = _loaded(datasets, root)
@@ -61,7 +63,10 @@ def open_saved(root: Path, *, split: str, image_column: str, label_column: str) 
 
 def usual_keys(root: Path) -> dict[str, str]:
     """What a spec can say of the data set in the folder `root`: `split` (test, or what comes nearest; not where it was
-    saved without), `image_column`, `label_column` (the first that can be meant). Errors: as `open_saved`."""
+    saved without), `image_column`, `label_column` (the first that can be meant).
+
+    Raises: what `open_saved` raises.
+    """
     datasets = _package()
     found = _loaded(datasets, root)
     names = tuple(map(str, found)) if isinstance(found, Mapping) else ()

@@ -45,9 +45,14 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Pictures in a fixed order. `name` is for display and holds no absolute path; `order`: what that of the classes
-    means; `notes`: what should be known of the pictures before any is opened; `left_out`: what was found and is no
-    picture of a class; `empty`: folders without a picture."""
+    """Pictures in a fixed order. `name` is for display and holds no absolute path.
+
+    Attributes:
+        order: what that of the classes means.
+        notes: what should be known of the pictures before any is opened.
+        left_out: what was found and is no picture of a class.
+        empty: folders without a picture.
+    """
 
     name: str
     class_names: tuple[str, ...]
@@ -64,7 +69,10 @@ class Source:
 
 
 def check_folder(root: Path | None, source: str) -> Path:
-    """The root, if it is a folder whose content may be listed. Raises: InputError data-missing."""
+    """The root, if it is a folder whose content may be listed.
+
+    Raises: InputError data-missing.
+    """
     if root is None:
         raise InputError("data-missing", f"data source {source!r} needs a root", path=_ROOT)
     if os.path.isdir(root):
@@ -104,7 +112,10 @@ def _open_file(path: Path, white: float | None) -> Image.Image:
 
 
 def _read_file(path: Path) -> bytes:
-    """A file's bytes. Errors: PictureError."""
+    """A file's bytes.
+
+    Raises: PictureError.
+    """
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):

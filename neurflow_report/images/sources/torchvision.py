@@ -42,10 +42,13 @@ _KINDS = ("images-idx3-ubyte", "labels-idx1-ubyte")
 def open_dataset(*, name: str, root: Path, split: str) -> Opened:
     """Class names, the label of every picture, and a function from a picture's number to the picture (RGB or L).
 
-    The MNIST family is also read from plain or .gz idx files right in `root` (as Debian's package
-    dataset-fashion-mnist has them in /usr/share/datasets/fashion-mnist) or in root/<name>/raw; nothing is written
-    there. Errors: data-missing (paths data.name, data.root, data.split); data-unsafe (path data.name) for a data set
-    whose reader runs code that lies in files, or was not looked at.
+    The MNIST family is also read from plain or .gz idx files right in `root` (as Debian's package dataset-fashion-mnist
+    has them in /usr/share/datasets/fashion-mnist) or in root/<name>/raw; nothing is written there.
+
+    Raises:
+        InputError data-missing (paths data.name, data.root, data.split).
+        InputError data-unsafe (path data.name) for a data set whose reader runs code that lies in files, or was not
+            looked at.
     """
     kind = _dataset_class(name)
     _check_ordinary(root)
@@ -153,8 +156,10 @@ def _no_split(name: str, split: str, known: list[str]) -> InputError:
 
 
 def _labels(dataset: Any, name: str) -> list[int | None]:
-    """The class of each picture, None where the data set gives a number below 0. Errors: labels-unclear (path
-    data.name) where a picture has no single class."""
+    """The class of each picture, None where the data set gives a number below 0.
+
+    Raises: InputError labels-unclear (path data.name) where a picture has no single class.
+    """
     try:
         numbers = [int(label) for label in _written(dataset)]
     except Exception as error:  # the data set's own code, and whatever it calls a label
