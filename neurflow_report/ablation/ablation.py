@@ -89,7 +89,7 @@ class PlainAblation:
         """What is wanted of the output for every set and patch, (M, n, …)."""
         removed = removed.to(activations.device)
         shape = [-1] + [1] * (activations.ndim - 1)
-        shape[self.axis] = removed.shape[1]  # (sets, 1, …, C, …, 1): broadcast over space
+        shape[self.axis] = removed.shape[1]  # (pairs, 1, …, C, …, 1): of each pair (set, patch), broadcast over space
         sets, patches = torch.meshgrid(torch.arange(len(removed)), torch.arange(len(activations)), indexing="ij")
         pairs = sets.flatten(), patches.flatten()
 

@@ -10,7 +10,7 @@ For target channel a, patch v, activation A of the layer below on v and baseline
 2. The integral is a sum over `n_steps` steps of the path, by one of two rules (METHOD §4.4):
    - cells: n cells with the mean slopes in each, and Romberg's step from n/2 and n; the size of that step, relative to
      T's, is the error (L2 over the channels);
-   - gauss: n Gauss–Legendre nodes; its error is taken for the completeness gap.
+   - gauss: n Gauss–Legendre nodes; the completeness gap is taken for its error.
    A segment that is not split always takes Gauss's rule; where cells are asked for, its error is how far T moved in the
    last doubling.
 3. Pairs (a, v) whose error or completeness gap is over the tolerance are computed again with twice the steps, up to
@@ -58,7 +58,8 @@ FEWEST_NODES = 8
 FEW = 8
 """Pairs that a CPU works on at once at least, where there are more."""
 ROUNDING = 100
-"""Times the dtype's precision times Σ_i |T|: a completeness gap of this size is rounding, and counts as 0."""
+"""Times the dtype's precision times Σ_i |T|: a completeness gap of this size is rounding, and counts as 0 where a
+segment is split."""
 EPSILON = 1e-6
 """Floor of the completeness gap's denominator, in units of the target's activation."""
 
@@ -361,13 +362,13 @@ class _Path:
         self, batch: Batch, fine: Gradients, coarse: Gradients, output_delta: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """T, its gap, and its error: with cells, T takes Romberg's step, and the error is that step's relative size."""
-        # METHOD §4.4: T = T_n + (T_n − T_n/2) / 3. T is linear in the frontier's gradients: the step is taken there.
+        # METHOD §4.4: T = T(n) + (T(n) − T(n/2)) / 3. T is linear in the frontier's gradients: the step is taken there.
         step = {key: (fine[key] - wide) / 3 for key, wide in coarse.items()}
         best = {key: gradient + step[key] if key in step else gradient for key, gradient in fine.items()}
         values, size = self._attributed(batch, best, step)
-        convergence_delta = (values.sum(dim=1) - output_delta).abs()
+        missed = (values.sum(dim=1) - output_delta).abs()
         rounding = ROUNDING * torch.finfo(output_delta.dtype).eps * values.abs().sum(dim=1)
-        gap = completeness_gap(values.sum(dim=1), output_delta).where(convergence_delta > rounding, 0)
+        gap = completeness_gap(values.sum(dim=1), output_delta).where(missed > rounding, 0)
         if self.engine.split.is_affine:
             return values, gap, torch.zeros_like(gap)
         if not self.cells:

@@ -1,1 +1,1 @@
-"""The method: concepts, attribution, core neurons, groups and the circuit (METHOD §§1–4)."""
+"""The method: concepts and core sets, the search from the logit down, semantic and neuron groups (METHOD §§1–3)."""

@@ -1,4 +1,5 @@
-"""The concept V_a of a neuron: the k patches that it answers to most (METHOD §1)."""
+"""The concept V_a of a neuron, the k patches that it answers to most (METHOD §1), and its core set S_a, the τ channels
+of the layer below with the largest scores (METHOD §2)."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from neurflow_report.results.catalogue import EXPERIMENTS
 from neurflow_report.results.records import Caution, LayerResult, Masking, Measure, Neuron
 
 SILHOUETTE = 0.1
@@ -12,11 +13,13 @@ HALF = 0.5
 """Share of a layer in the core set over which masking says little (METHOD §6), and of the patches in a concept."""
 LOW = 0.5
 """Accuracy before masking under which masking has little to take away."""
-WEAK = 0.4
-"""Correlation under which scores and edges are no reliable guide to what a knock-out does (METHOD §5, F3)."""
-UNSTABLE = 0.5
-"""Adjusted Rand index under noise under which groups are not stable (F7)."""
-_LEAST = {"weights": ("weak-weights", WEAK), "edges": ("weak-edges", WEAK), "stability": ("unstable", UNSTABLE)}
+_LEAST = {
+    e.name: (claim.caution, claim.against)
+    for e in EXPERIMENTS.values()
+    for claim in e.claims
+    if claim.caution and e.name != "masking"
+}
+"""By experiment: the caution that its claim names, shown where its figure is under the claim's lower threshold."""
 SILENT = 0.25
 """Share of a layer's channels that are dead on the class's patches, over which random sets are easy to beat."""
 

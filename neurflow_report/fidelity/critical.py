@@ -22,7 +22,7 @@ from scipy import stats
 from torch import Tensor
 
 from neurflow_report.attribution.affine_backward import spatial_sum
-from neurflow_report.fidelity.experiment import Expected, LayerExperiment, Results, Subject, Work
+from neurflow_report.fidelity.experiment import LayerExperiment, LayerSize, Results, Subject, Work
 from neurflow_report.fidelity.intervals import wilson
 from neurflow_report.fidelity.knockoffs import NoKnockoffsError, coefficient_differences
 from neurflow_report.results.records import Measure, NotRun
@@ -120,7 +120,7 @@ def _run(at: Subject) -> Results:
     )
 
 
-def _work(at: Expected) -> Iterator[Work]:
+def _work(at: LayerSize) -> Iterator[Work]:
     """NeuronMCT on the pictures, NeuCEPT on the patches."""
     yield Work(part="marginal contributions", rows=at.pictures)
     yield Work(part="knockoffs", rows=min(at.patches, MOST))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurflow_report.fidelity.draws import as_sets
-from neurflow_report.fidelity.experiment import Expected, LayerExperiment, Results, Subject, Work
+from neurflow_report.fidelity.experiment import LayerExperiment, LayerSize, Results, Subject, Work
 from neurflow_report.fidelity.intervals import fisher, pearson, permutation_p
 from neurflow_report.results.records import EdgeDrop, GroupEdge, LayerResult, Measure, NotRun
 
@@ -105,7 +105,7 @@ def _run(at: Subject) -> Results:
     return Results(measures=measures, not_run=missing, edge_drops=drops)
 
 
-def _work(at: Expected) -> Iterator[Work]:
+def _work(at: LayerSize) -> Iterator[Work]:
     """Every group of the layer below is removed, and none, on all patches of the layer's concepts."""
     yield Work(part="knock-outs", times=1 + at.groups_below, rows=at.concepts)
 

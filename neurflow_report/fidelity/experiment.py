@@ -1,7 +1,8 @@
 """What an experiment at a layer is: what it is given, what it gives, and how much it does, for the plan (METHOD §5).
 
 A module of this folder that has an `EXPERIMENT` is one; what is said of it stands under its name in
-results/catalogue.py (docs/how-to/add-an-experiment.md). F1 to F4 and F6 are none: they share passes over the network.
+results/catalogue.py (docs/how-to/add-an-experiment.md). F1 to F4 and F6 are none: F1 looks at whole pictures
+(analysis/experiments.py), F2 to F4 share one pass of knock-outs, F6 the engine of the search (analysis/layer_tests.py).
 """
 
 from __future__ import annotations
@@ -41,18 +42,20 @@ class Subject:
     """One layer of a class's circuit, and the network there.
 
     Attributes:
-        number: Of the layer in `layers`, which stand from the input to the output, the logit last.
-        edges: Between the neuron groups of all layers.
+        number: this layer's place in `layers`.
+        layers: the circuit at each layer, from the input to the output; the logit's is the last.
+        edges: those between the neuron groups of all layers.
         means: φ of each layer on the class's P patches, (P, C).
-        logit: The class's output.
-        max_semantic, max_neuron: The most groups of a neuron and of a layer; 1 where a layer's are not clustered.
-        sizes: Of the experiments.
-        seed: For what this experiment draws at this layer.
-        phi: φ (sets, targets, patches) of this layer with sets of channels of the layer below removed: bool (sets, C),
-            the targets' channels, and the patches' numbers. Not at the lowest layer.
-        pictures: This layer's activations on the class's pictures, some at a time, (n, …).
-        above: From such activations to the outputs, (n, outputs).
-        axis: Of the channels in these activations.
+        logit: the number of the class's output.
+        max_semantic: the most semantic groups of a neuron.
+        max_neuron: the most neuron groups of this layer; 1 where they are not clustered.
+        sizes: how large the experiments are.
+        seed: for all that this experiment draws at this layer.
+        phi: φ of this layer's channels with channels of the layer below removed, (sets, targets, patches); takes which
+            are removed, bool (sets, C), the targets' channels and the patches' numbers. Not at the lowest layer.
+        pictures: gives this layer's activations on the class's pictures, (n, …), some at a time.
+        above: the network from such activations to the outputs, (n, outputs).
+        axis: which axis of these activations the channels are.
     """
 
     number: int
@@ -81,16 +84,21 @@ class Subject:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Expected:
+class LayerSize:
     """How large a class's circuit is at a layer, as a plan expects it.
 
     Attributes:
-        number, top: Of the layer, and of the logits.
-        pictures, patches: The class's.
-        neurons: The layer's core neurons; `parted`: of these, with more than one semantic group.
-        semantic: Semantic groups of all of them; `groups_below`: neuron groups of the layer below.
-        k: Patches in a concept; `concepts`: different ones in all of the layer's.
-        sizes: Of the experiments.
+        number: the layer's; the lowest has 0.
+        top: the number of the logits.
+        pictures: the class's pictures.
+        patches: the class's patches.
+        neurons: the layer's core neurons.
+        parted: those of them that have more than one semantic group.
+        semantic: the semantic groups of all of them.
+        groups_below: the neuron groups of the layer below.
+        k: patches in a concept.
+        concepts: different patches in the concepts of all of them.
+        sizes: how large the experiments are.
     """
 
     number: int
@@ -128,21 +136,22 @@ class LayerExperiment:
     """An experiment that is done at one layer after another.
 
     Attributes:
-        name: In the spec and the catalogue.
-        stage: What it is called in the progress; with {layer}, each layer is a stage of its own there.
-        unit: What the plan counts, in the plural.
-        run: What it finds at a layer.
-        work: What that takes.
-        lowest, top: Whether it is done at the lowest layer, and at the logits.
-        ablates: Whether it calls `phi`.
-        place: Which come first at a layer; ties by name.
+        name: what the spec and the catalogue call it.
+        stage: what the progress and the plan call it; with {layer} in it, each layer is a stage of its own.
+        unit: what the plan counts of it, in the plural.
+        run: does it at a layer.
+        work: says what that takes.
+        lowest: whether it is done at the lowest layer, below which there is none.
+        top: whether it is done at the logits.
+        ablates: whether it calls `phi`.
+        place: its place among the experiments of a layer, the smallest first; ties by name.
     """
 
     name: str
     stage: str
     unit: str
     run: Callable[[Subject], Results]
-    work: Callable[[Expected], Iterable[Work]]
+    work: Callable[[LayerSize], Iterable[Work]]
     lowest: bool = True
     top: bool = True
     ablates: bool = False

@@ -72,10 +72,10 @@ def gaussian_knockoffs(x: Floats, noise: Floats) -> Floats:
     least = float(np.linalg.eigvalsh(estimate.covariance_ / np.outer(scale, scale))[0])
     if least < LEAST:
         raise NoKnockoffsError("the channels determine one another: no knockoff differs from its channel")
-    apart = min(2 * least, 1.0)
-    share = min((2 * least - LEAST) / apart, 1.0)  # which leaves the covariance of both an eigenvalue over 0
-    apart *= min(floor(STEPS * share), STEPS - 1) / STEPS
-    s = apart * variances
+    relative = min(2 * least, 1.0)
+    share = min((2 * least - LEAST) / relative, 1.0)  # which leaves the covariance of both an eigenvalue over 0
+    relative *= min(floor(STEPS * share), STEPS - 1) / STEPS
+    s = relative * variances
     inverse = np.linalg.inv(estimate.covariance_)
     mean = x - (x - x.mean(axis=0)) @ (inverse * s)
     spread = np.linalg.cholesky(np.diag(2 * s) - s[:, None] * inverse * s)

@@ -20,12 +20,13 @@ from neurflow_report.fidelity.intervals import crossed_drop, crossed_share, drop
 from neurflow_report.results.records import Masking, Neuron
 
 Predictions = Callable[[int, Sequence[torch.Tensor]], tuple[NDArray[np.int64], NDArray[np.int64]]]
-"""The class predicted for each picture, (M, N), when the channels outside a mask (M, C) are 0 at a layer (by number)
-alone, and when they are at the layers that follow it as well, as many as there are masks."""
+"""The class predicted for each picture, (M, N), given a layer's number and which channels are removed, bool (M, C), of
+it and of each layer that follows: first where they are removed at that layer alone, then at all of them."""
 
 
 def core_sets(neurons: Sequence[Sequence[Neuron]], tau: int) -> tuple[tuple[int, ...], ...]:
-    """The core neurons of each layer, input → output, had the search been run with this τ.
+    """The core neurons of each layer, input → output, had the search been run with this τ: of the layer's neurons, the
+    union of the core sets of the neurons above.
 
     Exact for any τ up to the search's own: the recursion visits fewer targets, and each target's core set is the
     head of its longer one. Channels ascend; the last layer holds the logit.
@@ -61,11 +62,10 @@ def masking(
                 break
             random = np.random.default_rng([seed, target, number, tau])
             removed.insert(0, _removed(sets[number], channels[number], draws, random))
-            predicted = predictions(number, removed)
-            for upward in (False, True) if len(removed) > 1 else (False,):
-                right = predicted[upward] == target
-                row = _results(layers[number], channels[number], tau, len(sets[number]), right)
-                results += [m.model_copy(update={"cumulative": upward}) for m in row]
+            alone, upward = predictions(number, removed)
+            for cumulative, predicted in ((False, alone), (True, upward))[: len(removed)]:
+                row = _results(layers[number], channels[number], tau, len(sets[number]), predicted == target)
+                results += [m.model_copy(update={"cumulative": cumulative}) for m in row]
     return tuple(results)
 
 
@@ -85,6 +85,7 @@ def _results(layer: str, channels: int, tau: int, size: int, right: NDArray[np.b
     """The two records of one layer from who was still right under each mask, (masks, N) as `_removed` orders them."""
     n = right.shape[1]
     share = right.mean(axis=1)
+    # Row 0: none removed; 1: the core set; up to half: random sets; 1 + half: all but the core set; then all but those.
     half = (len(right) - 1) // 2
     results = []
     for mode, first in (("mask", 1), ("retain", 1 + half)):

@@ -21,7 +21,7 @@ from torch import Tensor, fx, nn
 
 from neurflow_report.attribution.affine_backward import spatial_sum
 from neurflow_report.fidelity.draws import global_seed
-from neurflow_report.fidelity.single_output import narrowed
+from neurflow_report.fidelity.single_output import with_single_output
 from neurflow_report.network.agreement import agree
 from neurflow_report.network.forward import spatial_mean
 from neurflow_report.network.kinds import computes, is_bare
@@ -100,7 +100,7 @@ def scores(
 def _alone(segment: fx.GraphModule, row: Tensor, channel: int, out_axis: int) -> tuple[fx.GraphModule, int]:
     """The segment cut down to one channel, where that gives on one patch what the segment gives, and the channel's
     number in it; else the segment as it is."""
-    alone, place = narrowed(segment, channel)
+    alone, place = with_single_output(segment, channel)
     with torch.no_grad():
         expected = segment(row).movedim(out_axis, 1)[:, channel]
         found = alone(row).movedim(out_axis, 1)[:, place]

@@ -18,7 +18,7 @@ from neurflow_report.network.copying import duplicate
 _BY_CHANNEL = ("weight", "bias", "running_mean", "running_var")
 
 
-def narrowed(segment: fx.GraphModule, channel: int) -> tuple[fx.GraphModule, int]:
+def with_single_output(segment: fx.GraphModule, channel: int) -> tuple[fx.GraphModule, int]:
     """A copy of the segment that puts out one channel alone, and that channel's number in it, 0.
 
     The segment itself and `channel` where its last layers are of another kind, or are used elsewhere as well. Modules

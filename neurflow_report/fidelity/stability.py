@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurflow_report.circuit.clustering import partition
-from neurflow_report.fidelity.experiment import Expected, LayerExperiment, Results, Subject, Work
+from neurflow_report.fidelity.experiment import LayerExperiment, LayerSize, Results, Subject, Work
 from neurflow_report.fidelity.intervals import student
+from neurflow_report.results.catalogue import NOISE
 from neurflow_report.results.records import LayerResult, Measure, Neuron
 
 Floats = NDArray[np.floating]
-NOISE = 0.05
 
 
 def stability(
@@ -103,7 +103,7 @@ def _run(at: Subject) -> Results:
     return Results(measures=measures)
 
 
-def _work(at: Expected) -> Iterator[Work]:
+def _work(at: LayerSize) -> Iterator[Work]:
     """Every draw clusters each concept that has groups, and the layer's semantic groups but the logit's."""
     yield Work(part="semantic", times=at.sizes.noise_draws * at.parted)
     if at.number < at.top and at.semantic > 1:

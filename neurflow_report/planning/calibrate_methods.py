@@ -12,13 +12,13 @@ from neurflow_report.circuit.clustering import partition
 from neurflow_report.fidelity import methods
 from neurflow_report.fidelity.critical import MOST, knockoff_scores, marginal_contributions
 from neurflow_report.fidelity.knockoffs import NoKnockoffsError
-from neurflow_report.fidelity.stability import NOISE
 from neurflow_report.network.count import multiply_adds
 from neurflow_report.network.forward import spatial_mean
 from neurflow_report.planning.calibrate_experiments import Timed
 from neurflow_report.planning.calibrate_forward import Passed
 from neurflow_report.planning.rates import Part, Rate
 from neurflow_report.planning.workload import ROWS
+from neurflow_report.results.catalogue import NOISE
 from neurflow_report.setup.workspace import Workspace
 
 THERE_AND_BACK = 3

@@ -29,7 +29,7 @@ TRIED = 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opening:
+class PictureSeconds:
     """Seconds to open and prepare a picture, and to keep one in the bundle."""
 
     opening: float = 0.0
@@ -45,7 +45,7 @@ class Costs:
     place: Place
     found: tuple[ExpectedLayer, ...]
     rates: Rates
-    pictures: Opening
+    pictures: PictureSeconds
     known: bool
 
     def stages(self, spec: Spec, classes: Sequence[PlannedClass], looked_at: int) -> tuple[PlannedStage, ...]:
@@ -85,7 +85,7 @@ def measure(
     others: Sequence[tuple[Spec, Sequence[PlannedClass]]] = (),
     logit: int,
     seconds: bool,
-    pictures: Opening,
+    pictures: PictureSeconds,
     budget: Budget,
     progress: Progress,
 ) -> Costs:
@@ -141,7 +141,7 @@ def parts_of(workspace: Workspace, spec: Spec, passed: Passed, tasks: Tasks, sec
     """The parts that the run's tasks use, but for the search's."""
     clocked = (lambda work: timed(workspace.segments.device, work)[0]) if seconds else None
     masks = AblationCosts(workspace=workspace, passed=passed, timed=clocked)
-    rivals = MethodCosts(workspace=workspace, passed=passed, timed=clocked, seed=spec.runtime.seed)
+    costs = MethodCosts(workspace=workspace, passed=passed, timed=clocked, seed=spec.runtime.seed)
     most = max(tasks.classes, key=lambda c: c.patches)
     for key, features in used(tasks.all(0)).items():
         kind, number, case = key
@@ -157,17 +157,15 @@ def parts_of(workspace: Workspace, spec: Spec, passed: Passed, tasks: Tasks, sec
                 tested, every = pass_.tested if pass_ else targets, any(e.ablates for e in tasks.by_layer)
                 yield masks.ablations(number, features, removed, tested, targets if every else tested)
         elif kind == "methods":
-            yield rivals.method(number, case, features)
+            yield costs.method(number, case, features)
         elif kind == "marginal contributions":
-            yield rivals.marginal(number, features)
+            yield costs.marginal(number, features)
         elif kind == "knockoffs":
-            yield rivals.knockoffs(number, features, most.patches)
+            yield costs.knockoffs(number, features, most.patches)
         elif kind == "clusters":
             groups, semantic = spec.groups, case == "semantic"
             points = spec.concept.k if semantic else tasks.semantic(number)
-            yield rivals.clusters(
-                number, case, points, groups.max_semantic if semantic else groups.max_neuron, features
-            )
+            yield costs.clusters(number, case, points, groups.max_semantic if semantic else groups.max_neuron, features)
 
 
 def _engines(workspace: Workspace, passed: Passed, budget: Budget) -> dict[int, Engine]:

@@ -34,7 +34,7 @@ from neurflow_report.network.load import Network
 from neurflow_report.planning import calibrate_forward
 from neurflow_report.planning.calibrate import most_targets
 from neurflow_report.planning.limits import unable
-from neurflow_report.planning.measure import Costs, Opening, measure
+from neurflow_report.planning.measure import Costs, PictureSeconds, measure
 from neurflow_report.planning.memory import peak
 from neurflow_report.planning.rates import Budget
 from neurflow_report.planning.records import Plan, PlannedClass, PlannedLayer, PlannedStage
@@ -115,7 +115,7 @@ def _plan(loaded: LoadedSpec, ready: Ready, timed: bool, within: float | None, w
                 others=tuple((other, sized(other).classes) for other in others),
                 logit=targets[0].index,
                 seconds=timed,
-                pictures=Opening() if seen is None else seen.each,
+                pictures=PictureSeconds() if seen is None else seen.each,
                 budget=budget,
                 progress=watch,
             )
@@ -230,7 +230,7 @@ class _Pictures:
     """Some pictures as inputs, and what each takes."""
 
     inputs: list[Tensor]
-    each: Opening
+    each: PictureSeconds
 
     @classmethod
     def look(cls, source: Source, numbers: Sequence[int], network: Network) -> _Pictures | None:
@@ -254,4 +254,4 @@ class _Pictures:
         if not inputs:
             return None
         count = len(inputs)
-        return cls(inputs=inputs, each=Opening(opening=opening / count, keeping=keeping / count))
+        return cls(inputs=inputs, each=PictureSeconds(opening=opening / count, keeping=keeping / count))

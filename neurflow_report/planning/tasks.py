@@ -14,7 +14,7 @@ from functools import cached_property
 from importlib.util import find_spec
 
 from neurflow_report.fidelity import layer_experiments
-from neurflow_report.fidelity.experiment import Expected, LayerExperiment, Work
+from neurflow_report.fidelity.experiment import LayerExperiment, LayerSize, Work
 from neurflow_report.network.cut import Segments
 from neurflow_report.network.forward import kept_bytes, layers_to_keep, staying
 from neurflow_report.planning import workload
@@ -299,10 +299,10 @@ class Tasks:
         """The neuron groups of a class at a layer, as many as there can be but for half."""
         return max(1, min(self.spec.groups.max_neuron, self.semantic(number) // 2))
 
-    def _expected(self, number: int, one: PlannedClass) -> Expected:
+    def _layer_size(self, number: int, one: PlannedClass) -> LayerSize:
         """What an experiment is told of a class at a layer."""
         layer = self.found[number]
-        return Expected(
+        return LayerSize(
             number=number,
             top=self.place.top,
             pictures=one.pictures,
@@ -320,7 +320,7 @@ class Tasks:
         """An experiment that is done at each layer, at some of them, of all classes."""
         amount, uses, passes, crops = 0, dict[Key, tuple[float, ...]](), list[tuple[int, int, float]](), 0.0
         for number, one in ((number, one) for number in numbers for one in self.classes):
-            for work in experiment.work(self._expected(number, one)):
+            for work in experiment.work(self._layer_size(number, one)):
                 amount += work.times
                 key, features = self._priced(number, work)
                 uses[key] = tuple(_added(uses.get(key, (0.0,) * len(features)), features))

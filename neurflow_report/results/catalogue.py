@@ -14,6 +14,8 @@ from neurflow_report.results.evidence import Threshold
 PAPER = "NeurFlow's own figures"
 HERE = "set by this project; the paper gives none"
 Unit = Literal["share", "correlation"]
+NOISE = 0.05
+"""By how much F7 puts activations up or down, at most."""
 EVERY = frozenset({"quick", "standard", "paper"})
 """The presets, all of them."""
 METHODS = ("gradient × input", "saliency", "SmoothGrad", "guided backprop", "GradientSHAP", "DeepLift", "LRP")
@@ -328,10 +330,10 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             name="stability",
             number="F7",
             question="Are the groups stable?",
-            words=prose("""
-                Every activation is put up or down by at most 5% and the patches are grouped again. The adjusted Rand
-                index is 1 where the groups stay, and 0 where they agree as chance would have it. Where n counts
-                draws, the interval is where 95% of the draws lie; it says nothing of other pictures.
+            words=prose(f"""
+                Every activation is put up or down by at most {NOISE:.0%} and the patches are grouped again. The
+                adjusted Rand index is 1 where the groups stay, and 0 where they agree as chance would have it. Where n
+                counts draws, the interval is where 95% of the draws lie; it says nothing of other pictures.
             """),
             tests="whether the groups are stable",
             axis="adjusted Rand index",

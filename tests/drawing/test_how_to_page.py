@@ -15,7 +15,7 @@ from neurflow_report.drawing.view import pages as package
 from neurflow_report.drawing.view import site_view
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.urls import neuron
-from neurflow_report.drawing.view.pages import Findings, PageKind, page_kinds
+from neurflow_report.drawing.view.pages import PageKind, ReportData, page_kinds
 from neurflow_report.drawing.write.page_data_doc import reference
 from neurflow_report.drawing.write.pdf import print_html
 from neurflow_report.drawing.write.single_file import single_html
@@ -115,15 +115,15 @@ def test_without_it_the_pages_are_these_in_order(bundle: Bundle) -> None:
 
 def test_pages_are_made_once(bundle: Bundle) -> None:
     """However many kinds are made from them; and a kind without pages is one, too."""
-    findings = Findings(
+    data = ReportData(
         indices=tuple(Index(bundle.run, result) for result in bundle.classes), manifest=bundle.manifest, beside={}
     )
     asked: list[str] = []
     kind: PageKind[Any] = PageKind(name="none", template="", build=lambda _: asked.append("none") or (), order=1)
-    assert findings.pages(kind) == findings.pages(kind) == ()
+    assert data.pages(kind) == data.pages(kind) == ()
     assert asked == ["none"]
     layer, whole = page_kinds()["layer"], page_kinds()["class"]
-    assert findings.pages(layer) is findings.pages(layer)
-    assert [s.href for page in findings.pages(whole) for s in page.layers] == [
-        page.path for page in findings.pages(layer) if page.above is not None
+    assert data.pages(layer) is data.pages(layer)
+    assert [s.href for page in data.pages(whole) for s in page.layers] == [
+        page.path for page in data.pages(layer) if page.above is not None
     ]

@@ -193,7 +193,7 @@ def test_a_segment_cut_down_wrong_is_not_used(net, patches, monkeypatch):
         return made
 
     monkeypatch.setattr(single_output, "_row", row)
-    assert methods.narrowed(net, CHANNEL)[1] == 0
+    assert methods.with_single_output(net, CHANNEL)[1] == 0
     assert np.allclose(found("gradient × input", net, patches), right, rtol=1e-12)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import fx, nn
 
-from neurflow_report.fidelity.single_output import narrowed
+from neurflow_report.fidelity.single_output import with_single_output
 from neurflow_report.network.cut import cut
 from neurflow_report.network.forward import activations
 from tests.oracles.networks import demo, demo_patches, googlenet, pictures, resnet18
@@ -69,7 +69,7 @@ def test_the_channel_is_the_segment_s(make, layers, stage, changed):
     segment, x = segments.stages[stage], activations(segments, stage, patches).requires_grad_()
     weights = {name: value.clone() for name, value in segment.state_dict().items()}
     for channel in (0, 5):
-        alone, number = narrowed(segment, channel)
+        alone, number = with_single_output(segment, channel)
         assert number == 0
         whole, one = segment(x)[:, channel], alone(x)
         assert one.shape[1] == 1
@@ -87,10 +87,10 @@ def test_the_channel_is_the_segment_s(make, layers, stage, changed):
 )
 def test_segments_of_another_kind_stay_as_they_are(model):
     segment = fx.symbolic_trace(nn.Sequential(model).eval())
-    assert narrowed(segment, 2) == (segment, 2)
+    assert with_single_output(segment, 2) == (segment, 2)
 
 
 def test_a_concatenation_at_the_end_stays():
     patches = pictures(2, 64)
     segments = cut(googlenet(), ["inception4e", "inception5a", "fc"], patches[:1])
-    assert narrowed(segments.stages[0], 3) == (segments.stages[0], 3)
+    assert with_single_output(segments.stages[0], 3) == (segments.stages[0], 3)

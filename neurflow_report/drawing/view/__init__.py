@@ -9,7 +9,7 @@ from neurflow_report.drawing.view.model.charts import Forest, Scatter
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Circuit, Data, Page, Plot, Span
 from neurflow_report.drawing.view.model.tables import data_files
-from neurflow_report.drawing.view.pages import Findings, page_kinds
+from neurflow_report.drawing.view.pages import ReportData, page_kinds
 from neurflow_report.drawing.view.pages.circuit_page import CircuitPage
 from neurflow_report.drawing.view.pages.class_evidence import ClassFidelityPage
 from neurflow_report.drawing.view.pages.class_page import ClassPage
@@ -68,8 +68,8 @@ class SiteView:
 def site_view(bundle: Bundle, *, beside: Mapping[str, str] | None = None) -> SiteView:
     """Everything the report shows. `beside`: files that lie beside the site, label → address from the site's root."""
     indices = tuple(Index(bundle.run, result) for result in bundle.classes)
-    findings, kinds = Findings(indices=indices, manifest=bundle.manifest, beside=beside or {}), page_kinds()
-    pages = {name: findings.pages(kind) for name, kind in kinds.items()}
+    data, kinds = ReportData(indices=indices, manifest=bundle.manifest, beside=beside or {}), page_kinds()
+    pages = {name: data.pages(kind) for name, kind in kinds.items()}
     linked = ((kind.menu, pages[name]) for name, kind in kinds.items() if kind.menu)
     return SiteView(
         title=bundle.run.title,

@@ -23,7 +23,7 @@ P = TypeVar("P", bound=Page)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Findings:
+class ReportData:
     """What pages are made from: the classes' records, indexed, in the run's order; the bundle's manifest; `beside`:
     files beside the site, label → address from its root."""
 
@@ -46,7 +46,7 @@ class PageKind(Generic[P]):
 
     name: str
     template: str
-    build: Callable[[Findings], Iterable[P]]
+    build: Callable[[ReportData], Iterable[P]]
     order: int
     menu: str = ""
 

@@ -25,7 +25,7 @@ from neurflow_report.drawing.view.model.components import (
     Table,
 )
 from neurflow_report.drawing.view.model.numbers import count, interval, listing, mean, p_value, percent
-from neurflow_report.drawing.view.pages import Findings, PageKind, retaining
+from neurflow_report.drawing.view.pages import PageKind, ReportData, retaining
 from neurflow_report.drawing.view.pages.layer_page import PAGE as LAYER
 from neurflow_report.drawing.view.pages.layer_page import LayerPage
 from neurflow_report.drawing.view.pages.summary import lead
@@ -289,9 +289,9 @@ def _downloads(result: ClassResult) -> tuple[Download, ...]:
     return tuple(found)
 
 
-def _build(findings: Findings) -> Iterator[ClassPage]:
-    layers = findings.pages(LAYER)
-    for index in findings.indices:
+def _build(data: ReportData) -> Iterator[ClassPage]:
+    layers = data.pages(LAYER)
+    for index in data.indices:
         yield class_page(index, [page for page in layers if page.pictures.slug == index.result.slug])
 
 

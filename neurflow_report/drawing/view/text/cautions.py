@@ -16,7 +16,7 @@ from neurflow_report.drawing.view.model.numbers import (
     percent_fine,
     silhouette,
 )
-from neurflow_report.results.catalogue import CAUTIONS, EXPERIMENTS, CautionKind, prose
+from neurflow_report.results.catalogue import CAUTIONS, EXPERIMENTS, NOISE, CautionKind, prose
 from neurflow_report.results.records import Caution, Masking
 
 MOST_PLACES = 12
@@ -159,7 +159,8 @@ def _measured(c: Caution) -> str:
         case "weak-edges":
             return f"r = {_beside(correlation, c)} between edges and measured drops, under {correlation(c.threshold)}"
         case "unstable":
-            return f"adjusted Rand index {_beside(correlation, c)} with 5% noise, under {correlation(c.threshold)}"
+            index = f"adjusted Rand index {_beside(correlation, c)} with {NOISE:.0%} noise"
+            return f"{index}, under {correlation(c.threshold)}"
         case "no-core":
             return "no core concept neuron below"
         case "dead-neuron":
