@@ -40,8 +40,12 @@ Pictures = tuple[torch.Tensor, torch.Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a network is trained. `crops`: share of pictures seen as a crop; `scale`, `activity` (a block
-    each), `readout`: weights of the L1 penalties on batch norms, activations and `fc`."""
+    """How a network is trained.
+
+    Attributes:
+        scale, activity, readout: weights of the L1 penalties on batch norms, activations (a block each) and `fc`.
+        crops: share of pictures seen as a crop.
+    """
 
     epochs: int
     batch: int = 64

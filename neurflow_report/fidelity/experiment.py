@@ -41,18 +41,18 @@ class Subject:
     """One layer of a class's circuit, and the network there.
 
     Attributes:
-        number: Of the layer in `layers`, which stand from the input to the output, the logit last.
-        edges: Between the neuron groups of all layers.
+        number: of the layer in `layers`, which stand from the input to the output, the logit last.
+        edges: between the neuron groups of all layers.
         means: φ of each layer on the class's P patches, (P, C).
-        logit: The class's output.
-        max_semantic, max_neuron: The most groups of a neuron and of a layer; 1 where a layer's are not clustered.
-        sizes: Of the experiments.
-        seed: For what this experiment draws at this layer.
+        logit: the class's output.
+        max_semantic, max_neuron: the most groups of a neuron and of a layer; 1 where a layer's are not clustered.
+        sizes: of the experiments.
+        seed: for what this experiment draws at this layer.
         phi: φ (sets, targets, patches) of this layer with sets of channels of the layer below removed: bool (sets, C),
             the targets' channels, and the patches' numbers. Not at the lowest layer.
-        pictures: This layer's activations on the class's pictures, some at a time, (n, …).
-        above: From such activations to the outputs, (n, outputs).
-        axis: Of the channels in these activations.
+        pictures: this layer's activations on the class's pictures, some at a time, (n, …).
+        above: from such activations to the outputs, (n, outputs).
+        axis: of the channels in these activations.
     """
 
     number: int
@@ -85,12 +85,15 @@ class Expected:
     """How large a class's circuit is at a layer, as a plan expects it.
 
     Attributes:
-        number, top: Of the layer, and of the logits.
-        pictures, patches: The class's.
-        neurons: The layer's core neurons; `parted`: of these, with more than one semantic group.
-        semantic: Semantic groups of all of them; `groups_below`: neuron groups of the layer below.
-        k: Patches in a concept; `concepts`: different ones in all of the layer's.
-        sizes: Of the experiments.
+        number, top: of the layer, and of the logits.
+        pictures, patches: the class's.
+        neurons: the layer's core neurons.
+        parted: of these, with more than one semantic group.
+        semantic: semantic groups of all of them.
+        groups_below: neuron groups of the layer below.
+        k: patches in a concept.
+        concepts: different ones in all of the layer's.
+        sizes: of the experiments.
     """
 
     number: int
@@ -128,14 +131,14 @@ class LayerExperiment:
     """An experiment that is done at one layer after another.
 
     Attributes:
-        name: In the spec and the catalogue.
-        stage: What it is called in the progress; with {layer}, each layer is a stage of its own there.
-        unit: What the plan counts, in the plural.
-        run: What it finds at a layer.
-        work: What that takes.
-        lowest, top: Whether it is done at the lowest layer, and at the logits.
-        ablates: Whether it calls `phi`.
-        place: Which come first at a layer; ties by name.
+        name: in the spec and the catalogue.
+        stage: what it is called in the progress; with {layer}, each layer is a stage of its own there.
+        unit: what the plan counts, in the plural.
+        run: what it finds at a layer.
+        work: what that takes.
+        lowest, top: whether it is done at the lowest layer, and at the logits.
+        ablates: whether it calls `phi`.
+        place: which come first at a layer; ties by name.
     """
 
     name: str
@@ -154,5 +157,8 @@ class LayerExperiment:
         return "{layer}" in self.stage
 
     def numbers(self, top: int) -> range:
-        """The numbers of the layers at which it is done. Args: top: that of the logits."""
+        """The numbers of the layers at which it is done.
+
+        Args: top: that of the logits.
+        """
         return range(0 if self.lowest else 1, top + 1 if self.top else top)
