@@ -46,10 +46,9 @@ def staged(output: Path) -> Iterator[Path]:
 
 
 def publish(fresh: Path, output: Path, names: Sequence[str]) -> None:
-    """Put what stands in the stage `fresh` under `names` into `output`, in place of what is there: all or, on an error,
-    none.
+    """Put what stands in the stage `fresh` under `names` into `output`, in place of what is there.
 
-    A signal that comes meanwhile is heard at the end.
+    All or, on an error, none. A signal that comes meanwhile is heard at the end.
 
     Raises: OSError.
     """
@@ -72,10 +71,10 @@ def publish(fresh: Path, output: Path, names: Sequence[str]) -> None:
 
 
 def mend(output: Path) -> None:
-    """Finish what runs that were killed had begun to put into `output`, which is this run's alone; remove what they
-    left.
+    """Finish what runs that were killed had begun to put into `output`, which is this run's alone.
 
-    Stages of living processes are left alone, and so are things that somebody else put in the way.
+    What they left is removed. Stages of living processes are left alone, and so are things that somebody else put in
+    the way.
 
     Raises: OSError.
     """
