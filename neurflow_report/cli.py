@@ -33,14 +33,21 @@ RUN_PACKAGES = frozenset({"torch", "torchvision", "safetensors", "scipy"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; `argv` without the program's name (None: the process's). Returns the exit code."""
+    """Run one command.
+
+    Args: argv: without the program's name; None: the process's.
+    Returns: the exit code.
+    """
     words = sys.argv[1:] if argv is None else list(argv)
     with listening() as heard, streams.usable():
         return _guarded(words, heard)
 
 
 def interrupted(words: Sequence[str]) -> int:
-    """Tell an interrupt that came before `main` was there. Returns the exit code."""
+    """Tell an interrupt that came before `main` was there.
+
+    Returns: the exit code.
+    """
     with streams.usable():
         return _stopped("--json" in words, Heard())
 

@@ -7,7 +7,10 @@ import sys
 
 
 def main() -> int:
-    """Run the command line of this process; → the exit code."""
+    """Run the command line of this process.
+
+    Returns: the exit code.
+    """
     try:
         from neurflow_report.cli import main as run
         from neurflow_report.stopping import end_at_once

@@ -109,8 +109,12 @@ class Where:
 class ReportError(Exception):
     """Base of every error a user can meet. `exit_code` is what the command line ends with.
 
-    Args: slug: a key of `SLUGS`; message: what was found and what was expected, one sentence;
-    hint: what to do; path: the place in the spec, such as ("layers", 2); where: the place in a file.
+    Args:
+        slug: a key of `SLUGS`.
+        message: what was found and what was expected, one sentence.
+        hint: what to do.
+        path: the place in the spec, such as ("layers", 2).
+        where: the place in a file.
     Raises: KeyError for a slug that is not registered (a programming mistake).
     """
 

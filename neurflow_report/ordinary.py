@@ -24,7 +24,10 @@ _REASONS = {errno.ELOOP: "a loop of links"}
 
 
 def open_ordinary(path: Path) -> io.BufferedReader:
-    """The file at `path`, to be read. Raises: OSError, whose `strerror` says what is there instead."""
+    """The file at `path`, to be read.
+
+    Raises: OSError, whose `strerror` says what is there instead.
+    """
     check_ordinary(path)
     waiting = getattr(os, "O_NONBLOCK", 0)  # should it have become a pipe since, that would not be waited for
     handle = os.open(path, os.O_RDONLY | waiting | getattr(os, "O_BINARY", 0))
@@ -37,13 +40,20 @@ def open_ordinary(path: Path) -> io.BufferedReader:
 
 
 def read_ordinary(path: Path) -> bytes:
-    """All of the file at `path`. Raises: OSError, whose `strerror` says what is there instead."""
+    """All of the file at `path`.
+
+    Raises: OSError, whose `strerror` says what is there instead.
+    """
     with open_ordinary(path) as file:
         return file.read()
 
 
 def check_ordinary(path: Path) -> int:
-    """Raises OSError, whose `strerror` says what is there instead, unless `path` is an ordinary file; → its size."""
+    """Check that `path` is an ordinary file.
+
+    Returns: its size.
+    Raises: OSError otherwise, whose `strerror` says what is there instead.
+    """
     try:
         found = path.stat()
     except OSError as error:

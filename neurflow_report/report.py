@@ -154,7 +154,10 @@ def render(
 
 
 def _check_outside(output: Path, bundle: Path) -> None:
-    """Raises InputError output-unwritable where the output folder is the bundle's own, or in it."""
+    """Check that the output folder is not the bundle's own, nor in it.
+
+    Raises: InputError output-unwritable otherwise.
+    """
     if Path(os.path.realpath(output)).is_relative_to(os.path.realpath(bundle)):
         message = f"the output folder {output} is the bundle itself, or lies in it, and a bundle holds nothing else"
         raise InputError("output-unwritable", message, hint="choose another folder, such as the one around the bundle")

@@ -54,8 +54,10 @@ def for_results() -> Iterator[None]:
 
 
 def written(text: str) -> str:
-    """Write `text` to stdout, inside `usable`, and see all of it off; → why that cannot be, "" where it can or nobody
-    wants to read."""
+    """Write `text` to stdout, inside `usable`, and see all of it off.
+
+    Returns: why that cannot be; "" where it can or nobody wants to read.
+    """
     sys.stdout.write(text)
     sys.stdout.flush()
     return str(getattr(sys.stdout, "reason", ""))

@@ -154,7 +154,9 @@ def progress_for(stream: TextIO, *, quiet: bool) -> Progress:
 class Lines:
     """Progress as plain lines: one when a stage ends, and one every few seconds on the way.
 
-    `clock` gives seconds; `every` is the least time between two lines of a stage that is under way.
+    Args:
+        clock: gives seconds.
+        every: the least time between two lines of a stage that is under way.
     """
 
     def __init__(

@@ -23,8 +23,14 @@ BEGUN = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """A stage of the run: its name as it is begun, how many `times` it is, its kind, and its work, at least 0; `usual`:
-    seconds of a unit where nothing of its kind is done, None: those of all that is done."""
+    """A stage of the run.
+
+    Attributes:
+        name: as it is begun.
+        work: at least 0.
+        times: how many it is.
+        usual: seconds of a unit where nothing of its kind is done; None: those of all that is done.
+    """
 
     name: str
     kind: str

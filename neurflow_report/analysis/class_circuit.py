@@ -23,8 +23,13 @@ Means = tuple[NDArray[Any], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Circuit:
-    """The circuit of one class, φ of all its patches, (P, C) a layer, which it was found from, all scores, and the
-    activations on these patches."""
+    """The circuit of one class.
+
+    Attributes:
+        means: φ of all its patches, (P, C) a layer, which it was found from.
+        scores: all of them.
+        cache: the activations on these patches.
+    """
 
     means: Means
     layers: tuple[LayerResult, ...]

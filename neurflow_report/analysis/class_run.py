@@ -15,8 +15,13 @@ from neurflow_report.spec.schema import Spec
 
 @dataclass(frozen=True, kw_only=True)
 class ClassRun:
-    """`pixels`: the class's pictures as inputs, (I, C, S, S), on the workspace's device; `logit`: the index of its
-    output; `name`: the class's, for the progress."""
+    """What a run has for one class.
+
+    Attributes:
+        pixels: the class's pictures as inputs, (I, C, S, S), on the workspace's device.
+        logit: the index of its output.
+        name: the class's, for the progress.
+    """
 
     workspace: Workspace
     settings: RunSettings

@@ -58,7 +58,12 @@ class Findings:
 
 
 def examine(run: ClassRun) -> Findings:
-    """Run METHOD §§1–3 and the experiments for one class. Raises: InputError too-few-patches; RunError not-finite."""
+    """Run METHOD §§1–3 and the experiments for one class.
+
+    Raises:
+        InputError too-few-patches.
+        RunError not-finite.
+    """
     settings, circuit = run.settings, find_circuit(run)
     tests = _masking(run, circuit)
     found = _experiments(run, circuit)
@@ -97,7 +102,10 @@ def with_control(
     """`found` with the same pipeline run on another network, `workspace`, over the same pictures.
 
     Its circuit is that of the logit which this network gives most of the pictures, so that there is something to lose.
-    Args: control: its name; names: of the logits.
+
+    Args:
+        control: its name.
+        names: of the logits.
     """
     logit = _usual(workspace, run.pixels)
     try:

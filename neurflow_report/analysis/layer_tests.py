@@ -243,10 +243,13 @@ class LayerTests:
 
 @dataclass(frozen=True, kw_only=True)
 class _Plan:
-    """All sets of one layer, each once, (M, C), True where a channel is knocked out; which of them serve what.
+    """All sets of one layer, and which of them serve what; there a set that was drawn twice is listed twice.
 
-    `core`: by neuron tested, its own set; `null`: by size of a core set; `random`: by size, F3's. A set that was drawn
-    twice is listed twice there.
+    Attributes:
+        sets: each once, (M, C), True where a channel is knocked out.
+        core: by neuron tested, its own set.
+        null: by size of a core set.
+        random: by size, F3's.
     """
 
     sets: Sets

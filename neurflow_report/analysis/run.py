@@ -207,7 +207,10 @@ def _expected(spec: Spec, ready: Ready, choice: Choice, formats: Sequence[str]) 
 
 
 def _check_enough(spec: Spec, ready: Ready, choice: Choice) -> None:
-    """Raises InputError too-few-patches for every class of which too few pictures count."""
+    """Check that enough pictures of each class count.
+
+    Raises: InputError too-few-patches for every class of which too few do.
+    """
     gathered = Gathered()
     for target, chosen in zip(ready.targets, choice.classes, strict=True):
         patches = len(chosen) * ready.workspace.grid.per_image
@@ -282,7 +285,10 @@ def _class_result(
 
 
 def _picture(chosen: Chosen, logits: Sequence[str], labels: Sequence[str], file: str | None) -> Picture:
-    """The record of a picture; `logits` and `labels`: what the network's classes and the data's are called."""
+    """The record of a picture.
+
+    Args: logits, labels: what the network's classes and the data's are called.
+    """
     return Picture(
         name=chosen.item.name,
         label=None if chosen.label is None else labels[chosen.label],

@@ -22,8 +22,15 @@ def _nothing(_parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """`summary`: a line for `--help`; `run`: options in, result out, which `--json` prints; `lines`: the same for
-    people; `add`: its options, beside `--json` and `--quiet`; `place`: in the order of `--help`."""
+    """A command of the command line.
+
+    Attributes:
+        summary: a line for `--help`.
+        run: options in, result out, which `--json` prints.
+        lines: the same for people.
+        add: its options, beside `--json` and `--quiet`.
+        place: in the order of `--help`.
+    """
 
     name: str
     summary: str

@@ -12,7 +12,10 @@ from neurflow_report.errors import InputError
 
 
 def side(text: str) -> int:
-    """The side of an input in pixels, 1 to 10000. Raises: ArgumentTypeError."""
+    """The side of an input in pixels, 1 to 10000.
+
+    Raises: ArgumentTypeError.
+    """
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 10_000:
         raise argparse.ArgumentTypeError(f"found {text!r}, expected a number of pixels, 1 to 10000")
     return int(text)

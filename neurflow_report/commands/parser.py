@@ -35,7 +35,10 @@ class Parser(argparse.ArgumentParser):
     """A parser whose errors are InputError command-line."""
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
-        """The same, with a hint for an option that is nearly one of the command's. Raises: InputError command-line."""
+        """The same, with a hint for an option that is nearly one of the command's.
+
+        Raises: InputError command-line.
+        """
         found, unknown = self.parse_known_args(args, namespace)
         if unknown:
             command = next((p for p in self._commands() if p.prog.split()[-1:] == list(args or ())[:1]), self)

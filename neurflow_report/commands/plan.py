@@ -11,7 +11,10 @@ from neurflow_report.errors import InputError
 
 
 def seconds(text: str) -> float:
-    """A time such as 90s, 10m or 1h30m, in seconds. Raises: ArgumentTypeError."""
+    """A time such as 90s, 10m or 1h30m, in seconds.
+
+    Raises: ArgumentTypeError.
+    """
     found = re.fullmatch(r"(?:(\d{1,4})h)?(?:(\d{1,4})m)?(?:(\d{1,5})s)?", text, re.ASCII)
     total = sum(int(n or 0) * size for n, size in zip(found.groups(), (3600, 60, 1), strict=True)) if found else 0
     if not total:

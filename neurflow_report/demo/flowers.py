@@ -272,8 +272,9 @@ class FlowerData:
         """Picture `number` (≥ 0) of a class: an RGB image and, for each part value it may show, its visible pixels.
 
         The masks (S, S) are disjoint and cover the picture; a part's mask may be empty where it is hidden.
-        The same arguments give the same bytes, in any order. Raises IndexError for a class and KeyError for a split
-        that does not exist.
+        The same arguments give the same bytes, in any order.
+
+        Raises: IndexError for a class and KeyError for a split that does not exist.
         """
         name = self.class_names[class_index]
         rng = np.random.default_rng([self.seed, SPLITS[split], class_index, number])

@@ -62,7 +62,7 @@ class DemoNetwork:
 def header_metadata(path: Path) -> Mapping[str, str]:
     """The metadata of a safetensors file, read from its header alone: 8 bytes of length, then JSON.
 
-    Raises OSError when the file cannot be read.
+    Raises: OSError when the file cannot be read.
     """
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))

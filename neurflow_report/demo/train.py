@@ -40,8 +40,12 @@ Pictures = tuple[torch.Tensor, torch.Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a network is trained. `crops`: share of pictures seen as a crop; `scale`, `activity` (a block
-    each), `readout`: weights of the L1 penalties on batch norms, activations and `fc`."""
+    """How a network is trained.
+
+    Attributes:
+        scale, activity, readout: weights of the L1 penalties on batch norms, activations (a block each) and `fc`.
+        crops: share of pictures seen as a crop.
+    """
 
     epochs: int
     batch: int = 64
@@ -177,7 +181,10 @@ def load_pictures(name: str, fashion_root: Path) -> tuple[Pictures, Pictures]:
 
 
 def run(name: str, out: Path, training: Pictures, test: Pictures, recipe: Recipe) -> float:
-    """Trains network `name` and writes its weights to `out`; returns the test accuracy."""
+    """Trains network `name` and writes its weights to `out`.
+
+    Returns: the test accuracy.
+    """
     network = NETWORKS[name]
     torch.manual_seed(recipe.seed)
     model = network.build()
@@ -188,7 +195,10 @@ def run(name: str, out: Path, training: Pictures, test: Pictures, recipe: Recipe
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """The command line.
+
+    Returns: the exit code.
+    """
     parser = argparse.ArgumentParser(prog="python -m neurflow_report.demo.train", description="Trains a demo network.")
     parser.add_argument("name", choices=sorted(NETWORKS))
     parser.add_argument("--out", type=Path, help="weights file to write (default: the one inside the package)")

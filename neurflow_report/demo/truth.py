@@ -56,8 +56,12 @@ def usual_areas(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
 def shown_part(areas: Ints, sides: Ints, usual: NDArray[np.float64]) -> Ints:
     """The one part that each patch shows, by the rule above: an index into the parts, background last, (n,).
 
-    Args: areas (n, P) of `part_areas`; sides (n,) of the patches in pixels; usual (P,) of `usual_areas`.
     Ties go to the lower index. A patch with no plant part shows background.
+
+    Args:
+        areas: (n, P) of `part_areas`.
+        sides: (n,) of the patches in pixels.
+        usual: (P,) of `usual_areas`.
     """
     background = areas.shape[1] - 1
     plant = areas[:, :background] / np.sqrt(np.where(usual[:background] > 0, usual[:background], np.inf))
@@ -69,11 +73,15 @@ def shown_part(areas: Ints, sides: Ints, usual: NDArray[np.float64]) -> Ints:
 def agreement(group_patches: Ints, shown: Ints, parts: Sequence[str], *, draws: int = 1000, seed: int) -> PartAgreement:
     """How well a group's patches agree with one planted part.
 
-    Args: group_patches: distinct indices into `shown`; shown (n,): what each of the class's candidate patches shows, an
-    index into `parts`. Of all parts, background too, the one is named whose purity (share of the group's patches that
-    show it) most exceeds chance (its share over all candidates); ties go to the lower index. `p_value`: the share
-    (1 + #{at least as large}) / (1 + draws) of random sets of the same size, drawn without replacement, whose *own*
-    best excess is as large: the choice of the best part is in the null too. Raises ValueError for an empty group.
+    Of all parts, background too, the one is named whose purity (share of the group's patches that show it) most exceeds
+    chance (its share over all candidates); ties go to the lower index. `p_value`: the share (1 + #{at least as large})
+    / (1 + draws) of random sets of the same size, drawn without replacement, whose *own* best excess is as large: the
+    choice of the best part is in the null too.
+
+    Args:
+        group_patches: distinct indices into `shown`.
+        shown: what each of the class's candidate patches shows, an index into `parts`, (n,).
+    Raises: ValueError for an empty group.
     """
     size = len(group_patches)
     if size == 0:

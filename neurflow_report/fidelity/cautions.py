@@ -37,9 +37,13 @@ def cautions(
 ) -> tuple[Caution, ...]:
     """Every failure signature of one class, from the logit down.
 
-    Args: layers: input → output; pictures: how many were found, of `limit` asked for; crowded: the share of the class's
-    patches that a concept has; tolerance: completeness gap;
-    silent: the share of each layer's channels that are dead on all the class's patches (METHOD §6); measures: F2 to F8.
+    Args:
+        layers: input → output.
+        pictures: how many were found, of `limit` asked for.
+        crowded: the share of the class's patches that a concept has.
+        tolerance: completeness gap.
+        silent: the share of each layer's channels that are dead on all the class's patches (METHOD §6).
+        measures: F2 to F8.
     """
     found: list[Caution] = []
     if pictures < limit:

@@ -17,11 +17,12 @@ Floats = NDArray[np.floating]
 def robustness(
     layer: str, attributions: Sequence[Floats], *, k: int, ks: Sequence[int], tau: int
 ) -> tuple[Measure, ...]:
-    """Overlap of S_a at each of `ks` with S_a at `k`, as the mean over the neurons tested, with Wilson's interval over
-    the core neurons of all of them.
+    """Overlap of S_a at each of `ks` with S_a at `k`.
+
+    It is the mean over the neurons tested, with Wilson's interval over the core neurons of all of them. A neuron whose
+    core set is empty at `k` is left out. Chance: two random sets of the size of S_a.
 
     Args: attributions: T of each neuron on its strongest patches, strongest first, (at least max(ks, k), C).
-    A neuron whose core set is empty at `k` is left out. Chance: two random sets of the size of S_a.
     """
     sets = [{size: set(_core(t, size, tau)) for size in {k, *ks}} for t in attributions]
     sets = [s for s in sets if s[k]]

@@ -43,7 +43,10 @@ def marginal_contributions(above: Callable[[Tensor], Tensor], activation: Tensor
 
 
 def neuron_mct(layer: str, core: Sequence[int], contributions: Floats) -> Measure:
-    """The overlap with NeuronMCT. Args: contributions: (pictures, C)."""
+    """The overlap with NeuronMCT.
+
+    Args: contributions: (pictures, C).
+    """
     return _measure(layer, MCT, core, contributions.mean(axis=0))
 
 
@@ -52,7 +55,9 @@ def neucept(
 ) -> tuple[Measure | None, NotRun | None]:
     """The overlap with NeuCEPT, or why there is none.
 
-    Args: activations: (P, C), φ of the layer on the class's patches; logits: (P,), φ of the class logit.
+    Args:
+        activations: (P, C), φ of the layer on the class's patches.
+        logits: (P,), φ of the class logit.
     """
     try:
         scores = knockoff_scores(activations, logits, seed=seed)

@@ -17,7 +17,9 @@ Sets = NDArray[np.bool_]
 def random_sets(channels: int, size: int, draws: int, random: np.random.Generator) -> Sets:
     """(n, channels) bool, each row a set of `size` channels, no two alike; n is `draws`, or all there are if fewer.
 
-    They come in random order: the first few are a sample of all. Raises ValueError unless 1 ≤ size < channels.
+    They come in random order: the first few are a sample of all.
+
+    Raises: ValueError unless 1 ≤ size < channels.
     """
     if not 1 <= size < channels:
         raise ValueError(f"sets of {size} of {channels} channels")

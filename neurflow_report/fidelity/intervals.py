@@ -83,8 +83,12 @@ def crossed_share(hits: NDArray[np.bool_]) -> Range:
 def crossed_drop(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Range:
     """95% interval of the mean drop of the accuracy under random sets, −1..1: of the share lost less that gained.
 
-    Args: before: (pictures,) right without any set; after: (sets, pictures) right under each. Both shares' intervals
-    (`crossed_share`) are put together by squares; where all were right before, nothing can be gained.
+    Both shares' intervals (`crossed_share`) are put together by squares; where all were right before, nothing can be
+    gained.
+
+    Args:
+        before: (pictures,) right without any set.
+        after: (sets, pictures) right under each.
     """
     lost, gained = before & ~after, ~before & after
     low, high = crossed_share(lost)
@@ -159,7 +163,11 @@ def mean_share(shares: Sequence[float], trials: int) -> tuple[float, Range]:
     """(mean, 95% interval) of some neurons' shares, all of the same trials.
 
     Wilson's over the trials, so that neurons that agree are not taken for more of them; where Student's over the
-    neurons reaches further, so does the interval. Args: shares: in 0..1; trials: how many each neuron had.
+    neurons reaches further, so does the interval.
+
+    Args:
+        shares: in 0..1.
+        trials: how many each neuron had.
     """
     mean = float(np.mean(shares))
     low, high = wilson(mean * trials, trials)

@@ -31,10 +31,13 @@ class NoKnockoffsError(ValueError):
 
 
 def coefficient_differences(x: Floats, y: Floats, *, seed: int) -> Floats:
-    """W of each channel, (C,): its lasso coefficient's size less that of its knockoff, in the target's units per
-    standard deviation of the channel; 0 for a channel that does not vary.
+    """W of each channel, (C,): its lasso coefficient's size less that of its knockoff.
 
-    Args: x: (P, C), what the channels are on P rows; y: (P,), the target.
+    In the target's units per standard deviation of the channel; 0 for a channel that does not vary.
+
+    Args:
+        x: (P, C), what the channels are on P rows.
+        y: (P,), the target.
     Raises: NoKnockoffsError: too few rows, a value that is not finite, or channels that determine one another.
     """
     x, y = x.astype(np.float64), y.astype(np.float64)
@@ -61,8 +64,10 @@ def coefficient_differences(x: Floats, y: Floats, *, seed: int) -> Floats:
 def gaussian_knockoffs(x: Floats, noise: Floats) -> Floats:
     """Equicorrelated knockoffs of the rows of x, (P, C), made with standard normal noise of that shape.
 
-    They have the covariance of x among themselves and with each other channel, and as little as that allows with
-    their own. Raises: NoKnockoffsError where the channels determine one another.
+    They have the covariance of x among themselves and with each other channel, and as little as that allows with their
+    own.
+
+    Raises: NoKnockoffsError where the channels determine one another.
     """
     from sklearn.covariance import LedoitWolf
 

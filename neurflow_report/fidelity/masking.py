@@ -50,9 +50,14 @@ def masking(
 ) -> tuple[Masking, ...]:
     """F1 at every layer below the logits, for every τ: masking, then retaining; then both from the layer up.
 
-    Args: layers, neurons, channels: input → output; target: the class's logit; draws: random sets in each null;
-    predictions: see `Predictions`. Layers whose core set is empty are left out. At the layer below the logits, from the
-    layer up is the layer alone, and stands once.
+    Layers whose core set is empty are left out. At the layer below the logits, from the layer up is the layer alone,
+    and stands once.
+
+    Args:
+        layers, neurons, channels: input → output.
+        target: the class's logit.
+        draws: random sets in each null.
+        predictions: see `Predictions`.
     """
     results: list[Masking] = []
     for tau in taus:

@@ -71,7 +71,9 @@ def scores(
 ) -> NDArray[np.floating]:
     """score(a, i) of each channel i below, (C,), as `method` has it.
 
-    Args: activations: (k, …) of the layer below on V_a; rows: the most rows with gradients at once.
+    Args:
+        activations: (k, …) of the layer below on V_a.
+        rows: the most rows with gradients at once.
     Raises: NotApplicableError with the reason.
     """
     if find_spec("captum") is None:

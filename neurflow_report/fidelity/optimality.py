@@ -22,7 +22,12 @@ CHANCE = 0.5
 
 
 def kept_share(phi: Floats, concept: Indices) -> Floats:
-    """L of each set, (M,) in 0..1. Args: phi: (M, P), φ_a on every patch under each set; concept: V_a, (k,)."""
+    """L of each set, (M,) in 0..1.
+
+    Args:
+        phi: (M, P), φ_a on every patch under each set.
+        concept: V_a, (k,).
+    """
     k = len(concept)
     bar = np.partition(phi, phi.shape[1] - k, axis=1)[:, phi.shape[1] - k, None]
     above, level = phi > bar, phi == bar
@@ -38,9 +43,13 @@ def kept_share(phi: Floats, concept: Indices) -> Floats:
 def estimated_share(phi: Floats, concept: Indices, sample: Indices, patches: int) -> Floats:
     """L of each set, (M,), with the ranks of V_a estimated from a random sample of the patches.
 
-    Args: phi: (M, n), φ_a under each set on some patches, in their order; concept: the columns of V_a, (k,); sample:
-    the columns of a random sample of all `patches`. A patch's rank among V_a is counted, that among the others is the
-    sample's, scaled up. With all patches as the sample this is `kept_share`.
+    A patch's rank among V_a is counted, that among the others is the sample's, scaled up. With all patches as the
+    sample this is `kept_share`.
+
+    Args:
+        phi: (M, n), φ_a under each set on some patches, in their order.
+        concept: the columns of V_a, (k,).
+        sample: the columns of a random sample of all `patches`.
     """
     others = np.setdiff1d(sample, concept)
     scale = (patches - len(concept)) / max(1, len(others))
@@ -61,8 +70,11 @@ def optimality(
 ) -> tuple[Measure, ...]:
     """F2 at one layer: for every neuron tested, then for the layer.
 
-    Args: channels: the neurons; core: L of each one's core set; null: L of its random sets, (draws,) each, the same
-    draws for all neurons with core sets of one size; k: patches in a concept.
+    Args:
+        channels: the neurons.
+        core: L of each one's core set.
+        null: L of its random sets, (draws,) each, the same draws for all neurons with core sets of one size.
+        k: patches in a concept.
     """
     rows = [_neuron(layer, c, own, others) for c, own, others in zip(channels, core, null, strict=True)]
     return (*rows, *_layer(layer, rows, core, null, k))
@@ -102,8 +114,11 @@ def _layer(
     null: Sequence[Floats],
     k: int,
 ) -> Iterator[Measure]:
-    """The layer's two figures: the share of random sets beaten, and L itself. p: of the mean L over the neurons,
-    against the same mean with each neuron's core set replaced by its d-th random set."""
+    """The layer's two figures: the share of random sets beaten, and L itself.
+
+    p: of the mean L over the neurons, against the same mean with each neuron's core set replaced by its d-th random
+    set.
+    """
     if not rows:
         return
     draws = min(len(x) for x in null)

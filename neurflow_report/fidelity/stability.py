@@ -23,11 +23,15 @@ Floats = NDArray[np.floating]
 def stability(
     layer: LayerResult, r: Floats, *, draws: int, max_semantic: int, max_neuron: int, seed: Sequence[int]
 ) -> tuple[Measure, ...]:
-    """F7 at one layer: for the semantic groups (mean over the neurons, with Student's interval over them) and for the
-    neuron groups. With fewer than three neurons, and for neuron groups, the interval is the range of 95% of the draws.
+    """F7 at one layer: for the semantic groups, and for the neuron groups.
 
-    Args: r: (P, m), the activations that the layer's groups were made from; max_neuron: 1 for a layer whose neuron
-    groups are not clustered. What has one group only is left out: there was nothing to divide.
+    For the former the mean over the neurons, with Student's interval over them. With fewer than three neurons, and for
+    neuron groups, the interval is the range of 95% of the draws. What has one group only is left out: there was nothing
+    to divide.
+
+    Args:
+        r: (P, m), the activations that the layer's groups were made from.
+        max_neuron: 1 for a layer whose neuron groups are not clustered.
     """
     random, found = np.random.default_rng(seed), []
     parted = [n for n in layer.neurons if len(n.groups) > 1]

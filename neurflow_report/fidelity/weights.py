@@ -32,8 +32,13 @@ def faithfulness(
 ) -> tuple[tuple[Measure, ...], tuple[NotRun, ...]]:
     """F3 at one layer for sets of one size: for every neuron tested, then for the layer.
 
-    Args: channels: the neurons, n; sets: (M, C) bool; scores: (n, C), in any unit, one a neuron; kept: (n, M), L of
-    each set. A neuron whose scores or losses do not vary has no r: it is left out, and told.
+    A neuron whose scores or losses do not vary has no r: it is left out, and told.
+
+    Args:
+        channels: the neurons, n.
+        sets: (M, C) bool.
+        scores: (n, C), in any unit, one a neuron.
+        kept: (n, M), L of each set.
     """
     found = [pearson(sets @ s.astype(np.float64), 1 - k) for s, k in zip(scores, kept, strict=True)]
     rows = [

@@ -39,7 +39,9 @@ class PictureSeconds:
 @dataclass(frozen=True, kw_only=True)
 class Costs:
     """What was measured: rows through the network, parts, pictures; and what is likely to be found at each layer.
-    `known`: whether that was measured on pictures."""
+
+    Attributes: known: whether that was measured on pictures.
+    """
 
     passed: Passed
     place: Place
@@ -91,8 +93,10 @@ def measure(
 ) -> Costs:
     """Measure some of the run's work on some inputs (I, C, S, S), the dearest first, within the budget.
 
-    Args: known: whether they are pictures; others: specs of other sizes that may be asked for; seconds: whether these
-    are wanted, else all is only counted.
+    Args:
+        known: whether they are pictures.
+        others: specs of other sizes that may be asked for.
+        seconds: whether these are wanted, else all is only counted.
     """
     verb, patches = "time" if seconds else "count", max(c.patches for c in classes)
     with progress.stage(f"{verb} a forward pass", None):

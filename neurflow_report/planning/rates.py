@@ -31,8 +31,13 @@ Key = tuple[str, int, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Rate:
-    """What a unit of each feature takes: multiply-adds, and seconds (None: none are wanted); whether it was `timed`
-    (counted, where no seconds are wanted) or extrapolated."""
+    """What a unit of each feature takes.
+
+    Attributes:
+        work: multiply-adds.
+        seconds: None: none are wanted.
+        timed: whether it was timed (counted, where no seconds are wanted) or extrapolated.
+    """
 
     work: tuple[float, ...]
     seconds: tuple[float, ...] | None

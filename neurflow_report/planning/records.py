@@ -17,8 +17,12 @@ class PlannedClass:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedLayer:
-    """A layer: the targets a class has there at most, and likely (None: not known); `rows`: rows with gradients a batch
-    on the way up from it, None for the last."""
+    """A layer.
+
+    Attributes:
+        targets_most, targets_likely: the targets a class has there at most, and likely (None: not known).
+        rows: rows with gradients a batch on the way up from it, None for the last.
+    """
 
     name: str
     channels: int
@@ -30,8 +34,13 @@ class PlannedLayer:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedStage:
-    """A stage of the run, all classes together: `amount` of `unit`, multiply-adds, and seconds (None: not timed);
-    whether all that it does was measured, or some of it was extrapolated."""
+    """A stage of the run, all classes together.
+
+    Attributes:
+        amount: of `unit`.
+        seconds: None: not timed.
+        measured: whether all that it does was measured, or some of it was extrapolated.
+    """
 
     name: str
     amount: int

@@ -30,11 +30,16 @@ Uses = tuple[tuple[Key, tuple[float, ...]], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A stage: `amount` of `unit`; `uses`: parts, and how much of each feature; `passes`: rows through the parts of the
-    network first … last − 1 (0: the stem); `crops`, `opened`, `kept`: patches cut out, pictures opened and kept.
+    """A stage.
 
-    `kind`: the name without the layer's, "" where that is the same; `stages`: in how many stages of this name a class
-    has it."""
+    Attributes:
+        amount: of `unit`.
+        kind: the name without the layer's, "" where that is the same.
+        stages: in how many stages of this name a class has it.
+        uses: parts, and how much of each feature.
+        passes: rows through the parts of the network first … last − 1 (0: the stem).
+        crops, opened, kept: patches cut out, pictures opened and kept.
+    """
 
     name: str
     amount: float
@@ -50,8 +55,12 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class Engine:
-    """The knock-outs that a layer's neurons ask for: how many sets share what a patch's sets need once (None: all), and
-    the bytes of a target's terms on a patch where bounds may spare most of them (0: they may not)."""
+    """The knock-outs that a layer's neurons ask for.
+
+    Attributes:
+        together: how many sets share what a patch's sets need once (None: all).
+        terms_bytes: the bytes of a target's terms on a patch where bounds may spare most of them (0: they may not).
+    """
 
     together: int | None = None
     terms_bytes: int = 0
@@ -63,8 +72,12 @@ class Engine:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """What the tasks of a network at its cuts follow from, beside the spec. `keep`, `tables`: bytes, as `Workspace` has
-    them; `engines`: of each layer but the lowest, by its number."""
+    """What the tasks of a network at its cuts follow from, beside the spec.
+
+    Attributes:
+        keep, tables: bytes, as `Workspace` has them.
+        engines: of each layer but the lowest, by its number.
+    """
 
     segments: Segments
     keep: int
@@ -92,8 +105,13 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """When knock-outs at a layer begin: how many parts of the network the activations at hand have been through, the
-    bytes of all that are held then, and whether the layer's own can be held."""
+    """When knock-outs at a layer begin.
+
+    Attributes:
+        through: how many parts of the network the activations at hand have been through.
+        bytes: of all that are held then.
+        fits: whether the layer's own can be held.
+    """
 
     through: int
     bytes: int
@@ -102,7 +120,12 @@ class Held:
 
 @dataclass(frozen=True, kw_only=True)
 class Tasks:
-    """The tasks of a run of this spec. Args: found: what is found at each layer; classes: their pictures."""
+    """The tasks of a run of this spec.
+
+    Attributes:
+        found: what is found at each layer.
+        classes: their pictures.
+    """
 
     place: Place
     spec: Spec
@@ -110,7 +133,10 @@ class Tasks:
     classes: Sequence[PlannedClass]
 
     def all(self, looked_at: int) -> tuple[Task, ...]:
-        """In the order in which they run. Args: looked_at: pictures that are looked at for the choice."""
+        """In the order in which they run.
+
+        Args: looked_at: pictures that are looked at for the choice.
+        """
         kept = float(sum(c.pictures for c in self.classes))
         every = (0, self.place.top + 1)
         choose = Task(

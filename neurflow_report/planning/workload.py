@@ -22,8 +22,13 @@ CHECKED_ROWS = 2 * CHECKED_PAIRS * CHECKED_STEPS
 
 @dataclass(frozen=True, kw_only=True)
 class Knocking:
-    """The pass of knock-outs at one layer: the neurons tested; how many channels each set takes, smallest first; how
-    many patches are ranked, and whether these are all."""
+    """The pass of knock-outs at one layer.
+
+    Attributes:
+        tested: the neurons tested.
+        removed: how many channels each set takes, smallest first.
+        ranked, every: how many patches are ranked, and whether these are all.
+    """
 
     tested: int
     removed: tuple[int, ...]

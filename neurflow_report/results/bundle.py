@@ -60,15 +60,24 @@ class Bundle:
         return self.root / "pictures" / file
 
     def picture_bytes(self, file: str) -> bytes:
-        """The bytes of that picture, those that the manifest means. Raises: InputError bundle-damaged."""
+        """The bytes of that picture, those that the manifest means.
+
+        Raises: InputError bundle-damaged.
+        """
         return self.read(self.picture(file).relative_to(self.root).as_posix())
 
     def read(self, name: str) -> bytes:
-        """The bytes of a file that the manifest lists, if they are still those. Raises: InputError bundle-damaged."""
+        """The bytes of a file that the manifest lists, if they are still those.
+
+        Raises: InputError bundle-damaged.
+        """
         return _whole(self.root / name, self.manifest.files[name])
 
     def files(self) -> dict[str, bytes]:
-        """Every file of the bundle as it is now, by its name. Raises: InputError bundle-damaged."""
+        """Every file of the bundle as it is now, by its name.
+
+        Raises: InputError bundle-damaged.
+        """
         own = [name for name in (MANIFEST, DIGEST) if os.path.lexists(self.root / name)]
         return {name: _bytes(self.root / name) for name in own} | {
             name: self.read(name) for name in self.manifest.files
@@ -85,11 +94,14 @@ def write_bundle(
 ) -> Bundle:
     """Write a bundle to the directory `target`, in place of a bundle that is there, and return it as it reads back.
 
-    `classes` are in the order of `run.classes`; `pictures` maps every `Picture.file` of the classes to its bytes.
     Nothing is seen at `target` before all is on the disk; on any failure what was there before is there again.
 
-    Raises: InputError output-unwritable (no space, no permission, something that is no bundle in the way);
-    ValueError for a name that is not plain, classes that are not those of `run`, or a picture that is not given.
+    Args:
+        classes: in the order of `run.classes`.
+        pictures: maps every `Picture.file` of the classes to its bytes.
+    Raises:
+        InputError output-unwritable (no space, no permission, something that is no bundle in the way).
+        ValueError for a name that is not plain, classes that are not those of `run`, or a picture that is not given.
     """
     contents = _contents(run, classes, pictures)
     digests = {name: hashlib.sha256(contents[name]).hexdigest() for name in sorted(contents)}
@@ -110,7 +122,10 @@ def write_bundle(
 
 
 def check_free(target: Path) -> None:
-    """Raises InputError output-unwritable where something stands at `target` that `write_bundle` would not replace."""
+    """Check that `write_bundle` may write to `target`.
+
+    Raises: InputError output-unwritable where something stands there that it would not replace.
+    """
     try:
         _refuse_other_things(target)
     except OSError as error:
@@ -123,8 +138,9 @@ def is_bundle(folder: Path) -> bool:
 
 
 def read_bundle(root: Path | str) -> Bundle:
-    """Read the bundle at `root`, or at `root`/bundle, after checking its format, every file's digest, the manifest's
-    too, and that it holds no other files.
+    """Read the bundle at `root`, or at `root`/bundle.
+
+    Before that, its format is checked, every file's digest, the manifest's too, and that it holds no other files.
 
     Raises: InputError bundle-missing, bundle-version, or bundle-damaged (names the file).
     """
@@ -201,9 +217,12 @@ def _replace(target: Path, contents: Mapping[str, bytes]) -> None:
 
 
 def _refuse_other_things(target: Path) -> None:
-    """Raise FileExistsError unless `target` is free, an empty directory, or a bundle and nothing besides.
+    """Check that `target` is free, an empty directory, or a bundle and nothing besides.
 
-    What file managers leave does not count."""
+    What file managers leave does not count.
+
+    Raises: FileExistsError otherwise.
+    """
     if not os.path.lexists(target):
         return
     own = _listed_in(target) if os.path.isdir(target) and not target.is_symlink() else None
@@ -286,7 +305,10 @@ def _read_manifest(root: Path) -> tuple[Manifest, bytes]:
 
 
 def _check_manifest(root: Path, data: bytes) -> None:
-    """Raises InputError bundle-damaged unless `data`, the manifest's, has the digest that stands beside it."""
+    """Check that `data`, the manifest's, has the digest that stands beside it.
+
+    Raises: InputError bundle-damaged otherwise.
+    """
     said, line = _bytes(root / DIGEST), _digest_line(data)
     if len(said) != len(line) or said[64:] != line[64:]:
         raise _damaged(root / DIGEST, f"it holds no sha256 of {MANIFEST}")
@@ -339,7 +361,10 @@ def _check_same(file: Path, found: str, digest: str) -> None:
 
 
 def _whole(file: Path, digest: str) -> bytes:
-    """A file's bytes, which have that digest. Raises: InputError bundle-damaged."""
+    """A file's bytes, which have that digest.
+
+    Raises: InputError bundle-damaged.
+    """
     data = _bytes(file)
     _check_same(file, hashlib.sha256(data).hexdigest(), digest)
     return data

@@ -29,9 +29,15 @@ def prose(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimKind:
-    """What an experiment can show. `statement`: the claim; `measured`: its figure, in `unit`; `defined`: the same where
-    the spec tells of its thresholds, with an `example` of them; `refuted`: what it means where it is not supported;
-    `caution`: the code of the caution that says the same, "" where there is none."""
+    """What an experiment can show.
+
+    Attributes:
+        statement: the claim.
+        measured: its figure, in `unit`.
+        defined: the same where the spec tells of its thresholds, with an `example` of them.
+        refuted: what it means where it is not supported.
+        caution: the code of the caution that says the same, "" where there is none.
+    """
 
     name: str
     statement: str
@@ -60,14 +66,22 @@ class ClaimKind:
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """An experiment under its `name` in the spec, `number` in METHOD §5.
+    """An experiment of the catalogue.
 
-    `question`: its heading; `words`: how it is answered; `tests`: the same as "whether …", for what was not tested;
-    `axis`: what its figures are, in `unit`; `varied`: what tells the rows of a layer apart, "" where nothing does;
-    `row`, `cell`: how a chart and a table name a row, with {case} and {setting} of the bundle's record; `sizes`: how
-    large it was, with the fields of the bundle's settings; `presets`: which of the spec's run it; `ablates`: whether it
-    shares the knock-outs of random and core sets; `needs`: a Python package, and the extra that brings it; `headline`:
-    the claim whose thresholds its chart shows.
+    Attributes:
+        name: in the spec.
+        number: in METHOD §5.
+        question: its heading.
+        words: how it is answered.
+        tests: the same as "whether …", for what was not tested.
+        axis: what its figures are, in `unit`.
+        varied: what tells the rows of a layer apart, "" where nothing does.
+        row, cell: how a chart and a table name a row, with {case} and {setting} of the bundle's record.
+        sizes: how large it was, with the fields of the bundle's settings.
+        presets: which of the spec's run it.
+        ablates: whether it shares the knock-outs of random and core sets.
+        needs: a Python package, and the extra that brings it.
+        headline: the claim whose thresholds its chart shows.
     """
 
     name: str
@@ -95,8 +109,12 @@ class Experiment:
 
 @dataclass(frozen=True, kw_only=True)
 class CautionKind:
-    """A failure signature (METHOD §6). `single`: of one neuron, else of a layer or the class; `of_evidence`: whether it
-    makes the evidence weak, rather than the circuit."""
+    """A failure signature (METHOD §6).
+
+    Attributes:
+        single: of one neuron, else of a layer or the class.
+        of_evidence: whether it makes the evidence weak, rather than the circuit.
+    """
 
     code: str
     title: str

@@ -18,8 +18,9 @@ LAST = 253_402_300_799
 def source_date() -> datetime | None:
     """That moment, in UTC; None where the variable is not set, or empty.
 
-    Others read it, too (the fonts of a PDF), so it is checked wherever something is made. Raises: InputError
-    environment-bad-value.
+    Others read it, too (the fonts of a PDF), so it is checked wherever something is made.
+
+    Raises: InputError environment-bad-value.
     """
     text = os.environ.get(NAME, "")
     if not text:

@@ -9,10 +9,15 @@ from neurflow_report.results.record import Record
 
 
 class Threshold(Record):
-    """When a claim of the ledger holds (METHOD §5). `source` says where the numbers come from.
+    """When a claim of the ledger holds (METHOD §5).
 
-    Supported from `supported` on, not supported under `against` (shares and correlations, larger is better); between
-    the two, inconclusive. `null_most`: the most that the null may reach, where the claim says so.
+    Of shares and correlations, larger is better. Between `supported` and `against` it is inconclusive.
+
+    Attributes:
+        supported: the claim is supported from here on.
+        against: it is not supported under this.
+        null_most: the most that the null may reach, where the claim says so.
+        source: where the numbers come from.
     """
 
     claim: str
@@ -25,11 +30,17 @@ class Threshold(Record):
 class Masking(Record):
     """F1 at one layer (METHOD.md §5): accuracy with the core set masked, or all others masked (`retain`).
 
-    Accuracies in 0..1 over `n` pictures; `low`, `high` the 95% Wilson interval; `drop_low`, `drop_high` that of the
-    drop, baseline − accuracy, picture by picture; `null` the accuracies of random sets of the same size; `null_low`,
-    `null_high` the 95% interval of their mean, over sets and pictures, `null_drop_low`, `null_drop_high` that of their
-    mean drop; `p_value` = (1 + #{null at least as extreme}) / (1 + len(null)). `cumulative`: the same was done at every
-    layer above, up to the logits, as well. An interval is None in bundles that did not measure it.
+    Accuracies are in 0..1. An interval is None in bundles that did not measure it.
+
+    Attributes:
+        n: pictures.
+        low, high: the 95% Wilson interval.
+        null: the accuracies of random sets of the same size.
+        p_value: (1 + #{null at least as extreme}) / (1 + len(null)).
+        cumulative: the same was done at every layer above, up to the logits, as well.
+        drop_low, drop_high: the 95% interval of the drop, baseline − accuracy, picture by picture.
+        null_low, null_high: the 95% interval of the null's mean, over sets and pictures.
+        null_drop_low, null_drop_high: that of their mean drop.
     """
 
     mode: Literal["mask", "retain"]
@@ -56,10 +67,13 @@ class Masking(Record):
 class Measure(Record):
     """One figure of F2 to F8 (METHOD §5), for a layer or, with `channel`, for one neuron of it.
 
-    `experiment` is its name in the spec; `case` tells its figures apart (a method, a kind of group) and `setting` is
-    the number that was varied (the size of the sets, k). `low`, `high`: 95% interval over `n` things of the kind
-    `unit`. `null`: what chance gives on average, `null_low` and `null_high` its 95% range; None where chance has no
-    figure.
+    Attributes:
+        experiment: its name in the spec.
+        case: tells its figures apart (a method, a kind of group).
+        setting: the number that was varied (the size of the sets, k).
+        low, high: 95% interval over `n` things of the kind `unit`.
+        null: what chance gives on average; None where chance has no figure.
+        null_low, null_high: its 95% range; None where chance has no figure.
     """
 
     experiment: str
@@ -101,9 +115,11 @@ class EdgeDrop(Record):
 class Claim(Record):
     """A row of the ledger (METHOD §5): a claim of the method at one layer, and whether the evidence supports it.
 
-    `claim` names its `Threshold`; `null_low`, `null_high`: the 95% interval of `null`, where it has one; `q_value` is
-    `p_value` after Benjamini and Hochberg over the class's tests; `reason` says in words what the verdict rests on
-    where the figure alone does not.
+    Attributes:
+        claim: names its `Threshold`.
+        null_low, null_high: the 95% interval of `null`, where it has one.
+        q_value: `p_value` after Benjamini and Hochberg over the class's tests.
+        reason: says in words what the verdict rests on where the figure alone does not.
     """
 
     claim: str

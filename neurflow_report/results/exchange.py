@@ -14,7 +14,8 @@ _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
 def exchange(one: Path, other: Path) -> bool:
     """Let each of two things (files, folders) stand in the other's place; at no moment is one of the places empty.
 
-    → whether it was done; nothing was where the system or the file system cannot, or one of the two is not there.
+    Returns: whether it was done; nothing was where the system or the file system cannot, or one of the two is not
+        there.
     """
     rename = _renameat2()
     return rename is not None and rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0

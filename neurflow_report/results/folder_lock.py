@@ -45,7 +45,10 @@ def claimed(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[bool]:
-    """Inside, `folder` is locked, where it can be; → whether it is, and so nobody else's."""
+    """Inside, `folder` is locked, where it can be.
+
+    Returns: whether it is, and so nobody else's.
+    """
     try:
         handle = _lock(folder)
     except OSError:
@@ -67,7 +70,10 @@ def _locked(place: Path, folder: Path) -> int | None:
 
 
 def _lock(place: Path) -> int | None:
-    """A handle that holds the lock; None where there can be none. Raises: OSError where somebody else holds it."""
+    """A handle that holds the lock; None where there can be none.
+
+    Raises: OSError where somebody else holds it.
+    """
     if fcntl is None:
         return None
     try:

@@ -59,10 +59,18 @@ _YES_OR_NO = {"dead", "cumulative"}
 class Tables:
     """A bundle's tables as data frames, a row each.
 
-    `pictures`; `patches` that are shown; `neurons`: the core neurons of every layer, the class's logit at the highest;
-    `concepts`: the patches of a neuron, best first; `core`: a neuron's core neurons in the layer below; `weights`: from
-    these to its semantic groups; `groups` of neurons; `members`: the semantic groups in them; `edges` between groups;
-    `masking` (F1) and `measures` (F2 to F8); `verdicts` of the ledger; `cautions`.
+    Attributes:
+        patches: those that are shown.
+        neurons: the core neurons of every layer, the class's logit at the highest.
+        concepts: the patches of a neuron, best first.
+        core: a neuron's core neurons in the layer below.
+        weights: from these to its semantic groups.
+        groups: of neurons.
+        members: the semantic groups in them.
+        edges: between groups.
+        masking: F1.
+        measures: F2 to F8.
+        verdicts: of the ledger.
     """
 
     pictures: DataFrame
@@ -81,8 +89,10 @@ class Tables:
 
 
 def tables(bundle: Bundle) -> Tables:
-    """The bundle's tables as data frames. A column has its type whatever it holds, nothing at all included; whole
-    numbers some of which are missing have pandas' type Int64.
+    """The bundle's tables as data frames.
+
+    A column has its type whatever it holds, nothing at all included; whole numbers some of which are missing have
+    pandas' type Int64.
 
     Raises: InputError missing-package without pandas.
     """

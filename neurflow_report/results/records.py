@@ -45,11 +45,15 @@ class LayerInfo(Record):
 
 
 class Preprocess(Record):
-    """From an original picture to the model's input: resize the short side to `resize` pixels (None: no resize; a
-    picture smaller than the crop is padded), or with `squash` both sides; cut the centre `size`×`size`, scale to 0..1,
+    """From an original picture to the model's input.
+
+    Resize the short side to `resize` pixels, or with `squash` both sides; cut the centre `size`×`size`, scale to 0..1,
     then (x − mean) / std.
 
-    `channels` is 3 (RGB) or 1 (grey); mean and std have one entry a channel.
+    Attributes:
+        resize: None: no resize; a picture smaller than the crop is padded.
+        mean, std: one entry a channel.
+        channels: 3 (RGB) or 1 (grey).
     """
 
     resize: int | None
@@ -63,9 +67,14 @@ class Preprocess(Record):
 
 
 class ModelInfo(Record):
-    """The network examined. `digest` is the sha256 of its state; S of METHOD.md §1 is `preprocess.size`; `notes`: what
-    was done with a checkpoint that the spec does not say; `input_notes`: what of the preprocessing was assumed, and
-    what it does to pictures of the size that they have."""
+    """The network examined.
+
+    Attributes:
+        digest: the sha256 of its state.
+        preprocess: its `size` is S of METHOD.md §1.
+        notes: what was done with a checkpoint that the spec does not say.
+        input_notes: what of the preprocessing was assumed, and what it does to pictures of the size that they have.
+    """
 
     source: str
     name: str
@@ -80,9 +89,14 @@ class ModelInfo(Record):
 
 
 class Accuracy(Record):
-    """How many of the labelled pictures that a run looked at the network got `right`, over `pictures` of `classes`
-    classes; `low`, `high`: Wilson's 95% interval of their share. `chance`: 1 / outputs, or where it is more the share
-    that the same predictions would get right if the labels were dealt out anew."""
+    """How many of the labelled pictures that a run looked at the network got right.
+
+    Attributes:
+        pictures, classes: how many they are, and of how many classes.
+        low, high: Wilson's 95% interval of the share that is right.
+        chance: 1 / outputs, or where it is more the share that the same predictions would get right if the labels were
+            dealt out anew.
+    """
 
     pictures: int
     classes: int
@@ -94,9 +108,16 @@ class Accuracy(Record):
 
 
 class DataInfo(Record):
-    """The pictures offered: `pool` were looked at, `skipped` could not be read. `digest` is over the pictures used;
-    `sample`: first, or random by the run's seed; `labels`: what to know of how classes were tied to logits, or nothing.
-    `left_out`: what was found and is no picture of a class; `notes`: what else to know of the pictures.
+    """The pictures offered.
+
+    Attributes:
+        sample: first, or random by the run's seed.
+        labels: what to know of how classes were tied to logits, or nothing.
+        pool: how many were looked at.
+        skipped: those that could not be read.
+        left_out: what was found and is no picture of a class.
+        notes: what else to know of the pictures.
+        digest: over the pictures used.
     """
 
     source: str
@@ -176,10 +197,15 @@ class ClassEntry(Record):
 
 
 class Run(Record):
-    """All of a bundle that is not about one class. `roundings`: of the layers but the lowest, where TF32 was used;
-    `accuracy`: None where no picture that was looked at has a label, and in bundles that did not measure it;
-    `fallbacks`: which quick ways through the network were not taken, since they gave something else than the network
-    itself on the pictures; `cross_checks`: of the layers but the lowest, where Captum was there, on the first class."""
+    """All of a bundle that is not about one class.
+
+    Attributes:
+        roundings: of the layers but the lowest, where TF32 was used.
+        accuracy: None where no picture that was looked at has a label, and in bundles that did not measure it.
+        fallbacks: which quick ways through the network were not taken, since they gave something else than the network
+            itself on the pictures.
+        cross_checks: of the layers but the lowest, where Captum was there, on the first class.
+    """
 
     title: str
     theme: str
@@ -254,10 +280,14 @@ class SemanticGroup(Record):
 class Neuron(Record):
     """One core concept neuron (or the logit) and its concept V_a, best patch first.
 
-    `core` is empty at the lowest layer. Over the concept's patches: `gap_mean`, `gap_max` are the completeness gap and
-    `error_mean`, `error_max` the estimated error of the integration (relative, 0 is exact), `nodes` the most steps that
-    a patch needed; None at the lowest layer.
-    `silhouette` is None where the concept is one group by default (all its vectors equal).
+    Gaps, errors and `nodes` are over the concept's patches; None at the lowest layer.
+
+    Attributes:
+        core: empty at the lowest layer.
+        gap_mean, gap_max: the completeness gap, relative, 0 is exact.
+        nodes: the most steps that a patch needed.
+        silhouette: None where the concept is one group by default (all its vectors equal).
+        error_mean, error_max: the estimated error of the integration, relative, 0 is exact.
     """
 
     layer: str
@@ -285,8 +315,10 @@ class Member(Record):
 class PartAgreement(Record):
     """How well a group's patches agree with one planted part (demo only).
 
-    `purity`: share of the group's `n` patches that show `part` most; `chance`: that share over all the class's patches;
-    `p_value`: permutation p of the best part's excess over chance, against random patch sets of the same size.
+    Attributes:
+        purity: share of the group's `n` patches that show `part` most.
+        chance: that share over all the class's patches.
+        p_value: permutation p of the best part's excess over chance, against random patch sets of the same size.
     """
 
     part: str
@@ -297,10 +329,12 @@ class PartAgreement(Record):
 
 
 class NeuronGroup(Record):
-    """G: a cluster of semantic groups at one layer; `index` counts from 1 by falling `share`.
+    """G: a cluster of semantic groups at one layer.
 
-    `share` is the part of the logit's absolute weight that flows through the group (the layer's shares sum to 1).
-    `patches` are in the order of closeness to the group's centre.
+    Attributes:
+        index: counts from 1 by falling `share`.
+        patches: in the order of closeness to the group's centre.
+        share: the part of the logit's absolute weight that flows through the group (the layer's shares sum to 1).
     """
 
     layer: str

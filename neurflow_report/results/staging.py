@@ -31,7 +31,10 @@ JOURNAL = "journal.json"
 
 @contextmanager
 def staged(output: Path) -> Iterator[Path]:
-    """A folder in `output` (which is there) to write into; gone afterwards. Raises: OSError."""
+    """A folder in `output` (which is there) to write into; gone afterwards.
+
+    Raises: OSError.
+    """
     stage = Path(tempfile.mkdtemp(prefix=PREFIX, dir=output))
     try:
         with alone(stage):
@@ -43,8 +46,12 @@ def staged(output: Path) -> Iterator[Path]:
 
 
 def publish(fresh: Path, output: Path, names: Sequence[str]) -> None:
-    """Put what stands in the stage `fresh` under `names` into `output`, in place of what is there: all or, on an error,
-    none. A signal that comes meanwhile is heard at the end. Raises: OSError."""
+    """Put what stands in the stage `fresh` under `names` into `output`, in place of what is there.
+
+    All or, on an error, none. A signal that comes meanwhile is heard at the end.
+
+    Raises: OSError.
+    """
     stage = fresh.parent
     with undisturbed():
         (stage / "old").mkdir(exist_ok=True)
@@ -64,10 +71,12 @@ def publish(fresh: Path, output: Path, names: Sequence[str]) -> None:
 
 
 def mend(output: Path) -> None:
-    """Finish what runs that were killed had begun to put into `output`, which is this run's alone; remove what they
-    left.
+    """Finish what runs that were killed had begun to put into `output`, which is this run's alone.
 
-    Stages of living processes are left alone, and so are things that somebody else put in the way. Raises: OSError.
+    What they left is removed. Stages of living processes are left alone, and so are things that somebody else put in
+    the way.
+
+    Raises: OSError.
     """
     for stage in sorted(output.glob(f"{PREFIX}*")):
         if stage.is_symlink() or not stage.is_dir():
@@ -117,7 +126,10 @@ def _put(stage: Path, output: Path, name: str) -> None:
 
 
 def _take_back(stage: Path, output: Path, name: str, new: int | None) -> bool:
-    """The opposite, as far as it was done; → whether all is as it was."""
+    """The opposite, as far as it was done.
+
+    Returns: whether all is as it was.
+    """
     fresh, aside, place = stage / "new" / name, stage / "old" / name, output / name
     try:
         if _number(place) == new and not os.path.lexists(fresh):

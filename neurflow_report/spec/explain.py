@@ -38,8 +38,13 @@ _EXPECTED = {
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing wrong with a value. `at_key`: the place to show is the key's, not the value's; `against`: the path of
-    another value that it was compared with; `first`: the number, from 0, of the list's first such value."""
+    """One thing wrong with a value.
+
+    Attributes:
+        at_key: the place to show is the key's, not the value's.
+        against: the path of another value that it was compared with.
+        first: the number, from 0, of the list's first such value.
+    """
 
     slug: str
     path: Path

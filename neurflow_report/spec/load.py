@@ -22,10 +22,12 @@ E = TypeVar("E", bound=ReportError)
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedSpec:
-    """A valid spec, the text it was read from, and where each value stands. `file` is as the user named it;
-    `allow_code`: the user lets code that the spec names run.
+    """A valid spec, the text it was read from, and where each value stands.
 
-    `places` maps the paths of the values that are written out; a value that an override set stands in that option.
+    Attributes:
+        file: as the user named it.
+        places: maps the paths of the values that are written out; a value that an override set stands in that option.
+        allow_code: the user lets code that the spec names run.
     """
 
     spec: Spec
@@ -43,9 +45,9 @@ def load_spec(file: Path | str, overrides: Sequence[str] = (), *, allow_code: bo
     """Read and check the spec `file`, with `overrides` such as `core.tau=8` put in, in their order.
 
     Args: allow_code: what is done with the spec may import and run the code that it names (`source: python`); nothing
-    is run here.
+        is run here.
     Raises: InputErrors with every error found: spec-unreadable, spec-syntax, spec-duplicate-key, spec-unknown-key,
-    spec-missing-key, spec-wrong-type, spec-bad-value, spec-override.
+        spec-missing-key, spec-wrong-type, spec-bad-value, spec-override.
     """
     file = Path(file)
     return check_text(_read(file), file, overrides, allow_code=allow_code)

@@ -46,8 +46,12 @@ def checked(value: object) -> tuple[Spec | None, list[Finding]]:
 
 
 class _Rest:
-    """What is left of a spec's `value`. `gone`: the paths of what was taken out; `kept`: by the path of a list the
-    numbers that what is left of it had. Both in terms of the whole."""
+    """What is left of a spec's `value`; `gone` and `kept` are in terms of the whole.
+
+    Attributes:
+        gone: the paths of what was taken out.
+        kept: by the path of a list the numbers that what is left of it had.
+    """
 
     def __init__(self, value: object) -> None:
         self.value: Any = copy.deepcopy(value)
@@ -67,8 +71,10 @@ class _Rest:
             yield replace(finding, path=path, message=message)
 
     def without(self, paths: Sequence[Path]) -> bool:
-        """Take out what stands at `paths` (in terms of the rest), and stand in for what is missing; → whether there is
-        anything left to look at."""
+        """Take out what stands at `paths` (in terms of the rest), and stand in for what is missing.
+
+        Returns: whether there is anything left to look at.
+        """
         if () in paths or not isinstance(self.value, dict):
             return False
         for path in sorted(set(paths), key=lambda p: [(isinstance(part, str), part) for part in p], reverse=True):

@@ -30,7 +30,10 @@ class Override:
 
 
 def parse_override(text: str) -> Override:
-    """Read `path=value`, the value as YAML; an empty value is none. Raises: InputError spec-override."""
+    """Read `path=value`, the value as YAML; an empty value is none.
+
+    Raises: InputError spec-override.
+    """
     name, equals, value = text.partition("=")
     path = _path(name.strip())
     if not equals or not path:

@@ -17,8 +17,13 @@ OWN = (
 
 @dataclass(frozen=True, kw_only=True)
 class SourceKind:
-    """`takes`: those of `OWN` that mean something for it; `needs`: of these, what it cannot do without, and the end of
-    the sentence that says so; `splits`: what `split` may be, () where it may be anything or means nothing."""
+    """A kind of source.
+
+    Attributes:
+        takes: those of `OWN` that mean something for it.
+        needs: of these, what it cannot do without, and the end of the sentence that says so.
+        splits: what `split` may be, () where it may be anything or means nothing.
+    """
 
     name: str
     takes: tuple[str, ...]

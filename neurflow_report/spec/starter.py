@@ -40,9 +40,16 @@ TAU = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Starter:
-    """What a spec begins with. `model` and `data`: the keys of these sections with their values; `known`: names of the
-    data's classes; `others`: how many other layers there are; `file`: the spec's name, for the commands it shows;
-    `assumed`: nobody said that `preprocess` is what the network was trained with; `tau`: core.tau."""
+    """What a spec begins with.
+
+    Attributes:
+        file: the spec's name, for the commands it shows.
+        model, data: the keys of these sections with their values.
+        known: names of the data's classes.
+        others: how many other layers there are.
+        assumed: nobody said that `preprocess` is what the network was trained with.
+        tau: core.tau.
+    """
 
     file: str
     title: str

@@ -83,7 +83,10 @@ def kept_order(diagram: Diagram) -> Order:
 
 
 def check_dot() -> None:
-    """Raises InputError graphviz-missing where there is no program `dot`, or one that does not place two nodes."""
+    """Check that there is a program `dot`, and that it places two nodes.
+
+    Raises: InputError graphviz-missing otherwise.
+    """
     try:
         _positions(_run_dot("digraph {n0 -> n1}"), ["n0", "n1"])
     except RunError as error:
@@ -202,8 +205,10 @@ def _said(text: str) -> str:
 
 
 def _positions(plain: str, ids: Sequence[str]) -> dict[str, float]:
-    """The x of every node in dot's plain format, by the node's id. Raises: RunError graphviz-missing where what `dot`
-    said is none, or of other nodes."""
+    """The x of every node in dot's plain format, by the node's id.
+
+    Raises: RunError graphviz-missing where what `dot` said is none, or of other nodes.
+    """
     rows = [line.split() for line in plain.splitlines() if line.startswith("node n")]
     try:
         found = {int(row[1][1:]): float(row[2]) for row in rows}

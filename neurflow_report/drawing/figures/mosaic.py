@@ -56,7 +56,9 @@ def whole_pictures() -> Iterator[None]:
 def opened(bundle: Bundle, file: str) -> Iterator[Image.Image]:
     """The picture named `file` of a bundle, which may be anybody's: PNG or JPEG, `LARGEST` a side at most.
 
-    What fails inside the `with` is not the picture's fault, and goes on as it is. Raises: InputError bundle-damaged.
+    What fails inside the `with` is not the picture's fault, and goes on as it is.
+
+    Raises: InputError bundle-damaged.
     """
     yield _loaded(bundle.picture_bytes(file), bundle.picture(file))
 
@@ -104,8 +106,10 @@ def stored(region: Image.Image, format: Format) -> bytes:
 def sheet(pictures: Callable[[int], Image.Image], tiles: Sequence[Tile], *, columns: int, cell: int) -> Image.Image:
     """The patches edge to edge in cells of `cell` pixels, row by row in their order, on white.
 
-    `pictures` gives picture number `image`'s region at whatever size it is stored. At most `columns` columns, fewer
-    where that leaves no cell empty. Raises: ValueError when there is no patch.
+    Args:
+        pictures: gives picture number `image`'s region at whatever size it is stored.
+        columns: at most; fewer where that leaves no cell empty.
+    Raises: ValueError when there is no patch.
     """
     if not tiles:
         raise ValueError("a sheet needs at least one patch")

@@ -48,8 +48,11 @@ def print_drawings(
 ) -> tuple[PrintDrawing, ...]:
     """`diagram` for paper, in several parts where it has more bands than one sheet can show at a readable size.
 
-    A part begins with the band that the one before ended with. `picture` draws a node's patches; `anchor` maps site
-    addresses to `#…`, or "" for what print lacks.
+    A part begins with the band that the one before ended with.
+
+    Args:
+        picture: draws a node's patches.
+        anchor: maps site addresses to `#…`, or "" for what print lacks.
     Raises: RunError graphviz-missing.
     """
     order = rank_order(diagram)

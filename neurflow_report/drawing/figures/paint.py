@@ -59,9 +59,12 @@ def paint(
 ) -> str:
     """The drawing as SVG text, with its size in pixels; equal input gives equal text.
 
-    `order`: band name → node ids, left to right (`rank_order`). `id_prefix` makes the ids unique within a page.
-    `picture` draws a node's patches (without it: windows on the stored pictures). `compact`: a thumbnail of mosaics and
-    links, without text and without anchors. `interactive=False` is for print: no links, no highlighting, rows closer.
+    Args:
+        order: band name → node ids, left to right (`rank_order`).
+        id_prefix: makes the ids unique within a page.
+        picture: draws a node's patches (without it: windows on the stored pictures).
+        compact: a thumbnail of mosaics and links, without text and without anchors.
+        interactive: False is for print: no links, no highlighting, rows closer.
     """
     style = COMPACT if compact else SMALL if diagram.small else FULL if interactive else PRINT
     diagram = diagram if interactive and not compact else _unlinked(diagram)

@@ -12,8 +12,12 @@ from neurflow_report.results.staging import publish, staged
 
 @contextmanager
 def drawn(output: Path, names: Sequence[str]) -> Iterator[Path]:
-    """A folder to draw into. What stands in it at the end under `names` is put into `output`, all together; where the
-    block fails, nothing is. Raises: InputError output-unwritable."""
+    """A folder to draw into.
+
+    What stands in it at the end under `names` is put into `output`, all together; where the block fails, nothing is.
+
+    Raises: InputError output-unwritable.
+    """
     told = output / " and ".join(names)
     with ExitStack() as stack:
         try:
@@ -29,8 +33,10 @@ def drawn(output: Path, names: Sequence[str]) -> Iterator[Path]:
 
 
 def write_file(target: Path, data: bytes) -> None:
-    """Write `data` to `target`, in place of a report that is there. Raises: InputError output-unwritable, also where
-    something else stands there."""
+    """Write `data` to `target`, in place of a report that is there.
+
+    Raises: InputError output-unwritable, also where something else stands there.
+    """
     check_file_free(target)
     with drawn(target.parent, [target.name]) as fresh:
         try:

@@ -27,10 +27,14 @@ Boxes = Mapping[tuple[float, float, float], str]
 class Medium:
     """Where a page will lie: how it links, how it shows patches and pictures, and how its drawings' ids begin.
 
-    `url`: an address from the site's root as the page has to write it. `tile`: a patch; `whole`: a picture (its
-    address, a text for it); `defined`: a picture under a name (name, address) for the page's drawings. `boxes`: the
-    class of boxes.css for a place in a picture. `lead`: how the address of a picture's name begins. `offers`: whether
-    the file at an address is there to be fetched.
+    Attributes:
+        url: an address from the site's root as the page has to write it.
+        tile: a patch.
+        whole: a picture (its address, a text for it).
+        defined: a picture under a name (name, address) for the page's drawings.
+        boxes: the class of boxes.css for a place in a picture.
+        lead: how the address of a picture's name begins.
+        offers: whether the file at an address is there to be fetched.
     """
 
     url: Callable[[str], str]

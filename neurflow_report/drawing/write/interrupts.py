@@ -36,7 +36,10 @@ def interrupts_kept() -> Iterator[None]:
 
 
 def _noting(raised: list[BaseException]) -> dict[signal.Signals, Handler]:
-    """Put handlers in place that note in `raised` what the ones there raise; → the ones there."""
+    """Put handlers in place that note in `raised` what the ones there raise.
+
+    Returns: the ones there.
+    """
     found = {number: signal.getsignal(number) for number in SIGNALS}
     before = {number: handler for number, handler in found.items() if callable(handler)}
     for number, handler in before.items():

@@ -17,10 +17,12 @@ FILES = {"html": "site", "pdf": "report.pdf", "single": "report.html"}
 
 
 def drawing_problems(output: Path, formats: Sequence[str], templates: Path | None) -> list[ReportError]:
-    """What would keep a report from being drawn into `output`: programs and libraries that are not installed, a
-    directory of templates that is not there, and things in the way that are no report. Fonts come with the templates.
+    """What would keep a report from being drawn into `output`.
 
-    The errors' slugs: graphviz-missing, missing-package, template-broken, output-unwritable.
+    These are programs and libraries that are not installed, a directory of templates that is not there, and things in
+    the way that are no report. Fonts come with the templates.
+
+    Returns: the errors, of slugs graphviz-missing, missing-package, template-broken, output-unwritable.
     """
     gathered = Gathered()
     gathered.attempt(check_dot)
@@ -32,8 +34,11 @@ def drawing_problems(output: Path, formats: Sequence[str], templates: Path | Non
 
 
 def check_places(wanted: Mapping[str, Path]) -> None:
-    """Args: wanted: where each format is to be written. Raises: InputError output-unwritable, or InputErrors, for all
-    things in the way that are no report."""
+    """Check that nothing is in the way that is no report.
+
+    Args: wanted: where each format is to be written.
+    Raises: InputError output-unwritable, or InputErrors, for all such things.
+    """
     gathered = Gathered()
     _attempt_places(gathered, wanted)
     gathered.tell()

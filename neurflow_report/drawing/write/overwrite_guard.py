@@ -23,7 +23,10 @@ _HINT = "move it away, or choose another folder"
 
 
 def check_site_free(target: Path) -> None:
-    """Raises InputError output-unwritable where something stands at `target` that is no site."""
+    """Check that nothing stands at `target` but a site.
+
+    Raises: InputError output-unwritable otherwise.
+    """
     try:
         reason = _no_site(target) if os.path.lexists(target) else ""
     except OSError as error:
@@ -34,7 +37,10 @@ def check_site_free(target: Path) -> None:
 
 
 def check_file_free(target: Path) -> None:
-    """Raises InputError output-unwritable where something stands at `target` that is no report of this program."""
+    """Check that nothing stands at `target` but a report of this program.
+
+    Raises: InputError output-unwritable otherwise.
+    """
     try:
         reason = _no_report(target) if os.path.lexists(target) else ""
     except OSError as error:

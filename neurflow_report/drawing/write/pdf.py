@@ -49,15 +49,22 @@ def render_pdf(
     attach_bundle: bool = False,
     on_note: Callable[[str], None] | None = None,
 ) -> int:
-    """Write the report of `bundle` to the file `target`, whole or not at all; returns the number of pages.
+    """Write the report of `bundle` to the file `target`, whole or not at all.
 
-    `templates`: a user's own directory, searched before the ones shipped. `attach_bundle`: put the bundle into the
-    file, as bundle.zip. `on_note`: called with what is left out, where the report is too large to be shown whole, and
-    with the characters that no font has.
     The same bundle, fonts and WeasyPrint give the same bytes; the only clock in the file is the provenance's.
-    Raises: InputError missing-package without WeasyPrint or its system libraries, output-unwritable when `target`
-    cannot be written, bundle-damaged for a missing or damaged picture, template-broken where a user's templates ask for
-    what is not there; RunError graphviz-missing; PrintError where the fault is our own.
+
+    Args:
+        templates: a user's own directory, searched before the ones shipped.
+        attach_bundle: put the bundle into the file, as bundle.zip.
+        on_note: called with what is left out, where the report is too large to be shown whole, and with the characters
+            that no font has.
+    Returns: the number of pages.
+    Raises:
+        InputError missing-package without WeasyPrint or its system libraries, output-unwritable when `target` cannot be
+            written, bundle-damaged for a missing or damaged picture, template-broken where a user's templates ask for
+            what is not there.
+        RunError graphviz-missing.
+        PrintError where the fault is our own.
     """
     check_file_free(target)
     html, drawings = _unfolded(bundle, templates, on_note)

@@ -41,9 +41,10 @@ LEAD = "#!"
 def render_single(
     bundle: Bundle, target: Path, *, templates: Path | None = None, on_page: Callable[[int, int], None] | None = None
 ) -> int:
-    """Write the report to the one file `target`, whole or not at all; → its size in bytes.
+    """Write the report to the one file `target`, whole or not at all; the same bundle gives the same bytes.
 
-    The same bundle gives the same bytes. Raises: what `render_site` raises.
+    Returns: its size in bytes.
+    Raises: what `render_site` raises.
     """
     check_file_free(target)
     data = slim(single_html(bundle, templates, on_page)).encode() + HTML_END

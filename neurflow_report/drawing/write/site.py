@@ -47,12 +47,16 @@ def render_site(
 ) -> SiteSummary:
     """Write the site of a bundle to the folder `target`, in place of a site that is there; whole or not at all.
 
-    Args: templates: a folder searched before the package's own, for `site/*.html` and `static/*`;
-    on_page: called after each page with (done, all); beside: files beside the site for the overview's downloads,
-    label → address from the site's root (such as "../report.pdf").
-    Raises: InputError output-unwritable (also where `target` holds something that is no site);
-    RunError graphviz-missing; InputError template-broken for a file of the user's that cannot be read; what a template
-    of the user's raises, which `template_problems` tells.
+    Args:
+        templates: a folder searched before the package's own, for `site/*.html` and `static/*`.
+        on_page: called after each page with (done, all).
+        beside: files beside the site for the overview's downloads, label → address from the site's root (such as
+            "../report.pdf").
+    Raises:
+        InputError output-unwritable (also where `target` holds something that is no site).
+        RunError graphviz-missing.
+        InputError template-broken for a file of the user's that cannot be read.
+        What a template of the user's raises, which `template_problems` tells.
     """
     view = site_view(bundle, beside=beside)
     files = site_files(bundle, view, templates=templates, on_page=on_page)
@@ -141,7 +145,10 @@ def _stored(bundle: Bundle, file: str) -> bytes:
 
 
 def _write(target: Path, files: Iterator[tuple[str, bytes]]) -> list[int]:
-    """Write into a folder beside `target`, then put it in its place. Returns the sizes."""
+    """Write into a folder beside `target`, then put it in its place.
+
+    Returns: the sizes.
+    """
     check_site_free(target)
     with drawn(target.parent, [target.name]) as fresh:
         return [_write_file(fresh / target.name, path, data, target) for path, data in files]

@@ -61,7 +61,10 @@ def static_files(templates: Path | None) -> dict[str, Read]:
 
 
 def file_text(name: str, read: Read, templates: Path | None) -> str:
-    """A file of text. Raises: InputError template-broken where a user's is not UTF-8."""
+    """A file of text.
+
+    Raises: InputError template-broken where a user's is not UTF-8.
+    """
     data = read()
     try:
         return data.decode("utf-8").replace("\r\n", "\n")
@@ -70,8 +73,11 @@ def file_text(name: str, read: Read, templates: Path | None) -> str:
 
 
 def check_templates(templates: Path | None) -> None:
-    """Raises InputError template-broken where the user's directory of templates is none, and for the first thing in it
-    that is no file, leads out of it, or is a template that cannot be compiled."""
+    """Check the user's directory of templates.
+
+    Raises: InputError template-broken where it is none, and for the first thing in it that is no file, leads out of it,
+        or is a template that cannot be compiled.
+    """
     if templates is None:
         return
     if not os.path.isdir(templates):
@@ -133,7 +139,12 @@ class _Folders(jinja2.BaseLoader):
         environment: jinja2.Environment,  # noqa: ARG002 the signature is Jinja's
         template: str,
     ) -> tuple[str, str, Callable[[], bool] | None]:
-        """Raises: jinja2.TemplateNotFound; InputError template-broken for a user's that may not or cannot be read."""
+        """A template's text, and its path.
+
+        Raises:
+            jinja2.TemplateNotFound.
+            InputError template-broken for a user's that may not or cannot be read.
+        """
         parts = split_template_path(template)
         if self.templates is not None and os.path.lexists(path := self.templates.joinpath(*parts)):
             text = file_text(template, partial(_read, path, self.templates), self.templates)
@@ -164,7 +175,10 @@ def _read(path: Path, templates: Path) -> bytes:
 
 
 def _check(path: Path, templates: Path) -> None:
-    """Raises InputError template-broken unless `path` is a file, and lies in the user's folder wherever links lead."""
+    """Check that `path` is a file, and lies in the user's folder wherever links lead.
+
+    Raises: InputError template-broken otherwise.
+    """
     if not _inside(path, templates):
         raise _broken(path, templates, f"this leads out of the directory of templates {templates.name!r} by a link")
     try:

@@ -50,10 +50,14 @@ def typeset(
 ) -> tuple[bytes, int]:
     """The PDF of a page whose resources are `files` (by path) and nothing else, and its number of pages.
 
-    `attached`: a zip to put into the file as bundle.zip. `needed`: the resources that a whole PDF has asked for.
-    `on_box`: called with each character that no font has, as often as it is drawn as a box.
-    Raises: InputError missing-package without WeasyPrint or its libraries; what reading one of `files` raises;
-    PrintError for a resource not in `files`, or one that cannot be shown, or that was not asked for though needed.
+    Args:
+        attached: a zip to put into the file as bundle.zip.
+        needed: the resources that a whole PDF has asked for.
+        on_box: called with each character that no font has, as often as it is drawn as a box.
+    Raises:
+        InputError missing-package without WeasyPrint or its libraries.
+        What reading one of `files` raises.
+        PrintError for a resource not in `files`, or one that cannot be shown, or that was not asked for though needed.
     """
     weasyprint = load_weasyprint()
     fetcher = _fetcher(weasyprint, files)
@@ -101,7 +105,10 @@ def _attachment(weasyprint: Any, data: bytes) -> Any:
 
 
 def load_weasyprint() -> Any:
-    """The package. Raises: InputError missing-package, which says what to install."""
+    """The package.
+
+    Raises: InputError missing-package, which says what to install.
+    """
     try:
         import weasyprint
         import weasyprint.urls

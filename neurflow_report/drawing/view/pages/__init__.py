@@ -41,8 +41,14 @@ class ReportData:
 
 @dataclass(frozen=True, kw_only=True)
 class PageKind(Generic[P]):
-    """A kind of pages. `template`: its address; `build`: the kind's pages, which may be one, one a class or none;
-    `order`: its place among the kinds; `menu`: how the head of every page names its first page, "" for not at all."""
+    """A kind of pages.
+
+    Attributes:
+        template: its address.
+        build: the kind's pages, which may be one, one a class or none.
+        order: its place among the kinds.
+        menu: how the head of every page names its first page, "" for not at all.
+    """
 
     name: str
     template: str

@@ -27,7 +27,7 @@ OF_EVIDENCE = {kind.code for kind in CAUTIONS.values() if kind.of_evidence}
 def notices(cautions: Iterable[Caution], slug: str, *, masking: Sequence[Masking]) -> tuple[Notice, ...]:
     """The cautions of one class, those of one kind together, in the order given.
 
-    `masking`: the class's F1 rows, from which a caution on a core set learns its τ.
+    Args: masking: the class's F1 rows, from which a caution on a core set learns its τ.
     """
     gathered: dict[tuple[str, bool], list[Caution]] = {}
     for caution in cautions:

@@ -39,10 +39,11 @@ def summary(claims: Sequence[Claim]) -> str:
 
 
 def weakest(claims: Sequence[Claim], layers: Sequence[str]) -> str:
-    """Where the evidence is weakest: by the share of a layer's tests that speak against their claims, then by the share
-    that support them.
+    """Where the evidence is weakest; "" where no two layers differ.
 
-    `layers`: their names in the order in which ties are settled. "" where no two layers differ.
+    By the share of a layer's tests that speak against their claims, then by the share that support them.
+
+    Args: layers: their names in the order in which ties are settled.
     """
     ran = {name: [c.verdict for c in tested(claims) if c.layer == name] for name in layers}
     shares = {
