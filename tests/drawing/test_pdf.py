@@ -20,7 +20,7 @@ from PIL import Image
 from neurflow_report.drawing.figures.diagram import Band, Diagram, Link, Node, Tile, rank_order
 from neurflow_report.drawing.figures.on_paper import SHEETS, SMALLEST, fit, plain_colours, print_drawings, split
 from neurflow_report.drawing.figures.paint import linked, windows
-from neurflow_report.drawing.view import SiteView, site_view
+from neurflow_report.drawing.view import SiteView
 from neurflow_report.drawing.view.model.pages import Table
 from neurflow_report.drawing.write import abridge, pdf
 from neurflow_report.drawing.write.abridge import brief_words, shown_groups
@@ -29,17 +29,6 @@ from neurflow_report.drawing.write.pdf import bundle_zip, print_files, print_htm
 from neurflow_report.drawing.write.typeset import load_weasyprint, typeset
 from neurflow_report.errors import InputError
 from neurflow_report.results.bundle import Bundle, read_bundle
-from tests.sample_bundle import frozen_bundle
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return frozen_bundle(tmp_path_factory.mktemp("a-folder-by-name"))
-
-
-@pytest.fixture(scope="module")
-def view(bundle: Bundle) -> SiteView:
-    return site_view(bundle)
 
 
 @pytest.fixture(scope="module")

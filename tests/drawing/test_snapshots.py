@@ -17,11 +17,8 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from neurflow_report.drawing.figures.diagram import to_dot
-from neurflow_report.drawing.view import SiteView, site_view
-from neurflow_report.drawing.write.site import render_site
-from neurflow_report.results.bundle import Bundle
+from neurflow_report.drawing.view import SiteView
 from tests.drawing.test_diagram import small
-from tests.sample_bundle import frozen_bundle
 
 PAGES = {
     "overview": "index.html",
@@ -47,23 +44,6 @@ def text_file(extension: str) -> type[SingleFileSnapshotExtension]:
 
 
 HTML, DOT, CSS = (text_file(extension) for extension in ("html", "dot", "css"))
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return frozen_bundle(tmp_path_factory.mktemp("bundle"))
-
-
-@pytest.fixture(scope="module")
-def view(bundle: Bundle) -> SiteView:
-    return site_view(bundle)
-
-
-@pytest.fixture(scope="module")
-def site(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    target = tmp_path_factory.mktemp("site") / "site"
-    render_site(bundle, target)
-    return target
 
 
 def without_drawings(page: str) -> str:

@@ -23,17 +23,7 @@ from neurflow_report.drawing.view.text import cautions
 from neurflow_report.results.bundle import Bundle
 from neurflow_report.results.catalogue import EXPERIMENTS
 from neurflow_report.results.records import Caution, Masking, Rounding
-from tests.sample_bundle import K, frozen_bundle
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return frozen_bundle(tmp_path_factory.mktemp("view"))
-
-
-@pytest.fixture(scope="module")
-def view(bundle: Bundle) -> SiteView:
-    return site_view(bundle)
+from tests.sample_bundle import K
 
 
 @pytest.fixture(scope="module")
