@@ -4,7 +4,7 @@ import pytest
 
 from tests.analysis.random_networks import outcome, write
 
-FAST, SLOW = range(4), range(4, 60)
+SEEDS, SLOW = range(60), {18}
 
 
 @pytest.fixture(scope="module")
@@ -12,7 +12,7 @@ def spec(tmp_path_factory):
     return write(tmp_path_factory.mktemp("random"))
 
 
-@pytest.mark.parametrize("seed", [*FAST, *(pytest.param(seed, marks=pytest.mark.slow) for seed in SLOW)])
+@pytest.mark.parametrize("seed", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in SEEDS])
 def test_it_runs_or_is_refused_by_name(spec, seed):
     name, said = outcome(spec, seed)
     assert not name.startswith("internal-error"), said
