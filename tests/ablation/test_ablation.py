@@ -65,7 +65,7 @@ CASES = [
     (Odd, ["low", "mid", "fc"], 0, LinearMixAblation),
     (Odd, ["low", "mid", "fc"], 1, LinearMixAblation),
     (Planted, ["low", "mid", "fc"], 0, LinearMixAblation),
-    (resnet18, ["layer3.1", "layer4.0", "fc"], 0, SplitAblation),
+    pytest.param(resnet18, ["layer3.1", "layer4.0", "fc"], 0, SplitAblation, marks=pytest.mark.slow),
     (resnet18, ["layer4.0", "layer4.1", "fc"], 1, LinearMixAblation),
     (googlenet, ["inception4e", "inception5a", "fc"], 0, SplitAblation),
     (squeezed, ["features.4", "features.5", "classifier"], 0, SplitAblation),

@@ -230,7 +230,6 @@ def test_a_bundle_with_one_thing_changed_is_refused_or_read(root: Path, seed: in
     drawn(root, seed, pages=False)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(40, 120))
 def test_a_bundle_with_one_thing_changed_is_refused_or_drawn(root: Path, seed: int) -> None:
     drawn(root, seed, pages=True)
