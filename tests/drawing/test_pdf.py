@@ -78,6 +78,7 @@ def tags(root: Any) -> Counter[str]:
     return own + (tags(node["/K"]) if "/K" in node and not isinstance(node["/K"], int) else Counter())
 
 
+@pytest.mark.slow
 def test_two_renders_are_the_same_bytes(
     bundle: Bundle, made: tuple[bytes, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,6 +89,7 @@ def test_two_renders_are_the_same_bytes(
     check_file_free(again)  # it is known as a report, and may be replaced
 
 
+@pytest.mark.slow
 def test_the_file_is_tagged_and_says_what_it_is(reader: pypdf.PdfReader) -> None:
     root = reader.trailer["/Root"]
     assert root["/MarkInfo"]["/Marked"]  # type: ignore[index]
@@ -103,16 +105,19 @@ def test_the_file_is_tagged_and_says_what_it_is(reader: pypdf.PdfReader) -> None
     assert found["/Caption"] >= found["/Table"]
 
 
+@pytest.mark.slow
 def test_pages_are_counted(reader: pypdf.PdfReader, made: tuple[bytes, int], text: str) -> None:
     assert len(reader.pages) == made[1] > 10
     assert f"2/{made[1]}" in text
 
 
+@pytest.mark.slow
 def test_a_wide_circuit_stands_on_a_wide_page(reader: pypdf.PdfReader) -> None:
     shapes = {(round(float(p.mediabox.width)), round(float(p.mediabox.height))) for p in reader.pages}
     assert shapes == {(595, 842), (1191, 842)}
 
 
+@pytest.mark.slow
 def test_bookmarks_and_contents_name_every_class_and_layer(
     reader: pypdf.PdfReader, texts: list[str], view: SiteView
 ) -> None:
@@ -129,6 +134,7 @@ def test_bookmarks_and_contents_name_every_class_and_layer(
         assert re.search(re.escape(squeezed(page.heading)) + rf"[.]*{numbers[page.heading] + 1}\D", texts[1])
 
 
+@pytest.mark.slow
 def test_the_text_of_every_table_is_there(view: SiteView, text: str) -> None:
     tables: list[Table | None] = [view.overview.facts, view.fidelity.table, view.method.settings, view.provenance.clock]
     for page in view.classes:
@@ -141,11 +147,13 @@ def test_the_text_of_every_table_is_there(view: SiteView, text: str) -> None:
         assert squeezed("".join(span.text for span in page.lead)) in text
 
 
+@pytest.mark.slow
 def test_the_clock_is_told_once(text: str, view: SiteView) -> None:
     created = squeezed(view.provenance.clock.rows[0][1].text)
     assert text.count(created) == 1
 
 
+@pytest.mark.slow
 def test_cards_lead_to_their_groups(reader: pypdf.PdfReader, view: SiteView) -> None:
     spots = {str(a.get_object().get("/Dest")) for page in reader.pages for a in page.get("/Annots", [])}
     for page in view.classes:
@@ -156,6 +164,7 @@ def test_cards_lead_to_their_groups(reader: pypdf.PdfReader, view: SiteView) -> 
                 assert name in reader.named_destinations
 
 
+@pytest.mark.slow
 def test_nothing_of_this_machine_is_inside(made: tuple[bytes, int], bundle: Bundle, reader: pypdf.PdfReader) -> None:
     streams = b"".join(page.get_contents().get_data() for page in reader.pages if page.get_contents())  # type: ignore[union-attr]
     for word in (str(bundle.root), "a-folder-by-name", "report.invalid", str(Path.home()), "file://"):
@@ -163,6 +172,7 @@ def test_nothing_of_this_machine_is_inside(made: tuple[bytes, int], bundle: Bund
         assert word.encode() not in streams
 
 
+@pytest.mark.slow
 def test_pictures_stay_jpeg(reader: pypdf.PdfReader) -> None:
     kinds: Counter[str] = Counter()
     for page in reader.pages:
@@ -240,6 +250,7 @@ def test_missing_libraries_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_bundle_is_attached_where_asked(bundle: Bundle, reader: pypdf.PdfReader, tmp_path: Path) -> None:
     assert reader.attachments == {}
     data = bundle_zip(bundle)

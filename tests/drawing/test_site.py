@@ -19,10 +19,11 @@ import jinja2
 import pytest
 from PIL import Image
 
+from neurflow_report.drawing.view import site_view
 from neurflow_report.drawing.view.model.components import Data
 from neurflow_report.drawing.write.downloads import csv_bytes, json_bytes
 from neurflow_report.drawing.write.single_file import single_html
-from neurflow_report.drawing.write.site import relative, render_site
+from neurflow_report.drawing.write.site import relative, render_site, site_files
 from neurflow_report.drawing.write.templates import check_templates, formula_html, template_problems
 from neurflow_report.errors import InputError
 from neurflow_report.results import staging
@@ -357,9 +358,10 @@ def test_a_directory_of_templates_that_is_not_there_is_told(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("theme", ["auto", "light", "dark"])
-def test_the_runs_theme_is_the_pages(bundle: Bundle, tmp_path: Path, theme: str) -> None:
-    render_site(replace(bundle, run=bundle.run.model_copy(update={"theme": theme})), tmp_path / "site")
-    assert f"<html lang=en data-theme={theme}>" in (tmp_path / "site/index.html").read_text()
+def test_the_runs_theme_is_the_pages(bundle: Bundle, theme: str) -> None:
+    themed = replace(bundle, run=bundle.run.model_copy(update={"theme": theme}))
+    page = next(data for name, data in site_files(themed, site_view(themed)) if name == "index.html")
+    assert f"<html lang=en data-theme={theme}>" in page.decode()
 
 
 def test_csv_holds_every_random_set(site: Path, bundle: Bundle) -> None:

@@ -260,6 +260,7 @@ def test_a_damaged_picture_is_refused_whatever_pillow_was_told(
     assert ImageFile.LOAD_TRUNCATED_IMAGES is before
 
 
+@pytest.mark.slow
 def test_a_damaged_picture_is_told_and_no_report_is_replaced(bundle: Bundle, tmp_path: Path) -> None:
     damaged = damage(bundle, DAMAGES[0])
     (tmp_path / "report.pdf").write_bytes(b"")

@@ -67,6 +67,7 @@ def test_yes_takes_the_demo_s(capsys):
     assert spec.classes == ("firebell", "emberwort", "moonviolet")
 
 
+@pytest.mark.slow
 def test_every_flag(picture_folder):
     picture_folder(2)
     words = ["--model", "resnet18", "--weights", "none", "--data", "pictures", "--classes", "firebell, 7",
