@@ -105,6 +105,7 @@ def test_pictures_are_kept_once_in_their_own_colours(bundle):
     assert kept.tobytes() == DATASET.draw(0, number)[0].tobytes()
 
 
+@pytest.mark.slow
 def test_twice_the_same_bundle_and_site_but_for_the_clock(folder, built):
     roots = [built, build_in(folder, "b")]
     first, second = (files(root / "site") for root in roots)
