@@ -1,11 +1,13 @@
 """What all tests share: hypothesis draws the same examples in every run, and no test fails for being slow; signals do
-what they do in a terminal, also where the tests are started by nohup or in the background of a script.
+what they do in a terminal, also where the tests are started by nohup or in the background of a script; files with
+long tests come first.
 
 HYPOTHESIS_PROFILE=searching draws others each time.
 """
 
 import os
 import signal
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,14 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, usual)
+
+
+def pytest_collection_modifyitems(items):
+    """The files with most slow tests are begun first, then those with most tests, so that no long one is left for the
+    end, when the other cores have nothing more to do."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    count = Counter(item.path for item in items)
+    items.sort(key=lambda item: (-slow[item.path], -count[item.path], str(item.path)))
 
 
 @pytest.fixture

@@ -77,10 +77,12 @@ def sample_bundle(
     return _run(), results, _provenance(), drawn
 
 
-def frozen_bundle(folder: Path, *, pictures: int = 6, seed: int = 7) -> Bundle:
-    """The sample bundle, written to `folder`/bundle and read back."""
-    run, classes, provenance, drawn = sample_bundle(pictures=pictures, seed=seed)
-    write_bundle(folder / "bundle", run=run, classes=classes, provenance=provenance, pictures=drawn)
+def frozen_bundle(folder: Path, *, pictures: int = 6, seed: int = 7, classes: int = len(CLASSES)) -> Bundle:
+    """The sample bundle, or its first classes, written to `folder`/bundle and read back."""
+    run, found, provenance, drawn = sample_bundle(pictures=pictures, seed=seed)
+    run, found = run.model_copy(update={"classes": run.classes[:classes]}), found[:classes]
+    drawn = {p.file: drawn[p.file] for one in found for p in one.pictures if p.file is not None}
+    write_bundle(folder / "bundle", run=run, classes=found, provenance=provenance, pictures=drawn)
     return read_bundle(folder / "bundle")
 
 

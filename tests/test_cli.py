@@ -265,13 +265,14 @@ def test_light_commands_import_nothing_heavy(words: list[str]) -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_in_the_middle_of_a_run_leaves_nothing(tmp_path: Path) -> None:
-    words = ["build", str(ROOT / "specs" / "demo.yaml"), "--set", "data.limit=5", "--set", "output=out"]
+def test_ctrl_c_in_the_middle_of_a_run_leaves_nothing(write_spec: Callable[..., Path], tmp_path: Path) -> None:
+    words = ["build", str(write_spec()), "--set", "output=out"]
+    (place := tmp_path / "place").mkdir()
     # A shell has what it runs in the background ignore Ctrl-C.
     heard = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
     code = f"{heard}from neurflow_report.cli import main; sys.exit(main({words!r}))"
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=environment, stderr=subprocess.PIPE) as run:
+    with subprocess.Popen([sys.executable, "-c", code], cwd=place, env=environment, stderr=subprocess.PIPE) as run:
         assert run.stderr is not None
         lines = iter(run.stderr.readline, b"")
         assert any(b"firebell: patches" in line for line in lines)
@@ -280,7 +281,7 @@ def test_ctrl_c_in_the_middle_of_a_run_leaves_nothing(tmp_path: Path) -> None:
     assert run.returncode == 130
     assert "error: interrupted [interrupted]" in said
     assert "Traceback" not in said
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert [path for path in place.rglob("*") if path.is_file()] == []
 
 
 def test_a_reader_that_leaves_early_is_no_failure() -> None:

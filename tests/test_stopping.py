@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,8 +57,7 @@ def test_the_same_as_json() -> None:
     assert [error["slug"] for error in json.loads(done.stdout)["errors"]] == ["interrupted"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [300, 600, 1000, 1500])
+@pytest.mark.parametrize("number", [300, 600, *(pytest.param(n, marks=pytest.mark.slow) for n in (1000, 1500))])
 def test_ctrl_c_while_torch_is_imported(number: int, tmp_path: Path) -> None:
     done = at_import(number, "plan", "specs/demo.yaml", "--no-time", "--quiet")
     assert (done.returncode, done.stdout, done.stderr) == (130, "", TOLD)
@@ -116,11 +116,14 @@ def test_what_is_ignored_or_handled_stays_so() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_in_the_middle_of_a_run_it_leaves_nothing(tmp_path: Path, number: int, code: int) -> None:
-    words = ["analyze", str(ROOT / "specs" / "demo.yaml"), "--set", "data.limit=5", "--set", "output=out"]
+def test_in_the_middle_of_a_run_it_leaves_nothing(
+    write_spec: Callable[..., Path], tmp_path: Path, number: int, code: int
+) -> None:
+    words = ["analyze", str(write_spec()), "--set", "output=out"]
+    (place := tmp_path / "place").mkdir()
     command = [sys.executable, "-m", "neurflow_report", *words]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE) as run:
+    with subprocess.Popen(command, cwd=place, env=environment, stderr=subprocess.PIPE) as run:
         assert run.stderr is not None
         assert any(b"firebell: patches" in line for line in iter(run.stderr.readline, b""))
         run.send_signal(number)
@@ -128,4 +131,4 @@ def test_in_the_middle_of_a_run_it_leaves_nothing(tmp_path: Path, number: int, c
     assert run.returncode == code
     assert said.endswith(TOLD)
     assert "Traceback" not in said
-    assert list(tmp_path.iterdir()) == []
+    assert list(place.iterdir()) == []

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -98,10 +99,9 @@ def test_a_run_goes_on_where_its_progress_cannot_be_shown(where: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("streams", ["--json 2>/dev/full", "2>&1 | head -n 1", ">&- 2>&-", ">/dev/full"])
-def test_what_a_run_made_is_kept(streams: str, tmp_path: Path) -> None:
-    spec = ROOT / "specs" / "demo.yaml"
-    sizes = "--set data.limit=3 --set classes=[firebell] --set concept.k=10 --set fidelity.experiments=[]"
-    code, said = shell(f"analyze {spec} {sizes} --set output={tmp_path / 'out'} {streams}")
+def test_what_a_run_made_is_kept(write_spec: Callable[..., Path], streams: str, tmp_path: Path) -> None:
+    spec = write_spec(classes=["firebell"], fidelity={"experiments": []})
+    code, said = shell(f"analyze {spec} {streams}")
     assert "Traceback" not in said
     assert code == (1 if streams == ">/dev/full" else 0)
     assert json.loads((tmp_path / "out" / "bundle" / "manifest.json").read_text())["format_version"]

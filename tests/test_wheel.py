@@ -113,7 +113,7 @@ def test_the_bare_environment_is_whole_and_has_no_torch(bare: Path, tmp_path: Pa
 
 
 def test_it_draws_a_bundle(bare: Path, tmp_path: Path) -> None:
-    frozen_bundle(tmp_path)
+    frozen_bundle(tmp_path, classes=1)
     drawn = run(bare / "neurflow-report", "render", "bundle", "--output", "out", "--json", cwd=tmp_path)
     result = json.loads(drawn.stdout)
     assert result["ok"] is True

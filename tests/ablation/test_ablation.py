@@ -59,17 +59,24 @@ def tokens():
     return build("vit_b_16", image_size=32).double()
 
 
+SLOW = pytest.mark.slow
 CASES = [
     (demo, ["block3", "block4", "fc"], 0, LinearMixAblation),
     (demo, ["block3", "block4", "fc"], 1, LinearMixAblation),
     (Odd, ["low", "mid", "fc"], 0, LinearMixAblation),
     (Odd, ["low", "mid", "fc"], 1, LinearMixAblation),
     (Planted, ["low", "mid", "fc"], 0, LinearMixAblation),
-    (resnet18, ["layer3.1", "layer4.0", "fc"], 0, SplitAblation),
-    (resnet18, ["layer4.0", "layer4.1", "fc"], 1, LinearMixAblation),
-    (googlenet, ["inception4e", "inception5a", "fc"], 0, SplitAblation),
+    pytest.param(resnet18, ["layer3.1", "layer4.0", "fc"], 0, SplitAblation, marks=SLOW),
+    pytest.param(resnet18, ["layer4.0", "layer4.1", "fc"], 1, LinearMixAblation, marks=SLOW),
+    pytest.param(googlenet, ["inception4e", "inception5a", "fc"], 0, SplitAblation, marks=SLOW),
     (squeezed, ["features.4", "features.5", "classifier"], 0, SplitAblation),
-    (tokens, ["encoder.layers.encoder_layer_3", "encoder.layers.encoder_layer_4", "output"], 0, PlainAblation),
+    pytest.param(
+        tokens,
+        ["encoder.layers.encoder_layer_3", "encoder.layers.encoder_layer_4", "output"],
+        0,
+        PlainAblation,
+        marks=SLOW,
+    ),
 ]
 
 

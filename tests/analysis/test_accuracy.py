@@ -41,6 +41,7 @@ def test_classes_in_another_order_are_found():
     )
 
 
+@pytest.mark.slow
 def test_a_wrong_order_is_told_and_stands_in_the_report(folder_spec, capsys, tmp_path):
     names = DATASET.class_names
     (tmp_path / "names.txt").write_text("\n".join([*names[1:], names[0]]))

@@ -127,6 +127,7 @@ def test_a_little_more_or_less_memory_changes_no_rows(setting):
     assert len(found) <= 4
 
 
+@pytest.mark.slow
 def test_the_engine_runs_so_many(setting):
     example = pictures(1, 64)
     workspace = Workspace.set_up(

@@ -95,6 +95,7 @@ def test_the_control_is_of_the_same_shape_on_another_network(found):
     assert control.claims
 
 
+@pytest.mark.slow
 def test_the_same_spec_gives_the_same_evidence(found, write):
     again = run(write)
     assert again.classes[0].measures == found.classes[0].measures

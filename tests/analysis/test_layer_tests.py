@@ -100,6 +100,7 @@ def test_f2_is_the_oracle_s(setting, tests):
     assert found[None] == pytest.approx(np.mean(shares), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_f3_is_the_oracle_s(setting, tests):
     model, _, patches, _ = setting
     layer, below = LAYERS[tests.number], LAYERS[tests.number - 1]

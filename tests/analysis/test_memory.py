@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 
+import pytest
 import torch
 from torch import nn
 
@@ -42,6 +43,7 @@ class Noting:
         yield step
 
 
+@pytest.mark.slow
 def test_where_memory_runs_out_the_batch_is_halved_and_the_same_is_found(write_spec, monkeypatch):
     spec = write_spec(classes=["firebell"], layers=["block2", "block3", "block4", "fc"])
     plenty = read_bundle(analyze(load_spec(spec), progress=Silent())).classes[0]

@@ -62,6 +62,7 @@ def class_run(workspace, pixels, spec):
     return ClassRun.of(workspace, spec, pixels, logit=0, name="x", progress=Silent())
 
 
+@pytest.mark.slow
 def test_a_planted_circuit_is_supported():
     model, pool = Wide(), pictures(120, 16)
     pixels = pool[model(pool).argmax(1) == 0][:40]

@@ -32,6 +32,7 @@ def test_a_network_with_an_input_of_another_size_is_checked_against_the_truth_to
     model = {"source": "torchvision", "name": "squeezenet1_1", "weights": "none", "outputs": 8}
     file = write_spec(
         model=model,
+        preprocess={"size": 128, "resize": 128},
         data={"limit": 2, "select": "labelled"},
         classes=["firebell"],
         layers=["features.12", "output"],

@@ -211,6 +211,7 @@ def test_cells_are_nearer_to_the_integral_than_as_many_nodes():
     assert error[1] < error[0] < error[2]
 
 
+@pytest.mark.slow
 def test_the_reported_error_is_of_the_size_of_the_true_one():
     segment, A = fx.symbolic_trace(small(6, width=24)), torch.randn(8, 4, 9, 9, dtype=torch.float64)
     rows, channels = list(range(8)) * 5, [c for c in range(5) for _ in range(8)]

@@ -18,7 +18,7 @@ from neurflow_report.progress import SilentStep
 from tests.oracles import method as oracle
 from tests.oracles import networks
 
-NODES = 8
+NODES = 4
 CASES = {
     "resnet18": (networks.resnet18, 48, ["layer3.1", "layer4.0", "layer4.1", "fc"]),
     "googlenet": (networks.googlenet, 48, ["inception4e", "inception5a", "inception5b", "fc"]),
@@ -48,7 +48,10 @@ def search(model, layers, patches, logit, *, k, tau, dtype, rows=64):
     return neurons, *group_neurons(layers, neurons, means, 100)
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(
+    scope="module",
+    params=[n if n == "planted" else pytest.param(n, marks=pytest.mark.slow) for n in CASES],
+)
 def case(request):
     build, size, layers = CASES[request.param]
     patches = networks.demo_patches(40) if request.param == "demo" else networks.pictures(40, size)

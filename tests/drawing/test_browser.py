@@ -12,10 +12,6 @@ from threading import Thread
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from neurflow_report.drawing.write.single_file import render_single
-from neurflow_report.drawing.write.site import render_site
-from tests.sample_bundle import frozen_bundle
-
 pytestmark = pytest.mark.browser
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -31,13 +27,6 @@ PAGES = (
     "fidelity/bee-co/index.html",
     "search/index.html", "method/index.html", "provenance/index.html",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("browser")
-    render_site(frozen_bundle(folder), folder / "site")
-    return folder / "site"
 
 
 class Silent(SimpleHTTPRequestHandler):
@@ -330,13 +319,6 @@ def test_a_neuron_is_found_by_its_id(browser: Browser, root: str) -> None:
     page.locator(".results a").first.click()
     page.wait_for_url("**/layer3/index.html#n5")
     page.context.close()
-
-
-@pytest.fixture(scope="module")
-def single(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("single")
-    render_single(frozen_bundle(folder), folder / "report.html")
-    return folder / "report.html"
 
 
 def test_the_single_file_is_the_whole_report(browser: Browser, single: Path) -> None:

@@ -1,4 +1,4 @@
-"""The circuit's DOT text, the order of its nodes, and the painted SVG."""
+"""The circuit's DOT, the order of its nodes, and the painted SVG."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from syrupy.assertion import SnapshotAssertion
 
 from neurflow_report.drawing.figures import dot
 from neurflow_report.drawing.figures.diagram import Band, Diagram, Link, Node, Tile, paint, rank_order, to_dot
@@ -70,10 +69,6 @@ def planted(size: int, turn: int) -> Diagram:
     return Diagram(
         title="t", bands=(Band(name="u", label="u"), Band(name="l", label="l")), nodes=upper + lower, links=links
     )
-
-
-def test_dot_text(snapshot: SnapshotAssertion) -> None:
-    assert to_dot(small()) == snapshot
 
 
 def test_dot_text_does_not_depend_on_the_order_of_links() -> None:

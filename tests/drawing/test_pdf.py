@@ -20,7 +20,7 @@ from PIL import Image
 from neurflow_report.drawing.figures.diagram import Band, Diagram, Link, Node, Tile, rank_order
 from neurflow_report.drawing.figures.on_paper import SHEETS, SMALLEST, fit, plain_colours, print_drawings, split
 from neurflow_report.drawing.figures.paint import linked, windows
-from neurflow_report.drawing.view import SiteView, site_view
+from neurflow_report.drawing.view import SiteView
 from neurflow_report.drawing.view.model.components import Table
 from neurflow_report.drawing.write import abridge, pdf
 from neurflow_report.drawing.write.abridge import brief_words, shown_groups
@@ -29,17 +29,6 @@ from neurflow_report.drawing.write.pdf import bundle_zip, print_files, print_htm
 from neurflow_report.drawing.write.typeset import load_weasyprint, typeset
 from neurflow_report.errors import InputError
 from neurflow_report.results.bundle import Bundle, read_bundle
-from tests.sample_bundle import frozen_bundle
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return frozen_bundle(tmp_path_factory.mktemp("a-folder-by-name"))
-
-
-@pytest.fixture(scope="module")
-def view(bundle: Bundle) -> SiteView:
-    return site_view(bundle)
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +78,7 @@ def tags(root: Any) -> Counter[str]:
     return own + (tags(node["/K"]) if "/K" in node and not isinstance(node["/K"], int) else Counter())
 
 
+@pytest.mark.slow
 def test_two_renders_are_the_same_bytes(
     bundle: Bundle, made: tuple[bytes, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +89,7 @@ def test_two_renders_are_the_same_bytes(
     check_file_free(again)  # it is known as a report, and may be replaced
 
 
+@pytest.mark.slow
 def test_the_file_is_tagged_and_says_what_it_is(reader: pypdf.PdfReader) -> None:
     root = reader.trailer["/Root"]
     assert root["/MarkInfo"]["/Marked"]  # type: ignore[index]
@@ -114,16 +105,19 @@ def test_the_file_is_tagged_and_says_what_it_is(reader: pypdf.PdfReader) -> None
     assert found["/Caption"] >= found["/Table"]
 
 
+@pytest.mark.slow
 def test_pages_are_counted(reader: pypdf.PdfReader, made: tuple[bytes, int], text: str) -> None:
     assert len(reader.pages) == made[1] > 10
     assert f"2/{made[1]}" in text
 
 
+@pytest.mark.slow
 def test_a_wide_circuit_stands_on_a_wide_page(reader: pypdf.PdfReader) -> None:
     shapes = {(round(float(p.mediabox.width)), round(float(p.mediabox.height))) for p in reader.pages}
     assert shapes == {(595, 842), (1191, 842)}
 
 
+@pytest.mark.slow
 def test_bookmarks_and_contents_name_every_class_and_layer(
     reader: pypdf.PdfReader, texts: list[str], view: SiteView
 ) -> None:
@@ -140,6 +134,7 @@ def test_bookmarks_and_contents_name_every_class_and_layer(
         assert re.search(re.escape(squeezed(page.heading)) + rf"[.]*{numbers[page.heading] + 1}\D", texts[1])
 
 
+@pytest.mark.slow
 def test_the_text_of_every_table_is_there(view: SiteView, text: str) -> None:
     tables: list[Table | None] = [view.overview.facts, view.fidelity.table, view.method.settings, view.provenance.clock]
     for page in view.classes:
@@ -152,11 +147,13 @@ def test_the_text_of_every_table_is_there(view: SiteView, text: str) -> None:
         assert squeezed("".join(span.text for span in page.lead)) in text
 
 
+@pytest.mark.slow
 def test_the_clock_is_told_once(text: str, view: SiteView) -> None:
     created = squeezed(view.provenance.clock.rows[0][1].text)
     assert text.count(created) == 1
 
 
+@pytest.mark.slow
 def test_cards_lead_to_their_groups(reader: pypdf.PdfReader, view: SiteView) -> None:
     spots = {str(a.get_object().get("/Dest")) for page in reader.pages for a in page.get("/Annots", [])}
     for page in view.classes:
@@ -167,6 +164,7 @@ def test_cards_lead_to_their_groups(reader: pypdf.PdfReader, view: SiteView) -> 
                 assert name in reader.named_destinations
 
 
+@pytest.mark.slow
 def test_nothing_of_this_machine_is_inside(made: tuple[bytes, int], bundle: Bundle, reader: pypdf.PdfReader) -> None:
     streams = b"".join(page.get_contents().get_data() for page in reader.pages if page.get_contents())  # type: ignore[union-attr]
     for word in (str(bundle.root), "a-folder-by-name", "report.invalid", str(Path.home()), "file://"):
@@ -174,6 +172,7 @@ def test_nothing_of_this_machine_is_inside(made: tuple[bytes, int], bundle: Bund
         assert word.encode() not in streams
 
 
+@pytest.mark.slow
 def test_pictures_stay_jpeg(reader: pypdf.PdfReader) -> None:
     kinds: Counter[str] = Counter()
     for page in reader.pages:
@@ -251,6 +250,7 @@ def test_missing_libraries_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_bundle_is_attached_where_asked(bundle: Bundle, reader: pypdf.PdfReader, tmp_path: Path) -> None:
     assert reader.attachments == {}
     data = bundle_zip(bundle)

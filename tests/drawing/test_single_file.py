@@ -12,24 +12,13 @@ from urllib.parse import unquote
 
 import pytest
 
-from neurflow_report.drawing.view import SiteView, site_view
+from neurflow_report.drawing.view import SiteView
 from neurflow_report.drawing.write.downloads import data_files
 from neurflow_report.drawing.write.single_file import page_names, render_single, single_html
 from neurflow_report.drawing.write.slim import slim
 from neurflow_report.errors import InputError
 from neurflow_report.results.bundle import Bundle
 from tests.drawing.test_site import Reader
-from tests.sample_bundle import frozen_bundle
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return frozen_bundle(tmp_path_factory.mktemp("single"))
-
-
-@pytest.fixture(scope="module")
-def view(bundle: Bundle) -> SiteView:
-    return site_view(bundle)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from jinja2 import UndefinedError
 from jinja2.environment import Template
 from jinja2.sandbox import SecurityError
 
-from neurflow_report.drawing.view import SiteView, site_view
+from neurflow_report.drawing.view import SiteView
 from neurflow_report.drawing.write.html import page_html
 from neurflow_report.drawing.write.pdf import print_files, print_html
 from neurflow_report.drawing.write.sandbox import Sandbox, _names
@@ -30,17 +30,6 @@ from neurflow_report.drawing.write.templates import (
 )
 from neurflow_report.errors import InputError, RunError
 from neurflow_report.results.bundle import Bundle
-from tests.sample_bundle import frozen_bundle
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return frozen_bundle(tmp_path_factory.mktemp("bundle"))
-
-
-@pytest.fixture(scope="module")
-def view(bundle: Bundle) -> SiteView:
-    return site_view(bundle)
 
 
 @pytest.fixture

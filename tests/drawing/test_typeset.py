@@ -44,7 +44,7 @@ def picture() -> bytes:
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Bundle:
-    return frozen_bundle(tmp_path, pictures=3)
+    return frozen_bundle(tmp_path, pictures=3, classes=1)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,8 @@ def test_a_part_that_the_page_did_not_ask_for_is_missed() -> None:
         typeset(PAGE.format('<img alt="x" src="a.png">'), {"a.png": picture}, needed=("a.png", "b.png"))
 
 
-def test_the_drawings_and_their_pictures_are_needed(bundle: Bundle) -> None:
+def test_the_drawings_and_their_pictures_are_needed(tmp_path: Path) -> None:
+    bundle = frozen_bundle(tmp_path, pictures=3)
     needed = needed_files(print_html(site_view(bundle), None)[1])
     assert {name.partition("-")[0] for name in needed if name.endswith(".svg")} == {"drawing"}
     assert {name for name in needed if name.endswith(".jpeg")} == {
@@ -259,6 +260,7 @@ def test_a_damaged_picture_is_refused_whatever_pillow_was_told(
     assert ImageFile.LOAD_TRUNCATED_IMAGES is before
 
 
+@pytest.mark.slow
 def test_a_damaged_picture_is_told_and_no_report_is_replaced(bundle: Bundle, tmp_path: Path) -> None:
     damaged = damage(bundle, DAMAGES[0])
     (tmp_path / "report.pdf").write_bytes(b"")
@@ -290,10 +292,10 @@ def test_a_picture_that_became_a_pipe_is_told(bundle: Bundle) -> None:
 
 
 @contextmanager
-def drawing(bundle: Bundle) -> Iterator[subprocess.Popen[bytes]]:
+def drawing(bundle: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The command that draws a PDF, as it begins to draw."""
-    output = bundle.root.parent
-    command = [sys.executable, "-m", "neurflow_report", "render", str(bundle.root), "--format", "pdf"]
+    output = bundle.parent
+    command = [sys.executable, "-m", "neurflow_report", "render", str(bundle), "--format", "pdf"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         while running.poll() is None and not any(output.glob(".neurflow-report-*")):
             time.sleep(0.01)
@@ -301,22 +303,31 @@ def drawing(bundle: Bundle) -> Iterator[subprocess.Popen[bytes]]:
         running.communicate()
 
 
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    """A folder with a bundle and the report drawn of it, and the seconds that the drawing took."""
+    folder = tmp_path_factory.mktemp("drawn")
+    bundle = frozen_bundle(folder, pictures=3, classes=1)
+    with drawing(bundle.root) as first:
+        begun = time.monotonic()
+    assert first.returncode == 0
+    return folder, time.monotonic() - begun
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_at_any_moment_leave_the_report_that_was_there(
-    bundle: Bundle, tmp_path: Path, number: signal.Signals
+    drawn: tuple[Path, float], number: signal.Signals
 ) -> None:
-    with drawing(bundle) as first:
-        begun = time.monotonic()
-    assert first.returncode == 0
-    whole, took = (tmp_path / "report.pdf").read_bytes(), time.monotonic() - begun
+    folder, took = drawn
+    whole = (folder / "report.pdf").read_bytes()
     codes = []
     for share in (0.0, 0.4, 0.8):
-        with drawing(bundle) as running:
+        with drawing(folder / "bundle") as running:
             time.sleep(share * took)
             running.send_signal(number)
         codes.append(running.returncode)
-        assert (tmp_path / "report.pdf").read_bytes() == whole
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "report.pdf"]
+        assert (folder / "report.pdf").read_bytes() == whole
+        assert sorted(path.name for path in folder.iterdir()) == ["bundle", "report.pdf"]
     assert codes[0] == 128 + number
     assert set(codes) <= {0, 128 + number}

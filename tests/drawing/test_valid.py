@@ -10,24 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from neurflow_report.drawing.write.single_file import render_single
-from neurflow_report.drawing.write.site import render_site
-from tests.sample_bundle import frozen_bundle
-
 CHECKER = Path(__file__).parents[2] / "build/node/node_modules/html-validate/bin/html-validate.mjs"
 RULES = Path(__file__).parent / "htmlvalidate.json"
 IMPLIED = re.compile(r"Element <(td|th|dt|dd)> is implicitly closed by")
 """What drawing/write/slim.py leaves to the browser; where anything else is closed so, an end tag was forgotten."""
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the site and the single file."""
-    folder = tmp_path_factory.mktemp("valid")
-    bundle = frozen_bundle(folder)
-    render_site(bundle, folder / "site")
-    render_single(bundle, folder / "report.html")
-    return folder
 
 
 def mistakes(said: Path, *pages: Path) -> list[tuple[str, int, str, str]]:
@@ -45,19 +31,19 @@ def mistakes(said: Path, *pages: Path) -> list[tuple[str, int, str, str]]:
     ]
 
 
-def test_every_page_is_valid(report: Path, tmp_path: Path) -> None:
-    assert mistakes(tmp_path / "said", *sorted((report / "site").rglob("*.html"))) == []
+def test_every_page_is_valid(site: Path, tmp_path: Path) -> None:
+    assert mistakes(tmp_path / "said", *sorted(site.rglob("*.html"))) == []
 
 
-def test_the_single_file_is_valid(report: Path, tmp_path: Path) -> None:
+def test_the_single_file_is_valid(single: Path, tmp_path: Path) -> None:
     """Its pages have landmarks of the same names, but a reader is shown one page at a time."""
-    found = mistakes(tmp_path / "said", report / "report.html")
+    found = mistakes(tmp_path / "said", single)
     assert [one for one in found if one[2] != "unique-landmark"] == []
 
 
-def test_a_mistake_would_be_found(report: Path, tmp_path: Path) -> None:
+def test_a_mistake_would_be_found(site: Path, tmp_path: Path) -> None:
     """The checker does look: at what stands where, at names, and at what they point to."""
-    text = (report / "site/index.html").read_text(encoding="utf-8")
+    text = (site / "index.html").read_text(encoding="utf-8")
     broken = text.replace("<h1>", '<h1 id="main"><div>', 1).replace("aria-labelledby=cite-head", 'for="x"', 1)
     broken = broken.replace("</h1>", "</div></h1>", 1).replace("<dl ", '<dl aria-labelledby="nobody" ', 1)
     (tmp_path / "broken.html").write_text(broken, encoding="utf-8")

@@ -15,7 +15,6 @@ from neurflow_report.drawing.view.pages.experiments import missing_lines
 from neurflow_report.drawing.view.text import ledger, verdicts
 from neurflow_report.results.bundle import Bundle
 from neurflow_report.results.records import Claim, NotRun, Threshold
-from tests.sample_bundle import frozen_bundle
 
 HELD, FAILED, OPEN, UNRUN = "supported", "not supported", "inconclusive", "not run"
 
@@ -24,11 +23,6 @@ def claim(claim: str, layer: str, verdict: str, figure: float | None = 0.5, case
     return Claim(
         claim=claim, experiment="weights", layer=layer, case=case, figure=figure, verdict=verdict, reason=reason
     )  # type: ignore[arg-type]
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return frozen_bundle(tmp_path_factory.mktemp("verdicts"))
 
 
 def index(bundle: Bundle, *claims: Claim, number: int = 0) -> Index:
@@ -147,11 +141,8 @@ def test_what_was_not_measured_is_told_once_a_reason() -> None:
     )
 
 
-def test_marks_of_the_page_are_explained_there(bundle: Bundle, tmp_path: Path) -> None:
-    from neurflow_report.drawing.write.site import render_site
-
-    render_site(bundle, tmp_path / "site")
-    page = (tmp_path / "site/fidelity/bee-co/index.html").read_text(encoding="utf-8")
+def test_marks_of_the_page_are_explained_there(site: Path) -> None:
+    page = (site / "fidelity/bee-co/index.html").read_text(encoding="utf-8")
     for mark, word in (("✓", "supported"), ("✕", "not supported"), ("?", "inconclusive")):
         assert f"{mark} {word}" in page
 

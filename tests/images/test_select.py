@@ -210,7 +210,7 @@ def test_all_classes_that_have_none_are_told_at_once() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 8))
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_a_drawn_sample_follows_the_seed_and_the_class_alone(seed: int, limit: int) -> None:
     source = source_of([(n % 3, n % 2) for n in range(60)])
 

@@ -83,7 +83,7 @@ def test_real_networks_lose_all_batch_norms_and_nothing_else(network, layers):
 
 
 def test_few_pictures_at_once_are_the_same_as_all(monkeypatch):
-    x = torch.randn(5, 3, 64, 64, dtype=torch.float64)
+    x = torch.randn(5, 3, 32, 32, dtype=torch.float64)
     segments = cut(resnet18(), ["layer2", "fc"], x[:1])
     all_at_once = Forward.of(segments, x, most=64)
     monkeypatch.setattr("neurflow_report.network.inference.CACHE", 1)

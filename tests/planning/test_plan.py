@@ -48,6 +48,7 @@ def test_multiply_adds_of_the_plain_passes_by_hand(write_spec):
     assert found["masking"].amount == 2 * 8 * 13 * 3
 
 
+@pytest.mark.slow
 def test_a_run_counts_what_the_plan_says(write_spec):
     loaded, runs = load_spec(write_spec()), []
     done = multiply_adds(lambda: runs.append(analyze(loaded, progress=Silent())))

@@ -66,6 +66,7 @@ def test_it_is_told_with_all_else_that_is_wrong(monkeypatch: pytest.MonkeyPatch)
     assert [problem.slug for problem in caught.value.problems()] == ["environment-bad-value", "class-unknown"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("value", "code", "told"), [("abc", 2, "is 'abc', and the seconds"), ("", 0, "")])
 def test_packages_that_read_it_do_not_fail_before_it_is_checked(value: str, code: int, told: str) -> None:
     """SciPy's import runs int() on it."""

@@ -204,6 +204,7 @@ def counted(function: Callable[..., Any], number: int) -> Callable[..., Any]:
     return call
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [NAMES, ["site"]], ids=["over all", "over one"])
 def test_killed_at_any_step(tmp_path: Path, way: str, before: list[str]) -> None:
     """What stands in the places is whole at any time; after the next start it is all of one run."""

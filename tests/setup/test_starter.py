@@ -67,6 +67,7 @@ def test_yes_takes_the_demo_s(capsys):
     assert spec.classes == ("firebell", "emberwort", "moonviolet")
 
 
+@pytest.mark.slow
 def test_every_flag(picture_folder):
     picture_folder(2)
     words = ["--model", "resnet18", "--weights", "none", "--data", "pictures", "--classes", "firebell, 7",
@@ -84,6 +85,7 @@ def test_the_weights_that_a_model_has():
     assert valid(deep=False).model.weights == "IMAGENET1K_V1"
 
 
+@pytest.mark.slow
 def test_a_checkpoint_tells_its_number_of_classes_and_paths_follow_the_spec(picture_folder):
     picture_folder(2)
     Path("specs").mkdir()
@@ -229,6 +231,7 @@ def trained(picture_folder, tmp_path):
             "--data", "pictures"]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_first_hour_with_a_network_of_one_s_own(trained, capsys, tmp_path):
     """Without a wrong assumption left unsaid: from `init` to the accuracy, then what was right to put in."""
     assert main(["init", *trained, "--allow-code"]) == 0

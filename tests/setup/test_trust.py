@@ -231,6 +231,7 @@ def test_the_control_is_compared_as_well(x, monkeypatch):
     assert found.of(other, x).trust.ablations
 
 
+@pytest.mark.slow
 def test_what_was_seen_on_the_pictures_is_told_and_stands_in_the_report(write_spec, monkeypatch, capsys, tmp_path):
     from neurflow_report.cli import main
 
