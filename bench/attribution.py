@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 import torchvision
 from captum.attr import IntegratedGradients
@@ -112,8 +113,8 @@ def measure(
 
     def engine(quadrature: Quadrature, wanted: list[int]) -> Tensor:
         pairs = Pairs(
-            rows=torch.arange(PATCHES, device=device).repeat(len(wanted)),
-            channels=torch.tensor(wanted, device=device).repeat_interleave(PATCHES),
+            rows=np.tile(np.arange(PATCHES), len(wanted)),
+            channels=np.repeat(np.array(wanted), PATCHES),
         )
         return attribute(segment, A, pairs, axis=1, out_axis=1, quadrature=quadrature, rows=1024).values
 

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -50,9 +51,7 @@ def cross_checks(run: ClassRun, layers: Sequence[LayerResult]) -> tuple[CrossChe
 
 def _own(run: ClassRun, layer_pair: LayerPair, below: Tensor, channels: Sequence[int]) -> Tensor:
     """T of each neuron on its patch, (pairs, C), as the search computes it."""
-    pairs = Pairs(
-        rows=torch.arange(len(below), device=below.device), channels=torch.tensor(channels, device=below.device)
-    )
+    pairs = Pairs(rows=np.arange(len(below)), channels=np.array(channels))
 
     def attributed(rows: int) -> Tensor:
         found = attribute(

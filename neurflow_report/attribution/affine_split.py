@@ -44,6 +44,7 @@ class AffineSplit:
         kept: those of the affine ones whose values at A are needed.
         at_baseline: the values of all nodes at A = 0, one row.
         channel_paths: a memo of `channel_path`.
+        constants: a memo of `numbers`.
     """
 
     source: fx.Node
@@ -55,6 +56,7 @@ class AffineSplit:
     kept: frozenset[fx.Node]
     at_baseline: Mapping[fx.Node, Any]
     channel_paths: dict[int, Mapping[fx.Node, int]] = field(default_factory=dict, compare=False)
+    constants: dict[tuple[float, ...], Tensor] = field(default_factory=dict, compare=False)
 
     @property
     def is_affine(self) -> bool:
@@ -72,6 +74,12 @@ class AffineSplit:
     @cached_property
     def _dependent(self) -> frozenset[fx.Node]:
         return frozenset(self.order)
+
+    def numbers(self, values: tuple[float, ...]) -> Tensor:
+        """The same numbers as a tensor of A's kind, which is copied to the device once."""
+        if values not in self.constants:
+            self.constants[values] = self.at_baseline[self.source].new_tensor(values)
+        return self.constants[values]
 
     def constant(self, node: fx.Node, ndim: int) -> Any:
         """A value that does not depend on A; a tensor of fewer axes than `ndim` with ones before them."""

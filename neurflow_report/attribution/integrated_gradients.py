@@ -24,7 +24,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, fx
 
 from neurflow_report.attribution.affine_backward import AffinePart, attributed, spatial_sum
@@ -40,16 +42,17 @@ from neurflow_report.attribution.channel_responses import TableBuffers
 from neurflow_report.attribution.nonlinear_part import (
     NonlinearPart,
     Steps,
-    TargetGroup,
     cells,
     gauss,
     gauss_legendre,
     target_groups,
 )
+from neurflow_report.network import devices
 from neurflow_report.network.forward import spatial_mean
 
 Segment = Callable[[Tensor], Tensor]
 Rule = Literal["cells", "gauss"]
+Indices = NDArray[np.int64]
 
 BLOCK = 16 * 2**20
 """Bytes of the nonlinear part's widest tensor at once on a CPU: about half of a usual last-level cache."""
@@ -66,10 +69,13 @@ EPSILON = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class Pairs:
-    """Targets and patches to attribute: pair p is target channel `channels[p]` on the activation row `rows[p]`."""
+    """Targets and patches to attribute: pair p is target channel `channels[p]` on the activation row `rows[p]`.
 
-    rows: Tensor
-    channels: Tensor
+    Both are the host's, (pairs,): what is computed together follows from them, without waiting for the device.
+    """
+
+    rows: Indices
+    channels: Indices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +128,7 @@ def attribute(
     quadrature: Quadrature,
     rows: int,
     whole: bool = False,
+    split: AffineSplit | None = None,
 ) -> Attribution:
     """T(a, i, v) for each pair (METHOD §2).
 
@@ -133,10 +140,26 @@ def attribute(
         quadrature: how the integral is computed.
         rows: the most rows (pair × step) a batch.
         whole: whether the segment is run as it is though it could be split.
+        split: that of `prepared`, which many calls share; else it is made.
     Returns: T, its gap and its error, on the activations' device.
     """
-    make = PlainEngine if whole else _engine
-    return make(segment, activations, axis, out_axis, rows).integrate(pairs, quadrature)
+    split = split or (None if whole else prepared(segment, activations[:1], axis, out_axis))
+    engine: Engine = (
+        PlainEngine(segment, activations, axis, out_axis, rows)
+        if split is None or whole
+        else SplitEngine(split, activations, axis, rows)
+    )
+    return engine.integrate(pairs, quadrature)
+
+
+def prepared(segment: Segment, row: Tensor, axis: int, out_axis: int) -> AffineSplit | None:
+    """The segment split, for `attribute`; None where it has to be run as it is. `row`: (1, …) of its input."""
+    if not isinstance(segment, fx.GraphModule):
+        return None
+    try:
+        return split_segment(segment, row, axis, out_axis)
+    except NotSplittableError:
+        return None
 
 
 def completeness_gap(total: Tensor, output_delta: Tensor) -> Tensor:
@@ -151,14 +174,9 @@ class Engine(Protocol):
         """T of each pair, with as many steps as its error and its completeness gap ask for."""
 
 
-def _engine(segment: Segment, activations: Tensor, axis: int, out_axis: int, rows: int) -> Engine:
-    """The split engine where the segment can be split, else the plain one."""
-    if isinstance(segment, fx.GraphModule):
-        try:
-            return SplitEngine(split_segment(segment, activations[:1], axis, out_axis), activations, axis, rows)
-        except NotSplittableError:
-            pass
-    return PlainEngine(segment, activations, axis, out_axis, rows)
+def index_on(like: Tensor, numbers: Indices) -> Tensor:
+    """Numbers that the host knows, beside a tensor on the device: nothing waits for that."""
+    return torch.from_numpy(np.ascontiguousarray(numbers)).to(like.device, non_blocking=True)
 
 
 class PlainEngine:
@@ -170,24 +188,27 @@ class PlainEngine:
 
     def integrate(self, pairs: Pairs, quadrature: Quadrature) -> Attribution:
         """See `Engine`."""
-        output_delta, count = self._output_delta(pairs), len(pairs.rows)
+        rows, channels = (index_on(self.activations, np.asarray(x)) for x in (pairs.rows, pairs.channels))
+        output_delta, count = self._output_delta(rows, channels), len(rows)
         values = self.activations.new_zeros((count, self.activations.shape[self.axis]))
         error = values.new_full((count,), math.inf)
-        n_steps, pending = torch.zeros(count, dtype=torch.long), torch.arange(count, device=self.activations.device)
+        n_steps, pending = np.zeros(count, np.int64), np.arange(count)
         for n in self._counts(quadrature):
-            before = values[pending]
-            for some in torch.split(pending, max(1, self.rows // n)):
-                values[some] = self._integrated(pairs.rows[some], pairs.channels[some], n)
-            now = values[pending]
-            gap = completeness_gap(now.sum(dim=1), output_delta[pending])
+            n_steps[pending] = n
+            places = index_on(self.activations, pending)
+            before = values[places]
+            for some in torch.split(places, max(1, self.rows // n)):
+                values[some] = self._integrated(rows[some], channels[some], n)
+            now = values[places]
+            gap = completeness_gap(now.sum(dim=1), output_delta[places])
             step = (now - before).norm(dim=1) / now.norm(dim=1).clamp_min(torch.finfo(now.dtype).tiny)
-            error[pending] = gap if quadrature.rule == "gauss" else step
-            n_steps[pending.cpu()] = n
-            pending = pending[(gap > quadrature.tolerance) | (error[pending] > quadrature.tolerance)]
+            error[places] = gap if quadrature.rule == "gauss" else step
+            over = (gap > quadrature.tolerance) | (error[places] > quadrature.tolerance)
+            pending = pending[over.cpu().numpy()]
             if len(pending) == 0:
                 break
         gap = completeness_gap(values.sum(dim=1), output_delta)
-        return Attribution(values=values, gap=gap, error=error, n_steps=n_steps)
+        return Attribution(values=values, gap=gap, error=error, n_steps=torch.from_numpy(n_steps))
 
     @staticmethod
     def _counts(quadrature: Quadrature) -> list[int]:
@@ -198,11 +219,11 @@ class PlainEngine:
         return Quadrature(rule="gauss", nodes=fewest, max_nodes=max(2 * fewest, quadrature.max_nodes)).counts()
 
     @torch.no_grad()
-    def _output_delta(self, pairs: Pairs) -> Tensor:
+    def _output_delta(self, rows: Tensor, channels: Tensor) -> Tensor:
         """φ_a(A) − φ_a(0) of each pair."""
         phi = [spatial_mean(self.segment(part), self.out_axis) for part in torch.split(self.activations, self.rows)]
         start = spatial_mean(self.segment(torch.zeros_like(self.activations[:1])), self.out_axis)
-        return torch.cat(phi)[pairs.rows, pairs.channels] - start[0, pairs.channels]
+        return torch.cat(phi)[rows, channels] - start[0, channels]
 
     def _integrated(self, rows: Tensor, channels: Tensor, n: int) -> Tensor:
         """T by n nodes, (pairs, C): METHOD §2 with A' = 0."""
@@ -226,31 +247,30 @@ class SplitEngine:
         self.at_input = values_at_input(split, activations, rows)
         self.channels, self.buffers = activations.shape[axis], TableBuffers()
         fitting = BLOCK // (_widest(split) * activations.element_size())
-        self.most, self.rows = rows, max(1, min(rows, fitting) if activations.device.type == "cpu" else rows)
+        self.most, self.rows = rows, max(1, min(rows, fitting) if devices.is_host(activations.device) else rows)
 
     @torch.no_grad()
     def integrate(self, pairs: Pairs, quadrature: Quadrature) -> Attribution:
         """See `Engine`; a segment whose output is affine in α takes one step."""
-        count = len(pairs.rows)
-        values = self.activations.new_zeros((count, self.channels))
-        gap, error = values.new_zeros(count), values.new_zeros(count)
-        n_steps = torch.zeros(count, dtype=torch.long)
-        for block in self._blocks(pairs.rows, quadrature.nodes):
-            some = Pairs(rows=pairs.rows[block], channels=pairs.channels[block])
-            found = self._block(some, quadrature)
-            values[block], gap[block], error[block] = found.values, found.gap, found.error
-            n_steps[block.cpu()] = found.n_steps
-        return Attribution(values=values, gap=gap, error=error, n_steps=n_steps)
+        rows, channels = np.asarray(pairs.rows), np.asarray(pairs.channels)
+        values = self.activations.new_zeros((len(rows), self.channels))
+        misses = values.new_zeros((2, len(rows)))  # the gaps, then the errors
+        n_steps = np.zeros(len(rows), np.int64)
+        for block in self._blocks(rows, quadrature.nodes):
+            for some, found in self._block(rows[block], channels[block], quadrature):
+                n_steps[block[some]] = found.n_steps
+                where = index_on(self.activations, block[some])
+                values[where], misses[:, where] = found.values, found.misses
+        return Attribution(values=values, gap=misses[0], error=misses[1], n_steps=torch.from_numpy(n_steps))
 
-    def _blocks(self, rows: Tensor, steps: int) -> Iterator[Tensor]:
+    def _blocks(self, rows: Indices, steps: int) -> Iterator[Indices]:
         """The numbers of the pairs, those of a few patches at a time."""
         # On a CPU as few patches as give `FEW` pairs: with one patch, slopes and tables are broadcast, not copied.
         # Elsewhere as many as keep to `rows` rows of pairs × steps, and of patches × points of the path.
-        order = torch.argsort(rows, stable=True)
-        sizes = torch.unique_consecutive(rows[order], return_counts=True)[1].tolist()
+        order, on_host = np.argsort(rows, kind="stable"), devices.is_host(self.activations.device)
         first = taken = patches = 0
-        for size in sizes:
-            full = taken >= FEW if self.activations.device.type == "cpu" else (taken + size) * steps > self.rows
+        for size in np.unique(rows, return_counts=True)[1].tolist():
+            full = taken >= FEW if on_host else (taken + size) * steps > self.rows
             if taken and (full or (patches + 1) * (steps + 1) > self.rows):
                 yield order[first : first + taken]
                 first, taken, patches = first + taken, 0, 0
@@ -258,30 +278,37 @@ class SplitEngine:
         if taken:
             yield order[first : first + taken]
 
-    def _block(self, pairs: Pairs, quadrature: Quadrature) -> Attribution:
-        """T of the pairs of a few patches."""
-        patches, rows = torch.unique(pairs.rows, return_inverse=True)
-        targets, target_of = torch.unique(pairs.channels, return_inverse=True)
+    def _block(self, rows: Indices, channels: Indices, quadrature: Quadrature) -> Iterator[tuple[Indices, _Integrated]]:
+        """The pairs of a few patches, batch by batch: which of them, and what was found."""
+        patches, patch_of = np.unique(rows, return_inverse=True)
+        targets, target_of = np.unique(channels, return_inverse=True)
         counts = [1] if self.split.is_affine else quadrature.counts()
-        path = _Path(self, patches, "gauss" if self.split.is_affine else quadrature.rule, len(rows))
-        values = self.activations.new_zeros((len(rows), self.channels))
-        gap, error = values.new_zeros(len(rows)), values.new_zeros(len(rows))
-        n_steps = torch.zeros(len(rows), dtype=torch.long)
-        for group, members in target_groups(self.split, targets.tolist(), rows.device):
-            for some, batch in self._batches(rows, target_of, group, members, counts[0]):
-                values[some], gap[some], error[some], n_steps[some.cpu()] = path.integrate(
-                    batch, counts, quadrature.tolerance
-                )
-        return Attribution(values=values, gap=gap, error=error, n_steps=n_steps)
+        rule: Rule = "gauss" if self.split.is_affine else quadrature.rule
+        path, most = _Path(self, index_on(self.activations, patches), rule, len(rows)), max(1, self.rows // counts[0])
+        for group, members in target_groups(self.split, targets.tolist(), self.activations.device):
+            in_group = np.full(len(targets), -1)  # target → its number in the group
+            in_group[members] = np.arange(len(members))
+            mine = np.flatnonzero(in_group[target_of] >= 0)
+            for first in range(0, len(mine), most):
+                some = mine[first : first + most]
+                both = index_on(self.activations, np.stack([patch_of[some], in_group[target_of[some]]]))
+                batch = Batch(group=group, rows=both[0], targets=both[1])
+                yield some, path.integrate(batch, counts, quadrature.tolerance)
 
-    def _batches(
-        self, rows: Tensor, target_of: Tensor, group: TargetGroup, members: list[int], steps: int
-    ) -> Iterator[tuple[Tensor, Batch]]:
-        """A group's pairs, as many at once as fit: their numbers, and as a batch. `target_of`: each pair's target."""
-        in_group = torch.full((int(target_of.max()) + 1,), -1, device=rows.device)  # target → its number in the group
-        in_group[torch.tensor(members, device=rows.device)] = torch.arange(len(members), device=rows.device)
-        for some in torch.split((in_group[target_of] >= 0).nonzero().squeeze(1), max(1, self.rows // steps)):
-            yield some, Batch(group=group, rows=rows[some], targets=in_group[target_of[some]])
+
+@dataclass(frozen=True, kw_only=True)
+class _Integrated:
+    """What was found of a batch's pairs.
+
+    Attributes:
+        values: T, (pairs, C).
+        misses: the gaps, then the errors, (2, pairs).
+        n_steps: what each took, (pairs,), the host's.
+    """
+
+    values: Tensor
+    misses: Tensor
+    n_steps: Indices
 
 
 def _widest(split: AffineSplit) -> int:
@@ -311,29 +338,32 @@ class _Path:
         """The patches' nonlinear part at these steps."""
         return NonlinearPart(self.engine.split, self.engine.at_input, self.patches, steps)
 
-    def integrate(self, batch: Batch, counts: Sequence[int], tolerance: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """T, gap, error and steps of a batch; pairs over the tolerance are refined with the next of the counts."""
+    def integrate(self, batch: Batch, counts: Sequence[int], tolerance: float) -> _Integrated:
+        """T of a batch; pairs over the tolerance are refined with the next of the counts."""
         fine, coarse, output_delta = self._integral(batch, counts[0], coarse=self.cells)
-        values, gap, error = self._with_errors(batch, fine, coarse, output_delta)
-        n_steps = torch.full((len(batch),), counts[0])
-        # `pending`: numbers of the pairs still over the tolerance; `short`: where these stand among the last refined.
-        pending = short = ((error > tolerance) | (gap > tolerance)).nonzero().squeeze(1)
+        values, misses = self._with_misses(batch, fine, coarse, output_delta)
+        n_steps = np.full(len(batch), counts[0])
+        pending, last = np.arange(len(batch)), misses
         for n in counts[1:]:
-            if len(pending) == 0:
+            # Which pairs are over the tolerance is all that the host waits for, once for each of the counts.
+            short = np.flatnonzero((last > tolerance).any(dim=0).cpu().numpy())
+            if len(short) == 0:
                 break
-            fine = {key: g[short] for key, g in fine.items()}  # the n/2 cells of Romberg's step, which are at hand
+            pending = pending[short]
+            n_steps[pending] = n
+            places = index_on(self.engine.activations, np.stack([short, pending]))
+            fine = {key: g[places[0]] for key, g in fine.items()}  # the n/2 cells of Romberg's step, at hand
             found, refined = [], []
-            for some in torch.split(torch.arange(len(pending), device=pending.device), max(1, self.engine.rows // n)):
-                pairs, coarse = batch.some(pending[some]), {key: g[some] for key, g in fine.items() if self.cells}
+            for first in range(0, len(pending), max(1, self.engine.rows // n)):
+                some = slice(first, first + max(1, self.engine.rows // n))
+                pairs, coarse = batch.some(places[1, some]), {key: g[some] for key, g in fine.items() if self.cells}
                 better, _, output_delta = self._integral(pairs, n, coarse=False)
-                found.append(self._with_errors(pairs, better, coarse, output_delta))
+                found.append(self._with_misses(pairs, better, coarse, output_delta))
                 refined.append(better)
             fine = {key: torch.cat([part[key] for part in refined]) for key in refined[0]}
-            values[pending], gap[pending], error[pending] = (torch.cat(part) for part in zip(*found, strict=True))
-            n_steps[pending.cpu()] = n
-            short = ((error[pending] > tolerance) | (gap[pending] > tolerance)).nonzero().squeeze(1)
-            pending = pending[short]
-        return values, gap, error, n_steps
+            values[places[1]], last = torch.cat([part for part, _ in found]), torch.cat([m for _, m in found], dim=1)
+            misses[:, places[1]] = last
+        return _Integrated(values=values, misses=misses, n_steps=n_steps)
 
     def _integral(self, batch: Batch, n: int, *, coarse: bool) -> tuple[Gradients, Gradients, Tensor]:
         """Gradients at the frontier by n steps (and by n/2 cells), and φ(A) − φ(0)."""
@@ -358,10 +388,11 @@ class _Path:
             self.nonlinear_parts[n] = [self.nonlinear_part(steps)]
         yield from self.nonlinear_parts[n]
 
-    def _with_errors(
+    def _with_misses(
         self, batch: Batch, fine: Gradients, coarse: Gradients, output_delta: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """T, its gap, and its error: with cells, T takes Romberg's step, and the error is that step's relative size."""
+    ) -> tuple[Tensor, Tensor]:
+        """T, (pairs, C), and its gaps and errors, (2, pairs): with cells, T takes Romberg's step, and the error is that
+        step's relative size."""
         # METHOD §4.4: T = T(n) + (T(n) − T(n/2)) / 3. T is linear in the frontier's gradients: the step is taken there.
         step = {key: (fine[key] - wide) / 3 for key, wide in coarse.items()}
         best = {key: gradient + step[key] if key in step else gradient for key, gradient in fine.items()}
@@ -370,10 +401,10 @@ class _Path:
         rounding = ROUNDING * torch.finfo(output_delta.dtype).eps * values.abs().sum(dim=1)
         gap = completeness_gap(values.sum(dim=1), output_delta).where(missed > rounding, 0)
         if self.engine.split.is_affine:
-            return values, gap, torch.zeros_like(gap)
+            return values, torch.stack([gap, torch.zeros_like(gap)])
         if not self.cells:
-            return values, gap, gap
-        return values, gap, size / values.norm(dim=1).clamp_min(torch.finfo(values.dtype).tiny)
+            return values, torch.stack([gap, gap])
+        return values, torch.stack([gap, size / values.norm(dim=1).clamp_min(torch.finfo(values.dtype).tiny)])
 
     def _attributed(self, batch: Batch, best: Gradients, step: Gradients) -> tuple[Tensor, Tensor]:
         """T of the best gradients, (pairs, C), and the size (L2) of T of the step, (pairs,)."""

@@ -26,6 +26,7 @@ from torch.nn import functional as F
 from neurflow_report.attribution import operations as ops
 from neurflow_report.attribution.affine_split import AffineSplit, Read, channel_path, needed, only_input, reads
 from neurflow_report.attribution.few_channel_conv import conv_few_channels
+from neurflow_report.network import devices
 from neurflow_report.network.forward import spatial_mean
 
 
@@ -106,17 +107,12 @@ def target_groups(
     alike: dict[tuple[fx.Node, ...], list[int]] = {}
     for place, found in enumerate(channel_paths):
         alike.setdefault(tuple(found), []).append(place)
-    return [
-        (
-            TargetGroup(
-                split=split,
-                channels={n: torch.tensor([channel_paths[p][n] for p in places], device=device) for n in nodes},
-                first=channel_paths[places[0]],
-            ),
-            places,
-        )
-        for nodes, places in alike.items()
-    ]
+    groups = []
+    for nodes, places in alike.items():
+        table = torch.tensor([[channel_paths[p][n] for p in places] for n in nodes], device=device)  # one copy
+        by_node = dict(zip(nodes, table.unbind(), strict=True))
+        groups.append((TargetGroup(split=split, channels=by_node, first=channel_paths[places[0]]), places))
+    return groups
 
 
 class Leaves(Protocol):
@@ -228,7 +224,7 @@ class NonlinearPart:
 
     def __init__(self, split: AffineSplit, at_input: Mapping[fx.Node, Tensor], rows: Tensor, steps: Steps) -> None:
         self.split, self.at_input, self.rows, self.steps = split, at_input, rows, steps
-        self.alphas = torch.tensor(steps.alphas, dtype=split.at_baseline[split.source].dtype, device=rows.device)
+        self.alphas = split.numbers(steps.alphas)
         self.values = Evaluator(split, PathLeaves(split, at_input, rows, self.alphas))
         self._slopes: dict[tuple[TargetGroup, bool], Slopes] = {}
 
@@ -301,7 +297,7 @@ class Slopes:
         self.strides = (1, 2) if coarse else (1,)
         self.count = sum(n // stride for stride in self.strides)
         weights = [stride * w for stride in self.strides for w in nonlinear.steps.weights[::stride]]
-        self.weights = nonlinear.alphas.new_tensor(weights)
+        self.weights = nonlinear.split.numbers(tuple(weights))
         self._memo: dict[tuple[fx.Node, bool], Tensor] = {}
 
     def slope(self, node: fx.Node, sliced: bool) -> Tensor:
@@ -334,7 +330,7 @@ def secant(node: fx.Node, x: Tensor, y: Tensor) -> Tensor:
     slopes = (y[:, 1:] - y[:, :-1]).div_(dx)
     # The rounding of Δy/Δx grows as eps/Δx, the error of f' at the midpoint as Δx²: they meet at the cube root of eps.
     flat = dx.abs_() <= (torch.finfo(x.dtype).eps ** (1 / 3) if ops.is_smooth(node) else 0)
-    if bool(flat.any()):
+    if not devices.is_host(x.device) or bool(flat.any()):
         slopes = torch.where(flat, derivative(node, (x[:, 1:] + x[:, :-1]) / 2), slopes)
     return slopes
 

@@ -11,12 +11,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import pdist, squareform
+from torch import Tensor
 
 Floats = NDArray[np.floating]
 Indices = NDArray[np.int64]
+CLOSE = 1e-4
+"""Squared distances under this share of the vectors' own squares are taken from their differences."""
+CHUNK = 2**22
+"""Numbers of these differences at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +59,168 @@ def partition(vectors: Floats, most: int) -> Partition:
     scores, clusterings = _silhouettes(squareform(condensed), merges, finest)
     best = int(np.argmax(scores))
     return Partition(labels=_renumber(clusterings[best]), count=best + 2, silhouette=float(scores[best]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partitions:
+    """The partitions of B sets of N vectors each, the host's.
+
+    Attributes:
+        labels: (B, N), as in `Partition`.
+        counts: clusters, (B,).
+        silhouettes: (B,), NaN for one cluster.
+        spread: the squared distances from each vector to all of its cluster, summed, (B, N): within a cluster they are
+            in the order of the distances to its mean.
+    """
+
+    labels: Indices
+    counts: Indices
+    silhouettes: Floats
+    spread: Floats
+
+
+def distances(points: Tensor) -> Tensor:
+    """Euclidean distances between vectors, (U, m) → (U, U), in float64; exactly 0 where two are equal."""
+    x = points.double()
+    norms = x.square().sum(dim=1)
+    scale = norms[:, None] + norms
+    squares = torch.addmm(scale, x, x.T, alpha=-2)
+    # What the product leaves of close vectors is rounding: their differences are taken instead.
+    close = (squares <= CLOSE * scale).nonzero()
+    for some in torch.split(close, max(1, CHUNK // max(1, x.shape[1]))):
+        squares[some[:, 0], some[:, 1]] = (x[some[:, 0]] - x[some[:, 1]]).square().sum(dim=1)
+    return _sqrt(squares)
+
+
+def partitions(between: Tensor, most: int) -> Partitions:
+    """What `partition` gives for each of B sets of N vectors, all together on their device, which is waited for once.
+
+    Args:
+        between: the distances within each set, (B, N, N), float64.
+        most: the most clusters; at least 2.
+    """
+    sets, count, _ = between.shape
+    if count < 3:
+        return Partitions(
+            labels=np.zeros((sets, count), np.int64), counts=np.ones(sets, np.int64),
+            silhouettes=np.full(sets, np.nan), spread=between.square().sum(dim=2).cpu().numpy(),
+        )  # fmt: skip
+    merges = _ward_on_host(between) if between.device.type == "cpu" else _ward(between)
+    finest, every = min(most, count - 1), torch.arange(sets, device=between.device)
+    labels = torch.arange(count, device=between.device).expand(sets, count)
+    squares, found = between.square(), list[tuple[Tensor, Tensor, Tensor]]()
+    for step in range(count - 2):
+        gone, stays = (labels[every, merges[:, step, end]][:, None] for end in (0, 1))
+        labels = torch.where(labels == gone, stays, labels)
+        if (n := count - 1 - step) <= finest:
+            present = torch.zeros_like(labels).scatter_(1, labels, 1)
+            compact = (present.cumsum(dim=1) - 1).gather(1, labels)  # 0 … n − 1, by the vectors' first places
+            inside = torch.nn.functional.one_hot(compact, n).to(between.dtype)  # (B, N, n)
+            own = squares.bmm(inside).gather(2, compact[..., None])[..., 0]
+            found.append((_mean_silhouettes(between.bmm(inside), inside, compact), compact, own))
+    scores, compacts, spreads = (torch.stack(x) for x in zip(*reversed(found), strict=True))  # 2 clusters first
+    best = scores.argmax(dim=0)
+    alike = (between == 0).all(dim=2).all(dim=1)  # all vectors equal: one cluster
+    chosen = torch.where(alike[:, None], 0, compacts[best, every])
+    spread = torch.where(alike[:, None], 0.0, spreads[best, every])
+    table = torch.cat([chosen, spread, torch.stack([best + 2, scores[best, every], alike], dim=1)], dim=1).cpu().numpy()
+    one = table[:, -1] > 0
+    return Partitions(
+        labels=_renumbered(table[:, :count].astype(np.int64)),
+        counts=np.where(one, 1, table[:, -3].astype(np.int64)),
+        silhouettes=np.where(one, np.nan, table[:, -2]),
+        spread=table[:, count : 2 * count],
+    )
+
+
+def _ward_on_host(between: Tensor) -> Tensor:
+    """The same as `_ward`, by SciPy set after set: a processor has nothing from steps that all sets take together."""
+    sets, count, _ = between.shape
+    upper = np.triu_indices(count, 1)
+    trees = np.stack([linkage(one, "ward")[:, :2] for one in between.numpy()[:, *upper]]).astype(np.int64)
+    member = np.concatenate([np.tile(np.arange(count), (sets, 1)), np.empty((sets, count - 1), np.int64)], axis=1)
+    for step in range(count - 1):  # a vector of the cluster that each merge makes
+        member[:, count + step] = np.take_along_axis(member, trees[:, step, 1:], axis=1)[:, 0]
+    return torch.from_numpy(np.take_along_axis(member, trees.reshape(sets, -1), axis=1).reshape(trees.shape))
+
+
+def _ward(between: Tensor) -> Tensor:
+    """Ward's merges of each set, lowest first, (B, N − 1, 2): vectors of the two clusters that are joined.
+
+    The nearest-neighbour chain (F. Murtagh 1983) as SciPy's `linkage` runs it, ties included, with all sets in step:
+    each step a set either adds the nearest cluster to its chain or joins the chain's last two, which are each other's
+    nearest. Distances follow by Lance and Williams. A cluster lives on in the place of one of its vectors.
+    """
+    sets, count, _ = between.shape
+    every, places = torch.arange(sets, device=between.device), torch.arange(count, device=between.device)
+    far = between.clone()  # inf: from itself, and where a cluster is gone
+    far[:, places, places] = torch.inf
+    size = far.new_ones((sets, count))
+    chain = torch.zeros((sets, count + 1), dtype=torch.long, device=far.device)
+    length, done = torch.zeros_like(every), torch.zeros_like(every)
+    merges = torch.zeros((sets, count, 2), dtype=torch.long, device=far.device)  # the last place takes what is none
+    heights = far.new_full((sets, count), torch.inf)
+    for _ in range(3 * (count - 1)):
+        chain[:, 0] = torch.where(length == 0, (size > 0).to(torch.uint8).argmax(dim=1), chain[:, 0])
+        length = length.clamp_min(1)
+        last, before = chain[every, length - 1], chain[every, (length - 2).clamp_min(0)]
+        row = far[every, last]
+        nearest = row.argmin(dim=1)  # the first of several
+        height = row[every, before]
+        joins = (length > 1) & (height <= row[every, nearest]) & (done < count - 1)
+        chain[every, length] = nearest
+        low, high = torch.minimum(last, before), torch.maximum(last, before)
+        at = torch.where(joins, done, count - 1)
+        merges[every, at], heights[every, at] = torch.stack([low, high], dim=1), height
+        _join(far, size, every, low, high, height, joins)
+        length = torch.where(joins, length - 2, (length + 1).clamp_max(count))
+        done = done + joins
+    order = heights[:, :-1].argsort(dim=1, stable=True)
+    return merges[:, :-1].gather(1, order[..., None].expand(-1, -1, 2))
+
+
+def _join(far: Tensor, size: Tensor, every: Tensor, low: Tensor, high: Tensor, height: Tensor, joins: Tensor) -> None:
+    """The cluster at `low` goes into that at `high` in the sets that join: their distances and sizes, in place."""
+    own, other = far[every, high], far[every, low]
+    n_low, n_high = size[every, low][:, None], size[every, high][:, None]
+    share = 1.0 / (n_low + n_high + size)
+    joined = (size + n_low) * share * other * other + (size + n_high) * share * own * own
+    joined = _sqrt(joined - size * share * height[:, None] * height[:, None])
+    joined[own.isinf() | other.isinf()] = torch.inf
+    mine = joins[:, None]
+    kept = torch.where(mine, joined, own)
+    far[every, high], far[every, :, high] = kept, kept
+    kept = torch.where(mine, torch.inf, far[every, low])
+    far[every, low], far[every, :, low] = kept, kept
+    size[every, high] += torch.where(joins, n_low[:, 0], 0.0)
+    size[every, low] = torch.where(joins, 0.0, size[every, low])
+
+
+def _sqrt(squares: Tensor) -> Tensor:
+    """Correctly rounded, as ties in a tree ask for: PyTorch's own is not, on a CPU."""
+    if squares.device.type != "cpu":
+        return squares.clamp_min(0).sqrt()
+    with np.errstate(invalid="ignore"):
+        return torch.from_numpy(np.sqrt(squares.numpy().clip(0)))
+
+
+def _mean_silhouettes(sums: Tensor, inside: Tensor, labels: Tensor) -> Tensor:
+    """`_mean_silhouette` of each set, (B,). Args: sums, inside: (B, N, n), of distances, and who is in which."""
+    sizes, own = inside.sum(dim=1), labels[..., None]
+    mine = sizes.gather(1, labels)
+    within = sums.gather(2, own)[..., 0] / (mine - 1).clamp_min(1)
+    nearest = (sums / sizes[:, None]).scatter(2, own, torch.inf).amin(dim=2)
+    scale = torch.maximum(within, nearest)
+    silhouettes = torch.where((scale > 0) & (mine > 1), (nearest - within) / scale, 0.0)
+    return silhouettes.mean(dim=1)
+
+
+def _renumbered(labels: Indices) -> Indices:
+    """`_renumber` of each row."""
+    clusters = np.arange(labels.max(initial=0) + 1)
+    is_one = labels[:, None, :] == clusters[:, None]  # (B, clusters, N)
+    first = np.where(is_one.any(axis=2), is_one.argmax(axis=2), labels.shape[1])
+    return np.take_along_axis(first.argsort(axis=1).argsort(axis=1), labels, axis=1)
 
 
 def closest_first(vectors: Floats) -> Indices:

@@ -22,8 +22,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from neurflow_report.attribution.integrated_gradients import Attribution, Pairs, Quadrature, Segment, attribute
-from neurflow_report.circuit.clustering import closest_first, partition
+from neurflow_report.attribution.affine_split import AffineSplit
+from neurflow_report.attribution.integrated_gradients import (
+    Attribution,
+    Pairs,
+    Quadrature,
+    Segment,
+    attribute,
+    index_on,
+    prepared,
+)
+from neurflow_report.circuit.clustering import Partitions, distances, partitions
 from neurflow_report.circuit.top_patches import concepts, core_set, dead
 from neurflow_report.errors import RunError
 from neurflow_report.network.forward import AdaptiveBatch
@@ -33,6 +42,8 @@ Floats = NDArray[np.floating]
 Indices = NDArray[np.int64]
 Activations = Callable[[int, Indices], Tensor]
 """The full activation of a layer (by its number) on patches (by their indices)."""
+PART, POINTS = 2**24, 4096
+"""Numbers of T that are taken to float64 at once; patches whose distances are held at once."""
 Scores = dict[tuple[str, int], Floats]
 """score(a, i) of every channel i below, (C,), by layer and channel a (METHOD §2)."""
 
@@ -120,24 +131,32 @@ def layer_neurons(
     counter: Counter,
     scores: Scores | None = None,
 ) -> list[Neuron]:
-    """The records of all targets `core` of one layer, by its number: a step of `find_neurons`, with its arguments."""
+    """The records of all targets `core` of one layer, by its number: a step of `find_neurons`, with its arguments.
+
+    What is computed for all of them stays on the device; the host is given tables of it, a few for the layer.
+    """
+    if not len(core):
+        return []
     below = max(number - 1, 0)
     wanted = concepts(means[number], core, search.k)
-    scored = None
-    if number and len(core):
+    found = None
+    if number:
         scored = attributions(search.quadrature, layer_pairs[below], below, core, wanted, activations, counter)
-    if scored is None:
+        found = _Scored.of(scored, len(core), search.tau)
+        if not found.finite:
+            raise RunError("not-finite", f"an attribution of layer {layers[number]!r} is NaN or infinite")
+        if scores is not None:
+            scores.update(zip([(layers[number], a) for a in core.tolist()], found.scores, strict=True))
+    else:
         counter.advance(len(core))
-    elif not _finite(scored):
-        raise RunError("not-finite", f"an attribution of layer {layers[number]!r} is NaN or infinite")
-    table, neurons = np.empty((len(core), means[below].shape[1])), list[Neuron]()
-    for i, a in enumerate(core.tolist()):
-        one = _rows(scored, i, search.k)
-        neurons.append(_neuron(search, layers[number], a, means[number][:, a], wanted[i], means[below], one))
-        if one and scores is not None:
-            table[i] = one.scores
-            scores[layers[number], a] = table[i]
-    return neurons
+    device = torch.device("cpu") if found is None else found.values.device
+    split = _semantic_groups(torch.as_tensor(means[below], device=device), wanted, search.max_semantic)
+    phi = np.take_along_axis(means[number].T[core], wanted, axis=1)  # (targets, k)
+    weights = None if found is None else found.edge_weights(split)
+    return [
+        _neuron(layers[number], i, int(a), wanted[i], phi[i], dead(means[number][:, a]), split, found, weights)
+        for i, a in enumerate(core)
+    ]
 
 
 def attributions(
@@ -149,7 +168,7 @@ def attributions(
     activations: Activations,
     counter: Counter,
 ) -> Attribution:
-    """T of every target on its patches, on the CPU: pair i·k + j is target core[i] on patch wanted[i, j].
+    """T of every target on its patches, on the device: pair i·k + j is target core[i] on patch wanted[i, j].
 
     A few patches at a time, with all targets that want them: a patch's activation is taken once, and what its targets
     share is computed once.
@@ -198,6 +217,13 @@ class _PairsOfLayer:
     channels: Indices
     activations: Activations
 
+    @cached_property
+    def split(self) -> AffineSplit | None:
+        """The segment split, once for the layer; None where it is run as it is."""
+        pair = self.layer_pair
+        row = self.activations(self.below, self.used[:1])
+        return None if pair.whole else prepared(pair.segment, row, pair.axis, pair.out_axis)
+
     def attributed(self, first: int, last: int, n: int) -> list[tuple[Indices, Attribution]]:
         """Of the patches `used[first:last]`, n at a time: which pairs are theirs, and their T."""
         return [self._some(start, min(start + n, last), n) for start in range(first, last, n)]
@@ -206,23 +232,24 @@ class _PairsOfLayer:
         mine = np.flatnonzero((self.place >= first) & (self.place < last))
         full = self.activations(self.below, self.used[first:last])
         pairs = Pairs(
-            rows=torch.as_tensor(self.place[mine] - first, device=full.device),
-            channels=torch.as_tensor(self.channels[mine], device=full.device),
+            rows=self.place[mine] - first,
+            channels=self.channels[mine],
         )
         how = {
             "axis": self.layer_pair.axis,
             "out_axis": self.layer_pair.out_axis,
             "rows": n,
             "whole": self.layer_pair.whole,
+            "split": self.split,
         }
         return mine, attribute(self.layer_pair.segment, full, pairs, quadrature=self.quadrature, **how)  # type: ignore[arg-type]
 
 
 def _room(count: int, like: Attribution) -> Attribution:
-    """Room for the attributions of `count` pairs, on the CPU."""
+    """Room for the attributions of `count` pairs, each where its part is."""
     return Attribution(
         **{
-            name: torch.zeros((count, *getattr(like, name).shape[1:]), dtype=getattr(like, name).dtype)
+            name: getattr(like, name).new_zeros((count, *getattr(like, name).shape[1:]))
             for name in Attribution.__dataclass_fields__
         }
     )
@@ -230,89 +257,137 @@ def _room(count: int, like: Attribution) -> Attribution:
 
 def _put(whole: Attribution, mine: Indices, part: Attribution) -> None:
     """The pairs `mine` of the whole are `part`."""
-    where = torch.as_tensor(mine)
-    for name in Attribution.__dataclass_fields__:
-        getattr(whole, name)[where] = getattr(part, name).cpu()
-
-
-def _finite(scored: Attribution) -> bool:
-    """Whether all T are finite, and all gaps: φ may have no value at the zero baseline where T has one."""
-    return bool(torch.isfinite(scored.values).all() and torch.isfinite(scored.gap).all())
+    where = index_on(part.values, mine)
+    whole.values[where], whole.gap[where], whole.error[where] = part.values, part.gap, part.error
+    whole.n_steps[torch.from_numpy(mine)] = part.n_steps
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Scored:
-    """One target's share of an Attribution, on the CPU: T (k, C), gap and error (k,), the most steps of a patch."""
+    """The attributions of a layer's targets.
 
-    values: Floats
-    gap: Floats
-    error: Floats
-    n_steps: int
+    Attributes:
+        values: T, (targets, k, C), on its device.
+        scores: score(a, i), (targets, C).
+        core: of each target, its core set.
+        gaps, errors: mean and largest of each target, (targets, 2).
+        n_steps: the most of each target, (targets,).
+        finite: whether all T are, and all gaps: φ may have no value at the zero baseline where T has one.
+    """
 
-    @cached_property
-    def scores(self) -> Floats:
-        """score(a, i), (C,)."""
-        found: Floats = np.abs(self.values).mean(axis=0)
-        return found
+    values: Tensor
+    scores: Floats
+    core: tuple[Indices, ...]
+    gaps: Floats
+    errors: Floats
+    n_steps: Indices
+    finite: bool
+
+    @classmethod
+    def of(cls, scored: Attribution, targets: int, tau: int) -> _Scored:
+        """The tables of an Attribution whose pairs are the targets' k patches each: one copy to the host."""
+        values = scored.values.view(targets, -1, scored.values.shape[1])
+        parts = torch.split(values, max(1, PART // values[0].numel()))
+        scores = torch.cat([part.abs().double().mean(dim=1) for part in parts])  # (targets, C)
+        misses = torch.stack([scored.gap, scored.error]).double().view(2, targets, -1)
+        finite = torch.stack([torch.isfinite(part).all() for part in (*parts, scored.gap)]).all()
+        table = torch.cat([scores, *misses.mean(dim=2)[..., None], *misses.amax(dim=2)[..., None]], dim=1)
+        told = torch.cat([table, finite.expand(targets, 1).to(table.dtype)], dim=1).cpu().numpy()
+        own, (gap, error, gap_most, error_most, ends) = told[:, :-5], told[:, -5:].T
+        return cls(
+            values=values,
+            scores=own,
+            core=tuple(core_set(one, tau) for one in own),
+            gaps=np.stack([gap, gap_most], axis=1),
+            errors=np.stack([error, error_most], axis=1),
+            n_steps=scored.n_steps.view(targets, -1).amax(dim=1).numpy(),
+            finite=bool(ends[0]),
+        )
+
+    def edge_weights(self, split: Partitions) -> Floats:
+        """w(a, i, j) of each target, semantic group and core neuron, (targets, groups, τ)."""
+        most = max(map(len, self.core))
+        places = np.zeros((len(self.core), most), np.int64)
+        for row, core in zip(places, self.core, strict=True):
+            row[: len(core)] = core
+        inside = split.labels[:, None] == np.arange(split.counts.max())[:, None]  # (targets, groups, k)
+        columns, members = index_on(self.values, places), torch.from_numpy(inside).to(self.values.device)
+        values = self.values.gather(2, columns[:, None].expand(-1, self.values.shape[1], -1)).double()
+        sums: Floats = members.double().bmm(values).cpu().numpy()
+        means = sums / np.maximum(inside.sum(axis=2, keepdims=True), 1)
+        means *= (np.arange(most) < [[len(core)] for core in self.core])[:, None]
+        return edge_weights(means)
 
 
-def _rows(scored: Attribution | None, i: int, k: int) -> _Scored | None:
-    if scored is None:
-        return None
-    mine = slice(i * k, (i + 1) * k)
-    values, gap, error = (x[mine].cpu().double().numpy() for x in (scored.values, scored.gap, scored.error))
-    return _Scored(values=values, gap=gap, error=error, n_steps=int(scored.n_steps[mine].max()))
+def edge_weights(means: Floats) -> Floats:
+    """w from the mean T of a semantic group's patches, (…, |S_a|): signed, Σ|w| = 1; all zeros where every mean is
+    (METHOD §3)."""
+    total = np.abs(means).sum(axis=-1, keepdims=True)
+    found: Floats = np.divide(means, total, out=np.zeros_like(means), where=total > 0)
+    return found
+
+
+def _semantic_groups(r: Tensor, wanted: Indices, most: int) -> Partitions:
+    """The semantic groups of each target (METHOD §3). Args: r: (P, m); wanted: the concepts, (targets, k)."""
+    at_once = len(wanted) if len(np.unique(wanted)) <= POINTS else max(1, POINTS // wanted.shape[1])
+    found = []
+    for some in np.split(wanted, range(at_once, len(wanted), at_once)):
+        used, place = np.unique(some, return_inverse=True)
+        between = distances(r[index_on(r, used)])
+        where = index_on(r, place.reshape(some.shape))
+        found.append(partitions(between[where[:, :, None], where[:, None, :]], most))
+    return Partitions(
+        labels=np.concatenate([one.labels for one in found]),
+        counts=np.concatenate([one.counts for one in found]),
+        silhouettes=np.concatenate([one.silhouettes for one in found]),
+        spread=np.concatenate([one.spread for one in found]),
+    )
 
 
 def _neuron(
-    search: Search, layer: str, channel: int, phi: Floats, concept: Indices, r: Floats, scored: _Scored | None
+    layer: str,
+    number: int,
+    channel: int,
+    concept: Indices,
+    phi: Floats,
+    is_dead: bool,
+    split: Partitions,
+    found: _Scored | None,
+    weights: Floats | None,
 ) -> Neuron:
-    """The record of one target: its core set, semantic groups and edges."""
-    scores = scored.scores if scored else np.zeros(0)
-    core = core_set(scores, search.tau)
-    split = partition(r[concept], search.max_semantic)
-    groups = [np.flatnonzero(split.labels == label) for label in range(split.count)]
-    groups.sort(key=lambda members: (-len(members), members[0]))
+    """The record of target `number`. Args: phi: (k,), on its concept; weights: of all targets."""
+    labels, spread, silhouette = split.labels[number], split.spread[number], split.silhouettes[number]
+    sizes = np.bincount(labels, minlength=split.counts[number])
+    core = np.zeros(0, np.int64) if found is None else found.core[number]
+    groups = []
+    for index, label in enumerate(np.argsort(-sizes, kind="stable").tolist(), 1):  # ties: where the first patch stands
+        members = np.flatnonzero(labels == label)
+        own = np.zeros(0) if weights is None else weights[number, label, : len(core)]
+        groups.append(
+            SemanticGroup(
+                index=index,
+                patches=tuple(concept[members[np.argsort(spread[members], kind="stable")]].tolist()),
+                activation=float(phi[members].mean()),
+                edges=tuple(NeuronEdge(channel=c, weight=w) for c, w in zip(core.tolist(), own.tolist(), strict=True)),
+            )
+        )
+    gap, error = (None, None) if found is None else (found.gaps[number].tolist(), found.errors[number].tolist())
     return Neuron(
         layer=layer,
         channel=channel,
         concept=tuple(concept.tolist()),
-        activations=tuple(float(x) for x in phi[concept]),
-        core=tuple(CoreScore(channel=int(c), score=float(scores[c])) for c in core),
-        gap_mean=float(scored.gap.mean()) if scored else None,
-        gap_max=float(scored.gap.max()) if scored else None,
-        nodes=scored.n_steps if scored else None,
-        silhouette=split.silhouette,
-        groups=tuple(_semantic(j + 1, m, phi, concept, r, core, scored) for j, m in enumerate(groups)),
-        dead=dead(phi),
-        error_mean=float(scored.error.mean()) if scored else None,
-        error_max=float(scored.error.max()) if scored else None,
+        activations=tuple(phi.tolist()),
+        core=() if found is None else _core_scores(core, found.scores[number]),
+        gap_mean=gap and gap[0],
+        gap_max=gap and gap[1],
+        nodes=None if found is None else int(found.n_steps[number]),
+        silhouette=None if np.isnan(silhouette) else float(silhouette),
+        groups=tuple(groups),
+        dead=is_dead,
+        error_mean=error and error[0],
+        error_max=error and error[1],
     )
 
 
-def _semantic(
-    index: int, members: Indices, phi: Floats, concept: Indices, r: Floats, core: Indices, scored: _Scored | None
-) -> SemanticGroup:
-    """V_{a,j}, closest to its centre first, with w(a, i, j) over the core set."""
-    patches = concept[members]
-    weights = edge_weights(scored.values[members][:, core]) if scored else np.zeros(0)
-    return SemanticGroup(
-        index=index,
-        patches=tuple(patches[closest_first(r[patches])].tolist()),
-        activation=float(phi[patches].mean()),
-        edges=tuple(
-            NeuronEdge(channel=int(c), weight=float(w)) for c, w in zip(core, weights, strict=scored is not None)
-        ),
-    )
-
-
-def edge_weights(values: Floats) -> Floats:
-    """w(a, i, j), (|S_a|,), from T of the group's patches and the core neurons: signed, Σ|w| = 1 (METHOD §3).
-
-    All zeros where every mean attribution is zero.
-
-    Args: values: T, (patches, |S_a|).
-    """
-    mean: Floats = values.mean(axis=0)
-    total = np.abs(mean).sum()
-    return mean / total if total > 0 else mean
+def _core_scores(core: Indices, scores: Floats) -> tuple[CoreScore, ...]:
+    return tuple(CoreScore(channel=c, score=s) for c, s in zip(core.tolist(), scores[core].tolist(), strict=True))

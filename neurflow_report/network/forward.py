@@ -20,6 +20,7 @@ from torch import Tensor, fx, nn
 
 from neurflow_report import errors
 from neurflow_report.errors import InputError, RunError
+from neurflow_report.network import devices
 from neurflow_report.network.cut import Segments
 from neurflow_report.network.fence import out_of_memory
 from neurflow_report.network.shapes import without_values
@@ -320,7 +321,7 @@ def batch_rows(
     *,
     stage: int | None = None,
     gradients: bool = False,
-    most: int = 256,
+    most: int | None = None,
 ) -> int:
     """How many rows fit into `memory_bytes`: a power of two (so that a little more or less memory changes nothing).
 
@@ -328,19 +329,19 @@ def batch_rows(
         example: a batch of pictures (1 row is enough).
         stage: rows through stages[stage] alone, where None is the whole network.
         gradients: every intermediate is kept for the backward pass.
-        most: the upper end, ≥ 1.
+        most: the upper end, ≥ 1; None: as the device has it.
     Raises: InputError out-of-memory when not even one row fits.
     """
     if stage is None:
         need = widest_row(segments, example, gradients=gradients)
     else:
         need = row_bytes(segments.stages[stage], activations(segments, stage, example[:1]), gradients=gradients)
-    return _rows_of(need, memory_bytes, most)
+    return _rows_of(need, memory_bytes, most or devices.most_rows(segments.device, gradients=gradients))
 
 
-def pair_rows(segments: Segments, memory_bytes: int, example: Tensor, *, most: int = 256) -> tuple[int, ...]:
+def pair_rows(segments: Segments, memory_bytes: int, example: Tensor) -> tuple[int, ...]:
     """Of each stage, how many rows with gradients fit, as `batch_rows` has it; the network is passed once."""
-    parts = list(_parts(segments, example))[1:]
+    parts, most = list(_parts(segments, example))[1:], devices.most_rows(segments.device, gradients=True)
     return tuple(_rows_of(row_bytes(part, value, gradients=True), memory_bytes, most) for part, value in parts)
 
 

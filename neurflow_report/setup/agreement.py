@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, fx
 
@@ -35,11 +36,8 @@ def why_not_split(segment: fx.GraphModule, activations: Tensor, *, axis: int, ou
         activations: a few real ones.
         most: rows with gradients at once.
     """
-    rows, targets = torch.arange(len(activations)), strongest(segment, activations, out_axis)
-    pairs = Pairs(
-        rows=rows.repeat(len(targets)).to(activations.device),
-        channels=targets.repeat_interleave(len(rows)).to(activations.device),
-    )
+    rows, targets = np.arange(len(activations)), strongest(segment, activations, out_axis).cpu().numpy()
+    pairs = Pairs(rows=np.tile(rows, len(targets)), channels=np.repeat(targets, len(rows)))
     rule = Quadrature(rule="gauss", nodes=NODES, max_nodes=NODES)
 
     def values(whole: bool) -> Tensor:

@@ -98,11 +98,11 @@ def _strongest(layer_pair: LayerPair, below: Tensor) -> Tensor:
 
 def _attributed(layer_pair: LayerPair, settings: RunSettings, below: Tensor, targets: Tensor) -> Tensor:
     """T of every target on every patch, (targets, patches, channels)."""
-    rows, channels = torch.arange(len(below)).repeat(len(targets)), targets.repeat_interleave(len(below))
+    rows, channels = np.arange(len(below)), targets.cpu().numpy()
     found = attribute(
         layer_pair.segment,
         below,
-        Pairs(rows=rows.to(below.device), channels=channels.to(below.device)),
+        Pairs(rows=np.tile(rows, len(channels)), channels=np.repeat(channels, len(rows))),
         axis=layer_pair.axis,
         out_axis=layer_pair.out_axis,
         quadrature=settings.quadrature,

@@ -26,15 +26,15 @@ def members(*pairs):
 
 
 def test_edge_weights_are_not_rescaled_while_they_are_summed():
-    assert edge_weights(np.array([[4.0, 3.0, 2.0, 1.0]])).tolist() == pytest.approx([0.4, 0.3, 0.2, 0.1])
+    assert edge_weights(np.array([4.0, 3.0, 2.0, 1.0])).tolist() == pytest.approx([0.4, 0.3, 0.2, 0.1])
 
 
-def test_edge_weights_are_signed_and_average_the_group():
-    assert edge_weights(np.array([[1.0, -3.0], [3.0, -3.0]])).tolist() == pytest.approx([0.4, -0.6])
+def test_edge_weights_are_signed_and_each_group_s_own():
+    assert edge_weights(np.array([[2.0, -3.0], [0.0, 8.0]])).tolist() == [pytest.approx([0.4, -0.6]), [0.0, 1.0]]
 
 
 def test_edge_weights_of_nothing():
-    assert edge_weights(np.zeros((2, 3))).tolist() == [0, 0, 0]
+    assert edge_weights(np.zeros(3)).tolist() == [0, 0, 0]
 
 
 def test_group_edge_is_the_mean_over_semantic_groups_and_counts_a_neuron_once():

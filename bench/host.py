@@ -1,0 +1,161 @@
+"""What the host does for a search, where arithmetic is nothing: operator calls, waits and microseconds a target.
+
+    python bench/host.py [--network resnet50] [--size 64] [--pictures 20] [--blocks device] [--device cpu] [--json FILE]
+
+A torchvision network with random weights on small random pictures, cut at its upper layers, one class, τ 16, k 50. The
+search runs as in a report, clustering and records included. Counted in one run:
+
+- calls: operators that PyTorch dispatches below autograd; on a GPU most of them are a launch;
+- waits: operators whose result the host needs to go on (a value, where something is not 0, a copy to the host); on a
+  GPU each one empties the queue.
+
+Timed in another: the host's microseconds a target and a pair (target, patch), everything in them that is not
+arithmetic: with `--size 64` nearly all. `--blocks device` takes blocks of pairs as on a GPU, as large as fit; `cpu`
+as small as keep to the cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import subjects
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from neurflow_report.analysis.activation_cache import ActivationCache
+from neurflow_report.analysis.class_circuit import search_neurons
+from neurflow_report.analysis.class_run import ClassRun
+from neurflow_report.circuit.neuron_groups import group_neurons
+from neurflow_report.network import devices
+from neurflow_report.network.forward import layer_means
+from neurflow_report.progress import Silent
+from neurflow_report.setup.workspace import patch_batches
+
+LAYERS = {
+    "resnet50": ["layer3.5", "layer4.0", "layer4.1", "fc"],
+    "googlenet": ["inception4e", "inception5a", "inception5b", "fc"],
+    "resnet18": ["layer4.0", "layer4.1", "fc"],
+}
+WAITING = {
+    "_local_scalar_dense", "nonzero", "_unique2", "unique_consecutive", "unique_dim", "masked_select", "is_nonzero",
+    "equal",
+}  # fmt: skip
+
+
+class Calls(TorchDispatchMode):
+    """Counts what is dispatched; of `waits`, what the host waits for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.every: Counter[str] = Counter()
+        self.waits: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """One operator."""
+        name = func.__name__.partition(".")[0]
+        self.every[name] += 1
+        if name in WAITING or _indexes_by_mask(name, args):
+            self.waits[name] += 1
+        return func(*args, **(kwargs or {}))
+
+
+def _indexes_by_mask(name: str, args: Any) -> bool:
+    """Whether an index is a mask, whose size the host has to know."""
+    if name not in {"index", "index_put", "index_put_", "_index_put_impl_"}:
+        return False
+    return any(isinstance(i, torch.Tensor) and i.dtype == torch.bool for i in args[1])
+
+
+@contextmanager
+def copies_counted(calls: Calls) -> Iterator[None]:
+    """Inside, every way from a tensor to the host's own data is a wait, too."""
+    ways = {name: getattr(torch.Tensor, name) for name in ("cpu", "numpy", "tolist")}
+
+    def telling(name: str) -> Any:
+        def method(tensor: torch.Tensor, *args: Any, **options: Any) -> Any:
+            calls.waits[name] += 1
+            return ways[name](tensor, *args, **options)
+
+        return method
+
+    for name in ways:
+        setattr(torch.Tensor, name, telling(name))
+    try:
+        yield
+    finally:
+        for name, method in ways.items():
+            setattr(torch.Tensor, name, method)
+
+
+def search(run: ClassRun) -> tuple[int, Any]:
+    """How many targets the search has, and what does it again: from φ of all patches to groups, records included."""
+    workspace = run.workspace
+    cache = ActivationCache.of_search(workspace, run.pixels, lambda _text: None)
+    means = layer_means(
+        workspace.forward.segments, patch_batches(workspace, run.pixels), total=run.patches, kept=cache.kept,
+        most=workspace.forward.rows,
+    )  # fmt: skip
+    names = [info.name for info in workspace.segments.layers]
+
+    def once() -> Any:
+        neurons = search_neurons(run, means, cache, {})
+        return group_neurons(names, neurons, means, run.settings.max_neuron)
+
+    layers, _ = once()
+    return sum(len(layer.neurons) for layer in layers[1:]), once
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--network", choices=LAYERS, default="resnet50")
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--pictures", type=int, default=20)
+    parser.add_argument("--blocks", choices=["device", "cpu"], default="device")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--memory", default="2GiB")
+    parser.add_argument("--all", action="store_true", help="each operator, the most frequent first")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    device = torch.device(options.device)
+    if options.blocks == "device":
+        devices.is_host = lambda _device: False
+    names = LAYERS[options.network]
+    model = subjects.network(options.network, device, options.size)
+    workspace = subjects.workspace(model, names, device, options.size, options.memory)
+    pixels = subjects.pictures(options.pictures, options.size).to(device)
+    run = ClassRun.of(workspace, subjects.spec(options.network, names), pixels, logit=0, name="", progress=Silent())
+    targets, once = search(run)
+    pairs, calls = targets * run.settings.k, Calls()
+    with copies_counted(calls), calls:
+        once()
+    begun = time.perf_counter()
+    once()
+    subjects.wait(device)
+    seconds = time.perf_counter() - begun
+    every, waits = sum(calls.every.values()), sum(calls.waits.values())
+    found = {
+        "targets": targets, "pairs": pairs, "calls": every, "waits": waits, "seconds": round(seconds, 3),
+        "calls a target": round(every / targets, 1), "waits a target": round(waits / targets, 2),
+        "microseconds a target": round(1e6 * seconds / targets), "microseconds a pair": round(1e6 * seconds / pairs, 1),
+    }  # fmt: skip
+    for name, value in found.items():
+        print(f"{name:24}{value:>12,}")
+    if options.all:
+        print("\n".join(f"{n:8} {name}" for name, n in calls.every.most_common(40)))
+        print("\n".join(f"{n:8} waits: {name}" for name, n in calls.waits.most_common()))
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

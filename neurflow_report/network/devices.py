@@ -1,0 +1,21 @@
+"""What is done otherwise on a processor than on a device that the host only tells what to compute."""
+
+from __future__ import annotations
+
+import torch
+
+
+def is_host(device: torch.device) -> bool:
+    """Whether the processor computes itself: then a look at a value costs nothing, and small blocks stay in its cache.
+
+    Elsewhere whatever the host waits for leaves the device without work, and each of its orders costs the same however
+    little it says: blocks are as large as fit.
+    """
+    return device.type == "cpu"
+
+
+def most_rows(device: torch.device, *, gradients: bool) -> int:
+    """The most rows of a batch, whatever the memory: of a segment with its `gradients`, else of the network."""
+    if is_host(device):
+        return 256
+    return 16384 if gradients else 1024
