@@ -19,7 +19,8 @@ _LEAST = {
     for claim in e.claims
     if claim.caution and e.name != "masking"
 }
-"""By experiment: the caution that its claim names, shown where its figure is under the claim's lower threshold."""
+"""By experiment: the caution that its claim names, and the figure under which it is raised, which is the claim's own
+lower threshold, whatever the spec sets."""
 SILENT = 0.25
 """Share of a layer's channels that are dead on the class's patches, over which random sets are easy to beat."""
 

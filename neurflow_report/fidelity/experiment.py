@@ -116,7 +116,7 @@ class LayerSize:
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """Work of one kind at a layer, as a plan counts and measures it: so many `times`, each on so many `rows`.
+    """Work of one kind at a layer, as a plan counts and measures it: so many `times`, all on the same `rows`.
 
     - "knock-outs": `times` sets are removed from the layer below, φ of `neurons` of the layer's core neurons (None: of
       all) on `rows` patches.
@@ -157,11 +157,19 @@ class LayerExperiment:
     ablates: bool = False
     place: int = 9
 
+    def __post_init__(self) -> None:
+        """Below the lowest layer there is nothing to remove."""
+        if self.ablates and self.lowest:
+            raise ValueError(f"{self.name}: an experiment that ablates is not done at the lowest layer")
+
     @property
     def is_by_layer(self) -> bool:
         """Whether each layer is a stage of its own in the progress."""
         return "{layer}" in self.stage
 
     def numbers(self, top: int) -> range:
-        """The numbers of the layers at which it is done. Args: top: that of the logits."""
+        """The numbers of the layers at which it is done.
+
+        Args: top: that of the logits.
+        """
         return range(0 if self.lowest else 1, top + 1 if self.top else top)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from neurflow_report.circuit.clustering import partition
 from neurflow_report.fidelity.experiment import LayerExperiment, LayerSize, Results, Subject, Work
 from neurflow_report.fidelity.intervals import student
-from neurflow_report.results.catalogue import NOISE
+from neurflow_report.results.catalogue import STABILITY_NOISE
 from neurflow_report.results.records import LayerResult, Measure, Neuron
 
 Floats = NDArray[np.floating]
@@ -61,7 +61,7 @@ def _measure(layer: str, case: str, values: Floats, interval: tuple[float, float
 
 
 def _shaken(r: Floats, random: np.random.Generator) -> Floats:
-    return r * (1 + random.uniform(-NOISE, NOISE, r.shape))
+    return r * (1 + random.uniform(-STABILITY_NOISE, STABILITY_NOISE, r.shape))
 
 
 def _agreement(shown: Sequence[int] | NDArray[np.int64], found: NDArray[np.int64]) -> float:

@@ -18,7 +18,7 @@ from neurflow_report.planning.calibrate_experiments import Timed
 from neurflow_report.planning.calibrate_forward import Passed
 from neurflow_report.planning.rates import Part, Rate
 from neurflow_report.planning.workload import ROWS
-from neurflow_report.results.catalogue import NOISE
+from neurflow_report.results.catalogue import STABILITY_NOISE
 from neurflow_report.setup.workspace import Workspace
 
 THERE_AND_BACK = 3
@@ -143,7 +143,7 @@ class MethodCosts:
 
         def work(count: int) -> None:
             chosen = random.integers(len(below), size=count)
-            noise = 1 + random.uniform(-NOISE, NOISE, (count, below.shape[1]))
+            noise = 1 + random.uniform(-STABILITY_NOISE, STABILITY_NOISE, (count, below.shape[1]))
             knockoff_scores(below[chosen] * noise, logits[chosen, 0], seed=(self.seed,))
 
         count = min(rows, POINTS // 4)
@@ -165,6 +165,6 @@ class MethodCosts:
         partition(some[:10], most)
 
         def work() -> None:
-            partition(some * (1 + random.uniform(-NOISE, NOISE, some.shape)), most)
+            partition(some * (1 + random.uniform(-STABILITY_NOISE, STABILITY_NOISE, some.shape)), most)
 
         return Rate(work=(0.0,), seconds=(self.timed(work) * (points / count) ** 2,))

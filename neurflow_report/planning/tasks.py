@@ -194,8 +194,12 @@ class Tasks:
         yield self._groups()
         if self.asked("masking"):
             yield self._masking()
-        for number in range(1, top + 1):
-            yield from self._layer(number)
+        for number in range(top + 1):
+            if number:
+                yield from self._layer(number)
+            for experiment in self.by_layer:
+                if experiment.is_by_layer and number in experiment.numbers(top):
+                    yield self._at_layers(experiment, [number])
         if self.asked("methods"):
             yield from self._methods()
         for experiment in self.by_layer:
@@ -250,7 +254,7 @@ class Tasks:
         return self.place.engines.get(number, Engine())
 
     def _layer(self, number: int) -> Iterator[Task]:
-        """F6, F2 to F4 and F8 at a layer, as they follow each other."""
+        """F6, then F2 to F4 at a layer."""
         tested = float(min(self.found[number].targets, self.size.targets) * len(self.classes))
         if self.asked("concepts"):
             pairs = sum(workload.depth(self.size, self.spec.concept.k, c.patches) for c in self.classes)
@@ -262,9 +266,6 @@ class Tasks:
             )  # fmt: skip
         if self.asked(*ABLATING):
             yield self._ablations(number)
-        for experiment in self.by_layer:
-            if experiment.is_by_layer and number in experiment.numbers(self.place.top):
-                yield self._at_layers(experiment, [number])
 
     def knocking(self, number: int, one: PlannedClass) -> workload.Knocking | None:
         """The knock-outs of a class at a layer."""

@@ -14,7 +14,7 @@ from neurflow_report.results.evidence import Threshold
 PAPER = "NeurFlow's own figures"
 HERE = "set by this project; the paper gives none"
 Unit = Literal["share", "correlation"]
-NOISE = 0.05
+STABILITY_NOISE = 0.05
 """By how much F7 puts activations up or down, at most."""
 EVERY = frozenset({"quick", "standard", "paper"})
 """The presets, all of them."""
@@ -24,7 +24,7 @@ METHODS = ("gradient × input", "saliency", "SmoothGrad", "guided backprop", "Gr
 
 def prose(text: str) -> str:
     """Text in one line, however it was broken; blanks within a line stay."""
-    return " ".join(line.strip() for line in text.strip().splitlines())
+    return " ".join(line.strip() for line in text.strip().split("\n"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ class Experiment:
         row, cell: how a chart and a table name a row, with {case} and {setting} of the bundle's record.
         sizes: how large it was, with the fields of the bundle's settings.
         presets: which of the spec's run it.
-        ablates: whether it shares the knock-outs of random and core sets.
+        shares_ablations: whether it shares the knock-outs of random and core sets.
         needs: a Python package, and the extra that brings it.
         headline: the claim whose thresholds its chart shows.
     """
@@ -97,7 +97,7 @@ class Experiment:
     cell: str = "{case}"
     sizes: str = ""
     presets: frozenset[str] = frozenset({"standard", "paper"})
-    ablates: bool = False
+    shares_ablations: bool = False
     needs: tuple[str, str] | None = None
     headline: str = ""
 
@@ -201,7 +201,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             unit="share",
             row="",
             sizes="Here: {targets} core neurons of each layer at most, {optimality_draws} random sets for each.",
-            ablates=True,
+            shares_ablations=True,
             headline="optimal",
             presets=EVERY,
             claims=(
@@ -236,7 +236,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                 Here: {targets} core neurons of each layer at most, {weight_draws} random sets for each, of {sizes}
                 channels.
             """),
-            ablates=True,
+            shares_ablations=True,
             headline="faithful",
             presets=EVERY,
             claims=(
@@ -268,7 +268,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             varied="Method",
             cell="{case}, sets of {setting}",
             sizes="Here: {methods}; {method_targets} core neurons of each layer at most.",
-            ablates=True,
+            shares_ablations=True,
             needs=("captum", "run"),
             claims=(
                 ClaimKind(
@@ -349,9 +349,9 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             number="F7",
             question="Are the groups stable?",
             words=prose(f"""
-                Every activation is put up or down by at most {NOISE:.0%} and the patches are grouped again. The
-                adjusted Rand index is 1 where the groups stay, and 0 where they agree as chance would have it. Where n
-                counts draws, the interval is where 95% of the draws lie; it says nothing of other pictures.
+                Every activation is put up or down by at most {STABILITY_NOISE:.0%} and the patches are grouped again.
+                The adjusted Rand index is 1 where the groups stay, and 0 where they agree as chance would have it.
+                Where n counts draws, the interval is where 95% of the draws lie; it says nothing of other pictures.
             """),
             tests="whether the groups are stable",
             axis="adjusted Rand index",
@@ -409,7 +409,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
 CLAIMS: Mapping[str, ClaimKind] = {claim.name: claim for e in EXPERIMENTS.values() for claim in e.claims}
 EXPERIMENT_OF: Mapping[str, str] = {claim.name: e.name for e in EXPERIMENTS.values() for claim in e.claims}
 """The experiment that each claim rests on."""
-ABLATING = frozenset(e.name for e in EXPERIMENTS.values() if e.ablates)
+ABLATING = frozenset(e.name for e in EXPERIMENTS.values() if e.shares_ablations)
 """The experiments that share the knock-outs of random and core sets."""
 
 CAUTIONS: Mapping[tuple[str, bool], CautionKind] = {

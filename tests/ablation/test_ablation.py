@@ -94,6 +94,7 @@ def sets(channels):
     return removed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "layers", "stage", "engine"), CASES)
 def test_as_the_network_does_it(make, layers, stage, engine):
     model, segments, patches = segments_of(make, layers)
@@ -114,6 +115,7 @@ def test_as_the_network_does_it(make, layers, stage, engine):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", ["TABLE", "rows"])
 def test_few_sets_or_few_terms_at_once_are_the_same(limit, monkeypatch):
     _, segments, patches = segments_of(resnet18, ["layer3.1", "layer4.0", "fc"])
@@ -162,6 +164,7 @@ def test_an_operation_that_does_not_keep_0_is_run_whole():
     assert torch.allclose(engine.full(full, removed), naive(model, "up", "low", patches, removed, 1))
 
 
+@pytest.mark.slow
 def test_where_memory_runs_out_fewer_rows_run_at_once_and_the_same_is_found(monkeypatch):
     model, patches = resnet18().double(), pictures(2, 32)
     segments = cut(model, ["layer4.0", "layer4.1", "fc"], patches[:1])

@@ -44,6 +44,7 @@ def drawn(segments, layers, count, seed):
     return masks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "layers", "layer", "engine"), CASES)
 @pytest.mark.parametrize("rows", [2, 64])
 def test_masked_logits_agree_with_hooks(make, layers, layer, engine, rows):
@@ -62,6 +63,7 @@ def test_masked_logits_agree_with_hooks(make, layers, layer, engine, rows):
     assert torch.equal(full, before)
 
 
+@pytest.mark.slow
 def test_masked_logits_of_tokens_agree_with_hooks():
     model, pixels, name = build("vit_b_16", image_size=32), torch.randn(2, 3, 32, 32), "encoder.layers.encoder_layer_5"
     segments = cut(model, [name, "output"], pixels)

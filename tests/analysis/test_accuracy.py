@@ -80,6 +80,7 @@ def folder_spec(write_spec, picture_folder):
     return write
 
 
+@pytest.mark.slow
 def test_validate_measures_it_on_a_few_pictures_of_each_class(folder_spec, capsys):
     spec = folder_spec()
     assert main(["validate", "--deep", spec]) == 0
@@ -89,6 +90,7 @@ def test_validate_measures_it_on_a_few_pictures_of_each_class(folder_spec, capsy
     assert json.loads(capsys.readouterr().out)["notes"][spec] == [told]
 
 
+@pytest.mark.slow
 def test_a_wrong_preprocessing_is_seen_before_the_work_and_in_the_report(folder_spec, capsys, tmp_path):
     spec = folder_spec(
         preprocess={"mean": [9.0, 9.0, 9.0]}, data={"source": "folder", "root": "pictures", "select": "labelled"}
@@ -115,6 +117,7 @@ def test_it_is_told_even_where_no_picture_counts(folder_spec, capsys):
     assert said.index("choose pictures: accuracy") < said.index("[too-few-images]")
 
 
+@pytest.mark.slow
 def test_pictures_without_labels(write_spec, picture_folder, tmp_path, capsys):
     picture_folder(4)
     rows = [f"pictures/{name}/{n}.png," for name in ("firebell", "snowstar") for n in range(4)]

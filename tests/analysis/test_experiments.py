@@ -14,6 +14,7 @@ from neurflow_report.results.bundle import read_bundle
 from neurflow_report.results.catalogue import CLAIMS
 from neurflow_report.spec.load import load_spec
 
+pytestmark = pytest.mark.slow
 ALL = ["masking", "optimality", "weights", "methods", "critical", "concepts", "stability", "edges"]
 SIZES = {
     "experiments": ALL, "taus": [3], "draws": 4, "targets": 2, "optimality_draws": 6, "weight_draws": 10,
@@ -102,6 +103,7 @@ def test_the_same_spec_gives_the_same_evidence(found, write):
     assert again.classes == found.classes
 
 
+@pytest.mark.slow
 def test_missing_packages_are_no_failure(write, monkeypatch):
     monkeypatch.setattr("neurflow_report.fidelity.methods.find_spec", lambda _name: None)
     lean = run(write, experiments=["methods", "weights"], controls=[])

@@ -81,6 +81,7 @@ def naive_kept(setting, tests, channel, members):
     return oracle.kept(model, layer, below, channel, patches, members, concept)
 
 
+@pytest.mark.slow
 def test_l_of_every_set_is_the_oracle_s(setting, tests):
     for place, channel in enumerate(tests.channels):
         for row in range(0, len(tests.plan.sets), 3):
@@ -88,6 +89,7 @@ def test_l_of_every_set_is_the_oracle_s(setting, tests):
             assert tests.kept[place, row] == naive_kept(setting, tests, channel, members)
 
 
+@pytest.mark.slow
 def test_f2_is_the_oracle_s(setting, tests):
     found = own(tests.optimality().measures, case="beaten")
     shares = []
@@ -143,6 +145,7 @@ def test_f6_is_the_oracle_s(setting, tests):
     assert found == pytest.approx({k: np.mean(v) for k, v in overlaps.items()}, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_f1_and_f8_are_the_oracle_s(setting, circuit):
     model, pixels, patches, workspace = setting
     found = examine(class_run(workspace, pixels))

@@ -13,6 +13,7 @@ from neurflow_report.results.bundle import read_bundle
 from neurflow_report.spec.load import load_spec
 
 
+@pytest.mark.slow
 def test_predicting_keeps_to_the_budget_and_looks_at_the_same_pictures(write_spec, monkeypatch):
     seen = []
 

@@ -1,6 +1,7 @@
 """Part masks are looked up where the network's input shows them, whatever its size."""
 
 import numpy as np
+import pytest
 
 from neurflow_report.analysis.planted_parts import as_input
 from neurflow_report.analysis.run import analyze
@@ -28,6 +29,7 @@ def test_a_crop_and_a_border_outside_the_picture():
     assert (padded == np.pad(np.ones((4, 4), bool), 1)).all()
 
 
+@pytest.mark.slow
 def test_a_network_with_an_input_of_another_size_is_checked_against_the_truth_too(write_spec):
     model = {"source": "torchvision", "name": "squeezenet1_1", "weights": "none", "outputs": 8}
     file = write_spec(

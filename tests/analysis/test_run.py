@@ -144,6 +144,7 @@ def test_a_bundle_gives_away_no_path_user_or_host(write_spec, picture_folder, tm
             assert secret.encode() not in content, (name, secret)
 
 
+@pytest.mark.slow
 def test_the_same_network_over_the_same_pictures_as_files_gives_the_same_circuit(bundle, write_spec, picture_folder):
     data = {"source": "folder", "root": str(picture_folder(4))}
     filed = read_bundle(analyze(load_spec(write_spec(data=data)), progress=Silent()))
@@ -153,6 +154,7 @@ def test_the_same_network_over_the_same_pictures_as_files_gives_the_same_circuit
         assert all(g.agreement is None for layer in b.layers for g in layer.groups)
 
 
+@pytest.mark.slow
 def test_an_unreadable_picture_is_skipped_and_listed(write_spec, picture_folder):
     root = picture_folder(4)
     (root / "firebell" / "1.png").write_bytes(b"\x89PNG\r\n\x1a\n")
@@ -167,9 +169,10 @@ def test_an_unreadable_picture_is_skipped_and_listed(write_spec, picture_folder)
     assert "firebell/1.png" in page
 
 
+@pytest.mark.slow
 def test_memory_does_not_change_what_is_found(write_spec):
     low, high = (
-        read_bundle(analyze(load_spec(write_spec(classes=["firebell"], runtime={"memory": memory})), progress=Silent()))
+        read_bundle(analyze(load_spec(write_spec(runtime={"memory": memory})), progress=Silent()))
         for memory in ("40MB", "900MB")
     )
     for a, b in zip(low.classes, high.classes, strict=True):
@@ -179,9 +182,10 @@ def test_memory_does_not_change_what_is_found(write_spec):
             assert [g.members for g in upper.groups] == [g.members for g in lower.groups]
 
 
+@pytest.mark.slow
 def test_float64_agrees_with_float32(write_spec):
     single, double = (
-        read_bundle(analyze(load_spec(write_spec(classes=["firebell"], runtime={"precision": p})), progress=Silent()))
+        read_bundle(analyze(load_spec(write_spec(runtime={"precision": p})), progress=Silent()))
         for p in ("float32", "float64")
     )
     for a, b in zip(single.classes, double.classes, strict=True):
@@ -189,6 +193,7 @@ def test_float64_agrees_with_float32(write_spec):
             assert [(n.channel, n.concept) for n in upper.neurons] == [(n.channel, n.concept) for n in lower.neurons]
 
 
+@pytest.mark.slow
 def test_nothing_is_left_behind_when_the_run_is_interrupted(write_spec, tmp_path, monkeypatch):
     def stop(*_arguments, **_options):
         raise KeyboardInterrupt
@@ -199,6 +204,7 @@ def test_nothing_is_left_behind_when_the_run_is_interrupted(write_spec, tmp_path
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_the_network_is_gone_when_the_report_is_drawn(write_spec, monkeypatch):
     made = []
     real = run.preflight

@@ -52,12 +52,14 @@ def test_layers_have_the_channels_and_the_order_that_the_specs_count_on(name: st
     assert not model.training
 
 
+@pytest.mark.slow
 def test_the_flower_network_is_as_good_as_its_metadata_says() -> None:
     measured = accuracy(trained("flowers"), flower_pictures("test", 25), NETWORKS["flowers"].preprocess)
     assert measured >= 0.97
     assert measured == pytest.approx(NETWORKS["flowers"].test_accuracy, abs=0.02)
 
 
+@pytest.mark.slow
 def test_a_tiny_training_run_lowers_the_loss_and_writes_a_valid_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -85,6 +85,7 @@ def bundle_classes(view: SiteView) -> list[list[object]]:
     return [[layer for layer in view.layers if layer.pictures.slug == slug] for slug in slugs]
 
 
+@pytest.mark.slow
 def test_it_is_written_whole_and_the_same_twice(bundle: Bundle, text: str, tmp_path: Path) -> None:
     seen: list[int] = []
     size = render_single(bundle, tmp_path / "a" / "report.html", on_page=lambda done, _all: seen.append(done))

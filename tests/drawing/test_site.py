@@ -168,6 +168,7 @@ def test_the_clock_is_on_the_provenance_page_alone(site: Path) -> None:
     assert [name for name, data in tree(site).items() if b"2026-01-02" in data] == ["provenance/index.html"]
 
 
+@pytest.mark.slow
 def test_an_old_site_is_replaced_whole_by_the_same_bytes(bundle: Bundle, site: Path, tmp_path: Path) -> None:
     """Drawn again from the same bundle; what was written and how far it was is told."""
     target = tmp_path / "site"
@@ -221,6 +222,7 @@ def test_a_link_is_left_alone_wherever_it_leads(bundle: Bundle, site: Path, tmp_
         (tmp_path / "site").unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
 def test_an_interrupt_while_a_site_is_replaced_leaves_the_old_one(
     bundle: Bundle, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
@@ -247,6 +249,7 @@ def test_no_cell_is_a_formula() -> None:
     assert json.loads(json_bytes(table))["data"][0] == ["=1+1", -0.5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -302,6 +305,7 @@ def test_the_template_in_the_docs_makes_a_whole_page(bundle: Bundle, tmp_path: P
     assert "data-class=bee-co" in page
 
 
+@pytest.mark.slow
 def test_a_logo_a_footer_and_own_rules_need_no_template_of_a_page(bundle: Bundle, tmp_path: Path) -> None:
     for folder in ("brand", "static"):
         (tmp_path / "own" / folder).mkdir(parents=True)

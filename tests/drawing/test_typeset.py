@@ -91,6 +91,7 @@ def test_a_part_that_the_page_did_not_ask_for_is_missed() -> None:
         typeset(PAGE.format('<img alt="x" src="a.png">'), {"a.png": picture}, needed=("a.png", "b.png"))
 
 
+@pytest.mark.slow
 def test_the_drawings_and_their_pictures_are_needed(tmp_path: Path) -> None:
     bundle = frozen_bundle(tmp_path, pictures=3)
     needed = needed_files(print_html(site_view(bundle), None)[1])

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from neurflow_report.drawing.write.single_file import render_single
+from tests.sample_bundle import frozen_bundle
+
 CHECKER = Path(__file__).parents[2] / "build/node/node_modules/html-validate/bin/html-validate.mjs"
 RULES = Path(__file__).parent / "htmlvalidate.json"
 IMPLIED = re.compile(r"Element <(td|th|dt|dd)> is implicitly closed by")
@@ -31,12 +34,17 @@ def mistakes(said: Path, *pages: Path) -> list[tuple[str, int, str, str]]:
     ]
 
 
+@pytest.mark.slow
 def test_every_page_is_valid(site: Path, tmp_path: Path) -> None:
     assert mistakes(tmp_path / "said", *sorted(site.rglob("*.html"))) == []
 
 
-def test_the_single_file_is_valid(single: Path, tmp_path: Path) -> None:
-    """Its pages have landmarks of the same names, but a reader is shown one page at a time."""
+@pytest.mark.slow
+def test_the_single_file_is_valid(tmp_path: Path) -> None:
+    """Its pages have landmarks of the same names, but a reader is shown one page at a time. One class: the checker's
+    time grows with the square of what there is."""
+    single = tmp_path / "report.html"
+    render_single(frozen_bundle(tmp_path / "bundle", classes=1), single)
     found = mistakes(tmp_path / "said", single)
     assert [one for one in found if one[2] != "unique-landmark"] == []
 

@@ -21,6 +21,7 @@ def p_of(weights: np.ndarray, drops: np.ndarray, seed: int = 0) -> float:
     return measure.p_value
 
 
+@pytest.mark.slow
 def test_what_a_lower_group_does_to_all_its_pairs_is_one_finding(monkeypatch):
     """Weights and drops that know nothing of each other, but hang on the lower group in both: at most 5% of the
     p-values may be at most 5%. Shuffled pair by pair, far more are."""

@@ -8,12 +8,13 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
-from neurflow_report.fidelity import layer_experiments
+from neurflow_report.fidelity import edges, layer_experiments
 from neurflow_report.results.catalogue import EXPERIMENTS
 from tests.small_spec import SMALL, merged
 
@@ -88,7 +89,21 @@ def test_it_runs_is_planned_judged_and_shown(house: Path) -> None:
     assert "at most, 40 random sets for each." in (house / "out/site/method/index.html").read_text(encoding="utf-8")
 
 
-def test_every_experiment_at_a_layer_stands_in_the_catalogue() -> None:
-    found = layer_experiments(tuple(EXPERIMENTS))
-    assert [e.name for e in found] == ["edges", "stability", "critical"]
-    assert layer_experiments(("masking", "critical")) == (found[2],)
+def test_every_experiment_of_the_catalogue_is_run_somewhere() -> None:
+    """Those at a layer by their modules, the others by what they share (analysis/experiments.py, layer_tests.py)."""
+    shared = {"masking", "optimality", "weights", "methods", "concepts"}
+    found = [e.name for e in layer_experiments()]
+    assert {*found, *shared} == set(EXPERIMENTS)
+    assert [name for name in found if name in {"edges", "stability", "critical"}] == ["edges", "stability", "critical"]
+    assert [e.name for e in layer_experiments(("masking", "critical"))] == ["critical"]
+
+
+def test_a_module_that_the_catalogue_does_not_know_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edges, "EXPERIMENT", replace(edges.EXPERIMENT, name="edgs"))
+    with pytest.raises(ValueError, match=r"^experiments that the catalogue does not have, or twice: edgs$"):
+        layer_experiments()
+
+
+def test_what_ablates_is_not_done_at_the_lowest_layer() -> None:
+    with pytest.raises(ValueError, match=r"^edges: an experiment that ablates is not done at the lowest layer$"):
+        replace(edges.EXPERIMENT, lowest=True)

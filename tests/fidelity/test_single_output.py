@@ -62,6 +62,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "layers", "stage", "changed"), CASES)
 def test_the_channel_is_the_segment_s(make, layers, stage, changed):
     patches = demo_patches(3) if make is demo else pictures(3, 64)
@@ -90,6 +91,7 @@ def test_segments_of_another_kind_stay_as_they_are(model):
     assert with_single_output(segment, 2) == (segment, 2)
 
 
+@pytest.mark.slow
 def test_a_concatenation_at_the_end_stays():
     patches = pictures(2, 64)
     segments = cut(googlenet(), ["inception4e", "inception5a", "fc"], patches[:1])

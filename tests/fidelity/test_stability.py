@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 from sklearn.metrics import adjusted_rand_score
 
-from neurflow_report.fidelity.stability import NOISE, _range, stability
+from neurflow_report.fidelity.stability import _range, stability
+from neurflow_report.results.catalogue import STABILITY_NOISE
 from neurflow_report.results.records import LayerResult, Member, Neuron, NeuronGroup, SemanticGroup
 from tests.oracles.method import clusters
 
@@ -65,13 +66,13 @@ def naive(it: LayerResult, r: np.ndarray) -> tuple[list[float], list[float]]:
         found = []
         for _ in range(DRAWS):
             vectors = r[list(neuron.concept)]
-            shaken = vectors * (1 + random.uniform(-NOISE, NOISE, vectors.shape))
+            shaken = vectors * (1 + random.uniform(-STABILITY_NOISE, STABILITY_NOISE, vectors.shape))
             found.append(adjusted_rand_score(shown, labels(clusters(shaken, MOST), CONCEPT)))
         semantic.append(float(np.mean(found)))
     members = [(n.channel, g) for n in it.neurons for g in n.groups]
     shown = [next(g.index for g in it.groups if Member(channel=c, semantic=s.index) in g.members) for c, s in members]
     for _ in range(DRAWS):
-        shaken = r * (1 + random.uniform(-NOISE, NOISE, r.shape))
+        shaken = r * (1 + random.uniform(-STABILITY_NOISE, STABILITY_NOISE, r.shape))
         means = np.stack([shaken[list(s.patches)].mean(axis=0) for _, s in members])
         groups.append(adjusted_rand_score(shown, labels(clusters(means, MOST), len(members))))
     return semantic, groups

@@ -209,8 +209,9 @@ def test_all_classes_that_have_none_are_told_at_once() -> None:
     assert [e.path for e in caught.value.errors] == [("classes", 1), ("classes", 2)]
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1), st.integers(1, 8))
-@settings(max_examples=20)
+@settings(max_examples=40)
 def test_a_drawn_sample_follows_the_seed_and_the_class_alone(seed: int, limit: int) -> None:
     source = source_of([(n % 3, n % 2) for n in range(60)])
 

@@ -67,6 +67,7 @@ def test_composition_is_the_network(name: str) -> None:
     assert torch.equal(module(pictures), whole), "the module was changed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18", "vit_b_16", "swin_t"])
 def test_without_comparing_nothing_is_computed_and_the_layers_are_the_same(name: str) -> None:
     layers, size, kwargs = CASES[name]
@@ -253,6 +254,7 @@ def test_top_is_not_the_output() -> None:
     assert error.hint == "let the list end with 'fc' (or 'output')"
 
 
+@pytest.mark.slow
 def test_dense_block_is_no_cut() -> None:
     error = problem("densenet121", ["features.denseblock1.denselayer3", "classifier"])
     assert (error.slug, error.path) == ("layers-not-a-cut", ("layers", 0))
@@ -266,6 +268,7 @@ def test_dense_block_is_no_cut() -> None:
     assert error.hint == "layers that can be cut: nearest below 'features.pool0', nearest above 'features.denseblock1'"
 
 
+@pytest.mark.slow
 def test_residual_branch_is_no_cut() -> None:
     error = problem("resnet18", ["layer1", "layer2.0.conv2", "fc"])
     assert (error.slug, error.path) == ("layers-not-a-cut", ("layers", 1))

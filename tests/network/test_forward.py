@@ -224,6 +224,7 @@ def test_no_memory_for_a_picture_on_its_way_is_told() -> None:
         raise RuntimeError("another")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18", "googlenet", "shufflenet_v2_x0_5", "vit_b_16", "swin_t"])
 def test_bytes_are_those_of_a_run_and_nothing_is_computed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     layers, size, options = CASES[name]

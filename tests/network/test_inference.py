@@ -67,6 +67,7 @@ def test_what_can_be_folded_is_and_the_rest_is_not():
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("network", "layers"), [(resnet18, ["layer1", "layer3.1", "fc"]),
                                                  (googlenet, ["inception4e", "fc"])])  # fmt: skip
 def test_real_networks_lose_all_batch_norms_and_nothing_else(network, layers):
@@ -82,6 +83,7 @@ def test_real_networks_lose_all_batch_norms_and_nothing_else(network, layers):
         assert (found - expected).norm() <= 1e-5 * expected.norm()
 
 
+@pytest.mark.slow
 def test_few_pictures_at_once_are_the_same_as_all(monkeypatch):
     x = torch.randn(5, 3, 32, 32, dtype=torch.float64)
     segments = cut(resnet18(), ["layer2", "fc"], x[:1])

@@ -110,6 +110,7 @@ def test_a_network_without_a_cut() -> None:
     assert (caught.value.slug, caught.value.path) == ("too-few-layers", ("layers",))
 
 
+@pytest.mark.slow
 def test_offers_tell_shape_kind_and_all_names() -> None:
     found = {offer.names[0]: offer for offer in offers(build("swin_t"), PICTURE)}
     assert (found["features.1"].kind, found["features.1"].shape, found["features.1"].channels) == (

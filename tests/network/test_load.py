@@ -70,6 +70,7 @@ def test_checkpoint_in_a_wrapper(tmp_path: Path) -> None:
     assert load(tmp_path, weights="mine.pt").digest == load(seed=9).digest
 
 
+@pytest.mark.slow
 def test_googlenet_checkpoint_with_auxiliary_heads(tmp_path: Path) -> None:
     full = torchvision.models.googlenet(weights=None, aux_logits=True, init_weights=False, num_classes=5)
     torch.save(full.state_dict(), tmp_path / "g.pt")

@@ -25,6 +25,7 @@ def average(model: nn.Module) -> nn.Module:
 NOTE = "left out of the factory's network, as they only call what they hold: {}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrap", "note"),
     [

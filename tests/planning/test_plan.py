@@ -32,6 +32,7 @@ def stages(found):
     return {stage.name: stage for stage in found.stages}
 
 
+@pytest.mark.slow
 def test_multiply_adds_of_the_plain_passes_by_hand(write_spec):
     """2 classes × 4 pictures × 10 patches; masking: 2 τ, 13 masks; 64 pictures are looked at, 60 a class has."""
     found = stages(planned(write_spec()))
@@ -65,6 +66,7 @@ def test_a_run_counts_what_the_plan_says(write_spec):
     assert stages(found)["choose pictures"].amount == bundle.run.data.pool
 
 
+@pytest.mark.slow
 def test_without_time_no_picture_is_opened_and_nothing_is_timed(write_spec, picture_folder):
     root = picture_folder(4)
     for file in root.rglob("*.png"):

@@ -21,6 +21,7 @@ def test_the_tree(capsys):
     assert "    block1.3     128 × 16 × 16              0  = block1" in lines
 
 
+@pytest.mark.slow
 def test_as_json_of_a_spec(write_spec, capsys):
     spec = write_spec(model={"source": "torchvision", "name": "swin_t", "weights": "none"}, preprocess={"size": 64})
     assert main(["layers", str(spec), "--json"]) == 0
@@ -50,6 +51,7 @@ def test_mistakes(words, message, capsys):
     assert capsys.readouterr().err.startswith(f"error: {message}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layers", "names"),
     [

@@ -135,6 +135,7 @@ def test_k_larger_than_the_patches(refused):
     )
 
 
+@pytest.mark.slow
 def test_a_layer_that_is_no_cut(refused):
     assert refused(
         model={"source": "torchvision", "name": "resnet18", "weights": "none", "outputs": 8},

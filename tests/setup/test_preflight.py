@@ -62,6 +62,7 @@ def test_what_does_not_depend_on_each_other_is_told_at_once(command, told, write
     assert sorted(p.name for p in tmp_path.iterdir()) == ["spec.yaml", "taken"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_drawn_is_told_with_the_rest(told, write_spec, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     spec = write_spec(layers=["block3", "blok4", "fc"], report={"templates": "branding"})
@@ -172,6 +173,7 @@ def test_packages_of_experiments_that_the_spec_names(told, write_spec, monkeypat
     assert told(["validate", "--deep"], write_spec(fidelity={"experiments": experiments})) == expected
 
 
+@pytest.mark.slow
 def test_what_only_the_preset_brings_in_is_a_note(write_spec, monkeypatch, capsys):
     monkeypatch.setattr(module, "find_spec", lambda _name: None)
     spec = str(write_spec(fidelity={"experiments": None, "preset": "standard"}))
@@ -226,6 +228,7 @@ def test_a_bundle_in_the_way_is_told_before_anything_is_computed(told, write_spe
     ]
 
 
+@pytest.mark.slow
 def test_what_writes_nothing_needs_no_folder_of_its_own(write_spec, tmp_path, capsys):
     """`claimed` is known within one context: a run in another context is another run."""
     spec, out = str(write_spec()), tmp_path / "out"
@@ -282,6 +285,7 @@ def test_a_file_says_which_class_is_which_output(told, write_spec, picture_folde
     ]
 
 
+@pytest.mark.slow
 def test_what_is_known_of_the_pictures_is_noted_and_stands_in_the_report(write_spec, picture_folder, tmp_path, capsys):
     root = picture_folder(2)
     (root / "duskbloom").rename(root / "duskblom")

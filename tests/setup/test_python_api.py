@@ -18,6 +18,7 @@ def example() -> str:
     return re.sub("^    ", "", block, flags=re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_the_guide_s_example(write_spec, tmp_path, monkeypatch, capsys):
     write_spec("my.yaml", report={"formats": ["html"]}, data={"limit": 9})
     monkeypatch.chdir(tmp_path)

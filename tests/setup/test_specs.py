@@ -18,6 +18,7 @@ def test_the_ready_specs_are_there():
     assert {p.stem for p in SPECS} == {"demo", "fashion-mnist", "googlenet-imagenet", "resnet50-imagenet"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", SPECS, ids=lambda p: p.stem)
 def test_layers_are_cuts_and_classes_are_known(file):
     spec = load_spec(file).spec

@@ -44,6 +44,7 @@ def valid(spec="spec.yaml", *options, deep=True):
     return load_spec(spec).spec
 
 
+@pytest.mark.slow
 def test_with_flags_alone_nothing_is_asked(capsys, picture_folder):
     picture_folder(2)
     assert main(["init", "--model", "demo:flowers", "--data", "pictures"]) == 0
@@ -59,6 +60,7 @@ def test_with_flags_alone_nothing_is_asked(capsys, picture_folder):
     assert "larkheart, moonviolet" in Path("spec.yaml").read_text()
 
 
+@pytest.mark.slow
 def test_yes_takes_the_demo_s(capsys):
     assert main(["init", "--yes", "--quiet"]) == 0
     assert capsys.readouterr().out == ""
@@ -80,6 +82,7 @@ def test_every_flag(picture_folder):
     assert spec.data.select == "labelled"
 
 
+@pytest.mark.slow
 def test_the_weights_that_a_model_has():
     assert main(["init", "--model", "resnet18", "--data", "demo", "--classes", "3"]) == 0
     assert valid(deep=False).model.weights == "IMAGENET1K_V1"
@@ -278,6 +281,7 @@ def test_without_leave_it_says_what_it_did_not_look_at(trained, capsys, monkeypa
     assert "# Assumed" not in Path("spec.yaml").read_text()
 
 
+@pytest.mark.slow
 def test_the_checkpoint_of_a_named_network_gets_its_preprocessing_written_out(picture_folder, capsys):
     picture_folder(1)
     torch.save({"model_ema": torchvision.models.resnet18(num_classes=8).state_dict()}, "best.pth.tar")
@@ -292,6 +296,7 @@ def test_the_checkpoint_of_a_named_network_gets_its_preprocessing_written_out(pi
     assert (spec.model.outputs, spec.preprocess.size, spec.preprocess.resize) == (8, 224, 256)
 
 
+@pytest.mark.slow
 def test_several_states_in_a_checkpoint_are_said(picture_folder, capsys):
     picture_folder(1)
     torch.manual_seed(0)

@@ -318,12 +318,14 @@ def survives(folder: Path, content: str | bytes, overrides: tuple[str, ...] = ()
     assert all(str(problem) and problem.exit_code == 2 for problem in problems)
 
 
+@pytest.mark.slow
 @FUZZ
 @given(st.one_of(st.binary(max_size=60), st.text(max_size=60), YAMLISH))
 def test_any_content_gives_report_errors_alone(tmp_path: Path, content: str | bytes) -> None:
     survives(tmp_path, content)
 
 
+@pytest.mark.slow
 @FUZZ
 @given(st.lists(st.one_of(YAMLISH, st.from_regex(r"[a-z]+(\.[a-z]+|\[\d\])*=.*", fullmatch=True)), max_size=3))
 @example(["layers[1]=&a [*a]"])
@@ -339,6 +341,7 @@ VALUES = st.recursive(
 KEYS = ("version", "title", "model", "data", "classes", "layers", "concept", "core", "fidelity", "report", "runtime")
 
 
+@pytest.mark.slow
 @FUZZ
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES))
 def test_any_values_give_report_errors_alone(tmp_path: Path, values: dict[str, object]) -> None:

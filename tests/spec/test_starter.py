@@ -116,6 +116,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(st.lists(NAMES, min_size=1, max_size=3, unique=True), NAMES)
 @example(["no", "~", "null", "1e3", "- a", "a: b", "a #b", "...", "a\x85b", "a\u2028b", "\ufeff", "😀", "犬"], "true")

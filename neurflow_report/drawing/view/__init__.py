@@ -70,6 +70,9 @@ def site_view(bundle: Bundle, *, beside: Mapping[str, str] | None = None) -> Sit
     indices = tuple(Index(bundle.run, result) for result in bundle.classes)
     data, kinds = ReportData(indices=indices, manifest=bundle.manifest, beside=beside or {}), page_kinds()
     pages = {name: data.pages(kind) for name, kind in kinds.items()}
+    paths = [page.path for own in pages.values() for page in own]
+    if len(set(paths)) < len(paths):
+        raise ValueError(f"two pages have one address: {sorted({p for p in paths if paths.count(p) > 1})}")
     linked = ((kind.menu, pages[name]) for name, kind in kinds.items() if kind.menu)
     return SiteView(
         title=bundle.run.title,

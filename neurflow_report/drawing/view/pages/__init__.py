@@ -1,6 +1,6 @@
 """The report's pages, a module each: what a page shows, as frozen values, how it is made, and its entry `PAGE`.
 
-A module of this folder that has a `PAGE` is one: nothing else lists them (docs/how-to/add-a-page.md). Every address,
+A module of this folder that has a `PAGE` is one, and found here (docs/how-to/add-a-page.md). Every address,
 figure and word is settled here, a template only places it. Addresses (`href`, `file`, `path`) are relative to the
 site's root; "" stands for no link. Text is plain text, not markup.
 """
@@ -58,8 +58,13 @@ class PageKind(Generic[P]):
 
 
 def page_kinds() -> Mapping[str, PageKind[Any]]:
-    """Every kind of pages by its name, in order."""
-    found = [module.PAGE for module in page_modules() if hasattr(module, "PAGE")]
+    """Every kind of pages by its name, in order.
+
+    Raises: ValueError where two have one name.
+    """
+    found: list[PageKind[Any]] = [module.PAGE for module in page_modules() if hasattr(module, "PAGE")]
+    if len({kind.name for kind in found}) < len(found):
+        raise ValueError(f"two kinds of pages have one name: {sorted(kind.name for kind in found)}")
     return {kind.name: kind for kind in sorted(found, key=lambda one: (one.order, one.name))}
 
 

@@ -98,6 +98,6 @@ def _edges(index: Index, drawing: Circuit) -> tuple[tuple[int, int, float], ...]
 PAGE = PageKind(
     name="circuit",
     template="site/circuit.html",
-    build=lambda findings: map(circuit_page, findings.indices),
+    build=lambda data: map(circuit_page, data.indices),
     order=40,
 )

@@ -139,6 +139,6 @@ def _control_words(index: Index) -> tuple[str, ...]:
 PAGE = PageKind(
     name="evidence",
     template="site/evidence.html",
-    build=lambda findings: map(class_fidelity_page, findings.indices),
+    build=lambda data: map(class_fidelity_page, data.indices),
     order=70,
 )

@@ -45,7 +45,7 @@ def _experiment(index: Index, name: str) -> ExperimentView:
     rows = _shown(index, [m for m in index.result.measures if m.experiment == name and m.channel is None])
     missing = [n for n in index.result.not_run if n.experiment == name]
     patches, every = index.run.settings.patches, index.result.candidates
-    if kind.ablates and 0 < patches < every:
+    if kind.shares_ablations and 0 < patches < every:
         words += f" Ranks were estimated from {patches:,} of the class's {every:,} patches, drawn at random."
     return ExperimentView(
         id=name,

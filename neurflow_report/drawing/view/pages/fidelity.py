@@ -101,7 +101,7 @@ def _faults(indices: Sequence[Index]) -> tuple[Notice, ...]:
 PAGE = PageKind(
     name="fidelity",
     template="site/fidelity.html",
-    build=lambda findings: [fidelity_page(findings.indices)],
+    build=lambda data: [fidelity_page(data.indices)],
     order=60,
     menu="Fidelity",
 )

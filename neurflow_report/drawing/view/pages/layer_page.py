@@ -344,6 +344,6 @@ def _core(index: Index, layer: LayerResult, a: Neuron) -> Table | None:
 PAGE = PageKind(
     name="layer",
     template="site/layer.html",
-    build=lambda findings: (layer_page(index, layer) for index in findings.indices for layer in index.downward()),
+    build=lambda data: (layer_page(index, layer) for index in data.indices for layer in index.downward()),
     order=30,
 )

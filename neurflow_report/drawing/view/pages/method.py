@@ -234,7 +234,7 @@ def _layers(run: Run) -> Table:
 PAGE = PageKind(
     name="method",
     template="site/method.html",
-    build=lambda findings: [method_page(findings.indices[0].run)],
+    build=lambda data: [method_page(data.indices[0].run)],
     order=80,
     menu="Method",
 )

@@ -302,7 +302,7 @@ def _downloads(indices: Sequence[Index], beside: Mapping[str, str]) -> tuple[Dow
 PAGE = PageKind(
     name="overview",
     template="site/overview.html",
-    build=lambda findings: [overview_page(findings.indices, findings.manifest, findings.beside)],
+    build=lambda data: [overview_page(data.indices, data.manifest, data.beside)],
     order=10,
     menu="Overview",
 )

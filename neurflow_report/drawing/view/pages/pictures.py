@@ -122,6 +122,6 @@ def _table(index: Index) -> Table:
 PAGE = PageKind(
     name="pictures",
     template="site/pictures.html",
-    build=lambda findings: map(pictures_page, findings.indices),
+    build=lambda data: map(pictures_page, data.indices),
     order=50,
 )

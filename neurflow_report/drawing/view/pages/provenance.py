@@ -117,7 +117,7 @@ def _pairs(caption: str, rows: Mapping[str, str], value: str) -> Table:
 PAGE = PageKind(
     name="provenance",
     template="site/provenance.html",
-    build=lambda findings: [provenance_page(findings.indices[0].run, findings.manifest)],
+    build=lambda data: [provenance_page(data.indices[0].run, data.manifest)],
     order=90,
     menu="Provenance",
 )

@@ -96,6 +96,6 @@ def _part(group: NeuronGroup) -> str:
 PAGE = PageKind(
     name="search",
     template="site/search.html",
-    build=lambda findings: [search_page(findings.indices)],
+    build=lambda data: [search_page(data.indices)],
     order=100,
 )

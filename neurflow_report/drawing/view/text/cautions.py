@@ -16,7 +16,7 @@ from neurflow_report.drawing.view.model.numbers import (
     percent_fine,
     silhouette,
 )
-from neurflow_report.results.catalogue import CAUTIONS, EXPERIMENTS, NOISE, CautionKind, prose
+from neurflow_report.results.catalogue import CAUTIONS, EXPERIMENTS, STABILITY_NOISE, CautionKind, prose
 from neurflow_report.results.records import Caution, Masking
 
 MOST_PLACES = 12
@@ -159,7 +159,7 @@ def _measured(c: Caution) -> str:
         case "weak-edges":
             return f"r = {_beside(correlation, c)} between edges and measured drops, under {correlation(c.threshold)}"
         case "unstable":
-            index = f"adjusted Rand index {_beside(correlation, c)} with {NOISE:.0%} noise"
+            index = f"adjusted Rand index {_beside(correlation, c)} with {STABILITY_NOISE:.0%} noise"
             return f"{index}, under {correlation(c.threshold)}"
         case "no-core":
             return "no core concept neuron below"
