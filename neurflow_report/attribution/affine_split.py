@@ -103,7 +103,7 @@ def split_segment(segment: fx.GraphModule, row: Tensor, axis: int, out_axis: int
     values: dict[fx.Node, Any] = {source: torch.zeros_like(row)}
     # Everything that depends on A is computed for one row and for two: only so is it seen which axis holds the rows.
     two: dict[fx.Node, Any] = {source: values[source].repeat(2, *[1] * (row.ndim - 1))}
-    order, affine_nodes = {source: None}, {source}
+    order = {source: None}
     for node in segment.graph.nodes:
         if node.op in {"placeholder", "output"}:
             continue
@@ -113,8 +113,7 @@ def split_segment(segment: fx.GraphModule, row: Tensor, axis: int, out_axis: int
             if ops.calls(node, {"detach"}) or not _has_rows(values[node], two[node]):
                 raise NotSplittableError(str(node))
             order[node] = None
-            if _is_affine_in_alpha(node, order, affine_nodes, values):
-                affine_nodes.add(node)
+    affine_nodes = _affine_in_alpha(source, order, values)
     result = segment.graph.output_node().args[0]
     if not isinstance(result, fx.Node) or result not in order:
         raise NotSplittableError("the output")
@@ -138,16 +137,22 @@ def _has_rows(one: Any, two: Any) -> bool:
     return len(one) == 1 and len(two) == 2 and one.shape[1:] == two.shape[1:]
 
 
-def _is_affine_in_alpha(
-    node: fx.Node, dependent: Mapping[fx.Node, None], affine_nodes: set[fx.Node], at_baseline: Mapping[fx.Node, Any]
-) -> bool:
-    """METHOD §4.1; a value that is infinite at A = 0 has no difference from it, so it is not affine."""
-    inputs = [n for n in node.all_input_nodes if n in dependent]
-    if not affine_nodes.issuperset(inputs) or not bool(torch.isfinite(at_baseline[node]).all()):
-        return False
-    return ops.is_affine_operation(node, dependent.__contains__) or (
-        ops.is_homogeneous(node) and not any(bool(at_baseline[n].any()) for n in inputs)
-    )
+def _affine_in_alpha(
+    source: fx.Node, order: Mapping[fx.Node, None], at_baseline: Mapping[fx.Node, Any]
+) -> set[fx.Node]:
+    """The nodes whose tensors are affine in α (METHOD §4.1); none that is infinite at A = 0."""
+    # What the host has to know of the values, it asks for once: they are on the device.
+    looks = [torch.stack([torch.isfinite(at_baseline[n]).all(), at_baseline[n].any()]) for n in order]
+    known = dict(zip(order, torch.stack(looks).tolist(), strict=True))
+    found = {source}
+    for node in list(order)[1:]:
+        inputs = [n for n in node.all_input_nodes if n in order]
+        finite, _ = known[node]
+        if finite and found.issuperset(inputs):
+            at_zero = not any(known[n][1] for n in inputs)
+            if ops.is_affine_operation(node, order.__contains__) or (ops.is_homogeneous(node) and at_zero):
+                found.add(node)
+    return found
 
 
 def _unmixed(

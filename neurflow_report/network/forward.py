@@ -339,9 +339,9 @@ def batch_rows(
     return _rows_of(need, memory_bytes, most or devices.most_rows(segments.device, gradients=gradients))
 
 
-def pair_rows(segments: Segments, memory_bytes: int, example: Tensor) -> tuple[int, ...]:
+def pair_rows(segments: Segments, memory_bytes: int, example: Tensor, *, most: int | None = None) -> tuple[int, ...]:
     """Of each stage, how many rows with gradients fit, as `batch_rows` has it; the network is passed once."""
-    parts, most = list(_parts(segments, example))[1:], devices.most_rows(segments.device, gradients=True)
+    parts, most = list(_parts(segments, example))[1:], most or devices.most_rows(segments.device, gradients=True)
     return tuple(_rows_of(row_bytes(part, value, gradients=True), memory_bytes, most) for part, value in parts)
 
 

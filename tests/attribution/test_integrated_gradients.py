@@ -280,3 +280,18 @@ def test_patches_that_are_attributed_in_parts_give_the_same():
         part = by_cells(segment, A, rows, channels, max_nodes=8, tolerance=1e-3, batch=batch)
         assert torch.allclose(part.values, whole.values, rtol=1e-9, atol=1e-12)
         assert torch.allclose(part.error, whole.error, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("rule", ["cells", "gauss"])
+def test_blocks_as_on_a_device_give_the_same(rule, monkeypatch):
+    """As large as fit, and no look at a value in between but which pairs are refined."""
+    segment, A = fx.symbolic_trace(small(3)), torch.randn(6, 4, 7, 7, dtype=torch.float64)
+    rows, channels = np.repeat(np.arange(6), 5), np.tile(np.arange(5), 6)
+    options = {"rule": rule, "nodes": 2, "max_nodes": 16, "tolerance": 0.005, "batch": 40}
+    on_host = run(segment, A, rows, channels, **options)
+    assert len(set(on_host.n_steps.tolist())) > 1
+    monkeypatch.setattr("neurflow_report.network.devices.is_host", lambda _device: False)
+    on_device = run(segment, A, rows, channels, **options)
+    assert on_device.n_steps.tolist() == on_host.n_steps.tolist()
+    for mine, other in ((on_device.values, on_host.values), (on_device.error, on_host.error)):
+        assert torch.allclose(mine, other, rtol=1e-10, atol=1e-12)

@@ -1,11 +1,20 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import pdist, squareform
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import silhouette_score
 
-from neurflow_report.circuit.clustering import closest_first, partition
+from neurflow_report.circuit.clustering import (
+    _ward,
+    _ward_on_host,
+    closest_first,
+    distances,
+    partition,
+    partitions,
+)
 
 
 def naive(vectors, most):
@@ -61,3 +70,65 @@ def test_duplicates_among_two_places():
 
 def test_closest_first_is_by_distance_to_the_mean_then_by_index():
     assert closest_first(np.array([[4.0], [-4.0], [0.0], [1.0], [-1.0]])).tolist() == [2, 3, 4, 0, 1]
+
+
+def sets_of(seed):
+    """Some sets of vectors: of small whole numbers, so that distances tie and vectors are equal, or of any."""
+    random = np.random.default_rng(seed)
+    shape = (4, int(random.integers(1, 40)), int(random.integers(1, 8)))
+    if seed % 3 == 0:
+        return random.normal(size=shape)
+    vectors = random.integers(0, 3, size=shape).astype(float)
+    vectors[0] = vectors[0, :1]
+    return vectors
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 7))
+def test_sets_together_are_parted_as_each_by_itself(seed, most):
+    vectors = sets_of(seed)
+    found = partitions(torch.stack([distances(torch.from_numpy(one)) for one in vectors]), most)
+    for number, one in enumerate(vectors):
+        alone = partition(one, most)
+        assert found.counts[number] == alone.count
+        assert found.labels[number].tolist() == alone.labels.tolist()
+        silhouette = found.silhouettes[number]
+        assert np.isnan(silhouette) if alone.silhouette is None else silhouette == pytest.approx(alone.silhouette)
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 2**32 - 1))
+def test_the_tree_in_step_is_scipy_s_ties_included(seed):
+    vectors = sets_of(seed)
+    if vectors.shape[1] > 2:
+        between = torch.stack([distances(torch.from_numpy(one)) for one in vectors])
+        for mine, theirs in zip(_ward(between).numpy(), _ward_on_host(between).numpy(), strict=True):
+            assert after_each(mine) == after_each(theirs)
+
+
+def after_each(merges):
+    """The clusters after each merge."""
+    labels, found = np.arange(len(merges) + 1), []
+    for one, other in merges:
+        labels = np.where(labels == labels[one], labels[other], labels)
+        found.append(as_sets(labels))
+    return found
+
+
+def test_distances_of_close_vectors_are_exact():
+    """Where the product of large vectors would leave nothing but rounding."""
+    vectors = 1e6 + np.random.default_rng(0).normal(size=(9, 5)) * np.array([[1e-6]] * 8 + [[1.0]])
+    vectors[3] = vectors[2]
+    found = distances(torch.from_numpy(vectors)).numpy()
+    assert found[2, 3] == 0
+    assert found == pytest.approx(squareform(pdist(vectors)), rel=1e-12, abs=0)
+
+
+def test_spread_is_in_the_order_of_the_distance_to_the_mean():
+    vectors = np.random.default_rng(1).normal(size=(1, 30, 4))
+    found = partitions(distances(torch.from_numpy(vectors[0]))[None], 4)
+    for label in range(found.counts[0]):
+        members = np.flatnonzero(found.labels[0] == label)
+        if len(members) != 2:  # both as far from their mean
+            by_spread = members[np.argsort(found.spread[0, members], kind="stable")]
+            assert by_spread.tolist() == members[closest_first(vectors[0, members])].tolist()
