@@ -80,16 +80,17 @@ class Partitions:
 
 
 def distances(points: Tensor) -> Tensor:
-    """Euclidean distances between vectors, (U, m) → (U, U), in float64; exactly 0 where two are equal."""
-    x = points.double()
-    norms = x.square().sum(dim=1)
-    scale = norms[:, None] + norms
-    squares = torch.addmm(scale, x, x.T, alpha=-2)
+    """Euclidean distances between vectors, (…, U, m) → (…, U, U), in float64; exactly 0 where two are equal."""
+    x = points.double().reshape(-1, *points.shape[-2:])
+    norms = x.square().sum(dim=2)
+    scale = norms[:, :, None] + norms[:, None]
+    squares = torch.baddbmm(scale, x, x.mT, alpha=-2)
     # What the product leaves of close vectors is rounding: their differences are taken instead.
     close = (squares <= CLOSE * scale).nonzero()
-    for some in torch.split(close, max(1, CHUNK // max(1, x.shape[1]))):
-        squares[some[:, 0], some[:, 1]] = (x[some[:, 0]] - x[some[:, 1]]).square().sum(dim=1)
-    return _sqrt(squares)
+    for some in torch.split(close, max(1, CHUNK // max(1, x.shape[2]))):
+        a, i, j = some.unbind(dim=1)
+        squares[a, i, j] = (x[a, i] - x[a, j]).square().sum(dim=1)
+    return _sqrt(squares).view(*points.shape[:-1], points.shape[-2])
 
 
 def partitions(between: Tensor, most: int) -> Partitions:

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-from neurflow_report.circuit.clustering import partition
+from neurflow_report.circuit.clustering import distances, partition, partitions
 from neurflow_report.fidelity.experiment import LayerExperiment, LayerSize, Results, Subject, Work
 from neurflow_report.fidelity.intervals import student
 from neurflow_report.results.catalogue import STABILITY_NOISE
@@ -60,8 +62,9 @@ def _measure(layer: str, case: str, values: Floats, interval: tuple[float, float
     )  # fmt: skip
 
 
-def _shaken(r: Floats, random: np.random.Generator) -> Floats:
-    return r * (1 + random.uniform(-STABILITY_NOISE, STABILITY_NOISE, r.shape))
+def _shaken(r: Floats, draws: int, random: np.random.Generator) -> Floats:
+    """(draws, *r.shape)."""
+    return r * (1 + random.uniform(-STABILITY_NOISE, STABILITY_NOISE, (draws, *r.shape)))
 
 
 def _agreement(shown: Sequence[int] | NDArray[np.int64], found: NDArray[np.int64]) -> float:
@@ -75,8 +78,8 @@ def _semantic(neuron: Neuron, r: Floats, draws: int, most: int, random: np.rando
     """The index of each draw for one neuron's semantic groups."""
     place = {p: g.index for g in neuron.groups for p in g.patches}
     shown = np.array([place[p] for p in neuron.concept])
-    vectors = r[list(neuron.concept)]
-    return np.array([_agreement(shown, partition(_shaken(vectors, random), most).labels) for _ in range(draws)])
+    vectors = torch.from_numpy(_shaken(r[list(neuron.concept)], draws, random))
+    return np.array([_agreement(shown, labels) for labels in partitions(distances(vectors), most).labels])
 
 
 def _neuron_groups(layer: LayerResult, r: Floats, draws: int, most: int, random: np.random.Generator) -> Floats:
@@ -85,13 +88,12 @@ def _neuron_groups(layer: LayerResult, r: Floats, draws: int, most: int, random:
     members = [(n.channel, g.index, list(g.patches)) for n in layer.neurons for g in n.groups]
     shown = np.array([place[channel, index] for channel, index, _ in members])
     used = sorted({p for _, _, patches in members for p in patches})
-    rows = {p: i for i, p in enumerate(used)}
-    found = []
-    for _ in range(draws):
-        noisy = _shaken(r[used], random)
-        means = np.stack([noisy[[rows[p] for p in patches]].mean(axis=0) for _, _, patches in members])
-        found.append(_agreement(shown, partition(means, most).labels))
-    return np.array(found)
+    rows, sizes = {p: i for i, p in enumerate(used)}, [len(patches) for _, _, patches in members]
+    places = [rows[p] for _, _, patches in members for p in patches]
+    share = np.repeat(1 / np.array(sizes), sizes)
+    mean = csr_array((share, places, np.cumsum([0, *sizes])), shape=(len(members), len(used)))
+    noisy = (_shaken(r[used], 1, random)[0] for _ in range(draws))
+    return np.array([_agreement(shown, partition(mean @ one, most).labels) for one in noisy])
 
 
 def _run(at: Subject) -> Results:

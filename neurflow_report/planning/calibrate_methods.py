@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import fx
 
-from neurflow_report.circuit.clustering import partition
+from neurflow_report.circuit.clustering import distances, partition, partitions
 from neurflow_report.fidelity import methods
 from neurflow_report.fidelity.critical import MOST, knockoff_scores, marginal_contributions
 from neurflow_report.fidelity.knockoffs import NoKnockoffsError
@@ -28,6 +29,8 @@ PATCHES, POINTS, LASSO = 2, 400, 60
 guessed, times the channels."""
 CLUSTERING = 2e7
 """What a clustering takes whatever its size, in multiply-adds, as guessed."""
+TOGETHER = 5
+"""Sets of patches that are clustered together, as for the draws of F7."""
 NOTHING = Rate(work=(0.0,), seconds=(0.0,))
 
 
@@ -88,7 +91,7 @@ class MethodCosts:
             features=features,
             guess=(guess,),
             least=CLUSTERING + 2.0 * min(points, POINTS) ** 2 * (width + 100),
-            measure=lambda _seconds: self._clustered(points, width, most),
+            measure=lambda _seconds: self._clustered(points, width, most, together=case == "semantic"),
             counts=False,
         )
 
@@ -157,14 +160,20 @@ class MethodCosts:
             return NOTHING
         return Rate(work=(0.0,), seconds=(spent / count,))
 
-    def _clustered(self, points: int, width: int, most: int) -> Rate:
+    def _clustered(self, points: int, width: int, most: int, *, together: bool) -> Rate:
+        """Of one set of points; `together`: as one of several."""
         count, random = min(points, POINTS), np.random.default_rng(0)
         if self.timed is None or count < 1:
             return Rate(work=(0.0,), seconds=None if self.timed is None else (0.0,))
-        some = random.normal(size=(count, width))
-        partition(some[:10], most)
+        sets = TOGETHER if together else 1
+        some = random.normal(size=(sets, count, width))
+        partition(some[0, :10], most)
 
         def work() -> None:
-            partition(some * (1 + random.uniform(-STABILITY_NOISE, STABILITY_NOISE, some.shape)), most)
+            shaken = some * (1 + random.uniform(-STABILITY_NOISE, STABILITY_NOISE, some.shape))
+            if together:
+                partitions(distances(torch.from_numpy(shaken)), most)
+            else:
+                partition(shaken[0], most)
 
-        return Rate(work=(0.0,), seconds=(self.timed(work) * (points / count) ** 2,))
+        return Rate(work=(0.0,), seconds=(self.timed(work) / sets * (points / count) ** 2,))

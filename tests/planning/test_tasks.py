@@ -33,6 +33,7 @@ class Counts:
         self._wrap(monkeypatch, layer_tests, "attributions", self._attributed)
         self._wrap(monkeypatch, methods, "scores", self._scored)
         self._wrap(monkeypatch, stability, "partition", lambda *_args: self.add("clusterings", 1))
+        self._wrap(monkeypatch, stability, "partitions", lambda sets, _most: self.add("clusterings", len(sets)))
         self._wrap(monkeypatch, critical, "marginal_contributions", lambda _above, x, *_: self.add("marginal", len(x)))
         self._wrap(monkeypatch, critical, "neucept", self._knockoffs)
 
