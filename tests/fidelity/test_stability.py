@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import adjusted_rand_score
 
-from neurflow_report.fidelity.stability import _range, stability
+from neurflow_report.fidelity.stability import _range, agreements, stability
 from neurflow_report.results.catalogue import STABILITY_NOISE
 from neurflow_report.results.records import LayerResult, Member, Neuron, NeuronGroup, SemanticGroup
 from tests.oracles.method import clusters
@@ -76,6 +78,15 @@ def naive(it: LayerResult, r: np.ndarray) -> tuple[list[float], list[float]]:
         means = np.stack([shaken[list(s.patches)].mean(axis=0) for _, s in members])
         groups.append(adjusted_rand_score(shown, labels(clusters(means, MOST), len(members))))
     return semantic, groups
+
+
+@settings(max_examples=100)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 5), st.integers(1, 5))
+def test_the_index_is_scikit_learn_s(seed, count, here, there):
+    random = np.random.default_rng(seed)
+    shown, found = random.integers(here, size=count), random.integers(there, size=(4, count))
+    expected = [adjusted_rand_score(shown, one) for one in found]
+    assert agreements(shown, found).tolist() == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_figures_are_scikit_learn_s():
