@@ -191,6 +191,7 @@ def test_what_was_killed_between_two_steps_is_finished_before_it_is_read(
     assert there() == ["bundle", "report.html", "report.pdf", "site"]
 
 
+@pytest.mark.slow
 def test_an_analysis_alone_tells_that_what_is_drawn_is_older(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,6 +64,7 @@ def test_no_batch_has_more_rows_than_allowed(batch):
     assert max(seen) <= batch
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(st.integers(0, 10_000), st.booleans())
 def test_completeness_holds_to_the_gap_that_is_reported(seed, bias):

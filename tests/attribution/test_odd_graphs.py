@@ -130,6 +130,7 @@ class Residual(nn.Module):
         return F.relu(x + 0.01 * self.conv(F.relu(x)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "chain",
     [[nn.Conv2d(4, 4, 1), *(nn.ReLU() for _ in range(400))], [Residual() for _ in range(150)]],

@@ -96,6 +96,7 @@ def test_sets_together_are_parted_as_each_by_itself(seed, most):
         assert np.isnan(silhouette) if alone.silhouette is None else silhouette == pytest.approx(alone.silhouette)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1))
 def test_the_tree_in_step_is_scipy_s_ties_included(seed):

@@ -39,6 +39,7 @@ CASES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n == "swin_t" else n for n in CASES])
 def test_composition_is_the_network(name: str) -> None:
     layers, size, kwargs = CASES[name]

@@ -39,6 +39,7 @@ AUTO = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n == "densenet121" else n for n in AUTO])
 def test_auto_takes_the_blocks_at_the_top(name: str) -> None:
     picture = torch.randn(1, 3, 224, 224) if name.startswith("timm:vit") else PICTURE

@@ -68,6 +68,7 @@ class Around(nn.Module):
         return self.part(x) + inner[4].bias
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrap", "name"),
     [(nn.DataParallel, "DataParallel"), (torch.compile, "OptimizedModule"), (AveragedModel, "AveragedModel")],

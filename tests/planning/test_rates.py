@@ -81,6 +81,7 @@ def test_small_parts_are_left_out_after_a_while():
     assert workspace.clock.now > SOON
 
 
+@pytest.mark.slow
 @given(
     guesses=st.lists(st.floats(1e6, 1e12), min_size=1, max_size=40),
     pace=st.sampled_from([1e-12, 1e-10, 1e-8]),

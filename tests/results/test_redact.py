@@ -48,6 +48,7 @@ def test_examples(text: str, expected: str) -> None:
 PART = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,8}", fullmatch=True)
 
 
+@pytest.mark.slow
 @given(st.lists(PART.map(lambda p: f"secret{p}"), min_size=1, max_size=5), PART, st.sampled_from(["", "'", '"']))
 def test_no_folder_of_an_absolute_path_stays(folders: list[str], last: str, quote: str) -> None:
     for path in ("/" + "/".join([*folders, last]), "C:\\" + "\\".join([*folders, last])):

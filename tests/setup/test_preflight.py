@@ -250,6 +250,7 @@ def test_what_a_run_begins_with(write_spec):
     assert ready.eligible[0][: len(own)] != sorted(own)
 
 
+@pytest.mark.slow
 def test_a_misspelt_folder_is_told_and_the_spec_can_say_what_it_is(told, write_spec, picture_folder):
     root = picture_folder(2)
     (root / "duskbloom").rename(root / "duskblom")

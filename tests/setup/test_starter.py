@@ -311,6 +311,7 @@ def test_several_states_in_a_checkpoint_are_said(picture_folder, capsys):
     assert load_spec("spec.yaml").spec.model.state_dict_key == "state_dict"
 
 
+@pytest.mark.slow
 def test_only_classes_with_pictures_are_proposed(picture_folder, capsys):
     picture_folder(1)
     rows = [f"pictures/firebell/0.png,{number}" for number in (341, 7)]

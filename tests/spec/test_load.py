@@ -226,6 +226,7 @@ def test_what_is_no_file(tmp_path: Path) -> None:
         assert (caught.value.slug, caught.value.message) == ("spec-unreadable", message)
 
 
+@pytest.mark.slow
 def test_bombs_end_soon(tmp_path: Path) -> None:
     laughs = "a: &a [x, x]\n" + "".join(f"{c}: &{c} [{', '.join(['*' + chr(ord(c) - 1)] * 9)}]\n" for c in "bcdefghijk")
     assert "it holds more than 20000 values (aliases count as often as they stand)" in told(tmp_path, laughs)[0]
