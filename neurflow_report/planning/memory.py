@@ -33,7 +33,7 @@ def peak(
     """Bytes at the run's peak: what is taken now, a class's inputs, φ and T, the activations kept (in the experiments
     with what knock-outs make of them), and the widest batch.
 
-    φ and T are held on the host, and count on a CPU alone.
+    T is held where it is computed; φ on the host, where it counts on a CPU alone.
 
     Args:
         rows: (1, …) of each layer.
@@ -52,7 +52,7 @@ def peak(
     phi = most * sum(info.channels for info in segments.layers) * size
     kept = sum(kept_bytes(segments, i, most) for i in layers_to_keep(segments, most, workspace.keep))
     kept = max(kept, _evidence(workspace, place, spec, most))
-    held = inputs + kept + (phi + _attributions(spec, layers, size) if segments.device.type == "cpu" else 0)
+    held = inputs + kept + _attributions(spec, layers, size) + (phi if segments.device.type == "cpu" else 0)
     ablated = _ablated(workspace, spec, rows)
     return _now(segments.device) + held + max(pictures, masked, *attributing, *ablated)
 
@@ -88,7 +88,7 @@ def _ablating(spec: Spec) -> bool:
 
 
 def _attributions(spec: Spec, layers: Sequence[PlannedLayer], size: int) -> int:
-    """Bytes of the largest layer's T, (targets, k, channels below), which is held on the host."""
+    """Bytes of the largest layer's T, (targets, k, channels below), which is held on the device."""
     each = [
         (upper.targets_most if upper.targets_likely is None else upper.targets_likely) * spec.concept.k * lower.channels
         for lower, upper in pairwise(layers)
