@@ -64,7 +64,7 @@ def _own(run: ClassRun, layer_pair: LayerPair, below: Tensor, channels: Sequence
             rows=rows,
             whole=layer_pair.whole,
         )
-        return found.values.double().cpu()
+        return found.values.cpu().double()
 
     return AdaptiveBatch(most=layer_pair.rows).attempt(attributed)
 
@@ -89,4 +89,4 @@ def _captum(layer_pair: LayerPair, below: Tensor, channels: Sequence[int]) -> Te
     found = AdaptiveBatch(most=layer_pair.rows).attempt(run)
     axis = layer_pair.axis % found.ndim
     space = [a for a in range(1, found.ndim) if a != axis]
-    return (found.sum(dim=space) if space else found).detach().double().cpu()
+    return (found.sum(dim=space) if space else found).detach().cpu().double()

@@ -102,7 +102,7 @@ class LayerTests:
         self.cache.batch.note = step.note
         pair, below = self.workspace.layer_pairs()[self.number - 1], self.number - 1
         found = attributions(self.settings.quadrature, pair, below, channels, wanted, self.cache.activations, step)
-        self.attributions = np.split(found.values.double().cpu().numpy(), len(channels))
+        self.attributions = np.split(found.values.cpu().double().numpy(), len(channels))
 
     def ablate(self, step: Step) -> None:
         """L of every set for every neuron, (neurons, sets)."""

@@ -176,7 +176,7 @@ class Engine(Protocol):
 
 def index_on(like: Tensor, numbers: Indices) -> Tensor:
     """Numbers that the host knows, beside a tensor on the device: nothing waits for that."""
-    return torch.from_numpy(np.ascontiguousarray(numbers)).to(like.device, non_blocking=True)
+    return torch.from_numpy(np.ascontiguousarray(numbers)).to(like.device, non_blocking=like.device.type == "cuda")
 
 
 class PlainEngine:

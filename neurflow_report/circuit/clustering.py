@@ -1,5 +1,7 @@
 """Clusters of activation vectors: Ward's tree, cut where the mean silhouette is best (METHOD §3).
 
+`partition` takes one set of vectors, which may be large; `partitions` many small ones together, on their device.
+
 1. One Ward tree of the N vectors (J. H. Ward 1963) and one matrix of their Euclidean distances.
 2. The finest partition asked for gives S[i, c], the sum of distances from vector i to cluster c.
 3. Undoing the cut one merge at a time only adds two columns of S, so every coarser partition's
@@ -94,7 +96,8 @@ def distances(points: Tensor) -> Tensor:
 
 
 def partitions(between: Tensor, most: int) -> Partitions:
-    """What `partition` gives for each of B sets of N vectors, all together on their device, which is waited for once.
+    """What `partition` gives for each of B sets of N vectors, all together on their device; the host waits for the
+    result alone.
 
     Args:
         between: the distances within each set, (B, N, N), float64.
@@ -187,7 +190,7 @@ def _join(far: Tensor, size: Tensor, every: Tensor, low: Tensor, high: Tensor, h
     share = 1.0 / (n_low + n_high + size)
     joined = (size + n_low) * share * other * other + (size + n_high) * share * own * own
     joined = _sqrt(joined - size * share * height[:, None] * height[:, None])
-    joined[own.isinf() | other.isinf()] = torch.inf
+    joined.masked_fill_(own.isinf() | other.isinf(), torch.inf)
     mine = joins[:, None]
     kept = torch.where(mine, joined, own)
     far[every, high], far[every, :, high] = kept, kept

@@ -35,6 +35,7 @@ from neurflow_report.attribution.integrated_gradients import (
 from neurflow_report.circuit.clustering import Partitions, distances, partitions
 from neurflow_report.circuit.top_patches import concepts, core_set, dead
 from neurflow_report.errors import RunError
+from neurflow_report.network import devices
 from neurflow_report.network.forward import AdaptiveBatch
 from neurflow_report.results.records import CoreScore, Neuron, NeuronEdge, SemanticGroup
 
@@ -286,11 +287,12 @@ class _Scored:
     @classmethod
     def of(cls, scored: Attribution, targets: int, tau: int) -> _Scored:
         """The tables of an Attribution whose pairs are the targets' k patches each: one copy to the host."""
-        values = scored.values.view(targets, -1, scored.values.shape[1])
+        place = devices.with_float64(scored.values.device)
+        values = scored.values.to(place).view(targets, -1, scored.values.shape[1])
         parts = torch.split(values, max(1, PART // values[0].numel()))
         scores = torch.cat([part.abs().double().mean(dim=1) for part in parts])  # (targets, C)
-        misses = torch.stack([scored.gap, scored.error]).double().view(2, targets, -1)
-        finite = torch.stack([torch.isfinite(part).all() for part in (*parts, scored.gap)]).all()
+        misses = torch.stack([scored.gap, scored.error]).to(place).double().view(2, targets, -1)
+        finite = torch.stack([torch.isfinite(part).all() for part in (*parts, misses[0])]).all()
         table = torch.cat([scores, *misses.mean(dim=2)[..., None], *misses.amax(dim=2)[..., None]], dim=1)
         told = torch.cat([table, finite.expand(targets, 1).to(table.dtype)], dim=1).cpu().numpy()
         own, (gap, error, gap_most, error_most, ends) = told[:, :-5], told[:, -5:].T

@@ -14,6 +14,11 @@ def is_host(device: torch.device) -> bool:
     return device.type == "cpu"
 
 
+def with_float64(device: torch.device) -> torch.device:
+    """Where what a device holds is taken to float64: there, or on the host where the device has no such numbers."""
+    return torch.device("cpu") if device.type == "mps" else device
+
+
 def most_rows(device: torch.device, *, gradients: bool) -> int:
     """The most rows of a batch, whatever the memory: of a segment with its `gradients`, else of the network."""
     if is_host(device):
