@@ -12,9 +12,6 @@ from typing import TYPE_CHECKING
 
 from neurflow_report.drawing.write.atomic_write import drawn
 from neurflow_report.drawing.write.needs import FILES, check_places, drawing_problems
-from neurflow_report.drawing.write.pdf import render_pdf
-from neurflow_report.drawing.write.single_file import LARGE, render_single
-from neurflow_report.drawing.write.site import render_site
 from neurflow_report.drawing.write.templates import check_templates, template_problems
 from neurflow_report.errors import InputError, ReportError
 from neurflow_report.progress import Progress, Silent
@@ -26,6 +23,10 @@ from neurflow_report.spec.load import LoadedSpec, located
 if TYPE_CHECKING:
     from neurflow_report.planning.records import Plan
     from neurflow_report.setup.layer_listing import Tree
+
+
+LARGE = 25_000_000
+"""Bytes from which a file is hard to mail: the writer of the report is told what to change."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +176,10 @@ def _draw(
 
     Returns: the pages of the site and the bytes of all.
     """
+    from neurflow_report.drawing.write.pdf import render_pdf
+    from neurflow_report.drawing.write.single_file import render_single
+    from neurflow_report.drawing.write.site import render_site
+
     pages = size = 0
     if "html" in wanted:
         with progress.stage("draw the site", None) as step:

@@ -252,16 +252,28 @@ def test_help_and_version_end_well(option: str, capsys: pytest.CaptureFixture[st
     assert "neurflow-report" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [["--help"], ["schema"], ["validate", "specs/demo.yaml"], ["validate", "/none"]])
-def test_light_commands_import_nothing_heavy(words: list[str]) -> None:
+def imported(words: list[str], packages: set[str]) -> str:
+    """Which of the packages a command imports."""
     code = (
         "import sys\nfrom neurflow_report.cli import main\n"
         f"try: main({words!r})\nexcept SystemExit: pass\n"
-        "heavy = {'torch', 'numpy', 'matplotlib', 'PIL', 'weasyprint', 'jinja2', 'graphviz', 'rich'} & set(sys.modules)\n"
-        "sys.exit(f'imported {heavy}' if heavy else 0)"
+        f"print('imported', sorted({packages!r} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("words", [["--help"], ["schema"], ["validate", "specs/demo.yaml"], ["validate", "/none"]])
+def test_light_commands_import_nothing_heavy(words: list[str]) -> None:
+    heavy = {"torch", "numpy", "matplotlib", "PIL", "weasyprint", "jinja2", "graphviz", "rich"}
+    assert imported(words, heavy) == "imported []"
+
+
+@pytest.mark.slow
+def test_a_network_costs_no_import_but_torchs_and_its_sources() -> None:
+    packages = {"torch", "torchvision", "matplotlib", "scipy.stats", "sklearn", "captum"}
+    assert imported(["validate", "--deep", "specs/demo.yaml"], packages) == "imported ['torch']"
 
 
 @pytest.mark.slow

@@ -18,12 +18,11 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
-from torchvision.ops import FrozenBatchNorm2d, StochasticDepth, stochastic_depth
 
-from neurflow_report.network.kinds import computes
+from neurflow_report.network.kinds import computes, of_torchvision
 
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, FrozenBatchNorm2d)
-_IDENTITIES = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, StochasticDepth)
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+_IDENTITIES = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout)
 _AVERAGES = (nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.ZeroPad2d, nn.Upsample)
 _HOMOGENEOUS = (nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.MaxPool2d, nn.AdaptiveMaxPool2d)
 _SMOOTH = (nn.SiLU, nn.GELU, nn.Hardswish, nn.Sigmoid, nn.Tanh, nn.ELU, nn.Mish)
@@ -31,7 +30,7 @@ _KINKED = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.Hardsigmoid, nn.Hardtanh)
 _POINTWISE = (*_SMOOTH, *_KINKED)
 _SHAPING = (nn.Flatten,)
 
-_IDENTITY_CALLS = {F.dropout, F.dropout2d, torch.dropout, stochastic_depth, "contiguous", "clone"}
+_IDENTITY_CALLS = {F.dropout, F.dropout2d, torch.dropout, "contiguous", "clone"}
 _AVERAGE_CALLS = {F.avg_pool2d, F.adaptive_avg_pool2d, F.pad, F.interpolate}
 _HOMOGENEOUS_CALLS = {torch.relu, F.relu, F.leaky_relu, F.max_pool2d, F.adaptive_max_pool2d, "relu"}
 _SMOOTH_CALLS = {
@@ -83,7 +82,9 @@ def linear_of(node: fx.Node) -> nn.Linear:
 def is_norm(node: fx.Node) -> bool:
     """Whether the node is a batch norm that uses the statistics it was trained with, as it does in eval mode."""
     module = module_of(node)
-    return computes(module, *_NORMS) and module.running_var is not None and not module.training  # type: ignore[union-attr]
+    if module is None or not computes(module, *_NORMS, *of_torchvision("FrozenBatchNorm2d")):
+        return False
+    return module.running_var is not None and not module.training
 
 
 def is_linear(node: fx.Node) -> bool:
@@ -100,14 +101,21 @@ def is_affine_operation(node: fx.Node, depends_on_input: Callable[[fx.Node], boo
     """Whether the node's value is an affine function of those of its inputs together that depend on A."""
     module = module_of(node)
     if module is not None:
-        return is_conv(node) or is_norm(node) or computes(module, nn.Linear, *_IDENTITIES, *_AVERAGES, *_SHAPING)
-    if calls(node, ADD | _SUBTRACT | CAT | _IDENTITY_CALLS | _AVERAGE_CALLS | _SHAPING_CALLS):
+        known = (nn.Linear, *_AVERAGES, *_SHAPING)
+        return is_conv(node) or is_norm(node) or is_identity(node) or computes(module, *known)
+    if is_identity(node) or calls(node, ADD | _SUBTRACT | CAT | _AVERAGE_CALLS | _SHAPING_CALLS):
         return True
     if node.kwargs or len(node.args) != 2 or not calls(node, MULTIPLY | _DIVIDE):
         return False
     depends = [isinstance(n, fx.Node) and depends_on_input(n) for n in node.args]
     # A quotient is affine in its numerator alone, a product where one factor is a constant.
     return not depends[1] if calls(node, _DIVIDE) else sum(depends) == 1
+
+
+def is_identity(node: fx.Node) -> bool:
+    """Whether the node's value is its input, in eval mode."""
+    kinds, functions = of_torchvision("StochasticDepth"), {*of_torchvision("stochastic_depth")}
+    return computes(module_of(node), *_IDENTITIES, *kinds) or calls(node, _IDENTITY_CALLS | functions)
 
 
 def is_homogeneous(node: fx.Node) -> bool:
@@ -133,11 +141,12 @@ def is_channelwise(node: fx.Node) -> bool:
     if module is not None:
         return (
             is_norm(node)
-            or computes(module, *_IDENTITIES, *_AVERAGES, *_POINTWISE)
+            or is_identity(node)
+            or computes(module, *_AVERAGES, *_POINTWISE)
             or (is_homogeneous(node) and not (isinstance(module, nn.PReLU) and module.num_parameters > 1))
         )
-    known = ADD | _SUBTRACT | MULTIPLY | _DIVIDE | _IDENTITY_CALLS | {F.avg_pool2d, F.adaptive_avg_pool2d}
-    return calls(node, known | _HOMOGENEOUS_CALLS | _POINTWISE_CALLS)
+    known = ADD | _SUBTRACT | MULTIPLY | _DIVIDE | {F.avg_pool2d, F.adaptive_avg_pool2d}
+    return is_identity(node) or calls(node, known | _HOMOGENEOUS_CALLS | _POINTWISE_CALLS)
 
 
 def cat_inputs(node: fx.Node) -> tuple[list[fx.Node], int]:

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import linkage
-from scipy.spatial.distance import pdist, squareform
 from torch import Tensor
 
 Floats = NDArray[np.floating]
@@ -55,6 +53,9 @@ def partition(vectors: Floats, most: int) -> Partition:
     points = np.asarray(vectors, dtype=np.float64)
     if count < 3 or not np.ptp(points, axis=0).any():
         return Partition(labels=np.zeros(count, np.int64), count=1, silhouette=None)
+    from scipy.cluster.hierarchy import linkage
+    from scipy.spatial.distance import pdist, squareform
+
     condensed = pdist(points)
     merges = linkage(points, "ward")[:, :2].astype(np.int64)
     finest = min(most, count - 1)
@@ -139,6 +140,8 @@ def partitions(between: Tensor, most: int) -> Partitions:
 
 def _ward_on_host(between: Tensor) -> Tensor:
     """The same as `_ward`, by SciPy set after set: a processor has nothing from steps that all sets take together."""
+    from scipy.cluster.hierarchy import linkage
+
     sets, count, _ = between.shape
     upper = np.triu_indices(count, 1)
     trees = np.stack([linkage(one, "ward")[:, :2] for one in between.numpy()[:, *upper]]).astype(np.int64)

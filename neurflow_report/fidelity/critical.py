@@ -18,12 +18,11 @@ from math import floor
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import stats
 from torch import Tensor
 
 from neurflow_report.attribution.affine_backward import spatial_sum
 from neurflow_report.fidelity.experiment import LayerExperiment, LayerSize, Results, Subject, Work
-from neurflow_report.fidelity.intervals import wilson
+from neurflow_report.fidelity.intervals import stats, wilson
 from neurflow_report.fidelity.knockoffs import NoKnockoffsError, coefficient_differences
 from neurflow_report.results.records import Measure, NotRun
 
@@ -94,7 +93,7 @@ def _overlap(core: Sequence[int], scores: Floats) -> float:
 def _measure(layer: str, case: str, core: Sequence[int], scores: Floats) -> Measure:
     """The overlap, with Wilson's interval over the core neurons."""
     size, channels, found = len(core), len(scores), _overlap(core, scores)
-    chance, (low, high) = stats.hypergeom(channels, size, size), wilson(found * size, size)
+    chance, (low, high) = stats().hypergeom(channels, size, size), wilson(found * size, size)
     return Measure(
         experiment="critical",
         layer=layer,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from math import atanh, sqrt, tanh
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 Z95 = NormalDist().inv_cdf(0.975)
 FEWEST = 3
@@ -17,6 +18,14 @@ _EDGE = 1 - 1e-12
 _TIE = 1e-9
 """Figures that differ by no more are the same but for the order in which they were added up."""
 Range = tuple[float, float]
+
+
+@cache
+def stats() -> Any:
+    """scipy.stats, whose import takes half a second, once there is anything to compute."""
+    from scipy import stats
+
+    return stats
 
 
 def wilson(successes: float, trials: int) -> tuple[float, float]:
@@ -146,8 +155,9 @@ def mean_correlation(found: Sequence[float], n: int) -> tuple[float, Range, floa
     if len(found) < FEWEST or np.ptp(z) < _TIE:
         return r, fisher(r, n), fisher_p(r, n)
     spread = float(z.std(ddof=1)) / sqrt(len(z))
-    half = float(stats.t.ppf(0.975, len(z) - 1)) * spread
-    return r, (tanh(middle - half), tanh(middle + half)), float(stats.t.sf(middle / spread, len(z) - 1))
+    t = stats().t(len(z) - 1)
+    half = float(t.ppf(0.975)) * spread
+    return r, (tanh(middle - half), tanh(middle + half)), float(t.sf(middle / spread))
 
 
 def student(values: Sequence[float] | NDArray[np.floating]) -> Range | None:
@@ -155,7 +165,7 @@ def student(values: Sequence[float] | NDArray[np.floating]) -> Range | None:
     if len(values) < FEWEST:
         return None
     found = np.asarray(values, np.float64)
-    half = float(stats.t.ppf(0.975, len(found) - 1)) * float(found.std(ddof=1)) / sqrt(len(found))
+    half = float(stats().t.ppf(0.975, len(found) - 1)) * float(found.std(ddof=1)) / sqrt(len(found))
     return float(found.mean()) - half, float(found.mean()) + half
 
 
@@ -177,4 +187,4 @@ def mean_share(shares: Sequence[float], trials: int) -> tuple[float, Range]:
 
 def benjamini_hochberg(p_values: Sequence[float]) -> tuple[float, ...]:
     """q of each p: the smallest false discovery rate at which it would be called (Benjamini and Hochberg 1995)."""
-    return tuple(map(float, stats.false_discovery_control(p_values))) if p_values else ()
+    return tuple(map(float, stats().false_discovery_control(p_values))) if p_values else ()

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms import functional as F
+from torch.nn import functional as F
 
 from neurflow_report.images.pictures import MOST_PIXELS, PictureError
 from neurflow_report.results.records import Preprocess, Region
@@ -26,17 +26,32 @@ def to_input(picture: Image.Image, preprocess: Preprocess) -> tuple[Tensor, Regi
     Raises: PictureError where resizing would make a picture too large (very elongated ones).
     """
     wanted = picture.convert("RGB" if preprocess.channels == 3 else "L")
-    width, height = resized_size(picture.size, preprocess)
+    size = width, height = resized_size(picture.size, preprocess)
     if width * height > MOST_PIXELS:
         raise PictureError(f"{picture.width}×{picture.height} pixels, too elongated to resize")
-    if preprocess.resize is not None:
-        mode = InterpolationMode(preprocess.interpolation)
-        sides = [preprocess.resize] * (2 if preprocess.squash else 1)
-        wanted = F.resize(wanted, sides, interpolation=mode, antialias=preprocess.antialias)
-    wanted = F.center_crop(wanted, [preprocess.size])
-    values = F.convert_image_dtype(F.pil_to_tensor(wanted), torch.float)
-    region = region_of(picture.size, preprocess)
-    return F.normalize(values, mean=list(preprocess.mean), std=list(preprocess.std)), region
+    if size != picture.size:
+        wanted = _resized(wanted, size, preprocess)
+    left, top = (_crop_start(side, preprocess.size) for side in size)
+    wanted = wanted.crop((left, top, left + preprocess.size, top + preprocess.size))
+    mean, std = (torch.tensor(given)[:, None, None] for given in (preprocess.mean, preprocess.std))
+    return (_pixels(wanted) / 255 - mean) / std, region_of(picture.size, preprocess)
+
+
+def _pixels(picture: Image.Image) -> Tensor:
+    """(channels, height, width) float32, 0..255."""
+    values = np.array(picture, dtype=np.float32)
+    return torch.from_numpy(values.reshape(picture.height, picture.width, -1).transpose(2, 0, 1).copy())
+
+
+def _resized(picture: Image.Image, size: tuple[int, int], preprocess: Preprocess) -> Image.Image:
+    """The picture at `size` (width, height). Pillow smooths what it makes smaller, whatever is asked; without smoothing
+    it is what torchvision makes of a tensor."""
+    mode = preprocess.interpolation
+    if preprocess.antialias or mode == "nearest":
+        return picture.resize(size, Image.Resampling[mode.upper()])
+    found = F.interpolate(_pixels(picture)[None], size[::-1], mode=mode, align_corners=False)[0]
+    values = found.clamp(0, 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    return Image.fromarray(values.squeeze(2) if preprocess.channels == 1 else values)
 
 
 def resized_size(size: tuple[int, int], preprocess: Preprocess) -> tuple[int, int]:

@@ -6,8 +6,6 @@ import re
 from functools import cache
 from importlib.resources import files
 
-from torchvision.models import ResNet50_Weights
-
 from neurflow_report.images.names import spellings
 
 _ID = re.compile(r"(n[0-9]{8})(?![0-9])", re.IGNORECASE)
@@ -31,8 +29,10 @@ def outputs_of_synsets() -> dict[str, int]:
 @cache
 def are_imagenets(names: tuple[str, ...]) -> bool:
     """Whether the names of a network's outputs are those of ImageNet's 1,000 classes, in their order."""
-    known = ResNet50_Weights.IMAGENET1K_V2.meta["categories"]
-    if len(names) != len(known):
+    if len(names) != len(outputs_of_synsets()):
         return False
+    from torchvision.models import ResNet50_Weights
+
+    known = ResNet50_Weights.IMAGENET1K_V2.meta["categories"]
     agree = sum(bool(spellings(one) & spellings(other)) for one, other in zip(names, known, strict=True))
     return agree >= _AGREE * len(known)

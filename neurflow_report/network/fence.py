@@ -198,8 +198,7 @@ def _torch_state() -> list[Callable[[], Any]]:
     values = [(owner, name, getattr(owner, name)) for owner, name in flags]
     number_format, device = torch.get_default_dtype(), torch.get_default_device()
     gradients, threads = torch.is_grad_enabled(), torch.get_num_threads()
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    only_warn = torch.is_deterministic_algorithms_warn_only_enabled()
+    deterministic = torch.get_deterministic_debug_mode()
     autocast = torch.is_autocast_enabled("cpu")
 
     def flags_back() -> None:
@@ -221,7 +220,7 @@ def _torch_state() -> list[Callable[[], Any]]:
         threads_back,
         lambda: torch.set_default_dtype(number_format),
         lambda: torch.set_grad_enabled(gradients),
-        lambda: torch.use_deterministic_algorithms(deterministic, warn_only=only_warn),
+        lambda: torch.set_deterministic_debug_mode(deterministic),
         lambda: torch.set_autocast_enabled("cpu", autocast),
     ]
 

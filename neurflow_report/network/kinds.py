@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn.modules import module as _calls
 
@@ -19,6 +22,13 @@ def _methods(kind: type) -> tuple[object, ...]:
 
 _GENUINE = {kind: _methods(kind) for kind in vars(nn).values() if isinstance(kind, type)}
 """Torch's classes as they came: a user's code may put other methods into the class itself."""
+
+
+def of_torchvision(*names: str) -> tuple[Any, ...]:
+    """The operations of torchvision of these names; none where it was not imported: no network holds any then, and its
+    import takes longer than torch's."""
+    ops = sys.modules.get("torchvision.ops")
+    return () if ops is None else tuple(getattr(ops, name) for name in names)
 
 
 def computes(module: nn.Module | None, *kinds: type[nn.Module]) -> bool:

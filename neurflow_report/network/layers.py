@@ -15,7 +15,6 @@ from typing import Any
 from torch import Tensor, fx, nn
 from torch.nn.modules import activation
 from torch.nn.modules.conv import _ConvNd
-from torch.utils.flop_counter import FlopCounterMode
 
 from neurflow_report.errors import InputError, Wording, did_you_mean
 from neurflow_report.network.cut_points import Cuts, Kind
@@ -78,6 +77,8 @@ def multiply_adds(module: nn.Module, example: Tensor) -> dict[str, int]:
 
 
 def _operations(module: nn.Module, pictures: Tensor) -> Mapping[str, Mapping[Any, int]]:
+    from torch.utils.flop_counter import FlopCounterMode
+
     with FlopCounterMode(display=False) as counter:
         module(pictures)
     found: Mapping[str, Mapping[Any, int]] = counter.get_flop_counts()

@@ -14,13 +14,13 @@ from __future__ import annotations
 import functools
 import math
 import operator
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torchvision
 from torch import Tensor, fx, nn
 
 from neurflow_report.errors import InputError
@@ -71,7 +71,8 @@ class _Tracer(ShapedTracer):
 
     def __init__(self, example: Tensor) -> None:
         wrapped = functions_of_einops()
-        super().__init__(example, autowrap_modules=(math, torchvision.ops), autowrap_functions=wrapped)
+        of_their_own = (math, sys.modules.get("torchvision.ops", math))
+        super().__init__(example, autowrap_modules=of_their_own, autowrap_functions=wrapped)
         self.calls: list[tuple[str, fx.Node | None, int]] = []
         self.whole: dict[str, str] = {}
 

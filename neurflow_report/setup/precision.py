@@ -33,21 +33,15 @@ Arithmetic = Callable[[], AbstractContextManager[None]]
 def arithmetic(precision: str = "float32") -> Iterator[None]:
     """Deterministic algorithms, and full float32 unless `precision` is tf32; what was set before is set again after."""
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = (
-        matmul.allow_tf32,
-        cudnn.allow_tf32,
-        cudnn.benchmark,
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
+    before, mode = (matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark), torch.get_deterministic_debug_mode()
     matmul.allow_tf32 = cudnn.allow_tf32 = precision == "tf32"
     cudnn.benchmark = False
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms imports the compiler: two seconds
     try:
         yield
     finally:
-        matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = before[:3]
-        torch.use_deterministic_algorithms(before[3], warn_only=before[4])
+        matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = before
+        torch.set_deterministic_debug_mode(mode)
 
 
 def check_precision(spec: Spec, device: torch.device) -> None:

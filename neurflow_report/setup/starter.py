@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 import torch
-import torchvision
 
 from neurflow_report.errors import Gathered, InputError, Where
 from neurflow_report.images.sources import Source, open_source
@@ -287,7 +286,9 @@ def _model(text: str, *, given: Given, allow_code: bool) -> _Model:
 def _usual_weights(model: _Model) -> str:
     """The best weights that the model's source has, without looking for them."""
     if model.source == "torchvision":
-        best = getattr(torchvision.models.get_model_weights(model.name), "DEFAULT", None)
+        from torchvision.models import get_model_weights
+
+        best = getattr(get_model_weights(model.name), "DEFAULT", None)
         return "none" if best is None else str(best.name)
     return {"timm": "pretrained", DEMO: DEMO}.get(model.source, "none")
 
@@ -317,11 +318,18 @@ def _with_outputs(model: _Model, outputs: int) -> Network:
     return untrained(model.source, model.name, size=None, allow_code=False, kwargs=model.kwargs, outputs=outputs)
 
 
+def _is_torchvisions(name: str) -> bool:
+    """Whether torchvision has a data set of this name."""
+    from torchvision import datasets
+
+    return name in datasets.__all__
+
+
 def _data(text: str, *, spec: Path) -> _Data:
     kind, _, place = text.partition(":")
     if text == DEMO:
         return _Data(keys={"source": DEMO}, source=open_source(source=DEMO, name=None, root=None))
-    if place and kind in torchvision.datasets.__all__:
+    if place and _is_torchvisions(kind):
         root = Path(os.path.expanduser(place))  # noqa: PTH111
         keys = {"source": "torchvision", "name": kind, "root": _beside(spec, root)}
         return _Data(keys=keys, source=open_source(source="torchvision", name=kind, root=root))

@@ -35,6 +35,27 @@ def test_input_is_the_presets(name: str, size: tuple[int, int]) -> None:
     assert torch.equal(values, transform(picture(size)))
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic"])
+@pytest.mark.parametrize("size", [s for s in SIZES if min(s) > 1])
+def test_without_smoothing_it_is_what_torchvision_makes_of_a_tensor(
+    size: tuple[int, int], interpolation: str, mode: str
+) -> None:
+    channels = 1 if mode == "L" else 3
+    record = Preprocess(resize=20, size=20, interpolation=interpolation, antialias=False, channels=channels,
+                        mean=(0.0,) * channels, std=(1.0,) * channels)  # fmt: skip
+    values, _ = to_input(picture(size, mode), record)
+    transforms = torchvision.transforms.functional
+    way = torchvision.transforms.InterpolationMode(interpolation)
+    resized = transforms.resize(transforms.pil_to_tensor(picture(size, mode)), [20], way, antialias=False)
+    theirs = transforms.center_crop(resized, [20]) / 255
+    # Pillow, which is asked where nothing is smoothed anyway, takes the pixel at the middle, torch one beside it.
+    assert interpolation == "nearest" or torch.equal(values, theirs)
+    if interpolation != "nearest" and min(size) > 20:
+        smooth, _ = to_input(picture(size, mode), record.model_copy(update={"antialias": True}))
+        assert float((values - smooth).abs().max()) > 0.1
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_crop_larger_than_resize_is_padded_like_the_preset(size: tuple[int, int]) -> None:
     preset = torchvision.transforms._presets.ImageClassification(crop_size=33, resize_size=20)

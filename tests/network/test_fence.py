@@ -52,7 +52,7 @@ CHANGES: dict[str, Callable[[], object]] = {
     "device": lambda: torch.set_default_device("meta"),
     "gradients": lambda: torch.set_grad_enabled(False),
     "threads": lambda: torch.set_num_threads(torch.get_num_threads() + 1),
-    "deterministic": lambda: torch.use_deterministic_algorithms(not torch.are_deterministic_algorithms_enabled()),
+    "deterministic": lambda: torch.set_deterministic_debug_mode(2 - torch.get_deterministic_debug_mode()),
     "tf32": lambda: setattr(torch.backends.cuda.matmul, "allow_tf32", not torch.backends.cuda.matmul.allow_tf32),
     "cudnn": lambda: setattr(torch.backends.cudnn, "benchmark", not torch.backends.cudnn.benchmark),
     "autocast": lambda: torch.set_autocast_enabled("cpu", True),

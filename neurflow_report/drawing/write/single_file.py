@@ -29,8 +29,6 @@ from neurflow_report.drawing.write.templates import Read, file_text, static_file
 from neurflow_report.drawing.write.templates import template_environment as environment_of
 from neurflow_report.results.bundle import Bundle
 
-LARGE = 25_000_000
-"""Bytes from which a file is hard to mail: the writer of the report is told what to change."""
 KINDS = {".csv": "text/csv", ".json": "application/json", ".dot": "text/vnd.graphviz", ".svg": "image/svg+xml"}
 STYLES = ("static/site.css", "static/brand.css")
 SCRIPTS = tuple(f"static/{name}.js" for name in ("site", "tables", "patches", "circuit", "search"))
