@@ -45,6 +45,7 @@ class AffineSplit:
         at_baseline: the values of all nodes at A = 0, one row.
         channel_paths: a memo of `channel_path`.
         constants: a memo of `numbers`.
+        norms: a memo of `norm`.
     """
 
     source: fx.Node
@@ -57,6 +58,7 @@ class AffineSplit:
     at_baseline: Mapping[fx.Node, Any]
     channel_paths: dict[int, Mapping[fx.Node, int]] = field(default_factory=dict, compare=False)
     constants: dict[tuple[float, ...], Tensor] = field(default_factory=dict, compare=False)
+    norms: dict[fx.Node, tuple[Tensor, Tensor]] = field(default_factory=dict, compare=False)
 
     @property
     def is_affine(self) -> bool:
@@ -80,6 +82,12 @@ class AffineSplit:
         if values not in self.constants:
             self.constants[values] = self.at_baseline[self.source].new_tensor(values)
         return self.constants[values]
+
+    def norm(self, node: fx.Node) -> tuple[Tensor, Tensor]:
+        """`operations.norm_affine` of a node, computed once."""
+        if node not in self.norms:
+            self.norms[node] = ops.norm_affine(node)
+        return self.norms[node]
 
     def constant(self, node: fx.Node, ndim: int) -> Any:
         """A value that does not depend on A; a tensor of fewer axes than `ndim` with ones before them."""

@@ -124,7 +124,7 @@ def _whole_back(
     elif ops.is_linear(node):
         yield (only_input(node), False), gradient @ ops.linear_of(node).weight
     elif ops.is_norm(node):
-        scale, _ = ops.norm_affine(node)
+        scale, _ = split.norm(node)
         yield (only_input(node), False), gradient * scale.view(1, -1, *[1] * (gradient.ndim - 2))
     elif ops.calls(node, ops.CAT):
         yield from _cat_back(split, node, gradient)
@@ -157,7 +157,7 @@ def _sliced_back(
         found = gradient.reshape(len(batch), -1, 1) * weight
         yield (source, False), found.view(*gradient.shape[:-1], -1)
     elif ops.is_norm(node):
-        scale, _ = ops.norm_affine(node)
+        scale, _ = split.norm(node)
         yield (source, True), _times(gradient, scale[batch.channel(node)].view(-1, *[1] * gradient.ndim), len(batch))
     elif ops.calls(node, ops.CAT):
         yield (source, True), gradient

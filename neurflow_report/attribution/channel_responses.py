@@ -56,7 +56,7 @@ def responses(nonlinear: NonlinearPart, node: fx.Node, pairs: int, buffers: Tabl
     conv = ops.conv_of(conv_node)
     weight = conv.weight
     if conv_node is not node:
-        weight = weight * ops.norm_affine(node)[0].view(-1, 1, 1, 1)  # the shift is no response to any channel
+        weight = weight * nonlinear.split.norm(node)[0].view(-1, 1, 1, 1)  # the shift is no response to any channel
     difference = nonlinear.at_input[source][nonlinear.rows] - at_baseline[source]  # (1, Cin, H, W)
     windows = F.unfold(difference, conv.kernel_size, conv.dilation, conv.padding, conv.stride)  # type: ignore[arg-type]
     by_channel = windows.view(conv.in_channels, -1, windows.shape[-1])  # (Cin, taps, H'·W')

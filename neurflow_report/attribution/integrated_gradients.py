@@ -397,9 +397,8 @@ class _Path:
         step = {key: (fine[key] - wide) / 3 for key, wide in coarse.items()}
         best = {key: gradient + step[key] if key in step else gradient for key, gradient in fine.items()}
         values, size = self._attributed(batch, best, step)
-        missed = (values.sum(dim=1) - output_delta).abs()
-        rounding = ROUNDING * torch.finfo(output_delta.dtype).eps * values.abs().sum(dim=1)
-        gap = completeness_gap(values.sum(dim=1), output_delta).where(missed > rounding, 0)
+        total, rounding = values.sum(dim=1), ROUNDING * torch.finfo(output_delta.dtype).eps * values.norm(1, dim=1)
+        gap = completeness_gap(total, output_delta).where((total - output_delta).abs() > rounding, 0)
         if self.engine.split.is_affine:
             return values, torch.stack([gap, torch.zeros_like(gap)])
         if not self.cells:

@@ -191,7 +191,7 @@ class Evaluator:
             return F.linear(self.whole(only_input(node)), linear.weight[channels], bias)
         if ops.is_norm(node):
             ones = [1] * (self.split.at_baseline[node].ndim - 2)
-            scale, shift = (v[channels].view(-1, *ones) for v in ops.norm_affine(node))
+            scale, shift = (v[channels].view(-1, *ones) for v in self.split.norm(node))
             return torch.addcmul(shift, self.slices(group, only_input(node)), scale)
         if ops.calls(node, ops.CAT):
             return self.slices(group, into[0][0])
@@ -321,22 +321,26 @@ class Slopes:
         return value.view(len(self.nonlinear.rows), -1, *value.shape[1:])
 
     def _secants(self, node: fx.Node, x: Tensor, y: Tensor) -> Tensor:
-        return torch.cat([secant(node, x[:, ::s], y[:, ::s]) for s in self.strides], dim=1)
+        return torch.cat([secant(node, x, y, s) for s in self.strides], dim=1)
 
 
-def secant(node: fx.Node, x: Tensor, y: Tensor) -> Tensor:
-    """Δy/Δx of a pointwise node between neighbours on axis 1; f' at the midpoint where Δx is about 0."""
-    dx = x[:, 1:] - x[:, :-1]
-    slopes = (y[:, 1:] - y[:, :-1]).div_(dx)
+def secant(node: fx.Node, x: Tensor, y: Tensor, stride: int = 1) -> Tensor:
+    """Δy/Δx of a pointwise node between every `stride`-th place of axis 1; f' at the midpoint where Δx is about 0."""
+    end, start = x[:, stride::stride], x[:, :-stride:stride]
+    dx = end - start
+    slopes = (y[:, stride::stride] - y[:, :-stride:stride]).div_(dx)
     # The rounding of Δy/Δx grows as eps/Δx, the error of f' at the midpoint as Δx²: they meet at the cube root of eps.
-    flat = dx.abs_() <= (torch.finfo(x.dtype).eps ** (1 / 3) if ops.is_smooth(node) else 0)
+    smooth = ops.is_smooth(node)
+    flat = dx.abs_() <= torch.finfo(x.dtype).eps ** (1 / 3) if smooth else dx == 0
     if not devices.is_host(x.device) or bool(flat.any()):
-        slopes = torch.where(flat, derivative(node, (x[:, 1:] + x[:, :-1]) / 2), slopes)
+        slopes = torch.where(flat, derivative(node, (end + start) / 2 if smooth else end), slopes)
     return slopes
 
 
 def derivative(node: fx.Node, x: Tensor) -> Tensor:
     """f'(x) of a pointwise node."""
+    if ops.is_relu(node):
+        return (x > 0).to(x.dtype)
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         (found,) = torch.autograd.grad(ops.run(node, lambda _: x).sum(), x)

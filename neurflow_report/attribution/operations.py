@@ -33,6 +33,7 @@ _SHAPING = (nn.Flatten,)
 _IDENTITY_CALLS = {F.dropout, F.dropout2d, torch.dropout, "contiguous", "clone"}
 _AVERAGE_CALLS = {F.avg_pool2d, F.adaptive_avg_pool2d, F.pad, F.interpolate}
 _HOMOGENEOUS_CALLS = {torch.relu, F.relu, F.leaky_relu, F.max_pool2d, F.adaptive_max_pool2d, "relu"}
+_RELU_CALLS = {torch.relu, F.relu, "relu"}
 _SMOOTH_CALLS = {
     torch.sigmoid, torch.tanh, F.silu, F.gelu, F.hardswish, F.sigmoid, F.tanh, F.elu, F.mish, "sigmoid", "tanh",
 }  # fmt: skip
@@ -128,6 +129,11 @@ def is_pointwise(node: fx.Node) -> bool:
     if len(node.all_input_nodes) != 1:
         return False
     return computes(module_of(node), *_POINTWISE) or calls(node, _POINTWISE_CALLS)
+
+
+def is_relu(node: fx.Node) -> bool:
+    """Whether the node is a ReLU."""
+    return computes(module_of(node), nn.ReLU) or calls(node, _RELU_CALLS)
 
 
 def is_smooth(node: fx.Node) -> bool:

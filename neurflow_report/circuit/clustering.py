@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,12 +18,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from neurflow_report.network import devices
+
 Floats = NDArray[np.floating]
 Indices = NDArray[np.int64]
 CLOSE = 1e-4
 """Squared distances under this share of the vectors' own squares are taken from their differences."""
 CHUNK = 2**22
-"""Numbers of these differences at once."""
+"""Numbers of these differences, and of clusters' members, at once."""
+MANY = 512
+"""Sets from which on a device makes the trees: its steps are as many for one set as for all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +103,7 @@ def distances(points: Tensor) -> Tensor:
 
 def partitions(between: Tensor, most: int) -> Partitions:
     """What `partition` gives for each of B sets of N vectors, all together on their device; the host waits for the
-    result alone.
+    trees and for the result.
 
     Args:
         between: the distances within each set, (B, N, N), float64.
@@ -110,48 +115,78 @@ def partitions(between: Tensor, most: int) -> Partitions:
             labels=np.zeros((sets, count), np.int64), counts=np.ones(sets, np.int64),
             silhouettes=np.full(sets, np.nan), spread=between.square().sum(dim=2).cpu().numpy(),
         )  # fmt: skip
-    merges = _ward_on_host(between) if between.device.type == "cpu" else _ward(between)
-    finest, every = min(most, count - 1), torch.arange(sets, device=between.device)
-    labels = torch.arange(count, device=between.device).expand(sets, count)
-    squares, found = between.square(), list[tuple[Tensor, Tensor, Tensor]]()
-    for step in range(count - 2):
-        gone, stays = (labels[every, merges[:, step, end]][:, None] for end in (0, 1))
-        labels = torch.where(labels == gone, stays, labels)
-        if (n := count - 1 - step) <= finest:
-            present = torch.zeros_like(labels).scatter_(1, labels, 1)
-            compact = (present.cumsum(dim=1) - 1).gather(1, labels)  # 0 … n − 1, by the vectors' first places
-            inside = torch.nn.functional.one_hot(compact, n).to(between.dtype)  # (B, N, n)
-            own = squares.bmm(inside).gather(2, compact[..., None])[..., 0]
-            found.append((_mean_silhouettes(between.bmm(inside), inside, compact), compact, own))
-    scores, compacts, spreads = (torch.stack(x) for x in zip(*reversed(found), strict=True))  # 2 clusters first
-    best = scores.argmax(dim=0)
-    alike = (between == 0).all(dim=2).all(dim=1)  # all vectors equal: one cluster
-    chosen = torch.where(alike[:, None], 0, compacts[best, every])
-    spread = torch.where(alike[:, None], 0.0, spreads[best, every])
-    table = torch.cat([chosen, spread, torch.stack([best + 2, scores[best, every], alike], dim=1)], dim=1).cpu().numpy()
-    one = table[:, -1] > 0
+    trees = _ward(between) if len(between) >= MANY and not devices.is_host(between.device) else _ward_on_host(between)
+    cuts = _cuts(trees, min(most, count - 1))  # (B, cuts, N), of two clusters first
+    table = np.concatenate([_best_cut(*part).cpu().numpy() for part in _parts(between, cuts)])
+    best, one = table[:, 0].astype(np.int64), table[:, 2] > 0
     return Partitions(
-        labels=_renumbered(table[:, :count].astype(np.int64)),
-        counts=np.where(one, 1, table[:, -3].astype(np.int64)),
-        silhouettes=np.where(one, np.nan, table[:, -2]),
-        spread=table[:, count : 2 * count],
+        labels=np.where(one[:, None], 0, np.take_along_axis(cuts, best[:, None, None], axis=1)[:, 0]),
+        counts=np.where(one, 1, best + 2),
+        silhouettes=np.where(one, np.nan, table[:, 1]),
+        spread=np.where(one[:, None], 0.0, table[:, 3:]),
     )
 
 
-def _ward_on_host(between: Tensor) -> Tensor:
+def _cuts(trees: Indices, finest: int) -> Indices:
+    """The labels of each set's partitions into 2 to `finest` clusters, (B, cuts, N), numbered by first places."""
+    sets, merges, _ = trees.shape
+    labels, found = np.tile(np.arange(merges + 1), (sets, 1)), []
+    for step in range(merges - 1):
+        gone, stays = (np.take_along_axis(labels, trees[:, step, end : end + 1], axis=1) for end in (0, 1))
+        labels = np.where(labels == gone, stays, labels)
+        if merges - step <= finest:
+            found.append(labels)
+    cuts = np.stack(found[::-1], axis=1)
+    places, first = np.arange(merges + 1), np.empty_like(cuts)  # of each label, where it first stands
+    for place in places[::-1]:
+        np.put_along_axis(first, cuts[..., place : place + 1], place, axis=2)
+    own = np.take_along_axis(first, cuts, axis=2)
+    return np.take_along_axis((own == places).cumsum(axis=2) - 1, own, axis=2)
+
+
+def _parts(between: Tensor, cuts: Indices) -> Iterator[tuple[Tensor, Tensor]]:
+    """A few sets at a time, and their cuts beside them."""
+    at_once = max(1, CHUNK // (cuts[0].size * (cuts.shape[1] + 1)))
+    for first in range(0, len(cuts), at_once):
+        some = slice(first, first + at_once)
+        yield between[some], torch.from_numpy(cuts[some]).to(between.device)
+
+
+def _best_cut(between: Tensor, cuts: Tensor) -> Tensor:
+    """Of each set the number of its cut with the best mean silhouette, the first of several; that silhouette; whether
+    all vectors are equal; and of each vector the squared distances to all of its cluster, summed, (B, 3 + N)."""
+    sets, count, vectors = cuts.shape
+    inside = torch.nn.functional.one_hot(cuts, count + 1).to(between.dtype)  # (B, cuts, N, clusters)
+    own, sizes = cuts[..., None], inside.sum(dim=2)
+    sums = between.bmm(inside.transpose(1, 2).reshape(sets, vectors, -1)).view(sets, vectors, count, -1).transpose(1, 2)
+    mine = sizes.gather(2, cuts)
+    within = sums.gather(3, own)[..., 0] / (mine - 1).clamp_min(1)
+    sizes = sizes[:, :, None]
+    nearest = torch.where(sizes > 0, sums / sizes, torch.inf).scatter(3, own, torch.inf).amin(dim=3)
+    scale = torch.maximum(within, nearest)
+    scores = torch.where((scale > 0) & (mine > 1), (nearest - within) / scale, 0.0).mean(dim=2)
+    best = scores.argmax(dim=1, keepdim=True)
+    chosen = cuts.gather(1, best[..., None].expand(-1, 1, vectors))[:, 0]
+    together = chosen[:, :, None] == chosen[:, None]
+    spread = (between.square() * together).sum(dim=2)
+    alike = (between == 0).flatten(1).all(dim=1, keepdim=True)
+    return torch.cat([best, scores.gather(1, best), alike, spread], dim=1)
+
+
+def _ward_on_host(between: Tensor) -> Indices:
     """The same as `_ward`, by SciPy set after set: a processor has nothing from steps that all sets take together."""
     from scipy.cluster.hierarchy import linkage
 
     sets, count, _ = between.shape
     upper = np.triu_indices(count, 1)
-    trees = np.stack([linkage(one, "ward")[:, :2] for one in between.numpy()[:, *upper]]).astype(np.int64)
+    trees = np.stack([linkage(one, "ward")[:, :2] for one in between.cpu().numpy()[:, *upper]]).astype(np.int64)
     member = np.concatenate([np.tile(np.arange(count), (sets, 1)), np.empty((sets, count - 1), np.int64)], axis=1)
     for step in range(count - 1):  # a vector of the cluster that each merge makes
         member[:, count + step] = np.take_along_axis(member, trees[:, step, 1:], axis=1)[:, 0]
-    return torch.from_numpy(np.take_along_axis(member, trees.reshape(sets, -1), axis=1).reshape(trees.shape))
+    return np.take_along_axis(member, trees.reshape(sets, -1), axis=1).reshape(trees.shape)
 
 
-def _ward(between: Tensor) -> Tensor:
+def _ward(between: Tensor) -> Indices:
     """Ward's merges of each set, lowest first, (B, N − 1, 2): vectors of the two clusters that are joined.
 
     The nearest-neighbour chain (F. Murtagh 1983) as SciPy's `linkage` runs it, ties included, with all sets in step:
@@ -183,7 +218,7 @@ def _ward(between: Tensor) -> Tensor:
         length = torch.where(joins, length - 2, (length + 1).clamp_max(count))
         done = done + joins
     order = heights[:, :-1].argsort(dim=1, stable=True)
-    return merges[:, :-1].gather(1, order[..., None].expand(-1, -1, 2))
+    return merges[:, :-1].gather(1, order[..., None].expand(-1, -1, 2)).cpu().numpy()
 
 
 def _join(far: Tensor, size: Tensor, every: Tensor, low: Tensor, high: Tensor, height: Tensor, joins: Tensor) -> None:
@@ -209,25 +244,6 @@ def _sqrt(squares: Tensor) -> Tensor:
         return squares.clamp_min(0).sqrt()
     with np.errstate(invalid="ignore"):
         return torch.from_numpy(np.sqrt(squares.numpy().clip(0)))
-
-
-def _mean_silhouettes(sums: Tensor, inside: Tensor, labels: Tensor) -> Tensor:
-    """`_mean_silhouette` of each set, (B,). Args: sums, inside: (B, N, n), of distances, and who is in which."""
-    sizes, own = inside.sum(dim=1), labels[..., None]
-    mine = sizes.gather(1, labels)
-    within = sums.gather(2, own)[..., 0] / (mine - 1).clamp_min(1)
-    nearest = (sums / sizes[:, None]).scatter(2, own, torch.inf).amin(dim=2)
-    scale = torch.maximum(within, nearest)
-    silhouettes = torch.where((scale > 0) & (mine > 1), (nearest - within) / scale, 0.0)
-    return silhouettes.mean(dim=1)
-
-
-def _renumbered(labels: Indices) -> Indices:
-    """`_renumber` of each row."""
-    clusters = np.arange(labels.max(initial=0) + 1)
-    is_one = labels[:, None, :] == clusters[:, None]  # (B, clusters, N)
-    first = np.where(is_one.any(axis=2), is_one.argmax(axis=2), labels.shape[1])
-    return np.take_along_axis(first.argsort(axis=1).argsort(axis=1), labels, axis=1)
 
 
 def closest_first(vectors: Floats) -> Indices:
