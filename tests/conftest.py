@@ -15,6 +15,7 @@ import yaml
 from hypothesis import HealthCheck, settings
 
 from neurflow_report.demo.flowers import DATASET
+from neurflow_report.drawing.write.sandbox import Sandbox
 from tests.small_spec import SMALL, merged
 
 settings.register_profile("searching", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -32,6 +33,21 @@ def pytest_collection_modifyitems(items):
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     count = Counter(item.path for item in items)
     items.sort(key=lambda item: (-slow[item.path], -count[item.path], str(item.path)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once():
+    """A template is compiled once a worker, not once a report: a third of the time of a small report's pages."""
+    kept, compiled = {}, Sandbox.compile
+
+    def compile_once(sandbox, *template):
+        if template not in kept:
+            kept[template] = compiled(sandbox, *template)
+        return kept[template]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Sandbox, "compile", compile_once)
+        yield
 
 
 @pytest.fixture

@@ -94,9 +94,7 @@ def neurons(model, layers, patches, logit, *, k, tau, max_semantic, nodes):
             concept = top(means[layer][:, a].tolist(), k)
             T, core = None, []
             if number:
-                T = np.stack(
-                    [integrated_gradients(model, layer, below, a, patches[v : v + 1], nodes) for v in concept]
-                )
+                T = np.stack([integrated_gradients(model, layer, below, a, patches[v : v + 1], nodes) for v in concept])
                 score = np.abs(T).mean(0)
                 core = [i for i in top(score.tolist(), tau) if score[i] > 0]
             rows = clusters(means[below][concept], max_semantic)
