@@ -292,11 +292,25 @@ def test_a_picture_that_became_a_pipe_is_told(bundle: Bundle) -> None:
     assert caught.value.message == "the file cannot be read (it is a named pipe, and a file was expected)"
 
 
+SHORT = """\
+{% import "print/parts.html" as parts with context %}<!doctype html>
+<html lang="en"><head><title>t</title><link rel="stylesheet" href="print/print.css"></head><body>
+{% for c in view.classes %}<section id="{{ anchor(c.path)[1:] }}">
+{{ parts.circuit(c.circuit, anchor(c.path)[1:], "The circuit", c.circuit_words) }}
+{{ parts.plot(c.plot, anchor(c.path)[1:]) }}
+{{ parts.table(c.masking) }}
+{% for l in c.layers %}{% for g in l.groups %}<div id="{{ anchor(g.href)[1:] }}">{{ mosaic(g.mosaic, 12.5) }}</div>
+{% endfor %}{% endfor %}</section>{% endfor %}</body></html>
+"""
+"""A report of a few sheets, with all kinds of things on them."""
+
+
 @contextmanager
-def drawing(bundle: Path) -> Iterator[subprocess.Popen[bytes]]:
+def drawing(bundle: Path, templates: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The command that draws a PDF, as it begins to draw."""
     output = bundle.parent
-    command = [sys.executable, "-m", "neurflow_report", "render", str(bundle), "--format", "pdf"]
+    options = ["--format", "pdf", "--templates", str(templates)]
+    command = [sys.executable, "-m", "neurflow_report", "render", str(bundle), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         while running.poll() is None and not any(output.glob(".neurflow-report-*")):
             time.sleep(0.01)
@@ -305,26 +319,28 @@ def drawing(bundle: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
-    """A folder with a bundle and the report drawn of it, and the seconds that the drawing took."""
-    folder = tmp_path_factory.mktemp("drawn")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, float]:
+    """A folder with a bundle and the report drawn of it, the report's templates, and the seconds that it took."""
+    folder, templates = tmp_path_factory.mktemp("drawn"), tmp_path_factory.mktemp("short")
+    (templates / "print").mkdir()
+    (templates / "print" / "report.html").write_text(SHORT)
     bundle = frozen_bundle(folder, pictures=3, classes=1)
-    with drawing(bundle.root) as first:
+    with drawing(bundle.root, templates) as first:
         begun = time.monotonic()
     assert first.returncode == 0
-    return folder, time.monotonic() - begun
+    return folder, templates, time.monotonic() - begun
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_at_any_moment_leave_the_report_that_was_there(
-    drawn: tuple[Path, float], number: signal.Signals
+    drawn: tuple[Path, Path, float], number: signal.Signals
 ) -> None:
-    folder, took = drawn
+    folder, templates, took = drawn
     whole = (folder / "report.pdf").read_bytes()
     codes = []
-    for share in (0.0, 0.4, 0.8):
-        with drawing(folder / "bundle") as running:
+    for share in (0.0, 0.3, 0.6):  # later it may be over, and Python about to end
+        with drawing(folder / "bundle", templates) as running:
             time.sleep(share * took)
             running.send_signal(number)
         codes.append(running.returncode)
