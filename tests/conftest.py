@@ -28,9 +28,10 @@ for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHU
 
 
 def pytest_collection_modifyitems(items):
-    """The files with most slow tests are begun first, then those with most tests, so that no long one is left for the
-    end, when the other cores have nothing more to do."""
-    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    """The files with most slow tests (a browser's are such) are begun first, then those with most tests, so that no
+    long one is left for the end, when the other cores have nothing more to do."""
+    marks = ("slow", "browser")
+    slow = Counter(item.path for item in items if any(item.get_closest_marker(mark) for mark in marks))
     count = Counter(item.path for item in items)
     items.sort(key=lambda item: (-slow[item.path], -count[item.path], str(item.path)))
 
