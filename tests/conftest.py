@@ -15,6 +15,7 @@ import yaml
 from hypothesis import HealthCheck, settings
 
 from neurflow_report.demo.flowers import DATASET
+from neurflow_report.drawing.write.sandbox import Sandbox
 from tests.small_spec import SMALL, merged
 
 settings.register_profile("searching", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -27,11 +28,27 @@ for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHU
 
 
 def pytest_collection_modifyitems(items):
-    """The files with most slow tests are begun first, then those with most tests, so that no long one is left for the
-    end, when the other cores have nothing more to do."""
-    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    """The files with most slow tests (a browser's are such) are begun first, then those with most tests, so that no
+    long one is left for the end, when the other cores have nothing more to do."""
+    marks = ("slow", "browser")
+    slow = Counter(item.path for item in items if any(item.get_closest_marker(mark) for mark in marks))
     count = Counter(item.path for item in items)
     items.sort(key=lambda item: (-slow[item.path], -count[item.path], str(item.path)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once():
+    """A template is compiled once a worker, not once a report: a third of the time of a small report's pages."""
+    kept, compiled = {}, Sandbox.compile
+
+    def compile_once(sandbox, *template):
+        if template not in kept:
+            kept[template] = compiled(sandbox, *template)
+        return kept[template]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Sandbox, "compile", compile_once)
+        yield
 
 
 @pytest.fixture

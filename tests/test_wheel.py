@@ -113,7 +113,7 @@ def test_the_bare_environment_is_whole_and_has_no_torch(bare: Path, tmp_path: Pa
 
 
 def test_it_draws_a_bundle(bare: Path, tmp_path: Path) -> None:
-    frozen_bundle(tmp_path, classes=1)
+    frozen_bundle(tmp_path, pictures=1, classes=1)
     drawn = run(bare / "neurflow-report", "render", "bundle", "--output", "out", "--json", cwd=tmp_path)
     result = json.loads(drawn.stdout)
     assert result["ok"] is True
@@ -129,7 +129,9 @@ def test_the_demo_runs_from_the_wheel_and_is_drawn_without_torch(wheel: Path, ba
         archive.extractall(unpacked)
     where = run(sys.executable, "-c", "import neurflow_report as n; print(n.__file__)", cwd=tmp_path, path=unpacked)
     assert Path(where.stdout.strip()).is_relative_to(unpacked)
-    small = ("classes=[firebell]", "data.limit=3", "concept.k=12", "fidelity.draws=3", "output=out")
+    small = (
+        "classes=[firebell]", "layers=[block4, fc]", "data.limit=3", "concept.k=12", "fidelity.draws=3", "output=out",
+    )  # fmt: skip
     options = [part for change in small for part in ("--set", change)]
     spec = unpacked / "neurflow_report/specs/demo.yaml"
     run(sys.executable, "-m", "neurflow_report.cli", "analyze", spec, *options, cwd=tmp_path, path=unpacked)

@@ -103,9 +103,9 @@ def test_as_the_network_does_it(make, layers, stage, engine):
     axis, out_axis = segments.feature_axis(stage), segments.feature_axis(stage + 1)
     found = ablations(segments.stages[stage], full[:1], axis=axis, out_axis=out_axis, rows=AdaptiveBatch(most=8))
     assert type(found) is engine
+    expected = naive(model, layers[stage + 1], layers[stage], patches, removed, axis)
     for one in (found, PlainAblation(segments.stages[stage], axis=axis, out_axis=out_axis, rows=AdaptiveBatch(most=8))):
         whole = one.full(full, removed)
-        expected = naive(model, layers[stage + 1], layers[stage], patches, removed, axis)
         assert torch.allclose(whole, expected, rtol=1e-9, atol=1e-10)
         assert torch.allclose(
             one.phi(full, removed, targets),

@@ -46,7 +46,7 @@ def write(folder: Path) -> Path:
         "classes": ["bee"],
         "layers": {"most": 3},
         "preprocess": {"size": 32, "resize": 32},
-        "concept": {"k": 10, "scales": [1.0, 0.5]},
+        "concept": {"k": 5, "scales": [1.0, 0.5]},
         "attribution": {"nodes": 2, "max_nodes": 4},
         "core": {"tau": 2},
         "fidelity": {"experiments": ["masking"], "draws": 2},

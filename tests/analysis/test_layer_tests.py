@@ -111,7 +111,7 @@ def test_f3_is_the_oracle_s(setting, tests):
         found, z = own(measures, setting=size), []
         for neuron in tests.neurons:
             T = np.stack(
-                [integrated_gradients(model, layer, below, neuron.channel, patches[v : v + 1], NODES)[0]
+                [integrated_gradients(model, layer, below, neuron.channel, patches[v : v + 1], NODES)
                  for v in neuron.concept]
             )  # fmt: skip
             score = np.abs(T).mean(0)
@@ -133,7 +133,7 @@ def test_f6_is_the_oracle_s(setting, tests):
     overlaps = {4: [], 9: []}
     for channel in tests.channels:
         order = top(tests.means[:, channel].tolist(), 9)
-        T = [integrated_gradients(model, layer, below, channel, patches[v : v + 1], NODES)[0] for v in order]
+        T = [integrated_gradients(model, layer, below, channel, patches[v : v + 1], NODES) for v in order]
 
         def core(k, T=T):
             score = np.abs(T[:k]).mean(0)

@@ -20,11 +20,12 @@ from tests.oracles import networks
 
 NODES = 4
 CASES = {
-    "resnet18": (networks.resnet18, 48, ["layer3.1", "layer4.0", "layer4.1", "fc"]),
-    "googlenet": (networks.googlenet, 48, ["inception4e", "inception5a", "inception5b", "fc"]),
-    "demo": (networks.demo, 64, ["block1", "block2", "block3", "block4", "fc"]),
-    "planted": (networks.Planted, 12, ["low", "mid", "fc"]),
+    "resnet18": (networks.resnet18, 48, 2, ["layer3.1", "layer4.0", "layer4.1", "fc"]),
+    "googlenet": (networks.googlenet, 48, 2, ["inception4e", "inception5a", "inception5b", "fc"]),
+    "demo": (networks.demo, 64, 3, ["block1", "block2", "block3", "block4", "fc"]),
+    "planted": (networks.Planted, 12, 3, ["low", "mid", "fc"]),
 }
+"""(network, size, τ, layers)"""
 
 
 def search(model, layers, patches, logit, *, k, tau, dtype, rows=64):
@@ -53,9 +54,9 @@ def search(model, layers, patches, logit, *, k, tau, dtype, rows=64):
     params=[n if n == "planted" else pytest.param(n, marks=pytest.mark.slow) for n in CASES],
 )
 def case(request):
-    build, size, layers = CASES[request.param]
+    build, size, tau, layers = CASES[request.param]
     patches = networks.demo_patches(40) if request.param == "demo" else networks.pictures(40, size)
-    k, tau = 10, 3
+    k = 8
     found, means = oracle.neurons(
         build(size) if size > 12 else build(), layers, patches, 1, k=k, tau=tau, max_semantic=5, nodes=NODES
     )
@@ -121,7 +122,7 @@ def test_the_same_neuron_groups_and_group_edges(case, ours):
 
 def test_the_planted_circuit_is_found():
     neurons, _, _ = search(
-        networks.Planted(), CASES["planted"][2], networks.pictures(60, 12), 2, k=12, tau=8, dtype=torch.float64
+        networks.Planted(), CASES["planted"][-1], networks.pictures(60, 12), 2, k=12, tau=8, dtype=torch.float64
     )
     low, mid, (logit,) = neurons
     assert {s.channel for s in logit.core} == {4, 5}
@@ -130,7 +131,7 @@ def test_the_planted_circuit_is_found():
 
 
 def test_memory_does_not_change_the_result():
-    options = {"layers": CASES["planted"][2], "patches": networks.pictures(60, 12), "logit": 2, "k": 12, "tau": 4}
+    options = {"layers": CASES["planted"][-1], "patches": networks.pictures(60, 12), "logit": 2, "k": 12, "tau": 4}
     assert search(networks.Planted(), **options, dtype=torch.float64, rows=1) == search(
         networks.Planted(), **options, dtype=torch.float64, rows=10_000
     )

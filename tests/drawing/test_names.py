@@ -32,7 +32,7 @@ ODD = "שלום_" + chr(0x10FFFD) + "_" + "x" * 90
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """The sample with two other names of classes, one of a layer, and one of the report."""
-    made = frozen_bundle(tmp_path_factory.mktemp("names"))
+    made = frozen_bundle(tmp_path_factory.mktemp("names"), pictures=2)
     names = {
         "bee & <co>": SPECIES,
         "Ångström 3": ODD,

@@ -54,7 +54,7 @@ def mean_over_space(out):
 
 
 def integrated_gradients(model, layer, below, channel, patch, nodes):
-    """T(a, ·, v) for one patch (1, 3, S, S), and the difference φ_a(A) − φ_a(0)."""
+    """T(a, ·, v) for one patch (1, 3, S, S)."""
     with torch.no_grad():
         A = hooked(model, below, patch)
     x, w = np.polynomial.legendre.leggauss(nodes)
@@ -63,10 +63,8 @@ def integrated_gradients(model, layer, below, channel, patch, nodes):
     phi = mean_over_space(hooked(model, layer, patch, replace=(below, point)))[:, channel]
     gradient = torch.autograd.grad(phi.sum(), point)[0]
     T = A * (weights.view(-1, *[1] * (A.dim() - 1)) * gradient).sum(0, keepdim=True)
-    with torch.no_grad():
-        ends = [mean_over_space(hooked(model, layer, patch, replace=(below, a)))[0, channel] for a in (A, A * 0)]
     T = T.flatten(2).sum(2) if T.dim() == 4 else T
-    return T[0].numpy(), float(ends[0] - ends[1])
+    return T[0].numpy()
 
 
 def top(values, k):
@@ -96,9 +94,7 @@ def neurons(model, layers, patches, logit, *, k, tau, max_semantic, nodes):
             concept = top(means[layer][:, a].tolist(), k)
             T, core = None, []
             if number:
-                T = np.stack(
-                    [integrated_gradients(model, layer, below, a, patches[v : v + 1], nodes)[0] for v in concept]
-                )
+                T = np.stack([integrated_gradients(model, layer, below, a, patches[v : v + 1], nodes) for v in concept])
                 score = np.abs(T).mean(0)
                 core = [i for i in top(score.tolist(), tau) if score[i] > 0]
             rows = clusters(means[below][concept], max_semantic)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 from collections.abc import Callable
@@ -169,25 +170,29 @@ def test_a_signal_in_the_middle_is_heard_when_all_is_done(output: Path, monkeypa
 
 CHANGING = ("mkdir", "rename", "unlink", "rmdir", "fsync", "open")
 """Functions of `os` through which all goes that a run changes."""
+FORKS = multiprocessing.get_context("forkserver")
+"""A worker that has run many tests is too large to be forked often."""
 
 
-def killed(number: int, output: Path) -> bool:
+def killed(number: int, output: Path, way: str) -> bool:
     """Put everything in its place in a process that is killed just before such a call; → whether it came to that."""
-    child = os.fork()
-    if not child:
-        for name in CHANGING:
-            setattr(os, name, counted(getattr(os, name), number))
-        for name in ("exchange", "json.dump"):
-            owner = staging.json if "." in name else staging
-            setattr(owner, name.split(".")[-1], counted(getattr(owner, name.split(".")[-1]), number))
-        try:
-            run(output)
-            os._exit(0)
-        finally:
-            os._exit(1)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert status in {0, -signal.SIGKILL}
-    return status != 0
+    child = FORKS.Process(target=run_to, args=(number, output, way))
+    child.start()
+    child.join()
+    assert child.exitcode in {0, -signal.SIGKILL}
+    return child.exitcode != 0
+
+
+def run_to(number: int, output: Path, way: str) -> None:
+    if way == "rename":
+        staging.exchange = lambda *_: False
+    for name in CHANGING:
+        setattr(os, name, counted(getattr(os, name), number))
+    for name in ("exchange", "json.dump"):
+        owner = staging.json if "." in name else staging
+        setattr(owner, name.split(".")[-1], counted(getattr(owner, name.split(".")[-1]), number))
+    run(output)
+    os._exit(0)
 
 
 calls = 0
@@ -208,11 +213,12 @@ def counted(function: Callable[..., Any], number: int) -> Callable[..., Any]:
 @pytest.mark.parametrize("before", [NAMES, ["site"]], ids=["over all", "over one"])
 def test_killed_at_any_step(tmp_path: Path, way: str, before: list[str]) -> None:
     """What stands in the places is whole at any time; after the next start it is all of one run."""
+    FORKS.set_forkserver_preload([__name__])
     number, seen = 1, set[str]()
     while True:
         output = tmp_path / str(number)
         fill(output, "old", before)
-        if not killed(number, output):
+        if not killed(number, output, way):
             break
         places = {name: text for name, text in found(output).items() if name in NAMES}
         if way == "exchange":

@@ -82,22 +82,33 @@ def test_a_range_that_leads_nowhere(write_spec, tmp_path, capsys):
     )
 
 
+VIT = {
+    "factory": "torchvision.models.vision_transformer:VisionTransformer",
+    "kwargs": {"image_size": 32, "patch_size": 8, "num_layers": 3, "num_heads": 2, "hidden_dim": 32, "mlp_dim": 64,
+               "num_classes": 2},
+}  # fmt: skip
+SWIN = {
+    "factory": "torchvision.models.swin_transformer:SwinTransformer",
+    "kwargs": {"patch_size": [4, 4], "embed_dim": 16, "depths": [2, 2, 2, 2], "num_heads": [2, 2, 2, 2],
+               "window_size": [3, 3], "num_classes": 2},
+}  # fmt: skip
+
+
 @pytest.mark.slow
-def test_a_vision_transformer_and_tokens_on_a_grid_go_through(write_spec, picture_folder, tmp_path):
+@pytest.mark.parametrize(
+    ("model", "size", "layers"),
+    [(VIT, 32, {"most": 3}), (SWIN, 64, ["features.5", "features.7", "head"])],
+    ids=["tokens", "tokens on a grid"],
+)
+def test_a_vision_transformer_goes_through(write_spec, picture_folder, tmp_path, model, size, layers):
+    """torchvision's own, but of a few narrow blocks."""
     picture_folder(2, ("firebell", "snowstar"))
-    data = {"source": "folder", "root": "pictures", "select": "labelled"}
-    for number, (model, layers) in enumerate(
-        [
-            ({"name": "vit_b_16", "kwargs": {"image_size": 32}}, {"most": 3}),
-            ({"name": "swin_t"}, ["features.5", "features.7", "head"]),
-        ]
-    ):
-        spec = write_spec(
-            model={"source": "torchvision", "weights": "none", "outputs": 2} | model,
-            preprocess={} if "kwargs" in model else {"size": 64},
-            data=data, layers=layers, classes=["firebell"], output=str(tmp_path / f"out{number}"),
-        )  # fmt: skip
-        assert main(["build", str(spec), "--quiet"]) == 0
-        bundle = read_bundle(tmp_path / f"out{number}")
-        assert [info.kind for info in bundle.run.layers] == ["tokens", "tokens", "vector"]
-        assert (tmp_path / f"out{number}" / "site" / "index.html").is_file()
+    spec = write_spec(
+        model={"source": "python", "name": None, "weights": "none"} | model,
+        data={"source": "folder", "root": "pictures", "select": "labelled"},
+        preprocess={"size": size, "resize": size}, layers=layers, classes=["firebell"],
+    )  # fmt: skip
+    assert main(["build", str(spec), "--quiet", "--allow-code"]) == 0
+    bundle = read_bundle(tmp_path / "out")
+    assert [info.kind for info in bundle.run.layers] == ["tokens", "tokens", "vector"]
+    assert (tmp_path / "out" / "site" / "index.html").is_file()

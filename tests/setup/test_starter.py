@@ -38,6 +38,10 @@ class Terminal(io.StringIO):
         return True
 
 
+SMALLER = ("--set", "preprocess.size=64", "--set", "preprocess.resize=64")
+"""Options for a network that takes 224 × 224 pixels."""
+
+
 def valid(spec="spec.yaml", *options, deep=True):
     """The spec, once validate has passed it."""
     assert main(["validate", *(["--deep"] if deep else []), spec, "--quiet", *options]) == 0
@@ -75,7 +79,7 @@ def test_every_flag(picture_folder):
     words = ["--model", "resnet18", "--weights", "none", "--data", "pictures", "--classes", "firebell, 7",
              "--layers", "layer3,layer4,fc", "--output", "mine.yaml"]  # fmt: skip
     assert main(["init", *words]) == 0
-    spec = valid("mine.yaml")
+    spec = valid("mine.yaml", *SMALLER)
     assert (spec.model.source, spec.model.name, spec.model.weights) == ("torchvision", "resnet18", "none")
     assert spec.model.outputs == 8
     assert (spec.classes, spec.layers, spec.output) == (("firebell", 7), ("layer3", "layer4", "fc"), "output/mine")
@@ -97,7 +101,7 @@ def test_a_checkpoint_tells_its_number_of_classes_and_paths_follow_the_spec(pict
     assert main(["init", *words, "--output", "specs/mine.yaml"]) == 0
     spec = load_spec("specs/mine.yaml").spec
     assert (spec.model.weights, spec.model.outputs, spec.data.root) == ("../best.pt", 8, "../pictures")
-    valid("specs/mine.yaml", "--set", "data.select=labelled")
+    valid("specs/mine.yaml", *SMALLER, "--set", "data.select=labelled")
 
 
 def test_a_factory_of_one_s_own(picture_folder):
