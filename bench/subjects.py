@@ -12,6 +12,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchvision.models.resnet import BasicBlock
 
 from neurflow_report.images.patches import PatchGrid
 from neurflow_report.network.cut import cut
@@ -41,13 +42,83 @@ def network(name: str, device: torch.device, size: int = 224) -> nn.Module:
     """A torchvision network with random weights, its batch norms' statistics those of 16 pictures, in eval mode."""
     torch.manual_seed(0)
     options = {"aux_logits": False, "init_weights": False} if name == "googlenet" else {}
-    model = torchvision.models.get_model(name, weights=None, **options).to(device)
+    return calibrated(torchvision.models.get_model(name, weights=None, **options).to(device), size)
+
+
+class Bottleneck(nn.Module):
+    """A residual block of 64 channels, narrow inside."""
+
+    def __init__(self, channels: int = 64, narrow: int = 8) -> None:
+        super().__init__()
+        self.reduce, self.mix = nn.Conv2d(channels, narrow, 1), nn.Conv2d(narrow, narrow, 3, padding=1)
+        self.expand, self.norms = nn.Conv2d(narrow, channels, 1), nn.ModuleList(
+            nn.BatchNorm2d(c) for c in (narrow, narrow, channels))  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The block."""
+        y = F.relu(self.norms[0](self.reduce(x)))
+        y = F.relu(self.norms[1](self.mix(y)))
+        found: Tensor = self.norms[2](self.expand(y))
+        return F.relu(found + x)
+
+
+class Tiny(nn.Module):
+    """Five such blocks on a picture that is one place large."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 64, size, stride=size)
+        for number in range(1, 6):
+            self.add_module(f"block{number}", Bottleneck())
+        self.fc = nn.Linear(64, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The logits."""
+        x = F.relu(self.stem(x))
+        for number in range(1, 6):
+            x = self.get_submodule(f"block{number}")(x)
+        logits: Tensor = self.fc(x.mean((2, 3)))
+        return logits
+
+
+class ResNet20(nn.Module):
+    """CIFAR's ResNet of 20 layers (K. He et al. 2016): 0.27 M parameters, pictures of 32 pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU())
+        self.stage1, self.stage2, self.stage3 = (_stage(*sizes) for sizes in ((16, 16, 1), (16, 32, 2), (32, 64, 2)))
+        self.fc = nn.Linear(64, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The logits."""
+        x = self.stage3(self.stage2(self.stage1(self.stem(x))))
+        logits: Tensor = self.fc(x.mean((2, 3)))
+        return logits
+
+
+def _stage(inside: int, channels: int, stride: int) -> nn.Sequential:
+    narrower = None
+    if stride > 1:
+        narrower = nn.Sequential(nn.Conv2d(inside, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
+    first = BasicBlock(inside, channels, stride, narrower)
+    return nn.Sequential(first, *(BasicBlock(channels, channels) for _ in range(2)))
+
+
+def tiny(_name: str, device: torch.device, size: int) -> nn.Module:
+    """A network on which arithmetic is next to nothing, with random weights and calibrated batch norms."""
+    torch.manual_seed(0)
+    return calibrated(Tiny(size).to(device), size)
+
+
+def calibrated(model: nn.Module, size: int) -> nn.Module:
+    """The network in eval mode, its batch norms' statistics those of 16 pictures."""
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None
     model.train()
     with torch.no_grad():
-        model(pictures(16, size, seed=9).to(device))
+        model(pictures(16, size, seed=9).to(next(model.parameters()).device))
     return model.eval().requires_grad_(False)
 
 

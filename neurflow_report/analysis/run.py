@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -47,7 +47,7 @@ from neurflow_report.results.records import (
 )
 from neurflow_report.results.redact import without_paths
 from neurflow_report.setup.output import output_folder, output_of
-from neurflow_report.setup.precision import arithmetic, roundings
+from neurflow_report.setup.precision import Taken, arithmetic, attributions_in
 from neurflow_report.setup.preflight import Ready, preflight
 from neurflow_report.setup.provenance import provenance
 from neurflow_report.setup.settings import RunSettings
@@ -93,7 +93,7 @@ def analyzed(
     """
     with (
         _located(loaded),
-        arithmetic(loaded.spec.runtime.precision),
+        arithmetic(),
         _analyzed(loaded, Timed(progress), also, drawn, formats) as bundle,
     ):
         yield bundle
@@ -108,7 +108,7 @@ def check(loaded: LoadedSpec, *, progress: Progress, also: Sequence[ReportError]
     Returns: what should be known though it is not wrong.
     Raises: what `analyze` raises then.
     """
-    with _located(loaded), arithmetic(loaded.spec.runtime.precision):
+    with _located(loaded), arithmetic():
         ready = preflight(loaded, progress=progress, also=also)
         with blamed("it predicts the pictures"):
             return (*ready.notes, measure(ready, progress))
@@ -155,11 +155,13 @@ def _examine_all(
     device = workspace.segments.device
     settings = RunSettings.of(spec)
     others = {name: _control(spec, ready) for name in settings.controls}
-    classes, files = [], dict[str, bytes]()
-    rounded, checked = tuple[Rounding, ...](), tuple[CrossCheck, ...]()
+    classes, files = list[ClassResult](), dict[str, bytes]()
+    taken, checked = Taken(precision=settings.precision), tuple[CrossCheck, ...]()
     for target, chosen, slug in zip(ready.targets, choice.classes, slugs([t.name for t in ready.targets]), strict=True):
         pixels = load_pixels(chosen, network.preprocess).to(device, workspace.segments.dtype)
-        rounded = rounded or roundings(workspace, settings, pixels, logit=target.index)
+        if not classes:
+            taken = attributions_in(workspace, settings, pixels, logit=target.index)
+            settings = replace(settings, precision=taken.precision)
         run = ClassRun(
             workspace=workspace,
             settings=settings,
@@ -176,8 +178,12 @@ def _examine_all(
         result, pictures = _class_result(ready, target, slug, chosen, found)
         classes.append(result)
         files |= pictures
-    fallbacks = [*workspace.notes, *(f"{name}: {note}" for name, other in others.items() for note in other.notes)]
-    record = _run(spec, settings, ready, choice, classes, rounded, checked, fallbacks)
+    fallbacks = [
+        *workspace.notes,
+        *filter(None, [taken.note]),
+        *(f"{name}: {note}" for name, other in others.items() for note in other.notes),
+    ]
+    record = _run(spec, settings, ready, choice, classes, taken.roundings, checked, fallbacks)
     with progress.stage("write the bundle", None) as step:
         write_bundle(
             output / "bundle",
@@ -307,7 +313,7 @@ def _run(
     ready: Ready,
     choice: Choice,
     classes: Sequence[ClassResult],
-    rounded: tuple[Rounding, ...],
+    roundings: tuple[Rounding, ...],
     checked: tuple[CrossCheck, ...],
     fallbacks: Sequence[str],
 ) -> Run:
@@ -346,7 +352,7 @@ def _run(
         layers=segments.layers,
         classes=tuple(ClassEntry(index=c.index, name=c.name, slug=c.slug) for c in classes),
         parts=part_names(spec),
-        roundings=rounded,
+        roundings=roundings,
         cross_checks=checked,
         accuracy=accuracy(choice.predicted, ready),
         fallbacks=tuple(without_paths(note) for note in fallbacks),

@@ -130,18 +130,14 @@ def partitions(between: Tensor, most: int) -> Partitions:
 def _cuts(trees: Indices, finest: int) -> Indices:
     """The labels of each set's partitions into 2 to `finest` clusters, (B, cuts, N), numbered by first places."""
     sets, merges, _ = trees.shape
-    labels, found = np.tile(np.arange(merges + 1), (sets, 1)), []
+    labels, found = np.tile(np.arange(merges + 1), (sets, 1)), []  # a cluster's label is where it first stands
     for step in range(merges - 1):
-        gone, stays = (np.take_along_axis(labels, trees[:, step, end : end + 1], axis=1) for end in (0, 1))
-        labels = np.where(labels == gone, stays, labels)
+        joined = np.sort(np.take_along_axis(labels, trees[:, step], axis=1), axis=1)
+        labels = np.where(labels == joined[:, 1:], joined[:, :1], labels)
         if merges - step <= finest:
             found.append(labels)
     cuts = np.stack(found[::-1], axis=1)
-    places, first = np.arange(merges + 1), np.empty_like(cuts)  # of each label, where it first stands
-    for place in places[::-1]:
-        np.put_along_axis(first, cuts[..., place : place + 1], place, axis=2)
-    own = np.take_along_axis(first, cuts, axis=2)
-    return np.take_along_axis((own == places).cumsum(axis=2) - 1, own, axis=2)
+    return np.take_along_axis((cuts == np.arange(merges + 1)).cumsum(axis=2) - 1, cuts, axis=2)
 
 
 def _parts(between: Tensor, cuts: Indices) -> Iterator[tuple[Tensor, Tensor]]:
@@ -156,7 +152,8 @@ def _best_cut(between: Tensor, cuts: Tensor) -> Tensor:
     """Of each set the number of its cut with the best mean silhouette, the first of several; that silhouette; whether
     all vectors are equal; and of each vector the squared distances to all of its cluster, summed, (B, 3 + N)."""
     sets, count, vectors = cuts.shape
-    inside = torch.nn.functional.one_hot(cuts, count + 1).to(between.dtype)  # (B, cuts, N, clusters)
+    clusters = torch.arange(count + 1, device=cuts.device)
+    inside = (cuts[..., None] == clusters).to(between.dtype)  # (B, cuts, N, clusters)
     own, sizes = cuts[..., None], inside.sum(dim=2)
     sums = between.bmm(inside.transpose(1, 2).reshape(sets, vectors, -1)).view(sets, vectors, count, -1).transpose(1, 2)
     mine = sizes.gather(2, cuts)

@@ -12,7 +12,7 @@ r, the vector that groups are made from, is the activation of the layer below; t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Protocol
@@ -68,6 +68,7 @@ class LayerPair:
         axis, out_axis: the channel axes of its input and output.
         rows: the most rows a batch.
         whole: whether it is run as it is, since the split segment gives something else.
+        arithmetic: what attributions are computed in.
     """
 
     segment: Segment
@@ -75,6 +76,7 @@ class LayerPair:
     out_axis: int
     rows: int
     whole: bool = False
+    arithmetic: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,7 +245,8 @@ class _PairsOfLayer:
             "whole": self.layer_pair.whole,
             "split": self.split,
         }
-        return mine, attribute(self.layer_pair.segment, full, pairs, quadrature=self.quadrature, **how)  # type: ignore[arg-type]
+        with self.layer_pair.arithmetic():
+            return mine, attribute(self.layer_pair.segment, full, pairs, quadrature=self.quadrature, **how)  # type: ignore[arg-type]
 
 
 def _room(count: int, like: Attribution) -> Attribution:

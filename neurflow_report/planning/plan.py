@@ -78,7 +78,7 @@ def plan(
         tried out, without those that only trying it out tells.
     """
     try:
-        with arithmetic(loaded.spec.runtime.precision):
+        with arithmetic():
             watch = Timed(progress, clock=clock)
             patience = WITHIN - RESERVE - LEAST
             ready = preflight(loaded, progress=watch, also=also, patience=patience, clock=clock)
@@ -139,7 +139,7 @@ def _plan(loaded: LoadedSpec, ready: Ready, timed: bool, within: float | None, w
     return Plan(
         title=spec.title,
         device=describe(device),
-        precision=spec.runtime.precision,
+        precision="float64" if spec.runtime.precision == "float64" else "float32",  # TF32 is tried in a run
         k=spec.concept.k,
         tau=spec.core.tau,
         classes=now.classes,

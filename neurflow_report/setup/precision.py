@@ -1,13 +1,15 @@
-"""The arithmetic of a run: full float32 or float64, or TF32, and how far attributions in TF32 are from full float32.
+"""The arithmetic of a run: full float32 or float64, and TF32 in the attributions, whose error is measured (ADR 21).
 
 TF32: a GPU rounds the factors of matrix products and convolutions to 10 bits after the point; everything else stays
-float32. It is used only where the spec asks for it, and then its error is measured in the run.
+float32. Only attributions are computed so, where the spec asks for it, or leaves it open (`auto`) and they hardly move:
+φ, knock-outs and the bounds on them are full float32's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -26,6 +28,10 @@ from neurflow_report.spec.schema import Spec
 
 PATCHES, TARGETS = 8, 8
 """Of each pair of layers, how many patches and targets TF32 is compared on."""
+SHARE = 0.1
+"""`auto` takes TF32 where it moves T by at most this share of the tolerance of attributions (METHOD §4)."""
+AMPERE = (8, 0)
+"""The compute capability from which on an NVIDIA GPU has TF32."""
 Arithmetic = Callable[[], AbstractContextManager[None]]
 
 
@@ -44,29 +50,74 @@ def arithmetic(precision: str = "float32") -> Iterator[None]:
         torch.set_deterministic_debug_mode(mode)
 
 
+def has_tf32(device: torch.device) -> bool:
+    """Whether the device rounds the factors of products where it is asked to."""
+    if device.type != "cuda" or torch.version.hip is not None:
+        return False
+    return torch.cuda.get_device_capability(device) >= AMPERE
+
+
 def check_precision(spec: Spec, device: torch.device) -> None:
     """Raises InputError precision-device where the device does not have the arithmetic that is asked for."""
-    if spec.runtime.precision == "tf32" and device.type != "cuda":
+    if spec.runtime.precision == "tf32" and not has_tf32(device):
+        where = device.type if device.type != "cuda" else torch.cuda.get_device_name(device)
         raise InputError(
             "precision-device",
-            f"precision is tf32, which an NVIDIA GPU has, and the run is on {device.type}",
+            f"precision is tf32, which an NVIDIA GPU has since Ampere, and the run is on {where}",
             hint="set runtime.precision to float32, or run on a GPU",
             path=("runtime", "precision"),
         )
 
 
-def roundings(
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """The arithmetic of the attributions.
+
+    Attributes:
+        precision: float32, float64 or tf32.
+        roundings: what TF32 changes, where it is taken.
+        note: why TF32 is not, where it could be.
+    """
+
+    precision: str
+    roundings: tuple[Rounding, ...] = ()
+    note: str = ""
+
+
+def attributions_in(
     workspace: Workspace, settings: RunSettings, pixels: Tensor, *, logit: int, asked: Arithmetic | None = None
+) -> Taken:
+    """What the attributions are computed in: what the spec says, and for `auto` TF32 where the device has it, and it
+    moves T at no layer by more than `SHARE` of the tolerance; else float32.
+
+    Args:
+        pixels: a class's inputs (I, C, S, S), on whose patches TF32 is tried.
+        asked: what is tried in its place.
+    """
+    if settings.precision in {"float32", "float64"}:
+        return Taken(precision=settings.precision)
+    auto = settings.precision == "auto"
+    if auto and asked is None and not has_tf32(workspace.segments.device):
+        return Taken(precision="float32")
+    found = roundings(workspace, settings, pixels, logit=logit, asked=asked or partial(arithmetic, "tf32"))
+    most = SHARE * settings.quadrature.tolerance
+    over = [r for r in found if not r.error <= most]
+    if not auto or not over:
+        return Taken(precision="tf32", roundings=found)
+    worst = max(over, key=lambda r: r.error)
+    told = f"attributions of {worst.layer} would be {worst.error:.2%} off float32's, over {most:.2%}"
+    return Taken(precision="float32", note=f"TF32: {told}, a tenth of attribution.tolerance")
+
+
+def roundings(
+    workspace: Workspace, settings: RunSettings, pixels: Tensor, *, logit: int, asked: Arithmetic
 ) -> tuple[Rounding, ...]:
-    """What TF32 changes of T from each layer to the one below, input → output; () where the spec does not ask for it.
+    """What an arithmetic changes of T from each layer to the one below, input → output, against full float32.
 
     Args:
         pixels: a class's inputs (I, C, S, S), whose patches it is tried on.
-        asked: the arithmetic to compare with full float32, by default the spec's.
+        asked: the arithmetic.
     """
-    if asked is None and settings.precision != "tf32":
-        return ()
-    asked = asked or partial(arithmetic, settings.precision)
     count = len(pixels) * workspace.grid.per_image
     patches = np.unique(np.linspace(0, count - 1, PATCHES).astype(np.int64))
     found = []

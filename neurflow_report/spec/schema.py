@@ -300,10 +300,11 @@ class Runtime(Section):
     device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = Field(
         "auto", description="auto (a GPU where there is one), cpu, cuda, cuda:N or mps.", examples=["cuda:1"]
     )
-    precision: Literal["float32", "float64", "tf32"] = Field(
-        "float32",
-        description="Number format of the network; tf32: float32, but a GPU rounds the factors of its products to 10 "
-        "bits, and what that changes is measured and reported.",
+    precision: Literal["auto", "float32", "float64", "tf32"] = Field(
+        "auto",
+        description="Number format of the network; tf32: float32, but for the attributions a GPU rounds the factors of "
+        "its products to 10 bits, and what that changes is measured and reported; auto: tf32 where it changes them by "
+        "at most a tenth of `attribution.tolerance`, else float32.",
         examples=["float64"],
     )
     memory: Annotated[str, StringConstraints(pattern=r"^(auto|\d+(\.\d+)?\s?([KMG]i?B))$")] = Field(

@@ -384,7 +384,7 @@ MACHINE = [
         "35:11 runtime.device: there is no device 'cuda:99' [device-unavailable] | this machine has: cpu; `auto` takes what is there",
         runtime={"device": "cuda:99"}),
     bad("precision",
-        "37:14 runtime.precision: precision is tf32, which an NVIDIA GPU has, and the run is on cpu [precision-device] | set runtime.precision to float32, or run on a GPU",
+        "37:14 runtime.precision: precision is tf32, which an NVIDIA GPU has since Ampere, and the run is on cpu [precision-device] | set runtime.precision to float32, or run on a GPU",
         runtime={"precision": "tf32"}),
     bad("output below a file", "37:9 output: the output folder spec.yaml/out cannot be written: Not a directory [output-unwritable] | name a folder that you may write to", output="spec.yaml/out"),
     bad("bundle in the way",
