@@ -20,12 +20,13 @@ from torch.nn import functional as F
 from neurflow_report.ablation.masked_sums import MaskedSums
 from neurflow_report.ablation.topk_bounds import ChannelTerms
 from neurflow_report.attribution import operations as ops
+from neurflow_report.network import devices
 from neurflow_report.network.kinds import computes
 
 BLOCK = 1 << 20
-"""Numbers in a block of (set, target, patch, place): a few MiB, which stay in the cache."""
+"""Numbers in a block of (set, target, patch, place) on a processor: a few MiB, which stay in the cache."""
 COLUMNS = 4096
-"""Columns of the matrix product at once: enough to be efficient, few enough for the cache."""
+"""Columns of the matrix product at once on a processor: enough to be efficient, few enough for the cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +101,8 @@ class LinearMixAblation:
         """See `Ablation`."""
         chosen = torch.as_tensor(list(targets), device=activations.device)
         kept = (~removed).to(activations.device, activations.dtype)
-        patches = max(1, COLUMNS // (self.places(activations[:1]) * max(1, len(chosen))))
+        columns = devices.numbers(activations.device, COLUMNS * self.channels) // self.channels
+        patches = max(1, columns // (self.places(activations[:1]) * max(1, len(chosen))))
         found = [self._means(part, kept, chosen) for part in torch.split(activations, patches)]
         return torch.cat(found, dim=2)
 
@@ -141,7 +143,7 @@ class LinearMixAblation:
     def full(self, activations: Tensor, removed: Tensor) -> Tensor:
         """See `Ablation`. A few targets at a time, so that what one product gives stays in the cache."""
         kept, (columns, space) = (~removed).to(activations.device, activations.dtype), self._columns(activations)
-        step = max(1, BLOCK // (len(kept) * columns.shape[2]))
+        step = max(1, devices.numbers(columns.device, BLOCK) // (len(kept) * columns.shape[2]))
         every = torch.arange(len(self.weight), device=activations.device)
         parts = [self._mixed(columns, space, kept, some) for some in torch.split(every, step)]
         return torch.cat(parts, dim=1).transpose(1, 2)
@@ -163,7 +165,7 @@ class LinearMixAblation:
     def _means(self, activations: Tensor, kept: Tensor, targets: Tensor) -> Tensor:
         """φ for a few patches, (M, T, n)."""
         columns, space = self._columns(activations)
-        sets = max(1, BLOCK // (len(targets) * columns.shape[2]))
+        sets = max(1, devices.numbers(columns.device, BLOCK) // (len(targets) * columns.shape[2]))
         found = [self._mixed(columns, space, some, targets) for some in torch.split(kept, sets)]
         return torch.cat([some.flatten(3).mean(dim=3) if some.ndim > 3 else some for some in found])
 

@@ -1,7 +1,7 @@
 """The logits when channels of a layer, and of those above it, are set to 0 (METHOD §5, F1).
 
 The first stage above the layer runs for all masks of a picture together, as knock-outs do (ablation.py); from there
-on every mask has a row of its own.
+on every mask has a row of its own. On a device the masks of several pictures run together.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from neurflow_report.ablation.ablation import Ablation
+from neurflow_report.network import devices
 from neurflow_report.network.cut import Segments
 
 
@@ -39,17 +40,17 @@ def masked_logits(
             shapes = f"(M, {info.channels}), not {tuple(gone.shape)}"
             raise ValueError(f"masks of layer {info.name!r} must be bool {shapes}")
     every = [gone.to(activation.device) for gone in removed]
-    alone, upward = [], []
-    for one in torch.split(activation, 1):
-        parts = [
-            _both(segments, layer + 1, engine.full(one, every[0][first : first + rows]).squeeze(1), [
-                gone[first : first + rows] for gone in every[1:]
-            ])
-            for first in range(0, len(every[0]), rows)
-        ]  # fmt: skip
-        alone.append(torch.cat([a for a, _ in parts]))
-        upward.append(torch.cat([b for _, b in parts]))
-    return torch.stack(alone, dim=1), torch.stack(upward, dim=1)
+    at_once = 1 if devices.is_host(activation.device) else max(1, rows // len(every[0]))
+    found = []
+    for some in torch.split(activation, at_once):
+        parts = []
+        for first in range(0, len(every[0]), rows):
+            full = engine.full(some, every[0][first : first + rows])  # (M, pictures, …)
+            above = [one[first : first + rows].repeat_interleave(len(some), dim=0) for one in every[1:]]
+            parts.append(torch.stack(_both(segments, layer + 1, full.flatten(0, 1), above)))
+        found.append(torch.cat([part.view(2, -1, len(some), part.shape[2]) for part in parts], dim=1))
+    both = torch.cat(found, dim=2)
+    return both[0], both[1]
 
 
 def _both(segments: Segments, layer: int, value: Tensor, removed: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

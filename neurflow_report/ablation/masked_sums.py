@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
+from neurflow_report.network import devices
+
 FEW = 8
 """Where a set leaves out fewer rows than 1/FEW of all, these are summed and subtracted: a product multiplies all."""
 
@@ -14,6 +16,9 @@ class MaskedSums:
 
     def __init__(self, keep: Tensor) -> None:
         """Args: keep: (M, C) in the tables' type, 1 where a row stays, else 0."""
+        if not devices.is_host(keep.device):  # a product is what a device does best, and needs no look at the sets
+            self.many, self.starts = keep, keep.new_empty(0)
+            return
         left_out = keep == 0
         counts = left_out.sum(dim=1)
         self.few = counts * FEW < keep.shape[1]

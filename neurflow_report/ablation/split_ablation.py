@@ -21,10 +21,11 @@ from neurflow_report.attribution import operations as ops
 from neurflow_report.attribution.affine_split import AffineSplit, only_input, values_at_input
 from neurflow_report.attribution.channel_responses import FEW
 from neurflow_report.attribution.nonlinear_part import Evaluator, target_groups
+from neurflow_report.network import devices
 from neurflow_report.network.forward import AdaptiveBatch
 
-TABLE = 2 * 2**20
-"""Bytes of the terms of a convolution at once."""
+TABLE = 2**19
+"""Numbers of the terms of a convolution at once on a processor."""
 READY = 4
 """The values at A are computed for so many times fewer patches than sets run at once."""
 
@@ -61,29 +62,32 @@ class SplitAblation:
 
     def _every(self, activations: Tensor, removed: Tensor, wanted: Callable[[Evaluator, int], Tensor]) -> Tensor:
         """What is wanted of every patch's values under all sets, (M, n, …)."""
-        # One patch at a time, the sets as the rows: they share the patch's values at A and its tables.
-        kept = (~removed).to(activations.device)
+        # On a processor one patch at a time, the sets as the rows: they share the patch's values at A and its tables.
+        # Elsewhere as many patches as keep to the rows together with the sets.
+        kept, on_host = (~removed).to(activations.device), devices.is_host(activations.device)
 
         def run(n: int) -> Tensor:
-            found = []
+            found, at_once = [], 1 if on_host else max(1, n // len(kept))
             for some in torch.split(activations, max(1, n // READY)):
                 at_input = values_at_input(self.split, some, n) | {self.split.source: some}
-                for v in range(len(some)):
-                    mine = {node: value[v : v + 1] for node, value in at_input.items()}
+                for first in range(0, len(some), at_once):
+                    mine = {node: value[first : first + at_once] for node, value in at_input.items()}
                     leaves = (AblationLeaves(self.split, mine, sets, self.axis) for sets in torch.split(kept, n))
-                    found.append(torch.cat([wanted(Evaluator(self.split, one), len(one.keep)) for one in leaves]))
-            return torch.stack(found, dim=1)
+                    parts = [wanted(Evaluator(self.split, one), one.rows) for one in leaves]
+                    every = torch.cat(parts)  # (M · patches, …)
+                    found.append(every.view(len(kept), -1, *every.shape[1:]))
+            return torch.cat(found, dim=1)
 
         return self.rows.attempt(run)
 
 
 @dataclass(frozen=True, eq=False)
 class AblationLeaves:
-    """Leaves of one patch, whose rows are sets of channels of A.
+    """Leaves of a few patches, whose rows are sets of channels of A with each patch, sets outermost.
 
     Attributes:
         split: of the segment.
-        at_input: the values at A of the nodes `split.kept`, and A itself, (1, …) each.
+        at_input: the values at A of the nodes `split.kept`, and A itself, (patches, …) each.
         keep: bool (M, C), True where a channel stays.
         axis: the channel axis of A.
     """
@@ -92,6 +96,11 @@ class AblationLeaves:
     at_input: Mapping[fx.Node, Tensor]
     keep: Tensor
     axis: int
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.keep) * len(self.at_input[self.split.source])
 
     def holds(self, node: fx.Node, *, sliced: bool) -> bool:
         """See `Leaves`."""
@@ -110,9 +119,9 @@ class AblationLeaves:
         if channels is not None:
             end, start = (v.index_select(axis, channels) for v in (end, start))
             keep = keep[:, channels]
-        shape = [len(keep)] + [1] * (end.ndim - 1)
-        shape[axis] = keep.shape[1]
-        return torch.where(keep.view(shape), end, start)
+        shape = [len(keep), 1] + [1] * (end.ndim - 1)
+        shape[axis if axis < 0 else axis + 1] = keep.shape[1]
+        return torch.where(keep.view(shape), end, start).flatten(0, 1)
 
     def _is_table(self, node: fx.Node) -> bool:
         """Whether the node is a convolution whose terms are worth making for all of its channels."""
@@ -132,11 +141,13 @@ class AblationLeaves:
             weight, start = weight[channels], start[:, channels]
         difference = self.at_input[source] - self.split.at_baseline[source]
         windows = F.unfold(difference, conv.kernel_size, conv.dilation, conv.padding, conv.stride)  # type: ignore[arg-type]
-        windows = windows.view(conv.in_channels, -1, windows.shape[-1])  # (Cin, taps, X)
+        patches = len(windows)
+        windows = windows.view(patches, conv.in_channels, -1, windows.shape[-1])
+        windows = windows.permute(1, 2, 0, 3).flatten(2)  # (Cin, taps, patches·X)
         sums = MaskedSums(self.keep.to(difference.dtype))
-        step = max(1, TABLE // (windows.element_size() * conv.in_channels * windows.shape[-1]))
+        step = max(1, devices.numbers(weight.device, TABLE) // (conv.in_channels * windows.shape[-1]))
         parts = []
         for some in torch.split(weight, step):
-            terms = torch.bmm(some.transpose(0, 1), windows).flatten(1)  # (Cin, K·X), conv(x_i(A) − x_i(0))
-            parts.append(sums.of(terms).view(len(self.keep), len(some), *start.shape[2:]))
-        return torch.cat(parts, dim=1).add_(start)
+            terms = torch.bmm(some.transpose(0, 1), windows).flatten(1)  # (Cin, K·patches·X), conv(x_i(A) − x_i(0))
+            parts.append(sums.of(terms).view(len(self.keep), len(some), patches, *start.shape[2:]).transpose(1, 2))
+        return torch.cat(parts, dim=2).add_(start).flatten(0, 1)

@@ -31,6 +31,7 @@ from neurflow_report.fidelity.draws import Sets, as_sets, random_sets, sample
 from neurflow_report.fidelity.experiment import Results
 from neurflow_report.fidelity.optimality import estimated_share, kept_share, optimality
 from neurflow_report.fidelity.weights import OWN, faithfulness
+from neurflow_report.network import devices
 from neurflow_report.progress import Step
 from neurflow_report.results.catalogue import ABLATING, Sizes
 from neurflow_report.results.records import Neuron, NotRun
@@ -119,8 +120,14 @@ class LayerTests:
             step.advance(len(range(len(self.channels))[some.targets]) if some.last else 0)
 
     def _is_bounded(self, engine: LinearMixAblation, numbers: int) -> bool:
-        """Whether all patches are ranked, and at hand, bounds are known, and a target is offered at most `numbers`."""
-        if len(self.rows) < len(self.means) or not engine.bounded or not self.cache.holds(self.number - 1):
+        """Whether all patches are ranked, and at hand, bounds are known, and a target is offered at most `numbers`. A
+        device has computed φ of all patches before the host knew which it needs."""
+        if (
+            not devices.is_host(self.cache.pixels.device)
+            or len(self.rows) < len(self.means)
+            or not engine.bounded
+            or not self.cache.holds(self.number - 1)
+        ):
             return False
         row = self.cache.activations(self.number - 1, self.rows[:1])
         return bool(len(self.rows) * self.width * engine.places(row) <= numbers)

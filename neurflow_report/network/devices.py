@@ -19,6 +19,11 @@ def with_float64(device: torch.device) -> torch.device:
     return torch.device("cpu") if device.type == "mps" else device
 
 
+def numbers(device: torch.device, in_cache: int) -> int:
+    """How many numbers a block holds: what fits into a processor's cache; on a device what keeps all of it at work."""
+    return in_cache if is_host(device) else 2**24
+
+
 def most_rows(device: torch.device, *, gradients: bool) -> int:
     """The most rows of a batch, whatever the memory: of a segment with its `gradients`, else of the network."""
     if is_host(device):

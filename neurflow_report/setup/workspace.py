@@ -13,6 +13,7 @@ from neurflow_report.ablation.ablation import Ablation, ablations
 from neurflow_report.circuit.discovery import LayerPair
 from neurflow_report.errors import InputError
 from neurflow_report.images.patches import PatchGrid, crops
+from neurflow_report.network import devices
 from neurflow_report.network.cut import Segments
 from neurflow_report.network.forward import AdaptiveBatch, batch_rows, pair_rows, row_bytes
 from neurflow_report.network.inference import Forward
@@ -21,7 +22,7 @@ from neurflow_report.setup.trust import Trust, trusted
 TABLES = 8
 """The part of the memory, 1/TABLES, that knock-outs may take for their tables; their rows have so much less."""
 SETS = 512
-"""The most rows of a knock-out at once."""
+"""The most rows of a knock-out at once on a processor."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +130,9 @@ class Workspace:
         little more or less memory changes nothing. A quarter as many patches are made ready beside them
         (split_ablation.py)."""
         fitting = (self.memory // 2 - self.tables) * 4 // (5 * row_bytes(part, row, kept=True))
-        fitting = max(1, min(SETS, fitting))
+        device = self.segments.device
+        most = SETS if devices.is_host(device) else devices.most_rows(device, gradients=True)
+        fitting = max(1, min(most, fitting))
         step = 1 << max(0, fitting.bit_length() - 2)
         return fitting // step * step
 

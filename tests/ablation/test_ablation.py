@@ -10,6 +10,7 @@ from torch import nn
 from neurflow_report.ablation.ablation import PlainAblation, ablations
 from neurflow_report.ablation.linear_mix import LinearMixAblation
 from neurflow_report.ablation.split_ablation import SplitAblation
+from neurflow_report.network import devices
 from neurflow_report.network.cut import cut
 from neurflow_report.network.forward import AdaptiveBatch, activations, spatial_mean
 from tests.network.test_cut import build
@@ -96,23 +97,22 @@ def sets(channels):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("make", "layers", "stage", "engine"), CASES)
-def test_as_the_network_does_it(make, layers, stage, engine):
+def test_as_the_network_does_it(make, layers, stage, engine, monkeypatch):
+    """One patch at a time as on a processor, then several as on a device."""
     model, segments, patches = segments_of(make, layers)
     full = activations(segments, stage, patches)
     removed, targets = sets(segments.layers[stage].channels), [3, 0, 1]
     axis, out_axis = segments.feature_axis(stage), segments.feature_axis(stage + 1)
-    found = ablations(segments.stages[stage], full[:1], axis=axis, out_axis=out_axis, rows=AdaptiveBatch(most=8))
-    assert type(found) is engine
     expected = naive(model, layers[stage + 1], layers[stage], patches, removed, axis)
-    for one in (found, PlainAblation(segments.stages[stage], axis=axis, out_axis=out_axis, rows=AdaptiveBatch(most=8))):
-        whole = one.full(full, removed)
-        assert torch.allclose(whole, expected, rtol=1e-9, atol=1e-10)
-        assert torch.allclose(
-            one.phi(full, removed, targets),
-            spatial_mean(expected.flatten(0, 1), out_axis).view(*whole.shape[:2], -1)[:, :, targets].transpose(1, 2),
-            rtol=1e-9,
-            atol=1e-10,
-        )
+    mean = spatial_mean(expected.flatten(0, 1), out_axis).view(*expected.shape[:2], -1)[:, :, targets].transpose(1, 2)
+    options = {"axis": axis, "out_axis": out_axis}
+    for on_host, rows in ((True, 8), (False, 24), (False, 4)):
+        monkeypatch.setattr(devices, "is_host", lambda _device, on_host=on_host: on_host)
+        found = ablations(segments.stages[stage], full[:1], **options, rows=AdaptiveBatch(most=rows))
+        assert type(found) is engine
+        for one in (found, PlainAblation(segments.stages[stage], **options, rows=AdaptiveBatch(most=rows))):
+            torch.testing.assert_close(one.full(full, removed), expected, rtol=1e-9, atol=1e-10)
+            torch.testing.assert_close(one.phi(full, removed, targets), mean, rtol=1e-9, atol=1e-10)
 
 
 @pytest.mark.slow

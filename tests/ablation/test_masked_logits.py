@@ -7,6 +7,7 @@ from neurflow_report.ablation.ablation import ablations
 from neurflow_report.ablation.linear_mix import LinearMixAblation
 from neurflow_report.ablation.masked_logits import masked_logits
 from neurflow_report.ablation.split_ablation import SplitAblation
+from neurflow_report.network import devices
 from neurflow_report.network.cut import cut
 from neurflow_report.network.forward import AdaptiveBatch, activations
 from tests.network.test_cut import build
@@ -46,8 +47,9 @@ def drawn(segments, layers, count, seed):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("make", "layers", "layer", "engine"), CASES)
-@pytest.mark.parametrize("rows", [2, 64])
-def test_masked_logits_agree_with_hooks(make, layers, layer, engine, rows):
+@pytest.mark.parametrize(("rows", "on_host"), [(2, True), (64, True), (12, False)])
+def test_masked_logits_agree_with_hooks(make, layers, layer, engine, rows, on_host, monkeypatch):
+    monkeypatch.setattr(devices, "is_host", lambda _device: on_host)
     model = make()
     pixels = demo_patches(3) if make is demo else pictures(3, 64)
     segments = cut(model, layers, pixels[:1])
