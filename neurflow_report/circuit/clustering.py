@@ -167,7 +167,7 @@ def _best_cut(between: Tensor, cuts: Tensor) -> Tensor:
     together = chosen[:, :, None] == chosen[:, None]
     spread = (between.square() * together).sum(dim=2)
     alike = (between == 0).flatten(1).all(dim=1, keepdim=True)
-    return torch.cat([best, scores.gather(1, best), alike, spread], dim=1)
+    return torch.cat([x.to(scores.dtype) for x in (best, scores.gather(1, best), alike, spread)], dim=1)
 
 
 def _ward_on_host(between: Tensor) -> Indices:

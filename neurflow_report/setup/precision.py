@@ -40,14 +40,17 @@ def arithmetic(precision: str = "float32") -> Iterator[None]:
     """Deterministic algorithms, and full float32 unless `precision` is tf32; what was set before is set again after."""
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     before, mode = (matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark), torch.get_deterministic_debug_mode()
+    filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     matmul.allow_tf32 = cudnn.allow_tf32 = precision == "tf32"
     cudnn.benchmark = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # or each result is written twice
     torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms imports the compiler: two seconds
     try:
         yield
     finally:
         matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = before
         torch.set_deterministic_debug_mode(mode)
+        torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
 
 
 def has_tf32(device: torch.device) -> bool:

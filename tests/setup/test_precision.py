@@ -32,12 +32,13 @@ def small(write_spec):
     return loaded.spec, ready.workspace, pixels
 
 
-def flags() -> tuple[bool, bool, bool, bool]:
+def flags() -> tuple[bool, ...]:
     return (
         torch.backends.cuda.matmul.allow_tf32,
         torch.backends.cudnn.allow_tf32,
         torch.backends.cudnn.benchmark,
         torch.are_deterministic_algorithms_enabled(),
+        torch.utils.deterministic.fill_uninitialized_memory,
     )
 
 
@@ -52,7 +53,7 @@ def test_arithmetic_is_deterministic_and_puts_back_what_it_found(precision, tf32
 
     with pytest.raises(ZeroDivisionError):
         fails()
-    assert seen == [(tf32, tf32, False, True)]
+    assert seen == [(tf32, tf32, False, True, False)]
     assert flags() == before
 
 
