@@ -46,9 +46,9 @@ def network(name: str, device: torch.device, size: int = 224) -> nn.Module:
 
 
 class Bottleneck(nn.Module):
-    """A residual block of 64 channels, narrow inside."""
+    """A residual block of 128 channels, narrow inside."""
 
-    def __init__(self, channels: int = 64, narrow: int = 8) -> None:
+    def __init__(self, channels: int = 128, narrow: int = 4) -> None:
         super().__init__()
         self.reduce, self.mix = nn.Conv2d(channels, narrow, 1), nn.Conv2d(narrow, narrow, 3, padding=1)
         self.expand, self.norms = nn.Conv2d(narrow, channels, 1), nn.ModuleList(
@@ -67,10 +67,10 @@ class Tiny(nn.Module):
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(3, 64, size, stride=size)
+        self.stem = nn.Conv2d(3, 128, size, stride=size)
         for number in range(1, 6):
             self.add_module(f"block{number}", Bottleneck())
-        self.fc = nn.Linear(64, 10)
+        self.fc = nn.Linear(128, 10)
 
     def forward(self, x: Tensor) -> Tensor:
         """The logits."""

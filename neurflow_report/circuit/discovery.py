@@ -37,7 +37,7 @@ from neurflow_report.circuit.top_patches import concepts, core_set, dead
 from neurflow_report.errors import RunError
 from neurflow_report.network import devices
 from neurflow_report.network.forward import AdaptiveBatch
-from neurflow_report.results.records import CoreScore, Neuron, NeuronEdge, SemanticGroup
+from neurflow_report.results.records import Neuron
 
 Floats = NDArray[np.floating]
 Indices = NDArray[np.int64]
@@ -360,39 +360,41 @@ def _neuron(
     found: _Scored | None,
     weights: Floats | None,
 ) -> Neuron:
-    """The record of target `number`. Args: phi: (k,), on its concept; weights: of all targets."""
+    """The record of target `number`, checked as a whole: one record after the other would take twice as long.
+
+    Args: phi: (k,), on its concept; weights: of all targets.
+    """
     labels, spread, silhouette = split.labels[number], split.spread[number], split.silhouettes[number]
     sizes = np.bincount(labels, minlength=split.counts[number])
-    core = np.zeros(0, np.int64) if found is None else found.core[number]
+    core = [] if found is None else found.core[number].tolist()
     groups = []
     for index, label in enumerate(np.argsort(-sizes, kind="stable").tolist(), 1):  # ties: where the first patch stands
         members = np.flatnonzero(labels == label)
-        own = np.zeros(0) if weights is None else weights[number, label, : len(core)]
+        own = [] if weights is None else weights[number, label, : len(core)].tolist()
         groups.append(
-            SemanticGroup(
-                index=index,
-                patches=tuple(concept[members[np.argsort(spread[members], kind="stable")]].tolist()),
-                activation=float(phi[members].mean()),
-                edges=tuple(NeuronEdge(channel=c, weight=w) for c, w in zip(core.tolist(), own.tolist(), strict=True)),
-            )
+            {
+                "index": index,
+                "patches": concept[members[np.argsort(spread[members], kind="stable")]].tolist(),
+                "activation": float(phi[members].mean()),
+                "edges": [{"channel": c, "weight": w} for c, w in zip(core, own, strict=True)],
+            }
         )
+    scores = [] if found is None else found.scores[number][core].tolist()
     gap, error = (None, None) if found is None else (found.gaps[number].tolist(), found.errors[number].tolist())
-    return Neuron(
-        layer=layer,
-        channel=channel,
-        concept=tuple(concept.tolist()),
-        activations=tuple(phi.tolist()),
-        core=() if found is None else _core_scores(core, found.scores[number]),
-        gap_mean=gap and gap[0],
-        gap_max=gap and gap[1],
-        nodes=None if found is None else int(found.n_steps[number]),
-        silhouette=None if np.isnan(silhouette) else float(silhouette),
-        groups=tuple(groups),
-        dead=is_dead,
-        error_mean=error and error[0],
-        error_max=error and error[1],
+    return Neuron.model_validate(
+        {
+            "layer": layer,
+            "channel": channel,
+            "concept": concept.tolist(),
+            "activations": phi.tolist(),
+            "core": [{"channel": c, "score": s} for c, s in zip(core, scores, strict=True)],
+            "gap_mean": gap and gap[0],
+            "gap_max": gap and gap[1],
+            "nodes": None if found is None else int(found.n_steps[number]),
+            "silhouette": None if np.isnan(silhouette) else float(silhouette),
+            "groups": groups,
+            "dead": is_dead,
+            "error_mean": error and error[0],
+            "error_max": error and error[1],
+        }
     )
-
-
-def _core_scores(core: Indices, scores: Floats) -> tuple[CoreScore, ...]:
-    return tuple(CoreScore(channel=c, score=s) for c, s in zip(core.tolist(), scores[core].tolist(), strict=True))
