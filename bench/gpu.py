@@ -1,4 +1,4 @@
-"""What a run takes on a GPU, from pictures to bundle, and how much of the time the GPU is busy: at most five minutes.
+"""What a run takes on a GPU, from pictures to bundle, and how much of the time the GPU is busy: about five minutes.
 
     python bench/gpu.py [--device cuda] [--seconds 300] [--only TEXT] [--json FILE] [--small]
 
@@ -10,7 +10,8 @@
 2. bench/pipeline.py and bench/attribution.py on GoogLeNet, as long as there is time: ours against the naive way and
    Captum, in one run.
 
-What would begin after `--seconds` is left out, and said so. `--small`: ten pictures of 64 pixels, for a try on a CPU.
+What would begin after `--seconds` is left out, and said so; what has begun ends. `--small`: ten pictures of 64
+pixels, for a try on a CPU.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ class Busy:
             "--format=csv,noheader,nounits",
             "-lms",
             "100",
-            f"-i={device.index or 0}",
+            f"--id={device.index or 0}",
         ]
         with subprocess.Popen(["nvidia-smi", *words], stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None

@@ -4,16 +4,16 @@
     python bench/host.py --network tiny --size 16
 
 A torchvision network with random weights on small random pictures, cut at its upper layers, one class, τ 16, k 50; or a
-tiny one, of bottlenecks of 64 channels at one place each, which has next to no arithmetic. The search runs as in a
+tiny one, of bottlenecks of 128 channels at one place each, which has next to no arithmetic. The search runs as in a
 report, clustering and records included. Counted in one run:
 
 - calls: operators that PyTorch dispatches below autograd; on a GPU most of them are a launch;
 - waits: operators whose result the host needs to go on (a value, where something is not 0, a copy to the host); on a
   GPU each one empties the queue.
 
-Timed in three others, of which the fastest counts: microseconds a target and a pair (target, patch). On the tiny
-network nearly all of them are the host's; on a CPU of any other nearly all are arithmetic. `--blocks device` takes
-blocks of pairs as on a GPU, as large as fit; `cpu` as small as keep to the cache.
+Timed in another, of the tiny one in three, of which the fastest counts: microseconds a target and a pair (target,
+patch). On the tiny network nearly all of them are the host's; on a CPU of any other nearly all are arithmetic.
+`--blocks device` takes blocks of pairs as on a GPU, as large as fit; `cpu` as small as keep to the cache.
 """
 
 from __future__ import annotations

@@ -143,7 +143,8 @@ class LinearMixAblation:
     def full(self, activations: Tensor, removed: Tensor) -> Tensor:
         """See `Ablation`. A few targets at a time, so that what one product gives stays in the cache."""
         kept, (columns, space) = (~removed).to(activations.device, activations.dtype), self._columns(activations)
-        step = max(1, devices.numbers(columns.device, BLOCK) // (len(kept) * columns.shape[2]))
+        wide = len(kept) if devices.is_host(columns.device) else max(len(kept), self.channels)  # of product or terms
+        step = max(1, devices.numbers(columns.device, BLOCK) // (wide * columns.shape[2]))
         every = torch.arange(len(self.weight), device=activations.device)
         parts = [self._mixed(columns, space, kept, some) for some in torch.split(every, step)]
         return torch.cat(parts, dim=1).transpose(1, 2)

@@ -36,7 +36,7 @@ class SplitAblation:
     Args:
         split: of the segment.
         axis: the channel axis of its input.
-        rows: how many sets run at once.
+        rows: how many rows run at once: sets, on a device each with several patches.
     """
 
     def __init__(self, split: AffineSplit, *, axis: int, rows: AdaptiveBatch) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
@@ -17,7 +16,6 @@ from neurflow_report.circuit.neuron_groups import group_neurons
 from neurflow_report.network.forward import layer_means
 from neurflow_report.progress import Step
 from neurflow_report.results.records import GroupEdge, LayerResult, Neuron
-from neurflow_report.setup.precision import arithmetic
 from neurflow_report.setup.workspace import check_patches, patch_batches
 
 Means = tuple[NDArray[Any], ...]
@@ -88,12 +86,11 @@ def search_neurons(
             yield step
 
     settings = run.settings
-    within = partial(arithmetic, settings.precision)
     search = Search(k=settings.k, tau=settings.tau, max_semantic=settings.max_semantic, quadrature=settings.quadrature)
     return find_neurons(
         search,
         layers=[info.name for info in run.workspace.segments.layers],
-        layer_pairs=[replace(pair, arithmetic=within) for pair in run.workspace.layer_pairs()],
+        layer_pairs=run.layer_pairs(),
         means=means,
         logit=run.logit,
         activations=cache.activations,

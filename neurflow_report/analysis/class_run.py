@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from torch import Tensor
 
+from neurflow_report.circuit.discovery import LayerPair
 from neurflow_report.progress import Progress, Step
+from neurflow_report.setup.precision import arithmetic
 from neurflow_report.setup.settings import RunSettings
 from neurflow_report.setup.workspace import Workspace
 from neurflow_report.spec.schema import Spec
@@ -42,6 +45,15 @@ class ClassRun:
     def patches(self) -> int:
         """How many patches there are."""
         return len(self.pixels) * self.workspace.grid.per_image
+
+    def layer_pairs(self) -> tuple[LayerPair, ...]:
+        """The steps of the recursion, lowest first, with the arithmetic of attributions."""
+        within = partial(arithmetic, self.settings.precision)
+        return tuple(replace(pair, arithmetic=within) for pair in self.workspace.layer_pairs())
+
+    def with_precision(self, precision: str) -> ClassRun:
+        """The same with attributions in another arithmetic."""
+        return replace(self, settings=replace(self.settings, precision=precision))
 
     def stage(self, what: str, total: int | None) -> AbstractContextManager[Step]:
         """A stage of the progress that is this class's."""

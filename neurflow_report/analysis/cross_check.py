@@ -39,7 +39,7 @@ def cross_checks(run: ClassRun, layers: Sequence[LayerResult]) -> tuple[CrossChe
                 continue
             patches = torch.tensor([n.concept[0] for n in neurons]).numpy()
             below, channels = cache.activations(number - 1, patches), [n.channel for n in neurons]
-            layer_pair = run.workspace.layer_pairs()[number - 1]
+            layer_pair = run.layer_pairs()[number - 1]
             own, others = _own(run, layer_pair, below, channels), _captum(layer_pair, below, channels)
             if size := float(others.norm()):
                 off = float((own - others).norm()) / size
@@ -54,16 +54,17 @@ def _own(run: ClassRun, layer_pair: LayerPair, below: Tensor, channels: Sequence
     pairs = Pairs(rows=np.arange(len(below)), channels=np.array(channels))
 
     def attributed(rows: int) -> Tensor:
-        found = attribute(
-            layer_pair.segment,
-            below,
-            pairs,
-            axis=layer_pair.axis,
-            out_axis=layer_pair.out_axis,
-            quadrature=run.settings.quadrature,
-            rows=rows,
-            whole=layer_pair.whole,
-        )
+        with layer_pair.arithmetic():
+            found = attribute(
+                layer_pair.segment,
+                below,
+                pairs,
+                axis=layer_pair.axis,
+                out_axis=layer_pair.out_axis,
+                quadrature=run.settings.quadrature,
+                rows=rows,
+                whole=layer_pair.whole,
+            )
         return found.values.cpu().double()
 
     return AdaptiveBatch(most=layer_pair.rows).attempt(attributed)

@@ -101,7 +101,7 @@ class LayerTests:
         channels = np.array(self.channels)
         wanted = concepts(self.means, channels, self.depth)
         self.cache.batch.note = step.note
-        pair, below = self.workspace.layer_pairs()[self.number - 1], self.number - 1
+        pair, below = self.run.layer_pairs()[self.number - 1], self.number - 1
         found = attributions(self.settings.quadrature, pair, below, channels, wanted, self.cache.activations, step)
         self.attributions = np.split(found.values.cpu().double().numpy(), len(channels))
 

@@ -153,14 +153,14 @@ def _examine_all(
     if progress.expecting:
         progress.expect(_expected(spec, ready, choice, formats))
     device = workspace.segments.device
-    settings = RunSettings.of(spec)
+    settings, asked = RunSettings.of(spec), spec.runtime.precision
     others = {name: _control(spec, ready) for name in settings.controls}
     classes, files = list[ClassResult](), dict[str, bytes]()
     taken, checked = Taken(precision=settings.precision), tuple[CrossCheck, ...]()
     for target, chosen, slug in zip(ready.targets, choice.classes, slugs([t.name for t in ready.targets]), strict=True):
         pixels = load_pixels(chosen, network.preprocess).to(device, workspace.segments.dtype)
         if not classes:
-            taken = attributions_in(workspace, settings, pixels, logit=target.index)
+            taken = attributions_in(workspace, settings, pixels, logit=target.index, progress=progress)
             settings = replace(settings, precision=taken.precision)
         run = ClassRun(
             workspace=workspace,
@@ -173,7 +173,9 @@ def _examine_all(
         found = examine(run)
         checked = checked or cross_checks(run, found.layers)
         for control, other in others.items():
-            found = with_control(found, run, other, control=control, names=ready.names)
+            # What TF32 changes was measured on the network itself.
+            plain = run if settings.precision == asked else run.with_precision("float32")
+            found = with_control(found, plain, other, control=control, names=ready.names)
         found = with_agreement(found, workspace.grid, chosen, part_names(spec), spec.runtime.seed)
         result, pictures = _class_result(ready, target, slug, chosen, found)
         classes.append(result)
@@ -189,7 +191,7 @@ def _examine_all(
             output / "bundle",
             run=record,
             classes=classes,
-            provenance=provenance(loaded, device=device, seconds=progress.seconds),
+            provenance=provenance(loaded, device=device, precision=settings.precision, seconds=progress.seconds),
             pictures=files,
         )
         if old := [name for name in drawn if os.path.lexists(output / name)]:

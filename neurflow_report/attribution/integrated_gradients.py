@@ -62,7 +62,7 @@ FEW = 8
 """Pairs that a CPU works on at once at least, where there are more."""
 ROUNDING = 100
 """Times the dtype's precision times Σ_i |T|: a completeness gap of this size is rounding, and counts as 0 where a
-segment is split."""
+segment is split. Of TF32, whose rounding does not add up in float32's sums, it is once."""
 EPSILON = 1e-6
 """Floor of the completeness gap's denominator, in units of the target's activation."""
 
@@ -397,7 +397,8 @@ class _Path:
         step = {key: (fine[key] - wide) / 3 for key, wide in coarse.items()}
         best = {key: gradient + step[key] if key in step else gradient for key, gradient in fine.items()}
         values, size = self._attributed(batch, best, step)
-        total, rounding = values.sum(dim=1), ROUNDING * torch.finfo(output_delta.dtype).eps * values.norm(1, dim=1)
+        unit = max(ROUNDING * torch.finfo(values.dtype).eps, devices.rounding(values))
+        total, rounding = values.sum(dim=1), unit * values.norm(1, dim=1)
         gap = completeness_gap(total, output_delta).where((total - output_delta).abs() > rounding, 0)
         if self.engine.split.is_affine:
             return values, torch.stack([gap, torch.zeros_like(gap)])

@@ -103,7 +103,7 @@ def distances(points: Tensor) -> Tensor:
 
 def partitions(between: Tensor, most: int) -> Partitions:
     """What `partition` gives for each of B sets of N vectors, all together on their device; the host waits for the
-    trees and for the result.
+    trees, and for the result of as many sets as are looked at at once.
 
     Args:
         between: the distances within each set, (B, N, N), float64.

@@ -225,7 +225,8 @@ class _PairsOfLayer:
         """The segment split, once for the layer; None where it is run as it is."""
         pair = self.layer_pair
         row = self.activations(self.below, self.used[:1])
-        return None if pair.whole else prepared(pair.segment, row, pair.axis, pair.out_axis)
+        with pair.arithmetic():
+            return None if pair.whole else prepared(pair.segment, row, pair.axis, pair.out_axis)
 
     def attributed(self, first: int, last: int, n: int) -> list[tuple[Indices, Attribution]]:
         """Of the patches `used[first:last]`, n at a time: which pairs are theirs, and their T."""

@@ -19,13 +19,21 @@ def with_float64(device: torch.device) -> torch.device:
     return torch.device("cpu") if device.type == "mps" else device
 
 
+def rounding(values: torch.Tensor) -> float:
+    """The relative rounding of a product whose result has the format of `values`: that of the format, or TF32's."""
+    if values.device.type == "cuda" and torch.backends.cuda.matmul.allow_tf32 and values.dtype == torch.float32:
+        return 2.0**-10
+    return float(torch.finfo(values.dtype).eps)
+
+
 def numbers(device: torch.device, in_cache: int) -> int:
     """How many numbers a block holds: what fits into a processor's cache; on a device what keeps all of it at work."""
     return in_cache if is_host(device) else 2**24
 
 
 def most_rows(device: torch.device, *, gradients: bool) -> int:
-    """The most rows of a batch, whatever the memory: of a segment with its `gradients`, else of the network."""
+    """The most rows of a batch, whatever the memory: of a segment, with `gradients` or knocked out, else of the
+    network."""
     if is_host(device):
         return 256
     return 16384 if gradients else 1024

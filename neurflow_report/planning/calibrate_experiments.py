@@ -17,6 +17,7 @@ from neurflow_report.ablation.linear_mix import LinearMixAblation
 from neurflow_report.ablation.masked_logits import masked_logits
 from neurflow_report.ablation.split_ablation import SplitAblation
 from neurflow_report.ablation.topk_bounds import candidates
+from neurflow_report.network import devices
 from neurflow_report.network.count import multiply_adds
 from neurflow_report.planning.calibrate_forward import Passed
 from neurflow_report.planning.rates import Part, Rate
@@ -115,8 +116,9 @@ class AblationCosts:
 
     def _ablated(self, number: int, removed: Sequence[int], tested: int, targets: int, seconds: float) -> Rate:
         engine = self.engine(number)
-        patches = (SINGLE if isinstance(engine, SplitAblation) else PATCHES) if self.timed else 1
-        below = self.passed.values[number - 1][:patches]
+        values = self.passed.values[number - 1]
+        single = isinstance(engine, SplitAblation) and devices.is_host(values.device)
+        below = values[: (SINGLE if single else PATCHES) if self.timed else 1]
         width = self.workspace.segments.layers[number - 1].channels
 
         def work(count: int, few: int) -> None:
@@ -139,18 +141,6 @@ class AblationCosts:
 
         found = linear(work, len(removed), 1, 1, self.timed, seconds)
         return per_unit(_first(found, (0, 2)), len(below))
-
-
-def is_bounded(engine: Ablation, row: Tensor, patches: int, room: int) -> bool:
-    """Whether bounds spare patches where all of `patches` are ranked.
-
-    Args:
-        row: (1, …) of the layer below.
-        room: the bytes for what a target is offered.
-    """
-    if not isinstance(engine, LinearMixAblation) or not engine.bounded:
-        return False
-    return patches * row.shape[1] * engine.places(row) * row.element_size() <= room
 
 
 def at_once(engine: Ablation, sets: int) -> int:

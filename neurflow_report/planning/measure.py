@@ -11,6 +11,7 @@ from torch import Tensor
 from neurflow_report.ablation.ablation import Ablation
 from neurflow_report.ablation.linear_mix import LinearMixAblation
 from neurflow_report.ablation.split_ablation import SplitAblation
+from neurflow_report.network import devices
 from neurflow_report.planning.calibrate import ExpectedLayer, search_layers
 from neurflow_report.planning.calibrate_experiments import AblationCosts
 from neurflow_report.planning.calibrate_forward import Passed, forward, timed
@@ -187,6 +188,6 @@ def _engines(workspace: Workspace, passed: Passed, budget: Budget) -> dict[int, 
 def _engine(engine: Ablation, row: Tensor) -> Engine:
     if isinstance(engine, SplitAblation):
         return Engine(together=engine.rows.most)
-    if isinstance(engine, LinearMixAblation) and engine.bounded:
+    if isinstance(engine, LinearMixAblation) and engine.bounded and devices.is_host(row.device):
         return Engine(terms_bytes=row.shape[1] * engine.places(row) * row.element_size())
     return Engine()

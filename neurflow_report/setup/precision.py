@@ -20,7 +20,8 @@ from neurflow_report.attribution.integrated_gradients import Pairs, attribute
 from neurflow_report.circuit.discovery import LayerPair
 from neurflow_report.circuit.top_patches import core_set
 from neurflow_report.errors import InputError
-from neurflow_report.network.forward import spatial_mean
+from neurflow_report.network.forward import AdaptiveBatch, spatial_mean
+from neurflow_report.progress import Progress
 from neurflow_report.results.records import Rounding
 from neurflow_report.setup.settings import RunSettings
 from neurflow_report.setup.workspace import Workspace
@@ -87,8 +88,18 @@ class Taken:
     note: str = ""
 
 
+class _NotFiniteError(Exception):
+    """An attribution of a layer, by its name, is NaN or infinite."""
+
+
 def attributions_in(
-    workspace: Workspace, settings: RunSettings, pixels: Tensor, *, logit: int, asked: Arithmetic | None = None
+    workspace: Workspace,
+    settings: RunSettings,
+    pixels: Tensor,
+    *,
+    logit: int,
+    progress: Progress,
+    asked: Arithmetic | None = None,
 ) -> Taken:
     """What the attributions are computed in: what the spec says, and for `auto` TF32 where the device has it, and it
     moves T at no layer by more than `SHARE` of the tolerance; else float32.
@@ -102,7 +113,13 @@ def attributions_in(
     auto = settings.precision == "auto"
     if auto and asked is None and not has_tf32(workspace.segments.device):
         return Taken(precision="float32")
-    found = roundings(workspace, settings, pixels, logit=logit, asked=asked or partial(arithmetic, "tf32"))
+    try:
+        with progress.stage("try TF32", None) as step:
+            how = asked or partial(arithmetic, "tf32")
+            found = roundings(workspace, settings, pixels, logit=logit, asked=how, note=step.note)
+    except _NotFiniteError as error:  # where it is not finite in float32 either, the search tells it
+        told = f"TF32: an attribution of {error} would be NaN or infinite" if auto else ""
+        return Taken(precision="float32" if auto else "tf32", note=told)
     most = SHARE * settings.quadrature.tolerance
     over = [r for r in found if not r.error <= most]
     if not auto or not over:
@@ -113,13 +130,21 @@ def attributions_in(
 
 
 def roundings(
-    workspace: Workspace, settings: RunSettings, pixels: Tensor, *, logit: int, asked: Arithmetic
+    workspace: Workspace,
+    settings: RunSettings,
+    pixels: Tensor,
+    *,
+    logit: int,
+    asked: Arithmetic,
+    note: Callable[[str], None],
 ) -> tuple[Rounding, ...]:
     """What an arithmetic changes of T from each layer to the one below, input → output, against full float32.
 
     Args:
         pixels: a class's inputs (I, C, S, S), whose patches it is tried on.
         asked: the arithmetic.
+        note: told where memory runs out.
+    Raises: _NotFiniteError.
     """
     count = len(pixels) * workspace.grid.per_image
     patches = np.unique(np.linspace(0, count - 1, PATCHES).astype(np.int64))
@@ -130,9 +155,11 @@ def roundings(
             below = workspace.activations(pixels, number, patches)
             is_top = number + 2 == len(workspace.segments.layers)
             targets = torch.tensor([logit]) if is_top else _strongest(layer_pair, below)
-            exact = _attributed(layer_pair, settings, below, targets)
+            exact = _attributed(layer_pair, settings, below, targets, note)
         with asked():
-            rough = _attributed(layer_pair, settings, below, targets)
+            rough = _attributed(layer_pair, settings, below, targets, note)
+        if not bool(torch.isfinite(exact).all() and torch.isfinite(rough).all()):
+            raise _NotFiniteError(repr(name))
         found.append(_compared(name, exact, rough, settings.tau))
     return tuple(found)
 
@@ -144,20 +171,27 @@ def _strongest(layer_pair: LayerPair, below: Tensor) -> Tensor:
     return phi.topk(min(TARGETS, len(phi))).indices.cpu()
 
 
-def _attributed(layer_pair: LayerPair, settings: RunSettings, below: Tensor, targets: Tensor) -> Tensor:
+def _attributed(
+    layer_pair: LayerPair, settings: RunSettings, below: Tensor, targets: Tensor, note: Callable[[str], None]
+) -> Tensor:
     """T of every target on every patch, (targets, patches, channels)."""
-    rows, channels = np.arange(len(below)), targets.cpu().numpy()
-    found = attribute(
-        layer_pair.segment,
-        below,
-        Pairs(rows=np.tile(rows, len(channels)), channels=np.repeat(channels, len(rows))),
-        axis=layer_pair.axis,
-        out_axis=layer_pair.out_axis,
-        quadrature=settings.quadrature,
-        rows=layer_pair.rows,
-        whole=layer_pair.whole,
-    )
-    return found.values.view(len(targets), len(below), -1).double().cpu()
+    patches, channels = np.arange(len(below)), targets.cpu().numpy()
+    pairs = Pairs(rows=np.tile(patches, len(channels)), channels=np.repeat(channels, len(patches)))
+
+    def found(rows: int) -> Tensor:
+        return attribute(
+            layer_pair.segment,
+            below,
+            pairs,
+            axis=layer_pair.axis,
+            out_axis=layer_pair.out_axis,
+            quadrature=settings.quadrature,
+            rows=rows,
+            whole=layer_pair.whole,
+        ).values
+
+    values = AdaptiveBatch(most=layer_pair.rows, note=note).attempt(found)
+    return values.view(len(targets), len(below), -1).double().cpu()
 
 
 def _compared(layer: str, exact: Tensor, rough: Tensor, tau: int) -> Rounding:

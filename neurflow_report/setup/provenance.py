@@ -31,10 +31,12 @@ PACKAGES = (
 )
 
 
-def provenance(loaded: LoadedSpec, *, device: torch.device, seconds: Mapping[str, float]) -> Provenance:
+def provenance(loaded: LoadedSpec, *, device: torch.device, precision: str, seconds: Mapping[str, float]) -> Provenance:
     """The provenance of a run. Absolute paths in the spec are shortened to their last part.
 
-    Args: seconds: wall time of each stage; left out of the record where SOURCE_DATE_EPOCH is set.
+    Args:
+        precision: of the attributions.
+        seconds: wall time of each stage; left out of the record where SOURCE_DATE_EPOCH is set.
     """
     return Provenance(
         generator=f"neurflow-report {_version('neurflow-report')}",
@@ -44,7 +46,7 @@ def provenance(loaded: LoadedSpec, *, device: torch.device, seconds: Mapping[str
         device=describe(device),
         determinism={
             "deterministic algorithms": str(torch.are_deterministic_algorithms_enabled()).lower(),
-            "TF32": "off" if not torch.backends.cuda.matmul.allow_tf32 else "on",
+            "TF32": "in the attributions" if precision == "tf32" else "off",
             "threads": str(torch.get_num_threads()),
         },
         clock=clock(seconds),

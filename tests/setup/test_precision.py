@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from neurflow_report.analysis.activation_cache import ActivationCache
 from neurflow_report.analysis.run import analyze
 from neurflow_report.circuit import discovery
 from neurflow_report.errors import InputError
+from neurflow_report.network import devices
 from neurflow_report.progress import Silent
 from neurflow_report.results.bundle import read_bundle
 from neurflow_report.setup.precision import Taken, arithmetic, attributions_in, check_precision, has_tf32, roundings
@@ -37,7 +39,7 @@ def flags() -> tuple[bool, ...]:
         torch.backends.cuda.matmul.allow_tf32,
         torch.backends.cudnn.allow_tf32,
         torch.backends.cudnn.benchmark,
-        torch.are_deterministic_algorithms_enabled(),
+        torch.get_deterministic_debug_mode() == 1,  # a warning
         torch.utils.deterministic.fill_uninitialized_memory,
     )
 
@@ -74,13 +76,15 @@ def test_tf32_is_refused_where_there_is_no_gpu(write_spec):
 def test_full_precision_has_nothing_to_measure(small, precision):
     spec, workspace, pixels = small
     settings = replace(RunSettings.of(spec), precision=precision)
-    assert attributions_in(workspace, settings, pixels, logit=0) == Taken(precision=precision)
+    assert attributions_in(workspace, settings, pixels, logit=0, progress=Silent()) == Taken(precision=precision)
 
 
 def test_auto_is_float32_where_there_is_no_tf32(small):
     spec, workspace, pixels = small
     assert spec.runtime.precision == "auto"
-    assert attributions_in(workspace, RunSettings.of(spec), pixels, logit=0) == Taken(precision="float32")
+    assert attributions_in(workspace, RunSettings.of(spec), pixels, logit=0, progress=Silent()) == Taken(
+        precision="float32"
+    )
 
 
 @pytest.mark.parametrize(("capability", "hip", "has"), [((8, 0), None, True), ((9, 0), None, True),
@@ -103,7 +107,7 @@ def test_tf32_is_refused_on_an_older_gpu(small, monkeypatch):
 
 def test_the_same_arithmetic_has_no_error(small):
     spec, workspace, pixels = small
-    found = roundings(workspace, RunSettings.of(spec), pixels, logit=0, asked=arithmetic)
+    found = roundings(workspace, RunSettings.of(spec), pixels, logit=0, asked=arithmetic, note=print)
     assert [(r.layer, r.error, r.core) for r in found] == [("block4", 0.0, 1.0), ("fc", 0.0, 1.0)]
 
 
@@ -121,18 +125,18 @@ def test_rounded_weights_show_as_an_error_of_their_size(small):
         for p, before in zip(weights, kept, strict=True):
             p.data = before
 
-    found = roundings(workspace, RunSettings.of(spec), pixels, logit=0, asked=rounded)
+    found = roundings(workspace, RunSettings.of(spec), pixels, logit=0, asked=rounded, note=print)
     assert all(1e-4 < r.error < 2e-2 for r in found), found
     assert all(0.8 <= r.core <= 1 for r in found), found
     settings, worst = RunSettings.of(spec), max(found, key=lambda r: r.error)
-    told = attributions_in(workspace, settings, pixels, logit=0, asked=rounded)
+    told = attributions_in(workspace, settings, pixels, logit=0, progress=Silent(), asked=rounded)
     assert told == Taken(precision="float32", note=(
         f"TF32: attributions of {worst.layer} would be {worst.error:.2%} off float32's, over 0.20%, a tenth of "
         "attribution.tolerance"))  # fmt: skip
     loose = replace(settings, quadrature=replace(settings.quadrature, tolerance=11 * worst.error))
-    assert attributions_in(workspace, loose, pixels, logit=0, asked=rounded) == Taken(precision="tf32", roundings=found)
-    told = replace(settings, precision="tf32")
-    assert attributions_in(workspace, told, pixels, logit=0, asked=rounded) == Taken(precision="tf32", roundings=found)
+    for one in (loose, replace(settings, precision="tf32")):
+        told = attributions_in(workspace, one, pixels, logit=0, progress=Silent(), asked=rounded)
+        assert told == Taken(precision="tf32", roundings=found)
     below, weight = _top(workspace, pixels)
     exact, rough = (below.mean(dim=(2, 3)) * w for w in (weight, weight.bfloat16().float()))
     assert found[-1].error == pytest.approx(float((rough - exact).norm() / exact.norm()), rel=1e-3)
@@ -143,6 +147,33 @@ def _top(workspace: Workspace, pixels: torch.Tensor) -> tuple[torch.Tensor, torc
     patches = np.linspace(0, len(pixels) * workspace.grid.per_image - 1, 8).astype(np.int64)
     (weight,) = (p for p in workspace.segments.stages[-1].parameters() if p.ndim == 2)
     return workspace.activations(pixels, 1, patches), weight.detach()[0]
+
+
+@pytest.mark.parametrize(("precision", "taken"), [("auto", Taken(precision="float32", note=(
+    "TF32: an attribution of 'block4' would be NaN or infinite"))), ("tf32", Taken(precision="tf32"))])  # fmt: skip
+def test_what_is_not_finite_in_tf32_is_no_tf32(small, precision, taken):
+    spec, workspace, pixels = small
+    (weight, *_) = (p for p in workspace.segments.stages[0].parameters())
+
+    @contextmanager
+    def broken():
+        before = weight.detach().clone()
+        weight.data.fill_(torch.nan)
+        yield
+        weight.data = before
+
+    settings = replace(RunSettings.of(spec), precision=precision)
+    assert attributions_in(workspace, settings, pixels, logit=0, progress=Silent(), asked=broken) == taken
+
+
+def test_products_round_as_the_device_does():
+    exact, on_gpu = torch.finfo(torch.float32).eps, SimpleNamespace(device=torch.device("cuda"), dtype=torch.float32)
+    assert devices.rounding(on_gpu) == exact
+    with arithmetic("tf32"):
+        assert devices.rounding(on_gpu) == 2**-10
+        assert devices.rounding(torch.zeros(2)) == exact  # a processor has no TF32
+        double = SimpleNamespace(device=torch.device("cuda"), dtype=torch.float64)
+        assert devices.rounding(double) == torch.finfo(torch.float64).eps
 
 
 def test_attributions_alone_are_computed_in_tf32(write_spec, monkeypatch):
@@ -166,3 +197,4 @@ def test_attributions_alone_are_computed_in_tf32(write_spec, monkeypatch):
     assert set(wanted) == {False}
     assert bundle.run.settings.precision == "tf32"
     assert "a note" in bundle.run.fallbacks
+    assert bundle.manifest.provenance.determinism["TF32"] == "in the attributions"
