@@ -47,6 +47,7 @@ from neurflow_report.attribution.nonlinear_part import (
     gauss_legendre,
     target_groups,
 )
+from neurflow_report.attribution.operations import is_pointwise
 from neurflow_report.network import devices
 from neurflow_report.network.forward import spatial_mean
 
@@ -129,6 +130,7 @@ def attribute(
     rows: int,
     whole: bool = False,
     split: AffineSplit | None = None,
+    memory: int | None = None,
 ) -> Attribution:
     """T(a, i, v) for each pair (METHOD §2).
 
@@ -141,13 +143,14 @@ def attribute(
         rows: the most rows (pair × step) a batch.
         whole: whether the segment is run as it is though it could be split.
         split: that of `prepared`, which many calls share; else it is made.
+        memory: bytes that a device's blocks may take where the segment is split; None: `rows` rows.
     Returns: T, its gap and its error, on the activations' device.
     """
     split = split or (None if whole else prepared(segment, activations[:1], axis, out_axis))
     engine: Engine = (
         PlainEngine(segment, activations, axis, out_axis, rows)
         if split is None or whole
-        else SplitEngine(split, activations, axis, rows)
+        else SplitEngine(split, activations, axis, rows, memory)
     )
     return engine.integrate(pairs, quadrature)
 
@@ -239,15 +242,29 @@ class PlainEngine:
 class SplitEngine:
     """The segment split (affine_split.py), a few patches at a time, all their targets together.
 
-    On a CPU the nonlinear part's tensors are kept to `BLOCK` bytes: they stay in the cache between operations.
+    On a CPU the nonlinear part's tensors are kept to `BLOCK` bytes: they stay in the cache between operations. On a
+    device blocks are as large as fit: half of the memory is for what the targets of a patch share, half for the pairs.
+
+    Attributes:
+        most: rows of a pass through the segment, points of the path (patch × point) among them.
+        rows: rows of a way back (pair × step).
     """
 
-    def __init__(self, split: AffineSplit, activations: Tensor, axis: int, rows: int) -> None:
+    def __init__(
+        self, split: AffineSplit, activations: Tensor, axis: int, rows: int, memory: int | None = None
+    ) -> None:
         self.split, self.activations, self.axis = split, activations, axis
         self.at_input = values_at_input(split, activations, rows)
         self.channels, self.buffers = activations.shape[axis], TableBuffers()
-        fitting = BLOCK // (_widest(split) * activations.element_size())
-        self.most, self.rows = rows, max(1, min(rows, fitting) if devices.is_host(activations.device) else rows)
+        size = activations.element_size()
+        self.most = self.rows = rows
+        if devices.is_host(activations.device):
+            self.rows = max(1, min(rows, BLOCK // (_widest(split) * size)))
+        elif memory is not None:
+            most = devices.most_rows(activations.device, gradients=True)
+            point, pair = _taken(split)
+            self.most = max(rows, min(most, memory // 2 // (point * size)))
+            self.rows = max(rows, min(most, memory // 2 // (pair * size)))
 
     @torch.no_grad()
     def integrate(self, pairs: Pairs, quadrature: Quadrature) -> Attribution:
@@ -266,12 +283,13 @@ class SplitEngine:
     def _blocks(self, rows: Indices, steps: int) -> Iterator[Indices]:
         """The numbers of the pairs, those of a few patches at a time."""
         # On a CPU as few patches as give `FEW` pairs: with one patch, slopes and tables are broadcast, not copied.
-        # Elsewhere as many as keep to `rows` rows of pairs × steps, and of patches × points of the path.
+        # Elsewhere as many as keep to `rows` rows of pairs × steps, and to `most` of patches × points of the path.
         order, on_host = np.argsort(rows, kind="stable"), devices.is_host(self.activations.device)
         first = taken = patches = 0
         for size in np.unique(rows, return_counts=True)[1].tolist():
             full = taken >= FEW if on_host else (taken + size) * steps > self.rows
-            if taken and (full or (patches + 1) * (steps + 1) > self.rows):
+            points = self.rows if on_host else self.most
+            if taken and (full or (patches + 1) * (steps + 1) > points):
                 yield order[first : first + taken]
                 first, taken, patches = first + taken, 0, 0
             taken, patches = taken + size, patches + 1
@@ -317,6 +335,25 @@ def _widest(split: AffineSplit) -> int:
     whole = [n for n in split.order if n not in split.affine_nodes and n not in sliced]
     read = [i for n in split.order if n not in split.affine_nodes for i in n.all_input_nodes if i not in sliced]
     return max([split.at_baseline[n].numel() for n in (*whole, *read) if split.depends_on_input(n)], default=1)
+
+
+SAMPLE = 16
+"""Target channels that tell which tensors a segment's targets need whole."""
+
+
+def _taken(split: AffineSplit) -> tuple[int, int]:
+    """Numbers that a point of a patch's path takes, with all that its targets share, and a step of a pair, about."""
+    count = split.channels(split.result)
+    paths = [channel_path(split, int(c)) for c in np.unique(np.linspace(0, count - 1, SAMPLE).astype(int))]
+    whole = [n for n in split.order if n not in split.affine_nodes and not all(n in path for path in paths)]
+    read = {i for n in whole for i in n.all_input_nodes if i not in whole and split.depends_on_input(i)}
+    sizes = {n: split.at_baseline[n].numel() for n in (*whole, *read, split.source)}
+    widest = max((sizes[n] for n in (*whole, *read)), default=1)
+    # Values and slopes, fine and coarse, and what a secant takes while it is made.
+    point = sum(sizes[n] for n in read) + sum(sizes[n] * (2.5 if is_pointwise(n) else 1) for n in whole) + 4 * widest
+    # A gradient, its slopes and their product, fine and coarse; once for all steps the frontier's and those at A.
+    pair = 1.5 * 3 * widest + 6 * (sum(sizes[n] for n in read) + sizes[split.source]) / Quadrature.nodes
+    return round(point), round(pair)
 
 
 class _Path:

@@ -69,6 +69,7 @@ class LayerPair:
         rows: the most rows a batch.
         whole: whether it is run as it is, since the split segment gives something else.
         arithmetic: what attributions are computed in.
+        memory: bytes that a device's blocks may take; None: as many as `rows` rows take.
     """
 
     segment: Segment
@@ -77,6 +78,7 @@ class LayerPair:
     rows: int
     whole: bool = False
     arithmetic: Callable[[], AbstractContextManager[None]] = nullcontext
+    memory: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,6 +247,7 @@ class _PairsOfLayer:
             "rows": n,
             "whole": self.layer_pair.whole,
             "split": self.split,
+            "memory": self.layer_pair.memory and self.layer_pair.memory * n // self.layer_pair.rows,
         }
         with self.layer_pair.arithmetic():
             return mine, attribute(self.layer_pair.segment, full, pairs, quadrature=self.quadrature, **how)  # type: ignore[arg-type]

@@ -146,6 +146,7 @@ class Workspace:
                 out_axis=axis(i + 1),
                 rows=self.pair_rows[i],
                 whole=i in self.trust.attributions,
+                memory=self.memory - self.keep,
             )
             for i, stage in enumerate(self.segments.stages)
         )

@@ -6,7 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import fx, nn
 
-from neurflow_report.attribution.integrated_gradients import EPSILON, Pairs, Quadrature, attribute, gauss_legendre
+from neurflow_report.attribution.integrated_gradients import (
+    EPSILON,
+    Pairs,
+    Quadrature,
+    SplitEngine,
+    _taken,
+    attribute,
+    gauss_legendre,
+    prepared,
+)
 from tests.oracles.networks import Planted, pictures
 
 
@@ -17,12 +26,10 @@ def small(seed, *, bias=True, width=6):
     return nn.Sequential(*layers).double().eval().requires_grad_(False)
 
 
-def run(segment, activations, rows, channels, *, batch=64, axis=1, out_axis=1, nodes=8, **quadrature):
-    quadrature = {"rule": "gauss", "nodes": nodes, **quadrature}
-    pairs = Pairs(rows=torch.tensor(rows), channels=torch.tensor(channels))
-    return attribute(
-        segment, activations, pairs, axis=axis, out_axis=out_axis, quadrature=Quadrature(**quadrature), rows=batch
-    )
+def run(segment, activations, rows, channels, *, batch=64, axis=1, out_axis=1, nodes=8, memory=None, **quadrature):
+    quadrature = Quadrature(**{"rule": "gauss", "nodes": nodes, **quadrature})
+    pairs, options = Pairs(rows=torch.tensor(rows), channels=torch.tensor(channels)), {"rows": batch, "memory": memory}
+    return attribute(segment, activations, pairs, axis=axis, out_axis=out_axis, quadrature=quadrature, **options)
 
 
 def captum(segment, activation, channel, nodes):
@@ -292,7 +299,24 @@ def test_blocks_as_on_a_device_give_the_same(rule, monkeypatch):
     on_host = run(segment, A, rows, channels, **options)
     assert len(set(on_host.n_steps.tolist())) > 1
     monkeypatch.setattr("neurflow_report.network.devices.is_host", lambda _device: False)
-    on_device = run(segment, A, rows, channels, **options)
-    assert on_device.n_steps.tolist() == on_host.n_steps.tolist()
-    for mine, other in ((on_device.values, on_host.values), (on_device.error, on_host.error)):
-        assert torch.allclose(mine, other, rtol=1e-10, atol=1e-12)
+    for memory in (None, 1, 40_000, 10**9):
+        on_device = run(segment, A, rows, channels, **options, memory=memory)
+        assert on_device.n_steps.tolist() == on_host.n_steps.tolist()
+        for mine, other in ((on_device.values, on_host.values), (on_device.error, on_host.error)):
+            assert torch.allclose(mine, other, rtol=1e-10, atol=1e-12)
+
+
+def test_blocks_on_a_device_are_as_large_as_fit(monkeypatch):
+    """Half of the memory is for points of patches, half for steps of pairs; never fewer rows than without it."""
+    segment, A = fx.symbolic_trace(small(3)), torch.randn(6, 4, 7, 7, dtype=torch.float64)
+    split = prepared(segment, A[:1], 1, 1)
+    monkeypatch.setattr("neurflow_report.network.devices.is_host", lambda _device: False)
+
+    def rows(memory):
+        engine = SplitEngine(split, A, 1, 8, memory)
+        return engine.most, engine.rows
+
+    point, pair = (8 * number for number in _taken(split))
+    assert rows(None) == rows(1) == (8, 8)
+    assert rows(2 * 100 * max(point, pair)) == (100 * max(point, pair) // point, 100 * max(point, pair) // pair)
+    assert rows(2**40) == (16384, 16384)
