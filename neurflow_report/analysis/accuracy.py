@@ -120,9 +120,9 @@ def accuracy(predicted: Mapping[int, int], ready: Ready) -> Accuracy | None:
 def reordered(pairs: Sequence[tuple[int, int]]) -> float | None:
     """The share that would be right, of pairs (predicted, true), if the classes stood for other outputs, each for one;
     None where that is not much more than with those that they stand for."""
-    logits = sorted({logit for pair in pairs for logit in pair})
     from scipy.optimize import linear_sum_assignment
 
+    logits = sorted({logit for pair in pairs for logit in pair})
     counts = np.zeros((len(logits), len(logits)))
     for said, true in pairs:
         counts[logits.index(said), logits.index(true)] += 1
