@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurflow_report.circuit.clustering import closest_first, partition
+from neurflow_report.results.flow import memberships, neuron_shares, top_shares
 from neurflow_report.results.records import GroupEdge, LayerResult, Member, Neuron, NeuronGroup
 
 Floats = NDArray[np.floating]
@@ -31,14 +32,17 @@ def group_neurons(
     clustered = [
         _cluster(neurons[i], means[max(i - 1, 0)], max_neuron if i < len(layers) - 1 else 1) for i in range(len(layers))
     ]
-    flows: list[Floats] = [np.ones(1)]
+    inside = [memberships(own, groups) for own, (groups, _) in zip(neurons, clustered, strict=True)]
+    passing = top_shares(neurons[-1])
+    flows: list[NDArray[np.float64]] = [passing @ inside[-1]]
     weights: list[Floats] = []
-    order: list[Indices] = [np.zeros(1, np.int64)]
+    order: list[Indices] = [np.zeros(len(clustered[-1][0]), np.int64)]
     for i in range(len(layers) - 1, 0, -1):
         # The upper layer's groups are in their final order; the lower layer's get theirs from the shares handed down.
         upper = [clustered[i][0][g] for g in order[-1]]
         raw = group_edges(upper, clustered[i - 1][0], {n.channel: n for n in neurons[i]})
-        flow = shares(flows[-1], raw)
+        passing = neuron_shares(neurons[i], passing, neurons[i - 1])
+        flow = passing @ inside[i - 1]
         rank = np.argsort(-flow, kind="stable")
         order.append(rank)
         flows.append(flow[rank])
@@ -79,20 +83,6 @@ def group_edges(upper: Sequence[Members], lower: Sequence[Members], neurons: Map
             weights[u] += [sum(e.weight for e in edges if e.channel in channels) for channels in inside]
         weights[u] /= len(group)
     return weights
-
-
-def shares(upper: Floats, weights: Floats) -> Floats:
-    """Share of each lower group, (L,): the upper groups' shares handed down in proportion to |W|; sums to 1.
-
-    Equal shares where no weight leads down (METHOD §3).
-
-    Args:
-        upper: the upper groups' shares, (U,).
-        weights: W, (U, L).
-    """
-    flow = upper @ np.abs(weights)
-    total = flow.sum()
-    return flow / total if total > 0 else np.full(len(flow), 1 / max(len(flow), 1))
 
 
 def _layer(

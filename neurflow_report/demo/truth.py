@@ -99,4 +99,9 @@ def agreement(group_patches: Ints, shown: Ints, parts: Sequence[str], *, draws: 
         chance=float(chance[best]),
         p_value=(1 + extreme) / (1 + draws),
         n=size,
+        commonest=tuple(
+            (parts[part], float(purity[part]), float(chance[part]))
+            for part in np.argsort(-purity, kind="stable")[:2].tolist()
+            if purity[part] > 0
+        ),
     )

@@ -9,8 +9,10 @@ History
   assumed of the input. All of it is new fields with defaults, so a bundle of format 1 reads as one whose experiments
   were not run, and the records of today are its reader.
 - 3 (unreleased): manifest.sha256 holds the sha256 of manifest.json, so that every byte of a bundle is covered: every
-  file has its digest in the manifest, and the manifest its own beside it. The records are those of format 2. Bundles of
-  formats 1 and 2 are read without one; where one is there, it counts.
+  file has its digest in the manifest, and the manifest its own beside it. Bundles of formats 1 and 2 are read without
+  one; where one is there, it counts. A neuron group's share is conserved (METHOD §3), and groups are numbered by it; in
+  1 and 2 it followed |W|, and whoever shows it computes it anew (results/flow.py). PartAgreement has the commonest
+  parts.
 
 How to raise it
 1. Raise it when a reader of the present number would misread or refuse a new bundle: a field is renamed, removed, gets

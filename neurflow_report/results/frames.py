@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from neurflow_report.errors import InputError
 from neurflow_report.results.bundle import Bundle
+from neurflow_report.results.flow import flow_of, with_shares
 from neurflow_report.results.record import Record
 from neurflow_report.results.records import Caution, Claim, ClassResult, Control, Masking, Measure, PartAgreement
 
@@ -164,7 +165,7 @@ def _weights(result: ClassResult) -> Iterator[Row]:
 
 
 def _groups(result: ClassResult) -> Iterator[Row]:
-    for layer in result.layers:
+    for layer in with_shares(result, flow_of(result.layers)).layers:
         for g in layer.groups:
             part = (None,) * 4 if g.agreement is None else _part(g.agreement)
             yield g.layer, g.index, g.share, len({m.channel for m in g.members}), len(g.patches), *part

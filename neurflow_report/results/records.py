@@ -319,6 +319,8 @@ class PartAgreement(Record):
         purity: share of the group's `n` patches that show `part` most.
         chance: that share over all the class's patches.
         p_value: permutation p of the best part's excess over chance, against random patch sets of the same size.
+        commonest: the parts that most of the patches show, the commonest first, each with its share of the patches and
+            its share by chance; two at most. None in bundles that did not count them.
     """
 
     part: str
@@ -326,6 +328,7 @@ class PartAgreement(Record):
     chance: float
     p_value: float
     n: int
+    commonest: tuple[tuple[str, float, float], ...] | None = None
 
 
 class NeuronGroup(Record):
@@ -334,7 +337,7 @@ class NeuronGroup(Record):
     Attributes:
         index: counts from 1 by falling `share`.
         patches: in the order of closeness to the group's centre.
-        share: the part of the logit's absolute weight that flows through the group (the layer's shares sum to 1).
+        share: the part of the logit's absolute weight that goes through the group (METHOD §3).
     """
 
     layer: str

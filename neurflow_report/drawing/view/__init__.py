@@ -21,6 +21,7 @@ from neurflow_report.drawing.view.pages.pictures import PicturesPage
 from neurflow_report.drawing.view.pages.provenance import ProvenancePage
 from neurflow_report.drawing.view.pages.search import SearchPage
 from neurflow_report.results.bundle import Bundle
+from neurflow_report.results.flow import flow_of, with_shares
 
 __all__ = ["SiteView", "site_view"]
 
@@ -67,7 +68,7 @@ class SiteView:
 
 def site_view(bundle: Bundle, *, beside: Mapping[str, str] | None = None) -> SiteView:
     """Everything the report shows. `beside`: files that lie beside the site, label → address from the site's root."""
-    indices = tuple(Index(bundle.run, result) for result in bundle.classes)
+    indices = tuple(Index(bundle.run, with_shares(result, flow_of(result.layers))) for result in bundle.classes)
     data, kinds = ReportData(indices=indices, manifest=bundle.manifest, beside=beside or {}), page_kinds()
     pages = {name: data.pages(kind) for name, kind in kinds.items()}
     paths = [page.path for own in pages.values() for page in own]

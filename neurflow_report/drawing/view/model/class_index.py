@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
-from neurflow_report.drawing.view.model import urls
+from neurflow_report.drawing.view.model import names, urls
 from neurflow_report.drawing.view.model.components import Mosaic
 from neurflow_report.drawing.view.model.graph import Tile
+from neurflow_report.drawing.view.model.names import Name
+from neurflow_report.results.flow import Flow, flow_of, parts
 from neurflow_report.results.records import (
     Claim,
     ClassResult,
@@ -20,6 +22,7 @@ from neurflow_report.results.records import (
     Patch,
     Run,
 )
+from neurflow_report.results.verdict import Verdict, verdict_of
 
 EdgesOf = dict[tuple[str, int], list[GroupEdge]]
 CARD, WIDE, STRIP, NODE = 9, 24, 6, 4
@@ -29,14 +32,30 @@ CARD_CELL, WIDE_CELL, SMALL_CELL = 96, 96, 64
 
 @dataclass(frozen=True)
 class Index:
-    """A class of a run. Layers are spoken of from the logit down, as the circuit is read."""
+    """A class of a run. Layers are spoken of from the logit down, as the circuit is read.
+
+    `result` has its groups by falling conserved share (`results.flow.with_shares`). `given`: names by hand, by layer
+    and code ("G3", "n12").
+    """
 
     run: Run
     result: ClassResult
+    given: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     @cached_property
     def patches(self) -> dict[int, Patch]:
         return {p.index: p for p in self.result.patches}
+
+    @cached_property
+    def flow(self) -> Flow:
+        """The conserved shares of neurons, groups and edges (METHOD §3)."""
+        return flow_of(self.result.layers)
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """The class's verdict, from its ledger."""
+        limit = next((t.against for t in self.run.settings.thresholds if t.claim == "optimal"), None)
+        return verdict_of(self.result) if limit is None else verdict_of(self.result, limit)
 
     @property
     def top(self) -> LayerResult:
@@ -127,13 +146,65 @@ class Index:
         """ "G3", or "logit" for the only group of the logit's layer."""
         return "the logit" if layer == self.top.name and len(self.top.groups) < 2 else f"G{group}"
 
+    def name(self, layer: str, group: NeuronGroup) -> Name:
+        """What a neuron group is called (METHOD §3): by hand, by what its patches show, or not at all."""
+        return names.name_of(group, self.given.get((layer, f"G{group.index}"), ""))
+
+    def called(self, layer: str, group: NeuronGroup) -> str:
+        """ "pink petals · block3 G1", "block3 G1" for one without a name."""
+        code = f"{layer} G{group.index}"
+        text = self.name(layer, group).text
+        return f"{text} · {code}" if text else code
+
+    @cached_property
+    def groups(self) -> dict[tuple[str, int], NeuronGroup]:
+        """Neuron groups by layer and number."""
+        return {(layer.name, g.index): g for layer in self.result.layers for g in layer.groups}
+
+    @cached_property
+    def neurons(self) -> dict[tuple[str, int], Neuron]:
+        """Neurons by layer and channel."""
+        return {(layer.name, a.channel): a for layer in self.result.layers for a in layer.neurons}
+
+    def lent(self, layer: str, group: NeuronGroup) -> dict[int, float]:
+        """By channel: the share that each of a group's neurons lends it, share(i) p(i, G), the largest first."""
+        found: dict[int, float] = {}
+        for m in group.members:
+            part = parts(self.neurons[layer, m.channel])[m.semantic]
+            found[m.channel] = found.get(m.channel, 0.0) + self.flow.neurons[layer][m.channel] * part
+        return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+    def shown(self, layer: str, group: NeuronGroup, most: int) -> tuple[int, ...]:
+        """The patches of a group's mosaic: of each neuron as many as its part of the group's share asks for (largest
+        remainder), the strongest neuron's first, and of one neuron those nearest to the group's centre first."""
+        return names.proportional(
+            self.lent(layer, group), self._own_patches(layer, group), min(most, len(group.patches))
+        )
+
+    def _own_patches(self, layer: str, group: NeuronGroup) -> dict[int, list[int]]:
+        """By channel: a neuron's patches in the group, nearest to the group's centre first."""
+        place = {patch: at for at, patch in enumerate(group.patches)}
+        found: dict[int, set[int]] = {}
+        for m in group.members:
+            semantic = next(g for g in self.neurons[layer, m.channel].groups if g.index == m.semantic)
+            found.setdefault(m.channel, set()).update(semantic.patches)
+        return {c: sorted(own & place.keys(), key=lambda p: place[p]) for c, own in found.items()}
+
     def card(self, layer: str, group: NeuronGroup) -> Mosaic:
         """The square mosaic of a neuron group."""
-        return self._mosaic(layer, group.patches[:CARD], 3, CARD_CELL, f"neuron group G{group.index}")
+        return self._mosaic(layer, self.shown(layer, group, CARD), 3, CARD_CELL, self._spoken(layer, group))
 
     def wide(self, layer: str, group: NeuronGroup) -> Mosaic:
         """The large mosaic of a neuron group."""
-        return self._mosaic(layer, group.patches[:WIDE], 6, WIDE_CELL, f"neuron group G{group.index}")
+        return self._mosaic(layer, self.shown(layer, group, WIDE), 6, WIDE_CELL, self._spoken(layer, group))
+
+    def strip(self, layer: str, group: NeuronGroup, most: int) -> Mosaic:
+        """A neuron group's first patches in one row."""
+        return self._mosaic(layer, self.shown(layer, group, most), most, SMALL_CELL, self._spoken(layer, group))
+
+    def _spoken(self, layer: str, group: NeuronGroup) -> str:
+        text = self.name(layer, group).text
+        return f"neuron group G{group.index}" + (f" ({text})" if text else "")
 
     def concept(self, neuron: Neuron) -> Mosaic:
         """The square mosaic of a neuron's best patches."""

@@ -1,0 +1,152 @@
+"""How much of a class's logit goes through each neuron, neuron group and edge: shares that are conserved (METHOD §3).
+
+A neuron lends each of its semantic groups the part of its concept that lies there, and hands its share down by |w|. So
+a layer's shares sum to what the layer above hands down: to 1, less what ends in neurons without a core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurflow_report.results.records import ClassResult, LayerResult, Member, Neuron
+
+Floats = NDArray[np.float64]
+Groups = Sequence[Sequence[Member]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    """What goes from one neuron or neuron group of `upper_layer` to one of `lower_layer`, by channel or group number.
+
+    `flow`: the share of the logit, 0..1; `signed`: the same sum with the weights' signs, |signed| ≤ flow.
+    """
+
+    upper_layer: str
+    upper: int
+    lower_layer: str
+    lower: int
+    flow: float
+    signed: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flow:
+    """The shares of one class's circuit; its layers from the logit down.
+
+    Attributes:
+        neurons: by layer and channel.
+        groups: by layer and group number.
+        edges, neuron_edges: between neuron groups, and between neurons; those of flow 0 are left out.
+    """
+
+    neurons: Mapping[str, Mapping[int, float]]
+    groups: Mapping[str, Mapping[int, float]]
+    edges: tuple[Edge, ...]
+    neuron_edges: tuple[Edge, ...]
+
+
+def parts(neuron: Neuron) -> dict[int, float]:
+    """p(a, j): the part of a neuron's concept in each of its semantic groups; they sum to 1."""
+    whole = sum(len(g.patches) for g in neuron.groups)
+    return {g.index: len(g.patches) / whole for g in neuron.groups}
+
+
+def memberships(neurons: Sequence[Neuron], groups: Groups) -> Floats:
+    """p(i, G), (neurons, groups): the part of each neuron's concept that lies in each neuron group."""
+    row = {neuron.channel: n for n, neuron in enumerate(neurons)}
+    part = [parts(neuron) for neuron in neurons]
+    found = np.zeros((len(neurons), len(groups)))
+    for g, members in enumerate(groups):
+        for m in members:
+            found[row[m.channel], g] += part[row[m.channel]][m.semantic]
+    return found
+
+
+def handed_down(
+    upper: Sequence[Neuron], shares: Floats, groups: Groups, lower: Sequence[Neuron]
+) -> tuple[Floats, Floats]:
+    """What each upper group hands to each lower neuron, (groups, lower): by |w|, and with the weights' signs.
+
+    Args:
+        shares: the upper neurons', (upper,).
+        groups: the upper neurons' semantic groups; each alone, or in neuron groups.
+    """
+    known = {neuron.channel: (neuron, float(share), parts(neuron)) for neuron, share in zip(upper, shares, strict=True)}
+    column = {neuron.channel: n for n, neuron in enumerate(lower)}
+    flow, signed = np.zeros((len(groups), len(lower))), np.zeros((len(groups), len(lower)))
+    for u, members in enumerate(groups):
+        for m in members:
+            neuron, share, part = known[m.channel]
+            edges = next(g.edges for g in neuron.groups if g.index == m.semantic)
+            at = [column[e.channel] for e in edges]
+            weights = np.array([e.weight for e in edges]) * (share * part[m.semantic])
+            signed[u, at] += weights
+            flow[u, at] += np.abs(weights)
+    return flow, signed
+
+
+def neuron_shares(upper: Sequence[Neuron], shares: Floats, lower: Sequence[Neuron]) -> Floats:
+    """share(i) = Σ_a share(a) Σ_j p(a, j) |w(a, i, j)| of the lower layer's neurons, (lower,)."""
+    every = [[Member(channel=a.channel, semantic=g.index) for a in upper for g in a.groups]]
+    return np.asarray(handed_down(upper, shares, every, lower)[0].sum(axis=0))
+
+
+def top_shares(neurons: Sequence[Neuron]) -> Floats:
+    """The shares at the logit's layer: 1 in all."""
+    return np.full(len(neurons), 1 / max(1, len(neurons)))
+
+
+def flow_of(layers: Sequence[LayerResult]) -> Flow:
+    """The shares and edges of a circuit; `layers` from the input to the logit."""
+    down = list(reversed(layers))
+    shares = [top_shares(down[0].neurons)]
+    for upper, lower in pairwise(down):
+        shares.append(neuron_shares(upper.neurons, shares[-1], lower.neurons))
+    inside = [memberships(layer.neurons, [g.members for g in layer.groups]) for layer in down]
+    edges, neuron_edges = list[Edge](), list[Edge]()
+    for at, (upper, lower) in enumerate(pairwise(down)):
+        named = (upper.name, lower.name)
+        flow, signed = handed_down(upper.neurons, shares[at], [g.members for g in upper.groups], lower.neurons)
+        ends = [g.index for g in upper.groups], [g.index for g in lower.groups]
+        edges += _edges(named, ends, flow @ inside[at + 1], signed @ inside[at + 1])
+        own = [[Member(channel=a.channel, semantic=g.index) for g in a.groups] for a in upper.neurons]
+        ends = [a.channel for a in upper.neurons], [a.channel for a in lower.neurons]
+        neuron_edges += _edges(named, ends, *handed_down(upper.neurons, shares[at], own, lower.neurons))
+    return Flow(
+        neurons={
+            layer.name: {a.channel: float(s) for a, s in zip(layer.neurons, share, strict=True)}
+            for layer, share in zip(down, shares, strict=True)
+        },
+        groups={
+            layer.name: {g.index: float(s) for g, s in zip(layer.groups, share @ inside[at], strict=True)}
+            for at, (layer, share) in enumerate(zip(down, shares, strict=True))
+        },
+        edges=tuple(edges),
+        neuron_edges=tuple(neuron_edges),
+    )
+
+
+def _edges(named: tuple[str, str], ends: tuple[list[int], list[int]], flow: Floats, signed: Floats) -> list[Edge]:
+    return [
+        Edge(
+            upper_layer=named[0], upper=ends[0][u], lower_layer=named[1], lower=ends[1][low],
+            flow=float(flow[u, low]), signed=float(signed[u, low]),
+        )
+        for u, low in np.argwhere(flow > 0).tolist()
+    ]  # fmt: skip
+
+
+def with_shares(result: ClassResult, flow: Flow) -> ClassResult:
+    """`result` with the conserved shares in its groups, the largest first: older bundles hold others."""
+
+    def shared(layer: LayerResult) -> LayerResult:
+        found = flow.groups[layer.name]
+        groups = [g.model_copy(update={"share": found[g.index]}) for g in layer.groups]
+        return layer.model_copy(update={"groups": tuple(sorted(groups, key=lambda g: (-g.share, g.index)))})
+
+    return result.model_copy(update={"layers": tuple(map(shared, result.layers))})
