@@ -140,11 +140,11 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             claims=(
                 ClaimKind(
                     name="needed",
-                    statement="Without the core neurons of a layer, the class is lost",
+                    statement="The class needs the core of the layer",
                     measured="drop of the accuracy",
                     defined="drop of the accuracy when the core of a layer is masked",
                     unit="share",
-                    refuted="the class gets by without these core neurons",
+                    refuted="the class survives without the core",
                     supported=0.5,
                     against=0.5,
                     null_most=0.1,
@@ -153,11 +153,11 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                 ),
                 ClaimKind(
                     name="enough",
-                    statement="The core neurons of a layer alone keep the class",
+                    statement="The core of the layer alone is enough",
                     measured="accuracy left",
                     defined="accuracy left when only the core of a layer is kept",
                     unit="share",
-                    refuted="these core neurons alone do not keep the class",
+                    refuted="the class is lost with the core alone",
                     supported=0.5,
                     against=0.5,
                     caution="retain-loses",
@@ -165,22 +165,22 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                 ),
                 ClaimKind(
                     name="needed_upward",
-                    statement="Without the core neurons from a layer up, the class is lost",
+                    statement="The class needs the core from the layer up",
                     measured="drop of the accuracy",
                     defined="the drop, masked from the layer up",
                     unit="share",
-                    refuted="the class gets by without the circuit from here up",
+                    refuted="the class survives without the circuit from this layer up",
                     supported=0.5,
                     against=0.5,
                     example={"supported": 0.2},
                 ),
                 ClaimKind(
                     name="enough_upward",
-                    statement="The core neurons from a layer up keep the class",
+                    statement="The core from the layer up is enough",
                     measured="accuracy left",
                     defined="the accuracy left, kept from the layer up",
                     unit="share",
-                    refuted="the circuit from here up does not keep the class by itself",
+                    refuted="the class is lost with the circuit from this layer up alone",
                     supported=0.5,
                     against=0.5,
                     example={"supported": 0.8, "against": 0.5},
@@ -207,11 +207,11 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             claims=(
                 ClaimKind(
                     name="optimal",
-                    statement="A neuron's concept rests on its core set more than on random sets",
+                    statement="Core sets matter more than random sets",
                     measured="random sets beaten",
                     defined="share of random sets that the core set beats",
                     unit="share",
-                    refuted="many random sets matter as much to a neuron as the core set shown",
+                    refuted="many random sets matter as much to a neuron as its core set",
                     supported=0.95,
                     against=0.95,
                     source=PAPER,
@@ -222,12 +222,12 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         Experiment(
             name="weights",
             number="F3",
-            question="Do the scores foretell what a knock-out does?",
+            question="Do the scores predict what a knock-out does?",
             words=prose("""
                 Random sets of channels are knocked out. r is the correlation, over these sets, of the sum of their
                 scores with the share of the concept that is lost; the figure of a layer is the mean over its neurons.
             """),
-            tests="whether the weights foretell what a knock-out does",
+            tests="whether the scores predict what a knock-out does",
             axis="correlation r of scores and losses",
             varied="Sets of",
             row="sets of {setting}",
@@ -242,7 +242,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             claims=(
                 ClaimKind(
                     name="faithful",
-                    statement="Scores foretell what knocking a channel out does",
+                    statement="Scores predict what a knock-out does",
                     measured="correlation r",
                     defined="correlation of scores and losses for single channels",
                     unit="correlation",
@@ -263,7 +263,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                 The same sets and losses, and the same correlation r, with the scores of other methods. The seconds
                 that each took stand on the provenance page.
             """),
-            tests="whether other attribution methods foretell it better",
+            tests="whether another attribution method predicts it better",
             axis="correlation r of scores and losses",
             varied="Method",
             cell="{case}, sets of {setting}",
@@ -273,11 +273,11 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             claims=(
                 ClaimKind(
                     name="best_method",
-                    statement="No other attribution method foretells it clearly better",
+                    statement="No other attribution method predicts it clearly better",
                     measured="difference of r",
                     defined="that correlation less the best other method's",
                     unit="correlation",
-                    refuted="another attribution method says better what happens",
+                    refuted="another attribution method predicts it better",
                     supported=-0.05,
                     against=-0.05,
                     example={"supported": 0.0},
@@ -305,7 +305,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                     measured="share of the core set",
                     defined="share of the core set that another method finds",
                     unit="share",
-                    refuted="methods that look for the class's neurons in other ways find others",
+                    refuted="other methods find other neurons",
                     supported=0.9,
                     against=0.9,
                     source=PAPER,
@@ -316,7 +316,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         Experiment(
             name="concepts",
             number="F6",
-            question="Does the size of the concept matter?",
+            question="Does the choice of k matter?",
             words=prose("""
                 Core neurons are looked for again with other numbers k of patches in a concept. The figure is the
                 share of the circuit's core neurons that is found again; chance is that share for as many neurons
@@ -333,11 +333,11 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             claims=(
                 ClaimKind(
                     name="robust",
-                    statement="Core sets do not hang on the size of the concept",
+                    statement="Core neurons stay the same when k changes",
                     measured="overlap at the worst k",
                     defined="overlap of core sets at the worst k",
                     unit="share",
-                    refuted="with more or fewer patches in a concept, other core neurons come out",
+                    refuted="with another k, other neurons become core",
                     supported=0.86,
                     against=0.86,
                     source=PAPER,
@@ -376,25 +376,25 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         Experiment(
             name="edges",
             number="F8",
-            question="Do the drawn edges hold on the network?",
+            question="Do the edge weights predict what a knock-out takes away?",
             words=prose("""
                 Each group's neurons are knocked out, and the share of every upper group's activation that is lost is
                 measured. r is the correlation of these drops with the weights drawn; chance: the same with the
                 groups' weights given to each other. The interval takes the pairs as independent, which pairs with a
                 group in common are not: read it as the narrow end.
             """),
-            tests="whether the drawn edges hold on the network",
+            tests="whether edge weights predict what a knock-out takes away",
             axis="correlation r of edges and measured drops",
             headline="edges",
             presets=EVERY,
             claims=(
                 ClaimKind(
                     name="edges",
-                    statement="Drawn edges say what knocking a group out takes away",
+                    statement="Edge weights predict what a knock-out takes away",
                     measured="correlation r",
                     defined="correlation of group edges and measured drops",
                     unit="correlation",
-                    refuted="a line drawn between groups does not say what happens without the lower one",
+                    refuted="an edge does not say what happens without its lower group",
                     supported=0.6,
                     against=0.4,
                     caution="weak-edges",
@@ -418,21 +418,21 @@ CAUTIONS: Mapping[tuple[str, bool], CautionKind] = {
         CautionKind(
             code="few-images",
             title="Few pictures",
-            meaning="Every figure on the class rests on these pictures alone, and the intervals are wide.",
+            meaning="All figures on the class rest on these pictures alone, and the intervals are wide.",
             of_evidence=True,
         ),
         CautionKind(
             code="few-patches",
-            title="Concepts of most patches",
+            title="Concepts hold most of the patches",
             meaning=prose("""
-                So many patches say little of what excites a neuron and what does not: more pictures would, or a
-                smaller k.
+                They say little about what excites a neuron and what does not. More pictures would help, or a smaller
+                k.
             """),
             of_evidence=True,
         ),
         CautionKind(
             code="low-baseline",
-            title="The model seldom says this class",
+            title="The network seldom predicts this class",
             meaning=prose("""
                 Few of these pictures are predicted as the class to begin with, so masking has little to take away.
             """),
@@ -441,27 +441,27 @@ CAUTIONS: Mapping[tuple[str, bool], CautionKind] = {
         CautionKind(
             code="no-core",
             title="The circuit ends here",
-            meaning="No attribution to the layer below differs from 0, so nothing lower was found or tested.",
+            meaning="Nothing at the layer below gets any attribution, so nothing lower was found or tested.",
         ),
         CautionKind(
             code="dead-neuron",
             single=True,
             title="Dead neurons",
             meaning=prose("""
-                They never rise above 0, or never change, over all patches: the patches shown for them mean nothing.
+                They never rise above 0, or never change, on any patch: the patches shown for them mean nothing.
             """),
         ),
         CautionKind(
             code="silhouette",
-            title="Arbitrary neuron groups",
-            meaning="The neuron groups hardly stand apart: another cut into groups would be as good.",
+            title="Neuron groups that hardly stand apart",
+            meaning="Another way to group the neurons would be as good.",
         ),
         CautionKind(
             code="silhouette",
             single=True,
-            title="Arbitrary semantic groups",
+            title="Semantic groups that hardly stand apart",
             meaning=prose("""
-                The patches of such a neuron do not fall into clear groups: do not read much into the ones shown.
+                The patches of such a neuron do not fall into clear groups. Read little into the ones shown.
             """),
         ),
         CautionKind(
@@ -469,7 +469,7 @@ CAUTIONS: Mapping[tuple[str, bool], CautionKind] = {
             single=True,
             title="Inexact attributions",
             meaning=prose("""
-                Their attributions do not add up to the activation they should explain; weights may be off by as much.
+                Their attributions do not add up to the activation they explain. Weights may be off by as much.
             """),
         ),
         CautionKind(
@@ -477,59 +477,58 @@ CAUTIONS: Mapping[tuple[str, bool], CautionKind] = {
             single=True,
             title="Coarse attributions",
             meaning=prose("""
-                The integral behind their attributions was not found to the accuracy asked for; raise
-                attribution.max_nodes in the spec.
+                The integral behind their attributions is less accurate than asked for. Raise attribution.max_nodes in
+                the spec.
             """),
         ),
         CautionKind(
             code="saturation",
-            title="Core set too large",
+            title="The core is over half of the layer",
             meaning=prose("""
-                With so much of the layer in the core set, masking and retaining say little about which neurons
-                matter.
+                Masking and retaining so much of a layer says little about which neurons matter.
             """),
             of_evidence=True,
         ),
         CautionKind(
             code="retain-loses",
-            title="The core set alone is not enough",
-            meaning="The class is lost when only such a core set is kept: it leaves out something that matters.",
+            title="The core alone is not enough",
+            meaning="The class is lost when only the core is kept: something that matters lies outside of it.",
             of_evidence=True,
         ),
         CautionKind(
             code="silent",
-            title="Random sets easy to beat",
+            title="Silent neurons make random sets a weak comparison",
             meaning=prose("""
-                Random sets often hold such channels; taking these away changes nothing, and keeping these keeps
-                nothing: the null of masking and retaining is easier to beat than it looks.
+                Random sets often hold such neurons, and masking them changes nothing. So the core beats random sets
+                more easily than it should.
             """),
             of_evidence=True,
         ),
         CautionKind(
             code="weak-weights",
-            title="Weights that do not foretell",
+            title="Scores do not predict knock-outs",
             meaning=prose("""
-                Knocking neurons out below does not do what their scores say: gradients are not a reliable guide at
-                this layer, so do not read its weights and core neurons as effects.
+                Knocking out a neuron below does not do what its score says. Read the scores and weights of this layer
+                as attributions, not as effects.
             """),
             of_evidence=True,
         ),
         CautionKind(
             code="weak-weights",
             single=True,
-            title="Neurons whose weights do not foretell",
+            title="Neurons whose scores do not predict knock-outs",
             meaning=prose("""
-                Knocking out what such a neuron rests on does not do what the scores say: its core neurons and weights
-                are attributions alone.
+                Knocking out what such a neuron rests on does not do what the scores say. Read its core neurons and
+                weights as attributions, not as effects.
             """),
             of_evidence=True,
         ),
         CautionKind(
             code="weak-edges",
-            title="Edges that do not foretell",
+            title="Edge weights do not predict knock-outs",
             meaning=prose("""
-                Taking a group of the layer below away does not do what its edge says: do not read the lines drawn
-                down from this layer as effects.
+                Knocking out a group below does not do what its edge weight says. Read the edges down from this layer
+                as attributions, not as effects.
             """),
             of_evidence=True,
         ),
@@ -537,8 +536,7 @@ CAUTIONS: Mapping[tuple[str, bool], CautionKind] = {
             code="unstable",
             title="Unstable groups",
             meaning=prose("""
-                Activations a twentieth off give other groups: do not read much into which things are grouped
-                together.
+                Activations that are off by a twentieth give other groups. Read little into what is grouped together.
             """),
             of_evidence=True,
         ),
@@ -547,13 +545,13 @@ CAUTIONS: Mapping[tuple[str, bool], CautionKind] = {
             single=True,
             title="Only one semantic group",
             meaning=prose("""
-                All patches of such a neuron look alike to the layer, so there was nothing to divide into groups.
+                All patches of such a neuron look alike to the layer, so there was nothing to group.
             """),
         ),
         CautionKind(
             code="single-group",
             title="Only one neuron group",
-            meaning="The layer's neurons could not be divided into groups; its circuit is one node.",
+            meaning="The layer's neurons could not be told apart; the circuit shows them as one group.",
         ),
     )
 }

@@ -17,6 +17,8 @@
     return Number.isNaN(x) || Number.isNaN(y) ? Number.isNaN(x) - Number.isNaN(y) : x - y;
   };
 
+  const key = (cell) => cell.dataset.sort ?? cell.textContent;
+
   const sortable = (table) => {
     const body = table.tBodies[0];
     const given = [...body.rows];
@@ -29,7 +31,7 @@
       if (next !== "none") head.setAttribute("aria-sort", next);
       const way = next === "descending" ? -1 : 1;
       const rows = next === "none" ? given
-        : [...given].sort((a, b) => way * compare(a.cells[at].textContent, b.cells[at].textContent, numeric));
+        : [...given].sort((a, b) => way * compare(key(a.cells[at]), key(b.cells[at]), numeric));
       body.append(...rows);
     };
     heads.forEach((head, at) => {
@@ -89,7 +91,7 @@
     const name = table.caption ? table.caption.textContent : "table";
     const tools = element("div", "tools", "");
     if (length >= FILTER_FROM) tools.append(...filter(table, name));
-    if (navigator.clipboard) tools.append(copying(() => plain(table), `the table “${name}”`));
+    if (navigator.clipboard && !table.matches(".classes")) tools.append(copying(() => plain(table), `the table “${name}”`));
     if (tools.children.length) (table.closest(".scroll") || table).before(tools);
   });
   if (navigator.clipboard) {

@@ -9,7 +9,7 @@ import pytest
 from neurflow_report.analysis.accuracy import UNKNOWN, chance, reordered, words
 from neurflow_report.cli import main
 from neurflow_report.demo.flowers import DATASET
-from neurflow_report.drawing.view.pages.examined import accuracy_figure, doubts, given
+from neurflow_report.drawing.view.text.examined import accuracy_figure, doubts, given
 from neurflow_report.results.bundle import read_bundle
 from neurflow_report.results.records import Accuracy
 

@@ -4,7 +4,7 @@
 
 import pytest
 
-from neurflow_report.drawing.view.pages.examined import doubts, given
+from neurflow_report.drawing.view.text.examined import doubts, given
 from neurflow_report.network.load import Assumed
 from neurflow_report.results.records import Preprocess
 from neurflow_report.setup.input_notes import Looks, input_notes

@@ -197,7 +197,7 @@ def _mosaic(picture: Mosaic, cell: float) -> str:
 
 def _cover(view: SiteView) -> tuple[Mosaic, ...]:
     """The weightiest groups' mosaics, one a class, at most five."""
-    return tuple(card.mosaics[0] for card in view.overview.cards if card.mosaics)[:5]
+    return tuple(row.strips[0].mosaic for row in view.overview.rows if row.strips)[:5]
 
 
 def _anchors(view: SiteView) -> dict[str, str]:

@@ -30,6 +30,11 @@ def folder_name(layer: str) -> str:
     return name if name == layer and name not in _TAKEN else f"{name}-{sha256(layer.encode()).hexdigest()[:8]}"
 
 
+def letter(name: str) -> str:
+    """The classes that begin with a letter."""
+    return f"classes/{name.lower() if name.isascii() and name.isalpha() else f'{ord(name):x}'}/index.html"
+
+
 def class_page(slug: str) -> str:
     return f"class/{slug}/index.html"
 

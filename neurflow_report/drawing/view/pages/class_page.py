@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.captions import captions
@@ -15,7 +17,6 @@ from neurflow_report.drawing.view.model.components import (
     Circuit,
     Column,
     Download,
-    Figure,
     GroupView,
     Notice,
     Page,
@@ -24,16 +25,20 @@ from neurflow_report.drawing.view.model.components import (
     Span,
     Table,
 )
-from neurflow_report.drawing.view.model.numbers import count, interval, listing, mean, p_value, percent
+from neurflow_report.drawing.view.model.numbers import count, p_value, percent
 from neurflow_report.drawing.view.pages import PageKind, ReportData, retaining
 from neurflow_report.drawing.view.pages.layer_page import PAGE as LAYER
 from neurflow_report.drawing.view.pages.layer_page import LayerPage
-from neurflow_report.drawing.view.pages.summary import lead
-from neurflow_report.drawing.view.text import cautions, verdicts
-from neurflow_report.drawing.view.text.glossary import terms
+from neurflow_report.drawing.view.text import findings, limits, verdicts
+from neurflow_report.drawing.view.text.findings import Answer
 from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import ClassResult, LayerResult, NeuronGroup, PartAgreement, Run
 
+Place = tuple[float, float, float]
+"""A patch in its picture: left, top and side, in shares of the picture's side."""
+SHOWN_GROUPS, MOST_OUTLINED, LITTLE = 3, 4, 0.3
+"""Groups below the logit whose patches are outlined in the class's picture, how many patches at most, and the overlap
+from which the second of two is left out."""
 BACKGROUND = "background"
 """The part that stands for no part of the thing drawn."""
 _SELECTED = {
@@ -45,30 +50,45 @@ _SELECTED = {
 
 @dataclass(frozen=True, kw_only=True)
 class LayerSection:
-    """A layer on the class page; `doubted`: what of it is doubted above, by name."""
+    """A layer on the class page; the first `FIRST_GROUPS` of its groups are shown, the others folded."""
 
     name: str
     anchor: str
     href: str
     sentence: str
-    doubted: str
     groups: tuple[GroupView, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Outlined:
+    """A whole picture with patches outlined in it: places as (left, top, side) in shares of its side."""
+
+    file: str
+    name: str
+    places: tuple[Place, ...]
+    caption: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClassPage(Page):
-    """One class."""
+    """One class. `others`: all classes of the report, for the menu; `before`, `after`: its neighbours there."""
 
     kicker: str
     heading: str
-    lead: Prose
-    terms: tuple[Prose, ...]
-    figures: tuple[Figure, ...]
-    notices: tuple[Notice, ...]
+    verdict: str
+    shape: str
+    lead: tuple[Prose, ...]
+    picture: Outlined | None
+    answers: tuple[Answer, ...]
+    others: tuple[Span, ...]
+    before: Span | None
+    after: Span | None
+    limits: tuple[Notice, ...]
     circuit: Circuit
     circuit_words: str
+    grid: Table | None
+    evidence: Span
     masking_words: str
-    ledger: Prose
     plot: Plot | None
     masking: Table | None
     layers: tuple[LayerSection, ...]
@@ -104,41 +124,47 @@ def whose(index: Index) -> str:
     return f"{len(pictures)} in all, {known} and {predicted or 'none'} predicted as it"
 
 
-def class_page(index: Index, layers: Sequence[LayerPage]) -> ClassPage:
-    """The page of one class; `layers`: the pages of its layers, from the logit down."""
+def class_page(index: Index, layers: Sequence[LayerPage], every: Sequence[Span] = ()) -> ClassPage:
+    """The page of one class; `layers`: the pages of its layers, from the logit down; `every`: all classes' pages."""
     result, run = index.result, index.run
-    slug = result.slug
+    slug, path = result.slug, urls.class_page(result.slug)
     rows = [("", slug, m) for m in index.masking]
-    caption = f"Masking and retaining (F1) for {result.name}"
+    at = next((n for n, other in enumerate(every) if other.href == path), 0)
     return ClassPage(
-        path=urls.class_page(slug),
+        path=path,
         title=result.name,
         description=f"What drives the class {result.name} in {run.model.name}",
         crumbs=(Span(text="Overview", href=urls.OVERVIEW),),
         here=result.name,
         kicker=f"Class (logit {result.index})",
         heading=result.name,
-        lead=lead(index),
-        terms=terms(run, "logit", "patch", "core", "semantic", "group", "share", "weight", "tau"),
-        figures=figures(index),
-        notices=_notices(index),
+        verdict=findings.verdict_sentence(index),
+        shape=findings.MARKS[index.verdict.word],
+        lead=findings.of_class(index),
+        picture=_outlined(index),
+        answers=findings.answers(index),
+        others=tuple(every),
+        before=every[at - 1] if at else None,
+        after=every[at + 1] if at + 1 < len(every) else None,
+        limits=limits.of_class(index),
         circuit=group_circuit(index),
         circuit_words=prose("""
-            How the class comes about, from the logit down: each picture shows the patches that a group of neurons
-            answers to.
+            From the logit down: each picture shows what a group of neurons answers to. The main path is drawn in ink.
         """),
+        grid=verdicts.by_layer(index),
+        evidence=Span(text="Every test, with its interval and what random neurons do", href=urls.class_fidelity(slug)),
         masking_words=_masking_words(index),
-        ledger=_ledger(index),
         plot=retaining.plot(index),
-        masking=retaining.masking_table(rows, download=urls.data(slug, "masking.csv"), caption=caption)
+        masking=retaining.masking_table(
+            rows, download=urls.data(slug, "masking.csv"), caption=f"Masking and retaining (F1) for {result.name}"
+        )
         if rows
         else None,
         layers=tuple(_section(layer) for layer in layers[1:]),
         groups_data=urls.data(slug, "groups.csv"),
         neurons=neuron_circuit(index),
         neurons_words=prose("""
-            The same circuit before grouping: single core concept neurons, the ones that most of the logit's absolute
-            weight reaches. A line is the mean of the weights w over the upper neuron's semantic groups.
+            The same circuit before grouping: the single neurons through which most of the logit goes.
         """),
         whole_href=urls.circuit(slug),
         agreement_words=_agreement_words(result),
@@ -149,39 +175,42 @@ def class_page(index: Index, layers: Sequence[LayerPage]) -> ClassPage:
     )
 
 
-def figures(index: Index) -> tuple[Figure, ...]:
-    """The class's headline figures."""
-    result, found = index.result, []
-    how = _chosen(index.run, "the class") if index.run.data.select in {"predicted", "correct"} else whose(index)
-    found.append(
-        Figure(label="Pictures", value=f"{len(result.pictures)}", note=f"{how}; {result.candidates:,} patches")
+def _outlined(index: Index) -> Outlined | None:
+    """The picture that stands for the class, with the patches in it of the groups right below the logit."""
+    image = picture_of(index)
+    if image is None:
+        return None
+    layer = index.below_top
+    own = [p for g in layer.groups[:SHOWN_GROUPS] for p in index.shown(layer.name, g, len(g.patches))]
+    tiles = [index.tile(p) for p in dict.fromkeys(own) if index.patches[p].image == image]
+    places = list[Place]()
+    for t in tiles:
+        place = (t.left, t.top, t.side)
+        if t.side < 1 and len(places) < MOST_OUTLINED and all(_overlap(place, other) < LITTLE for other in places):
+            places.append(place)
+    picture = index.result.pictures[image]
+    what = f"{count(len(places), 'patch', 'patches')} of its groups at {layer.name} outlined"
+    return Outlined(
+        file=urls.picture_file(index.result.slug, image),
+        name=picture.name,
+        places=tuple(places),
+        caption=f"{picture.name}" + (f": {what}" if places else ""),
     )
-    found += _supported(result)
-    for mode, label in (("mask", "Accuracy without the core"), ("retain", "Accuracy with the core alone")):
-        m = retaining.main_row(index, mode)
-        if m is not None:
-            random = percent(mean(m.null))
-            verdict = "" if m.p_value <= LEVEL else ": not told apart from them"
-            note = prose(f"""
-                    {m.layer}, {m.size} neurons; 95% interval {interval(m.low, m.high)}, n = {m.n}; random sets
-                    {random}, p = {p_value(m.p_value)}{verdict}
-                """)
-            found.append(Figure(label=label, value=percent(m.accuracy), note=note, against=f"random sets {random}"))
-    return tuple(found)
 
 
-def _supported(result: ClassResult) -> list[Figure]:
-    """How many of the ledger's claims that could be tested hold."""
-    tested = verdicts.tested(result.claims)
-    held, failed = (sum(c.verdict == verdict for c in tested) for verdict in ("supported", "not supported"))
-    left = len(tested) - held - failed
-    note = f"tests of the method's claims, layer by layer; {failed} not supported, {left} inconclusive"
-    return [Figure(label="Claims supported", value=f"{held} of {len(tested)}", note=note)] if tested else []
+def _overlap(one: Place, other: Place) -> float:
+    """The area that two squares share, as a share of the smaller one's."""
+    sides = (min(one[i] + one[2], other[i] + other[2]) - max(one[i], other[i]) for i in (0, 1))
+    return prod(max(0.0, side) for side in sides) / min(one[2], other[2]) ** 2
 
 
-def _notices(index: Index) -> tuple[Notice, ...]:
-    weak, result = retaining.undecided(index.masking), index.result
-    return (*((weak,) if weak else ()), *cautions.notices(result.cautions, result.slug, masking=result.masking))
+def picture_of(index: Index) -> int | None:
+    """The picture that stands for a class: the one with the most patches among those shown first below the logit."""
+    layer = index.below_top
+    shown = [p for g in layer.groups[:SHOWN_GROUPS] for p in index.shown(layer.name, g, 9)]
+    images = Counter(index.patches[p].image for p in shown or index.patches)
+    files = [n for n, picture in enumerate(index.result.pictures) if picture.file is not None]
+    return max(files, key=lambda n: (images[n], -n), default=None)
 
 
 def _section(layer: LayerPage) -> LayerSection:
@@ -190,36 +219,18 @@ def _section(layer: LayerPage) -> LayerSection:
         anchor=urls.folder_name(layer.heading),
         href=layer.path,
         sentence=layer.lead,
-        doubted=_doubted(layer.notices),
         groups=layer.groups,
     )
-
-
-def _doubted(notices: Sequence[Notice]) -> str:
-    """The names of the cautions on a layer, which the page has told in full at its beginning."""
-    return f"Doubted above: {listing([one.title[0].lower() + one.title[1:] for one in notices])}." if notices else ""
-
-
-def _ledger(index: Index) -> Prose:
-    """The way to the class's evidence."""
-    if not index.result.claims:
-        return ()
-    link = Span(text="Every test and its verdict", href=urls.class_fidelity(index.result.slug))
-    where = verdicts.weakest(index.claims, [layer.name for layer in index.downward()])
-    told = verdicts.summary(index.claims)
-    return (Span(text=f"{told[0].upper()}{told[1:]}. {where} ".replace("  ", " ")), link, Span(text="."))
 
 
 def _masking_words(index: Index) -> str:
     row = retaining.main_row(index, "retain")
     if row is None:
         return "No masking experiment was part of this run: nothing here was tested on the network."
-    draws = len(row.null)
-    return prose(f"""
-            Masking sets the core neurons of one layer to 0; retaining sets all others to 0.
-            {retaining.masking_sentence(row)} p is the share of sets that do at least as well, the core set counted
-            among them; with {draws} random sets it cannot be smaller than {p_value(1 / (1 + draws))}.
-        """)
+    return prose("""
+        Masking sets the core neurons of one layer to 0; retaining sets all others to 0. The marks are the core, the
+        dots as many random neurons.
+    """)
 
 
 def agreements(result: ClassResult) -> tuple[tuple[LayerResult, NeuronGroup, PartAgreement], ...]:
@@ -291,8 +302,9 @@ def _downloads(result: ClassResult) -> tuple[Download, ...]:
 
 def _build(data: ReportData) -> Iterator[ClassPage]:
     layers = data.pages(LAYER)
+    every = tuple(Span(text=i.result.name, href=urls.class_page(i.result.slug)) for i in data.indices)
     for index in data.indices:
-        yield class_page(index, [page for page in layers if page.pictures.slug == index.result.slug])
+        yield class_page(index, [page for page in layers if page.pictures.slug == index.result.slug], every)
 
 
 PAGE = PageKind(

@@ -1,64 +1,111 @@
-"""The overview: what was examined, what is doubtful, the headline figures, and a card for every class."""
+"""The overview: what drives each class, whether it holds, and what limits that, on one screen."""
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from neurflow_report.drawing.view.model import urls
-from neurflow_report.drawing.view.model.circuit_drawing import LEVEL
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import (
     Cell,
     Citation,
     Column,
     Download,
-    Figure,
     Mosaic,
     Notice,
     Page,
-    Prose,
-    Span,
     Table,
 )
-from neurflow_report.drawing.view.model.numbers import count, listing, mean, median, percent, percent_fine
+from neurflow_report.drawing.view.model.numbers import count, mean, percent
 from neurflow_report.drawing.view.pages import PageKind, retaining
-from neurflow_report.drawing.view.pages.class_page import BACKGROUND, agreements, figures, selection, whose
-from neurflow_report.drawing.view.pages.examined import accuracy_figure, doubts, given
-from neurflow_report.drawing.view.pages.summary import dominant, near_ties
-from neurflow_report.drawing.view.text import cautions, verdicts
+from neurflow_report.drawing.view.pages.class_page import SHOWN_GROUPS, picture_of, selection, whose
+from neurflow_report.drawing.view.text import findings, limits
 from neurflow_report.drawing.view.text.citation import citations
-from neurflow_report.drawing.view.text.glossary import terms
-from neurflow_report.results.catalogue import prose
-from neurflow_report.results.records import LayerResult, Manifest, Masking, PartAgreement, Run
+from neurflow_report.drawing.view.text.examined import given
+from neurflow_report.drawing.view.text.ledger import MARKS
+from neurflow_report.results.records import LayerResult, Manifest, NeuronGroup, Run
+from neurflow_report.results.verdict import RULE
 
 MOST_TOLD = 6
-"""Classes of whose pictures the first sentences tell."""
+"""Classes of whose pictures the words above the table tell."""
 SHOWN = 3
 """Pictures that are named of those that could not be used for one reason."""
+STRIP, LEAST_SHARE = 4, 0.05
+"""Patches of a group in a class's row, and the share under which a group is left out."""
+MOST_ROWS, FEW_ROWS = 40, 12
+"""Classes up to which the overview lists all; of more, those with the weakest evidence, and pages by letter."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassCard:
-    """A class on the overview; `mosaics` are its weightiest groups', the weightiest first."""
+class Strip:
+    """Patches of one neuron group: what it is called, and its share."""
+
+    mosaic: Mosaic
+    name: str
+    share: str
+    href: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """Whether the core of one layer is needed: a mark, and the same in words."""
+
+    mark: str
+    look: str
+    words: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassRow:
+    """A class on the overview.
+
+    Attributes:
+        thumb: the address of a whole picture of it, "" for none; `seen` its name.
+        carries: the neurons below the logit that carry most of it.
+        left: of its pictures, those recognised without the core below the logit; `beside`: with random neurons masked.
+        order: the share of deciding tests that support their claim, for sorting; −1 where none decides.
+    """
 
     name: str
     href: str
-    sentence: str
-    mosaics: tuple[Mosaic, ...]
-    figures: tuple[Figure, ...]
-    cautions: str
+    thumb: str
+    seen: str
+    strips: tuple[Strip, ...]
+    carries: tuple[str, ...]
+    left: str
+    beside: str
+    marks: tuple[Mark, ...]
+    verdict: str
+    shape: str
+    tests: str
+    order: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """Classes whose names begin alike, where there are too many for one page."""
+
+    name: str
+    href: str
+    count: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class OverviewPage(Page):
-    """The first page."""
+    """The first page; with `letters`, `rows` are those of the weakest evidence alone."""
 
-    lead: Prose
-    terms: tuple[Prose, ...]
-    doubts: tuple[Notice, ...]
-    figures: tuple[Figure, ...]
-    cards: tuple[ClassCard, ...]
+    facts_line: str
+    verdict: str
+    rows: tuple[ClassRow, ...]
+    layers: tuple[str, ...]
+    below: str
+    rows_words: str
+    letters: tuple[Letter, ...]
+    limits: tuple[Notice, ...]
+    rule: str
     facts: Table
     skipped: Table | None
     downloads: tuple[Download, ...]
@@ -67,18 +114,23 @@ class OverviewPage(Page):
 
 def overview_page(indices: Sequence[Index], manifest: Manifest, beside: Mapping[str, str]) -> OverviewPage:
     """The first page; `beside` are files that lie beside the site, label → address."""
-    run = indices[0].run
+    run, many = indices[0].run, len(indices) > MOST_ROWS
+    shown = sorted(indices, key=lambda i: _order(i))[:FEW_ROWS] if many else indices
     return OverviewPage(
         path=urls.OVERVIEW,
         title=run.title,
-        description=f"How {run.model.name} decides: neuron groups, circuits and the evidence for them",
+        description=f"What drives each class of {run.model.name}, and whether removing it changes the answer",
         crumbs=(),
         here="Overview",
-        lead=_lead(indices),
-        terms=terms(run, "logit", "patch", "core", "group", "masking"),
-        doubts=_doubts(indices),
-        figures=_figures(indices),
-        cards=tuple(_card(i) for i in indices),
+        facts_line=_facts_line(run, manifest),
+        verdict=findings.of_report(indices),
+        rows=tuple(row(i) for i in shown),
+        layers=tuple(layer.name for layer in indices[0].downward()[1:]),
+        below=indices[0].below_top.name,
+        rows_words=_rows_words(run, indices, len(shown)),
+        letters=letters(indices) if many else (),
+        limits=limits.over_classes(indices),
+        rule=RULE if any(i.claims for i in indices) else "",
         facts=_facts(run),
         skipped=_skipped(run),
         downloads=_downloads(indices, beside),
@@ -86,162 +138,101 @@ def overview_page(indices: Sequence[Index], manifest: Manifest, beside: Mapping[
     )
 
 
-def _when(run: Run) -> str:
-    """On which pictures the circuits were found: the question must not say more than the choice of pictures does."""
-    names = [c.name for c in run.classes]
-    told = listing(names) if len(names) <= 6 else f"each of {count(len(names), 'class', 'classes')}"
-    return {
-        "predicted": f"when it predicts {told}",
-        "correct": f"when it rightly predicts {told}",
-        "labelled": f"on pictures of {told}",
-    }.get(run.data.select, f"towards {told}, whatever the picture shows")
+def _facts_line(run: Run, manifest: Manifest) -> str:
+    """Date, program, model, parameters, accuracy, pictures."""
+    m, known = run.model, manifest.provenance
+    weights = {"none": "random weights", "demo": ""}.get(m.weights, m.weights)
+    accuracy = f"test accuracy {100 * m.test_accuracy:.1f}% (declared)" if m.test_accuracy is not None else ""
+    if run.accuracy is not None:
+        right = run.accuracy.right / run.accuracy.pictures
+        accuracy = f"{percent(right)} right of {run.accuracy.pictures:,} labelled pictures"
+    found = (
+        known.clock.created[:10],
+        f"{m.name}{f' ({weights})' if weights else ''}, {m.parameters:,} parameters",
+        accuracy,
+        f"{count(run.data.pool, 'picture')} of {run.data.name}",
+        known.generator,
+    )
+    return " · ".join(filter(None, found))
+
+
+def _rows_words(run: Run, indices: Sequence[Index], shown: int) -> str:
+    """On which pictures the circuits were found, which must not say more than the choice of pictures does."""
+    found = {
+        "predicted": "Circuits were found on pictures that the network takes for the class.",
+        "correct": "Circuits were found on pictures that the network rightly takes for the class.",
+        "labelled": "Circuits were found on pictures labelled as the class, whatever the network takes them for.",
+    }.get(run.data.select, f"Circuits were found on pictures of any kind: {_whose(indices)}.")
+    first = "" if shown == len(indices) else f"The {shown} classes with the weakest evidence, of {len(indices):,}. "
+    return first + found
 
 
 def _whose(indices: Sequence[Index]) -> str:
-    """Whose the pictures are, where the choice does not say it; "" where it does."""
-    if indices[0].run.data.select in {"predicted", "correct"}:
-        return ""
     told = [f"{i.result.name}, {whose(i)}" if len(indices) > 1 else whose(i) for i in indices[:MOST_TOLD]]
     more = len(indices) - MOST_TOLD
-    return f"The pictures: {'; '.join(told)}{f'; and those of {more} more' if more > 0 else ''}. "
+    return f"{'; '.join(told)}{f'; and those of {more} more' if more > 0 else ''}"
 
 
-def _lead(indices: Sequence[Index]) -> Prose:
-    run = indices[0].run
-    return (
-        Span(text="Which groups of neurons drive the network "),
-        Span(text=run.model.name, strong=True),
-        Span(text=f" {_when(run)}? {_whose(indices)}"),
-        Span(
-            text=prose(f"""
-                The circuits below were read off {len(run.layers)} layers with NeurFlow, from the logit down, and
-                tested
-            """)
-            + " "
-        ),
-        Span(text="by taking neurons away." if run.settings.experiments else "in no experiment yet."),
-    )
-
-
-def _doubts(indices: Sequence[Index]) -> tuple[Notice, ...]:
-    weak = retaining.undecided([m for i in indices for m in i.masking])
-    met = [(i.result.name, i.result.slug, i.result.cautions) for i in indices]
-    return (
-        *doubts(indices[0].run),
-        *((weak,) if weak else ()),
-        *cautions.untested(indices[0].run.settings.experiments),
-        *cautions.over_classes(met),
-    )
-
-
-def _figures(indices: Sequence[Index]) -> tuple[Figure, ...]:
-    run, found = indices[0].run, []
-    if run.model.test_accuracy is not None:
-        note = "on its own test set, as declared with the weights; not measured in this run"
-        found.append(Figure(label="Model accuracy", value=f"{100 * run.model.test_accuracy:.1f}%", note=note))
-    found += accuracy_figure(run)
-    for mode, label in (("mask", "Accuracy without the core"), ("retain", "Accuracy with the core alone")):
-        rows = [m for i in indices if (m := retaining.main_row(i, mode)) is not None]
-        if rows:
-            found.append(Figure(label=label, value=percent(median([m.accuracy for m in rows])), note=_null_note(rows)))
-    return (*found, *_claims(indices), *_gap(indices), *_planted(indices))
-
-
-def _claims(indices: Sequence[Index]) -> tuple[Figure, ...]:
-    """Of how many tests the method's claims were supported, and where least."""
-    tested = verdicts.tested([c for i in indices for c in i.claims])
-    if not tested:
-        return ()
-    held, failed = (sum(c.verdict == verdict for c in tested) for verdict in ("supported", "not supported"))
-    left = len(tested) - held - failed
-    where = verdicts.weakest(tested, [layer.name for layer in indices[0].downward()])
-    note = f"tests of the method's claims, over all classes and layers; {failed} not supported, {left} inconclusive"
-    value = f"{held} of {len(tested)}"
-    return (Figure(label="Claims supported", value=value, note=f"{note}. {where}" if where else note),)
-
-
-def _null_note(rows: Sequence[Masking]) -> str:
-    """Median and range over classes, the null, and in how many classes the test tells the core set apart."""
-    told = sum(m.p_value <= LEVEL for m in rows)
-    low, high = percent(min(m.accuracy for m in rows)), percent(max(m.accuracy for m in rows))
-    return prose(f"""
-            median of {count(len(rows), "class", "classes")} ({low} to {high}) at {rows[0].layer}; before
-            {percent(median([m.baseline for m in rows]))}, random sets
-            {percent(median([mean(m.null) for m in rows]))}; told apart from {len(rows[0].null)} random sets in {told}
-            of {len(rows)} (p ≤ {LEVEL})
-        """)
-
-
-def _gap(indices: Sequence[Index]) -> tuple[Figure, ...]:
-    known = [a for i in indices for layer in i.result.layers for a in layer.neurons if a.gap_mean is not None]
-    if not known:
-        return ()
-    tolerance = indices[0].run.settings.tolerance
-    over = sum((a.gap_max or 0) > tolerance for a in known)
-    note = prose(f"""
-            mean over {count(len(known), "neuron")}: how far attributions miss the activation they explain; {over}
-            have a patch over the tolerance of {100 * tolerance:g}%
-        """)
-    figures = [Figure(label="Completeness gap", value=percent_fine(mean([a.gap_mean or 0 for a in known])), note=note)]
-    errors = [a.error_mean for a in known if a.error_mean is not None]
-    if errors:
-        wrong = sum((a.error_max or 0) > tolerance for a in known)
-        note = f"estimated, mean over {count(len(errors), 'neuron')}; {wrong} have a patch over the tolerance"
-        figures.append(Figure(label="Error of the attributions", value=percent_fine(mean(errors)), note=note))
-    return tuple(figures)
-
-
-def _planted(indices: Sequence[Index]) -> tuple[Figure, ...]:
-    known = [a for i in indices for _, _, a in agreements(i.result)]
-    if not known:
-        return ()
-    beyond = [a for a in known if a.p_value <= LEVEL]
-    parts = sum(a.part != BACKGROUND for a in beyond)
-    note = prose(f"""
-            neuron groups whose patches show one planted part more than random patches do (permutation p ≤ {LEVEL});
-            {len(beyond) - parts} more match the background; {LEVEL * len(known):.1f} of all expected by chance
-        """)
-    return (Figure(label="Groups that match a part", value=f"{parts} of {len(known)}", note=note),)
-
-
-def _card(index: Index) -> ClassCard:
-    layer, result = index.below_top, index.result
-    groups = layer.groups[:3]
-    first = (
-        f"G1 of {layer.name} carries {percent(groups[0].share)} of the weight{_tied(layer)}"
-        if groups
-        else f"No group at {layer.name}"
-    )
-    weak = retaining.undecided(index.masking)
-    kinds = len({(c.code, c.channel is None) for c in result.cautions}) + (weak is not None)
-    return ClassCard(
+def row(index: Index) -> ClassRow:
+    """A class as a row."""
+    result, layer, found = index.result, index.below_top, index.verdict
+    m = retaining.main_row(index, "mask")
+    image = picture_of(index)
+    return ClassRow(
         name=result.name,
         href=urls.class_page(result.slug),
-        sentence=f"{first}{_shows(groups[0].agreement if groups else None)}.{_alone(index)}",
-        mosaics=tuple(index.card(layer.name, g) for g in groups),
-        figures=figures(index),
-        cautions=f"{count(kinds, 'kind')} of caution" if kinds else "No caution",
+        thumb=urls.picture_file(result.slug, image) if image is not None else "",
+        seen=result.pictures[image].name if image is not None else "",
+        strips=tuple(_strip(index, layer, g) for g in layer.groups[:SHOWN_GROUPS] if g.share >= LEAST_SHARE),
+        carries=tuple(f"n{c} {percent(share)}" for c, share in findings.carriers(index, layer.name)),
+        left=f"{round(m.accuracy * m.n)} of {m.n}" if m is not None else "",
+        beside=f"random: {percent(mean(m.null))}" if m is not None and m.null else "",
+        marks=tuple(_mark(index, one.name) for one in index.downward()[1:]),
+        verdict=findings.SHORT[found.word],
+        shape=findings.MARKS[found.word],
+        tests=f"{found.supported} of {found.deciding} tests" if found.deciding else "",
+        order=_order(index),
     )
 
 
-def _alone(index: Index) -> str:
-    """The single neuron that carries most of the weight, if there is one."""
-    found = dominant(index, index.below_top)
-    return f" One neuron, n{found[0]}, carries {percent(found[1])} by itself." if found else ""
+def _order(index: Index) -> float:
+    """By verdict, then by the share of deciding tests that support their claim; what was not tested comes last."""
+    words = list(reversed(findings.MARKS))
+    found = index.verdict
+    rank = {"not tested": 9.0, "not decidable at these sizes": 0.0}.get(found.word, float(words.index(found.word)))
+    return rank + (found.supported / found.deciding if found.deciding else 0)
 
 
-def _tied(layer: LayerResult) -> str:
-    """The groups that carry nearly as much as the first."""
-    tied = near_ties(layer)
-    if not tied:
-        return ""
-    named = listing([f"G{g.index} ({percent(g.share)})" for g in tied[:2]]) if len(tied) <= 2 else f"{len(tied)} others"
-    return f", {named} nearly as much"
+def _strip(index: Index, layer: LayerResult, group: NeuronGroup) -> Strip:
+    return Strip(
+        mosaic=index.strip(layer.name, group, STRIP),
+        name=index.name(layer.name, group).text or f"G{group.index}",
+        share=percent(group.share),
+        href=urls.group_on_class(index.result.slug, layer.name, group.index),
+    )
 
 
-def _shows(a: PartAgreement | None) -> str:
-    """The part that a group's patches show, where the test allows to name one, and how many of them do."""
-    return f"; {percent(a.purity)} of G1's patches show the {a.part}" if a is not None and a.p_value <= LEVEL else ""
+def _mark(index: Index, layer: str) -> Mark:
+    claim = next((c for c in index.claims if c.claim == "needed" and c.layer == layer), None)
+    verdict = claim.verdict if claim is not None else "not run"
+    look = {"supported": "yes", "not supported": "no", "inconclusive": "open"}.get(verdict, "none")
+    words = {"supported": "needed", "not supported": "not needed", "inconclusive": "left open"}
+    said = (
+        "too few draws" if claim is not None and limits.setting_of(index, claim) else words.get(verdict, "not tested")
+    )
+    return Mark(mark=MARKS[verdict], look=look, words=f"{layer}: {said}")
+
+
+def initial(name: str) -> str:
+    """The letter under which a class is listed: "#" for what begins with none."""
+    first = unicodedata.normalize("NFD", name.strip()[:1]).upper()[:1]
+    return first if first.isalpha() else "#"
+
+
+def letters(indices: Sequence[Index]) -> tuple[Letter, ...]:
+    """The letters that classes begin with, and how many do."""
+    found = Counter(initial(i.result.name) for i in indices)
+    return tuple(Letter(name=one, href=urls.letter(one), count=found[one]) for one in sorted(found))
 
 
 def _facts(run: Run) -> Table:

@@ -77,7 +77,7 @@ def _over(code: str, single: bool, met: dict[str, tuple[str, list[Caution]]], cl
     seen = f"{_range(found)} ({where})" if where else _range(found)
     text = f"{amount}{len(met)} of {count(classes, 'class', 'classes')}: {seen}. {kind.meaning}"
     spans = [
-        Span(text=f"{name} ({len(cs)})" if single else name, href=f"{urls.class_page(slug)}#doubts")
+        Span(text=f"{name} ({len(cs)})" if single else name, href=f"{urls.class_page(slug)}#limits")
         for slug, (name, cs) in met.items()
     ]
     return Notice(code=code, title=kind.title, text=text, places=_separated("Classes: ", spans))

@@ -8,7 +8,7 @@ from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Cell, Column, Notice, Span, Table
 from neurflow_report.drawing.view.model.numbers import MINUS, apart_from, correlation, count, p_value, percent
-from neurflow_report.results.catalogue import CAUTIONS, CLAIMS, EXPERIMENTS, prose
+from neurflow_report.results.catalogue import CAUTIONS, CLAIMS, EXPERIMENTS
 from neurflow_report.results.records import Claim, Run, Threshold
 
 VERDICTS = ("supported", "not supported", "inconclusive", "not run")
@@ -150,13 +150,19 @@ def thresholds(limits: Sequence[Threshold]) -> Table:
     )
 
 
-def refuted(index: Index) -> tuple[Notice, ...]:
-    """What cannot be trusted in a class's circuit, in words: the claims that the evidence does not support, those that
-    fall by their figure and those that fall by what random sets do apart."""
+def title(claim: str) -> str:
+    """What it means, as a title, that a claim is not supported: the same words as the caution that says so."""
+    words = TITLES.get(claim) or CLAIMS[claim].refuted
+    return words[0].upper() + words[1:]
+
+
+def refuted(index: Index, besides: Sequence[str] = ()) -> tuple[Notice, ...]:
+    """What cannot be trusted in a class's circuit, in words: the claims, but those `besides`, that the evidence does
+    not support, those that fall by their figure and those that fall by what random sets do apart."""
     found, ends = list[Notice](), limits(index.run)
-    for claim in dict.fromkeys(c.claim for c in index.claims):
+    for claim in dict.fromkeys(c.claim for c in index.claims if c.claim not in besides):
         failed = [c for c in index.claims if c.claim == claim and c.verdict == "not supported"]
-        by_null = [c for c in failed if _falls_by_null(c, ends.get(claim))]
+        by_null = [c for c in failed if falls_by_null(c, ends.get(claim))]
         by_figure = [c for c in failed if c not in by_null]
         for rows, words in ((by_figure, _by_figure), (by_null, _by_null)):
             if rows:
@@ -164,7 +170,8 @@ def refuted(index: Index) -> tuple[Notice, ...]:
     return tuple(found)
 
 
-def _falls_by_null(c: Claim, limit: Threshold | None) -> bool:
+def falls_by_null(c: Claim, limit: Threshold | None) -> bool:
+    """Whether a claim that is not supported falls by what random sets do, not by its own figure."""
     return limit is not None and c.figure is not None and c.figure >= limit.against
 
 
@@ -173,8 +180,8 @@ def _by_figure(index: Index, failed: Sequence[Claim], limit: Threshold | None) -
     claim, worst = failed[0].claim, min(failed, key=lambda c: c.figure if c.figure is not None else 0.0)
     return Notice(
         code=f"claim-{claim.replace('_', '-')}",
-        title=TITLES.get(claim, f"Not supported: {_lower(CLAIMS[claim].statement)}"),
-        text=f"{_measured(worst, len(failed), limit)}. That is, {CLAIMS[claim].refuted}.",
+        title=title(claim),
+        text=f"{_measured(worst, len(failed), limit)}.",
         places=_places(index, failed),
     )
 
@@ -185,11 +192,8 @@ def _by_null(index: Index, failed: Sequence[Claim], limit: Threshold | None) -> 
     most = "" if limit is None else f", and {told(claim, limit.null_most)} is the most they may have"
     return Notice(
         code=f"claim-{claim.replace('_', '-')}-null",
-        title=f"Random sets do the same: {_lower(CLAIMS[claim].statement)}",
-        text=prose(f"""
-            {_measured(worst, len(failed), limit)}{most}. That is, it does not take these core neurons: as many of any
-            kind have much of the effect.
-        """),
+        title=f"Random neurons do the same: {_lower(CLAIMS[claim].statement)}",
+        text=f"{_measured(worst, len(failed), limit)}{most}. Any neurons, as many, have much of the effect.",
         places=_places(index, failed),
     )
 

@@ -1,14 +1,16 @@
-"""What the network was given, and how often it is right on it: the rows, the figure and the doubts of the overview."""
+"""What the network was given, and how often it is right on it: the rows and the doubts of the overview."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from neurflow_report.drawing.view.model.components import Figure, Notice
+from neurflow_report.drawing.view.model.components import Notice
 from neurflow_report.drawing.view.model.numbers import count, interval, percent
 from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import Accuracy, Preprocess, Run
 
+ASSUMED = "assumed"
+"""The code of the doubt that a preprocessing was assumed."""
 LOW = 0.5
 """Accuracy under which most predictions are wrong."""
 _ASSUMED = "assumed"
@@ -23,18 +25,6 @@ def given(run: Run) -> dict[str, str]:
         **({"To know": "; ".join(notes)} if notes else {}),
         **({"Accuracy": _measured(run.accuracy)} if run.accuracy is not None else {}),
     }
-
-
-def accuracy_figure(run: Run) -> tuple[Figure, ...]:
-    """The accuracy on the labelled pictures, where it was measured."""
-    found = run.accuracy
-    if found is None:
-        return ()
-    note = prose(f"""
-            on the {count(found.pictures, "labelled picture")} of {count(found.classes, "class", "classes")} that were
-            looked at (95% interval {interval(found.low, found.high)}); chance {percent(found.chance)}
-        """)
-    return (Figure(label="Accuracy on these pictures", value=percent(found.right / found.pictures), note=note),)
 
 
 def doubts(run: Run) -> Iterator[Notice]:
@@ -55,7 +45,7 @@ def doubts(run: Run) -> Iterator[Notice]:
     for note in run.model.input_notes:
         if note.startswith(_ASSUMED):
             text = f"{note[0].upper()}{note[1:]}."
-            yield Notice(code="assumed", title="A preprocessing that was assumed", text=text)
+            yield Notice(code=ASSUMED, title="A preprocessing that was assumed", text=text)
 
 
 def _measured(found: Accuracy) -> str:

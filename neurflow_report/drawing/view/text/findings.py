@@ -1,0 +1,235 @@
+"""What was found, in a few sentences: of the report, and of one class. Few figures, and failures first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from neurflow_report.drawing.view.model import urls
+from neurflow_report.drawing.view.model.class_index import Index
+from neurflow_report.drawing.view.model.components import Prose, Span
+from neurflow_report.drawing.view.model.numbers import count, listing, mean, percent
+from neurflow_report.drawing.view.text import limits
+from neurflow_report.results.catalogue import CLAIMS
+from neurflow_report.results.records import Claim, LayerResult, Masking, NeuronGroup
+from neurflow_report.results.verdict import Verdict, Word
+
+MARKS: dict[Word, str] = {
+    "well supported": "●",
+    "partly supported": "◐",
+    "weakly supported": "○",
+    "not decidable at these sizes": "?",
+    "not tested": "–",
+}
+"""A verdict's shape: never told by its colour alone."""
+SHORT: dict[Word, str] = {
+    "well supported": "well",
+    "partly supported": "partly",
+    "weakly supported": "weakly",
+    "not decidable at these sizes": "not decidable",
+    "not tested": "not tested",
+}
+MOST_NAMED = 3
+ENOUGH = 0.8
+"""The share from which the groups or neurons named are said to carry the class."""
+UNTESTED = "Nothing was tested in this run: what follows says what the gradients say, not what the classes need."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The result of a test as a reader asks for it.
+
+    Attributes:
+        verdict: the ledger's, or "too few draws".
+        href: leads to the test.
+    """
+
+    question: str
+    verdict: str
+    figure: str
+    href: str
+
+
+def of_report(indices: Sequence[Index]) -> str:
+    """The report's verdict in two sentences, failures first."""
+    if not any(i.claims for i in indices):
+        return UNTESTED
+    if len(indices) == 1:
+        return f"{needed(indices)} {verdict_sentence(indices[0])}"
+    return f"{needed(indices)} {_verdicts(indices)}"
+
+
+def needed(indices: Sequence[Index]) -> str:
+    """How often the core turned out not to be needed."""
+    rows = [(i, c) for i in indices for c in i.claims if c.claim == "needed" and c.verdict != "not run"]
+    failed = [(i, c) for i, c in rows if c.verdict == "not supported"]
+    classes = len({i.result.slug for i, _ in failed})
+    if not rows:
+        return "Whether the classes need their core was not tested."
+    if not failed:
+        open_ = sum(c.verdict == "inconclusive" for _, c in rows)
+        if open_ == len(rows):
+            return f"Whether the classes need their core is left open by all {count(len(rows), 'test')}."
+        return "No class survives without its core at any layer" + (
+            f" ({open_} of {count(len(rows), 'test')} left open)." if open_ else "."
+        )
+    layer, times = Counter(c.layer for _, c in failed).most_common(1)[0]
+    worst = f", most often at {layer}" if times > 1 and len({c.layer for _, c in failed}) > 1 else f" ({layer})"
+    if len(indices) == 1:
+        where = listing([c.layer for _, c in failed])
+        name = indices[0].result.name
+        return f"{name} survives without its core at {where}: it does not need what the circuit shows there."
+    return (
+        f"The core is not needed in {len(failed)} of {count(len(rows), 'test')}: {classes} of "
+        f"{count(len(indices), 'class', 'classes')} survive without it at one layer or more{worst}."
+    )
+
+
+def _verdicts(indices: Sequence[Index]) -> str:
+    """ "1 class is well supported, 4 partly, 3 weakly. At block4, 6 of 8 are lost without their core." """
+    words = Counter(i.verdict.word for i in indices)
+    known = [(word, words[word]) for word in MARKS if words[word]]
+    first = f"{count(known[0][1], 'class is', 'classes are')} {known[0][0]}"
+    told = ", ".join([first, *(f"{number} {SHORT[word]}" for word, number in known[1:])])
+    held = Counter(c.layer for i in indices for c in i.claims if c.claim == "needed" and c.verdict == "supported")
+    best = max(held, key=lambda layer: held[layer], default=None)
+    if best is None:
+        return f"{told}."
+    some, one = count(len(indices), "class", "classes"), held[best] == 1
+    lost = f"{held[best]} of {some} {'is' if one else 'are'} lost without {'its' if one else 'their'} core"
+    return f"{told}. At {best}, {lost}."
+
+
+def verdict_sentence(index: Index) -> str:
+    """ "Partly supported: 24 of 30 deciding tests support the method's claims, 1 refutes its claim."""
+    found: Verdict = index.verdict
+    if found.word == "not tested":
+        return "Nothing was tested for this class."
+    few = f"; {found.too_few} more had too few draws" if found.too_few else ""
+    against = f" and {found.refuted} {'refutes' if found.refuted == 1 else 'refute'} it" if found.refuted else ""
+    one = found.supported == 1
+    return (
+        f"{found.word[0].upper()}{found.word[1:]}: {found.supported} of {count(found.deciding, 'deciding test')} "
+        f"{'supports' if one else 'support'} {'its' if one else 'their'} claim{against}{few}."
+    )
+
+
+def of_class(index: Index) -> tuple[Prose, ...]:
+    """What drives the class, which neurons carry it, and what happens without them: a sentence each."""
+    layer = index.below_top
+    if not layer.groups:
+        return ((Span(text=f"No neuron of {layer.name} has any weight for {index.result.name}."),),)
+    found = [_drives(index, layer), _carried(index, layer)]
+    row = _row(index, "mask")
+    return (*found, (Span(text=_without(row)),)) if row is not None else tuple(found)
+
+
+def _drives(index: Index, layer: LayerResult) -> Prose:
+    """The groups under the logit that carry most of it, with their signs."""
+    signs = {e.lower: e.signed for e in index.flow.edges if e.lower_layer == layer.name}
+    named, carried = list[NeuronGroup](), 0.0
+    for g in layer.groups[:MOST_NAMED]:
+        if carried < ENOUGH:
+            named.append(g)
+            carried += g.share
+    up = [g for g in named if signs.get(g.index, 0) >= 0]
+    down = [g for g in named if signs.get(g.index, 0) < 0]
+    spans: list[Span] = [Span(text=index.result.name, strong=True)]
+    for verb, groups in ((" rests on ", up), (" is held down by ", down)):
+        if groups:
+            spans += [Span(text=f"{' and' if len(spans) > 1 else ''}{verb}"), *_listed(index, layer, groups)]
+    return (*spans, Span(text="."))
+
+
+def _listed(index: Index, layer: LayerResult, groups: Sequence[NeuronGroup]) -> list[Span]:
+    spans: list[Span] = []
+    for at, g in enumerate(groups):
+        spans += [Span(text=" and " if at == len(groups) - 1 else ", ")] if at else []
+        text = index.name(layer.name, g).text or f"G{g.index} of {layer.name}"
+        spans.append(Span(text=text, href=urls.group_on_class(index.result.slug, layer.name, g.index), strong=True))
+        spans.append(Span(text=f" ({percent(g.share)})"))
+    return spans
+
+
+def carriers(index: Index, layer: str, most: int = MOST_NAMED) -> list[tuple[int, float]]:
+    """The neurons of a layer that carry most of the class: (channel, share), the largest first, until `ENOUGH`."""
+    ranked = sorted(index.flow.neurons[layer].items(), key=lambda item: (-item[1], item[0]))
+    found, carried = list[tuple[int, float]](), 0.0
+    for channel, share in ranked[:most]:
+        if carried < ENOUGH:
+            found.append((channel, share))
+            carried += share
+    return found
+
+
+def _carried(index: Index, layer: LayerResult) -> Prose:
+    found = carriers(index, layer.name)
+    links = [Span(text=f"n{channel}", href=urls.neuron(index.result.slug, layer.name, channel)) for channel, _ in found]
+    if len(found) == 1:
+        return (
+            Span(text=f"One neuron of {layer.name}, "), links[0], Span(text=f", carries {percent(found[0][1])} of it."),
+        )  # fmt: skip
+    named = [part for link in links for part in (Span(text=", "), link)][1:]
+    if len(links) > 1:
+        named[-2] = Span(text=" and ")
+    carried = percent(sum(share for _, share in found))
+    return (
+        Span(text=f"{_number(len(found))} neurons of {layer.name}, "), *named, Span(text=f", carry {carried} of it."),
+    )  # fmt: skip
+
+
+def _number(n: int) -> str:
+    return {2: "Two", 3: "Three"}.get(n, str(n))
+
+
+def _row(index: Index, mode: str) -> Masking | None:
+    rows = [m for m in index.masking if m.layer == index.below_top.name and m.mode == mode]
+    return max(rows, key=lambda m: m.tau, default=None)
+
+
+def _without(m: Masking) -> str:
+    """ "Without its 4 core neurons there the network recognises 0 of 40 pictures; without random ones, 99%."""
+    random = f"; without {m.size} random ones, {percent(mean(m.null))} of them" if m.null else ""
+    kept = round(m.accuracy * m.n)
+    core = "its core neuron" if m.size == 1 else f"the {m.size} core neurons"
+    return f"Without {core} of {m.layer} the network recognises {kept or 'none'} of {m.n} pictures{random}."
+
+
+QUESTIONS = {
+    "needed": "Lost without its core?",
+    "enough": "Kept by its core alone?",
+    "faithful": "Do scores predict knock-outs?",
+}
+"""The three results that matter most, as a reader would ask."""
+
+
+def answers(index: Index) -> tuple[Answer, ...]:
+    """The answers at the layer below the logit; a claim that was not tested there is left out."""
+    found = []
+    for claim, question in QUESTIONS.items():
+        row = next((c for c in index.claims if c.claim == claim and c.layer == index.below_top.name), None)
+        row = row or next((c for c in index.claims if c.claim == claim and c.layer == index.top.name), None)
+        if row is not None and row.verdict != "not run":
+            found.append(
+                Answer(
+                    question=question,
+                    verdict=state(index, row),
+                    figure=_answer_figure(index, row),
+                    href=f"{urls.class_fidelity(index.result.slug)}#{row.experiment}",
+                )
+            )
+    return tuple(found)
+
+
+def state(index: Index, claim: Claim) -> str:
+    """A claim's verdict, or "too few draws"."""
+    return "too few draws" if limits.setting_of(index, claim) else claim.verdict
+
+
+def _answer_figure(index: Index, claim: Claim) -> str:
+    m = limits.row_of(index, claim) if claim.experiment == "masking" else None
+    if m is not None:
+        return f"{claim.layer}: {round(m.accuracy * m.n)} of {m.n} recognised"
+    value = "" if claim.figure is None else f"{claim.figure:.2f}".replace("-", "−")
+    return f"{claim.layer}: {CLAIMS[claim.claim].measured} {value}".replace("correlation r", "r =")

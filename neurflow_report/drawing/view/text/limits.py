@@ -1,0 +1,249 @@
+"""What limits the findings: one list, in one wording, on every page, the central failures first (METHOD §§5–6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from neurflow_report.drawing.view.model import urls
+from neurflow_report.drawing.view.model.class_index import Index
+from neurflow_report.drawing.view.model.components import Notice, Prose, Span
+from neurflow_report.drawing.view.model.numbers import count, interval, listing, mean, percent
+from neurflow_report.drawing.view.text import cautions, examined, ledger
+from neurflow_report.results.catalogue import CLAIMS, prose
+from neurflow_report.results.records import Caution, Claim, Masking
+from neurflow_report.results.verdict import LEVEL, too_few_draws
+
+Failed = Callable[[Index], list[Claim]]
+MOST_CLASSES = 12
+
+
+def of_class(index: Index) -> tuple[Notice, ...]:
+    """The limits of one class's findings, the gravest first."""
+    return (
+        *_not_needed(index),
+        *_random_as_good(index),
+        *_not_enough(index),
+        *ledger.refuted(index, besides=("needed", "enough")),
+        *_too_few(index),
+        *cautions.notices(_left(index), index.result.slug, masking=index.result.masking),
+        *cautions.untested(index.run.settings.experiments),
+    )
+
+
+def over_classes(indices: Sequence[Index]) -> tuple[Notice, ...]:
+    """The limits of all classes' findings, and of the run's, the gravest first."""
+    run = indices[0].run
+    wrong = tuple(examined.doubts(run))
+    return (
+        *(n for n in wrong if n.code != examined.ASSUMED),
+        *_over(indices, "needed", "The core is not needed", refuted("needed")),
+        *_over_random(indices),
+        *_over(indices, "enough", "The core alone is not enough", refuted("enough")),
+        *(
+            notice
+            for claim in dict.fromkeys(c.claim for i in indices for c in i.claims)
+            if claim not in {"needed", "enough"}
+            for notice in _over(indices, claim, ledger.title(claim), refuted(claim))
+        ),
+        *_over_too_few(indices),
+        *cautions.over_classes([(i.result.name, i.result.slug, _left(i)) for i in indices]),
+        *(n for n in wrong if n.code == examined.ASSUMED),
+        *cautions.untested(run.settings.experiments),
+    )
+
+
+def refuted(claim: str) -> Failed:
+    """The rows of a class's ledger in which `claim` is not supported."""
+    return lambda index: [c for c in index.claims if c.claim == claim and c.verdict == "not supported"]
+
+
+def random_as_good(index: Index) -> list[Claim]:
+    """The rows of masking and retaining in which random sets did as well as the core."""
+    return [c for c in masked(index) if (c.q_value or 0.0) > LEVEL or _falls_by_null(index, c)]
+
+
+def masked(index: Index) -> list[Claim]:
+    """The rows of masking and retaining that have a figure."""
+    return [c for c in index.claims if c.experiment == "masking" and c.verdict != "not run"]
+
+
+def row_of(index: Index, claim: Claim) -> Masking | None:
+    """The row of F1 that a claim rests on."""
+    mode, upward = "mask" if claim.claim.startswith("needed") else "retain", claim.claim.endswith("upward")
+    rows = [m for m in index.result.masking if (m.mode, m.layer, m.cumulative) == (mode, claim.layer, upward)]
+    return max(rows, key=lambda m: m.tau, default=None)
+
+
+def _falls_by_null(index: Index, claim: Claim) -> bool:
+    return claim.verdict == "not supported" and ledger.falls_by_null(claim, ledger.limits(index.run).get(claim.claim))
+
+
+def _not_needed(index: Index) -> Iterator[Notice]:
+    failed = refuted("needed")(index)
+    if not failed:
+        return
+    held = [c.layer for c in index.claims if c.claim == "needed" and c.verdict == "supported"]
+    known = [(c, m) for c in failed if (m := row_of(index, c)) is not None]
+    seen = "; ".join(
+        prose(f"""
+            without the {count(m.size, "core neuron")} of {c.layer} the network still recognises
+            {round(m.accuracy * m.n)} of {m.n} pictures ({_random(m)})
+        """)
+        for c, m in known
+    )
+    lost = f" It is lost without the core of {listing(held)}." if held else ""
+    yield Notice(
+        code="claim-needed",
+        title=f"{index.result.name} survives without its core at {listing([c.layer for c in failed])}",
+        text=f"{seen[:1].upper()}{seen[1:]}. The circuit there shows what the class may use, not what it needs.{lost}",
+        places=_layers(index, failed),
+    )
+
+
+def _not_enough(index: Index) -> Iterator[Notice]:
+    failed = refuted("enough")(index)
+    if not failed:
+        return
+    known = [(c, m) for c in failed if (m := row_of(index, c)) is not None]
+    seen = "; ".join(
+        prose(f"""
+            with the {count(m.size, "core neuron")} of {c.layer} alone, {round(m.accuracy * m.n)} of {m.n} pictures
+            ({_random(m)})
+        """)
+        for c, m in known
+    )
+    yield Notice(
+        code="claim-enough",
+        title=f"The core alone does not carry {index.result.name} at {listing([c.layer for c in failed])}",
+        text=f"Recognised {seen}. Something that matters lies outside of the core.",
+        places=_layers(index, failed),
+    )
+
+
+def _random(m: Masking) -> str:
+    return (
+        f"with random neurons instead {percent(mean(m.null))}" if m.null else "95% interval " + interval(m.low, m.high)
+    )
+
+
+def _random_as_good(index: Index) -> Iterator[Notice]:
+    weak, every = random_as_good(index), masked(index)
+    if weak:
+        yield Notice(
+            code="not-told-apart",
+            title=f"In {len(weak)} of {count(len(every), 'masking test')}, random neurons did as well as the core",
+            text=f"{_by_layer(weak, every)}. In these tests the choice of neurons makes no measurable difference.",
+            places=_layers(index, weak),
+        )
+
+
+def _by_layer(weak: Sequence[Claim], every: Sequence[Claim]) -> str:
+    """ "2 of 4 at block4, 4 of 4 at block1"."""
+    layers = dict.fromkeys(c.layer for c in every)
+    counts = ((name, sum(c.layer == name for c in weak), sum(c.layer == name for c in every)) for name in layers)
+    return ", ".join(f"{some} of {whole} at {name}" for name, some, whole in counts if some)
+
+
+def _too_few(index: Index) -> Iterator[Notice]:
+    found = index.verdict
+    if found.too_few:
+        yield Notice(
+            code="too-few-draws",
+            title=f"{count(found.too_few, 'test')} had too few draws to decide",
+            text=_few_words(found.settings),
+        )
+
+
+def _few_words(settings: Sequence[str]) -> str:
+    return prose(f"""
+        With so many random sets no outcome could have supported the claim. It takes {listing(sorted(set(settings)))} or
+        more in the spec.
+    """)
+
+
+def _left(index: Index) -> tuple[Caution, ...]:
+    """The cautions, less those that say what the ledger has said of the same layer."""
+    said = {(CLAIMS[c.claim].caution, c.layer) for c in index.claims if c.verdict == "not supported"}
+    return tuple(c for c in index.result.cautions if c.channel is not None or (c.code, c.layer) not in said)
+
+
+def _over(indices: Sequence[Index], claim: str, title: str, failed: Failed) -> Iterator[Notice]:
+    """A claim that some classes' evidence refutes, told once for all of them."""
+    found = [(i, rows) for i in indices if (rows := failed(i))]
+    every = sum(c.claim == claim and c.verdict != "not run" for i in indices for c in i.claims)
+    if not found:
+        return
+    tests = sum(len(rows) for _, rows in found)
+    layers = dict.fromkeys(c.layer for i in indices for c in i.claims if c.claim == claim and c.layer)
+    all_rows = [c for _, rows in found for c in rows]
+    at = ", ".join(
+        f"{layer} {some} of {sum(c.layer == layer and c.claim == claim for i in indices for c in i.claims)}"
+        for layer in layers
+        if (some := sum(c.layer == layer for c in all_rows))
+    )
+    yield Notice(
+        code=f"claim-{claim.replace('_', '-')}",
+        title=f"{title} in {tests} of {count(every, 'test')}",
+        text=f"By layer: {at}. That is, {CLAIMS[claim].refuted}.",
+        places=_classes([(i, len(rows)) for i, rows in found]),
+    )
+
+
+def _over_random(indices: Sequence[Index]) -> Iterator[Notice]:
+    weak = [(i, rows) for i in indices if (rows := random_as_good(i))]
+    every = [c for i in indices for c in masked(i)]
+    if weak:
+        rows = [c for _, found in weak for c in found]
+        yield Notice(
+            code="not-told-apart",
+            title=f"In {len(rows)} of {count(len(every), 'masking test')}, random neurons did as well as the core",
+            text=f"{_by_layer(rows, every)}. In these tests the choice of neurons makes no measurable difference.",
+            places=_classes([(i, len(found)) for i, found in weak]),
+        )
+
+
+def _over_too_few(indices: Sequence[Index]) -> Iterator[Notice]:
+    number = sum(i.verdict.too_few for i in indices)
+    if number:
+        settings = [setting for i in indices for setting in i.verdict.settings]
+        yield Notice(
+            code="too-few-draws",
+            title=f"{count(number, 'test')} had too few draws to decide",
+            text=_few_words(_largest(settings)),
+        )
+
+
+def _largest(settings: Sequence[str]) -> list[str]:
+    """Of each key the largest number that some class needs."""
+    found: dict[str, int] = {}
+    for setting in settings:
+        key, _, number = setting.partition(": ")
+        found[key] = max(found.get(key, 0), int(number or 0))
+    return [f"{key}: {number}" if number else key for key, number in found.items()]
+
+
+def _layers(index: Index, rows: Sequence[Claim]) -> Prose:
+    names = dict.fromkeys(c.layer for c in rows if c.layer)
+    links = [Span(text=name, href=urls.layer_page(index.result.slug, name)) for name in names]
+    return _joined("See ", links)
+
+
+def _classes(found: Sequence[tuple[Index, int]]) -> Prose:
+    links = [
+        Span(text=f"{i.result.name} ({number})", href=f"{urls.class_page(i.result.slug)}#limits")
+        for i, number in sorted(found, key=lambda one: -one[1])
+    ]
+    more = len(links) - MOST_CLASSES
+    rest = (Span(text=f" and {more} more"),) if more > 0 else ()
+    return (*_joined("Classes: ", links[:MOST_CLASSES]), *rest)
+
+
+def _joined(first: str, links: Sequence[Span]) -> Prose:
+    spans = [part for link in links for part in (Span(text=", "), link)]
+    return (Span(text=first), *spans[1:]) if spans else ()
+
+
+def setting_of(index: Index, claim: Claim) -> str:
+    """The key of the spec that would let a test decide, or "" where it did not lack draws."""
+    limit = ledger.limits(index.run).get("optimal", CLAIMS["optimal"].threshold)
+    return too_few_draws(claim, index.result, limit.against)
