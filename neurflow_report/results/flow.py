@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from neurflow_report.results.records import ClassResult, LayerResult, Member, Neuron
 
+DIGITS = 6
+"""Decimals to which a bundle's weights are kept: shares that differ by less are equal."""
 Floats = NDArray[np.float64]
 Groups = Sequence[Sequence[Member]]
 
@@ -147,6 +149,8 @@ def with_shares(result: ClassResult, flow: Flow) -> ClassResult:
     def shared(layer: LayerResult) -> LayerResult:
         found = flow.groups[layer.name]
         groups = [g.model_copy(update={"share": found[g.index]}) for g in layer.groups]
-        return layer.model_copy(update={"groups": tuple(sorted(groups, key=lambda g: (-g.share, g.index)))})
+        return layer.model_copy(
+            update={"groups": tuple(sorted(groups, key=lambda g: (-round(g.share, DIGITS), g.index)))}
+        )
 
     return result.model_copy(update={"layers": tuple(map(shared, result.layers))})

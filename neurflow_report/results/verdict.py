@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from typing import Literal
 
 from neurflow_report.results.catalogue import CLAIMS
@@ -99,7 +100,7 @@ def too_few_draws(claim: Claim, result: ClassResult | Control, against: float) -
         return ""
     if claim.claim == "optimal":
         sets = [m.n for m in result.measures if m.case == "beaten" and m.layer == claim.layer and m.channel is not None]
-        least = round(against * _Z2 / (1 - against)) + 1 if against < 1 else 0
+        least = ceil(against * _Z2 / (1 - against)) if against < 1 else 0
         return f"fidelity.optimality_draws: {least}" if sets and least and min(sets) < least else ""
     if claim.experiment != "masking" or claim.p_value is None:
         return ""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from neurflow_report.circuit.discovery import edge_weights
-from neurflow_report.circuit.neuron_groups import group_edges, group_neurons, shares
+from neurflow_report.circuit.neuron_groups import group_edges, group_neurons
 from neurflow_report.results.records import Member, Neuron, NeuronEdge, SemanticGroup
 
 
@@ -44,23 +44,13 @@ def test_group_edge_is_the_mean_over_semantic_groups_and_counts_a_neuron_once():
     assert weights.tolist() == [pytest.approx([(0.25 + 0.3) / 2, (0.0 - 0.5) / 2]), pytest.approx([0.3, -0.5])]
 
 
-def test_shares_hand_down_absolute_weight():
-    assert shares(np.array([0.75, 0.25]), np.array([[0.2, -0.6], [0.8, 0.0]])).tolist() == pytest.approx(
-        [0.4375, 0.5625]
-    )
-
-
-def test_shares_without_any_weight_are_equal():
-    assert shares(np.ones(1), np.zeros((1, 4))).tolist() == [0.25] * 4
-
-
 def test_groups_are_numbered_by_falling_share_and_edges_follow():
     low = [neuron("low", c, [((p,), {})]) for c, p in ((0, 0), (1, 1), (2, 2))]
     top = neuron("top", 0, [((0, 1, 2), {0: -0.1, 1: 0.2, 2: 0.7})])
     r = np.array([[0.0, 0.0, 0.0], [0.1, 0.0, 0.0], [9.0, 9.0, 9.0]])
     layers, edges = group_neurons(["low", "top"], [low, [top]], [r, np.zeros((3, 1))], 100)
     assert [g.members for g in layers[0].groups] == [members((2, 1)), members((0, 1), (1, 1))]
-    assert [g.share for g in layers[0].groups] == pytest.approx([0.7 / 0.8, 0.1 / 0.8])
+    assert [g.share for g in layers[0].groups] == pytest.approx([0.7, 0.3])
     assert [(e.upper, e.lower, e.weight) for e in edges] == [(1, 1, 0.7), (1, 2, pytest.approx(0.1))]
     assert layers[1].groups[0].share == 1
 

@@ -20,6 +20,7 @@ from neurflow_report.drawing.view.pages.overview import OverviewPage
 from neurflow_report.drawing.view.pages.pictures import PicturesPage
 from neurflow_report.drawing.view.pages.provenance import ProvenancePage
 from neurflow_report.drawing.view.pages.search import SearchPage
+from neurflow_report.drawing.view.text.glossary import Word, words
 from neurflow_report.results.bundle import Bundle
 from neurflow_report.results.flow import flow_of, with_shares
 
@@ -28,7 +29,8 @@ __all__ = ["SiteView", "site_view"]
 
 @dataclass(frozen=True, kw_only=True)
 class SiteView:
-    """The whole site. `menu`: what the head of every page links to; `every`: all pages, the overview first."""
+    """The whole site. `menu`: what the head of every page links to; `every`: all pages, the overview first;
+    `words`: the glossary, by key."""
 
     title: str
     theme: str
@@ -46,6 +48,7 @@ class SiteView:
     search: SearchPage
     every: tuple[Page, ...]
     tables: tuple[Data, ...]
+    words: Mapping[str, Word]
 
     def pages(self) -> Iterator[Page]:
         """Every page, the overview first."""
@@ -92,4 +95,5 @@ def site_view(bundle: Bundle, *, beside: Mapping[str, str] | None = None) -> Sit
         search=pages["search"][0],
         every=tuple(page for own in pages.values() for page in own),
         tables=tuple(data_files(indices)),
+        words=words(bundle.run),
     )

@@ -31,7 +31,7 @@ from neurflow_report.results.bundle import Bundle
 
 KINDS = {".csv": "text/csv", ".json": "application/json", ".dot": "text/vnd.graphviz", ".svg": "image/svg+xml"}
 STYLES = ("static/site.css", "static/brand.css")
-SCRIPTS = tuple(f"static/{name}.js" for name in ("site", "tables", "patches", "circuit", "search"))
+SCRIPTS = tuple(f"static/{name}.js" for name in ("site", "tables", "patches", "circuit", "search", "words"))
 LEAD = "#!"
 """How an address of the whole file begins until its page's own are made unique."""
 

@@ -10,8 +10,10 @@ from neurflow_report.drawing.view.model.components import Cell, Column, Page, Sp
 from neurflow_report.drawing.view.model.numbers import listing, percent
 from neurflow_report.drawing.view.pages import PageKind
 from neurflow_report.drawing.view.pages.class_page import selection
+from neurflow_report.drawing.view.text.glossary import Word, words
 from neurflow_report.results.catalogue import EXPERIMENTS, Experiment, prose
 from neurflow_report.results.records import Run, Settings
+from neurflow_report.results.verdict import RULE
 
 _RULES = {
     "cells": prose("""
@@ -38,6 +40,7 @@ class MethodPage(Page):
     """The method, as this run used it."""
 
     lead: str
+    words: tuple[Word, ...]
     steps: tuple[MethodStep, ...]
     settings: Table
     layers: Table
@@ -55,7 +58,16 @@ def method_page(run: Run) -> MethodPage:
             NeurFlow (arXiv:2502.16105, ICLR 2025) explains a class by groups of neurons. These are its steps, with
             the values that this run used.
         """),
-        steps=(*_objects(run), *_attribution(run.settings), *_groups(run), *_masking(run), *_experiments(run.settings)),
+        words=tuple(words(run).values()),
+        steps=(
+            *_objects(run),
+            *_attribution(run.settings),
+            *_groups(run),
+            *_shares(),
+            *_masking(run),
+            *_experiments(run.settings),
+            *_verdict(run),
+        ),
         settings=_settings(run.settings),
         layers=_layers(run),
     )
@@ -149,14 +161,43 @@ def _groups(run: Run) -> tuple[MethodStep, ...]:
                 """),
                 prose(f"""
                     The search starts at the logit ({top}) and goes down: the core neurons of all neurons found at a
-                    layer are the neurons found at the next, as far as {low}. A group's share is the part of the
-                    logit's absolute weight that flows through it; the shares of a layer add up to 100%.
+                    layer are the neurons found at the next, as far as {low}.
                 """),
             ),
             formula="W(U, L) = mean over (a, j) ∈ U of Σ_i w(a, i, j), i with a semantic group in L",
             where="each neuron counts once for each L; W signed, no unit",
         ),
     )
+
+
+def _shares() -> tuple[MethodStep, ...]:
+    return (
+        MethodStep(
+            id="shares",
+            title="Shares, flow and names",
+            text=(
+                prose("""
+                    A neuron's share is the part of the logit that goes through it. It lends each of its groups as
+                    much as the part of its concept that lies there, and hands its share down by the size of its
+                    weights. Nothing is counted twice: the shares of a layer add up to 100%, less what ends in neurons
+                    without a core. An edge is as wide as its flow, the share that it carries.
+                """),
+                prose("""
+                    A group's mosaic takes patches from its neurons in proportion to what they lend it, the strongest
+                    neuron's first. Its name is given by hand, or is the planted part that at least 60% of its patches
+                    show; from 30% on it has the two commonest parts, under that it is "mixed".
+                """),
+            ),
+            formula="share(i) = Σ_a share(a) Σ_j p(a, j) |w(a, i, j)|,   share(G) = Σ_i share(i) p(i, G)",
+            where="p(a, j): the part of a's concept in semantic group j; p(i, G): the part of i's concept in group G",
+        ),
+    )
+
+
+def _verdict(run: Run) -> tuple[MethodStep, ...]:
+    if not run.settings.experiments:
+        return ()
+    return (MethodStep(id="verdict", title="A class's verdict", text=(RULE,)),)
 
 
 def _masking(run: Run) -> tuple[MethodStep, ...]:

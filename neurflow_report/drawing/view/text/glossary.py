@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from neurflow_report.drawing.view.model.components import Prose, Span
 from neurflow_report.drawing.view.model.numbers import listing
 from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Word:
+    """A word of the field: its place on the method's page, how it is written there, and what it means in this run."""
+
+    id: str
+    term: str
+    text: str
+
+
+def words(run: Run) -> dict[str, Word]:
+    """Every word by its key, in the order of the glossary."""
+    return {
+        key: Word(id=f"term-{key}", term=term, text=_sentence(term, _fill(text, run)))
+        for key, (term, text) in _TERMS.items()
+    }
+
+
+def _sentence(term: str, rest: str) -> str:
+    """What stands behind a term as a sentence of its own."""
+    text = rest.removeprefix(":").strip()
+    return f"{text[0].upper()}{text[1:]}" if rest.startswith(":") else f"{term} {text}"
 
 
 def terms(run: Run, *names: str) -> tuple[Prose, ...]:
@@ -22,7 +47,7 @@ def _fill(text: str, run: Run) -> str:
 _TERMS: dict[str, tuple[str, str]] = {
     "logit": (
         "Logit",
-        ": the network's output for one class; the class with the largest is predicted.",
+        ": the network's output for one class; the class with the largest logit is predicted.",
     ),
     "patch": (
         "Patch",
@@ -32,21 +57,40 @@ _TERMS: dict[str, tuple[str, str]] = {
         "τ",
         ": how many core neurons a neuron is given: {tau} in the circuit, {taus} in the tests.",
     ),
+    "neuron": (
+        "Neuron",
+        ": one channel of a layer, by its mean over space; n12 is channel 12.",
+    ),
+    "concept": (
+        "Concept",
+        ": the {k} patches that excite a neuron most.",
+    ),
     "core": (
-        "Core concept neurons",
-        " of a neuron: the {tau} channels of the layer below that its activation rests on most.",
+        "Core",
+        prose("""
+            : the neurons of a layer that the class rests on most. Each neuron above has {tau} core concept neurons,
+            those with the largest score; a layer's core is all of them together.
+        """),
+    ),
+    "score": (
+        "Score",
+        ": the mean size of the attribution that a neuron above gives a neuron below, over its concept.",
     ),
     "semantic": (
         "Semantic group",
-        ": a cluster of the {k} patches that excite a neuron most (its concept).",
+        ": a cluster of a neuron's concept: patches that the layer below responds to alike.",
     ),
     "group": (
         "Neuron group",
-        " (G1, G2, …): semantic groups of a layer's core neurons that the layer responds to alike.",
+        ": a cluster of the semantic groups of a layer's core; G1 has the largest share.",
     ),
     "share": (
         "Share",
-        ": the part of the logit's absolute weight that flows through a group; a layer's add up to 100%.",
+        ": the part of the class's logit that goes through a neuron or group; a layer's shares add up to 100%.",
+    ),
+    "flow": (
+        "Flow",
+        ": the share that an upper group hands to a lower one; what goes into a group adds up to its share.",
     ),
     "gap": (
         "Completeness gap",
@@ -66,11 +110,11 @@ _TERMS: dict[str, tuple[str, str]] = {
     ),
     "knockout": (
         "Knock-out",
-        ": channels are set to 0 for every picture, and the network runs on without them.",
+        ": neurons are set to 0 and the network runs on without them.",
     ),
     "chance": (
         "Chance",
-        ": the same figure with random sets of channels, or with the weights given to other groups.",
+        ": the same figure with as many random neurons, or with the weights given to other groups.",
     ),
     "control": (
         "Random weights",
@@ -87,8 +131,8 @@ _TERMS: dict[str, tuple[str, str]] = {
         "Weight",
         " "
         + prose("""
-            W of an edge: the mean signed part that a group of the layer below has in a group's activation. A neuron
-            in several groups counts in each, so what feeds a group may add up to more than 1.
+            (w, W): the signed part of a neuron below in a neuron's activation, and its mean between two groups (the
+            paper's W). A neuron in several groups counts in each, so the W into a group may add up to more than 1.
         """),
     ),
 }
