@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from neurflow_report.errors import InputError
+from neurflow_report.results.flow import flow_of
 from neurflow_report.results.frames import COLUMNS, Tables, rows, tables
 from tests.sample_bundle import frozen_bundle
 
@@ -57,7 +58,8 @@ def test_the_rows_are_the_records(bundle, found):
     assert weights["lower_channel"].tolist() == [e.channel for e in neuron.groups[1].edges]
     group = layers[1].groups[0]
     there = of("groups", layer=group.layer, group=group.index).iloc[0]
-    assert (there["share"], there["patches"]) == (group.share, len(group.patches))
+    share = flow_of(layers).groups[group.layer][group.index]
+    assert (there["share"], there["patches"]) == (share, len(group.patches))
     assert there["neurons"] == len({m.channel for m in group.members})
     assert there["part"] == group.agreement.part
     members = of("members", layer=group.layer, group=group.index)
