@@ -142,27 +142,22 @@
   };
   const list = (title, rows) => {
     const box = element("div", "", element("h4", "", title));
-    const made = element("ul", "", ...rows.slice(0, 6).map(([first, second]) => element("li", "", first, element("span", "", second))));
-    if (rows.length > 6) made.append(element("li", "", `and ${rows.length - 6} more in the table`));
-    box.append(made);
+    box.append(element("ul", "", ...rows.slice(0, 6).map(([first, second]) => element("li", "", first, element("span", "", second)))));
     return box;
   };
   const told = (drawing, at, patches) => {
     const { data, cards } = drawing;
     const card = cards[at];
     const href = card.getAttribute("href");
-    const end = (other, flow, whole, weight) => {
-      const name = cards[other].getAttribute("aria-label").replace(/ · [^·]*$/, "");
-      return [linked(cards[other].getAttribute("href"), name),
-        [percent(flow), `${percent(flow / whole)} of it`, ...(weight === null ? [] : [`W ${weight < 0 ? "−" : "+"}${Math.abs(weight).toFixed(2)}`])].join(" · ")];
+    const name = (card) => card.getAttribute("aria-label").replace(/ · [^·]*$/, "");
+    const end = (other, flow, weight) => {
+      const of = Math.min(1, flow / data.shares[at]);
+      return [linked(cards[other].getAttribute("href"), name(cards[other])), [percent(flow), `${percent(of)} of it`, ...(weight === null ? [] : [`W ${weight < 0 ? "−" : "+"}${Math.abs(weight).toFixed(2)}`])].join(" · ")];
     };
-    const sorted = (from, to) => {
-      const own = data.edges.filter((edge) => edge[from] === at).sort((a, b) => b[2] - a[2]);
-      const whole = own.reduce((sum, edge) => sum + edge[2], 0);
-      return own.map((edge) => end(edge[to], edge[2], whole, edge[4]));
-    };
+    const sorted = (from, to) => data.edges.filter((edge) => edge[from] === at).sort((a, b) => b[2] - a[2])
+      .map((edge) => end(edge[to], edge[2], edge[4]));
     const layer = cards[at].dataset.key.replace(/\/[^/]*$/, "");
-    const called = `${card.getAttribute("aria-label").replace(/ · [^·]*$/, "")} of ${layer}`;
+    const called = `${name(card)} of ${layer}`;
     const lists = [];
     const members = data.members[at] || [];
     if (members.length) {
@@ -313,9 +308,17 @@
     if (!key.includes("/")) return;
     const scope = document.querySelector("article.page.here") || document;
     const found = [...addressed].filter(([figure]) => scope.contains(figure)).map(([, one]) => one);
-    const drawn = found.find(({ pick }) => pick?.keys.includes(key));
-    found.forEach(({ pin, cards }) => { const card = cards.find((one) => one.dataset.key === key); if (card) pin(card); });
-    if (drawn) drawn.pick.show(key);
+    const own = found.find(({ pick }) => pick?.keys.includes(key));
+    const drawn = own && !own.cards.some((one) => one.dataset.key.endsWith("/rest")) ? own : null;
+    found.forEach(({ pin, box, cards }) => {
+      const card = cards.find((one) => one.dataset.key === key);
+      if (!card) return;
+      pin(card);
+      const [at, frame] = [card.querySelector(".card").getBoundingClientRect(), box.getBoundingClientRect()];
+      box.scrollLeft += at.left + at.width / 2 - frame.left - frame.width / 2;
+      box.scrollTop += at.top + at.height / 2 - frame.top - frame.height / 3;
+    });
+    if (own) own.pick.show(key);
     const shown = drawn || found.find(({ cards }) => cards.some((one) => one.dataset.key === key));
     shown?.section.scrollIntoView();
   };
@@ -336,7 +339,7 @@
     levels(drawings, again, tools);
     if (boxes[1]) choice(boxes, unpin, tools);
     const pick = section.querySelector("script.edges") && neuronsOf(section, boxes[0], drawings[0], zoom, tools);
-    if (small) addressed.set(figure, { pin, pick, section, cards: drawings[0].cards });
+    if (small) addressed.set(figure, { pin, pick, section, box: boxes[0], cards: drawings[0].cards });
   });
   addEventListener("hashchange", follow);
   addEventListener("load", () => setTimeout(follow));

@@ -187,9 +187,7 @@ def thickness(link: Link, style: Style) -> float:
     return max(style.fine, style.broad * link.flow)
 
 
-def _ports(
-    numbers: list[int], links: list[Link], cards: Mapping[str, Box], key: str, style: Style
-) -> dict[int, float]:
+def _ports(numbers: list[int], links: list[Link], cards: Mapping[str, Box], key: str, style: Style) -> dict[int, float]:
     """The x of every link's port on one edge of card `key`, side by side in the order of where the other ends are."""
 
     def other(number: int) -> tuple[float, int]:

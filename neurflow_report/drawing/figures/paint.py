@@ -60,6 +60,7 @@ LIVE = """#ID a:focus{outline:none}
 #ID.lit .e{stroke-opacity:.08}
 #ID.lit .e.on{stroke-opacity:.9}
 #ID.lit .pic{opacity:.3}
+#ID.small.lit a[data-key]:not(.on){opacity:.3}
 #ID.lit .card{stroke:var(--line,#cbd4de)}
 #ID.lit .on .pic{opacity:1}
 #ID.lit .on .t{fill:var(--ink,#1c2430)}
@@ -233,12 +234,11 @@ def _pictured(node: Node, x: float, y: float, side: float, picture: Picture) -> 
 def _line(node: Node, box: Box, style: Style, picture: Picture) -> str:
     """The logit: a patch, its name, and that it is all."""
     side = box.height - 2 * style.pad
-    first = replace(node, tiles=node.tiles[:1])
     left = box.x + style.pad + (side + 8 if node.tiles else 0)
     room, middle = box.x + box.width - style.pad - left, box.y + box.height / 2
     title = shorten(node.title, TITLE, room)
     return (
-        _pictured(first, box.x + style.pad, box.y + style.pad, side, picture)
+        _pictured(node, box.x + style.pad, box.y + style.pad, side, picture)
         + f'<text class="t" x="{_n(left)}" y="{_n(middle - 4)}">{escape(title)}</text>'
         f'<text class="m" x="{_n(left)}" y="{_n(middle + 13)}">{escape(node.shared)}</text>'
     )
@@ -285,7 +285,7 @@ def _small(node: Node, box: Box, style: Style, picture: Picture) -> str:
     bottom = box.bottom - style.pad
     code = f"+{node.stack}" if node.stack else node.subtitle or node.title
     return (
-        _pictured(node, x, box.y + style.pad, style.mosaic, picture)
+        (picture(node, x, box.y + style.pad, style.mosaic) if node.tiles else "")
         + f'<text class="t" x="{_n(x)}" y="{_n(bottom - 6)}">{escape(shorten(code, TITLE, room))}</text>'
         f'<rect class="bar" x="{_n(x)}" y="{_n(bottom - 2)}" width="{_n(full)}" height="2"/>'
     )

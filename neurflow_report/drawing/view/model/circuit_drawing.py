@@ -7,6 +7,7 @@ every node is drawn), and the main path.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -30,7 +31,7 @@ MOST_NODES = 5
 MOST_SMALL, FEW_SMALL, MOST_SMALL_EDGES = 600, 200, 60
 """Cards of a whole circuit, where one has more the cards of it, and edges between two of its layers."""
 INSIDE = 3
-PANEL_TILES, SMALL_PANEL_TILES, PANEL_MEMBERS = 12, 6, 12
+PANEL_TILES, SMALL_PANEL_TILES, PANEL_MEMBERS, PANEL_EDGES = 12, 6, 12, 6
 DIGITS = 4
 MOST_ROWS = 200
 """Rows of a table on the page; the file beside it has all."""
@@ -178,10 +179,10 @@ def _numbers(index: Index, what: str) -> dict[str, list[int]]:
     """By layer from the logit down its groups' numbers, or its neurons' channels, the largest share first."""
     if what == GROUP:
         return {layer.name: [g.index for g in layer.groups] for layer in index.downward()}
-    shares = index.flow.neurons
     return {
-        layer.name: sorted((a.channel for a in layer.neurons), key=lambda c, own=shares[layer.name]: (-own[c], c))  # type: ignore[misc]
+        layer.name: sorted(own, key=lambda channel, own=own: (-own[channel], channel))  # type: ignore[misc]
         for layer in index.downward()
+        for own in [index.flow.neurons[layer.name]]
     }
 
 
@@ -233,7 +234,7 @@ def _group_node(index: Index, layer: LayerResult, number: int) -> Node:
         subtitle=LOGIT if logit else code if name else "",
         value=g.share,
         href=urls.group(index.result.slug, layer.name, number),
-        tiles=index.card(layer.name, g).tiles,
+        tiles=index.card(layer.name, g).tiles[: 1 if logit else None],
         alt=f"{called}, share {percent(g.share)}, {count(len(lent), 'neuron')}",
         inside=() if logit else _inside(lent),
     )
@@ -255,7 +256,7 @@ def _neuron_node(index: Index, layer: LayerResult, channel: int) -> Node:
         subtitle=LOGIT if top else "",
         value=share,
         href=urls.neuron(index.result.slug, layer.name, channel),
-        tiles=index.concept(index.neurons[layer.name, channel]).tiles[:NODE],
+        tiles=index.concept(index.neurons[layer.name, channel]).tiles[: 1 if top else NODE],
         alt=f"{'Logit' if top else 'Neuron'} n{channel} of {layer.name}, share {percent(share)}",
         groups=() if top else tuple(f"{layer.name}/G{g}" for g in index.groups_of(layer.name, channel)),
     )
@@ -333,15 +334,27 @@ def _circuit(
         table=_table(index, what, weights),
         dot=urls.data(slug, f"{name}.dot"),
         svg=urls.data(slug, f"{name}.svg"),
-        panel=_panel(index, nodes, edges if not small else pruned.links, SMALL_PANEL_TILES if small else PANEL_TILES),
+        panel=_panel(index, nodes, _told(edges), SMALL_PANEL_TILES if small else PANEL_TILES),
     )
 
 
-def _panel(index: Index, nodes: Sequence[Node], edges: Sequence[Weight | Link], most: int) -> Panel:
+def _told(edges: Sequence[Weight]) -> list[Weight]:
+    """Of each node its `PANEL_EDGES` largest edges up and down."""
+    found, up, down = list[Weight](), Counter[str](), Counter[str]()
+    for e in sorted(edges, key=lambda e: (-e.flow, e.upper, e.lower)):
+        if round(e.flow, DIGITS) and (down[e.upper] < PANEL_EDGES or up[e.lower] < PANEL_EDGES):
+            found.append(e)
+            down[e.upper] += 1
+            up[e.lower] += 1
+    return found
+
+
+def _panel(index: Index, nodes: Sequence[Node], edges: Sequence[Weight], most: int) -> Panel:
     place = {node.id: i for i, node in enumerate(nodes)}
     return Panel(
         slug=index.result.slug,
         patches=urls.patch(index.result.slug, 0).removesuffix("0"),
+        shares=tuple(round(node.value, DIGITS) for node in nodes),
         tiles=tuple(_compact(_more_tiles(index, node, most)) for node in nodes),
         members=tuple(_members(index, node) for node in nodes),
         edges=tuple(
@@ -353,7 +366,6 @@ def _panel(index: Index, nodes: Sequence[Node], edges: Sequence[Weight | Link], 
                 None if e.weight is None else round(e.weight, DIGITS - 1),
             )
             for e in edges
-            if e.flow > 0
         ),
     )
 
@@ -385,13 +397,13 @@ def _members(index: Index, node: Node) -> tuple[tuple[int, float], ...]:
 def _caption(what: str, nodes: Sequence[Node], every: int, pruned: Pruned) -> str:
     single = sum(not n.stack for n in nodes)
     drawn = (
-        f"All {every} {what}s."
+        f"All {every:,} {what}s."
         if single == every
-        else f"The {single} largest of {every} {what}s; the others of a layer stand in one stack."
+        else f"The {single} largest of {every:,} {what}s; the others of a layer stand in one stack."
     )
     left = pruned.total - len(pruned.links)
-    held = f"{percent_fine(1 - pruned.kept)} of the flow goes through {left} thinner lines that are not drawn"
-    rest = f"All {pruned.total} lines are drawn" if not left else held
+    held = f"{percent_fine(1 - pruned.kept)} of the flow goes through {left:,} thinner lines that are not drawn"
+    rest = f"All {pruned.total:,} lines are drawn" if not left else held
     return prose(f"""
             {drawn} A line is as wide as the share of the logit that goes along it; {rest}. In strong colours: the main
             path, from the logit along the largest flow.

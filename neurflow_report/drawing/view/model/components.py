@@ -138,13 +138,15 @@ class Panel:
 
     Attributes:
         patches: how a patch's address begins, before its number.
+        shares: each node's share of the logit.
         tiles: patches of each node as (patch, picture of the class `slug`, left, top, side), the last three in shares.
         members: of each group its strongest neurons as (channel, share lent); at the end (-1, how many more).
-        edges: (upper node, lower node, flow, sign, weight), the nodes by their places.
+        edges: each node's largest as (upper node, lower node, flow, sign, weight), the nodes by their places.
     """
 
     slug: str
     patches: str
+    shares: tuple[float, ...]
     tiles: tuple[tuple[tuple[float, ...], ...], ...]
     members: tuple[tuple[tuple[int, float], ...], ...]
     edges: tuple[tuple[int, int, float, int, float | None], ...]

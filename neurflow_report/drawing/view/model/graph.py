@@ -158,17 +158,14 @@ class Diagram:
         for link in sorted(self.links, key=lambda one: (-one.flow, one.upper)):
             if link.upper in nodes:
                 above.setdefault(link.lower, []).append(link.upper)
+
+        def row(node: Node) -> Listed:
+            sources = [nodes[i] for i in above.get(node.id, ())[:2]]
+            told = " and ".join(one.title if one.logit else one.named for one in sources)
+            return Listed(node=node, told=node.shared, sources=told)
+
+        rows = zip(self.bands, self.rows().values(), strict=True)
         return tuple(
-            ListedBand(
-                band=band,
-                rows=tuple(
-                    Listed(
-                        node=n,
-                        told=n.shared,
-                        sources=" and ".join(nodes[i].title if nodes[i].logit else nodes[i].named for i in above.get(n.id, ())[:2]),
-                    )
-                    for n in [n for n in row if not n.stack][:LISTED]
-                ),
-            )
-            for band, row in zip(self.bands, self.rows().values(), strict=True)
+            ListedBand(band=band, rows=tuple(row(n) for n in [n for n in own if not n.stack][:LISTED]))
+            for band, own in rows
         )

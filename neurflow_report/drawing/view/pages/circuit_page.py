@@ -94,7 +94,7 @@ def circuit_page(index: Index) -> CircuitPage:
         groups_heading="The largest neuron groups" if groups > MOST_SMALL else "Every neuron group",
         choices=_choices(index, few),
         choices_words=(
-            f"The {FEW_NAMED} strongest of each group and what they lend it of the logit; its layer's page has the others."
+            f"The {FEW_NAMED} strongest of each group and what they lend it of the logit; the others are on its page."
             if few
             else "With what each lends its group of the logit, the strongest first."
         ),
@@ -140,9 +140,7 @@ def _edges(index: Index, drawing: Circuit) -> tuple[tuple[int, int, float], ...]
     """Every edge between two nodes drawn, with its flow; one that rounds to 0 is left out."""
     place = {node.id: i for i, node in enumerate(drawing.diagram.nodes)}
     return tuple(
-        (place[w.upper], place[w.lower], _flow(w))
-        for w in folded(neuron_weights(index), frozenset(place))
-        if _flow(w)
+        (place[w.upper], place[w.lower], _flow(w)) for w in folded(neuron_weights(index), frozenset(place)) if _flow(w)
     )
 
 
