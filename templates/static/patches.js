@@ -3,7 +3,7 @@
 "use strict";
 (() => {
   const mosaics = [...document.querySelectorAll(".mosaic[role=group]")];
-  if (!mosaics.length) return;
+  if (!mosaics.length && !document.querySelector("figure.drawing")) return;
   const element = (name, look, ...inside) => {
     const made = document.createElement(name);
     made.className = look;
@@ -129,7 +129,7 @@
     event.preventDefault();
     move(all[from + by]);
   };
-  mosaics.forEach((mosaic) => {
+  const live = (mosaic) => {
     [...mosaic.querySelectorAll("a")].slice(1).forEach((link) => { link.tabIndex = -1; });
     mosaic.addEventListener("keydown", walk);
     mosaic.addEventListener("pointerover", (event) => { const a = event.target.closest("a"); if (a) show(a); });
@@ -142,7 +142,9 @@
       event.preventDefault();
       open(link);
     });
-  });
+  };
+  mosaics.forEach(live);
+  addEventListener("mosaic", (event) => live(event.target));
   addEventListener("scroll", beside, { passive: true, capture: true });
   addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
 })();

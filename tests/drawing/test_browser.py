@@ -159,17 +159,134 @@ def test_the_keyboard_comes_to_the_content_first(browser: Browser, site: Path) -
     page.context.close()
 
 
-def test_a_drawings_node_leads_to_its_group(browser: Browser, site: Path) -> None:
-    page = opened(browser, (site / "class/bee-co/index.html").as_uri())
-    page.locator("svg.circuit a").filter(has_text="G2").first.click()
+def test_without_a_script_a_card_leads_to_its_group(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "class/bee-co/index.html").as_uri(), script=False)
+    assert page.locator(".drawing .tools, .drawing .panel").count() == 0
+    page.locator('#circuit svg a[data-key="layer3/G2"]').click()
     page.wait_for_url("**/class/bee-co/layer3/index.html#G2")
     assert page.locator("article:target h3").inner_text().startswith("G2")
     page.context.close()
 
 
+def test_a_card_that_is_clicked_stays_lit_and_is_told_of(browser: Browser, root: str) -> None:
+    page = opened(browser, f"{root}/class/bee-co/index.html")
+    card = page.locator('#circuit svg a[data-key="layer3/G2"]')
+    panel = page.locator("#circuit .panel")
+    expect(panel).to_be_hidden()
+    card.click()
+    expect(panel).to_be_visible()
+    assert card.get_attribute("aria-expanded") == "true"
+    label = str(card.get_attribute("aria-label"))
+    assert panel.get_attribute("aria-label") == f"{label.rpartition(' · ')[0]} of layer3"
+    assert 0 < panel.locator(".mosaic a").count() <= 12
+    assert panel.locator("h4").all_text_contents()[0] == "Its neurons, and what each lends it of the logit"
+    page.mouse.move(2, 2)
+    assert page.locator("#circuit svg.lit a.on").count() > 1
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    expect(page.locator("#circuit svg.lit")).to_have_count(0)
+    card.click()
+    card.click()
+    expect(panel).to_be_hidden()
+    card.click()
+    panel.locator(".mosaic a").first.click()
+    expect(page.locator("dialog[open] .words")).to_contain_text("predicted bee & <co>")
+    page.keyboard.press("Escape")
+    expect(panel).to_be_visible()
+    panel.get_by_role("link", name="Its page").click()
+    page.wait_for_url("**/class/bee-co/layer3/index.html#G2")
+    page.context.close()
+
+
+def test_a_click_with_a_key_held_opens_the_page(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "class/bee-co/index.html").as_uri())
+    with page.context.expect_page() as opening:
+        page.locator('#circuit svg a[data-key="layer3/G2"]').click(modifiers=["Control"])
+    opening.value.wait_for_url("**/layer3/index.html#G2")
+    expect(page.locator("#circuit .panel")).to_be_hidden()
+    page.context.close()
+
+
+KIN = """(svg, key) => {
+  const cards = [...svg.querySelectorAll(':scope > a[data-key]')];
+  const number = (card) => Number(/c(\\d+)/.exec(card.getAttribute('class'))[1]);
+  const lines = [...svg.querySelectorAll('path.e')].map((p) => /u(\\d+) l(\\d+)/.exec(p.getAttribute('class')).slice(1).map(Number));
+  const start = number(cards.find((card) => card.dataset.key === key));
+  const found = new Set([start]);
+  for (const [from, to] of [[0, 1], [1, 0]]) {
+    let edge = [start];
+    while (edge.length) {
+      edge = [...new Set(edge.flatMap((n) => lines.filter((l) => l[from] === n).map((l) => l[to])))];
+      edge.forEach((n) => found.add(n));
+    }
+  }
+  const lit = new Set(cards.filter((card) => card.classList.contains('on')).map(number));
+  return [[...found].sort(), [...lit].sort()];
+}"""
+
+
+def test_pointing_at_a_card_lights_all_that_it_comes_from_and_leads_to(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "class/bee-co/index.html").as_uri())
+    svg = page.locator("#groups-circuit")
+    for card in svg.locator("> a[data-key]").all():
+        card.hover()
+        wanted, lit = svg.evaluate(KIN, card.get_attribute("data-key"))
+        assert lit == wanted
+    page.mouse.move(2, 2)
+    expect(page.locator("svg.lit")).to_have_count(0)
+    page.context.close()
+
+
+def test_thin_lines_are_hidden_and_neurons_shown(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "class/bee-co/index.html").as_uri())
+    lines = page.locator("#groups-circuit path.e:visible")
+    slider = page.get_by_role("slider", name="Lines")
+    assert slider.get_attribute("aria-valuetext") == "95% of the flow"
+    counts = [lines.count()]
+    slider.focus()
+    for words in ("80% of the flow", "50% of the flow"):
+        page.keyboard.press("ArrowLeft")
+        assert slider.get_attribute("aria-valuetext") == words
+        counts.append(lines.count())
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > counts[2] >= page.locator("#groups-circuit path.e.main").count()
+    inside = page.locator("#groups-circuit .inside").first
+    expect(inside).to_be_hidden()
+    page.get_by_role("radio", name="Both").check(force=True)
+    expect(inside).to_be_visible()
+    page.get_by_role("radio", name="Neurons").check(force=True)
+    expect(page.locator("#groups-circuit")).to_be_hidden()
+    expect(page.locator("#neurons-circuit")).to_be_visible()
+    page.locator("#neurons-circuit a[data-key]").nth(1).click()
+    expect(page.locator("#circuit .panel")).to_be_visible()
+    page.get_by_role("radio", name="Groups").check(force=True)
+    expect(page.locator("#circuit .panel")).to_be_hidden()
+    expect(page.locator("#groups-circuit")).to_be_visible()
+    page.context.close()
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_a_narrow_screen_has_a_list_instead_of_the_drawing(browser: Browser, site: Path, script: bool) -> None:
+    page = opened(browser, (site / "class/bee-co/index.html").as_uri(), width=360, script=script)
+    listed, drawing = page.locator("#circuit .listed"), page.locator("#circuit svg.circuit").first
+    expect(listed).to_be_visible()
+    expect(drawing).to_be_hidden()
+    assert all(0 < one.locator("ul > li").count() <= 3 for one in listed.locator("> li").all())
+    page.emulate_media(media="print")
+    expect(listed).to_be_hidden()
+    expect(drawing).to_be_visible()
+    page.emulate_media(media="screen")
+    page.set_viewport_size({"width": 900, "height": 900})
+    expect(listed).to_be_hidden()
+    expect(drawing).to_be_visible()
+    page.context.close()
+
+
 def test_a_wide_drawing_opens_at_its_logit_and_keeps_its_layers_names(browser: Browser, site: Path) -> None:
-    page = opened(browser, (site / "class/bee-co/index.html").as_uri(), width=360)
-    box = page.locator(".drawing .scroll").first
+    page = opened(browser, (site / "class/bee-co/circuit.html").as_uri(), width=901)
+    box = page.locator("#neurons .drawing .scroll")
+    page.add_style_tag(content="#neurons .scroll { max-inline-size: 20rem !important }")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert box.evaluate("box => box.scrollWidth > box.clientWidth")
     frame = box.bounding_box()
     logit = box.locator(".card").first.bounding_box()
@@ -335,7 +452,10 @@ def test_the_single_file_is_the_whole_report(browser: Browser, single: Path) -> 
     expect(page.locator("h1:visible")).to_have_text("A sample of flowers")
     page.get_by_role("link", name="bee & <co>", exact=True).first.click()
     expect(page.locator("h1:visible")).to_have_text("bee & <co>")
-    page.locator(".here svg.circuit a").filter(has_text="G2").first.click()
+    page.locator(
+        '.here #circuit svg a[data-key="layer3/G2"], .here #bee-co--circuit svg a[data-key="layer3/G2"]'
+    ).click()
+    page.locator(".here .panel:visible").get_by_role("link", name="Its page").click()
     page.wait_for_url("**#bee-co-layer3--G2")
     assert page.locator("article:target h3").inner_text().startswith("G2")
     page.locator(".here #bee-co-layer3--G2 .mosaic a").first.click()
@@ -373,7 +493,7 @@ def test_the_single_file_is_whole_without_a_script(browser: Browser, single: Pat
 
 def test_the_arrow_keys_walk_through_a_circuit(browser: Browser, root: str) -> None:
     page = opened(browser, f"{root}/class/bee-co/index.html")
-    cards = page.locator("#circuit svg.circuit > a[class]")
+    cards = page.locator("#groups-circuit > a[data-key]")
     assert [c.get_attribute("tabindex") for c in cards.all()].count("0") == 1
     focused = "document.activeElement.getAttribute('aria-label')"
     row = "document.activeElement.querySelector('.card').y.baseVal.value"
@@ -383,10 +503,10 @@ def test_the_arrow_keys_walk_through_a_circuit(browser: Browser, root: str) -> N
     second = page.evaluate(row)
     assert second > top
     strongest = page.evaluate(
-        "[...document.querySelectorAll('#circuit path.e.u0')].sort((a, b) => "
+        "[...document.querySelectorAll('#groups-circuit path.e.u0')].sort((a, b) => "
         "b.getAttribute('stroke-width') - a.getAttribute('stroke-width'))[0].classList[3].slice(1)"
     )
-    assert page.evaluate("document.activeElement.getAttribute('class')") == f"c{strongest}"
+    assert page.evaluate("document.activeElement.classList[0]") == f"c{strongest}"
     names = {page.evaluate(focused)}
     for key in ("ArrowLeft", "ArrowLeft", "ArrowRight", "ArrowRight", "ArrowRight"):
         page.keyboard.press(key)
@@ -397,7 +517,10 @@ def test_the_arrow_keys_walk_through_a_circuit(browser: Browser, root: str) -> N
     assert page.evaluate(row) == top
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/layer3/index.html#G*")
+    expect(page.locator("#circuit .panel")).to_be_visible()
+    assert page.evaluate("document.activeElement.getAttribute('aria-expanded')") == "true"
+    page.keyboard.press("Escape")
+    expect(page.locator("#circuit .panel")).to_be_hidden()
     page.context.close()
 
 
@@ -417,7 +540,7 @@ def test_a_drawing_is_zoomed_and_panned(browser: Browser, site: Path) -> None:
     page.mouse.move(place["x"] + 180, place["y"] + 60, steps=4)
     page.mouse.up()
     assert box.evaluate("e => e.scrollLeft") == pytest.approx(left + 120, abs=3)
-    page.locator("#neurons").get_by_role("button", name="Show the whole").click()
+    page.locator("#neurons").get_by_role("button", name="Whole").click()
     assert drawing.evaluate(wide) <= box.evaluate("e => e.clientWidth")
     page.context.close()
 

@@ -295,7 +295,7 @@ def tower(bands: int, across: int) -> Diagram:
         for k in range(across)
     )
     links = tuple(
-        Link(upper=f"{a}/G{k}", lower=f"{b}/G{k}", weight=0.1 * (k + 1))
+        Link(upper=f"{a}/G{k}", lower=f"{b}/G{k}", flow=0.1 * (k + 1), signed=0.1)
         for a, b in pairwise(names)
         for k in range(across)
     )

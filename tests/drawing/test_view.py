@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurflow_report.drawing.view import SiteView, site_view
-from neurflow_report.drawing.view.model import circuit_drawing, numbers, urls
+from neurflow_report.drawing.view.model import numbers, urls
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.pages import retaining
 from neurflow_report.drawing.view.pages.class_page import selection
@@ -198,48 +198,6 @@ def test_many_neurons_with_one_caution_are_one_notice() -> None:
     (notice,) = cautions.notices(many, "bee", masking=())
     assert notice.text.startswith("30 neurons at L: at worst silhouette 0.00, under 0.10. ")
     assert "".join(s.text for s in notice.places).endswith("n11 and 18 more")
-
-
-def test_pruning_keeps_the_strongest_and_counts_what_it_leaves_out() -> None:
-    weights = [
-        circuit_drawing.Weight(upper="U", lower=f"L{i}", layer="below", weight=w)
-        for i, w in enumerate((0.6, -0.3, 0.06, 0.04))
-    ]
-    pruned = circuit_drawing.prune(weights, frozenset({"U", "L0", "L1", "L2", "L3"}))
-    assert [link.lower for link in pruned.links] == ["L0", "L1"]
-    assert (pruned.total, round(pruned.kept, 6)) == (4, 0.9)
-    hidden = circuit_drawing.prune(weights, frozenset({"U", "L1"}))
-    assert [link.weight for link in hidden.links] == [-0.3]
-    assert round(hidden.kept, 6) == 0.3
-
-
-@given(st.lists(st.floats(-1, 1), max_size=60))
-def test_pruning_never_draws_more_than_its_most(values: list[float]) -> None:
-    weights = [circuit_drawing.Weight(upper="U", lower=f"L{i}", layer="b", weight=w) for i, w in enumerate(values)]
-    pruned = circuit_drawing.prune(weights, frozenset({"U", *(w.lower for w in weights)}))
-    assert len(pruned.links) <= circuit_drawing.MOST_EDGES
-    assert 0 <= pruned.kept <= 1 + 1e-9
-    assert all(link.weight != 0 for link in pruned.links)
-    drawn, left = {link.lower for link in pruned.links}, [abs(w.weight) for w in weights]
-    weakest = min((abs(link.weight) for link in pruned.links), default=0)
-    assert all(v <= weakest for w, v in zip(weights, left, strict=True) if w.lower not in drawn and drawn)
-
-
-def test_shares_that_reach_neurons_add_up_in_each_layer(bundle: Bundle) -> None:
-    for result in bundle.classes:
-        ranks = circuit_drawing.ranked_neurons(Index(bundle.run, result))
-        assert set(ranks) == {layer.name for layer in result.layers}
-        for layer in result.layers:
-            assert sum(ranks[layer.name].values()) == pytest.approx(1)
-            assert set(ranks[layer.name]) <= {a.channel for a in layer.neurons}
-
-
-def test_a_caption_counts_the_nodes_and_edges_drawn(view: SiteView) -> None:
-    drawing = view.classes[0].circuit
-    assert drawing.caption.startswith("Drawn: all 10 neuron groups; ")
-    assert (
-        f"{len(drawing.table.rows) - len(drawing.diagram.links)} of {len(drawing.table.rows)} edges" in drawing.caption
-    )
 
 
 def test_the_method_says_what_every_experiment_run_asks_and_how_large_it_was(view: SiteView, bundle: Bundle) -> None:

@@ -18,13 +18,15 @@ from math import isfinite
 from graphviz import Digraph, nohtml
 
 from neurflow_report.drawing.view.model.graph import Diagram, Link, Order
-from neurflow_report.drawing.view.model.numbers import percent
+from neurflow_report.drawing.view.model.numbers import percent, percent_fine
 from neurflow_report.errors import InputError, RunError
 
 MOST_NODES = 300
 MOST_LINKS = 4000
 SECONDS = 30.0
 SWEEPS = 12
+BROAD = 16.0
+"""The pen of a line along which all of the logit goes."""
 POSITIVE, NEGATIVE = "#2b6a99", "#b5432f"
 NODE_LOOK = {
     "shape": "box", "style": "rounded,filled", "fillcolor": "#f4f6f9", "color": "#c9d3de",
@@ -38,7 +40,7 @@ CHECK = "check that `dot -V` answers; " + HINT
 def to_dot(diagram: Diagram) -> str:
     """The circuit as DOT, one rank a band, to be drawn by plain `dot`; equal diagrams give equal text.
 
-    A positive weight is blue and solid, a negative one red and dashed; the pen's width follows |weight|.
+    What raises is blue and solid, what lowers red and dashed; the pen's width follows the flow.
     """
     names, graph = _names(diagram), Digraph("circuit", format="svg")
     graph.attr("graph", **_graph_look(diagram))
@@ -54,17 +56,21 @@ def to_dot(diagram: Diagram) -> str:
                 rank.node(names[node.id], _label(lines), tooltip=_label([node.alt or node.title]))
     for i in range(len(diagram.bands) - 1):
         graph.edge(f"band {i}", f"band {i + 1}", style="invis", weight="100")
-    most = diagram.strongest()
     for link in sorted(diagram.links, key=_link_key):
-        graph.edge(names[link.upper], names[link.lower], **_link_look(link, most))
+        graph.edge(names[link.upper], names[link.lower], **_link_look(link))
     return str(graph.source)
 
 
 def rank_order(diagram: Diagram) -> dict[str, tuple[str, ...]]:
-    """Per band the node ids from left to right, so that few links cross; deterministic.
+    """Per band the node ids from left to right, so that few links cross, stacks last; deterministic.
 
     Raises: RunError graphviz-missing when `dot` is not installed, fails, or takes longer than `SECONDS`.
     """
+    stacks = {node.id for node in diagram.nodes if node.stack}
+    return {band: tuple(sorted(ids, key=stacks.__contains__)) for band, ids in _order(diagram).items()}
+
+
+def _order(diagram: Diagram) -> Order:
     if len(diagram.nodes) > MOST_NODES or len(diagram.links) > MOST_LINKS:
         return barycentre_order(diagram)
     if not diagram.nodes:
@@ -150,8 +156,8 @@ def _centre(near: list[tuple[str, float]], place: dict[str, float], default: flo
 def _neighbours(links: Iterable[Link]) -> dict[str, list[tuple[str, float]]]:
     near: dict[str, list[tuple[str, float]]] = {}
     for link in links:
-        near.setdefault(link.upper, []).append((link.lower, abs(link.weight)))
-        near.setdefault(link.lower, []).append((link.upper, abs(link.weight)))
+        near.setdefault(link.upper, []).append((link.lower, link.flow))
+        near.setdefault(link.lower, []).append((link.upper, link.flow))
     return near
 
 
@@ -167,9 +173,9 @@ def _order_source(diagram: Diagram) -> str:
             rank.attr(rank="same")
             for name in (f"b{i}", *(number[node.id] for node in row)):
                 rank.node(name)
-    most = diagram.strongest()
+    most = max((link.flow for link in diagram.links), default=0.0) or 1.0
     for link in sorted(diagram.links, key=_link_key):
-        graph.edge(number[link.upper], number[link.lower], weight=str(1 + round(9 * abs(link.weight) / most)))
+        graph.edge(number[link.upper], number[link.lower], weight=str(1 + round(9 * link.flow / most)))
     return str(graph.source)
 
 
@@ -234,14 +240,14 @@ def _names(diagram: Diagram) -> dict[str, str]:
     return {node.id: node.id if plain else f"n{i}" for i, node in enumerate(diagram.nodes)}
 
 
-def _link_look(link: Link, most: float) -> dict[str, str]:
-    share = abs(link.weight) / most
-    look = {} if link.weight >= 0 else {"color": NEGATIVE, "style": "dashed"}
-    return look | {"penwidth": f"{0.6 + 4.4 * share**1.4:.2f}", "tooltip": f"{link.weight:+.3f}"}
+def _link_look(link: Link) -> dict[str, str]:
+    look = {} if link.signed >= 0 else {"color": NEGATIVE, "style": "dashed"}
+    told = percent_fine(link.flow) + ("" if link.weight is None else f", W {link.weight:+.3f}")
+    return look | {"penwidth": f"{max(0.6, BROAD * link.flow):.2f}", "tooltip": told}
 
 
 def _link_key(link: Link) -> tuple[str, str, float]:
-    return link.upper, link.lower, link.weight
+    return link.upper, link.lower, link.flow
 
 
 def _label(lines: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ Pure geometry in CSS pixels, y down, origin at the top left; text widths are est
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from neurflow_report.drawing.view.model.graph import Diagram, Link, Node, Order
@@ -13,29 +13,49 @@ from neurflow_report.drawing.view.model.graph import Diagram, Link, Node, Order
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """The sizes of a drawing, in pixels."""
+    """The sizes of a drawing, in pixels.
+
+    Attributes:
+        label: the width of the layers' names.
+        card, mosaic: the width of a card, and the side of the mosaic in it.
+        wide: the width of a card without one that stands alone in its row.
+        text, line: the height of a card's text with a title of one line, and of one more line.
+        broad, fine: the width of a line along which all of the logit goes, and of the thinnest.
+        rank, row: between two bands at the least, and a band's padding.
+        foot: the height of the key.
+    """
 
     margin: float
     label: float
     card: float
+    mosaic: float
     wide: float
     pad: float
     text: float
+    line: float
     gap: float
     row: float
     inset: float
     least: float
     foot: float
+    broad: float
+    fine: float
 
 
 FULL = Style(
-    margin=1, label=120, card=120, wide=232, pad=7, text=40, gap=20, row=72, inset=12, least=640, foot=46,
+    margin=1, label=92, card=140, mosaic=110, wide=200, pad=6, text=35, line=15, gap=12, row=38, inset=6, least=640,
+    foot=34, broad=28, fine=0.8,
 )  # fmt: skip
-PRINT = replace(FULL, row=50)
-SMALL = Style(
-    margin=1, label=110, card=58, wide=150, pad=4, text=20, gap=8, row=70, inset=8, least=640, foot=46,
+PRINT = FULL
+SMALL = replace(
+    FULL, label=110, card=58, mosaic=50, wide=150, pad=4, text=20, line=0, gap=8, row=70, inset=8, broad=18, fine=0.6,
 )  # fmt: skip
-COMPACT = Style(margin=2, label=0, card=44, wide=44, pad=0, text=0, gap=10, row=26, inset=0, least=120, foot=0)
+COMPACT = replace(
+    FULL, margin=2, label=0, card=44, mosaic=44, wide=44, pad=0, text=0, line=0, gap=10, row=26, inset=0, least=120,
+    foot=0, broad=12,
+)  # fmt: skip
+TITLE = 12.0
+"""Pixels of a card's text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +89,7 @@ class Wire:
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """A drawing's boxes: per band, per node, and the wires with the strongest last."""
+    """A drawing's boxes: per band, per node, and the wires: those of the main path last, of the others the largest."""
 
     width: float
     height: float
@@ -87,52 +107,72 @@ def lay_out(diagram: Diagram, order: Order, style: Style) -> Layout:
     width = inner + style.label + 2 * style.inset + 2 * style.margin
     bands, cards, y = {}, {}, style.margin
     for name, row in rows.items():
-        tall = max((card_height(node, style) for node in row), default=style.text)
+        tall = row_height(row, style)
         box = Box(x=style.margin, y=y, width=width - 2 * style.margin, height=tall + 2 * style.inset)
         bands[name] = box
         cards.update(_place_row(row, box, style))
         y = box.bottom + style.row
     height = (y - style.row if rows else y) + style.foot + style.margin
-    return Layout(width=width, height=height, bands=bands, cards=cards, wires=_wires(diagram, cards))
+    return Layout(width=width, height=height, bands=bands, cards=cards, wires=_wires(diagram, cards, style))
 
 
-def card_height(node: Node, style: Style) -> float:
-    """A card's height: mosaic and text; without a mosaic the text alone, in the compact style a short pill."""
-    if not node.tiles:
+def row_height(row: Sequence[Node], style: Style) -> float:
+    """How tall a row's cards are: mosaic and text; the logit alone has one line, in the compact style a short pill."""
+    if not row:
+        return style.text
+    if alone(row, style):
         return style.text + 2 * style.pad if style.text else style.card / 2
-    return style.card + style.text
+    lines = max(len(title_lines(node.title, style)) for node in row) - 1
+    return style.mosaic + style.text + 2 * style.pad + style.line * lines
 
 
-def _card_width(row: list[Node], style: Style) -> float:
-    return style.wide if len(row) == 1 and not row[0].tiles else style.card
+def alone(row: Sequence[Node], style: Style) -> bool:
+    """Whether the row is one node to be drawn as a line of text, beside a small patch: the logit."""
+    return len(row) == 1 and (not row[0].tiles or (style.line > 0 and row[0].logit))
 
 
-def _row_width(row: list[Node], style: Style) -> float:
+def title_lines(title: str, style: Style) -> list[str]:
+    """A card's title, on two lines where it is too long for one and the style has room; shortened to fit."""
+    room = style.card - 2 * style.pad
+    if text_width(title, TITLE) <= room or not style.line:
+        return [shorten(title, TITLE, room)]
+    words = title.split(" ")
+    cuts = [(" ".join(words[:i]), " ".join(words[i:])) for i in range(1, len(words))]
+    cuts = cuts or [(title, "")]
+    first, second = min(cuts, key=lambda cut: max(text_width(part, TITLE) for part in cut))
+    return [shorten(part, TITLE, room) for part in (first, second) if part]
+
+
+def _card_width(row: Sequence[Node], style: Style) -> float:
+    return style.wide if alone(row, style) else style.card
+
+
+def _row_width(row: Sequence[Node], style: Style) -> float:
     return len(row) * _card_width(row, style) + max(0, len(row) - 1) * style.gap
 
 
-def _place_row(row: list[Node], band: Box, style: Style) -> dict[str, Box]:
+def _place_row(row: Sequence[Node], band: Box, style: Style) -> dict[str, Box]:
     """The cards of a row, centred in what the band's label leaves."""
     width = _card_width(row, style)
     free = band.width - style.label - 2 * style.inset - _row_width(row, style)
     x = band.x + style.label + style.inset + free / 2
     boxes = {}
+    tall = row_height(row, style)
     for node in row:
-        tall = card_height(node, style)
         boxes[node.id] = Box(x=x, y=band.y + (band.height - tall) / 2, width=width, height=tall)
         x += width + style.gap
     return boxes
 
 
-def _wires(diagram: Diagram, cards: Mapping[str, Box]) -> tuple[Wire, ...]:
-    links = sorted(diagram.links, key=lambda link: (abs(link.weight), link.upper, link.lower))
+def _wires(diagram: Diagram, cards: Mapping[str, Box], style: Style) -> tuple[Wire, ...]:
+    links = sorted(diagram.links, key=lambda link: (link.main, link.flow, link.upper, link.lower))
     from_card: dict[str, list[int]] = {key: [] for key in cards}
     to_card: dict[str, list[int]] = {key: [] for key in cards}
     for i, link in enumerate(links):
         from_card[link.upper].append(i)
         to_card[link.lower].append(i)
-    below = {key: _ports(numbers, links, cards, key) for key, numbers in from_card.items()}
-    above = {key: _ports(numbers, links, cards, key) for key, numbers in to_card.items()}
+    below = {key: _ports(numbers, links, cards, key, style) for key, numbers in from_card.items()}
+    above = {key: _ports(numbers, links, cards, key, style) for key, numbers in to_card.items()}
     return tuple(
         Wire(
             link=link, x1=below[link.upper][i], y1=cards[link.upper].bottom,
@@ -142,17 +182,27 @@ def _wires(diagram: Diagram, cards: Mapping[str, Box]) -> tuple[Wire, ...]:
     )  # fmt: skip
 
 
-def _ports(numbers: list[int], links: list[Link], cards: Mapping[str, Box], key: str) -> dict[int, float]:
-    """The x of every link's port on one edge of card `key`, in the order of where the links' other ends are."""
+def thickness(link: Link, style: Style) -> float:
+    """A line's width in pixels: proportional to its flow."""
+    return max(style.fine, style.broad * link.flow)
+
+
+def _ports(numbers: list[int], links: list[Link], cards: Mapping[str, Box], key: str, style: Style) -> dict[int, float]:
+    """The x of every link's port on one edge of card `key`, side by side in the order of where the other ends are."""
 
     def other(number: int) -> tuple[float, int]:
         link = links[number]
         return cards[link.lower if link.upper == key else link.upper].middle, number
 
-    box = cards[key]
-    step = min(8.0, (box.width - 20) / max(1, len(numbers) - 1))
-    first = box.middle - step * (len(numbers) - 1) / 2
-    return {number: first + step * i for i, number in enumerate(sorted(numbers, key=other))}
+    box, order = cards[key], sorted(numbers, key=other)
+    widths = [thickness(links[number], style) for number in order]
+    room = box.width - 12 - sum(widths)
+    gap = max(0.0, min(5.0, room / max(1, len(order) - 1)))
+    x, places = box.middle - (sum(widths) + gap * (len(order) - 1)) / 2, {}
+    for number, width in zip(order, widths, strict=True):
+        places[number] = x + width / 2
+        x += width + gap
+    return places
 
 
 NARROW, BROAD = frozenset("fijlrtI1.,:;'|!()[]/·- "), frozenset("mwMW@%—…")

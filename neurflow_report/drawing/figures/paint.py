@@ -14,38 +14,59 @@ from neurflow_report.drawing.figures.layout import (
     FULL,
     PRINT,
     SMALL,
+    TITLE,
     Box,
     Layout,
     Style,
     Wire,
+    alone,
     lay_out,
     shorten,
     text_width,
+    thickness,
+    title_lines,
 )
 from neurflow_report.drawing.view.model.components import columns_of
 from neurflow_report.drawing.view.model.graph import Band, Diagram, Link, Node, Order, Tile
-from neurflow_report.drawing.view.model.numbers import percent
+from neurflow_report.drawing.view.model.numbers import percent, percent_fine, signed
 
 Picture = Callable[[Node, float, float, float], str]
 """A node's patches as SVG, in the square at (x, y) with that side."""
-SMALLEST = 9.5
-"""Pixels of the smallest text on a card."""
+SAMPLES = (0.05, 0.25, 0.5)
+"""Flows of the key's lines."""
+PALE = 0.22
+"""The least opacity of a line beside the main path."""
 FONT = "font-family:var(--font-sans,Inter,'DejaVu Sans',sans-serif)"
 LOOK = """#ID{FONT}
 #ID text{fill:var(--ink,#1c2430);font-size:12px}
-#ID .m,#ID .k{fill:var(--muted,#5a6675);font-size:11px}
+#ID .m,#ID .k{fill:var(--muted,#5a6675)}
 #ID .t{font-weight:600}
 #ID .n{fill:var(--muted,#5a6675);font-size:13px;font-weight:600}
+#ID .side .t{fill:var(--muted,#5a6675);font-weight:400}
+#ID .side .pic{opacity:.62}
 #ID .band{fill:var(--band,#f3f5f8)}
 #ID .card{fill:var(--card,#ffffff);stroke:var(--line,#cbd4de);stroke-width:1}
+#ID .main .card{stroke:var(--muted,#5a6675)}
 #ID .rail{fill:var(--line,#cbd4de)}
 #ID .bar{fill:var(--ink,#1c2430)}
+#ID .side .bar{fill:var(--muted,#5a6675)}
 #ID .e,#ID .s{fill:none}
 #ID .p{stroke:var(--positive,#2b6a99)}
 #ID .q{stroke:var(--negative,#b5432f)}"""
-LIVE = """#ID .e{transition:none}
-#ID a:is(:hover,:focus-visible) .card{stroke:var(--accent,#2b6a99);stroke-width:2}
-#ID a:focus-visible{outline:none}"""
+LIVE = """#ID a:focus{outline:none}
+#ID .inside{display:none}
+#ID.both .inside{display:inline}
+#ID .plate{fill:var(--card,#ffffff);fill-opacity:.94}
+#ID.lit .e{stroke-opacity:.08}
+#ID.lit .e.on{stroke-opacity:.9}
+#ID.lit .pic{opacity:.3}
+#ID.small.lit a[data-key]:not(.on){opacity:.3}
+#ID.lit .card{stroke:var(--line,#cbd4de)}
+#ID.lit .on .pic{opacity:1}
+#ID.lit .on .t{fill:var(--ink,#1c2430)}
+#ID.lit .on .card{stroke:var(--muted,#5a6675)}
+#ID .own .card{stroke:var(--ink,#1c2430);stroke-width:2}
+#ID.circuit.circuit a:is(:hover,:focus-visible,.pinned) .card{stroke:var(--accent,#2b6a99);stroke-width:2.5}"""
 
 
 def paint(
@@ -64,16 +85,16 @@ def paint(
         id_prefix: makes the ids unique within a page.
         picture: draws a node's patches (without it: windows on the stored pictures).
         compact: a thumbnail of mosaics and links, without text and without anchors.
-        interactive: False is for print: no links, no highlighting, rows closer.
+        interactive: False is for print and for files: no links, and only what stands still.
     """
     style = COMPACT if compact else SMALL if diagram.small else FULL if interactive else PRINT
     diagram = diagram if interactive and not compact else _unlinked(diagram)
     layout = lay_out(diagram, order, style)
     cards = _cards(diagram, layout, style, picture or windows(linked))
-    body = [_bands(diagram, layout, style), _links(diagram, layout), cards]
+    body = [_bands(diagram, layout, style), _links(diagram, layout, style), cards]
     if not compact:
-        body.append(_legend(diagram, layout))
-    look = LOOK + ("\n" + LIVE + _highlights(diagram) if interactive and not compact else "")
+        body.append(_legend(layout, style))
+    look = LOOK + ("\n" + LIVE if interactive and not compact else "")
     head = _head(diagram, layout, id_prefix, compact)
     rules = look.replace("FONT", FONT).replace("ID", id_prefix)
     return "\n".join([head, f"<style>{rules}</style>", *body, "</svg>"])
@@ -81,7 +102,8 @@ def paint(
 
 def _unlinked(diagram: Diagram) -> Diagram:
     bands = tuple(replace(band, href=None) for band in diagram.bands)
-    return replace(diagram, bands=bands, nodes=tuple(replace(node, href=None) for node in diagram.nodes))
+    nodes = tuple(replace(node, href=None, inside=()) for node in diagram.nodes)
+    return replace(diagram, bands=bands, nodes=nodes)
 
 
 def _head(diagram: Diagram, layout: Layout, id_prefix: str, compact: bool) -> str:
@@ -93,16 +115,6 @@ def _head(diagram: Diagram, layout: Layout, id_prefix: str, compact: bool) -> st
         f'role="{role}" aria-label="{escape(diagram.title)}" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}">\n<title>{escape(diagram.title)}</title>'
     )
-
-
-def _highlights(diagram: Diagram) -> str:
-    """CSS: a card under the pointer or focus fades every link but its own; links know their ends by class."""
-    fade = "&amp;:has([class^=c]:is(:hover,:focus-visible)) .e{stroke-opacity:.07}"
-    rules = (
-        f"&amp;:has(.c{i}:is(:hover,:focus-visible)) :is(.u{i},.l{i}){{stroke-opacity:1}}"
-        for i in range(len(diagram.nodes))
-    )
-    return "\n#ID{" + "\n".join([fade, *rules]) + "}"
 
 
 def _bands(diagram: Diagram, layout: Layout, style: Style) -> str:
@@ -134,47 +146,53 @@ def _two_lines(label: str, size: float, room: float) -> list[str]:
     return [shorten(part.strip(), size, room) for part in (label[:cut], label[cut:])]
 
 
-def _links(diagram: Diagram, layout: Layout) -> str:
+def _links(diagram: Diagram, layout: Layout, style: Style) -> str:
     number = {node.id: i for i, node in enumerate(diagram.nodes)}
-    titles = {node.id: node.title for node in diagram.nodes}
-    most = diagram.strongest()
-    return "\n".join(_wire(wire, most, number, titles) for wire in layout.wires)
+    titles = {} if diagram.small else {node.id: node.named for node in diagram.nodes}
+    return "\n".join(_wire(wire, style, number, titles) for wire in layout.wires)
 
 
-def _wire(wire: Wire, most: float, number: dict[str, int], titles: dict[str, str]) -> str:
+def _wire(wire: Wire, style: Style, number: dict[str, int], titles: dict[str, str]) -> str:
     link, bend = wire.link, 0.5 * (wire.y2 - wire.y1)
-    width, opacity = thickness(link, most)
+    width = thickness(link, style)
     path = (
-        f"M{_n(wire.x1)} {_n(wire.y1)}C{_n(wire.x1)} {_n(wire.y1 + bend)} "
-        f"{_n(wire.x2)} {_n(wire.y2 - bend)} {_n(wire.x2)} {_n(wire.y2)}"
+        f"M{_n(wire.x1, 1)} {_n(wire.y1, 1)}C{_n(wire.x1, 1)} {_n(wire.y1 + bend, 1)} "
+        f"{_n(wire.x2, 1)} {_n(wire.y2 - bend, 1)} {_n(wire.x2, 1)} {_n(wire.y2, 1)}"
     )
-    name = f"{titles[link.upper]} – {titles[link.lower]}: {link.weight:+.3f}"
-    look = f'stroke-width="{_n(width)}" stroke-opacity="{_n(opacity)}"{_dash(link, width)}'
-    return (
-        f'<path class="e {sign_class(link)} u{number[link.upper]} l{number[link.lower]}" d="{path}" '
-        f"{look}><title>{escape(name)}</title></path>"
-    )
+    look = f'stroke-width="{_n(width)}" stroke-opacity="{_n(opacity(link))}"{_dash(link, width)}'
+    ends = f"u{number[link.upper]} l{number[link.lower]} k{link.level}{' main' if link.main else ''}"
+    head = f'<path class="e {sign_class(link)} {ends}" d="{path}" {look}'
+    if not titles:
+        return f"{head}/>"
+    name = f"{titles[link.upper]} – {titles[link.lower]}: {percent_fine(link.flow)} of the logit"
+    name += "" if link.weight is None else f", W {signed(link.weight)}"
+    return f"{head}><title>{escape(name)}</title></path>"
 
 
 def sign_class(link: Link) -> str:
-    """`p` for a weight of 0 or more, `q` for a negative one."""
-    return "p" if link.weight >= 0 else "q"
+    """`p` for what raises (or 0), `q` for what lowers."""
+    return "p" if link.signed >= 0 else "q"
 
 
-def thickness(link: Link, most: float) -> tuple[float, float]:
-    """Stroke width in pixels (0.8 to 6, as |w|^1.4) and opacity (0.35 to 0.95) beside the strongest link's |weight|."""
-    share = abs(link.weight) / most
-    return 0.8 + 5.2 * share**1.4, 0.35 + 0.6 * share
+def opacity(link: Link) -> float:
+    """0.8 to 0.95 on the main path, else pale (`PALE` to 0.5), by the flow."""
+    return 0.8 + 0.15 * link.flow if link.main else PALE + (0.5 - PALE) * min(1.0, 2 * link.flow) ** 0.5
 
 
 def _dash(link: Link, width: float) -> str:
-    return "" if link.weight >= 0 else f' stroke-dasharray="{_n(4 + 1.2 * width)} {_n(2.5 + 0.8 * width)}"'
+    return "" if link.signed >= 0 else f' stroke-dasharray="{_n(4 + 0.6 * width)} {_n(2.5 + 0.4 * width)}"'
 
 
 def _cards(diagram: Diagram, layout: Layout, style: Style, picture: Picture) -> str:
     if not style.text:
         return "\n".join(_thumb(node, layout.cards[node.id], picture) for node in diagram.nodes)
-    return "\n".join(_card(i, node, layout.cards[node.id], style, picture) for i, node in enumerate(diagram.nodes))
+    number, path = {node.id: i for i, node in enumerate(diagram.nodes)}, diagram.main_path()
+    return "\n".join(
+        _card(f"c{number[node.id]} {'main' if node.id in path else 'side'}", node, layout.cards[node.id], style,
+              picture, alone(row, style))
+        for row in diagram.rows().values()
+        for node in row
+    )  # fmt: skip
 
 
 def _thumb(node: Node, box: Box, picture: Picture) -> str:
@@ -183,53 +201,93 @@ def _thumb(node: Node, box: Box, picture: Picture) -> str:
     return f'<rect class="card" {_rect(box)}/>{picture(node, box.x, box.y, box.width)}'
 
 
-def _card(i: int, node: Node, box: Box, style: Style, picture: Picture) -> str:
-    inner, x = box.width - 2 * style.pad, box.x + style.pad
-    parts = [f'<rect class="card" {_rect(box)} rx="6"/>']
-    if node.tiles:
-        parts.append(picture(node, x, box.y + style.pad, inner))
-    top = box.bottom - style.pad - style.text + (6 if node.tiles else 0)
-    parts.append((_card_text if style.text > SMALL.text else _small_text)(node, x, top, inner))
-    name = ", ".join(part for part in (node.title, node.subtitle, percent(node.value)) if part)
-    title = f"<title>{escape(node.alt or name)}</title>"
-    inside = title + "".join(parts)
+def _card(look: str, node: Node, box: Box, style: Style, picture: Picture, single: bool) -> str:
+    parts = [_sheet(box, 4), _sheet(box, 2)] if node.stack else []
+    parts.append(f'<rect class="card" {_rect(box)} rx="6"/>')
+    if single and style.line:
+        parts.append(_line(node, box, style, picture))
+    elif style.line:
+        parts.append(_full(node, box, style, picture))
+    else:
+        parts.append(_small(node, box, style, picture))
+    name = f"{node.named} · {percent(node.value)}"
+    inside = f"<title>{escape(node.alt or name)}</title>" + "".join(parts)
     if node.href is None:
-        return f'<g class="c{i}">{inside}</g>'
+        return f'<g class="{look}">{inside}</g>'
     groups = f' data-groups="{escape(" ".join(node.groups))}"' if node.groups else ""
-    return f'<a class="c{i}" href="{escape(node.href)}" aria-label="{escape(name)}"{groups}>{inside}</a>'
-
-
-def _card_text(node: Node, x: float, top: float, room: float) -> str:
-    """Two lines and the bar; `top` is the text's upper edge. The value stands beside the title, or below a long one."""
-    value, full = percent(node.value), max(2.0, room * min(1.0, max(0.0, node.value)))
-    narrow = room - text_width(value, 11) - 6
-    below = text_width(node.title, 12.5) > narrow
-    line = top + 25 if below else top + 11
-    title = shorten(node.title, 12.5, room if below else narrow)
-    size, subtitle = _fitted(node.subtitle, narrow if below else room)
     return (
-        f'<text class="t" x="{_n(x)}" y="{_n(top + 11)}">{escape(title)}</text>'
-        f'<text class="m" x="{_n(x + room)}" y="{_n(line)}" text-anchor="end">{escape(value)}</text>'
-        f'<text class="m" x="{_n(x)}" y="{_n(top + 25)}"{size}>{escape(subtitle)}</text>'
-        f'<rect class="rail" x="{_n(x)}" y="{_n(top + 32)}" width="{_n(room)}" height="3" rx="1.5"/>'
-        f'<rect class="bar" x="{_n(x)}" y="{_n(top + 32)}" width="{_n(full)}" height="3" rx="1.5"/>'
+        f'<a class="{look}" href="{escape(node.href)}" aria-label="{escape(name)}" '
+        f'data-key="{escape(node.id)}"{groups}>{inside}</a>'
     )
 
 
-def _fitted(text: str, room: float) -> tuple[str, str]:
-    """A card's second line: the look that it needs, and the text; set smaller before it is shortened."""
-    size = 11.0
-    while size > SMALLEST and text_width(text, size) > room:
-        size -= 0.5
-    return "" if size == 11 else f' style="font-size:{_n(size)}px"', shorten(text, size, room)
+def _sheet(box: Box, by: float) -> str:
+    """A card behind a stack's own."""
+    behind = replace(box, x=box.x + by, y=box.y + by)
+    return f'<rect class="card" {_rect(behind)} rx="6"/>'
 
 
-def _small_text(node: Node, x: float, top: float, room: float) -> str:
-    """The name and the bar, without the value, which the title has."""
-    full = max(1.0, room * min(1.0, max(0.0, node.value)))
+def _pictured(node: Node, x: float, y: float, side: float, picture: Picture) -> str:
+    return f'<g class="pic">{picture(node, x, y, side)}</g>' if node.tiles else ""
+
+
+def _line(node: Node, box: Box, style: Style, picture: Picture) -> str:
+    """The logit: a patch, its name, and that it is all."""
+    side = box.height - 2 * style.pad
+    left = box.x + style.pad + (side + 8 if node.tiles else 0)
+    room, middle = box.x + box.width - style.pad - left, box.y + box.height / 2
+    title = shorten(node.title, TITLE, room)
     return (
-        f'<text class="t" x="{_n(x)}" y="{_n(top + 6)}">{escape(shorten(node.title, 12.5, room))}</text>'
-        f'<rect class="bar" x="{_n(x)}" y="{_n(top + 10)}" width="{_n(full)}" height="2"/>'
+        _pictured(node, box.x + style.pad, box.y + style.pad, side, picture)
+        + f'<text class="t" x="{_n(left)}" y="{_n(middle - 4)}">{escape(title)}</text>'
+        f'<text class="m" x="{_n(left)}" y="{_n(middle + 13)}">{escape(node.shared)}</text>'
+    )
+
+
+def _full(node: Node, box: Box, style: Style, picture: Picture) -> str:
+    """The mosaic with the share as a bar beside it, the title on one line or two, and the code with the share."""
+    x, y, side = box.x + style.pad, box.y + style.pad, style.mosaic
+    bar = box.x + box.width - style.pad - 6
+    tall = max(2.0, side * min(1.0, max(0.0, node.value)))
+    lines = title_lines(node.title, style)
+    top = y + side + 16
+    text = "".join(
+        f'<text class="t" x="{_n(x)}" y="{_n(top + style.line * i)}">{escape(line)}</text>'
+        for i, line in enumerate(lines)
+    )
+    return (
+        _pictured(node, x, y, side, picture)
+        + f'<rect class="rail" x="{_n(bar)}" y="{_n(y)}" width="6" height="{_n(side)}" rx="2"/>'
+        f'<rect class="bar" x="{_n(bar)}" y="{_n(y + side - tall, 1)}" width="6" height="{_n(tall, 1)}" rx="2"/>'
+        + _inside(node, x, y, side)
+        + text
+        + f'<text class="m" x="{_n(x)}" y="{_n(top + style.line * len(lines))}">{escape(node.shared)}</text>'
+    )
+
+
+def _inside(node: Node, x: float, y: float, side: float) -> str:
+    """A group's strongest neurons on a plate over the mosaic, hidden until they are asked for."""
+    if not node.inside:
+        return ""
+    tall = 16 * len(node.inside) + 6
+    top = y + side - tall
+    text = "".join(
+        f'<text x="{_n(x + 5)}" y="{_n(top + 15 + 16 * i)}">{escape(line)}</text>' for i, line in enumerate(node.inside)
+    )
+    plate = f'<rect class="plate" x="{_n(x)}" y="{_n(top)}" width="{_n(side)}" height="{_n(tall)}"/>'
+    return f'<g class="inside" aria-hidden="true">{plate}{text}</g>'
+
+
+def _small(node: Node, box: Box, style: Style, picture: Picture) -> str:
+    """A patch, the code and the bar, without the value, which the title has."""
+    x, room = box.x + style.pad, box.width - 2 * style.pad
+    full = max(1.0, room * min(1.0, max(0.0, node.value)))
+    bottom = box.bottom - style.pad
+    code = f"+{node.stack}" if node.stack else node.subtitle or node.title
+    return (
+        (picture(node, x, box.y + style.pad, style.mosaic) if node.tiles else "")
+        + f'<text class="t" x="{_n(x)}" y="{_n(bottom - 6)}">{escape(shorten(code, TITLE, room))}</text>'
+        f'<rect class="bar" x="{_n(x)}" y="{_n(bottom - 2)}" width="{_n(full)}" height="2"/>'
     )
 
 
@@ -267,28 +325,32 @@ def grid(count: int, x: float, y: float, side: float) -> list[tuple[float, float
     return [(x + (cell + gap) * (i % across), top + (cell + gap) * (i // across), cell) for i in range(count)]
 
 
-def _legend(diagram: Diagram, layout: Layout) -> str:
-    """Below the bands: what solid and dashed, thin and thick, and the bar mean."""
-    y, x = layout.height - 18, 15.0
-    most = diagram.strongest()
-    parts = []
-    for text, weight in (("positive weight", 0.6 * most), ("negative weight", -0.6 * most)):
-        parts.append(_sample(weight, most, x, y, 34) + _key(text, x + 42, y))
-        x += 42 + text_width(text, 11) + 18
-    thin, thick = f"{0.1 * most:.2g}", f"{most:.2g}"
-    parts.append(_key(f"|weight| {thin}", x, y))
-    x += text_width(f"|weight| {thin}", 11) + 6
-    parts += [_sample(share * most, most, x + 22 * i, y, 18) for i, share in enumerate((0.1, 0.4, 0.7, 1.0))]
-    parts.append(_key(thick, x + 92, y))
+def _legend(layout: Layout, style: Style) -> str:
+    """Below the bands: what thin and thick, solid and dashed, and the bar mean."""
+    y, x = layout.height - 13, 15.0
+    parts = [_key("share of the logit along a line", x, y)]
+    x += text_width("share of the logit along a line", TITLE) + 4
+    for flow in SAMPLES:
+        parts.append(_sample(flow, flow, style, x, y, 26) + _key(percent(flow), x + 31, y))
+        x += 31 + text_width(percent(flow), TITLE) + 8
+    x += 14
+    for text, way in (("raises", 1), ("lowers", -1)):
+        parts.append(_sample(0.1, way, style, x, y, 30) + _key(text, x + 35, y))
+        x += 35 + text_width(text, TITLE) + 10
+    x += 10
+    parts.append(
+        f'<rect class="rail" x="{_n(x)}" y="{_n(y - 8)}" width="6" height="16" rx="2"/>'
+        f'<rect class="bar" x="{_n(x)}" y="{_n(y)}" width="6" height="8" rx="2"/>' + _key("share", x + 11, y)
+    )
     return f'<g aria-hidden="true">{"".join(parts)}</g>'
 
 
-def _sample(weight: float, most: float, x: float, y: float, length: float) -> str:
-    link = Link(upper="", lower="", weight=weight)
-    width, opacity = thickness(link, most)
+def _sample(flow: float, signed: float, style: Style, x: float, y: float, length: float) -> str:
+    link = Link(upper="", lower="", flow=flow, signed=signed, main=True)
+    width = thickness(link, style)
     return (
         f'<path class="s {sign_class(link)}" d="M{_n(x)} {_n(y)}H{_n(x + length)}" stroke-width="{_n(width)}" '
-        f'stroke-opacity="{_n(opacity)}"{_dash(link, width)}/>'
+        f'stroke-opacity="{_n(opacity(link))}"{_dash(link, width)}/>'
     )
 
 

@@ -1,130 +1,304 @@
 """The drawings of a class: which nodes and edges are drawn, how much is left out, and the same as tables.
 
-Nodes: the weightiest of each layer, or all. Edges between two neighbouring layers: the strongest, until `KEPT` of the
-pair's absolute weight is drawn or `MOST_EDGES` are (`MOST_SMALL_EDGES` where every node is drawn). What is left out is
-counted over all edges, hidden nodes' included.
+Nodes: those of the largest share, a layer's others as one stack, so that what is drawn holds all of the flow. Edges
+between two neighbouring layers: the largest flows, until `KEPT` of the pair's flow is drawn (and at most so many where
+every node is drawn), and the main path.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from neurflow_report.drawing.view.model import urls
-from neurflow_report.drawing.view.model.class_index import NODE, Index
-from neurflow_report.drawing.view.model.components import Cell, Circuit, Column, Table
-from neurflow_report.drawing.view.model.graph import Band, Diagram, Link, Node
-from neurflow_report.drawing.view.model.numbers import count, percent, sign, signed
+from neurflow_report.drawing.view.model.class_index import CARD, NODE, Index
+from neurflow_report.drawing.view.model.components import Cell, Circuit, Column, Panel, Table
+from neurflow_report.drawing.view.model.graph import LOGIT, Band, Diagram, Link, Node, Tile
+from neurflow_report.drawing.view.model.numbers import count, percent, percent_fine, sign, signed
 from neurflow_report.results.catalogue import prose
+from neurflow_report.results.flow import Edge
 from neurflow_report.results.records import LayerResult, Neuron, NeuronGroup
 
 LEVEL = 0.05
 """The p-value up to which a test tells something apart from chance."""
-KEPT = 0.9
+LEVELS = (50, 80, 95)
+"""Per cent of the flow that a reader may choose to see."""
+KEPT = LEVELS[-1] / 100
 ROUNDING = 1e-9
-MOST_EDGES, MOST_SMALL_EDGES = 24, 100
-MOST_GROUPS = 8
-MOST_NEURONS = 8
+MOST_NODES = 5
+"""Groups or neurons of a layer beside the stack of its others."""
+MOST_SMALL, FEW_SMALL, MOST_SMALL_EDGES = 600, 200, 60
+"""Cards of a whole circuit, where one has more the cards of it, and edges between two of its layers."""
+INSIDE = 3
+PANEL_TILES, SMALL_PANEL_TILES, PANEL_MEMBERS, PANEL_EDGES = 12, 6, 12, 6
+DIGITS = 4
 MOST_ROWS = 200
 """Rows of a table on the page; the file beside it has all."""
-PLANTED = " " + prose(f"""
-        Under a group's name stands the planted part that its patches show more often than chance does (p ≤ {LEVEL}),
-        if there is one; that need not be most of them.
-    """)
+GROUP, NEURON = "neuron group", "neuron"
+REST = "rest"
+"""The id of a layer's stack, after the layer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Weight:
-    """A signed edge between two named nodes of neighbouring layers."""
+    """An edge between two named nodes of neighbouring layers: its weight, None at a stack, and its flow (METHOD §3)."""
 
     upper: str
     lower: str
     layer: str
-    weight: float
+    weight: float | None
+    flow: float
+    signed: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pruned:
-    """The edges drawn; `kept` is their part, in 0..1, of the absolute weight of all `total` edges."""
+    """The edges drawn; `kept` is their part, in 0..1, of the flow of all `total` edges."""
 
     links: tuple[Link, ...]
     total: int
     kept: float
 
 
-def prune(weights: Sequence[Weight], shown: frozenset[str], most: int = MOST_EDGES) -> Pruned:
-    """The edges to draw between the `shown` nodes: for each lower layer the strongest, by the rule of this module."""
-    links: list[Link] = []
-    for layer in dict.fromkeys(w.layer for w in weights):
-        pair = [w for w in weights if w.layer == layer]
-        links += _strongest([w for w in pair if {w.upper, w.lower} <= shown], sum(abs(w.weight) for w in pair), most)
-    whole = sum(abs(w.weight) for w in weights)
-    drawn = sum(abs(link.weight) for link in links)
-    return Pruned(links=tuple(links), total=len(weights), kept=drawn / whole if whole else 1.0)
+def prune(edges: Sequence[Weight], most: int | None = None) -> Pruned:
+    """The edges to draw: for each lower layer the largest flows, by the rule of this module."""
+    main, links = main_path(edges), list[Link]()
+    for pair in _pairs(edges):
+        links += _largest(pair, main, most)
+    whole = sum(e.flow for e in edges)
+    drawn = sum(link.flow for link in links)
+    return Pruned(links=tuple(links), total=sum(e.flow > 0 for e in edges), kept=drawn / whole if whole else 1.0)
 
 
-def _strongest(pair: Sequence[Weight], whole: float, most: int) -> list[Link]:
-    links, drawn = [], 0.0
-    for w in sorted(pair, key=lambda w: (-abs(w.weight), w.upper, w.lower))[:most]:
-        if w.weight == 0 or drawn >= (KEPT - ROUNDING) * whole:
-            break
-        links.append(Link(upper=w.upper, lower=w.lower, weight=w.weight))
-        drawn += abs(w.weight)
+def _pairs(edges: Sequence[Weight]) -> Iterator[list[Weight]]:
+    """The edges by their lower layer."""
+    found: dict[str, list[Weight]] = {}
+    for e in edges:
+        found.setdefault(e.layer, []).append(e)
+    yield from found.values()
+
+
+def _largest(pair: Sequence[Weight], main: frozenset[tuple[str, str]], most: int | None) -> list[Link]:
+    links, passed, whole = list[Link](), 0.0, sum(e.flow for e in pair)
+    for at, e in enumerate(sorted(pair, key=lambda e: (-e.flow, e.upper, e.lower))):
+        needed = next((level for level in LEVELS if passed < (level / 100 - ROUNDING) * whole), None)
+        on = (e.upper, e.lower) in main
+        if e.flow > 0 and (on or (needed is not None and (most is None or at < most))):
+            links.append(
+                Link(
+                    upper=e.upper, lower=e.lower, flow=e.flow, signed=e.signed, weight=e.weight,
+                    level=needed or LEVELS[-1], main=on,
+                )
+            )  # fmt: skip
+        passed += e.flow
     return links
 
 
+def main_path(edges: Sequence[Weight]) -> frozenset[tuple[str, str]]:
+    """The edges of the main path: from the logit every one with at least half of its largest flow, further down of each
+    node reached its largest; to a stack only where nothing else is left."""
+    down: dict[str, list[Weight]] = {}
+    for e in edges:
+        if e.flow > 0:
+            down.setdefault(e.upper, []).append(e)
+    lower = {e.lower for e in edges}
+    handed = {node: sum(e.flow for e in own) for node, own in down.items() if node not in lower}
+    most = max(handed.values(), default=0.0)
+    reached, found = [node for node, flow in handed.items() if flow >= most / 2], set[tuple[str, str]]()
+    share = 0.5
+    while reached:
+        chosen = [e for node in reached for e in _handing_most(down.get(node, ()), share)]
+        found |= {(e.upper, e.lower) for e in chosen}
+        reached, share = list(dict.fromkeys(e.lower for e in chosen)), 1.0
+    return frozenset(found)
+
+
+def _handing_most(own: Sequence[Weight], share: float) -> list[Weight]:
+    """A node's edges down with at least `share` of the largest flow; of equal ones the first where only one is asked
+    for."""
+    single = [e for e in own if not e.lower.endswith(f"/{REST}")] or list(own)
+    most = max((e.flow for e in single), default=0.0)
+    found = sorted((e for e in single if e.flow >= share * most), key=lambda e: (-e.flow, e.lower))
+    return found if share < 1 else found[:1]
+
+
+def folded(edges: Sequence[Weight], drawn: frozenset[str]) -> tuple[Weight, ...]:
+    """The edges between the nodes drawn: a node that is not stands in its layer's stack, whose edges are sums."""
+
+    def place(node: str) -> str:
+        return node if node in drawn else f"{node.rpartition('/')[0]}/{REST}"
+
+    found: dict[tuple[str, str], Weight] = {}
+    for e in edges:
+        ends = (place(e.upper), place(e.lower))
+        alone = ends == (e.upper, e.lower)
+        known = found.get(ends)
+        found[ends] = Weight(
+            upper=ends[0],
+            lower=ends[1],
+            layer=e.layer,
+            weight=e.weight if alone else None,
+            flow=e.flow + (known.flow if known else 0.0),
+            signed=e.signed + (known.signed if known else 0.0),
+        )
+    return tuple(found.values())
+
+
 def group_circuit(index: Index) -> Circuit:
-    """The circuit of neuron groups."""
-    nodes = tuple(n for layer in index.downward() for n in _group_nodes(index, layer, MOST_GROUPS))
-    every = sum(len(layer.groups) for layer in index.result.layers)
-    return _circuit(index, "groups", "neuron group", nodes, group_weights(index), every)
+    """The circuit of the largest neuron groups; its twin is that of neurons."""
+    nodes = _nodes(index, _group_node, _numbers(index, GROUP), _most)
+    return replace(_circuit(index, "groups", GROUP, nodes, group_weights(index)), twin=neuron_circuit(index))
+
+
+def neuron_circuit(index: Index) -> Circuit:
+    """The circuit of the largest neurons; a weight is the mean of w(a, i, j) over the semantic groups j of a."""
+    nodes = _nodes(index, _neuron_node, _numbers(index, NEURON), _most)
+    return _circuit(index, "neurons", NEURON, nodes, neuron_weights(index))
+
+
+def whole_circuit(index: Index, what: str) -> Circuit:
+    """The circuit with every node of a kind (`GROUP` or `NEURON`), on small cards of one patch each. Where there are
+    more than `MOST_SMALL`, the largest of each layer, `FEW_SMALL` in all."""
+    numbers = _numbers(index, what)
+    few = sum(map(len, numbers.values())) > MOST_SMALL
+    most = max(1, FEW_SMALL // len(numbers)) if few else MOST_SMALL
+    made = _neuron_node if what == NEURON else _group_node
+    nodes = _nodes(index, made, numbers, lambda every: most if every > most + 1 else every)
+    weights, name = (neuron_weights, "all-neurons") if what == NEURON else (group_weights, "all-groups")
+    small = tuple(replace(n, tiles=n.tiles[:1], inside=()) for n in nodes)
+    return _circuit(index, name, what, small, weights(index), small=True)
+
+
+def _most(every: int) -> int:
+    """How many of a layer's nodes are drawn each: a stack stands for two or more."""
+    return every if every <= MOST_NODES else min(MOST_NODES, every - 2)
+
+
+def _numbers(index: Index, what: str) -> dict[str, list[int]]:
+    """By layer from the logit down its groups' numbers, or its neurons' channels, the largest share first."""
+    if what == GROUP:
+        return {layer.name: [g.index for g in layer.groups] for layer in index.downward()}
+    return {
+        layer.name: sorted(own, key=lambda channel, own=own: (-own[channel], channel))  # type: ignore[misc]
+        for layer in index.downward()
+        for own in [index.flow.neurons[layer.name]]
+    }
+
+
+def _nodes(
+    index: Index,
+    made: Callable[[Index, LayerResult, int], Node],
+    numbers: Mapping[str, list[int]],
+    most: Callable[[int], int],
+) -> tuple[Node, ...]:
+    """Each layer's first nodes, and the stack of its others; `most`: how many to draw of so many."""
+    found = list[Node]()
+    for layer in index.downward():
+        every = numbers[layer.name]
+        shown = most(len(every))
+        found += [made(index, layer, number) for number in every[:shown]]
+        if rest := every[shown:]:
+            first = [made(index, layer, number) for number in rest[:CARD]]
+            found.append(_stack(index, layer, first, rest, made is _group_node))
+    return tuple(found)
+
+
+def _stack(index: Index, layer: LayerResult, first: Sequence[Node], every: Sequence[int], groups: bool) -> Node:
+    shares = index.flow.groups if groups else index.flow.neurons
+    share = sum(shares[layer.name][number] for number in every)
+    what = "group" if groups else "neuron"
+    return Node(
+        id=f"{layer.name}/{REST}",
+        band=layer.name,
+        title=f"+{count(len(every), what)}",
+        subtitle="",
+        value=share,
+        href=urls.layer_page(index.result.slug, layer.name),
+        tiles=tuple(n.tiles[0] for n in first if n.tiles),
+        alt=f"{count(len(every), f'more {what}')} of {layer.name}, share {percent(share)} in all",
+        stack=len(every),
+    )
+
+
+def _group_node(index: Index, layer: LayerResult, number: int) -> Node:
+    g = index.groups[layer.name, number]
+    code, lent = f"G{number}", index.lent(layer.name, g)
+    logit = layer.name == index.top.name and len(index.top.groups) < 2
+    name = index.result.name if logit else index.name(layer.name, g).text
+    called = f"the logit {name}" if logit else index.called(layer.name, g)
+    return Node(
+        id=f"{layer.name}/{code}",
+        band=layer.name,
+        title=name or code,
+        subtitle=LOGIT if logit else code if name else "",
+        value=g.share,
+        href=urls.group(index.result.slug, layer.name, number),
+        tiles=index.card(layer.name, g).tiles[: 1 if logit else None],
+        alt=f"{called}, share {percent(g.share)}, {count(len(lent), 'neuron')}",
+        inside=() if logit else _inside(lent),
+    )
+
+
+def _inside(lent: Mapping[int, float]) -> tuple[str, ...]:
+    """A group's strongest neurons, with what each lends it of the logit."""
+    told = [f"n{channel} · {percent(share)}" for channel, share in list(lent.items())[:INSIDE]]
+    return (*told, f"+{len(lent) - INSIDE} more") if len(lent) > INSIDE else tuple(told)
+
+
+def _neuron_node(index: Index, layer: LayerResult, channel: int) -> Node:
+    share = index.flow.neurons[layer.name][channel]
+    top = layer.name == index.top.name
+    return Node(
+        id=f"{layer.name}/n{channel}",
+        band=layer.name,
+        title=index.result.name if top else f"n{channel}",
+        subtitle=LOGIT if top else "",
+        value=share,
+        href=urls.neuron(index.result.slug, layer.name, channel),
+        tiles=index.concept(index.neurons[layer.name, channel]).tiles[: 1 if top else NODE],
+        alt=f"{'Logit' if top else 'Neuron'} n{channel} of {layer.name}, share {percent(share)}",
+        groups=() if top else tuple(f"{layer.name}/G{g}" for g in index.groups_of(layer.name, channel)),
+    )
 
 
 def group_weights(index: Index) -> list[Weight]:
     """All edges between neuron groups, from the logit down."""
-    return [
-        Weight(
-            upper=f"{e.upper_layer}/G{e.upper}",
-            lower=f"{e.lower_layer}/G{e.lower}",
-            layer=e.lower_layer,
-            weight=e.weight,
-        )
-        for layer in index.downward()
-        for e in index.result.edges
-        if e.lower_layer == layer.name
-    ]
-
-
-def neuron_circuit(index: Index) -> Circuit:
-    """The circuit of the weightiest neurons; an edge is the mean of w(a, i, j) over the semantic groups j of a."""
-    ranks = ranked_neurons(index)
-    nodes = tuple(n for layer in index.downward() for n in _neuron_nodes(index, layer, ranks[layer.name], MOST_NEURONS))
-    every = sum(len(layer.neurons) for layer in index.result.layers)
-    return _circuit(index, "neurons", "neuron", nodes, neuron_weights(index), every)
-
-
-def whole_circuit(index: Index, what: str) -> Circuit:
-    """The circuit with every node of a kind ("neuron group" or "neuron"), on small cards of one patch each."""
-    if what == "neuron":
-        ranks = ranked_neurons(index)
-        found = [n for layer in index.downward() for n in _neuron_nodes(index, layer, ranks[layer.name], None)]
-        weights, name = neuron_weights(index), "all-neurons"
-    else:
-        found = [n for layer in index.downward() for n in _group_nodes(index, layer, None)]
-        weights, name = group_weights(index), "all-groups"
-    nodes = tuple(replace(n, tiles=n.tiles[:1]) for n in found)
-    return _circuit(index, name, what, nodes, weights, len(nodes), small=True)
+    flows = {(e.upper_layer, e.upper, e.lower): e for e in index.flow.edges}
+    by_layer: dict[str, list[Weight]] = {layer.name: [] for layer in index.downward()}
+    for e in index.result.edges:
+        flow = flows.get((e.upper_layer, e.upper, e.lower))
+        ends = (f"{e.upper_layer}/G{e.upper}", f"{e.lower_layer}/G{e.lower}")
+        by_layer[e.lower_layer].append(_weight(ends, e.lower_layer, e.weight, flow))
+    return [e for own in by_layer.values() for e in own]
 
 
 def neuron_weights(index: Index) -> list[Weight]:
     """All edges between core concept neurons, from the logit down."""
+    flows = {(e.upper_layer, e.upper, e.lower): e for e in index.flow.neuron_edges}
     return [
-        Weight(upper=f"{layer.name}/n{a.channel}", lower=f"{below.name}/n{i}", layer=below.name, weight=weight)
+        _weight(
+            (f"{layer.name}/n{a.channel}", f"{below.name}/n{i}"),
+            below.name,
+            weight,
+            flows.get((layer.name, a.channel, i)),
+        )
         for layer in index.downward()
         if (below := index.below(layer.name)) is not None
         for a in layer.neurons
         for i, weight in mean_edges(a).items()
     ]
+
+
+def _weight(ends: tuple[str, str], layer: str, weight: float, flow: Edge | None) -> Weight:
+    return Weight(
+        upper=ends[0],
+        lower=ends[1],
+        layer=layer,
+        weight=weight,
+        flow=flow.flow if flow else 0.0,
+        signed=flow.signed if flow else 0.0,
+    )
 
 
 def mean_edges(neuron: Neuron) -> dict[int, float]:
@@ -137,145 +311,139 @@ def mean_edges(neuron: Neuron) -> dict[int, float]:
 
 
 def ranked_neurons(index: Index) -> dict[str, dict[int, float]]:
-    """By layer and channel the share of the absolute weight that reaches a neuron from the logit; a layer's sum to 1.
-
-    A neuron hands its share to the layer below in proportion to |mean w|; what hands nothing down is scaled away.
-    """
-    ranks = {index.top.name: {a.channel: 1 / len(index.top.neurons) for a in index.top.neurons}}
-    for layer in index.downward()[:-1]:
-        below = index.below(layer.name)
-        if below is None:
-            break
-        flow = dict.fromkeys((a.channel for a in below.neurons), 0.0)
-        for a in layer.neurons:
-            edges = mean_edges(a)
-            whole = sum(abs(w) for w in edges.values()) or 1.0
-            for channel, w in edges.items():
-                flow[channel] = flow.get(channel, 0.0) + ranks[layer.name][a.channel] * abs(w) / whole
-        total = sum(flow.values()) or 1.0
-        ranks[below.name] = {channel: value / total for channel, value in flow.items()}
-    return ranks
-
-
-def _group_nodes(index: Index, layer: LayerResult, most: int | None) -> list[Node]:
-    nodes = []
-    for g in layer.groups[:most]:
-        channels = len({m.channel for m in g.members})
-        name = index.short_name(layer.name, g.index)
-        nodes.append(
-            Node(
-                id=f"{layer.name}/G{g.index}",
-                band=layer.name,
-                title=f"G{g.index}" if name.startswith("G") else index.result.name,
-                subtitle=_subtitle(name, g, channels),
-                value=g.share,
-                href=urls.group(index.result.slug, layer.name, g.index),
-                tiles=index.card(layer.name, g).tiles,
-                alt=f"{index.group_name(layer.name, g.index)}, share {percent(g.share)}, {count(channels, 'neuron')}",
-            )
-        )
-    return nodes
-
-
-def _subtitle(name: str, group: NeuronGroup, channels: int) -> str:
-    """The planted part that the group is told apart by, or how many neurons it holds."""
-    if not name.startswith("G"):
-        return "logit"
-    a = group.agreement
-    return a.part if a is not None and a.p_value <= LEVEL else count(channels, "neuron")
-
-
-def _neuron_nodes(index: Index, layer: LayerResult, ranks: dict[int, float], most: int | None) -> list[Node]:
-    known = {a.channel: a for a in layer.neurons}
-    best = sorted((c for c in ranks if c in known), key=lambda c: (-ranks[c], c))[:most]
-    top = layer.name == index.top.name
-    return [
-        Node(
-            id=f"{layer.name}/n{c}",
-            band=layer.name,
-            title=index.result.name if top else f"n{c}",
-            subtitle="logit" if top else count(len(index.groups_of(layer.name, c)), "group"),
-            value=ranks[c],
-            href=urls.neuron(index.result.slug, layer.name, c),
-            tiles=index.concept(known[c]).tiles[:NODE],
-            alt=f"{'Logit' if top else 'Neuron'} n{c} of {layer.name}, share {percent(ranks[c])}",
-            groups=() if top else tuple(f"{layer.name}/G{g}" for g in index.groups_of(layer.name, c)),
-        )
-        for c in best
-    ]
+    """By layer and channel a neuron's share of the logit."""
+    return {layer: dict(shares) for layer, shares in index.flow.neurons.items()}
 
 
 def _circuit(
-    index: Index,
-    name: str,
-    what: str,
-    nodes: tuple[Node, ...],
-    weights: list[Weight],
-    every: int,
-    small: bool = False,
+    index: Index, name: str, what: str, nodes: tuple[Node, ...], weights: list[Weight], small: bool = False
 ) -> Circuit:
-    pruned = prune(weights, frozenset(n.id for n in nodes), MOST_SMALL_EDGES if small else MOST_EDGES)
+    edges = folded(weights, frozenset(n.id for n in nodes))
+    pruned = prune(edges, MOST_SMALL_EDGES if small else None)
     slug = index.result.slug
     bands = tuple(
         Band(name=layer.name, label=layer.name, href=urls.layer_page(slug, layer.name)) for layer in index.downward()
     )
+    every = sum(n.stack or 1 for n in nodes)
     title = f"Circuit of {'all ' if small else ''}{what}s for {index.result.name}"
-    told = what == "neuron group" and not small and _planted(index)
     return Circuit(
         id=f"{name}-circuit",
         title=title,
         diagram=Diagram(title=title, bands=bands, nodes=nodes, links=pruned.links, caption=title, small=small),
-        caption=_caption(what, nodes, every, pruned) + (PLANTED if told else ""),
+        caption=_caption(what, nodes, every, pruned),
         table=_table(index, what, weights),
         dot=urls.data(slug, f"{name}.dot"),
         svg=urls.data(slug, f"{name}.svg"),
+        panel=_panel(index, nodes, _told(edges), SMALL_PANEL_TILES if small else PANEL_TILES),
     )
 
 
-def _planted(index: Index) -> bool:
-    return any(g.agreement is not None for layer in index.result.layers for g in layer.groups)
+def _told(edges: Sequence[Weight]) -> list[Weight]:
+    """Of each node its `PANEL_EDGES` largest edges up and down."""
+    found, up, down = list[Weight](), Counter[str](), Counter[str]()
+    for e in sorted(edges, key=lambda e: (-e.flow, e.upper, e.lower)):
+        if round(e.flow, DIGITS) and (down[e.upper] < PANEL_EDGES or up[e.lower] < PANEL_EDGES):
+            found.append(e)
+            down[e.upper] += 1
+            up[e.lower] += 1
+    return found
+
+
+def _panel(index: Index, nodes: Sequence[Node], edges: Sequence[Weight], most: int) -> Panel:
+    place = {node.id: i for i, node in enumerate(nodes)}
+    return Panel(
+        slug=index.result.slug,
+        patches=urls.patch(index.result.slug, 0).removesuffix("0"),
+        shares=tuple(round(node.value, DIGITS) for node in nodes),
+        tiles=tuple(_compact(_more_tiles(index, node, most)) for node in nodes),
+        members=tuple(_members(index, node) for node in nodes),
+        edges=tuple(
+            (
+                place[e.upper],
+                place[e.lower],
+                round(e.flow, DIGITS),
+                1 if e.signed >= 0 else -1,
+                None if e.weight is None else round(e.weight, DIGITS - 1),
+            )
+            for e in edges
+        ),
+    )
+
+
+def _compact(tiles: Sequence[Tile]) -> tuple[tuple[float, ...], ...]:
+    """Each tile as (patch, picture, left, top, side)."""
+    return tuple((t.index, t.image, round(t.left, DIGITS), round(t.top, DIGITS), round(t.side, DIGITS)) for t in tiles)
+
+
+def _more_tiles(index: Index, node: Node, most: int) -> Sequence[Tile]:
+    layer, _, code = node.id.rpartition("/")
+    if node.stack:
+        return node.tiles
+    if code.startswith("n"):
+        return tuple(index.tile(p) for p in index.neurons[layer, int(code[1:])].concept[:most])
+    return tuple(index.tile(p) for p in index.shown(layer, index.groups[layer, int(code[1:])], most))
+
+
+def _members(index: Index, node: Node) -> tuple[tuple[int, float], ...]:
+    """A group's strongest neurons with what each lends it; last (−1, how many more)."""
+    layer, _, code = node.id.rpartition("/")
+    if node.stack or not code.startswith("G"):
+        return ()
+    lent = index.lent(layer, index.groups[layer, int(code[1:])])
+    first = tuple((channel, round(share, DIGITS)) for channel, share in list(lent.items())[:PANEL_MEMBERS])
+    return (*first, (-1, len(lent) - len(first))) if len(lent) > len(first) else first
 
 
 def _caption(what: str, nodes: Sequence[Node], every: int, pruned: Pruned) -> str:
-    drawn = f"all {every} {what}s" if len(nodes) == every else f"the {len(nodes)} weightiest of {every} {what}s"
-    left = pruned.total - len(pruned.links)
-    rest = (
-        prose(f"""
-            {left} of {pruned.total} edges are left out; the ones drawn hold {percent(pruned.kept)} of the absolute
-            weight
-        """)
-        if left
-        else f"all {pruned.total} edges"
+    single = sum(not n.stack for n in nodes)
+    drawn = (
+        f"All {every:,} {what}s."
+        if single == every
+        else f"The {single} largest of {every:,} {what}s; the others of a layer stand in one stack."
     )
+    left = pruned.total - len(pruned.links)
+    held = f"{percent_fine(1 - pruned.kept)} of the flow goes through {left:,} thinner lines that are not drawn"
+    rest = f"All {pruned.total:,} lines are drawn" if not left else held
     return prose(f"""
-            Drawn: {drawn}; {rest}. One row a layer, the logit on top; the bar under a picture is the share. A line is
-            as wide as its weight is large: blue and solid raises what it leads up to, red and dashed lowers it.
-            Weights are relative to the upper {what}, however small its share.
+            {drawn} A line is as wide as the share of the logit that goes along it; {rest}. In strong colours: the main
+            path, from the logit along the largest flow.
         """)
 
 
 def _table(index: Index, what: str, weights: Sequence[Weight]) -> Table:
     slug = index.result.slug
-    rows = sorted(weights, key=lambda w: -abs(w.weight))[:MOST_ROWS]
-    label = "W (group edge weight)" if what == "neuron group" else "mean w (neuron edge weight)"
-    more = "" if len(rows) == len(weights) else f"; the {len(rows)} strongest of {len(weights)}"
+    rows = sorted(weights, key=lambda w: (-w.flow, -abs(w.weight or 0)))[:MOST_ROWS]
+    label = "W (group edge weight)" if what == GROUP else "mean w (neuron edge weight)"
+    more = "" if len(rows) == len(weights) else f"; the {len(rows)} largest of {len(weights):,}"
     return Table(
-        caption=f"Every edge between {what}s, the strongest first{more}",
+        caption=f"Every edge between {what}s, the largest flow first{more}",
         columns=(
             Column(label=f"Upper {what}"),
             Column(label=f"Lower {what}"),
+            Column(label="Flow (share of the logit)", numeric=True),
             Column(label=label, numeric=True),
         ),
-        rows=tuple((_end(index, w.upper), _end(index, w.lower), weight_cell(w.weight)) for w in rows),
-        download=urls.data(slug, "group-edges.csv" if what == "neuron group" else "neuron-edges.csv"),
+        rows=tuple(
+            (
+                _end(index, w.upper),
+                _end(index, w.lower),
+                Cell(text=percent_fine(w.flow), sign="negative" if w.signed < 0 else ""),
+                weight_cell(w.weight or 0.0),
+            )
+            for w in rows
+        ),
+        download=urls.data(slug, "group-edges.csv" if what == GROUP else "neuron-edges.csv"),
     )
 
 
 def _end(index: Index, node: str) -> Cell:
-    layer, _, name = node.rpartition("/")
-    logit = layer == index.top.name and len(index.top.groups) < 2
-    text = "the logit" if logit else f"{layer} {name}"
-    return Cell(text=text, href=f"{urls.layer_page(index.result.slug, layer)}#{name}")
+    layer, _, code = node.rpartition("/")
+    group: NeuronGroup | None = index.groups[layer, int(code[1:])] if code.startswith("G") else None
+    if layer == index.top.name and len(index.top.groups) < 2:
+        text = "the logit"
+    else:
+        text = index.called(layer, group) if group else f"{layer} {code}"
+    return Cell(text=text, href=f"{urls.layer_page(index.result.slug, layer)}#{code}")
 
 
 def weight_cell(weight: float) -> Cell:

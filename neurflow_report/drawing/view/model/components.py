@@ -133,8 +133,29 @@ class Citation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Panel:
+    """What a script tells of a drawing's nodes when one is picked, in the nodes' order; the pages have all of it too.
+
+    Attributes:
+        patches: how a patch's address begins, before its number.
+        shares: each node's share of the logit.
+        tiles: patches of each node as (patch, picture of the class `slug`, left, top, side), the last three in shares.
+        members: of each group its strongest neurons as (channel, share lent); at the end (-1, how many more).
+        edges: each node's largest as (upper node, lower node, flow, sign, weight), the nodes by their places.
+    """
+
+    slug: str
+    patches: str
+    shares: tuple[float, ...]
+    tiles: tuple[tuple[tuple[float, ...], ...], ...]
+    members: tuple[tuple[tuple[int, float], ...], ...]
+    edges: tuple[tuple[int, int, float, int, float | None], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Circuit:
-    """A drawing and the table that says the same. `dot` and `svg`: addresses of its DOT source and of it alone."""
+    """A drawing and the table that says the same. `dot` and `svg`: addresses of its DOT source and of it alone; `twin`:
+    a drawing of the same circuit by other nodes, to choose instead."""
 
     id: str
     title: str
@@ -143,6 +164,8 @@ class Circuit:
     table: Table
     dot: str
     svg: str
+    panel: Panel | None = None
+    twin: Circuit | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from neurflow_report.drawing.view.model.numbers import percent
+
 Order = Mapping[str, tuple[str, ...]]
+LISTED = 3
+LOGIT = "logit"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +46,15 @@ class Band:
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A neuron group, a neuron or the logit. `value` in 0..1 is drawn as a bar; `tiles`: at most 9 patches to show.
+    """A neuron group, a neuron, the logit, or a stack of several.
 
-    `groups`: the neuron groups that a neuron is in, where a script may pick them out.
+    Attributes:
+        value: its share of the logit, 0..1, drawn as a bar.
+        subtitle: its code where the title is a name.
+        tiles: at most 9 patches to show.
+        groups: the neuron groups that a neuron is in, where a script may pick them out.
+        inside: a group's strongest neurons with what each lends it, for who asks to see both.
+        stack: how many groups or neurons stand here as one; 0 for one alone.
     """
 
     id: str
@@ -56,15 +66,62 @@ class Node:
     tiles: tuple[Tile, ...] = ()
     alt: str = ""
     groups: tuple[str, ...] = ()
+    inside: tuple[str, ...] = ()
+    stack: int = 0
+
+    @property
+    def named(self) -> str:
+        """ "pink petals G1"."""
+        return f"{self.title} {self.subtitle}".strip()
+
+    @property
+    def logit(self) -> bool:
+        """Whether it is the logit alone."""
+        return self.subtitle == LOGIT
+
+    @property
+    def shared(self) -> str:
+        """ "G1 · 29%"."""
+        return " · ".join(part for part in (self.subtitle, percent(self.value)) if part)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
-    """A signed edge weight between a node of an upper band and one of a lower band (METHOD §3)."""
+    """What goes from a node of an upper band to one of a lower band (METHOD §3).
+
+    Attributes:
+        flow: the share of the logit, 0..1.
+        signed: the same with the weights' signs.
+        weight: W, or the mean w between neurons; None at a stack.
+        level: the per cent of its pair of bands' flow (50, 80 or 95) that the drawing has to hold to show it.
+        main: whether it is on the main path.
+    """
 
     upper: str
     lower: str
-    weight: float
+    flow: float
+    signed: float
+    weight: float | None = None
+    level: int = 95
+    main: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """A node as a row of the list that stands for the drawing on a narrow screen: `told`, its code and share, and
+    `sources`, the nodes above that hand it most."""
+
+    node: Node
+    told: str
+    sources: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedBand:
+    """A layer of that list."""
+
+    band: Band
+    rows: tuple[Listed, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +140,32 @@ class Diagram:
 
     def rows(self) -> dict[str, tuple[Node, ...]]:
         """The nodes of each band in the order they were given, top band first."""
-        return {band.name: tuple(n for n in self.nodes if n.band == band.name) for band in self.bands}
+        found: dict[str, list[Node]] = {band.name: [] for band in self.bands}
+        for node in self.nodes:
+            found[node.band].append(node)
+        return {name: tuple(row) for name, row in found.items()}
 
-    def strongest(self) -> float:
-        """The largest |weight|, or 1 where there is no link of any weight."""
-        return max((abs(link.weight) for link in self.links), default=0.0) or 1.0
+    def main_path(self) -> frozenset[str]:
+        """The nodes of the main path; all where there is none."""
+        on = frozenset(end for link in self.links if link.main for end in (link.upper, link.lower))
+        return on or frozenset(node.id for node in self.nodes)
+
+    @property
+    def listed(self) -> tuple[ListedBand, ...]:
+        """By band the three nodes of the largest share, each with the two above that hand it most."""
+        nodes = {node.id: node for node in self.nodes if not node.stack}
+        above: dict[str, list[str]] = {}
+        for link in sorted(self.links, key=lambda one: (-one.flow, one.upper)):
+            if link.upper in nodes:
+                above.setdefault(link.lower, []).append(link.upper)
+
+        def row(node: Node) -> Listed:
+            sources = [nodes[i] for i in above.get(node.id, ())[:2]]
+            told = " and ".join(one.title if one.logit else one.named for one in sources)
+            return Listed(node=node, told=node.shared, sources=told)
+
+        rows = zip(self.bands, self.rows().values(), strict=True)
+        return tuple(
+            ListedBand(band=band, rows=tuple(row(n) for n in [n for n in own if not n.stack][:LISTED]))
+            for band, own in rows
+        )

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from neurflow_report.drawing.view.model import urls
-from neurflow_report.drawing.view.model.circuit_drawing import neuron_weights
+from neurflow_report.drawing.view.model.circuit_drawing import Weight, group_weights, neuron_weights
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Data, Value
 
 GROUPS = ("class", "layer", "group", "share", "members", "patches", "part", "purity", "chance", "p_value", "n")
 SUMMARY = (*GROUPS[:4], "neurons", "semantic_groups", *GROUPS[5:])
 """The groups of all classes: counts instead of members and patches, which the classes' own files name."""
-EDGES = ("class", "upper_layer", "upper", "lower_layer", "lower", "weight")
+EDGES = ("class", "upper_layer", "upper", "lower_layer", "lower", "weight", "flow", "signed")
 NEURONS = (
     "class",
     "layer",
@@ -88,9 +88,12 @@ def _groups(i: Index) -> list[list[Value]]:
 
 
 def _group_edges(i: Index) -> list[list[Value]]:
-    return [
-        [i.result.name, e.upper_layer, f"G{e.upper}", e.lower_layer, f"G{e.lower}", e.weight] for e in i.result.edges
-    ]
+    return _edges(i, group_weights(i))
+
+
+def _edges(i: Index, weights: Sequence[Weight]) -> list[list[Value]]:
+    ends = (((*w.upper.rpartition("/")[::2], *w.lower.rpartition("/")[::2]), w) for w in weights)
+    return [[i.result.name, *names, w.weight, w.flow, w.signed] for names, w in ends]
 
 
 def _summary(i: Index) -> list[list[Value]]:
@@ -115,17 +118,7 @@ def _neurons(i: Index) -> list[list[Value]]:
 
 
 def _neuron_edges(i: Index) -> list[list[Value]]:
-    return [
-        [
-            i.result.name,
-            w.upper.rpartition("/")[0],
-            w.upper.rpartition("/")[2],
-            w.layer,
-            w.lower.rpartition("/")[2],
-            w.weight,
-        ]
-        for w in neuron_weights(i)
-    ]
+    return _edges(i, neuron_weights(i))
 
 
 def _masking(i: Index) -> list[list[Value]]:
