@@ -10,6 +10,7 @@ from neurflow_report.drawing.view.model import names, urls
 from neurflow_report.drawing.view.model.components import Mosaic
 from neurflow_report.drawing.view.model.graph import Tile
 from neurflow_report.drawing.view.model.names import Name
+from neurflow_report.results.catalogue import CLAIMS
 from neurflow_report.results.flow import Flow, flow_of, parts
 from neurflow_report.results.records import (
     Claim,
@@ -22,7 +23,7 @@ from neurflow_report.results.records import (
     Patch,
     Run,
 )
-from neurflow_report.results.verdict import Verdict, verdict_of
+from neurflow_report.results.verdict import Verdict, undecidable, verdict_of
 
 EdgesOf = dict[tuple[str, int], list[GroupEdge]]
 CARD, WIDE, STRIP, NODE = 9, 24, 6, 4
@@ -54,8 +55,18 @@ class Index:
     @cached_property
     def verdict(self) -> Verdict:
         """The class's verdict, from its ledger."""
-        limit = next((t.against for t in self.run.settings.thresholds if t.claim == "optimal"), None)
-        return verdict_of(self.result) if limit is None else verdict_of(self.result, limit)
+        return verdict_of(self.result, self.most_beaten)
+
+    @cached_property
+    def too_few(self) -> Mapping[Claim, str]:
+        """The tests with too few draws to decide, and the setting that would let each (results/verdict.py)."""
+        return undecidable(self.result, self.most_beaten)
+
+    @property
+    def most_beaten(self) -> float:
+        """The share of random sets that F2's interval must stay over."""
+        own = (t.against for t in self.run.settings.thresholds if t.claim == "optimal")
+        return next(own, CLAIMS["optimal"].threshold.against)
 
     @property
     def top(self) -> LayerResult:

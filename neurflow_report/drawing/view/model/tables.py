@@ -1,4 +1,4 @@
-"""The site's tables as data: full precision, one file a class and kind, and two over all classes."""
+"""The site's tables as data: one file a class and kind, and two over all classes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ GROUPS = ("class", "layer", "group", "share", "members", "patches", "part", "pur
 SUMMARY = (*GROUPS[:4], "neurons", "semantic_groups", *GROUPS[5:])
 """The groups of all classes: counts instead of members and patches, which the classes' own files name."""
 EDGES = ("class", "upper_layer", "upper", "lower_layer", "lower", "weight")
+FLOWS = (*EDGES, "flow")
 NEURONS = (
     "class",
     "layer",
     "channel",
+    "share",
     "groups",
     "silhouette",
     "gap_mean",
@@ -44,6 +46,10 @@ LEDGER = (
 DROPS = ("class", "network", "upper_layer", "upper", "lower_layer", "lower", "weight", "drop")
 
 PATCHES = ("patch", "picture", "left", "top", "side", "groups")
+DIGITS = 6
+"""Significant digits of scores, weights and flows, of which there may be hundreds of thousands; the bundle has all."""
+LARGE = 1_000_000
+"""Characters of a table from which it is written as CSV alone."""
 PICTURES = ("class", "picture", "name", "label", "predicted", "width", "height", "sha256")
 
 
@@ -55,7 +61,7 @@ def data_files(indices: Sequence[Index]) -> Iterator[Data]:
     for i in indices:
         slug = i.result.slug
         yield _file(urls.data(slug, "groups.csv"), GROUPS, _groups(i))
-        yield _file(urls.data(slug, "group-edges.csv"), EDGES, _group_edges(i))
+        yield _file(urls.data(slug, "group-edges.csv"), FLOWS, _group_edges(i))
         yield _file(urls.data(slug, "neurons.csv"), NEURONS, _neurons(i))
         yield _file(urls.data(slug, "neuron-edges.csv"), EDGES, _neuron_edges(i))
         yield _file(urls.data(slug, "masking.csv"), MASKING, _masking(i))
@@ -72,7 +78,13 @@ def data_files(indices: Sequence[Index]) -> Iterator[Data]:
 
 
 def _file(file: str, head: tuple[str, ...], rows: list[list[Value]]) -> Data:
-    return Data(file=file, head=head, rows=tuple(tuple(row) for row in rows))
+    size = sum(len(str(cell)) + 1 for row in rows for cell in row)
+    return Data(file=file, head=head, rows=tuple(tuple(row) for row in rows), twin=size <= LARGE)
+
+
+def _short(value: float) -> float:
+    """A figure with as many digits as anybody needs."""
+    return float(f"{value:.{DIGITS}g}")
 
 
 def _groups(i: Index) -> list[list[Value]]:
@@ -88,9 +100,15 @@ def _groups(i: Index) -> list[list[Value]]:
 
 
 def _group_edges(i: Index) -> list[list[Value]]:
+    """Every edge: the paper's W, and the share of the logit that flows there."""
+    flows = {(e.upper_layer, e.upper, e.lower_layer, e.lower): e.flow for e in i.flow.edges}
     return [
-        [i.result.name, e.upper_layer, f"G{e.upper}", e.lower_layer, f"G{e.lower}", e.weight] for e in i.result.edges
-    ]
+        [
+            i.result.name, e.upper_layer, f"G{e.upper}", e.lower_layer, f"G{e.lower}", _short(e.weight),
+            _short(flows.get((e.upper_layer, e.upper, e.lower_layer, e.lower), 0.0)),
+        ]
+        for e in i.result.edges
+    ]  # fmt: skip
 
 
 def _summary(i: Index) -> list[list[Value]]:
@@ -107,10 +125,11 @@ def _neurons(i: Index) -> list[list[Value]]:
         for a in layer.neurons:
             groups = sorted(set(i.memberships.get((layer.name, a.channel), {}).values()))
             named = " ".join(f"G{g}" for g in groups)
-            core = " ".join(f"n{c.channel}:{c.score}" for c in a.core)
+            core = " ".join(f"n{c.channel}:{_short(c.score)}" for c in a.core)
             concept = " ".join(str(p) for p in a.concept)
             figures = [a.silhouette, a.gap_mean, a.gap_max, a.error_mean, a.error_max, a.nodes, a.dead]
-            rows.append([i.result.name, layer.name, a.channel, named, *figures, core, concept])
+            share = _short(i.flow.neurons[layer.name][a.channel])
+            rows.append([i.result.name, layer.name, a.channel, share, named, *figures, core, concept])
     return rows
 
 
@@ -122,7 +141,7 @@ def _neuron_edges(i: Index) -> list[list[Value]]:
             w.upper.rpartition("/")[2],
             w.layer,
             w.lower.rpartition("/")[2],
-            w.weight,
+            _short(w.weight),
         ]
         for w in neuron_weights(i)
     ]

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Cell, Column, Notice, Span, Table
-from neurflow_report.drawing.view.model.numbers import MINUS, apart_from, correlation, count, p_value, percent
+from neurflow_report.drawing.view.model.numbers import (
+    MINUS,
+    apart_from,
+    correlation,
+    count,
+    listing,
+    mean,
+    p_value,
+    percent,
+)
 from neurflow_report.results.catalogue import CAUTIONS, CLAIMS, EXPERIMENTS, prose
 from neurflow_report.results.records import Claim, Run, Threshold
+from neurflow_report.results.verdict import LEVEL
 
 VERDICTS = ("supported", "not supported", "inconclusive", "not run")
-MARKS = {"supported": "✓", "not supported": "✕", "inconclusive": "?", "not run": "–"}
+TOO_FEW = "too few draws"
+"""What an inconclusive test is called that no outcome with so many random sets could have decided."""
+MARKS = {"supported": "✓", "not supported": "✕", "inconclusive": "?", TOO_FEW: "○", "not run": "–"}
 TITLES: Mapping[str, str] = {
     name: CAUTIONS[claim.caution, False].title for name, claim in CLAIMS.items() if claim.caution
 }
@@ -41,9 +53,14 @@ def verdict_text(verdict: str) -> str:
     return f"{MARKS[verdict]} {verdict}"
 
 
-def counts(claims: Sequence[Claim]) -> dict[str, int]:
-    """How many claims have each verdict."""
-    return {verdict: sum(c.verdict == verdict for c in claims) for verdict in VERDICTS}
+def word(c: Claim, few: Container[Claim]) -> str:
+    """A test's verdict as readers see it. `few`: the tests with too few draws."""
+    return TOO_FEW if c in few else c.verdict
+
+
+def remedy(setting: str) -> str:
+    """What would decide a test with too few draws: "fidelity.draws: 240 would decide it"."""
+    return f"{setting} would decide it" if ":" in setting else f"it takes a larger {setting}"
 
 
 def ledger_table(index: Index) -> Table | None:
@@ -94,13 +111,13 @@ def _row(index: Index, c: Claim, others: Sequence[Claim | None], limit: Threshol
     return (
         Cell(text=f"{EXPERIMENTS[c.experiment].number} {CLAIMS[c.claim].statement}{case}"),
         Cell(text=c.layer or "–", href=layer),
-        Cell(text=verdict_text(c.verdict)),
+        Cell(text=verdict_text(word(c, index.too_few))),
         Cell(text=_with_interval(c.claim, c.figure, c.low, c.high, limit)),
         Cell(text=_with_interval(c.claim, c.null, c.null_low, c.null_high, limit)),
         *(Cell(text=text) for text in beside),
         Cell(text="" if c.q_value is None else p_value(c.q_value) if c.q_value >= 0.001 else "<0.001"),
         Cell(text="" if c.n is None else count(c.n, c.unit)),
-        Cell(text=c.reason),
+        Cell(text=remedy(index.too_few[c]) if c in index.too_few else c.reason),
     )
 
 
@@ -151,8 +168,8 @@ def thresholds(limits: Sequence[Threshold]) -> Table:
 
 
 def refuted(index: Index) -> tuple[Notice, ...]:
-    """What cannot be trusted in a class's circuit, in words: the claims that the evidence does not support, those that
-    fall by their figure and those that fall by what random sets do apart."""
+    """What fails in a class's circuit, in words, the central claims first: those that the evidence does not support,
+    those that fall by their figure and those that fall by what random sets do apart."""
     found, ends = list[Notice](), limits(index.run)
     for claim in dict.fromkeys(c.claim for c in index.claims):
         failed = [c for c in index.claims if c.claim == claim and c.verdict == "not supported"]
@@ -164,45 +181,109 @@ def refuted(index: Index) -> tuple[Notice, ...]:
     return tuple(found)
 
 
+def as_well(indices: Sequence[Index]) -> Notice | None:
+    """In how many tests of masking and retaining random neurons did as well as the core, by the ledger's own standard;
+    None where in none. Tests with too few draws to tell are left out."""
+    rows = [
+        c
+        for i in indices
+        for c in i.claims
+        if c.experiment == "masking" and c.q_value is not None and c not in i.too_few
+    ]
+    alike = [c for c in rows if c.q_value is not None and c.q_value > LEVEL]
+    if not alike:
+        return None
+    layers = [layer.name for layer in indices[0].downward()]
+    where = [
+        f"{n} of {sum(c.layer == name for c in rows)} at {name}"
+        for name in layers
+        if (n := sum(c.layer == name for c in alike))
+    ]
+    return Notice(
+        code="not-told-apart",
+        title="Random neurons did as well",
+        text=prose(f"""
+            In {len(alike)} of {count(len(rows), "test")} of masking and retaining, random neurons did as well as the
+            core, or too nearly so to tell (q over {LEVEL}): {listing(where)}.
+        """),
+        places=() if len(indices) == 1 else (Span(text="The tests", href=urls.FIDELITY),),
+    )
+
+
 def _falls_by_null(c: Claim, limit: Threshold | None) -> bool:
     return limit is not None and c.figure is not None and c.figure >= limit.against
+
+
+_CENTRAL = {
+    "needed": ("The core is not needed at {at}", "Without the core"),
+    "enough": ("The core alone is not enough at {at}", "With the core alone"),
+    "needed_upward": ("The class survives without the cores from {at} up", "Without the cores from a layer up"),
+    "enough_upward": ("The cores from {at} up are not enough", "With the cores from a layer up alone"),
+}
+"""How F1's claims fail: the title, and how the sentence begins."""
 
 
 def _by_figure(index: Index, failed: Sequence[Claim], limit: Threshold | None) -> Notice:
     """The claim's own figure is too low."""
     claim, worst = failed[0].claim, min(failed, key=lambda c: c.figure if c.figure is not None else 0.0)
+    at = listing(list(dict.fromkeys(c.layer for c in failed)))
+    title, begun = _CENTRAL.get(claim, ("", ""))
+    recognised = [told for c in failed if (told := _recognised(index, c))]
     return Notice(
         code=f"claim-{claim.replace('_', '-')}",
-        title=TITLES.get(claim, f"Not supported: {_lower(CLAIMS[claim].statement)}"),
-        text=f"{_measured(worst, len(failed), limit)}. That is, {CLAIMS[claim].refuted}.",
+        title=title.format(at=at) or TITLES.get(claim) or _capital(CLAIMS[claim].refuted),
+        text=f"{begun}, {listing(recognised)}."
+        if recognised
+        else f"{_capital(_measured(worst, len(failed), limit))}.{_wanted(claim, limit)}",
         places=_places(index, failed),
     )
+
+
+def _wanted(claim: str, limit: Threshold | None) -> str:
+    return "" if limit is None else f" The claim needs {told(claim, limit.supported)}."
+
+
+def _recognised(index: Index, c: Claim) -> str:
+    """ "29 of 40 pictures are recognised at block3 (random sets: 100%)"; "" for a claim that is not of F1."""
+    mode = "mask" if c.claim.startswith("needed") else "retain"
+    rows = [
+        m
+        for m in index.result.masking
+        if (m.mode, m.layer, m.cumulative) == (mode, c.layer, c.claim.endswith("upward")) and c.experiment == "masking"
+    ]
+    if not rows:
+        return ""
+    m = max(rows, key=lambda row: row.tau)
+    null = f" (random sets: {percent(mean(m.null))})" if m.null else ""
+    return f"{round(m.accuracy * m.n)} of {count(m.n, 'picture')} are {_STILL[mode]} at {m.layer}{null}"
+
+
+_STILL = {"mask": "still recognised", "retain": "recognised"}
 
 
 def _by_null(index: Index, failed: Sequence[Claim], limit: Threshold | None) -> Notice:
     """The figure is high enough, and random sets have the same effect."""
     claim, worst = failed[0].claim, max(failed, key=lambda c: c.null if c.null is not None else 0.0)
-    most = "" if limit is None else f", and {told(claim, limit.null_most)} is the most they may have"
+    most = "" if limit is None else f" At most {told(claim, limit.null_most)} is allowed them."
+    at = listing(list(dict.fromkeys(c.layer for c in failed)))
     return Notice(
         code=f"claim-{claim.replace('_', '-')}-null",
-        title=f"Random sets do the same: {_lower(CLAIMS[claim].statement)}",
-        text=prose(f"""
-            {_measured(worst, len(failed), limit)}{most}. That is, it does not take these core neurons: as many of any
-            kind have much of the effect.
-        """),
+        title=f"At {at}, random neurons do as much as the core",
+        text=f"{_capital(_measured(worst, len(failed), limit))}.{most}",
         places=_places(index, failed),
     )
 
 
 def _measured(c: Claim, failed: int, limit: Threshold | None) -> str:
-    """ "Drop of the accuracy: at worst 12% at block3, 95% interval 5 to 25%, random sets 2%"."""
+    """ "drop of the accuracy 12% at block3 (95% interval 5 to 25%); random sets 2%", "at worst" where several fail."""
     interval = _ends(c.claim, c.low, c.high, limit)
     null = _with_interval(c.claim, c.null, c.null_low, c.null_high, limit)
-    at = f"{'at worst ' if failed > 1 else ''}{told(c.claim, c.figure, limit)} at {c.layer}"
-    case = f" ({c.case})" if c.case else ""
-    shown = f", 95% interval {interval}" if interval else ""
-    name = CLAIMS[c.claim].measured
-    return f"{name[0].upper()}{name[1:]}: {at}{case}{shown}{f', chance {null}' if null else ''}"
+    case = f", {c.case}" if c.case else ""
+    shown = f" (95% interval {interval})" if interval else ""
+    chance = "random sets" if c.experiment in ("masking", "optimality") else "chance"
+    worst = " at worst," if failed > 1 else ""
+    figure = f"{CLAIMS[c.claim].measured}{worst} {told(c.claim, c.figure, limit)} at {c.layer}{case}{shown}"
+    return f"{figure}{f'; {chance}: {null}' if null else ''}"
 
 
 def _places(index: Index, failed: Sequence[Claim]) -> tuple[Span, ...]:
@@ -214,6 +295,5 @@ def _places(index: Index, failed: Sequence[Claim]) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def _lower(statement: str) -> str:
-    """A statement within a sentence."""
-    return statement[:1].lower() + statement[1:]
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
