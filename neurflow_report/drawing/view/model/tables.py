@@ -45,7 +45,7 @@ LEDGER = (
 )  # fmt: skip
 DROPS = ("class", "network", "upper_layer", "upper", "lower_layer", "lower", "weight", "drop")
 
-PATCHES = ("patch", "picture", "left", "top", "side", "groups")
+PATCHES = ("patch", "picture", "left", "top", "side")
 DIGITS = 6
 """Significant digits of scores, weights and flows, of which there may be hundreds of thousands; the bundle has all."""
 LARGE = 1_000_000
@@ -158,14 +158,8 @@ def _masking(i: Index) -> list[list[Value]]:
 
 
 def _patches(i: Index) -> list[list[Value]]:
-    """A row a patch shown, with the neuron groups that it is in, as "layer/G2+G5"."""
-    groups: dict[int, dict[str, list[str]]] = {}
-    for layer in reversed(i.result.layers):
-        for g in layer.groups:
-            for p in g.patches:
-                groups.setdefault(p, {}).setdefault(layer.name, []).append(f"G{g.index}")
-    named = {p: " ".join(f"{layer}/{'+'.join(own)}" for layer, own in found.items()) for p, found in groups.items()}
-    return [[p.index, p.image, p.left, p.top, p.side, named.get(p.index, "")] for p in i.result.patches]
+    """A row a patch shown; the groups' own table says which groups it is in."""
+    return [[p.index, p.image, p.left, p.top, p.side] for p in i.result.patches]
 
 
 def _pictures(i: Index) -> list[list[Value]]:
