@@ -211,7 +211,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                     measured="random sets beaten",
                     defined="share of random sets that the core set beats",
                     unit="share",
-                    refuted="many random sets matter as much to a neuron as the core set shown",
+                    refuted="many random sets matter as much to a neuron as its core",
                     supported=0.95,
                     against=0.95,
                     source=PAPER,
@@ -222,19 +222,19 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         Experiment(
             name="weights",
             number="F3",
-            question="Do the scores foretell what a knock-out does?",
+            question="Do the scores predict what a knock-out does?",
             words=prose("""
-                Random sets of channels are knocked out. r is the correlation, over these sets, of the sum of their
+                Random sets of neurons are knocked out. r is the correlation, over these sets, of the sum of their
                 scores with the share of the concept that is lost; the figure of a layer is the mean over its neurons.
             """),
-            tests="whether the weights foretell what a knock-out does",
+            tests="whether the scores predict what a knock-out does",
             axis="correlation r of scores and losses",
             varied="Sets of",
             row="sets of {setting}",
             cell="{setting}",
             sizes=prose("""
                 Here: {targets} core neurons of each layer at most, {weight_draws} random sets for each, of {sizes}
-                channels.
+                neurons.
             """),
             shares_ablations=True,
             headline="faithful",
@@ -242,9 +242,9 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             claims=(
                 ClaimKind(
                     name="faithful",
-                    statement="Scores foretell what knocking a channel out does",
+                    statement="Scores predict what knocking a neuron out does",
                     measured="correlation r",
-                    defined="correlation of scores and losses for single channels",
+                    defined="correlation of scores and losses for single neurons",
                     unit="correlation",
                     refuted="a neuron's score says little about what happens without it",
                     supported=0.6,
@@ -263,7 +263,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                 The same sets and losses, and the same correlation r, with the scores of other methods. The seconds
                 that each took stand on the provenance page.
             """),
-            tests="whether other attribution methods foretell it better",
+            tests="whether other attribution methods predict it better",
             axis="correlation r of scores and losses",
             varied="Method",
             cell="{case}, sets of {setting}",
@@ -273,7 +273,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             claims=(
                 ClaimKind(
                     name="best_method",
-                    statement="No other attribution method foretells it clearly better",
+                    statement="No other attribution method predicts it clearly better",
                     measured="difference of r",
                     defined="that correlation less the best other method's",
                     unit="correlation",
@@ -289,7 +289,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             number="F5",
             question="Do other methods find the same neurons?",
             words=prose("""
-                Methods that look for a class's neurons directly, without a circuit. Each one's strongest channels, as
+                Methods that look for a class's neurons directly, without a circuit. Each one's strongest neurons, as
                 many as there are core neurons, are compared with these; chance is the overlap of two random sets of
                 that size.
             """),
@@ -333,7 +333,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             claims=(
                 ClaimKind(
                     name="robust",
-                    statement="Core sets do not hang on the size of the concept",
+                    statement="Core neurons stay the same when k changes",
                     measured="overlap at the worst k",
                     defined="overlap of core sets at the worst k",
                     unit="share",

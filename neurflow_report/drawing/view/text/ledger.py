@@ -255,7 +255,8 @@ def _recognised(index: Index, c: Claim) -> str:
         return ""
     m = max(rows, key=lambda row: row.tau)
     null = f" (random sets: {percent(mean(m.null))})" if m.null else ""
-    return f"{round(m.accuracy * m.n)} of {count(m.n, 'picture')} are {_STILL[mode]} at {m.layer}{null}"
+    kept = round(m.accuracy * m.n)
+    return f"{kept} of {count(m.n, 'picture')} {'is' if kept == 1 else 'are'} {_STILL[mode]} at {m.layer}{null}"
 
 
 _STILL = {"mask": "still recognised", "retain": "recognised"}
