@@ -211,7 +211,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                     measured="random sets beaten",
                     defined="share of random sets that the core set beats",
                     unit="share",
-                    refuted="many random sets matter as much to a neuron as its core set",
+                    refuted="many random sets matter as much to a neuron as its core",
                     supported=0.95,
                     against=0.95,
                     source=PAPER,
@@ -224,7 +224,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             number="F3",
             question="Do the scores predict what a knock-out does?",
             words=prose("""
-                Random sets of channels are knocked out. r is the correlation, over these sets, of the sum of their
+                Random sets of neurons are knocked out. r is the correlation, over these sets, of the sum of their
                 scores with the share of the concept that is lost; the figure of a layer is the mean over its neurons.
             """),
             tests="whether the scores predict what a knock-out does",
@@ -234,7 +234,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             cell="{setting}",
             sizes=prose("""
                 Here: {targets} core neurons of each layer at most, {weight_draws} random sets for each, of {sizes}
-                channels.
+                neurons.
             """),
             shares_ablations=True,
             headline="faithful",
@@ -244,7 +244,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                     name="faithful",
                     statement="Scores predict what a knock-out does",
                     measured="correlation r",
-                    defined="correlation of scores and losses for single channels",
+                    defined="correlation of scores and losses for single neurons",
                     unit="correlation",
                     refuted="a neuron's score says little about what happens without it",
                     supported=0.6,
@@ -263,7 +263,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                 The same sets and losses, and the same correlation r, with the scores of other methods. The seconds
                 that each took stand on the provenance page.
             """),
-            tests="whether another attribution method predicts it better",
+            tests="whether other attribution methods predict it better",
             axis="correlation r of scores and losses",
             varied="Method",
             cell="{case}, sets of {setting}",
@@ -289,7 +289,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             number="F5",
             question="Do other methods find the same neurons?",
             words=prose("""
-                Methods that look for a class's neurons directly, without a circuit. Each one's strongest channels, as
+                Methods that look for a class's neurons directly, without a circuit. Each one's strongest neurons, as
                 many as there are core neurons, are compared with these; chance is the overlap of two random sets of
                 that size.
             """),

@@ -93,6 +93,12 @@ def _word(found: Verdict, layers: int) -> Word:
     return "partly supported"
 
 
+def undecidable(result: ClassResult | Control, against: float) -> dict[Claim, str]:
+    """The tests with too few draws to decide, and the key of the spec that would let each (`too_few_draws`)."""
+    found = {c: too_few_draws(c, result, against) for c in result.claims}
+    return {c: setting for c, setting in found.items() if setting}
+
+
 def too_few_draws(claim: Claim, result: ClassResult | Control, against: float) -> str:
     """The key of the spec, with the least that would do, where no outcome with the random sets drawn could have
     supported the claim; "" where one could have, and for what the figure has refuted all the same."""

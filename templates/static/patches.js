@@ -38,6 +38,11 @@
     mark.style.cssText = `--l:${left};--t:${top};--s:${side}`;
     return element("div", "frame", whole(link), mark);
   };
+  // What a patch stands for and the name of its picture, as its own text says.
+  const named = (link) => {
+    const shown = link.firstElementChild;
+    return shown.getAttribute("alt") || shown.getAttribute("aria-label") || "";
+  };
   const said = (link) => {
     const known = globalThis.captions[link.closest("[data-class]").dataset.class];
     const { left, top, side } = box(link);
@@ -64,7 +69,7 @@
   };
   const show = (link) => {
     shown = link;
-    tip.replaceChildren(placed(link));
+    tip.replaceChildren(placed(link), element("p", "", named(link)));
     tip.hidden = false;
     beside();
   };
@@ -91,13 +96,13 @@
   document.body.append(dialog);
   const fill = () => {
     const link = links[at];
-    heading.textContent = `Patch ${at + 1} of ${links.length}`;
+    heading.textContent = named(link);
     const patch = element("span", "patch", link.firstElementChild.cloneNode(true));
     stage.replaceChildren(placed(link), patch);
     const place = element("a", "", "All pictures of the class");
     place.href = link.href;
     place.addEventListener("click", () => dialog.close());
-    const of = element("p", "", link.closest(".mosaic").getAttribute("aria-label"));
+    const of = element("p", "", `${at + 1} of ${link.closest(".mosaic").getAttribute("aria-label")}`);
     words.replaceChildren(...said(link).map((text) => element("p", "", text)), of, element("p", "", place));
   };
   dialog.addEventListener("keydown", (event) => {

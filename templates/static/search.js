@@ -10,9 +10,19 @@
   const page = results.parentElement;
 
   // Each name with what it belongs to, and all words it may be found by.
-  const entries = [...page.querySelectorAll("a[data-kind]")].map((link) => {
+  // A layer's neurons, where a report has too many to list, stand as numbers: their links are made here.
+  const made = [...page.querySelectorAll("[data-neurons]")].flatMap((line) => {
+    const at = line.querySelector("a").getAttribute("href").slice(0, -"neurons".length);
+    return line.dataset.neurons.split(" ").map((number) => {
+      const link = Object.assign(document.createElement("a"), { href: `${at}n${number}`, textContent: `n${number}` });
+      link.dataset.kind = "Neuron";
+      return { link, place: line };
+    });
+  });
+  const listed = [...page.querySelectorAll("a[data-kind]")].map((link) => ({ link, place: link }));
+  const entries = [...listed, ...made].map(({ link, place }) => {
     const owners = [];
-    for (let box = link.closest("[data-name]"); box; box = box.parentElement.closest("[data-name]")) {
+    for (let box = place.closest("[data-name]"); box; box = box.parentElement.closest("[data-name]")) {
       if (box.dataset.name !== link.textContent) owners.push(box.dataset.name);
     }
     const beside = link.nextElementSibling ? link.nextElementSibling.textContent : "";

@@ -38,7 +38,8 @@
 
   const unfold = () => {
     const id = decodeURIComponent(location.hash.slice(1));
-    const place = id && document.getElementById(id);
+    // A neuron that stands in a line has no place for each of its semantic groups: n12-2 leads to n12.
+    const place = id && (document.getElementById(id) || document.getElementById(id.replace(/(n\d+)-\d+$/, "$1")));
     if (pages.length && (!id || place)) turn(place);
     for (let box = place && place.closest("details"); box; box = box.parentElement.closest("details")) box.open = true;
     if (place && !pages.includes(place)) place.scrollIntoView();

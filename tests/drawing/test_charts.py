@@ -11,7 +11,6 @@ from neurflow_report.drawing.figures.charts import chart_svg
 from neurflow_report.drawing.view.model.charts import Bar, Forest, Point, Scatter
 from neurflow_report.drawing.view.pages import experiments
 from neurflow_report.results.records import Measure
-from tests.drawing.test_plots import look
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -35,6 +34,22 @@ def texts(root: ElementTree.Element) -> list[ElementTree.Element]:
 
 def words(root: ElementTree.Element) -> list[str]:
     return [(t.text or "").strip() for t in texts(root)]
+
+
+def look(root: ElementTree.Element, mark: ElementTree.Element) -> str:
+    """How a mark looks: by its own style, or by the rule of its class."""
+    sheet = root.findtext(f"{SVG}style") or ""
+    rules = dict(re.findall(r"\.(s\d+)\{([^}]*)\}", sheet))
+    return mark.get("style") or rules.get(mark.get("class") or "", "")
+
+
+def test_what_draws_nothing_is_left_out() -> None:
+    svg = chart_svg(forest(bar("a", ""), bar("b", "", 0.9)), id_prefix="c")
+    assert not re.findall(r"clip-path|<clipPath|rotate\(-0|<g id=|\d\.\d{3}", svg)
+    assert not re.findall(r"#0(\d)0\1", svg)
+    ids = re.findall(r'\bid="([^"]*)"', svg)
+    assert len(ids) == len(set(ids))
+    assert all(name.startswith("c") for name in ids)
 
 
 def test_rows_of_a_layer_stand_under_its_name() -> None:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from neurflow_report.drawing.figures.plots import COLOURS, lean, masking_plot
+from neurflow_report.drawing.figures.plots import lean, masking_plot
 from neurflow_report.results.records import Masking
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -23,37 +23,54 @@ def row(mode: str, layer: str, tau: int, accuracy: float = 0.2) -> Masking:
 ROWS = [row(mode, layer, tau) for layer in ("block1", "block & <2>") for tau in (4, 8) for mode in ("mask", "retain")]
 
 
-def look(root: ElementTree.Element, mark: ElementTree.Element) -> str:
-    """How a mark looks: by its own style, or by the rule of its class."""
-    sheet = root.findtext(f"{SVG}style") or ""
-    rules = dict(re.findall(r"\.(s\d+)\{([^}]*)\}", sheet))
-    return mark.get("style") or rules.get(mark.get("class") or "", "")
+def texts(root: ElementTree.Element) -> list[str]:
+    return [" ".join((t.text or "").split()) for t in root.iter(f"{SVG}text")]
 
 
-def marks(root: ElementTree.Element, colour: str) -> list[ElementTree.Element]:
-    """The marks in a colour, whether the style stands at them or at their group."""
-    found = [u for u in root.iter(f"{SVG}use") if colour in look(root, u)]
-    return found + [u for g in root.iter(f"{SVG}g") if colour in look(root, g) for u in g]
+def drawn(root: ElementTree.Element, look: str) -> list[ElementTree.Element]:
+    """The marks of one look that stand in the strips, without the legend's."""
+    return [path for path in root.findall(f"{SVG}path") if path.get("class") == look]
+
+
+def bars(path: ElementTree.Element) -> list[tuple[float, float]]:
+    """A strip's bars: where each begins, and how tall it is."""
+    found = re.findall(r"M([\d.]+) [\d.]+h[\d.]+v-([\d.]+)", path.attrib["d"])
+    return [(float(left), float(tall)) for left, tall in found]
 
 
 def test_every_layer_tau_and_random_set_is_drawn() -> None:
     root = ElementTree.fromstring(masking_plot(ROWS, title="Masking of bee & <co>", id_prefix="p1"))
-    texts = [" ".join((t.text or "").split()) for t in root.iter(f"{SVG}text")]
     for name in ("block1 τ 4", "block1 τ 8", "block & <2> τ 4", "block & <2> τ 8"):
-        assert texts.count(name) == 1
-    assert {"core set masked", "all others masked", "100%", "core set, 95% interval"} <= set(texts)
-    rings = marks(root, COLOURS["#060606"])
-    assert len(rings) == 3 * len(ROWS) + 1
+        assert texts(root).count(name) == 2
+    words = {"Accuracy without the core", "Accuracy with the core alone", "100%", "core set, 95% interval"}
+    assert words <= set(texts(root))
+    assert len(drawn(root, "core")) == len(ROWS)
+    assert [[tall for _, tall in bars(strip)] for strip in drawn(root, "null")] == [[10, 20]] * len(ROWS)  # 1, then 2
     assert root.get("aria-label") == "Masking of bee & <co>"
-    assert root.get("width") == "498"
+    assert root.get("width") == "480"
 
 
-def test_random_sets_at_one_place_are_drawn_once() -> None:
-    many = row("mask", "a", 4).model_copy(update={"null": (0.9,) * 60 + (0.5, 0.5, 0.4)})
+def test_random_sets_are_counted_by_the_accuracy_they_leave_and_at_the_ends_in_figures() -> None:
+    many = row("mask", "a", 4).model_copy(update={"null": (1.0,) * 60 + (0.5, 0.5, 0.4, 0.0)})
     root = ElementTree.fromstring(masking_plot([many], title="t", id_prefix="a"))
-    rings = [(u.attrib["x"], u.attrib["y"]) for u in marks(root, COLOURS["#060606"])]
-    assert len(rings) == len(set(rings)) == 5 + 2 + 1 + 1  # five places side by side, and the legend's
-    assert len({x for x, _ in rings}) == 4
+    (strip,) = drawn(root, "null")
+    tall = dict(bars(strip))
+    assert list(tall) == sorted(tall)
+    assert len(tall) == 4
+    heights = list(tall.values())
+    assert heights[0] == heights[1] == 2.5  # a set alone stays in sight
+    assert max(heights) == heights[3] == 20
+    assert {"1", "60"} <= set(texts(root))
+
+
+@pytest.mark.parametrize("accuracy", [0.0, 1.0])
+def test_nothing_is_drawn_outside_the_picture(accuracy: float) -> None:
+    long = row("mask", "a very long name of a layer, longer than any that there is", 4, accuracy)
+    ends = long.model_copy(update={"null": (0.0,) * 500 + (1.0,) * 500})
+    root = ElementTree.fromstring(masking_plot([ends], title="t", id_prefix="a"))
+    (strip,) = drawn(root, "null")
+    assert all(0 <= left <= 480 for left, _ in bars(strip))
+    assert not any("a very long" in text for text in texts(root))
 
 
 def test_one_tau_needs_no_mention() -> None:
@@ -98,11 +115,11 @@ def test_the_mark_stands_at_the_accuracy(accuracy: float) -> None:
     left, right = (
         next(float(t.attrib["x"]) for t in root.iter(f"{SVG}text") if t.text == label) for label in ("0", "100%")
     )
-    mark = marks(root, COLOURS["#070707"])[0]
-    assert float(mark.attrib["x"]) == pytest.approx(left + accuracy * (right - left), abs=0.02)
+    (mark,) = drawn(root, "core")
+    triangle = re.search(r"M([\d.]+) [\d.]+h8l-4 8z", mark.attrib["d"])
+    assert triangle is not None
+    assert float(triangle[1]) + 4 == pytest.approx(left + accuracy * (right - left), abs=0.06)
 
 
 def test_what_draws_nothing_is_left_out() -> None:
-    svg = masking_plot(ROWS, title="t", id_prefix="a")
-    assert not re.findall(r"clip-path|<clipPath|rotate\(-0|<g id=|\d\.\d{3}", svg)
     assert lean('<g id="x"><use href="#m" style="s"/>\n<use href="#m" style="t"/></g>').count("style=") == 2

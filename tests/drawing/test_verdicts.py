@@ -15,8 +15,9 @@ from neurflow_report.drawing.view.pages.experiments import missing_lines
 from neurflow_report.drawing.view.text import ledger, verdicts
 from neurflow_report.results.bundle import Bundle
 from neurflow_report.results.records import Claim, NotRun, Threshold
+from neurflow_report.results.verdict import Verdict
 
-HELD, FAILED, OPEN, UNRUN = "supported", "not supported", "inconclusive", "not run"
+HELD, FAILED, OPEN, UNRUN, FEW = "supported", "not supported", "inconclusive", "not run", "too few draws"
 
 
 def claim(claim: str, layer: str, verdict: str, figure: float | None = 0.5, case: str = "", reason: str = "") -> Claim:
@@ -42,27 +43,29 @@ def told(lines: tuple[Prose, ...]) -> list[str]:
     ("kinds", "expected"),
     [
         ((HELD, HELD, FAILED, OPEN, UNRUN),
-         "of 4 tests of the method's claims, 2 support them, 1 does not and 1 does not decide; "
-         "1 more was not run"),
-        ((HELD, FAILED, FAILED), "of 3 tests of the method's claims, 1 supports them and 2 do not"),
-        ((OPEN, OPEN), "of 2 tests of the method's claims, 2 do not decide"),
-        ((UNRUN,), "none of the method's claims was tested"),
-        ((), "none of the method's claims was tested"),
+         "of 4 tests, 2 support the circuit, 1 contradicts it and 1 is undecided; 1 was not run"),
+        ((HELD, FAILED, FAILED), "of 3 tests, 1 supports the circuit and 2 contradict it"),
+        ((OPEN, OPEN), "of 2 tests, 2 are undecided"),
+        ((HELD, FEW, FEW), "of 1 test, 1 supports the circuit; 2 had too few draws"),
+        ((FEW, FEW, UNRUN, UNRUN), "no test could decide; 2 had too few draws and 2 were not run"),
+        ((UNRUN,), "nothing was tested"),
+        ((), "nothing was tested"),
     ],
 )  # fmt: skip
 def test_a_summary_counts_the_tests(kinds: tuple[str, ...], expected: str) -> None:
-    assert verdicts.summary([claim("faithful", "fc", kind) for kind in kinds]) == expected
+    claims = [claim("faithful", "fc", OPEN if kind == FEW else kind, reason=kind) for kind in kinds]
+    assert verdicts.summary(claims, [c for c in claims if c.reason == FEW]) == expected
 
 
 def test_the_weakest_layer_is_the_one_with_most_against_it_then_least_for_it() -> None:
     claims = [claim("faithful", "a", HELD), claim("stable", "a", OPEN), claim("faithful", "b", OPEN)]
     claims += [claim("stable", "c", HELD), claim("edges", "d", UNRUN)]
     against = [claim("faithful", "c", HELD), claim("edges", "c", FAILED), claim("edges", "e", HELD)]
-    told = "The evidence is weakest at c: of 3 tests there, 1 speaks against the claims and 2 support them."
+    told = "It is weakest at c: of 3 tests there, 1 contradicts it and 2 support it."
     assert verdicts.weakest([*claims, *against], "abcde") == told
-    told = "The evidence is weakest at f: of 1 test there, 1 speaks against the claims and none support them."
+    told = "It is weakest at f: of 1 test there, 1 contradicts it and none support it."
     assert verdicts.weakest([*claims, *against, claim("edges", "f", FAILED)], "abcdef") == told
-    told = "The evidence is weakest at b: 0 of 1 test there support the claims."
+    told = "It is weakest at b: of 1 test there, none support it."
     assert verdicts.weakest(claims, "abcd") == told
     assert verdicts.weakest(claims[-2:], "abcd") == ""
     assert verdicts.weakest([claim("faithful", name, HELD) for name in "ab"], "ab") == ""
@@ -81,9 +84,9 @@ def test_claims_stand_against_layers_from_the_logit_down(bundle: Bundle) -> None
         ["Without the core neurons of a layer, the class is lost", "", "✓ 82%", "✕ 4%", "drop of the accuracy"],
         ["Other methods find the same neurons (NeuCEPT)", "", "? 50%", "", "share of the core set"],
         ["Other methods find the same neurons (MCT)", "", "✓ 100%", "", "share of the core set"],
-        ["Scores foretell what knocking a channel out does", "✓ −0.11", "", "", "correlation r"],
-        ["Core sets do not hang on the size of the concept", "✓ 90%", "✕ 20%", "", "overlap at the worst k"],
-        ["Supported, of all tests", "2 of 2", "2 of 4", "0 of 1", ""],
+        ["Scores predict what knocking a neuron out does", "✓ −0.11", "", "", "correlation r"],
+        ["Core neurons stay the same when k changes", "✓ 90%", "✕ 20%", "", "overlap at the worst k"],
+        ["Supported, of those that could decide", "2 of 2", "2 of 4", "0 of 1", ""],
     ]
     assert table is not None
     cells = table.rows[0]
@@ -97,13 +100,13 @@ def test_over_classes_and_by_class_count_the_same_tests(bundle: Bundle) -> None:
     assert texts(verdicts.over_classes((first, second))) == [
         ["Claim", "fc", "layer3"],
         ["Without the core neurons of a layer, the class is lost", "0 of 1", "1 of 2"],
-        ["Supported, of all tests", "0 of 1", "1 of 2"],
+        ["Supported, of those that could decide", "0 of 1", "1 of 2"],
     ]
     assert texts(verdicts.by_class((first, second))) == [
         ["Claim", "bee & <co>", "Ångström 3"],
         ["Without the core neurons of a layer, the class is lost", "1 of 2", "0 of 1"],
-        ["Drawn edges say what knocking a group out takes away", "not run", "not run"],
-        ["Supported, of all tests", "1 of 2", "0 of 1"],
+        ["Drawn edges say what knocking a group out takes away", "–", "–"],
+        ["Supported, of those that could decide", "1 of 2", "0 of 1"],
     ]
     bare = index(bundle)
     assert (verdicts.by_layer(bare), verdicts.over_classes((bare,)), verdicts.by_class((bare,))) == (None, None, None)
@@ -113,8 +116,8 @@ def test_a_sentence_says_where_a_claim_holds() -> None:
     claims = [claim("faithful", "fc", HELD), claim("faithful", "b", FAILED), claim("faithful", "a", FAILED)]
     claims += [claim("stable", "fc", HELD, case="semantic groups"), claim("stable", "fc", OPEN, case="neuron groups")]
     claims += [claim("edges", "", UNRUN, None, reason="this experiment was not asked for")]
-    assert told(verdicts.lines(claims)) == [
-        "Scores foretell what knocking a channel out does: supported at fc; not supported at b and a.",
+    assert told(verdicts.lines(claims, {})) == [
+        "Scores predict what knocking a neuron out does: supported at fc; not supported at b and a.",
         "Groups stay the same under a little noise (semantic groups): supported at fc.",
         "Groups stay the same under a little noise (neuron groups): inconclusive at fc.",
         "Drawn edges say what knocking a group out takes away: not run (this experiment was not asked for).",
@@ -123,9 +126,7 @@ def test_a_sentence_says_where_a_claim_holds() -> None:
 
 def test_a_layer_says_what_was_tested_there(bundle: Bundle) -> None:
     one = index(bundle, claim("needed", "layer3", HELD), claim("needed", "fc", FAILED))
-    assert told((verdicts.of_layer(one, "layer3"),)) == [
-        "At this layer, of 1 test of the method's claims, 1 supports them. The evidence."
-    ]
+    assert told((verdicts.of_layer(one, "layer3"),)) == ["Here, of 1 test, 1 supports the circuit. The evidence."]
     assert verdicts.of_layer(one, "layer1") == ()
 
 
@@ -143,8 +144,46 @@ def test_what_was_not_measured_is_told_once_a_reason() -> None:
 
 def test_marks_of_the_page_are_explained_there(site: Path) -> None:
     page = (site / "fidelity/bee-co/index.html").read_text(encoding="utf-8")
-    for mark, word in (("✓", "supported"), ("✕", "not supported"), ("?", "inconclusive")):
+    for mark, word in (("✓", "supported"), ("✕", "not supported"), ("?", "inconclusive"), ("○", "too few draws")):
         assert f"{mark} {word}" in page
+
+
+def test_tests_with_too_few_draws_are_told_apart_with_what_would_decide_them(bundle: Bundle) -> None:
+    open_, few = claim("optimal", "layer3", OPEN, 1.0), claim("optimal", "fc", OPEN, 1.0)
+    one = index(bundle, open_, few, claim("faithful", "fc", HELD))
+    vars(one)["too_few"] = {few: "fidelity.optimality_draws: 73"}
+    rows = texts(verdicts.by_layer(one))
+    assert rows[1][1:3] == ["○ 100%", "? 100%"]
+    assert rows[-1][1:3] == ["1 of 1", "0 of 1"]
+    rows = texts(ledger.ledger_table(one))
+    at = [rows[0].index(name) for name in ("Layer", "Verdict", "Why")]
+    assert [[row[i] for i in at] for row in rows[1:3]] == [
+        ["fc", "… too few draws", "fidelity.optimality_draws: 73 would decide it"],
+        ["layer3", "? inconclusive", ""],
+    ]
+    assert told(verdicts.lines(one.claims[:2], one.too_few)) == [
+        "Core sets matter more than random sets: inconclusive at layer3; too few draws at fc "
+        "(fidelity.optimality_draws: 73 would decide it)."
+    ]
+
+
+def test_random_neurons_that_do_as_well_are_counted_by_the_ledgers_own_standard(bundle: Bundle) -> None:
+    def tested(layer: str, q: float) -> Claim:
+        return needed(layer, OPEN, 0.9, 0.77, 0.96, (0.1, 0.1, 0.1)).model_copy(update={"p_value": q, "q_value": q})
+
+    one = index(bundle, tested("layer3", 0.01), tested("layer3", 0.3), tested("layer1", 0.06))
+    vars(one)["too_few"] = {}
+    notice = ledger.as_well([one])
+    assert notice is not None
+    assert notice.text == (
+        "In 2 of 3 tests of masking and retaining, random neurons did as well as the core, or too nearly so to tell "
+        "(q over 0.05): 1 of 2 at layer3 and 1 of 1 at layer1."
+    )
+    assert ledger.as_well([index(bundle, tested("layer3", 0.05))]) is None
+
+
+def test_a_class_stands_with_a_mark_and_a_word() -> None:
+    assert len({verdicts.standing(Verdict(word=word)).mark for word in verdicts.WORDS}) == 5
 
 
 def limited(bundle: Bundle, *claims: Claim) -> Index:
@@ -165,22 +204,24 @@ def test_a_claim_falls_by_its_figure_or_by_what_random_sets_do_and_the_words_say
     hardly = needed("layer1", FAILED, 0.12, 0.05, 0.26, (0.02, 0.01, 0.04))
     as_well = needed("layer2.0", FAILED, 0.9, 0.77, 0.96, (0.31, 0.25, 0.38))
     undecided = needed("layer3", OPEN, 0.9, 0.77, 0.96, (0.1025, 0.06, 0.15))
-    notices = ledger.refuted(limited(bundle, hardly, as_well, undecided))
-    assert [(n.code, n.title, n.text) for n in notices] == [
+    one = limited(bundle, hardly, as_well, undecided)
+    unmasked = Index(one.run, one.result.model_copy(update={"masking": ()}))
+    assert [(n.code, n.title, n.text) for n in ledger.refuted(unmasked)] == [
         (
             "claim-needed",
-            "Not supported: without the core neurons of a layer, the class is lost",
-            "Drop of the accuracy: 12% at layer1, 95% interval 5 to 26%, chance 2% (1 to 4%). "
-            "That is, the class gets by without these core neurons.",
+            "The core is not needed at layer1",
+            "Drop of the accuracy 12% at layer1 (95% interval 5 to 26%); random sets: 2% (1 to 4%). "
+            "The claim needs 50%.",
         ),
         (
             "claim-needed-null",
-            "Random sets do the same: without the core neurons of a layer, the class is lost",
-            "Drop of the accuracy: 90% at layer2.0, 95% interval 77 to 96%, chance 31% (25 to 38%), and 10% is the "
-            "most they may have. That is, it does not take these core neurons: as many of any kind have much of the "
-            "effect.",
+            "At layer2.0, random neurons do as much as the core",
+            "Drop of the accuracy 90% at layer2.0 (95% interval 77 to 96%); random sets: 31% (25 to 38%). "
+            "At most 10% is allowed them.",
         ),
     ]
+    notices = ledger.refuted(one)
+    assert notices[0].text == "Without the core, 1 of 6 pictures is still recognised at layer1 (random sets: 88%)."
     assert [s.text for s in notices[1].places] == ["layer2.0"]
 
 
@@ -215,7 +256,7 @@ def test_what_decides_nothing_says_why_layer_by_layer(bundle: Bundle) -> None:
         claim("faithful", "layer2.0", OPEN, reason="the interval holds the threshold"),
         claim("faithful", "layer1", OPEN, reason="the interval holds the threshold"),
     )
-    assert told(verdicts.lines(claims)) == [
-        "Scores foretell what knocking a channel out does: inconclusive at layer3 (between the two thresholds) and at "
+    assert told(verdicts.lines(claims, {})) == [
+        "Scores predict what knocking a neuron out does: inconclusive at layer3 (between the two thresholds) and at "
         "layer2.0 and layer1 (the interval holds the threshold)."
     ]

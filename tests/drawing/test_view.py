@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -93,14 +94,12 @@ def test_layer_names_that_are_no_folder_names() -> None:
     assert not {urls.folder_name(name) for name in others} & {"index.html", "pictures.html", "circuit.html", "media"}
 
 
-def test_masking_is_told_with_n_interval_null_and_test() -> None:
+def test_masking_is_told_with_n_interval_and_null() -> None:
     assert retaining.masking_sentence(_masking()) == (
         "Setting the 4 core neurons of layer4 to 0 takes the accuracy from 100% to 20% (95% interval 11–33%, "
-        "n = 50 pictures); 2 random sets of the same size leave 85% on average (p = 0.048)."
+        "n = 50 pictures); 2 random sets of the same size leave 85% on average."
     )
-    assert retaining.masking_sentence(_masking(mode="retain", p_value=0.4)).endswith(
-        "(p = 0.400: not told apart from them)."
-    )
+    assert retaining.masking_sentence(_masking(mode="retain")).startswith("Keeping only the 4 core neurons of layer4 ")
 
 
 def test_core_sets_no_better_than_chance_are_a_doubt() -> None:
@@ -214,7 +213,7 @@ def test_the_method_says_what_every_experiment_run_asks_and_how_large_it_was(vie
     assert (
         found["weights"]
         .text[0]
-        .endswith(" Here: 3 core neurons of each layer at most, 64 random sets for each, of 1, 5 channels.")
+        .endswith(" Here: 3 core neurons of each layer at most, 64 random sets for each, of 1, 5 neurons.")
     )
 
 
@@ -244,9 +243,10 @@ def test_patches_of_one_picture_are_a_caution(bundle: Bundle) -> None:
 
 def test_polysemantic_neurons_are_said_to_be(view: SiteView) -> None:
     page = next(p for p in view.layers if p.path == "class/bee-co/layer3/index.html")
-    sentences = ["".join(s.text for s in a.sentence) for a in page.neurons]
-    assert "In 2 neuron groups: G2, G3. It stands for more than one thing here (polysemantic)." in sentences
-    assert "In one neuron group, G1." in sentences
+    sentences = ["".join(s.text for s in a.sentence) for a in (*page.neurons, *page.folded)]
+    many = "In 2 groups: centre-dark · G2 (25%), petal-blue · G3 (13%). It answers to more than one thing here"
+    assert f"{many} (polysemantic)." in sentences
+    assert any(re.fullmatch(r"In [\w -]+ · G1 alone\.", one) for one in sentences), sentences
 
 
 @pytest.mark.parametrize(

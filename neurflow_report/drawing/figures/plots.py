@@ -1,6 +1,7 @@
-"""Plots as SVG to be inlined: matplotlib's drawing with the page's colours, own ids, and no clock.
+"""Plots as SVG to be inlined, with the page's colours, own ids, and no clock: F1's strips, which are written here, and
+what matplotlib draws for charts.py.
 
-Colours are drawn as sentinels and then replaced by CSS custom properties with fallbacks, so both themes steer them.
+Colours of matplotlib's are sentinels, replaced by CSS custom properties with fallbacks, so both themes steer them.
 """
 
 from __future__ import annotations
@@ -9,12 +10,10 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache
 from html import escape
 from io import StringIO
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
@@ -49,27 +48,143 @@ STYLE: Any = {
     "path.simplify": False,
 }
 WIDTH = 5.2  # inches: 499 CSS pixels; on a screen of 360, where it has 328, the text is still over 8
-MODES = (("mask", "core set masked"), ("retain", "all others masked"))
+MODES = (("mask", "Accuracy without the core"), ("retain", "Accuracy with the core alone"))
+
+WIDE, LABEL, EDGE, SIZE = 480, 150, 30, 13
+"""F1's strips in CSS pixels: the picture, the most that the rows' names take of it, what is left free beside a strip's
+ends for the counts there, and the letters. On a screen of 360 they are still over 8."""
+LINE_UP, BARS, ROW_GAP = 13, 20, 5
+"""Heights of a row: the core's mark and its interval, the bars under them, and what parts rows."""
+BIN = 0.025
+"""Width of a bar, as a share."""
+LEAST = 2.5
+"""Height of the lowest bar: a set alone stays in sight."""
 
 
 def masking_plot(rows: Sequence[Masking], *, title: str, id_prefix: str) -> str:
-    """F1 of one class (METHOD §5) as SVG text: accuracy in per cent per layer and τ, masked left, retained right.
+    """F1 of one class (METHOD §5) as SVG text: strips of the accuracy in per cent, a row a layer and τ: above without
+    the core set, below with it alone.
 
-    A filled diamond with a bar is the core set with its 95% Wilson interval, a small ring one random set of the same
-    size (one stands for all at its place), the broken line the unmasked accuracy. The order of layers is the rows'; an
-    empty `rows` gives "".
+    In a row the bars count the random sets by the accuracy that they leave, with figures beside the ends for those at 0
+    and at 100%; the triangle over them is the core set, with its 95% interval; the broken line the accuracy with
+    nothing masked. The order of layers is the rows'; an empty `rows` gives "".
     """
     if not rows:
         return ""
-    return inline_svg(_drawn(tuple(rows)), title=title, id_prefix=id_prefix)
-
-
-@lru_cache(maxsize=256)
-def _drawn(rows: tuple[Masking, ...]) -> str:
-    """matplotlib's SVG, lean; kept, since a class's plot stands on several pages and in print."""
     keys = list(dict.fromkeys((row.layer, row.tau) for row in rows))
-    with mpl.rc_context(STYLE):
-        return written(_figure(rows, keys))
+    names, left = _names(keys)
+    panels = [(name, [row for row in rows if row.mode == mode]) for mode, name in MODES]
+    parts, y = list[str](), 0.0
+    for name, own in panels:
+        if own:
+            drawn, y = _panel(name, own, keys, names, left, y)
+            parts += drawn
+    legend, height = _legend(y)
+    size = f'width="{WIDE}" height="{height:.0f}" viewBox="0 0 {WIDE} {height:.0f}"'
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" id="{id_prefix}" class="plot" role="img" '
+        f'aria-label="{escape(title)}" {size}>\n<title>{escape(title)}</title>{_looks(id_prefix)}'
+    )
+    return "\n".join([head, *parts, *legend, "</svg>"])
+
+
+def _looks(name: str) -> str:
+    """The style sheet of the strips, for this SVG alone."""
+    rules = {
+        "text": f"font:{SIZE}px {FAMILY};fill:{COLOURS[INK]}",
+        ".b": "font-weight:600",
+        ".m": f"fill:{COLOURS[MUTED]};font-size:{SIZE - 1}px",
+        ".r": "text-anchor:end",
+        ".c": "text-anchor:middle",
+        ".band": f"fill:{COLOURS[BAND]}",
+        ".axis": f"stroke:{COLOURS[LINE]};stroke-width:1",
+        ".null": f"fill:{COLOURS[NULL]}",
+        ".base": f"stroke:{COLOURS[INK]};stroke-dasharray:3 2",
+        ".core": f"fill:{COLOURS[CORE]};stroke:{COLOURS[CORE]};stroke-width:2",
+    }
+    return "<style>" + "\n".join(f"#{name} {where}{{{look}}}" for where, look in rules.items()) + "</style>"
+
+
+def _names(keys: Sequence[tuple[str, int]]) -> tuple[list[str], float]:
+    """The rows' names, the layer, and τ where there are several; and where the strips begin."""
+    taus = len({tau for _, tau in keys}) > 1
+    most = LABEL - (text_width("  τ 999", SIZE) if taus else 0)
+    full = [ending(layer, SIZE, most) + (f"  τ {tau}" if taus else "") for layer, tau in keys]
+    return full, max(text_width(name, SIZE) for name in full) + 8
+
+
+def _panel(
+    name: str,
+    rows: Sequence[Masking],
+    keys: Sequence[tuple[str, int]],
+    names: Sequence[str],
+    left: float,
+    top: float,
+) -> tuple[list[str], float]:
+    """One panel from `top` down: its name, its rows, its axis; and where it ends."""
+    step, first = LINE_UP + BARS + ROW_GAP, top + 24
+    layers = list(dict.fromkeys(layer for layer, _ in keys))
+    parts = [f'<text class="b" x="0" y="{top + 15:g}">{name}</text>']
+    by = {(row.layer, row.tau): row for row in rows}
+    for number, (key, label) in enumerate(zip(keys, names, strict=True)):
+        y = first + number * step
+        if layers.index(key[0]) % 2 == 0:
+            parts.append(f'<rect class="band" x="0" y="{y:g}" width="{WIDE}" height="{step}"/>')
+        parts.append(f'<text x="4" y="{y + step / 2 + 4.5:g}">{escape(label)}</text>')
+        if key in by:
+            parts += _row(by[key], left, y)
+    end = first + len(keys) * step
+    for share in (0, 0.25, 0.5, 0.75, 1):
+        x = _at(share, left)
+        parts.append(f'<path class="axis" d="M{x:.1f} {end:g}v4"/>')
+        told = f"{100 * share:.0f}{'%' if share == 1 else ''}"
+        parts.append(f'<text class="m c" x="{x:.1f}" y="{end + 17:g}">{told}</text>')
+    parts.append(f'<path class="axis" d="M{_at(0, left):.1f} {end:g}H{_at(1, left):.1f}"/>')
+    return parts, end + 30
+
+
+def _at(share: float, left: float) -> float:
+    """Where a share stands on the axis."""
+    start, stop = left + EDGE, WIDE - EDGE
+    return start + share * (stop - start)
+
+
+def _row(row: Masking, left: float, top: float) -> list[str]:
+    """The core's mark with its interval, and under it the random sets."""
+    foot, upper = top + LINE_UP + BARS + 2, top + LINE_UP - 4
+    x = _at(row.baseline, left)
+    parts = [f'<path class="base" d="M{x:.1f} {top + 1:g}V{foot:g}"/>']
+    bars, wide = Counter(round(value / BIN) for value in row.null), BIN * (_at(1, left) - _at(0, left)) - 1
+    most = max(bars.values(), default=1)
+    path = ""
+    for place, times in sorted(bars.items()):
+        tall = max(LEAST, BARS * times / most)
+        path += f"M{_at(place * BIN, left) - wide / 2:.1f} {foot:g}h{wide:.1f}v-{tall:.1f}h-{wide:.1f}z"
+    if path:
+        parts.append(f'<path class="null" d="{path}"/>')
+    for value, way, look in ((0.0, -1, "m r"), (1.0, 1, "m")):
+        if times := sum(abs(v - value) < 1e-9 for v in row.null):
+            x = _at(value, left) + way * (wide / 2 + 4)
+            parts.append(f'<text class="{look}" x="{x:.1f}" y="{foot:g}">{times}</text>')
+    low, high, x = _at(row.low, left), _at(row.high, left), _at(row.accuracy, left)
+    parts.append(f'<path class="core" d="M{low:.1f} {upper:g}H{high:.1f}M{x - 4:.1f} {upper - 4:g}h8l-4 8z"/>')
+    return parts
+
+
+def _legend(top: float) -> tuple[list[str], float]:
+    """What the marks are; and where the picture ends."""
+    y = top + 12
+    marks = (
+        f'<path class="core" d="M0 {y - 4:g}h20M6 {y - 8:g}h8l-4 8z"/>',
+        f'<path class="null" d="M0 {y + 1:g}h5v-4h-5zM6 {y + 1:g}h5v-11h-5zM12 {y + 1:g}h5v-7h-5z"/>',
+        f'<path class="base" d="M4 {y - 11:g}v13"/>',
+    )
+    words = ("core set, 95% interval", "random sets", "nothing masked")
+    parts, x = list[str](), 4.0
+    for mark, word in zip(marks, words, strict=True):
+        parts.append(f'<g transform="translate({x:.1f} 0)">{mark}<text class="m" x="26" y="{y:g}">{word}</text></g>')
+        x += 26 + text_width(word, SIZE - 1) + 18
+    return parts, y + 8
 
 
 def written(figure: Figure) -> str:
@@ -163,85 +278,8 @@ def _ruled(body: str, name: str) -> tuple[str, str]:
     return f"<style>{sheet}</style>", body
 
 
-def _figure(rows: Sequence[Masking], keys: Sequence[tuple[str, int]]) -> Figure:
-    """Two panels that share their rows; the height grows with the rows."""
-    tall = 0.34 * len(keys) + 1.1
-    figure = Figure(figsize=(WIDTH, tall), facecolor="none")
-    names, left = beside(_labels(keys), most=0.42)
-    axes = figure.subplots(1, 2, sharey=True)
-    figure.subplots_adjust(left=left, right=0.975, top=1 - 0.36 / tall, bottom=0.7 / tall, wspace=0.1)
-    for axis, (mode, name) in zip(axes, MODES, strict=True):
-        _panel(axis, [row for row in rows if row.mode == mode], keys)
-        axis.set_title(name, loc="left", pad=7)
-    axes[0].set_yticks(range(len(keys)), names)
-    axes[0].set_ylim(len(keys) - 0.45, -0.55)
-    _legend(figure, axes[0])
-    return figure
-
-
 def beside(labels: Sequence[str], *, most: float) -> tuple[list[str], float]:
     """The labels at a plot's left, cut where they take more than `most` of its width; and what they take of it."""
     gap, size, width = 0.03, STYLE["font.size"], 72 * WIDTH
     short = [ending(label, size, (most - gap) * width) for label in labels]
     return short, gap + max(text_width(label, size) for label in short) / width
-
-
-def _labels(keys: Sequence[tuple[str, int]]) -> list[str]:
-    """The rows' names: the layer, and τ where there are several."""
-    if len({tau for _, tau in keys}) == 1:
-        return [_short(layer, 20) for layer, _ in keys]
-    return [f"{_short(layer, 18)}  τ {tau}" for layer, tau in keys]
-
-
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else "…" + text[1 - most :]
-
-
-def _panel(axis: Any, rows: Sequence[Masking], keys: Sequence[tuple[str, int]]) -> None:
-    layers = list(dict.fromkeys(layer for layer, _ in keys))
-    for y, (layer, _) in enumerate(keys):
-        if layers.index(layer) % 2 == 0:
-            axis.axhspan(y - 0.5, y + 0.5, color=BAND, linewidth=0, zorder=0)
-    for row in rows:
-        _row(axis, row, keys.index((row.layer, row.tau)))
-    _axis(axis)
-
-
-def _row(axis: Any, row: Masking, y: int) -> None:
-    axis.plot([100 * row.baseline] * 2, [y - 0.5, y + 0.5], color=INK, linestyle=(0, (3, 2)), linewidth=1, zorder=2)
-    marks = dict.fromkeys(zip(row.null, _spread(row.null), strict=True))  # of those at one place, one
-    null, spread = [100 * value for value, _ in marks], [y + offset for _, offset in marks]
-    axis.plot(
-        null, spread, "o", markersize=4, markerfacecolor="none", markeredgecolor=NULL, markeredgewidth=0.8, zorder=3
-    )
-    axis.plot([100 * row.low, 100 * row.high], [y, y], color=CORE, linewidth=2.4, solid_capstyle="butt", zorder=4)
-    axis.plot([100 * row.accuracy], [y], "D", markersize=6.5, color=CORE, markeredgecolor=PAPER, zorder=5)
-
-
-def _spread(values: Sequence[float]) -> list[float]:
-    """A small offset for each value, so that marks at nearly the same place stand apart: neighbours take turns."""
-    ranks = {i: rank for rank, i in enumerate(sorted(range(len(values)), key=lambda i: (values[i], i)))}
-    turns = (0.0, 0.26, -0.26, 0.13, -0.13)
-    return [turns[ranks[i] % len(turns)] for i in range(len(values))]
-
-
-def _axis(axis: Any) -> None:
-    axis.set_xlim(-4, 104)
-    axis.set_xticks([0, 25, 50, 75, 100], ["0", "25", "50", "75", "100%"])
-    axis.grid(axis="x", color=LINE, linewidth=0.7, zorder=1)
-    axis.set_axisbelow(False)
-    axis.tick_params(length=0, pad=5)
-    axis.patch.set_visible(False)
-    for side in ("top", "right", "left", "bottom"):
-        axis.spines[side].set_visible(False)
-
-
-def _legend(figure: Figure, axis: Any) -> None:
-    core = axis.plot([], [], "D-", color=CORE, markersize=6.5, linewidth=2.4, markeredgecolor=PAPER)[0]
-    null = axis.plot([], [], "o", markersize=4, markerfacecolor="none", markeredgecolor=NULL, markeredgewidth=0.8)[0]
-    base = axis.plot([], [], color=INK, linestyle=(0, (3, 2)), linewidth=1)[0]
-    figure.legend(
-        [core, null, base], ["core set, 95% interval", "random sets", "nothing masked"],
-        loc="lower center", ncols=3, frameon=False, fontsize=9.5, handlelength=1.7, columnspacing=1.6,
-        borderaxespad=0.4,
-    )  # fmt: skip

@@ -71,7 +71,11 @@ class SiteView:
 
 def site_view(bundle: Bundle, *, beside: Mapping[str, str] | None = None) -> SiteView:
     """Everything the report shows. `beside`: files that lie beside the site, label → address from the site's root."""
-    indices = tuple(Index(bundle.run, with_shares(result, flow_of(result.layers))) for result in bundle.classes)
+    flows = [flow_of(result.layers) for result in bundle.classes]
+    indices = tuple(
+        Index(bundle.run, with_shares(result, flow), flows=flow)
+        for result, flow in zip(bundle.classes, flows, strict=True)
+    )
     data, kinds = ReportData(indices=indices, manifest=bundle.manifest, beside=beside or {}), page_kinds()
     pages = {name: data.pages(kind) for name, kind in kinds.items()}
     paths = [page.path for own in pages.values() for page in own]

@@ -99,7 +99,7 @@ def _medium(names: dict[str, str], own: str, boxes: Boxes, files: dict[str, str]
 
     def tile(one: Tile) -> Markup:
         shown = '<svg viewBox="{}" role="img" aria-label="{}"><use href="#!{}"/></svg>'
-        return Markup(shown).format(window(one), f"patch {one.index}", one.picture)  # noqa: S704
+        return Markup(shown).format(window(one), one.text or f"patch {one.index}", one.picture)  # noqa: S704
 
     def whole(file: str, alt: str) -> Markup:
         shown = '<svg viewBox="0 0 1 1" role="img" aria-label="{}"><use href="#!{}"/></svg>'

@@ -116,7 +116,7 @@ def relative(path: str, href: str) -> str:
 
 def window_html(src: str, tile: Tile, box: str) -> Markup:
     """A patch: its picture, so enlarged and placed by the class `box` of boxes.css that its frame shows the patch."""
-    return Markup('<img src="{}" alt="{}" class="{}">').format(src, f"patch {tile.index}", box)
+    return Markup('<img src="{}" alt="{}" class="{}">').format(src, tile.text or f"patch {tile.index}", box)
 
 
 def _drawn(bundle: Bundle, view: SiteView) -> Iterator[tuple[str, bytes]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from neurflow_report.drawing.view.model import names, urls
 from neurflow_report.drawing.view.model.components import Mosaic
 from neurflow_report.drawing.view.model.graph import Tile
 from neurflow_report.drawing.view.model.names import Name
+from neurflow_report.results.catalogue import CLAIMS
 from neurflow_report.results.flow import Flow, flow_of, parts
 from neurflow_report.results.records import (
     Claim,
@@ -22,7 +23,7 @@ from neurflow_report.results.records import (
     Patch,
     Run,
 )
-from neurflow_report.results.verdict import Verdict, verdict_of
+from neurflow_report.results.verdict import Verdict, undecidable, verdict_of
 
 EdgesOf = dict[tuple[str, int], list[GroupEdge]]
 CARD, WIDE, STRIP, NODE = 9, 24, 6, 4
@@ -35,12 +36,13 @@ class Index:
     """A class of a run. Layers are spoken of from the logit down, as the circuit is read.
 
     `result` has its groups by falling conserved share (`results.flow.with_shares`). `given`: names by hand, by layer
-    and code ("G3", "n12").
+    and code ("G3", "n12"); `flows`: its shares, where they are known already.
     """
 
     run: Run
     result: ClassResult
     given: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    flows: Flow | None = field(default=None, repr=False)
 
     @cached_property
     def patches(self) -> dict[int, Patch]:
@@ -49,13 +51,23 @@ class Index:
     @cached_property
     def flow(self) -> Flow:
         """The conserved shares of neurons, groups and edges (METHOD §3)."""
-        return flow_of(self.result.layers)
+        return self.flows or flow_of(self.result.layers)
 
     @cached_property
     def verdict(self) -> Verdict:
         """The class's verdict, from its ledger."""
-        limit = next((t.against for t in self.run.settings.thresholds if t.claim == "optimal"), None)
-        return verdict_of(self.result) if limit is None else verdict_of(self.result, limit)
+        return verdict_of(self.result, self.most_beaten)
+
+    @cached_property
+    def too_few(self) -> Mapping[Claim, str]:
+        """The tests with too few draws to decide, and the setting that would let each (results/verdict.py)."""
+        return undecidable(self.result, self.most_beaten)
+
+    @property
+    def most_beaten(self) -> float:
+        """The share of random sets that F2's interval must stay over."""
+        own = (t.against for t in self.run.settings.thresholds if t.claim == "optimal")
+        return next(own, CLAIMS["optimal"].threshold.against)
 
     @property
     def top(self) -> LayerResult:
@@ -168,11 +180,24 @@ class Index:
 
     def lent(self, layer: str, group: NeuronGroup) -> dict[int, float]:
         """By channel: the share that each of a group's neurons lends it, share(i) p(i, G), the largest first."""
-        found: dict[int, float] = {}
-        for m in group.members:
-            part = parts(self.neurons[layer, m.channel])[m.semantic]
-            found[m.channel] = found.get(m.channel, 0.0) + self.flow.neurons[layer][m.channel] * part
-        return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+        key = layer, group.index
+        if key not in self._lent:
+            shares, found = self.flow.neurons[layer], dict[int, float]()
+            for m in group.members:
+                found[m.channel] = (
+                    found.get(m.channel, 0.0) + shares[m.channel] * self._parts[layer, m.channel][m.semantic]
+                )
+            self._lent[key] = dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+        return self._lent[key]
+
+    @cached_property
+    def _lent(self) -> dict[tuple[str, int], dict[int, float]]:
+        """What `lent` has found so far."""
+        return {}
+
+    @cached_property
+    def _parts(self) -> dict[tuple[str, int], dict[int, float]]:
+        return {key: parts(neuron) for key, neuron in self.neurons.items()}
 
     def shown(self, layer: str, group: NeuronGroup, most: int) -> tuple[int, ...]:
         """The patches of a group's mosaic: of each neuron as many as its part of the group's share asks for (largest
@@ -192,32 +217,33 @@ class Index:
 
     def card(self, layer: str, group: NeuronGroup) -> Mosaic:
         """The square mosaic of a neuron group."""
-        return self._mosaic(layer, self.shown(layer, group, CARD), 3, CARD_CELL, self._spoken(layer, group))
+        return self._of_group(layer, group, CARD, 3, CARD_CELL)
 
     def wide(self, layer: str, group: NeuronGroup) -> Mosaic:
         """The large mosaic of a neuron group."""
-        return self._mosaic(layer, self.shown(layer, group, WIDE), 6, WIDE_CELL, self._spoken(layer, group))
+        return self._of_group(layer, group, WIDE, 6, WIDE_CELL)
 
     def strip(self, layer: str, group: NeuronGroup, most: int) -> Mosaic:
         """A neuron group's first patches in one row."""
-        return self._mosaic(layer, self.shown(layer, group, most), most, SMALL_CELL, self._spoken(layer, group))
+        return self._of_group(layer, group, most, most, SMALL_CELL)
 
-    def _spoken(self, layer: str, group: NeuronGroup) -> str:
-        text = self.name(layer, group).text
-        return f"neuron group G{group.index}" + (f" ({text})" if text else "")
+    def _of_group(self, layer: str, group: NeuronGroup, most: int, columns: int, cell: int) -> Mosaic:
+        text, code = self.name(layer, group).text, f"G{group.index}"
+        spoken = f"neuron group {code}" + (f" ({text})" if text else "")
+        return self._mosaic(layer, self.shown(layer, group, most), columns, cell, spoken, text or code)
 
     def concept(self, neuron: Neuron) -> Mosaic:
         """The square mosaic of a neuron's best patches."""
         spoken = f"neuron n{neuron.channel}, strongest first"
-        return self._mosaic(neuron.layer, neuron.concept[:CARD], 3, SMALL_CELL, spoken)
+        return self._mosaic(neuron.layer, neuron.concept[:CARD], 3, SMALL_CELL, spoken, f"n{neuron.channel}")
 
     def semantic(self, neuron: Neuron, index: int, patches: Sequence[int]) -> Mosaic:
         """The square mosaic of a semantic group."""
         spoken = f"semantic group {index} of neuron n{neuron.channel}"
-        return self._mosaic(neuron.layer, patches[:STRIP], 3, SMALL_CELL, spoken)
+        return self._mosaic(neuron.layer, patches[:STRIP], 3, SMALL_CELL, spoken, f"n{neuron.channel}, group {index}")
 
-    def _mosaic(self, layer: str, patches: Sequence[int], columns: int, cell: int, what: str) -> Mosaic:
-        shown = tuple(self.tile(p) for p in patches)
+    def _mosaic(self, layer: str, patches: Sequence[int], columns: int, cell: int, what: str, name: str) -> Mosaic:
+        shown = tuple(replace(tile, text=f"{name}, {tile.text}") for tile in map(self.tile, patches))
         pictures = len({t.image for t in shown})
         return Mosaic(
             alt=f"{len(shown)} patches of {what} at {layer}, from {pictures} picture{'s' * (pictures != 1)}",
@@ -244,6 +270,13 @@ class Index:
                 left=p.left / size,
                 top=p.top / size,
                 side=p.side / size,
+                text=bare(self.result.pictures[p.image].name),
             )
             for p in self.result.patches
         }
+
+
+def bare(name: str) -> str:
+    """A picture's name without what kind of file it is: "rosemallow/0038"."""
+    stem, dot, kind = name.rpartition(".")
+    return stem if dot and kind.isalnum() and stem else name

@@ -77,13 +77,15 @@ class Cell:
 class Table:
     """A table; the first cell of a row names the row.
 
-    `download` is the address of the same figures as CSV; the same as JSON lies beside it.
+    `download` is the address of the same figures as CSV; the same as JSON lies beside it. `anchors`: a row's own place
+    on the page, "" for none; empty where no row has one.
     """
 
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     download: str = ""
+    anchors: tuple[str, ...] = ()
 
     @property
     def twin(self) -> str:
@@ -182,9 +184,15 @@ class Plot:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupView:
-    """A neuron group. `card` is its square 3×3 mosaic, `mosaic` the larger one; `share` in 0..1."""
+    """A neuron group. `card` is its square 3×3 mosaic, `mosaic` the larger one; `share` in 0..1.
+
+    `title`: its name ("pink petals", "" for none), `called`: name and number ("pink petals · G1"); `agreement`: how
+    many of its patches show what it is named for; `strongest`: what its strongest neuron lends it.
+    """
 
     name: str
+    title: str
+    called: str
     anchor: str
     href: str
     class_anchor: str
@@ -197,6 +205,7 @@ class GroupView:
     mosaic_note: str
     neurons: Prose
     more_neurons: int
+    strongest: Prose
     summary: tuple[Prose, ...]
     agreement: str
     members: Table
@@ -231,6 +240,7 @@ class NeuronView:
     name: str
     anchor: str
     href: str
+    share_text: str
     sentence: Prose
     facts: tuple[Fact, ...]
     notices: tuple[Notice, ...]

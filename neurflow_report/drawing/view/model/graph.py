@@ -17,7 +17,8 @@ class Tile:
     """A patch to show: a window on a stored picture.
 
     `index` and `image`: its number and its picture's within the class `slug`; `file` is the address of the stored
-    picture, `href` of the patch's place in it. `left`, `top`, `side` are shares (0..1) of the picture's side.
+    picture, `href` of the patch's place in it. `left`, `top`, `side` are shares (0..1) of the picture's side. `text`:
+    what it stands for and the name of its picture ("pink petals, rosemallow/0038").
     """
 
     index: int
@@ -28,6 +29,7 @@ class Tile:
     left: float
     top: float
     side: float
+    text: str = ""
 
     @property
     def picture(self) -> str:

@@ -1,4 +1,4 @@
-"""The site's tables as data: full precision, one file a class and kind, and two over all classes."""
+"""The site's tables as data: one file a class and kind, and two over all classes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ NEURONS = (
     "class",
     "layer",
     "channel",
+    "share",
     "groups",
     "silhouette",
     "gap_mean",
@@ -43,7 +44,11 @@ LEDGER = (
 )  # fmt: skip
 DROPS = ("class", "network", "upper_layer", "upper", "lower_layer", "lower", "weight", "drop")
 
-PATCHES = ("patch", "picture", "left", "top", "side", "groups")
+PATCHES = ("patch", "picture", "left", "top", "side")
+DIGITS = 6
+"""Significant digits of scores, weights and flows, of which there may be hundreds of thousands; the bundle has all."""
+LARGE = 1_000_000
+"""Characters of a table from which it is written as CSV alone."""
 PICTURES = ("class", "picture", "name", "label", "predicted", "width", "height", "sha256")
 
 
@@ -72,7 +77,13 @@ def data_files(indices: Sequence[Index]) -> Iterator[Data]:
 
 
 def _file(file: str, head: tuple[str, ...], rows: list[list[Value]]) -> Data:
-    return Data(file=file, head=head, rows=tuple(tuple(row) for row in rows))
+    size = sum(len(str(cell)) + 1 for row in rows for cell in row)
+    return Data(file=file, head=head, rows=tuple(tuple(row) for row in rows), twin=size <= LARGE)
+
+
+def _short(value: float | None) -> float | None:
+    """A figure with as many digits as anybody needs."""
+    return None if value is None else float(f"{value:.{DIGITS}g}")
 
 
 def _groups(i: Index) -> list[list[Value]]:
@@ -92,8 +103,9 @@ def _group_edges(i: Index) -> list[list[Value]]:
 
 
 def _edges(i: Index, weights: Sequence[Weight]) -> list[list[Value]]:
+    """Every edge: the paper's weight, and the share of the logit that flows there."""
     ends = (((*w.upper.rpartition("/")[::2], *w.lower.rpartition("/")[::2]), w) for w in weights)
-    return [[i.result.name, *names, w.weight, w.flow, w.signed] for names, w in ends]
+    return [[i.result.name, *names, _short(w.weight), _short(w.flow), _short(w.signed)] for names, w in ends]
 
 
 def _summary(i: Index) -> list[list[Value]]:
@@ -110,10 +122,11 @@ def _neurons(i: Index) -> list[list[Value]]:
         for a in layer.neurons:
             groups = sorted(set(i.memberships.get((layer.name, a.channel), {}).values()))
             named = " ".join(f"G{g}" for g in groups)
-            core = " ".join(f"n{c.channel}:{c.score}" for c in a.core)
+            core = " ".join(f"n{c.channel}:{_short(c.score)}" for c in a.core)
             concept = " ".join(str(p) for p in a.concept)
             figures = [a.silhouette, a.gap_mean, a.gap_max, a.error_mean, a.error_max, a.nodes, a.dead]
-            rows.append([i.result.name, layer.name, a.channel, named, *figures, core, concept])
+            share = _short(i.flow.neurons[layer.name][a.channel])
+            rows.append([i.result.name, layer.name, a.channel, share, named, *figures, core, concept])
     return rows
 
 
@@ -132,14 +145,8 @@ def _masking(i: Index) -> list[list[Value]]:
 
 
 def _patches(i: Index) -> list[list[Value]]:
-    """A row a patch shown, with the neuron groups that it is in, as "layer/G2+G5"."""
-    groups: dict[int, dict[str, list[str]]] = {}
-    for layer in reversed(i.result.layers):
-        for g in layer.groups:
-            for p in g.patches:
-                groups.setdefault(p, {}).setdefault(layer.name, []).append(f"G{g.index}")
-    named = {p: " ".join(f"{layer}/{'+'.join(own)}" for layer, own in found.items()) for p, found in groups.items()}
-    return [[p.index, p.image, p.left, p.top, p.side, named.get(p.index, "")] for p in i.result.patches]
+    """A row a patch shown; the groups' own table says which groups it is in."""
+    return [[p.index, p.image, p.left, p.top, p.side] for p in i.result.patches]
 
 
 def _pictures(i: Index) -> list[list[Value]]:

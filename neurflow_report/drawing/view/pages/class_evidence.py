@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.class_index import Index
-from neurflow_report.drawing.view.model.components import Figure, Notice, Page, Plot, Prose, Span, Table
+from neurflow_report.drawing.view.model.components import Notice, Page, Plot, Prose, Span, Table
+from neurflow_report.drawing.view.model.numbers import listing
 from neurflow_report.drawing.view.pages import PageKind
 from neurflow_report.drawing.view.pages.experiments import ExperimentView, experiments
 from neurflow_report.drawing.view.pages.retaining import masking_table, null_words, plot
-from neurflow_report.drawing.view.text import cautions, ledger, verdicts
-from neurflow_report.drawing.view.text.glossary import terms
+from neurflow_report.drawing.view.text import ledger, limits, verdicts
+from neurflow_report.drawing.view.text.verdicts import Standing
 from neurflow_report.results.catalogue import prose
-from neurflow_report.results.records import Claim
-
-_NOTES = {
-    "supported": "the figure and its interval reach the threshold, and chance does not",
-    "not supported": "under the threshold, or no more than chance",
-    "inconclusive": "the evidence does not decide",
-    "not run": "not asked for, or not possible here",
-}
+from neurflow_report.results.verdict import undecidable
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassFidelityPage(Page):
-    """The evidence of one class: what holds at which layer, then F1, then F2 to F8, then its ledger.
+    """The evidence of one class: its verdict, what holds at which layer, then F1, then F2 to F8, then its ledger.
 
-    `refuted`: the claims that do not hold; `distrust`: those, then the cautions that none of them has told already;
-    `masking_lines`: what F1 says of its claims; `neighbours`: the circuit, and the evidence of the next classes.
+    `limits`: the class's, as everywhere; `masking_lines`: what F1 says of its claims; `neighbours`: the circuit, and
+    the evidence of the next classes.
     """
 
     heading: str
+    verdict: Standing
     lead: str
     neighbours: tuple[Span, ...]
-    terms: tuple[Prose, ...]
-    verdicts: tuple[Figure, ...]
-    refuted: tuple[Notice, ...]
-    distrust: tuple[Notice, ...]
+    limits: tuple[Notice, ...]
     layers: Table | None
     ledger: Table | None
     control_words: tuple[str, ...]
@@ -54,7 +45,7 @@ def class_fidelity_page(index: Index) -> ClassFidelityPage:
     """The evidence of one class."""
     result, slug = index.result, index.result.slug
     single, upward = ([("", slug, m) for m in rows] for rows in (index.masking, index.masking_upward))
-    download, refuted = urls.data(slug, "masking.csv"), ledger.refuted(index)
+    download = urls.data(slug, "masking.csv")
     return ClassFidelityPage(
         path=urls.class_fidelity(slug),
         title=f"Fidelity: {result.name}",
@@ -62,16 +53,14 @@ def class_fidelity_page(index: Index) -> ClassFidelityPage:
         crumbs=(Span(text="Overview", href=urls.OVERVIEW), Span(text="Fidelity", href=urls.FIDELITY)),
         here=result.name,
         heading=f"The evidence for {result.name}",
+        verdict=verdicts.standing(index.verdict),
         lead=_lead(index),
         neighbours=_neighbours(index),
-        terms=terms(index.run, *_known(index)),
-        verdicts=_counts(result.claims),
-        refuted=refuted,
-        distrust=(*refuted, *_weak(index, {notice.title for notice in refuted})),
+        limits=limits.of_class(index),
         layers=verdicts.by_layer(index),
         ledger=ledger.ledger_table(index),
         control_words=_control_words(index),
-        masking_lines=verdicts.lines([c for c in index.claims if c.experiment == "masking"]),
+        masking_lines=verdicts.lines([c for c in index.claims if c.experiment == "masking"], index.too_few),
         words=null_words(index.run.settings.draws, index.masking),
         plot=plot(index),
         masking=masking_table(single, download=download, caption=f"One layer at a time (F1), {result.name}")
@@ -85,19 +74,16 @@ def class_fidelity_page(index: Index) -> ClassFidelityPage:
 
 
 def _lead(index: Index) -> str:
-    claims, begun = index.claims, f"Does the circuit of {index.result.name} hold on the network?"
+    """The count behind the verdict, what would decide more, and whether the core is needed."""
+    claims, v = index.claims, index.verdict
     if not claims:
-        return f"{begun} No ledger was kept in this run."
-    where = verdicts.weakest(claims, [layer.name for layer in index.downward()])
-    told = verdicts.summary(claims)
-    return f"{begun} {told[0].upper()}{told[1:]}. {where}".rstrip()
-
-
-def _weak(index: Index, told: set[str]) -> tuple[Notice, ...]:
-    """The cautions on the evidence, but for those of a title already `told`."""
-    found = [c for c in index.result.cautions if c.code in cautions.OF_EVIDENCE]
-    notices = cautions.notices(found, index.result.slug, masking=index.result.masking)
-    return tuple(notice for notice in notices if notice.title not in told)
+        return "No ledger was kept in this run."
+    told = verdicts.summary(claims, index.too_few)
+    would = f" With {listing(v.settings)}, those would decide." if any(":" in one for one in v.settings) else ""
+    needed = f" The core is needed at {listing(v.needed)}" if v.needed else ""
+    if v.not_needed:
+        needed += f"{', not needed at' if needed else ' The core is not needed at'} {listing(v.not_needed)}"
+    return f"{told[0].upper()}{told[1:]}.{would}{needed}{'.' if needed else ''}"
 
 
 def _neighbours(index: Index) -> tuple[Span, ...]:
@@ -109,28 +95,13 @@ def _neighbours(index: Index) -> tuple[Span, ...]:
     return (Span(text=f"The circuit of {index.result.name}", href=urls.class_page(slug)), *beside)
 
 
-def _known(index: Index) -> tuple[str, ...]:
-    """The terms to explain."""
-    controls = ("control",) if index.result.controls else ()
-    tested = ("knockout", "chance", "ledger", *controls) if index.claims else ()
-    return ("core", "masking", *tested)
-
-
-def _counts(claims: Sequence[Claim]) -> tuple[Figure, ...]:
-    return tuple(
-        Figure(label=verdict[0].upper() + verdict[1:], value=str(n), note=_NOTES[verdict])
-        for verdict, n in ledger.counts(claims).items()
-        if claims
-    )
-
-
 def _control_words(index: Index) -> tuple[str, ...]:
     return tuple(
         prose(f"""
             {ledger.control_name(c.name)}: everything was done again on the same network with its training undone,
             over the same pictures. It calls most of them {c.logit_name}, so its circuit is that logit's. There,
-            {verdicts.summary(c.claims)}. What is supported there as well does not come from what the network has
-            learnt.
+            {verdicts.summary(c.claims, undecidable(c, index.most_beaten))}. What holds there too does not come from
+            what the network has learnt.
         """)
         for c in index.result.controls
     )

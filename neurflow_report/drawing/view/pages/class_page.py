@@ -139,7 +139,7 @@ def class_page(index: Index, layers: Sequence[LayerPage], every: Sequence[Span] 
         kicker=f"Class (logit {result.index})",
         heading=result.name,
         verdict=findings.verdict_sentence(index),
-        shape=findings.MARKS[index.verdict.word],
+        shape=verdicts.standing(index.verdict).mark,
         lead=findings.of_class(index),
         picture=_outlined(index),
         answers=findings.answers(index),

@@ -51,7 +51,7 @@ def _experiment(index: Index, name: str) -> ExperimentView:
         id=name,
         title=f"{kind.number}: {kind.question}",
         words=words,
-        lines=verdicts.lines([c for c in index.claims if c.experiment == name]),
+        lines=verdicts.lines([c for c in index.claims if c.experiment == name], index.too_few),
         chart=_forest(index, name, rows) if rows else None,
         scatter=_scatter(index) if name == "edges" else None,
         table=_table(index, name, rows) if rows else None,

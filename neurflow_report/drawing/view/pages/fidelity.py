@@ -1,4 +1,4 @@
-"""The evidence over all classes: what holds at which layer and for which class, and masking class by class."""
+"""The evidence over all classes: the verdict on each, what holds at which layer, and masking class by class."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from dataclasses import dataclass
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.class_index import Index
-from neurflow_report.drawing.view.model.components import Notice, Page, Plot, Prose, Span, Table
+from neurflow_report.drawing.view.model.components import Notice, Page, Plot, Span, Table
+from neurflow_report.drawing.view.model.numbers import count, listing
 from neurflow_report.drawing.view.pages import PageKind
-from neurflow_report.drawing.view.pages.retaining import masking_table, null_words, plot, undecided
-from neurflow_report.drawing.view.text import cautions, ledger, verdicts
-from neurflow_report.drawing.view.text.glossary import terms
+from neurflow_report.drawing.view.pages.retaining import masking_table, null_words, plot
+from neurflow_report.drawing.view.text import ledger, limits, verdicts
 from neurflow_report.results.catalogue import prose
+from neurflow_report.results.verdict import RULE
 
 
 @dataclass(frozen=True, kw_only=True)
 class FidelityPage(Page):
-    """The evidence over all classes."""
+    """The evidence over all classes. `verdicts`: the word on each class, by `rule`."""
 
     lead: str
-    terms: tuple[Prose, ...]
-    doubts: tuple[Notice, ...]
+    verdicts: Table | None
+    rule: str
+    limits: tuple[Notice, ...]
     words: tuple[str, ...]
     layers: Table | None
     matrix: Table | None
@@ -35,9 +37,6 @@ def fidelity_page(indices: Sequence[Index]) -> FidelityPage:
     """The page of the experiments over all classes."""
     rows = [(i.result.name, i.result.slug, m) for i in indices for m in i.masking]
     run = indices[0].run
-    known = ("core", "masking", "tau", *(("knockout", "ledger") if any(i.result.claims for i in indices) else ()))
-    weak = undecided([m for _, _, m in rows])
-    doubts = (*((weak,) if weak else ()), *cautions.untested(run.settings.experiments), *_faults(indices))
     return FidelityPage(
         path=urls.FIDELITY,
         title="Fidelity",
@@ -45,8 +44,9 @@ def fidelity_page(indices: Sequence[Index]) -> FidelityPage:
         crumbs=(Span(text="Overview", href=urls.OVERVIEW),),
         here="Fidelity",
         lead=_lead(indices),
-        terms=terms(run, *known),
-        doubts=doubts,
+        verdicts=verdicts.by_verdict(indices),
+        rule=RULE,
+        limits=limits.over_classes(indices),
         words=(*_ledger_words(indices), *null_words(run.settings.draws, [m for _, _, m in rows])),
         layers=verdicts.over_classes(indices),
         matrix=verdicts.by_class(indices),
@@ -64,15 +64,19 @@ def fidelity_page(indices: Sequence[Index]) -> FidelityPage:
 
 
 def _lead(indices: Sequence[Index]) -> str:
+    """The verdicts counted, then the tests."""
+    if not any(i.result.claims for i in indices):
+        return "No ledger was kept in this run."
+    words = [i.verdict.word for i in indices]
+    told = [f"{n} {'is' if n == 1 else 'are'} {word}" for word in verdicts.WORDS if (n := words.count(word))]
     claims = [c for i in indices for c in i.result.claims]
-    begun = prose("""
-            If a circuit is right, the network should lose a class without its core neurons and keep it with them
-            alone, weights should say what a knock-out does, and groups should not be an accident.
-        """)
-    if not claims:
-        return f"{begun} No ledger was kept in this run."
-    where = verdicts.weakest(claims, [layer.name for layer in indices[0].downward()])
-    return f"{begun} Over all classes, {verdicts.summary(claims)}. {where}".rstrip()
+    few = {c for i in indices for c in i.too_few}
+    where = verdicts.weakest(claims, [layer.name for layer in indices[0].downward()], few)
+    return prose(f"""
+            If a circuit is right, the network loses the class without its core neurons and keeps it with them alone.
+            Of {count(len(indices), "class", "classes")}, {listing(told)}. Over all, {verdicts.summary(claims, few)}.
+            {where}
+        """).rstrip()
 
 
 def _ledger_words(indices: Sequence[Index]) -> tuple[str, ...]:
@@ -80,21 +84,13 @@ def _ledger_words(indices: Sequence[Index]) -> tuple[str, ...]:
         return ()
     return (
         prose("""
-            The ledger: a claim is supported at a layer where its figure reaches the threshold, the 95% interval stays
-            over the lower threshold, chance stays under its own, and the test, where there is one, holds at a false
-            discovery rate of 5% over all the tests of the class (q, Benjamini and Hochberg). It is not supported
-            where the figure is under the lower threshold and the whole interval under the upper one, or where chance
-            has too much of the effect. Otherwise it is inconclusive.
+            A test supports its claim where the figure reaches the threshold, the 95% interval stays over the lower
+            one, chance stays under its own, and q is 0.05 at most (p corrected over all tests of the class, by
+            Benjamini and Hochberg). It contradicts the claim where the figure is under the lower threshold and the
+            whole interval under the upper one, or where chance has too much of the effect. Otherwise it is
+            inconclusive; where no outcome with so many random sets could have supported the claim, it has too few
+            draws, and does not count.
         """),
-    )
-
-
-def _faults(indices: Sequence[Index]) -> tuple[Notice, ...]:
-    return cautions.over_classes(
-        [
-            (i.result.name, i.result.slug, [c for c in i.result.cautions if c.code in cautions.OF_EVIDENCE])
-            for i in indices
-        ]
     )
 
 

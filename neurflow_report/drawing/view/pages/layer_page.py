@@ -1,13 +1,17 @@
-"""A layer's page: its neuron groups and neurons in full."""
+"""A layer's page: its neuron groups and its strongest neurons in full, every other neuron and group in a line.
+
+A wide layer may have thousands of core neurons. Whatever their number, each has its place (#n12, #G3) that says what it
+is, and the page stays small enough to open at once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.captions import captions
-from neurflow_report.drawing.view.model.circuit_drawing import weight_cell
 from neurflow_report.drawing.view.model.class_index import STRIP, WIDE, Index
 from neurflow_report.drawing.view.model.components import (
     Captions,
@@ -26,120 +30,228 @@ from neurflow_report.drawing.view.model.components import (
 from neurflow_report.drawing.view.model.numbers import (
     count,
     figure,
-    p_value,
     part_of,
     percent,
     percent_fine,
+    sign,
     signed,
     silhouette,
 )
 from neurflow_report.drawing.view.pages import PageKind
 from neurflow_report.drawing.view.text import cautions, verdicts
-from neurflow_report.drawing.view.text.glossary import terms
 from neurflow_report.results.catalogue import prose
-from neurflow_report.results.records import GroupEdge, LayerResult, Neuron, NeuronGroup, PartAgreement, SemanticGroup
+from neurflow_report.results.flow import Edge
+from neurflow_report.results.records import LayerResult, Neuron, NeuronGroup, SemanticGroup
 
 MOST_NAMES = 8
 FEW = 3
 """Patches of a group, at most, that are too few to say what it stands for."""
+SLIGHT = 0.01
+"""The share of the class under which a neuron is folded away."""
+SMALL = 64
+"""Core neurons of a layer that are all shown in full; in a larger one the strongest are, and the others in a line."""
+CARRIED, STRONGEST, WIDEST = 0.95, 24, 400
+"""Of a larger layer, the neurons that carry so much of its share, so many at most; half as many over `WIDEST`."""
+TABLED = 200
+"""Neurons of a layer, at most, that are a table; more are a list, which takes a fifth of the elements."""
+FULL, CARDS = 24, 40
+"""Groups of a layer that are all shown in full; of more, half as many are, the next as cards up to `CARDS`."""
+EDGES, MEMBERS, CORE = 6, 8, 16
+"""Rows of a group's flows and members, and of a neuron's core; the files of data have all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A neuron in a line of words: where it stands, and what it is."""
+
+    anchor: str
+    text: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerPage(Page):
-    """One layer of one class: its groups and neurons in full; `evidence`: what the tests at this layer say."""
+    """One layer of one class, its groups and neurons by falling share; `evidence`: what the tests at this layer say.
+
+    Attributes:
+        groups: all of them; of these the first `in_full` are shown in full, the next as cards up to `as_cards`, and
+            `rows` has a row for each of the others.
+        neurons: those shown in full; `folded`: the same of under 1% share.
+        table: every neuron, a row each, with a place for those that are not shown in full; where there are more than
+            200, a line for each of these stands in `lines` instead.
+        logit: whether this is the layer of the logit, which is the class's own page.
+    """
 
     kicker: str
     heading: str
     lead: str
     evidence: Prose
-    terms: tuple[Prose, ...]
     notices: tuple[Notice, ...]
     groups: tuple[GroupView, ...]
+    in_full: int
+    as_cards: int
+    rows: Table | None
     neurons: tuple[NeuronView, ...]
+    folded: tuple[NeuronView, ...]
+    neurons_words: str
+    lines: tuple[Line, ...]
     table: Table
     pictures: Captions
     above: Span | None
     below: Span | None
+    logit: bool
 
 
 def layer_page(index: Index, layer: LayerResult) -> LayerPage:
     """The page of one layer of one class."""
     slug, name = index.result.slug, index.result.name
-    above, below = index.above(layer.name), index.below(layer.name)
-    known = ("core", "semantic", "group", "share", "weight", "gap", "silhouette")
+    below, logit = index.below(layer.name), layer.name == index.top.name
+    shown, folded, rest = _chosen(index, layer)
+    in_full = len(layer.groups) if len(layer.groups) <= FULL else FULL // 2
+    flows = _flows(index, layer)
     return LayerPage(
         path=urls.layer_page(slug, layer.name),
         title=f"{layer.name} · {name}",
         description=f"Neuron groups and neurons of {layer.name} behind the class {name}",
         crumbs=(Span(text="Overview", href=urls.OVERVIEW), Span(text=name, href=urls.class_page(slug))),
         here=layer.name,
-        kicker=f"Layer of the class {name}",
+        kicker=f"The logit of {name}" if logit else f"A layer of {name}",
         heading=layer.name,
         lead=layer_sentence(index, layer),
         evidence=verdicts.of_layer(index, layer.name),
-        terms=terms(index.run, *(known if above is not None else ("semantic", "gap", "silhouette"))),
         notices=cautions.notices(
             cautions.of_layer(index.result.cautions, layer.name), slug, masking=index.result.masking
         ),
-        groups=tuple(group_view(index, layer, g) for g in layer.groups),
-        neurons=tuple(_neuron(index, layer, a) for a in layer.neurons),
-        table=_neuron_table(index, layer),
+        groups=tuple(group_view(index, layer, g, flows) for g in layer.groups),
+        in_full=in_full,
+        as_cards=max(in_full, min(CARDS, len(layer.groups))),
+        rows=_group_rows(index, layer, layer.groups[CARDS:]) if len(layer.groups) > CARDS else None,
+        neurons=tuple(_neuron(index, layer, a) for a in shown),
+        folded=tuple(_neuron(index, layer, a) for a in folded),
+        neurons_words=_neurons_words(index, layer, shown),
+        lines=tuple(_line(index, layer, a) for a in rest) if len(layer.neurons) > TABLED else (),
+        table=_neuron_table(index, layer, {a.channel for a in rest}),
         pictures=captions(index),
-        above=Span(text=above.name, href=urls.layer_page(slug, above.name)) if above else None,
+        above=_above(index, layer),
         below=Span(text=below.name, href=urls.layer_page(slug, below.name)) if below else None,
+        logit=logit,
     )
+
+
+def _above(index: Index, layer: LayerResult) -> Span | None:
+    """The layer above; the logit's is the class itself."""
+    above = index.above(layer.name)
+    if above is None or above.name == index.top.name:
+        return Span(text=index.result.name, href=urls.class_page(index.result.slug))
+    return Span(text=above.name, href=urls.layer_page(index.result.slug, above.name))
+
+
+def by_share(index: Index, layer: LayerResult) -> list[Neuron]:
+    """The layer's neurons, the largest share first."""
+    shares = index.flow.neurons[layer.name]
+    return sorted(layer.neurons, key=lambda a: (-shares[a.channel], a.channel))
+
+
+def _chosen(index: Index, layer: LayerResult) -> tuple[list[Neuron], list[Neuron], list[Neuron]]:
+    """The neurons shown in full, those shown in full but folded, and those in a line."""
+    shares, ranked = index.flow.neurons[layer.name], by_share(index, layer)
+    weighty = [a for a in ranked if shares[a.channel] >= SLIGHT] or ranked[:1]
+    if len(ranked) <= SMALL:
+        return weighty, ranked[len(weighty) :], []
+    whole, most = sum(shares.values()), STRONGEST if len(ranked) <= WIDEST else STRONGEST // 2
+    carried, shown = 0.0, list[Neuron]()
+    for a in ranked[:most]:
+        if shown and (carried >= CARRIED * whole):
+            break
+        shown.append(a)
+        carried += shares[a.channel]
+    return shown, [], ranked[len(shown) :]
 
 
 def layer_sentence(index: Index, layer: LayerResult) -> str:
-    """What the layer holds for the class, in one or two sentences."""
+    """What the layer holds for the class, the finding first."""
     if layer.name == index.top.name:
-        return (
-            f"The output of the network: one logit, {index.result.name}, that the circuit explains from the top down."
-        )
-    size = f"{len(layer.neurons)} of its {layer.channels:,} channels are core concept neurons for this class"
-    many = sum(len(set(index.memberships.get((layer.name, a.channel), {}).values())) > 1 for a in layer.neurons)
-    poly = f" {_cap(count(many, 'neuron'))} {'is' if many == 1 else 'are'} in more than one group." if many else ""
+        return f"The network's output for {index.result.name}, which the circuit explains from the top down."
+    if not layer.neurons:
+        return "No neuron of this layer carries anything of the class."
+    core = f"{len(layer.neurons):,} of its {count(layer.channels, 'neuron')} are core for this class"
+    many = sum(len(index.groups_of(layer.name, a.channel)) > 1 for a in layer.neurons)
+    poly = f"; {many:,} {'is' if many == 1 else 'are'} in more than one" if many else ""
     cut = "" if layer.silhouette is None else f" (silhouette {silhouette(layer.silhouette)})"
     low = ""
     if index.below(layer.name) is None:
-        low = " As the lowest layer declared, its patches are grouped by the activations of this layer itself."
-    return f"{size}, in {count(len(layer.groups), 'neuron group')}{cut}.{poly}{low}"
+        low = " Nothing is declared below it, so its patches are grouped by its own activations."
+    return f"{_first(index, layer)}{core}, in {count(len(layer.groups), 'group')}{cut}{poly}.{low}"
 
 
-def _cap(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _first(index: Index, layer: LayerResult) -> str:
+    """The group that carries most, and the next."""
+    told = [f"{percent(g.share)} of the class comes through {named(index, layer, g)} here" for g in layer.groups[:1]]
+    told += [f"{percent(g.share)} through {named(index, layer, g)}" for g in layer.groups[1:2] if g.share >= SLIGHT]
+    return f"{', '.join(told)}. " if told else ""
 
 
-def group_view(index: Index, layer: LayerResult, group: NeuronGroup) -> GroupView:
+def named(index: Index, layer: LayerResult, group: NeuronGroup) -> str:
+    """ "pink petals · G1"; "the logit" for the only group of the logit's layer."""
+    code, text = index.short_name(layer.name, group.index), index.name(layer.name, group).text
+    return f"{text} · {code}" if text and code.startswith("G") else code
+
+
+Flows = Mapping[int, tuple[Sequence[Edge], Sequence[Edge]]]
+"""By group: where it goes, and where it comes from, the largest flow first."""
+
+
+def _flows(index: Index, layer: LayerResult) -> Flows:
+    up, down = defaultdict[int, list[Edge]](list), defaultdict[int, list[Edge]](list)
+    for e in sorted(index.flow.edges, key=lambda e: (-e.flow, e.upper, e.lower)):
+        if e.lower_layer == layer.name:
+            up[e.lower].append(e)
+        if e.upper_layer == layer.name:
+            down[e.upper].append(e)
+    return {g.index: (up[g.index], down[g.index]) for g in layer.groups}
+
+
+def group_view(index: Index, layer: LayerResult, group: NeuronGroup, flows: Flows | None = None) -> GroupView:
     """A neuron group, as the class page shows it in a card and the layer's page in full."""
-    slug = index.result.slug
-    channels = tuple(dict.fromkeys(m.channel for m in group.members))
-    feeds, fed_by = index.feeds(layer.name, group.index), index.fed_by(layer.name, group.index)
-    shown = min(WIDE, len(group.patches))
+    slug, code = index.result.slug, f"G{group.index}"
+    into, out_of = (flows or _flows(index, layer))[group.index]
+    lent = index.lent(layer.name, group)
+    shown, name = min(WIDE, len(group.patches)), index.name(layer.name, group)
     return GroupView(
-        name=f"G{group.index}",
-        anchor=f"G{group.index}",
+        name=code,
+        title=name.text,
+        called=f"{name.text} · {code}" if name.text else code,
+        anchor=code,
         href=urls.group(slug, layer.name, group.index),
-        class_anchor=f"{urls.folder_name(layer.name)}/G{group.index}",
+        class_anchor=f"{urls.folder_name(layer.name)}/{code}",
         share=group.share,
         share_text=percent(group.share),
-        size_text=prose(f"""
-            {count(len(channels), "neuron")}, {count(len(group.members), "semantic group")},
-            {count(len(group.patches), "patch", "patches")}
-        """),
+        size_text=f"{count(len(lent), 'neuron')}, {count(len(group.patches), 'patch', 'patches')}",
         caution=_few(index, group),
         card=index.card(layer.name, group),
         mosaic=index.wide(layer.name, group),
-        mosaic_note=f"{part_of(shown, len(group.patches), 'patch', 'patches')}, closest to the group's centre first",
-        neurons=_names(slug, layer.name, channels),
-        more_neurons=max(0, len(channels) - MOST_NAMES),
-        summary=_summary(index, feeds, fed_by),
-        agreement=agreement_sentence(group.agreement) if group.agreement else "",
-        members=_members(index, layer, group),
+        mosaic_note=part_of(shown, len(group.patches), "patch", "patches"),
+        neurons=_names(slug, layer.name, tuple(lent)),
+        more_neurons=max(0, len(lent) - MOST_NAMES),
+        strongest=_strongest(index, layer, lent),
+        summary=_summary(index, into, out_of),
+        agreement=name.note.partition(", ")[2],
+        members=_members(index, layer, group, lent),
         wired=urls.group_in_circuit(slug, layer.name, group.index) if layer.name != index.top.name else "",
-        feeds=_edges(index, "feeds", feeds),
-        fed_by=_edges(index, "fed_by", fed_by),
+        feeds=_edges(index, "up", into),
+        fed_by=_edges(index, "down", out_of),
     )
+
+
+def _strongest(index: Index, layer: LayerResult, lent: Mapping[int, float]) -> Prose:
+    """ "n12 lends 97% of it": how much of the group comes from its strongest neuron."""
+    whole = sum(lent.values())
+    if not whole or layer.name == index.top.name:
+        return ()
+    channel, part = next(iter(lent.items()))
+    link = Span(text=f"n{channel}", href=urls.neuron(index.result.slug, layer.name, channel))
+    if len(lent) == 1:
+        return (link, Span(text=" alone."))
+    return (link, Span(text=f" lends {percent(part / whole)} of it."))
 
 
 def _few(index: Index, group: NeuronGroup) -> str:
@@ -150,35 +262,77 @@ def _few(index: Index, group: NeuronGroup) -> str:
     return "All of its patches come from one picture." if pictures == 1 else ""
 
 
-def _neuron_table(index: Index, layer: LayerResult) -> Table:
-    """All neurons of the layer, a row each, by channel; the lowest has no attribution, and so no gap."""
-    slug, lowest = index.result.slug, index.below(layer.name) is None
+def _group_rows(index: Index, layer: LayerResult, groups: Sequence[NeuronGroup]) -> Table:
+    """The groups that are in a line each, with their places."""
+    rows = []
+    for g in groups:
+        lent = index.lent(layer.name, g)
+        strongest = f"n{next(iter(lent))}" if lent else ""
+        most = max((max(index.neurons[layer.name, c].activations) for c in lent), default=0.0)
+        figures = (percent(g.share), str(len(lent)), str(len(g.patches)))
+        rows.append((Cell(text=named(index, layer, g)), *(Cell(text=t) for t in (*figures, figure(most), strongest))))
+    numeric = ("Share", "Neurons", "Patches", "Largest activation", "Strongest neuron")
+    return Table(
+        caption=f"The other groups of {layer.name}",
+        columns=(Column(label="Neuron group"), *(Column(label=n, numeric=True) for n in numeric)),
+        rows=tuple(rows),
+        download=urls.data(index.result.slug, "groups.csv"),
+        anchors=tuple(f"G{g.index}" for g in groups),
+    )
+
+
+def _neurons_words(index: Index, layer: LayerResult, shown: Sequence[Neuron]) -> str:
+    """How much those shown first carry."""
+    if len(layer.neurons) <= len(shown):
+        return "By share of the class, the largest first."
+    part = sum(index.flow.neurons[layer.name][a.channel] for a in shown)
+    return prose(f"""
+            The strongest {count(len(shown), "neuron carries", "neurons carry")} {percent(part)} of the class; the
+            other {len(layer.neurons) - len(shown):,} are folded below.
+        """)
+
+
+def _line(index: Index, layer: LayerResult, a: Neuron) -> Line:
+    groups = " ".join(f"G{g}" for g in index.groups_of(layer.name, a.channel)) or "no group"
+    share = percent_fine(index.flow.neurons[layer.name][a.channel])
+    return Line(anchor=f"n{a.channel}", text=f"n{a.channel} · {share} · {groups} · {figure(max(a.activations))}")
+
+
+def _neuron_table(index: Index, layer: LayerResult, lined: set[int]) -> Table:
+    """All neurons of the layer, a row each, by share; a column of figures that are all 0, or none, is left out.
+
+    Args: lined: the channels of those that have no place of their own but their row.
+    """
+    slug, shares = index.result.slug, index.flow.neurons[layer.name]
+    ranked = by_share(index, layer)
+    figures = {
+        "Share": [percent_fine(shares[a.channel]) for a in ranked],
+        "Largest activation": [figure(max(a.activations)) for a in ranked],
+        "Silhouette": ["" if a.silhouette is None else silhouette(a.silhouette) for a in ranked],
+        "Gap, mean": ["" if a.gap_mean is None else percent_fine(a.gap_mean) for a in ranked],
+        "Gap, worst": ["" if a.gap_max is None else percent_fine(a.gap_max) for a in ranked],
+    }
+    figures = {label: texts for label, texts in figures.items() if label == "Share" or not _idle(texts)}
     rows = tuple(
         (
-            Cell(text=f"n{a.channel}", href=urls.neuron(slug, layer.name, a.channel)),
+            Cell(text=f"n{a.channel}", href="" if a.channel in lined else urls.neuron(slug, layer.name, a.channel)),
             Cell(text=", ".join(f"G{g}" for g in index.groups_of(layer.name, a.channel))),
-            Cell(text=str(len(a.groups))),
-            Cell(text=figure(max(a.activations))),
-            Cell(text="" if a.silhouette is None else silhouette(a.silhouette)),
-            *(Cell(text="" if gap is None else percent_fine(gap)) for gap in (a.gap_mean, a.gap_max) if not lowest),
+            *(Cell(text=texts[at]) for texts in figures.values()),
         )
-        for a in layer.neurons
+        for at, a in enumerate(ranked)
     )
-    numeric = ("Semantic groups", "Largest activation", "Silhouette", *(() if lowest else ("Gap, mean", "Gap, worst")))
     return Table(
         caption=f"Neurons of {layer.name}",
-        columns=(Column(label="Neuron"), Column(label="Groups"), *(Column(label=n, numeric=True) for n in numeric)),
+        columns=(Column(label="Neuron"), Column(label="Groups"), *(Column(label=n, numeric=True) for n in figures)),
         rows=rows,
         download=urls.data(slug, "neurons.csv"),
+        anchors=tuple(f"n{a.channel}" if a.channel in lined else "" for a in ranked) if lined else (),
     )
 
 
-def agreement_sentence(a: PartAgreement) -> str:
-    """A group's agreement with a planted part, with its chance level, test and n."""
-    return prose(f"""
-            {percent(a.purity)} of its {count(a.n, "patch", "patches")} show the {a.part} most, by chance
-            {percent(a.chance)} (permutation p = {p_value(a.p_value)})
-        """)
+def _idle(texts: Sequence[str]) -> bool:
+    """Whether a column says nothing: no figure, or none that differs from 0."""
+    return set(texts) <= {"", "0.0%", "<0.1%"}
 
 
 def _names(slug: str, layer: str, channels: Sequence[int]) -> Prose:
@@ -186,66 +340,92 @@ def _names(slug: str, layer: str, channels: Sequence[int]) -> Prose:
     return tuple(part for link in links for part in (Span(text=", "), link))[1:]
 
 
-def _summary(index: Index, feeds: Sequence[GroupEdge], fed_by: Sequence[GroupEdge]) -> tuple[Prose, ...]:
-    """Its strongest edges up and down."""
-    slug, lines = index.result.slug, []
-    for word, edges, up in (("Feeds ", feeds[:2], True), ("Fed by ", fed_by[:3], False)):
+def _summary(index: Index, into: Sequence[Edge], out_of: Sequence[Edge]) -> tuple[Prose, ...]:
+    """Its largest flows up and down."""
+    lines = []
+    for word, edges, up in (("Into ", into[:2], True), ("From ", out_of[:3], False)):
         spans: list[Span] = []
         for e in edges:
-            layer, number = (e.upper_layer, e.upper) if up else (e.lower_layer, e.lower)
-            link = Span(text=index.short_name(layer, number), href=urls.group(slug, layer, number))
-            spans += [Span(text=", "), link, Span(text=f" {signed(e.weight)}")]
+            if e.flow >= SLIGHT or not spans:
+                spans += [Span(text=", "), *_end(index, e, up), Span(text=f" {percent(e.flow)}")]
         if spans:
             lines.append((Span(text=word), *spans[1:]))
     return tuple(lines)
 
 
-def _place_name(index: Index, layer: str, group: int) -> str:
-    name = index.short_name(layer, group)
-    return f"{layer} {name}" if name.startswith("G") else name
+def _end(index: Index, e: Edge, up: bool) -> tuple[Span]:
+    """The group at an edge's upper end, or at its lower: its name, leading there."""
+    cell = _end_cell(index, e, up)
+    return (Span(text=cell.text, href=cell.href),)
 
 
-def _edges(index: Index, side: str, edges: Sequence[GroupEdge]) -> Table | None:
+def _end_cell(index: Index, e: Edge, up: bool) -> Cell:
+    name, number = (e.upper_layer, e.upper) if up else (e.lower_layer, e.lower)
+    layer = index.above(e.lower_layer) if up else index.below(e.upper_layer)
+    text = named(index, layer, index.groups[name, number]) if layer else f"G{number}"
+    top = name == index.top.name and not text.rpartition(" ")[2].startswith("G")
+    href = urls.class_page(index.result.slug) if top else urls.group(index.result.slug, name, number)
+    return Cell(text=text, href=href)
+
+
+def _edges(index: Index, way: str, edges: Sequence[Edge]) -> Table | None:
+    """Where a group goes or comes from: the largest flows, with the paper's W beside them."""
+    up = way == "up"
     if not edges:
         return None
-    up = side == "feeds"
-    ends = [(e.upper_layer, e.upper) if up else (e.lower_layer, e.lower) for e in edges]
-    rows = tuple(
+    shown = [e for e in edges[:EDGES] if e.flow >= SLIGHT / 2] or list(edges[:1])
+    first = edges[0]
+    weights = {
+        (e.upper_layer, e.upper, e.lower_layer, e.lower): e.weight
+        for e in (index.feeds(first.lower_layer, first.lower) if up else index.fed_by(first.upper_layer, first.upper))
+    }
+    rows = [
         (
-            Cell(text=_place_name(index, layer, n), href=urls.group(index.result.slug, layer, n)),
-            weight_cell(e.weight),
+            _end_cell(index, e, up),
+            Cell(text=percent(e.flow)),
+            _weight_cell(weights.get((e.upper_layer, e.upper, e.lower_layer, e.lower))),
         )
-        for (layer, n), e in zip(ends, edges, strict=True)
-    )
+        for e in shown
+    ]
+    if len(edges) > len(shown):
+        rest = sum(e.flow for e in edges[len(shown) :])
+        rows.append((Cell(text=f"{len(edges) - len(shown)} more"), Cell(text=percent(rest)), Cell(text="")))
     return Table(
-        caption="What it feeds" if up else "What feeds it",
-        columns=(Column(label="Neuron group"), Column(label="W", numeric=True)),
-        rows=rows,
+        caption=f"Into {first.upper_layer}" if up else f"From {first.lower_layer}",
+        columns=(Column(label="Neuron group"), Column(label="Flow", numeric=True), Column(label="W", numeric=True)),
+        rows=tuple(rows),
     )
 
 
-def _members(index: Index, layer: LayerResult, group: NeuronGroup) -> Table:
-    neurons = {a.channel: a for a in layer.neurons}
-    rows = []
+def _weight_cell(weight: float | None) -> Cell:
+    return Cell(text="") if weight is None else Cell(text=signed(weight), sign=sign(weight))
+
+
+def _members(index: Index, layer: LayerResult, group: NeuronGroup, lent: Mapping[int, float]) -> Table:
+    """The group's neurons with what each lends it, a row each; the smallest counted in a row."""
+    semantic = defaultdict[int, list[int]](list)
     for m in group.members:
-        semantic = next(g for g in neurons[m.channel].groups if g.index == m.semantic)
-        link = urls.neuron(index.result.slug, layer.name, m.channel)
+        semantic[m.channel].append(m.semantic)
+    rows = []
+    for channel, part in list(lent.items())[:MEMBERS]:
+        neuron = index.neurons[layer.name, channel]
+        own = [g for g in neuron.groups if g.index in semantic[channel]]
         rows.append(
             (
-                Cell(text=f"n{m.channel}", href=link),
-                Cell(text=f"{m.semantic} of {len(neurons[m.channel].groups)}", href=f"{link}-{m.semantic}"),
-                Cell(text=str(len(semantic.patches))),
-                Cell(text=figure(semantic.activation)),
+                Cell(text=f"n{channel}", href=urls.neuron(index.result.slug, layer.name, channel)),
+                Cell(text=percent(part)),
+                Cell(text=f"{', '.join(str(g.index) for g in own)} of {len(neuron.groups)}"),
+                Cell(text=str(sum(len(g.patches) for g in own))),
+                Cell(text=figure(max(g.activation for g in own))),
             )
         )
+    if len(lent) > MEMBERS:
+        rest = sum(list(lent.values())[MEMBERS:])
+        rows.append((Cell(text=f"{len(lent) - MEMBERS} more"), Cell(text=percent(rest)), *(Cell(text=""),) * 3))
+    numeric = ("Lends", "Semantic groups", "Patches", "Mean activation")
     return Table(
-        caption=f"Members of G{group.index}",
-        columns=(
-            Column(label="Neuron"),
-            Column(label="Semantic group", numeric=True),
-            Column(label="Patches", numeric=True),
-            Column(label="Mean activation", numeric=True),
-        ),
+        caption=f"Neurons of G{group.index}",
+        columns=(Column(label="Neuron"), *(Column(label=n, numeric=True) for n in numeric)),
         rows=tuple(rows),
     )
 
@@ -256,6 +436,7 @@ def _neuron(index: Index, layer: LayerResult, a: Neuron) -> NeuronView:
         name=f"n{a.channel}",
         anchor=f"n{a.channel}",
         href=urls.neuron(slug, layer.name, a.channel),
+        share_text=percent(index.flow.neurons[layer.name][a.channel]),
         sentence=_neuron_sentence(index, layer, a),
         facts=_facts(a),
         notices=cautions.own(cautions.of_neuron(index.result.cautions, layer.name, a.channel)),
@@ -267,39 +448,40 @@ def _neuron(index: Index, layer: LayerResult, a: Neuron) -> NeuronView:
 
 
 def _neuron_sentence(index: Index, layer: LayerResult, a: Neuron) -> Prose:
-    """In how many groups the neuron is, said in words."""
-    slug = index.result.slug
-    groups = index.groups_of(layer.name, a.channel)
-    links = [Span(text=f"G{g}", href=urls.group(slug, layer.name, g)) for g in groups]
-    named = tuple(part for link in links for part in (Span(text=", "), link))[1:]
+    """Which groups the neuron is in, said in words."""
     if layer.name == index.top.name:
-        return (Span(text=f"The logit of the class {index.result.name}."),)
+        return (Span(text=f"The logit of {index.result.name}."),)
+    groups = [index.groups[layer.name, number] for number in index.groups_of(layer.name, a.channel)]
+    lent = {g.index: index.lent(layer.name, g).get(a.channel, 0.0) for g in groups}
+    spans: list[Span] = []
+    for number, part in sorted(lent.items(), key=lambda item: (-item[1], item[0])):
+        group = index.groups[layer.name, number]
+        href = urls.group(index.result.slug, layer.name, number)
+        spans += [Span(text=", "), Span(text=named(index, layer, group), href=href)]
+        spans += [Span(text=f" ({percent(part)})")] if len(groups) > 1 else []
     if not groups:
         return (Span(text="In no neuron group."),)
     if len(groups) == 1:
-        return (Span(text="In one neuron group, "), *named, Span(text="."))
-    number = f"In {len(groups)} neuron groups: "
-    return (Span(text=number), *named, Span(text=". It stands for more than one thing here (polysemantic)."))
+        return (Span(text="In "), *spans[1:], Span(text=" alone."))
+    return (
+        Span(text=f"In {len(groups)} groups: "),
+        *spans[1:],
+        Span(text=". It answers to more than one thing here (polysemantic)."),
+    )
 
 
 def _facts(a: Neuron) -> tuple[Fact, ...]:
-    k = len(a.activations)
-    facts = [
-        Fact(
-            label="Activation over the concept",
-            value=f"{figure(min(a.activations))} to {figure(max(a.activations))} (k = {k})",
-        )
-    ]
+    """Its figures; a gap or an error that rounds to nothing is none."""
+    k, value = len(a.activations), f"{figure(min(a.activations))} to {figure(max(a.activations))}"
+    facts = [Fact(label="Activation over the concept", value=f"{value} (k = {k})")]
     if a.silhouette is not None:
         facts.append(Fact(label="Silhouette", value=silhouette(a.silhouette)))
-    if a.gap_mean is not None and a.gap_max is not None:
-        value = f"{percent_fine(a.gap_mean)} mean, {percent_fine(a.gap_max)} worst (n = {k} patches)"
-        facts.append(Fact(label="Completeness gap", value=value))
-    if a.error_mean is not None and a.error_max is not None:
-        value = f"{percent_fine(a.error_mean)} mean, {percent_fine(a.error_max)} worst"
-        facts.append(Fact(label="Error of the attributions (estimated)", value=value))
-    if a.nodes is not None:
-        facts.append(Fact(label="Steps of the integration", value=f"{a.nodes} at most"))
+    for label, mean, worst in (
+        ("Completeness gap", a.gap_mean, a.gap_max),
+        ("Error of the attributions (estimated)", a.error_mean, a.error_max),
+    ):
+        if mean is not None and worst is not None and not _idle([percent_fine(worst)]):
+            facts.append(Fact(label=label, value=f"{percent_fine(mean)} mean, {percent_fine(worst)} worst"))
     return tuple(facts)
 
 
@@ -322,22 +504,24 @@ def _core(index: Index, layer: LayerResult, a: Neuron) -> Table | None:
     if below is None or not a.core:
         return None
     weights = [{e.channel: e.weight for e in g.edges} for g in a.groups]
-    rows = tuple(
+    rows = [
         (
             Cell(text=f"n{c.channel}", href=urls.neuron(index.result.slug, below.name, c.channel)),
             Cell(text=figure(c.score)),
-            *(weight_cell(w[c.channel]) if c.channel in w else Cell(text="") for w in weights),
+            *(_weight_cell(w.get(c.channel)) for w in weights),
         )
-        for c in a.core
-    )
+        for c in a.core[:CORE]
+    ]
+    if len(a.core) > CORE:
+        rows.append((Cell(text=f"{len(a.core) - CORE} more"), *(Cell(text=""),) * (1 + len(weights))))
     return Table(
-        caption=f"Core concept neurons at {below.name}",
+        caption=f"Core neurons at {below.name}",
         columns=(
             Column(label="Neuron"),
             Column(label="Score", numeric=True),
             *(Column(label=f"w, group {g.index}", numeric=True) for g in a.groups),
         ),
-        rows=rows,
+        rows=tuple(rows),
     )
 
 

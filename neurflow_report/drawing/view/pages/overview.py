@@ -22,10 +22,9 @@ from neurflow_report.drawing.view.model.components import (
 from neurflow_report.drawing.view.model.numbers import count, mean, percent
 from neurflow_report.drawing.view.pages import PageKind, retaining
 from neurflow_report.drawing.view.pages.class_page import SHOWN_GROUPS, picture_of, selection, whose
-from neurflow_report.drawing.view.text import findings, limits
+from neurflow_report.drawing.view.text import findings, ledger, limits, verdicts
 from neurflow_report.drawing.view.text.citation import citations
 from neurflow_report.drawing.view.text.examined import given
-from neurflow_report.drawing.view.text.ledger import MARKS
 from neurflow_report.results.records import LayerResult, Manifest, NeuronGroup, Run
 from neurflow_report.results.verdict import RULE
 
@@ -188,8 +187,8 @@ def row(index: Index) -> ClassRow:
         left=f"{round(m.accuracy * m.n)} of {m.n}" if m is not None else "",
         beside=f"random: {percent(mean(m.null))}" if m is not None and m.null else "",
         marks=tuple(_mark(index, one.name) for one in index.downward()[1:]),
-        verdict=findings.SHORT[found.word],
-        shape=findings.MARKS[found.word],
+        verdict=verdicts.standing(found).short,
+        shape=verdicts.standing(found).mark,
         tests=f"{found.supported} of {found.deciding} tests" if found.deciding else "",
         order=_order(index),
     )
@@ -197,7 +196,7 @@ def row(index: Index) -> ClassRow:
 
 def _order(index: Index) -> float:
     """By verdict, then by the share of deciding tests that support their claim; what was not tested comes last."""
-    words = list(reversed(findings.MARKS))
+    words = list(reversed(verdicts.WORDS))
     found = index.verdict
     rank = {"not tested": 9.0, "not decidable at these sizes": 0.0}.get(found.word, float(words.index(found.word)))
     return rank + (found.supported / found.deciding if found.deciding else 0)
@@ -217,10 +216,8 @@ def _mark(index: Index, layer: str) -> Mark:
     verdict = claim.verdict if claim is not None else "not run"
     look = {"supported": "yes", "not supported": "no", "inconclusive": "open"}.get(verdict, "none")
     words = {"supported": "needed", "not supported": "not needed", "inconclusive": "left open"}
-    said = (
-        "too few draws" if claim is not None and limits.setting_of(index, claim) else words.get(verdict, "not tested")
-    )
-    return Mark(mark=MARKS[verdict], look=look, words=f"{layer}: {said}")
+    said = ledger.TOO_FEW if claim in index.too_few else words.get(verdict, "not tested")
+    return Mark(mark=ledger.MARKS[verdict], look=look, words=f"{layer}: {said}")
 
 
 def initial(name: str) -> str:

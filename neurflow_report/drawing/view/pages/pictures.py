@@ -63,9 +63,9 @@ def pictures_page(index: Index) -> PicturesPage:
         kicker=f"Pictures of the class {result.name}",
         heading="Pictures",
         lead=prose(f"""
-            The {count(len(result.pictures), "picture")} behind {result.name}, as the model saw them:
-            {index.run.model.preprocess.size} × {index.run.model.preprocess.size} pixels of each. Every patch in this
-            report leads to its place here. Pointing at a picture outlines all of its patches.
+            The {count(len(result.pictures), "picture")} behind {result.name}, as the model saw them, at
+            {index.run.model.preprocess.size} × {index.run.model.preprocess.size} pixels. Every patch of this report
+            leads to its place here; point at a picture to see all of its patches outlined.
         """),
         captions=captions(index),
         shown=tuple(_picture(index, number, p) for number, p in enumerate(result.pictures)),
@@ -75,7 +75,7 @@ def pictures_page(index: Index) -> PicturesPage:
 
 def _picture(index: Index, number: int, picture: Picture) -> PictureView:
     own = [p for p in index.result.patches if p.image == number]
-    what = f"{count(len(own), 'patch', 'patches')} of it shown" if own else "no patch of it is shown"
+    what = count(len(own), "patch", "patches") if own else "no patch shown"
     return PictureView(
         anchor=f"i{number}",
         file=urls.picture_file(index.result.slug, number) if picture.file is not None else "",

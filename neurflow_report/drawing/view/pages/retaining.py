@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from neurflow_report.drawing.view.model import urls
-from neurflow_report.drawing.view.model.circuit_drawing import LEVEL
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Cell, Column, Notice, Plot, Span, Table
 from neurflow_report.drawing.view.model.numbers import count, interval, mean, p_value, percent
 from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import Masking
+from neurflow_report.results.verdict import LEVEL
 
 
 def main_row(index: Index, mode: str) -> Masking | None:
@@ -20,20 +20,16 @@ def main_row(index: Index, mode: str) -> Masking | None:
 
 
 def masking_sentence(m: Masking) -> str:
-    """What one row says, in words, with n, interval, null and test."""
+    """What one row says, in words, with n, interval and null; the verdict on it is the ledger's."""
     random = f"{count(len(m.null), 'random set')} of the same size leave {percent(mean(m.null))} on average"
     what = (
         f"Setting the {count(m.size, 'core neuron')} of {m.layer} to 0"
         if m.mode == "mask"
         else f"Keeping only the {count(m.size, 'core neuron')} of {m.layer}"
     )
-    verdict = "" if m.p_value <= LEVEL else ": not told apart from them"
     before, after = percent(m.baseline), percent(m.accuracy)
     change = f"leaves the accuracy at {after}" if before == after else f"takes the accuracy from {before} to {after}"
-    return prose(f"""
-            {what} {change} (95% interval {interval(m.low, m.high)}, n = {count(m.n, "picture")}); {random} (p =
-            {p_value(m.p_value)}{verdict}).
-        """)
+    return f"{what} {change} (95% interval {interval(m.low, m.high)}, n = {count(m.n, 'picture')}); {random}."
 
 
 def undecided(rows: Sequence[Masking]) -> Notice | None:
@@ -115,9 +111,10 @@ def plot(index: Index) -> Plot | None:
         title=f"Masking and retaining: {index.result.name}",
         rows=index.masking,
         caption=prose(f"""
-            Accuracy on the class's pictures when a layer's core neurons are set to 0, and when all others are. Bars
-            across the points: 95% Wilson intervals over n = {count(index.masking[0].n, "picture")}; small marks: the
-            {count(len(index.masking[0].null), "random set")} of the same size.
+            Over the class's {count(index.masking[0].n, "picture")}: above, a layer's core neurons set to 0; below, all
+            the others. Bars count the {count(len(index.masking[0].null), "random set")} of
+            as many neurons by the accuracy that they leave; figures at the ends count those at 0 and at 100%. The
+            triangle is the core set, its line the 95% interval.
         """),
         svg=urls.data(index.result.slug, "masking.svg"),
         download=urls.data(index.result.slug, "masking.csv"),
@@ -130,13 +127,13 @@ def null_words(draws: int, rows: Sequence[Masking]) -> tuple[str, ...]:
         return ("No masking experiment was part of this run.",)
     return (
         prose(f"""
-            Chance, in masking: for every row, {count(draws, "random set")} of as many neurons of the same layer got
-            the same treatment. p is the share of sets at least as extreme as the core set, the core set itself
-            counted among them: (1 + number as extreme) / (1 + {draws}). With {draws} sets it cannot be smaller than
-            {p_value(1 / (1 + draws))}.
+            Chance, in masking: {count(draws, "random set")} of as many neurons of the same layer, treated alike. p is
+            the share of sets at least as extreme as the core, the core counted among them, so with {draws} sets never
+            under {p_value(1 / (1 + draws))}. The verdict is the ledger's: its thresholds, and q, which is p corrected
+            for all tests of the class.
         """),
         prose("""
-            Intervals of accuracies are Wilson's, 95%, over the pictures of the class; they say how the figure might
-            move with other pictures, not with another training of the network.
+            Intervals are Wilson's, 95%, over the class's pictures: how the figure might move with other pictures, not
+            with another training.
         """),
     )

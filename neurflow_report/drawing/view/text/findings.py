@@ -10,26 +10,11 @@ from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Prose, Span
 from neurflow_report.drawing.view.model.numbers import count, listing, mean, percent
-from neurflow_report.drawing.view.text import limits
+from neurflow_report.drawing.view.text import ledger, limits, verdicts
 from neurflow_report.results.catalogue import CLAIMS
 from neurflow_report.results.records import Claim, LayerResult, Masking, NeuronGroup
-from neurflow_report.results.verdict import Verdict, Word
+from neurflow_report.results.verdict import Verdict
 
-MARKS: dict[Word, str] = {
-    "well supported": "●",
-    "partly supported": "◐",
-    "weakly supported": "○",
-    "not decidable at these sizes": "?",
-    "not tested": "–",
-}
-"""A verdict's shape: never told by its colour alone."""
-SHORT: dict[Word, str] = {
-    "well supported": "well",
-    "partly supported": "partly",
-    "weakly supported": "weakly",
-    "not decidable at these sizes": "not decidable",
-    "not tested": "not tested",
-}
 MOST_NAMED = 3
 ENOUGH = 0.8
 """The share from which the groups or neurons named are said to carry the class."""
@@ -89,9 +74,9 @@ def needed(indices: Sequence[Index]) -> str:
 def _verdicts(indices: Sequence[Index]) -> str:
     """ "1 class is well supported, 4 partly, 3 weakly. At block4, 6 of 8 are lost without their core." """
     words = Counter(i.verdict.word for i in indices)
-    known = [(word, words[word]) for word in MARKS if words[word]]
+    known = [(word, words[word]) for word in verdicts.WORDS if words[word]]
     first = f"{count(known[0][1], 'class is', 'classes are')} {known[0][0]}"
-    told = ", ".join([first, *(f"{number} {SHORT[word]}" for word, number in known[1:])])
+    told = ", ".join([first, *(f"{number} {word.split()[0]}" for word, number in known[1:])])
     held = Counter(c.layer for i in indices for c in i.claims if c.claim == "needed" and c.verdict == "supported")
     best = max(held, key=lambda layer: held[layer], default=None)
     if best is None:
@@ -214,17 +199,12 @@ def answers(index: Index) -> tuple[Answer, ...]:
             found.append(
                 Answer(
                     question=question,
-                    verdict=state(index, row),
+                    verdict=ledger.word(row, index.too_few),
                     figure=_answer_figure(index, row),
                     href=f"{urls.class_fidelity(index.result.slug)}#{row.experiment}",
                 )
             )
     return tuple(found)
-
-
-def state(index: Index, claim: Claim) -> str:
-    """A claim's verdict, or "too few draws"."""
-    return "too few draws" if limits.setting_of(index, claim) else claim.verdict
 
 
 def _answer_figure(index: Index, claim: Claim) -> str:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Cell, Column, Notice, Span, Table
-from neurflow_report.drawing.view.model.numbers import MINUS, apart_from, correlation, count, p_value, percent
+from neurflow_report.drawing.view.model.numbers import (
+    MINUS,
+    apart_from,
+    correlation,
+    count,
+    listing,
+    p_value,
+    percent,
+)
 from neurflow_report.results.catalogue import CAUTIONS, CLAIMS, EXPERIMENTS
 from neurflow_report.results.records import Claim, Run, Threshold
 
 VERDICTS = ("supported", "not supported", "inconclusive", "not run")
-MARKS = {"supported": "✓", "not supported": "✕", "inconclusive": "?", "not run": "–"}
+TOO_FEW = "too few draws"
+"""What an inconclusive test is called that no outcome with so many random sets could have decided."""
+MARKS = {"supported": "✓", "not supported": "✕", "inconclusive": "?", TOO_FEW: "…", "not run": "–"}
 TITLES: Mapping[str, str] = {
     name: CAUTIONS[claim.caution, False].title for name, claim in CLAIMS.items() if claim.caution
 }
@@ -41,9 +51,14 @@ def verdict_text(verdict: str) -> str:
     return f"{MARKS[verdict]} {verdict}"
 
 
-def counts(claims: Sequence[Claim]) -> dict[str, int]:
-    """How many claims have each verdict."""
-    return {verdict: sum(c.verdict == verdict for c in claims) for verdict in VERDICTS}
+def word(c: Claim, few: Container[Claim]) -> str:
+    """A test's verdict as readers see it. `few`: the tests with too few draws."""
+    return TOO_FEW if c in few else c.verdict
+
+
+def remedy(setting: str) -> str:
+    """What would decide a test with too few draws: "fidelity.draws: 240 would decide it"."""
+    return f"{setting} would decide it" if ":" in setting else f"it takes a larger {setting}"
 
 
 def ledger_table(index: Index) -> Table | None:
@@ -94,13 +109,13 @@ def _row(index: Index, c: Claim, others: Sequence[Claim | None], limit: Threshol
     return (
         Cell(text=f"{EXPERIMENTS[c.experiment].number} {CLAIMS[c.claim].statement}{case}"),
         Cell(text=c.layer or "–", href=layer),
-        Cell(text=verdict_text(c.verdict)),
+        Cell(text=verdict_text(word(c, index.too_few))),
         Cell(text=_with_interval(c.claim, c.figure, c.low, c.high, limit)),
         Cell(text=_with_interval(c.claim, c.null, c.null_low, c.null_high, limit)),
         *(Cell(text=text) for text in beside),
         Cell(text="" if c.q_value is None else p_value(c.q_value) if c.q_value >= 0.001 else "<0.001"),
         Cell(text="" if c.n is None else count(c.n, c.unit)),
-        Cell(text=c.reason),
+        Cell(text=remedy(index.too_few[c]) if c in index.too_few else c.reason),
     )
 
 
@@ -181,32 +196,38 @@ def _by_figure(index: Index, failed: Sequence[Claim], limit: Threshold | None) -
     return Notice(
         code=f"claim-{claim.replace('_', '-')}",
         title=title(claim),
-        text=f"{_measured(worst, len(failed), limit)}.",
+        text=f"{_capital(_measured(worst, len(failed), limit))}.{_wanted(claim, limit)}",
         places=_places(index, failed),
     )
+
+
+def _wanted(claim: str, limit: Threshold | None) -> str:
+    return "" if limit is None else f" The claim needs {told(claim, limit.supported)}."
 
 
 def _by_null(index: Index, failed: Sequence[Claim], limit: Threshold | None) -> Notice:
     """The figure is high enough, and random sets have the same effect."""
     claim, worst = failed[0].claim, max(failed, key=lambda c: c.null if c.null is not None else 0.0)
-    most = "" if limit is None else f", and {told(claim, limit.null_most)} is the most they may have"
+    most = "" if limit is None else f" At most {told(claim, limit.null_most)} is allowed them."
+    at = listing(list(dict.fromkeys(c.layer for c in failed)))
     return Notice(
         code=f"claim-{claim.replace('_', '-')}-null",
-        title=f"Random neurons do the same: {_lower(CLAIMS[claim].statement)}",
-        text=f"{_measured(worst, len(failed), limit)}{most}. Any neurons, as many, have much of the effect.",
+        title=f"At {at}, random neurons do as much as the core",
+        text=f"{_capital(_measured(worst, len(failed), limit))}.{most}",
         places=_places(index, failed),
     )
 
 
 def _measured(c: Claim, failed: int, limit: Threshold | None) -> str:
-    """ "Drop of the accuracy: at worst 12% at block3, 95% interval 5 to 25%, random sets 2%"."""
+    """ "drop of the accuracy 12% at block3 (95% interval 5 to 25%); random sets 2%", "at worst" where several fail."""
     interval = _ends(c.claim, c.low, c.high, limit)
     null = _with_interval(c.claim, c.null, c.null_low, c.null_high, limit)
-    at = f"{'at worst ' if failed > 1 else ''}{told(c.claim, c.figure, limit)} at {c.layer}"
-    case = f" ({c.case})" if c.case else ""
-    shown = f", 95% interval {interval}" if interval else ""
-    name = CLAIMS[c.claim].measured
-    return f"{name[0].upper()}{name[1:]}: {at}{case}{shown}{f', chance {null}' if null else ''}"
+    case = f", {c.case}" if c.case else ""
+    shown = f" (95% interval {interval})" if interval else ""
+    chance = "random sets" if c.experiment in ("masking", "optimality") else "chance"
+    worst = " at worst," if failed > 1 else ""
+    figure = f"{CLAIMS[c.claim].measured}{worst} {told(c.claim, c.figure, limit)} at {c.layer}{case}{shown}"
+    return f"{figure}{f'; {chance}: {null}' if null else ''}"
 
 
 def _places(index: Index, failed: Sequence[Claim]) -> tuple[Span, ...]:
@@ -218,6 +239,5 @@ def _places(index: Index, failed: Sequence[Claim]) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def _lower(statement: str) -> str:
-    """A statement within a sentence."""
-    return statement[:1].lower() + statement[1:]
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -11,7 +11,7 @@ from neurflow_report.drawing.view.model.numbers import count, interval, listing,
 from neurflow_report.drawing.view.text import cautions, examined, ledger
 from neurflow_report.results.catalogue import CLAIMS, prose
 from neurflow_report.results.records import Caution, Claim, Masking
-from neurflow_report.results.verdict import LEVEL, too_few_draws
+from neurflow_report.results.verdict import LEVEL
 
 Failed = Callable[[Index], list[Claim]]
 MOST_CLASSES = 12
@@ -59,7 +59,9 @@ def refuted(claim: str) -> Failed:
 
 def random_as_good(index: Index) -> list[Claim]:
     """The rows of masking and retaining in which random sets did as well as the core."""
-    return [c for c in masked(index) if (c.q_value or 0.0) > LEVEL or _falls_by_null(index, c)]
+    return [
+        c for c in masked(index) if c not in index.too_few and ((c.q_value or 0.0) > LEVEL or _falls_by_null(index, c))
+    ]
 
 
 def masked(index: Index) -> list[Claim]:
@@ -241,9 +243,3 @@ def _classes(found: Sequence[tuple[Index, int]]) -> Prose:
 def _joined(first: str, links: Sequence[Span]) -> Prose:
     spans = [part for link in links for part in (Span(text=", "), link)]
     return (Span(text=first), *spans[1:]) if spans else ()
-
-
-def setting_of(index: Index, claim: Claim) -> str:
-    """The key of the spec that would let a test decide, or "" where it did not lack draws."""
-    limit = ledger.limits(index.run).get("optimal", CLAIMS["optimal"].threshold)
-    return too_few_draws(claim, index.result, limit.against)

@@ -1,22 +1,52 @@
-"""Which claims hold at which layer, as tables and sentences: of one class, and over all classes (METHOD §5)."""
+"""What the tests say, as tables and sentences: of one layer, of one class, over all classes (METHOD §5).
+
+Tests with too few draws decide nothing: they are told apart, and left out where tests are counted.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Cell, Column, Prose, Span, Table
 from neurflow_report.drawing.view.model.numbers import count, listing
-from neurflow_report.drawing.view.text.ledger import MARKS, VERDICTS, limits, told
+from neurflow_report.drawing.view.text.ledger import MARKS, TOO_FEW, VERDICTS, limits, remedy, told, word
 from neurflow_report.results.catalogue import CLAIMS, prose
 from neurflow_report.results.records import Claim, Threshold
+from neurflow_report.results.verdict import Verdict, Word
 
 BY_CASE = {"found_by_others", "stable"}
 """Claims that have several rows at a layer: a row a method, a row a kind of group."""
-TOTALS = "Supported, of all tests"
+TOTALS = "Supported, of those that could decide"
 _SIGNS = {"supported": "positive", "not supported": "negative"}
+_STANDS: dict[Word, tuple[str, str, str]] = {
+    "well supported": ("●", "well", "positive"),
+    "partly supported": ("◐", "partly", ""),
+    "weakly supported": ("○", "weakly", "negative"),
+    "not decidable at these sizes": ("?", "not decidable", ""),
+    "not tested": ("–", "not tested", ""),
+}
+WORDS = tuple(_STANDS)
+"""The words of a class's verdict, the best first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """A class's verdict to show: its mark, never told by a colour alone, its word, the same in a table where there is
+    little room, and "positive" or "negative" for its colour."""
+
+    mark: str
+    word: str
+    short: str
+    sign: str
+
+
+def standing(verdict: Verdict) -> Standing:
+    """The verdict on a class with its mark."""
+    mark, short, sign = _STANDS[verdict.word]
+    return Standing(mark=mark, word=verdict.word, short=short, sign=sign)
 
 
 def tested(claims: Sequence[Claim]) -> list[Claim]:
@@ -24,28 +54,38 @@ def tested(claims: Sequence[Claim]) -> list[Claim]:
     return [c for c in claims if c.verdict != "not run"]
 
 
-def summary(claims: Sequence[Claim]) -> str:
-    """ "of 47 tests of the method's claims, 24 support them, 12 do not and 11 do not decide; 2 were not run"."""
-    ran = tested(claims)
-    if not ran:
-        return "none of the method's claims was tested"
-    ways = {"supported": ("supports", "support"), "not supported": ("does", "do"), "inconclusive": ("does", "do")}
-    ends = {"supported": " them", "not supported": " not", "inconclusive": " not decide"}
+def summary(claims: Sequence[Claim], few: Collection[Claim] = ()) -> str:
+    """ "of 30 tests, 21 support the circuit, 1 contradicts it and 8 are undecided; 4 had too few draws".
+
+    Args: few: those with too few draws.
+    """
+    ran = [c for c in tested(claims) if c not in few]
+    late, missing = len(tested(claims)) - len(ran), len(claims) - len(tested(claims))
+    if not ran and not late:
+        return "nothing was tested"
+    ways = {
+        "supported": ("supports the circuit", "support the circuit"),
+        "not supported": ("contradicts it", "contradict it"),
+        "inconclusive": ("is undecided", "are undecided"),
+    }
     counts = {verdict: sum(c.verdict == verdict for c in ran) for verdict in ways}
-    some = [f"{n} {ways[verdict][n != 1]}{ends[verdict]}" for verdict, n in counts.items() if n]
-    missing = len(claims) - len(ran)
-    more = f"; {missing} more {'was' if missing == 1 else 'were'} not run" if missing else ""
-    return f"of {count(len(ran), 'test')} of the method's claims, {listing(some)}{more}"
+    some = [f"{n} {ways[verdict][n != 1]}" for verdict, n in counts.items() if n]
+    begun = f"of {count(len(ran), 'test')}, {listing(some)}" if ran else "no test could decide"
+    left = [f"{late} had too few draws"] if late else []
+    left += [f"{missing} {'was' if missing == 1 else 'were'} not run"] if missing else []
+    return f"{begun}; {listing(left)}" if left else begun
 
 
-def weakest(claims: Sequence[Claim], layers: Sequence[str]) -> str:
+def weakest(claims: Sequence[Claim], layers: Sequence[str], few: Collection[Claim] = ()) -> str:
     """Where the evidence is weakest; "" where no two layers differ.
 
-    By the share of a layer's tests that speak against their claims, then by the share that support them.
+    By the share of a layer's tests that contradict their claims, then by the share that support them.
 
-    Args: layers: their names in the order in which ties are settled.
+    Args:
+        layers: their names in the order in which ties are settled.
+        few: the tests with too few draws, which do not count.
     """
-    ran = {name: [c.verdict for c in tested(claims) if c.layer == name] for name in layers}
+    ran = {name: [c.verdict for c in tested(claims) if c.layer == name and c not in few] for name in layers}
     shares = {
         name: (-found.count("not supported") / len(found), found.count("supported") / len(found))
         for name, found in ran.items()
@@ -55,18 +95,18 @@ def weakest(claims: Sequence[Claim], layers: Sequence[str]) -> str:
         return ""
     low = min(shares, key=lambda name: shares[name])
     held, against, every = (ran[low].count("supported"), ran[low].count("not supported"), len(ran[low]))
+    supports = f"{held or 'none'} {'supports' if held == 1 else 'support'} it"
     if not against:
-        return f"The evidence is weakest at {low}: {held} of {count(every, 'test')} there support the claims."
+        return f"It is weakest at {low}: of {count(every, 'test')} there, {supports}."
     return prose(f"""
-            The evidence is weakest at {low}: of {count(every, "test")} there, {against}
-            {"speaks" if against == 1 else "speak"} against the claims and {held or "none"}
-            {"supports" if held == 1 else "support"} them.
+            It is weakest at {low}: of {count(every, "test")} there, {against}
+            {"contradicts" if against == 1 else "contradict"} it and {supports}.
         """)
 
 
 def by_layer(index: Index) -> Table | None:
     """Claims against layers, of one class: in each cell the verdict's mark and the figure, a link to its experiment."""
-    claims = tested(index.claims)
+    claims, few = tested(index.claims), index.too_few
     if not claims:
         return None
     layers, page = _layers(index, claims), urls.class_fidelity(index.result.slug)
@@ -74,10 +114,11 @@ def by_layer(index: Index) -> Table | None:
     for claim, case in dict.fromkeys(_row(c) for c in claims):
         mine = {c.layer: c for c in claims if _row(c) == (claim, case)}
         limit = limits(index.run).get(claim)
-        cells = [_cell(mine[name], page, limit) if name in mine else Cell(text="") for name in layers]
+        cells = [_cell(mine[name], page, limit, few) if name in mine else Cell(text="") for name in layers]
         rows.append((Cell(text=_named(claim, case)), *cells, Cell(text=CLAIMS[claim].measured)))
     caption = f"What holds at which layer: {index.result.name}"
-    table = _table(caption, layers, (*rows, (*_totals(claims, layers), Cell(text=""))), "")
+    able = [c for c in claims if c not in few]
+    table = _table(caption, layers, (*rows, (*_totals(claims, able, layers), Cell(text=""))), "")
     return replace(table, columns=(*table.columns, Column(label="Figure")))
 
 
@@ -86,13 +127,14 @@ def over_classes(indices: Sequence[Index]) -> Table | None:
     claims = [c for i in indices for c in tested(i.claims)]
     if not claims:
         return None
-    layers = _layers(indices[0], claims)
+    layers, able = _layers(indices[0], claims), [c for i in indices for c in tested(i.claims) if c not in i.too_few]
     rows = []
     for claim in dict.fromkeys(c.claim for c in claims):
-        cells = [Cell(text=_share([c for c in claims if (c.claim, c.layer) == (claim, name)])) for name in layers]
+        mine = [[c for c in every if c.claim == claim] for every in (claims, able)]
+        cells = [Cell(text=_share(*([c for c in every if c.layer == name] for every in mine))) for name in layers]
         rows.append((Cell(text=CLAIMS[claim].statement), *cells))
     caption = "Tests that support a claim, layer by layer over all classes"
-    return _table(caption, layers, (*rows, _totals(claims, layers)), "data/ledger.csv")
+    return _table(caption, layers, (*rows, _totals(claims, able, layers)), "data/ledger.csv")
 
 
 def by_class(indices: Sequence[Index]) -> Table | None:
@@ -100,23 +142,54 @@ def by_class(indices: Sequence[Index]) -> Table | None:
     claims = dict.fromkeys(c.claim for i in indices for c in i.claims)
     if not claims:
         return None
-    ways = [(tested(i.claims), urls.class_fidelity(i.result.slug)) for i in indices]
-    rows = [
-        (
-            Cell(text=CLAIMS[claim].statement),
-            *(Cell(text=_share([c for c in ran if c.claim == claim]) or "not run", href=page) for ran, page in ways),
-        )
-        for claim in claims
+    ways = [
+        (ran := tested(i.claims), [c for c in ran if c not in i.too_few], urls.class_fidelity(i.result.slug))
+        for i in indices
     ]
-    totals = (Cell(text=TOTALS), *(Cell(text=_share(ran) or "none") for ran, _ in ways))
-    caption = "Supported rows of the ledger, claim by claim and class by class"
+    rows = []
+    for claim in claims:
+        found = (_share(*([c for c in every if c.claim == claim] for every in way[:2])) for way in ways)
+        cells = (Cell(text=text or MARKS["not run"], href=page) for text, (_, _, page) in zip(found, ways, strict=True))
+        rows.append((Cell(text=CLAIMS[claim].statement), *cells))
+    totals = (Cell(text=TOTALS), *(Cell(text=_share(ran, able) or MARKS["not run"]) for ran, able, _ in ways))
+    caption = "Tests that support a claim, class by class"
     return _table(caption, [i.result.name for i in indices], (*rows, totals), "data/ledger.csv")
 
 
-def lines(claims: Sequence[Claim]) -> tuple[Prose, ...]:
-    """A sentence a claim (and a method, where there are several): at which layers it is supported, and where not."""
+def by_verdict(indices: Sequence[Index]) -> Table | None:
+    """The verdict on every class, with how many of its tests say what, and where the core is needed."""
+    if not any(i.result.claims for i in indices):
+        return None
+    rows = []
+    for i in indices:
+        v, shown = i.verdict, standing(i.verdict)
+        counts = (v.supported, v.refuted, v.open, v.too_few)
+        rows.append(
+            (
+                Cell(text=i.result.name, href=urls.class_fidelity(i.result.slug)),
+                Cell(text=f"{shown.mark} {shown.word}"),
+                Cell(text=listing(v.needed) or "–"),
+                Cell(text=listing(v.not_needed) or "–"),
+                *(Cell(text=str(n)) for n in counts),
+            )
+        )
+    named = ("Class", "Verdict", "Core needed at", "Core not needed at")
+    numeric = ("Tests that support it", "Contradict it", "Undecided", "Too few draws")
+    return Table(
+        caption="The verdict on each class",
+        columns=(*(Column(label=n) for n in named), *(Column(label=n, numeric=True) for n in numeric)),
+        rows=tuple(rows),
+        download="data/ledger.csv",
+    )
+
+
+def lines(claims: Sequence[Claim], few: Mapping[Claim, str]) -> tuple[Prose, ...]:
+    """A sentence a claim (and a method, where there are several): at which layers it is supported, and where not.
+
+    Args: few: the tests with too few draws, and the setting that would let each decide.
+    """
     keys = dict.fromkeys(_row(c) for c in claims)
-    return tuple(_line(key, [c for c in claims if _row(c) == key]) for key in keys)
+    return tuple(_line(key, [c for c in claims if _row(c) == key], few) for key in keys)
 
 
 def of_layer(index: Index, layer: str) -> Prose:
@@ -125,19 +198,20 @@ def of_layer(index: Index, layer: str) -> Prose:
     if not tested(claims):
         return ()
     link = Span(text="The evidence", href=urls.class_fidelity(index.result.slug))
-    return (Span(text=f"At this layer, {summary(claims)}. "), link, Span(text="."))
+    return (Span(text=f"Here, {summary(claims, index.too_few)}. "), link, Span(text="."))
 
 
-def _line(key: tuple[str, str], claims: Sequence[Claim]) -> Prose:
+def _line(key: tuple[str, str], claims: Sequence[Claim], few: Mapping[Claim, str]) -> Prose:
     spans = [Span(text=f"{_named(*key)}: ")]
-    for verdict in VERDICTS:
-        mine = [c for c in claims if c.verdict == verdict]
+    for verdict in (*VERDICTS[:3], TOO_FEW, VERDICTS[3]):
+        mine = [c for c in claims if word(c, few) == verdict]
         if not mine:
             continue
         spans += [Span(text="; ")] if len(spans) > 1 else []
         spans.append(Span(text=verdict, strong=True))
-        reasons = dict.fromkeys(c.reason for c in mine)
-        told = listing([_where([c for c in mine if c.reason == reason], reason) for reason in reasons])
+        why = {c: remedy(few[c]) if c in few else c.reason for c in mine}
+        reasons = dict.fromkeys(why.values())
+        told = listing([_where([c for c in mine if why[c] == reason], reason) for reason in reasons])
         spans += [Span(text=f" {told}")] if told else []
     return (*spans, Span(text="."))
 
@@ -162,17 +236,19 @@ def _layers(index: Index, claims: Sequence[Claim]) -> list[str]:
     return [layer.name for layer in index.downward() if layer.name in met]
 
 
-def _cell(c: Claim, page: str, limit: Threshold | None) -> Cell:
-    text = f"{MARKS[c.verdict]} {told(c.claim, c.figure, limit)}".rstrip()
+def _cell(c: Claim, page: str, limit: Threshold | None, few: Collection[Claim]) -> Cell:
+    text = f"{MARKS[word(c, few)]} {told(c.claim, c.figure, limit)}".rstrip()
     return Cell(text=text, href=f"{page}#{c.experiment}", sign=_SIGNS.get(c.verdict, ""))
 
 
-def _share(claims: Sequence[Claim]) -> str:
-    return f"{sum(c.verdict == 'supported' for c in claims)} of {len(claims)}" if claims else ""
+def _share(claims: Sequence[Claim], able: Sequence[Claim]) -> str:
+    """ "3 of 4": how many are supported, of those that were `able` to decide."""
+    held = sum(c.verdict == "supported" for c in able)
+    return f"{held} of {len(able)}" if able else MARKS[TOO_FEW] if claims else ""
 
 
-def _totals(claims: Sequence[Claim], layers: Sequence[str]) -> tuple[Cell, ...]:
-    counts = (_share([c for c in claims if c.layer == name]) for name in layers)
+def _totals(claims: Sequence[Claim], able: Sequence[Claim], layers: Sequence[str]) -> tuple[Cell, ...]:
+    counts = (_share(*([c for c in every if c.layer == name] for every in (claims, able))) for name in layers)
     return (Cell(text=TOTALS), *(Cell(text=text) for text in counts))
 
 
