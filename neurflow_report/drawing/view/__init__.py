@@ -22,6 +22,7 @@ from neurflow_report.drawing.view.pages.provenance import ProvenancePage
 from neurflow_report.drawing.view.pages.search import SearchPage
 from neurflow_report.results.bundle import Bundle
 from neurflow_report.results.flow import flow_of, with_shares
+from neurflow_report.results.records import ClassResult, Run
 
 __all__ = ["SiteView", "site_view"]
 
@@ -66,9 +67,14 @@ class SiteView:
                 yield from (chart for chart in (experiment.chart, experiment.scatter) if chart is not None)
 
 
+def _index(run: Run, result: ClassResult) -> Index:
+    given = {(one.layer, one.code): one.text for one in run.names if one.slug == result.slug}
+    return Index(run, with_shares(result, flow_of(result.layers)), given)
+
+
 def site_view(bundle: Bundle, *, beside: Mapping[str, str] | None = None) -> SiteView:
     """Everything the report shows. `beside`: files that lie beside the site, label → address from the site's root."""
-    indices = tuple(Index(bundle.run, with_shares(result, flow_of(result.layers))) for result in bundle.classes)
+    indices = tuple(_index(bundle.run, result) for result in bundle.classes)
     data, kinds = ReportData(indices=indices, manifest=bundle.manifest, beside=beside or {}), page_kinds()
     pages = {name: data.pages(kind) for name, kind in kinds.items()}
     paths = [page.path for own in pages.values() for page in own]

@@ -156,6 +156,12 @@ class Index:
         text = self.name(layer, group).text
         return f"{text} · {code}" if text else code
 
+    def neuron_called(self, layer: str, channel: int) -> str:
+        """ "vertical edges · block2 n12", "block2 n12" for one without a name by hand."""
+        code = f"{layer} n{channel}"
+        text = self.given.get((layer, f"n{channel}"), "")
+        return f"{text} · {code}" if text else code
+
     @cached_property
     def groups(self) -> dict[tuple[str, int], NeuronGroup]:
         """Neuron groups by layer and number."""
