@@ -63,7 +63,9 @@ def unknown(what: str, name: str, known: Sequence[str]) -> str:
     return f"there is no {what} {name!r}: {close or f'there are {listed}'}"
 
 
-def given_names(names: Mapping[str, Mapping[str, Mapping[str, str]]], slugs: Mapping[str, str]) -> tuple[GivenName, ...]:
+def given_names(
+    names: Mapping[str, Mapping[str, Mapping[str, str]]], slugs: Mapping[str, str]
+) -> tuple[GivenName, ...]:
     """Names by hand as records; `slugs`: by what a class is called there, its folder."""
     return tuple(
         GivenName(slug=slugs[cls], layer=layer, code=code, text=" ".join(text.split()))

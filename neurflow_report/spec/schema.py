@@ -15,8 +15,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from neurflow_report.spec.data import Data
 from neurflow_report.results.given import is_address
+from neurflow_report.spec.data import Data
 from neurflow_report.spec.fidelity import Fidelity
 from neurflow_report.spec.names import Names, odd_names
 from neurflow_report.spec.section import Count, Index, Section, Text, problem, tell, unique

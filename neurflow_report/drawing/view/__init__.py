@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from neurflow_report.drawing.view.model.charts import Forest, Scatter
 from neurflow_report.drawing.view.model.class_index import Index
-from neurflow_report.drawing.view.model.components import Circuit, Data, Page, Plot, Span
+from neurflow_report.drawing.view.model.components import Card, Circuit, Data, Page, Plot, Span
+from neurflow_report.drawing.view.model.graph import FEW_PIXELS
 from neurflow_report.drawing.view.model.tables import data_files
 from neurflow_report.drawing.view.pages import ReportData, page_kinds
 from neurflow_report.drawing.view.pages.circuit_page import CircuitPage
@@ -20,6 +21,7 @@ from neurflow_report.drawing.view.pages.overview import OverviewPage
 from neurflow_report.drawing.view.pages.pictures import PicturesPage
 from neurflow_report.drawing.view.pages.provenance import ProvenancePage
 from neurflow_report.drawing.view.pages.search import SearchPage
+from neurflow_report.drawing.view.text.card import cards, foot
 from neurflow_report.results.bundle import Bundle
 from neurflow_report.results.flow import flow_of, with_shares
 from neurflow_report.results.records import ClassResult, Run
@@ -29,7 +31,9 @@ __all__ = ["SiteView", "site_view"]
 
 @dataclass(frozen=True, kw_only=True)
 class SiteView:
-    """The whole site. `menu`: what the head of every page links to; `every`: all pages, the overview first."""
+    """The whole site. `menu`: what the head of every page links to; `every`: all pages, the overview first; `url`:
+    where it will stand, or ""; `foot`: what a drawing that is met alone comes from; `pixels`: its pictures have so few
+    that they are shown one by one."""
 
     title: str
     theme: str
@@ -47,6 +51,10 @@ class SiteView:
     search: SearchPage
     every: tuple[Page, ...]
     tables: tuple[Data, ...]
+    cards: tuple[Card, ...]
+    url: str
+    foot: str
+    pixels: bool
 
     def pages(self) -> Iterator[Page]:
         """Every page, the overview first."""
@@ -98,4 +106,8 @@ def site_view(bundle: Bundle, *, beside: Mapping[str, str] | None = None) -> Sit
         search=pages["search"][0],
         every=tuple(page for own in pages.values() for page in own),
         tables=tuple(data_files(indices)),
+        cards=cards(indices, bundle.manifest),
+        url=bundle.run.url,
+        foot=foot(indices[0], bundle.manifest),
+        pixels=max(max(p.region.width, p.region.height) for i in indices for p in i.result.pictures) < FEW_PIXELS,
     )

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from neurflow_report.drawing.view.model import names, urls
 from neurflow_report.drawing.view.model.components import Mosaic
-from neurflow_report.drawing.view.model.graph import Tile
+from neurflow_report.drawing.view.model.graph import FEW_PIXELS, Tile
 from neurflow_report.drawing.view.model.names import Name
 from neurflow_report.results.flow import Flow, flow_of, parts
 from neurflow_report.results.records import (
@@ -240,6 +240,7 @@ class Index:
     @cached_property
     def _tiles(self) -> dict[int, Tile]:
         slug, size = self.result.slug, self.run.model.preprocess.size
+        outlined = self.run.tiles == "outlined" or (self.run.tiles == "auto" and size < FEW_PIXELS)
         return {
             p.index: Tile(
                 index=p.index,
@@ -250,6 +251,7 @@ class Index:
                 left=p.left / size,
                 top=p.top / size,
                 side=p.side / size,
+                outlined=outlined,
             )
             for p in self.result.patches
         }

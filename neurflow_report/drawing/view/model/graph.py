@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+FEW_PIXELS = 64
+"""A side of fewer is small: of such an input a patch alone is a blur, of such a picture single pixels are shown."""
 Order = Mapping[str, tuple[str, ...]]
 
 
@@ -14,6 +16,7 @@ class Tile:
 
     `index` and `image`: its number and its picture's within the class `slug`; `file` is the address of the stored
     picture, `href` of the patch's place in it. `left`, `top`, `side` are shares (0..1) of the picture's side.
+    `outlined`: it is shown as a frame in the whole picture.
     """
 
     index: int
@@ -24,6 +27,7 @@ class Tile:
     left: float
     top: float
     side: float
+    outlined: bool = False
 
     @property
     def picture(self) -> str:

@@ -30,9 +30,10 @@ from neurflow_report.drawing.view.pages.layer_page import PAGE as LAYER
 from neurflow_report.drawing.view.pages.layer_page import LayerPage
 from neurflow_report.drawing.view.pages.summary import lead
 from neurflow_report.drawing.view.text import cautions, verdicts
+from neurflow_report.drawing.view.text.card import class_markdown
 from neurflow_report.drawing.view.text.glossary import terms
 from neurflow_report.results.catalogue import prose
-from neurflow_report.results.records import ClassResult, LayerResult, NeuronGroup, PartAgreement, Run
+from neurflow_report.results.records import ClassResult, LayerResult, Manifest, NeuronGroup, PartAgreement, Run
 
 BACKGROUND = "background"
 """The part that stands for no part of the thing drawn."""
@@ -81,6 +82,7 @@ class ClassPage(Page):
     pictures: Captions
     pictures_href: str
     downloads: tuple[Download, ...]
+    card_markdown: str
 
 
 def selection(run: Run) -> str:
@@ -104,7 +106,7 @@ def whose(index: Index) -> str:
     return f"{len(pictures)} in all, {known} and {predicted or 'none'} predicted as it"
 
 
-def class_page(index: Index, layers: Sequence[LayerPage]) -> ClassPage:
+def class_page(index: Index, layers: Sequence[LayerPage], manifest: Manifest) -> ClassPage:
     """The page of one class; `layers`: the pages of its layers, from the logit down."""
     result, run = index.result, index.run
     slug = result.slug
@@ -146,6 +148,7 @@ def class_page(index: Index, layers: Sequence[LayerPage]) -> ClassPage:
         pictures=captions(index),
         pictures_href=urls.pictures(slug),
         downloads=_downloads(result),
+        card_markdown=class_markdown(index, manifest),
     )
 
 
@@ -292,7 +295,8 @@ def _downloads(result: ClassResult) -> tuple[Download, ...]:
 def _build(data: ReportData) -> Iterator[ClassPage]:
     layers = data.pages(LAYER)
     for index in data.indices:
-        yield class_page(index, [page for page in layers if page.pictures.slug == index.result.slug])
+        own = [page for page in layers if page.pictures.slug == index.result.slug]
+        yield class_page(index, own, data.manifest)
 
 
 PAGE = PageKind(

@@ -35,6 +35,7 @@ from neurflow_report.drawing.view.model.numbers import (
 )
 from neurflow_report.drawing.view.pages import PageKind
 from neurflow_report.drawing.view.text import cautions, verdicts
+from neurflow_report.drawing.view.text.cues import cues
 from neurflow_report.drawing.view.text.glossary import terms
 from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import GroupEdge, LayerResult, Neuron, NeuronGroup, PartAgreement, SemanticGroup
@@ -127,7 +128,7 @@ def group_view(index: Index, layer: LayerResult, group: NeuronGroup) -> GroupVie
             {count(len(channels), "neuron")}, {count(len(group.members), "semantic group")},
             {count(len(group.patches), "patch", "patches")}
         """),
-        caution=_few(index, group),
+        caution=_doubts(index, layer.name, group),
         card=index.card(layer.name, group),
         mosaic=index.wide(layer.name, group),
         mosaic_note=f"{part_of(shown, len(group.patches), 'patch', 'patches')}, closest to the group's centre first",
@@ -140,6 +141,11 @@ def group_view(index: Index, layer: LayerResult, group: NeuronGroup) -> GroupVie
         feeds=_edges(index, "feeds", feeds),
         fed_by=_edges(index, "fed_by", fed_by),
     )
+
+
+def _doubts(index: Index, layer: str, group: NeuronGroup) -> str:
+    """What is to be doubted of a group: few patches, or what it may rest on."""
+    return " ".join(cue.text for cue in cues(index, layer, group)) or _few(index, group)
 
 
 def _few(index: Index, group: NeuronGroup) -> str:

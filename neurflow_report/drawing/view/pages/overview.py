@@ -27,6 +27,7 @@ from neurflow_report.drawing.view.pages.class_page import BACKGROUND, agreements
 from neurflow_report.drawing.view.pages.examined import accuracy_figure, doubts, given
 from neurflow_report.drawing.view.pages.summary import dominant, near_ties
 from neurflow_report.drawing.view.text import cautions, verdicts
+from neurflow_report.drawing.view.text.card import report_markdown
 from neurflow_report.drawing.view.text.citation import citations
 from neurflow_report.drawing.view.text.glossary import terms
 from neurflow_report.results.catalogue import prose
@@ -63,6 +64,7 @@ class OverviewPage(Page):
     skipped: Table | None
     downloads: tuple[Download, ...]
     citations: tuple[Citation, ...]
+    card_markdown: str
 
 
 def overview_page(indices: Sequence[Index], manifest: Manifest, beside: Mapping[str, str]) -> OverviewPage:
@@ -83,6 +85,7 @@ def overview_page(indices: Sequence[Index], manifest: Manifest, beside: Mapping[
         skipped=_skipped(run),
         downloads=_downloads(indices, beside),
         citations=citations(run, manifest),
+        card_markdown=report_markdown(indices, manifest),
     )
 
 
