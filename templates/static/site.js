@@ -46,7 +46,7 @@
   addEventListener("hashchange", () => unfold());
   unfold();
   // A sandboxed frame may not lead to a place in itself.
-  if (self !== top && origin === "null") {
+  if (pages.length && self !== top && origin === "null") {
     document.addEventListener("click", (event) => {
       const link = event.target.closest('a[href^="#"]');
       if (!link || event.defaultPrevented) return;

@@ -44,7 +44,7 @@ def card_png(card: Card, pictures: Pictures, *, regular: Letters, bold: Letters)
     bold.draw(draw, MARGIN, 152, title, size, INK)
     x = float(MARGIN)
     if card.word:
-        x = _verdict(picture, draw, bold, x, 212, card.word, 30)
+        x = _verdict(picture, draw, bold, (x, 212), card.word, 30, room)
     size, said = regular.fitted(card.said, 26, 20, WIDE - MARGIN - x)
     regular.draw(draw, x, 212, said, size, MUTED)
     _columns(picture, draw, card.columns, pictures, regular, bold)
@@ -55,20 +55,29 @@ def card_png(card: Card, pictures: Pictures, *, regular: Letters, bold: Letters)
 
 
 def _verdict(
-    picture: Image.Image, draw: ImageDraw.ImageDraw, letters: Letters, x: float, y: int, word: str, size: int
+    picture: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    letters: Letters,
+    place: tuple[float, int],
+    word: str,
+    size: int,
+    room: float,
 ) -> float:
-    """A verdict by shape, colour and word, its baseline at `y`; returns where what follows begins."""
+    """A verdict by shape, colour and word, its baseline at `place`; returns where what follows begins."""
+    (x, y), side = place, round(0.8 * size)
     colour, filled = WORDS.get(word, (MUTED, 0.0))
-    side = round(0.8 * size)
-    big = Image.new("L", (8 * side, 8 * side), 0)
-    pen = ImageDraw.Draw(big)
-    pen.ellipse((4, 4, 8 * side - 5, 8 * side - 5), outline=255, width=2 * side // 2)
+    large = 8 * side  # drawn larger and made smaller: the pen has hard edges
+    disc, ends = Image.new("L", (large, large), 0), (4, 4, large - 5, large - 5)
+    pen = ImageDraw.Draw(disc)
+    pen.ellipse(ends, outline=255, width=side)
     if filled:
-        pen.pieslice((4, 4, 8 * side - 5, 8 * side - 5), 90, 90 + 360 * filled, fill=255)
-    mask = big.resize((side, side), Image.Resampling.LANCZOS)
+        pen.pieslice(ends, 90, 90 + 360 * filled, fill=255)
+    mask = disc.resize((side, side), Image.Resampling.LANCZOS)
     picture.paste(Image.new("RGB", mask.size, colour), (round(x), y - side + 1), mask)
-    letters.draw(draw, x + side + 10, y, word, size, INK)
-    return x + side + 10 + letters.width(word, size) + 20
+    x += side + 10
+    size, word = letters.fitted(word, size, 15, room - side - 10)
+    letters.draw(draw, x, y, word, size, INK)
+    return x + letters.width(word, size) + 20
 
 
 def _columns(
@@ -93,14 +102,14 @@ def _columns(
         size, note = regular.fitted(column.note, 21, 17, wide)
         regular.draw(draw, left, y + 28, note, size, MUTED)
         if column.word:
-            _verdict(picture, draw, regular, left, y + 60, column.word, 20)
+            _verdict(picture, draw, regular, (left, y + 60), column.word, 20, wide)
 
 
 def _patch(picture: Image.Image, tile: Tile, cell: int) -> Image.Image:
     """A patch, or its whole picture with the patch outlined."""
     shown = crop(picture, tile, cell)
     if tile.outlined and tile.side < 1:
-        pen, wide = ImageDraw.Draw(shown), FRAME * cell
+        pen, wide = ImageDraw.Draw(shown), max(2.0, 0.7 * FRAME * cell)
         ends = [max(0.0, at * cell - wide) for at in (tile.left, tile.top)]
         ends += [min(cell - 1.0, (at + tile.side) * cell + wide) for at in (tile.left, tile.top)]
         pen.rectangle(tuple(ends), outline="#111", width=round(wide))
