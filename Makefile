@@ -14,7 +14,7 @@ PYTHON ?= python3
 export PYTHON
 BIN := .venv/bin
 STAMPS := .stamps
-NODE_PACKAGES := axe-core@4.10.3 html-validate@9.7.1
+NODE_PACKAGES := axe-core@4.14.1 html-validate@9.7.1
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
 
 DEMO_PACKAGES := python3-venv graphviz libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core

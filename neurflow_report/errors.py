@@ -69,6 +69,7 @@ SLUGS: dict[str, str] = {
     "bundle-missing": "There is no bundle there.",
     "bundle-damaged": "A file of the bundle does not match its digest, is missing, or contradicts another.",
     "bundle-version": "The bundle has a format that this version cannot read.",
+    "names-file": "The file with names by hand cannot be used.",
     "output-unwritable": "The output cannot be written.",
     "template-broken": "A template of yours is not there, or cannot be used.",
     "graphviz-missing": "Graphviz's program `dot` is not installed, or failed.",

@@ -6,9 +6,9 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from neurflow_report.drawing.write.atomic_write import drawn
 from neurflow_report.drawing.write.needs import FILES, check_places, drawing_problems
@@ -19,12 +19,19 @@ from neurflow_report.results.bundle import Bundle, read_bundle
 from neurflow_report.results.epoch import importing, source_date
 from neurflow_report.setup.output import mended, output_folder, output_of
 from neurflow_report.spec.load import LoadedSpec, located
+from neurflow_report.spec.names import FILE, read_names, with_names
 
 if TYPE_CHECKING:
     from neurflow_report.planning.records import Plan
     from neurflow_report.setup.layer_listing import Tree
 
 
+DOWNLOADS = {
+    "report.pdf": "Report (PDF)",
+    "appendix.pdf": "Appendix (PDF)",
+    "report.html": "Report (one HTML file)",
+}
+"""What else is drawn, and how the site's overview calls it."""
 LARGE = 25_000_000
 """Bytes from which a file is hard to mail: the writer of the report is told what to change."""
 
@@ -113,6 +120,7 @@ def render(
     formats: Sequence[str] | None = None,
     templates: Path | None = None,
     attach_bundle: bool | None = None,
+    names: Path | Literal[False] | None = None,
     progress: Progress | None = None,
 ) -> Rendered:
     """Draw a bundle: `<output>/site` (html), `report.pdf` (pdf), `report.html` (single). Needs no torch, model or data.
@@ -121,9 +129,11 @@ def render(
         output: default the folder that holds the bundle.
         formats, attach_bundle: default what the spec asked for.
         templates: a directory searched before the package's own templates.
+        names: a file with names by hand, which count before those of the spec; default `names.yaml` in the folder that
+            holds the bundle, where there is one; False: without any names by hand.
     Raises:
         InputError environment-bad-value, bundle-missing, bundle-damaged, bundle-version, output-unwritable (or
-            InputErrors, for all that is in the way; then nothing is drawn), template-broken.
+            InputErrors, for all that is in the way; then nothing is drawn), template-broken, names-file.
         RunError graphviz-missing.
     """
     progress = progress or Silent()
@@ -133,6 +143,7 @@ def render(
     for folder in (bundle, bundle.parent):
         mended(folder)
     found = read_bundle(bundle)
+    found = _named(found, names, progress)
     output = output or found.root.parent
     _check_outside(output, found.root)
     attach = _asked_to_attach(found) if attach_bundle is None else attach_bundle
@@ -140,9 +151,8 @@ def render(
     with template_problems(templates), output_folder(output):
         check_places(wanted)
         with drawn(output, [path.name for path in wanted.values()]) as fresh:
-            beside = _beside(wanted, found.root)
             places = {name: fresh / path.name for name, path in wanted.items()}
-            pages, size = _draw(found, places, beside, templates, attach, progress)
+            pages, size = _draw(found, places, templates, attach, progress)
             check_places(wanted)  # a file may have come there meanwhile
     return Rendered(
         site=wanted.get("html"),
@@ -152,6 +162,25 @@ def render(
         bytes=size,
         seconds=time.monotonic() - begun,
     )
+
+
+def _named(found: Bundle, names: Path | Literal[False] | None, progress: Progress) -> Bundle:
+    """The bundle with the names by hand that are asked for.
+
+    Raises: InputError names-file.
+    """
+    if names is False:
+        return replace(found, run=found.run.model_copy(update={"names": ()}))
+    file = names or found.root.parent / FILE
+    if names is None and not os.path.lexists(file):
+        return found
+    with progress.stage("read the names", None) as step:
+        given, told = read_names(file, found.run, found.classes, strict=names is not None)
+        if names is None:
+            step.note(f"{FILE} beside the bundle: {len(given)} names by hand (--no-names leaves them out)")
+        for text in told:
+            step.note(text)
+    return replace(found, run=found.run.model_copy(update={"names": with_names(found.run.names, given)}))
 
 
 def _check_outside(output: Path, bundle: Path) -> None:
@@ -167,7 +196,6 @@ def _check_outside(output: Path, bundle: Path) -> None:
 def _draw(
     found: Bundle,
     wanted: Mapping[str, Path],
-    beside: Mapping[str, str],
     templates: Path | None,
     attach: bool,
     progress: Progress,
@@ -181,12 +209,6 @@ def _draw(
     from neurflow_report.drawing.write.site import render_site
 
     pages = size = 0
-    if "html" in wanted:
-        with progress.stage("draw the site", None) as step:
-            summary = render_site(
-                found, wanted["html"], templates=templates, on_page=lambda _done, _all: step.advance(), beside=beside
-            )
-            pages, size = summary.pages, summary.bytes
     if "single" in wanted:
         with progress.stage("draw the single file", None) as step:
             one = render_single(
@@ -202,6 +224,18 @@ def _draw(
             one = wanted["pdf"].stat().st_size
             step.note(f"{number:,} pages; {_size_told(one, 'report.pdf')}")
             size += one
+    if "html" in wanted:
+        with progress.stage("draw the site", None) as step:
+            summary = render_site(
+                found,
+                wanted["html"],
+                templates=templates,
+                on_page=lambda _done, _all: step.advance(),
+                downloads=_downloads(wanted["html"].parent),
+                on_note=lambda text: step.note(text),
+            )
+            pages = summary.pages
+            size += summary.bytes
     return pages, size
 
 
@@ -222,19 +256,9 @@ def _asked_to_attach(bundle: Bundle) -> bool:
     return isinstance(report, Mapping) and report.get("attach_bundle") is True
 
 
-def _beside(wanted: Mapping[str, Path], bundle: Path) -> dict[str, str]:
-    """Addresses, from the site's root, of what lies in the same folder as the site; none without a site."""
-    if "html" not in wanted:
-        return {}
-    here = {
-        "Report (PDF)": wanted.get("pdf"),
-        "Report (one HTML file)": wanted.get("single"),
-        "Bundle (manifest)": bundle / "manifest.json",
-    }
-    found = {label: path for label, path in here.items() if path is not None}
-    folder = wanted["html"].parent.resolve()
-    near = {label: path for label, path in found.items() if path.resolve().is_relative_to(folder)}
-    return {label: f"../{path.resolve().relative_to(folder).as_posix()}" for label, path in near.items()}
+def _downloads(fresh: Path) -> dict[str, Path]:
+    """What was drawn beside the site, and is to be in it as well: a site that is moved takes it along."""
+    return {label: fresh / name for name, label in DOWNLOADS.items() if (fresh / name).is_file()}
 
 
 def build(loaded: LoadedSpec, *, progress: Progress | None = None) -> Built:

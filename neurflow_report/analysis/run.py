@@ -34,6 +34,7 @@ from neurflow_report.planning.expected import expected
 from neurflow_report.planning.records import PlannedClass
 from neurflow_report.progress import Progress, Step, Timed
 from neurflow_report.results.bundle import write_bundle
+from neurflow_report.results.given import missing, missing_told
 from neurflow_report.results.records import (
     ClassEntry,
     ClassResult,
@@ -54,6 +55,7 @@ from neurflow_report.setup.settings import RunSettings
 from neurflow_report.setup.stored_pictures import region_bytes
 from neurflow_report.setup.workspace import Workspace, check_patches
 from neurflow_report.spec.load import LoadedSpec, located
+from neurflow_report.spec.names import given_names
 from neurflow_report.spec.schema import Spec
 from neurflow_report.time_left import Expected
 
@@ -194,6 +196,8 @@ def _examine_all(
             provenance=provenance(loaded, device=device, precision=settings.precision, seconds=progress.seconds),
             pictures=files,
         )
+        if absent := missing(record.names, classes):
+            step.note(missing_told(absent))
         if old := [name for name in drawn if os.path.lexists(output / name)]:
             are = "is" if len(old) == 1 else "are"
             draw = f"`neurflow-report render {output}` draws a report of this one"
@@ -358,6 +362,9 @@ def _run(
         cross_checks=checked,
         accuracy=accuracy(choice.predicted, ready),
         fallbacks=tuple(without_paths(note) for note in fallbacks),
+        names=given_names(spec.names, {str(c): one.slug for c, one in zip(spec.classes, classes, strict=True)}),
+        tiles=spec.report.tiles,
+        url=spec.report.url or "",
     )
 
 

@@ -22,6 +22,14 @@ def _add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--templates", metavar="DIR", type=Path, help="your own templates, style, logo and footer (docs/templates.md)"
     )
+    named = parser.add_mutually_exclusive_group()
+    named.add_argument(
+        "--names",
+        metavar="FILE",
+        type=Path,
+        help="names by hand for groups and neurons (docs/how-to/name-groups.md; default: names.yaml beside the bundle)",
+    )
+    named.add_argument("--no-names", dest="names", action="store_const", const=False, help="without names by hand")
     parser.add_argument(
         "--attach-bundle",
         action=argparse.BooleanOptionalAction,
@@ -40,6 +48,7 @@ def _run(options: argparse.Namespace) -> Result:
         formats=formats,
         templates=options.templates,
         attach_bundle=options.attach_bundle,
+        names=options.names,
         progress=progress(options),
     )
     return {**asdict(rendered), "seconds": round(rendered.seconds, 2)}

@@ -14,6 +14,7 @@ from itertools import chain, pairwise
 from neurflow_report.errors import Path
 from neurflow_report.results.catalogue import CLAIMS, EXPERIMENTS
 from neurflow_report.results.evidence import Masking
+from neurflow_report.results.given import CODE, is_address, odd_name
 from neurflow_report.results.records import ClassResult, Control, LayerInfo, LayerResult, Neuron, NeuronGroup, Run
 
 SELECTS = frozenset({"predicted", "labelled", "correct", "any"})
@@ -21,6 +22,7 @@ SAMPLES = frozenset({"first", "random"})
 FORMATS = frozenset({"html", "pdf", "single"})
 THEMES = frozenset({"auto", "light", "dark"})
 RULES = frozenset({"cells", "gauss"})
+TILES = frozenset({"auto", "patch", "outlined"})
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 
 Found = Iterator[tuple[Path, str]]
@@ -61,6 +63,9 @@ def odd_text(data: bytes) -> str:
 
 def _of_run(run: Run) -> Found:
     yield from _known(("theme",), run.theme, THEMES)
+    yield from _known(("tiles",), run.tiles, TILES)
+    if run.url and not is_address(run.url):
+        yield ("url",), f"{run.url!r} is no address of a site"
     if not run.formats:
         yield ("formats",), "nothing is to be drawn"
     for number, name in enumerate(run.formats):
@@ -96,6 +101,19 @@ def _of_run(run: Run) -> Found:
         yield from _known(("cross_checks", number, "layer"), check.layer, names, "layer")
         yield from _at_least(("cross_checks", number, "pairs"), check.pairs, 1)
         yield from _at_least(("cross_checks", number, "difference"), check.difference, 0)
+    yield from _of_names(run, names)
+
+
+def _of_names(run: Run, layers: Collection[str]) -> Found:
+    slugs = [entry.slug for entry in run.classes]
+    yield from _once(("names",), [(one.slug, one.layer, one.code) for one in run.names], "thing named")
+    for number, one in enumerate(run.names):
+        yield from _known(("names", number, "slug"), one.slug, slugs, "class")
+        yield from _known(("names", number, "layer"), one.layer, layers, "layer")
+        if not CODE.fullmatch(one.code):
+            yield ("names", number, "code"), f"{one.code!r} is neither a group, as G3, nor a neuron, as n12"
+        if odd := odd_name(one.text):
+            yield ("names", number, "text"), odd
 
 
 def _of_class(run: Run, result: ClassResult) -> Found:

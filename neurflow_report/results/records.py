@@ -196,10 +196,22 @@ class ClassEntry(Record):
     slug: str
 
 
+class GivenName(Record):
+    """A name by hand: `code` is G3, a neuron group, or n12, a neuron, of a layer of the class `slug`. That layer may
+    have no such group."""
+
+    slug: str
+    layer: str
+    code: str
+    text: str
+
+
 class Run(Record):
     """All of a bundle that is not about one class.
 
     Attributes:
+        tiles: how patches are shown: auto, patch or outlined.
+        url: where the site will stand, or nothing.
         roundings: of the layers but the lowest, where TF32 was used.
         accuracy: None where no picture that was looked at has a label, and in bundles that did not measure it.
         fallbacks: which quick ways through the network were not taken, since they gave something else than the network
@@ -220,6 +232,9 @@ class Run(Record):
     accuracy: Accuracy | None = None
     fallbacks: tuple[str, ...] = ()
     cross_checks: tuple[CrossCheck, ...] = ()
+    names: tuple[GivenName, ...] = ()
+    tiles: str = "auto"
+    url: str = ""
 
 
 class Region(Record):

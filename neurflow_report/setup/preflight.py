@@ -54,6 +54,7 @@ from neurflow_report.setup.workspace import Workspace, check_patches
 from neurflow_report.spec.data import FILES
 from neurflow_report.spec.fidelity import sizes
 from neurflow_report.spec.load import LoadedSpec, in_order, located
+from neurflow_report.spec.names import unknown
 from neurflow_report.spec.schema import Spec
 
 OF_WEIGHTS = {"weights-unknown", "weights-unreadable", "weights-mismatch", "weights-ambiguous"}
@@ -223,6 +224,8 @@ class _Checks:
                     check_conduct(network.module, pictures)
                 cutting = partial(cut_at, self.spec, network, pictures, compared=compared)
                 self.segments = self.gathered.attempt(cutting)
+            if self.segments is not None:
+                self.gathered.errors += _names_of_no_layer(self.spec, self.segments)
             if compared:
                 self._look_into(network, pictures)
 
@@ -376,6 +379,17 @@ class _Checks:
             uncompared=self.uncompared,
             trying=self.clock() - self.began,
         )
+
+
+def _names_of_no_layer(spec: Spec, segments: Segments) -> Iterator[InputError]:
+    """Names by hand at layers that are none, where the spec itself does not say which there are."""
+    layers = [layer.name for layer in segments.layers]
+    for cls, of_class in spec.names.items():
+        for layer in of_class:
+            if layer not in layers:
+                message = unknown("layer", layer, layers)
+                hint = "`neurflow-report layers` lists those of the network"
+                yield InputError("spec-bad-value", message, hint=hint, path=("names", cls, layer))
 
 
 def _large_core_sets(tau: int, segments: Segments) -> str:

@@ -24,6 +24,7 @@ _EXPECTED = {
     "bool_type": "true or false",
     "tuple_type": "a list, such as [a, b]",
     "model_type": "a mapping of keys to values",
+    "dict_type": "a mapping of keys to values",
     "model_attributes_type": "a mapping of keys to values",
     "finite_number": "a finite number",
     "string_too_short": "text that is not empty",
@@ -83,7 +84,8 @@ def _finding(path: Path, group: Sequence[ErrorDetails], value: object, model: ty
             slug = "spec-missing-key" if context["missing"] else "spec-bad-value"
             holder = path[: len(path) - len(context["path"])]
             against = (*holder, *context["against"]) if context["against"] else ()
-            return Finding(slug=slug, path=path, message=context["message"], hint=described, against=against)
+            message, at_key = context["message"], context["at_key"]
+            return Finding(slug=slug, path=path, message=message, hint=described, at_key=at_key, against=against)
         case "spec_twice":
             first, message = context["first"], f"{context['value']} stands twice, first as number"
             return Finding(slug="spec-bad-value", path=path, message=message, hint=described, first=first)

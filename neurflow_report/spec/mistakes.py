@@ -98,6 +98,7 @@ class _Rest:
             del holder[last]
         else:  # a rule asks for it
             self.value[path[0]] = _STAND_INS.get(str(path[0]), {})
+            self.gone += [whole] if len(whole) == 1 else []
             return
         self.gone.append(whole)
 

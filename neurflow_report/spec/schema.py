@@ -15,8 +15,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from neurflow_report.results.given import is_address
 from neurflow_report.spec.data import Data
 from neurflow_report.spec.fidelity import Fidelity
+from neurflow_report.spec.names import Names, odd_names
 from neurflow_report.spec.section import Count, Index, Section, Text, problem, tell, unique
 
 Scale = Annotated[float, Field(gt=0, le=1)]
@@ -271,6 +273,14 @@ class Groups(Section):
     )
 
 
+def _address(text: str) -> str:
+    """An address with the slash at its end."""
+    address = text if text.endswith("/") else f"{text}/"
+    if not is_address(address):
+        raise problem(f"found {text!r}, expected an address such as https://example.org/birds/")
+    return address
+
+
 class Report(Section):
     """What is drawn."""
 
@@ -291,6 +301,18 @@ class Report(Section):
     )
     attach_bundle: bool = Field(
         False, description="Whether the PDF holds the bundle, as an attached zip.", examples=[True]
+    )
+    tiles: Literal["auto", "patch", "outlined"] = Field(
+        "auto",
+        description="How a patch is shown: alone (`patch`), or outlined in the whole picture (`outlined`); auto: "
+        "outlined where the network's input has under 64 pixels a side, of which a patch alone would be a blur.",
+        examples=["outlined"],
+    )
+    url: Annotated[Text, AfterValidator(_address)] | None = Field(
+        None,
+        description="The address at which the site will stand. Pages then name their pictures for previews by whole "
+        "addresses, which most that show previews need.",
+        examples=["https://example.org/birds/"],
     )
 
 
@@ -351,6 +373,12 @@ class Spec(Section):
         default_factory=Fidelity, examples=[{"preset": "standard", "controls": ["random_weights"]}]
     )
     report: Report = Field(default_factory=Report, examples=[{"formats": ["html", "single"], "theme": "dark"}])
+    names: Names = Field(
+        {},
+        description="Names by hand for neuron groups and neurons: class (as in `classes`), layer, then `G3` for a "
+        "group or `n12` for a neuron, and the name.",
+        examples=[{"bee": {"layer4.2": {"G1": "striped abdomen", "n12": "vertical edges"}}}],
+    )
     output: Text = Field(
         "output/report",
         description="Folder to write to, relative to where the command runs.",
@@ -368,3 +396,7 @@ class Spec(Section):
             if tau > self.core.tau:
                 message = f"found {tau}, expected at most core.tau, which is {self.core.tau}"
                 yield problem(message, "fidelity", "taus", index, against=("core", "tau"))
+        layers = self.layers if isinstance(self.layers, tuple) else None
+        for odd in odd_names(self.names, [str(c) for c in self.classes], layers):
+            against = (odd.against,) if odd.against else ()
+            yield problem(odd.message, "names", *odd.path, at_key=odd.at_key, against=against)

@@ -14,11 +14,15 @@ T = TypeVar("T")
 
 
 def problem(
-    message: str, *path: str | int, missing: bool = False, against: tuple[str | int, ...] = ()
+    message: str,
+    *path: str | int,
+    missing: bool = False,
+    against: tuple[str | int, ...] = (),
+    at_key: bool = False,
 ) -> PydanticCustomError:
-    """What is wrong by a rule: `path` leads from the validated value to the one that is wrong, `against` to the one
-    that it was compared with."""
-    context = {"message": message, "path": path, "missing": missing, "against": against}
+    """What is wrong by a rule: `path` leads from the validated value to the one that is wrong (`at_key`: to the key
+    that is), `against` to the one that it was compared with."""
+    context = {"message": message, "path": path, "missing": missing, "against": against, "at_key": at_key}
     return PydanticCustomError("spec_problem", "{message}", context)
 
 

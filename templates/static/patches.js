@@ -12,12 +12,12 @@
   };
   // The window on the picture, as shares of its side: from the size and place of an image, or a drawing's viewBox.
   const box = (link) => {
-    const view = link.querySelector("svg");
+    const view = link.querySelector("svg:not(.whole)");
     if (view) {
       const { x, y, width } = view.viewBox.baseVal;
       return { left: x, top: y, side: width };
     }
-    const style = getComputedStyle(link.querySelector("img"));
+    const style = getComputedStyle(link.firstElementChild);
     const [left, top, side] = ["--l", "--t", "--s"].map((name) => Number(style.getPropertyValue(name)));
     return { left, top, side };
   };
@@ -29,7 +29,16 @@
   const whole = (link) => {
     const copy = link.firstElementChild.cloneNode(true);
     copy.removeAttribute("class");
+    copy.querySelectorAll("rect").forEach((frame) => frame.remove());
     if (copy.viewBox) copy.setAttribute("viewBox", "0 0 1 1");
+    return copy;
+  };
+  const alone = (link) => {
+    const copy = link.firstElementChild.cloneNode(true);
+    const { left, top, side } = box(link);
+    copy.classList.remove("whole");
+    copy.querySelectorAll("rect").forEach((frame) => frame.remove());
+    if (copy.viewBox) copy.setAttribute("viewBox", `${left} ${top} ${side} ${side}`);
     return copy;
   };
   const placed = (link) => {
@@ -97,7 +106,7 @@
   const fill = () => {
     const link = links[at];
     heading.textContent = named(link);
-    const patch = element("span", "patch", link.firstElementChild.cloneNode(true));
+    const patch = element("span", "patch", alone(link));
     stage.replaceChildren(placed(link), patch);
     const place = element("a", "", "All pictures of the class");
     place.href = link.href;

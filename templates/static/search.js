@@ -4,7 +4,17 @@
   const MOST = 60;
   const results = document.querySelector(".results");
   const form = document.querySelector("form[role=search]");
-  if (!results || !form) return;
+  if (!form) return;
+  // A frame that is sandboxed without allow-forms sends no form: what it would do is done here.
+  const sent = (act) => form.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing) return;
+    event.preventDefault();
+    act();
+  });
+  if (!results) {
+    sent(() => { location.href = `${form.action}?${new URLSearchParams(new FormData(form))}`; });
+    return;
+  }
   const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
   const kinds = ["Class", "Layer", "Neuron group", "Neuron", "Picture"];
   const page = results.parentElement;
@@ -61,14 +71,20 @@
     if (found.length > MOST) list.append(Object.assign(document.createElement("li"), { textContent: `and ${found.length - MOST} more` }));
   };
   input.addEventListener("input", show);
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
+  const go = () => {
     show();
     const place = new URL(form.action).hash;
     const first = list.querySelector("a");
-    if (place && location.hash !== place) location.hash = place;
-    else if (first) first.click();
-  });
+    if (place && !results.parentElement.checkVisibility()) {
+      const link = document.createElement("a");
+      link.setAttribute("href", place);
+      form.append(link);
+      link.click();
+      link.remove();
+    } else if (first) first.click();
+  };
+  form.addEventListener("submit", (event) => { event.preventDefault(); go(); });
+  sent(go);
   input.value = new URLSearchParams(location.search).get("q") || "";
   show();
 })();

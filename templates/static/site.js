@@ -36,16 +36,25 @@
     if (page === place) scrollTo(0, 0);
   };
 
-  const unfold = () => {
-    const id = decodeURIComponent(location.hash.slice(1));
+  const unfold = (hash = location.hash) => {
+    const id = decodeURIComponent(hash.slice(1));
     // A neuron that stands in a line has no place for each of its semantic groups: n12-2 leads to n12.
     const place = id && (document.getElementById(id) || document.getElementById(id.replace(/(n\d+)-\d+$/, "$1")));
     if (pages.length && (!id || place)) turn(place);
     for (let box = place && place.closest("details"); box; box = box.parentElement.closest("details")) box.open = true;
     if (place && !pages.includes(place)) place.scrollIntoView();
   };
-  addEventListener("hashchange", unfold);
+  addEventListener("hashchange", () => unfold());
   unfold();
+  // A sandboxed frame may not lead to a place in itself.
+  if (pages.length && self !== top && origin === "null") {
+    document.addEventListener("click", (event) => {
+      const link = event.target.closest('a[href^="#"]');
+      if (!link || event.defaultPrevented) return;
+      event.preventDefault();
+      unfold(link.getAttribute("href"));
+    });
+  }
 
   // A drawing wider than its box opens at its logit, and its layers' names stay in sight while it is scrolled.
   const wide = (box) => box.scrollWidth > box.clientWidth + 1;

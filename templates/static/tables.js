@@ -47,15 +47,29 @@
   const say = element("p", "unseen", "");
   say.setAttribute("role", "status");
   document.querySelector("main").append(say);
-  const copying = (text, what) => {
-    const button = element("button", "tool", "Copy");
+  // A frame may not be let at the clipboard; the older way is asked then.
+  const copied = async (text) => {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch {
+      const box = Object.assign(element("textarea", "unseen", ""), { value: text });
+      document.body.append(box);
+      box.select();
+      const done = document.execCommand("copy");
+      box.remove();
+      return done;
+    }
+  };
+  const copying = (text, what, label = "Copy") => {
+    const button = element("button", "tool", label);
     button.type = "button";
-    button.append(element("span", "unseen", ` ${what}`));
+    if (label === "Copy") button.append(element("span", "unseen", ` ${what}`));
     button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(text());
-      button.firstChild.textContent = "Copied";
-      say.textContent = `Copied ${what}`;
-      setTimeout(() => { button.firstChild.textContent = "Copy"; }, 2000);
+      const done = await copied(text());
+      button.firstChild.textContent = done ? "Copied" : "Not copied";
+      say.textContent = `${button.firstChild.textContent} ${what}`;
+      setTimeout(() => { button.firstChild.textContent = label; }, 2000);
     });
     return button;
   };
@@ -91,13 +105,13 @@
     const name = table.caption ? table.caption.textContent : "table";
     const tools = element("div", "tools", "");
     if (length >= FILTER_FROM) tools.append(...filter(table, name));
-    if (navigator.clipboard && !table.matches(".classes")) tools.append(copying(() => plain(table), `the table “${name}”`));
+    if (!table.matches(".classes")) tools.append(copying(() => plain(table), `the table “${name}”`));
     if (tools.children.length) (table.closest(".scroll") || table).before(tools);
   });
-  if (navigator.clipboard) {
-    document.querySelectorAll(".copied").forEach((text) => {
-      const what = text.matches("code") ? "the BibTeX entry" : "the citation";
-      (text.closest("pre") || text).after(copying(() => text.textContent, what));
-    });
-  }
+  document.querySelectorAll(".copied").forEach((text) => {
+    const card = text.closest(".model-card");
+    const what = card ? "the lines for the model card" : text.matches("code") ? "the BibTeX entry" : "the citation";
+    const button = copying(() => text.textContent, what, card ? "Copy for the model card" : "Copy");
+    (card || text.closest("pre") || text).after(button);
+  });
 })();

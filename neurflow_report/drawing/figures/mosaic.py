@@ -16,7 +16,7 @@ from typing import Literal
 from PIL import Image, ImageFile
 
 from neurflow_report.drawing.view.model.components import columns_of
-from neurflow_report.drawing.view.model.graph import Tile
+from neurflow_report.drawing.view.model.graph import FEW_PIXELS, Tile
 from neurflow_report.errors import InputError, Where, Wording
 from neurflow_report.results.bundle import Bundle
 
@@ -94,6 +94,8 @@ def stored(region: Image.Image, format: Format) -> bytes:
     Equal input gives equal bytes.
     """
     longest = max(region.size)
+    if longest < FEW_PIXELS:
+        return _tiny(region, -(-LEAST // longest) if format == "jpeg" else 1, format)
     side = min(MOST, max(longest, LEAST if format == "jpeg" else 1))
     coloured = region if region.mode == "RGB" else region.convert("RGB")
     if side == longest:
@@ -101,6 +103,16 @@ def stored(region: Image.Image, format: Format) -> bytes:
     resample = Image.Resampling.LANCZOS if side < longest else Image.Resampling.BICUBIC
     size = [max(1, round(length * side / longest)) for length in region.size]
     return encode(coloured.resize((size[0], size[1]), resample), format)
+
+
+def _tiny(region: Image.Image, times: int, format: Format) -> bytes:
+    """A picture of few pixels, each `times` as large, without loss where the format can."""
+    coloured = region.convert("RGB").resize((region.width * times, region.height * times), Image.Resampling.NEAREST)
+    if format == "jpeg":
+        return encode(coloured, format, 95)
+    out = BytesIO()
+    coloured.save(out, "WEBP", lossless=True, method=4)
+    return out.getvalue()
 
 
 def sheet(pictures: Callable[[int], Image.Image], tiles: Sequence[Tile], *, columns: int, cell: int) -> Image.Image:
@@ -121,10 +133,12 @@ def sheet(pictures: Callable[[int], Image.Image], tiles: Sequence[Tile], *, colu
 
 
 def crop(region: Image.Image, tile: Tile, cell: int) -> Image.Image:
-    """One patch out of a picture's region, scaled to `cell`×`cell` RGB pixels."""
-    box = box_in(region, tile)
+    """One patch out of a picture's region, scaled to `cell`×`cell` RGB pixels; all of it where it is outlined, without
+    the outline."""
+    box = (0, 0, *region.size) if tile.outlined else box_in(region, tile)
     smaller = cell < min(box[2] - box[0], box[3] - box[1])
-    resample = Image.Resampling.LANCZOS if smaller else Image.Resampling.BICUBIC
+    larger = Image.Resampling.NEAREST if max(region.size) < FEW_PIXELS else Image.Resampling.BICUBIC
+    resample = Image.Resampling.LANCZOS if smaller else larger
     coloured = region if region.mode == "RGB" else region.convert("RGB")
     return coloured.resize((cell, cell), resample, box=box)
 

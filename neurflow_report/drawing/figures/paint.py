@@ -36,6 +36,8 @@ SAMPLES = (0.05, 0.25, 0.5)
 """Flows of the key's lines."""
 PALE = 0.22
 """The least opacity of a line beside the main path."""
+FRAME = 0.05
+"""Width of an outlined patch's frame, and how far it lies outside of the patch, in shares of the picture's side."""
 FONT = "font-family:var(--font-sans,Inter,'DejaVu Sans',sans-serif)"
 LOOK = """#ID{FONT}
 #ID text{fill:var(--ink,#1c2430);font-size:12px}
@@ -298,7 +300,7 @@ def windows(shown: Callable[[Tile], str]) -> Picture:
         cells = grid(len(node.tiles), x, y, side)
         return "".join(
             f'<svg x="{_n(left, 1)}" y="{_n(top, 1)}" width="{_n(cell, 1)}" height="{_n(cell, 1)}" '
-            f'viewBox="{window(tile)}">{shown(tile)}</svg>'
+            f'viewBox="{window(tile)}">{shown(tile)}{frame(tile)}</svg>'
             for tile, (left, top, cell) in zip(node.tiles, cells, strict=True)
         )
 
@@ -311,8 +313,22 @@ def linked(tile: Tile) -> str:
 
 
 def window(tile: Tile) -> str:
-    """A tile's window on its picture, in shares of the picture's side, as a viewBox."""
-    return f"{tile.left:.5g} {tile.top:.5g} {tile.side:.5g} {tile.side:.5g}"
+    """A tile's window on its picture, in shares of the picture's side, as a viewBox: all of it where it is outlined."""
+    return "0 0 1 1" if tile.outlined else f"{tile.left:.5g} {tile.top:.5g} {tile.side:.5g} {tile.side:.5g}"
+
+
+def frame(tile: Tile) -> str:
+    """The frame of an outlined tile, white on dark, in shares of the picture's side; nothing for one that is all of its
+    picture."""
+    if not tile.outlined or tile.side >= 1:
+        return ""
+    left, top = max(0.0, tile.left - FRAME), max(0.0, tile.top - FRAME)
+    right, bottom = min(1.0, tile.left + tile.side + FRAME), min(1.0, tile.top + tile.side + FRAME)
+    return "".join(
+        f'<rect x="{left + w / 2:.5g}" y="{top + w / 2:.5g}" width="{right - left - w:.5g}" '
+        f'height="{bottom - top - w:.5g}" fill="none" stroke="{colour}" stroke-width="{w:.5g}"/>'
+        for colour, w in (("#111", FRAME), ("#fff", FRAME / 2))
+    )
 
 
 def grid(count: int, x: float, y: float, side: float) -> list[tuple[float, float, float]]:

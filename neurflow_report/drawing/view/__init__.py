@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from neurflow_report.drawing.view.model.charts import Forest, Scatter
 from neurflow_report.drawing.view.model.class_index import Index
-from neurflow_report.drawing.view.model.components import Circuit, Data, Page, Plot, Span
+from neurflow_report.drawing.view.model.components import Card, Circuit, Data, Page, Plot, Span
+from neurflow_report.drawing.view.model.graph import FEW_PIXELS
 from neurflow_report.drawing.view.model.tables import data_files
 from neurflow_report.drawing.view.pages import ReportData, page_kinds
 from neurflow_report.drawing.view.pages.circuit_page import CircuitPage
@@ -20,17 +21,20 @@ from neurflow_report.drawing.view.pages.overview import OverviewPage
 from neurflow_report.drawing.view.pages.pictures import PicturesPage
 from neurflow_report.drawing.view.pages.provenance import ProvenancePage
 from neurflow_report.drawing.view.pages.search import SearchPage
+from neurflow_report.drawing.view.text.card import cards, foot
 from neurflow_report.drawing.view.text.glossary import Word, words
 from neurflow_report.results.bundle import Bundle
 from neurflow_report.results.flow import flow_of, with_shares
+from neurflow_report.results.records import ClassResult, Run
 
 __all__ = ["SiteView", "site_view"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SiteView:
-    """The whole site. `menu`: what the head of every page links to; `every`: all pages, the overview first;
-    `words`: the glossary, by key."""
+    """The whole site. `menu`: what the head of every page links to; `every`: all pages, the overview first; `url`:
+    where it will stand, or ""; `foot`: what a drawing that is met alone comes from; `pixels`: its pictures have so few
+    that they are shown one by one; `words`: the glossary, by key."""
 
     title: str
     theme: str
@@ -49,6 +53,10 @@ class SiteView:
     every: tuple[Page, ...]
     tables: tuple[Data, ...]
     words: Mapping[str, Word]
+    cards: tuple[Card, ...]
+    url: str
+    foot: str
+    pixels: bool
 
     def pages(self) -> Iterator[Page]:
         """Every page, the overview first."""
@@ -69,13 +77,15 @@ class SiteView:
                 yield from (chart for chart in (experiment.chart, experiment.scatter) if chart is not None)
 
 
+def _index(run: Run, result: ClassResult) -> Index:
+    given = {(one.layer, one.code): one.text for one in run.names if one.slug == result.slug}
+    flow = flow_of(result.layers)
+    return Index(run, with_shares(result, flow), given, flow)
+
+
 def site_view(bundle: Bundle, *, beside: Mapping[str, str] | None = None) -> SiteView:
     """Everything the report shows. `beside`: files that lie beside the site, label → address from the site's root."""
-    flows = [flow_of(result.layers) for result in bundle.classes]
-    indices = tuple(
-        Index(bundle.run, with_shares(result, flow), flows=flow)
-        for result, flow in zip(bundle.classes, flows, strict=True)
-    )
+    indices = tuple(_index(bundle.run, result) for result in bundle.classes)
     data, kinds = ReportData(indices=indices, manifest=bundle.manifest, beside=beside or {}), page_kinds()
     pages = {name: data.pages(kind) for name, kind in kinds.items()}
     paths = [page.path for own in pages.values() for page in own]
@@ -100,4 +110,8 @@ def site_view(bundle: Bundle, *, beside: Mapping[str, str] | None = None) -> Sit
         every=tuple(page for own in pages.values() for page in own),
         tables=tuple(data_files(indices)),
         words=words(bundle.run),
+        cards=cards(indices, bundle.manifest),
+        url=bundle.run.url,
+        foot=foot(indices[0], bundle.manifest),
+        pixels=max(max(p.region.width, p.region.height) for i in indices for p in i.result.pictures) < FEW_PIXELS,
     )

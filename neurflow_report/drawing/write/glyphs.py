@@ -20,9 +20,9 @@ def boxed(message: str) -> str:
     return chr(int(found[1], 16)) if found else ""
 
 
-def boxes_note(characters: Iterable[str]) -> str:
-    """What to tell of the characters that are boxes in the PDF, and Debian's packages that have fonts for them; "" for
-    none. In ASCII: where a font lacks them, a terminal may, too."""
+def boxes_note(characters: Iterable[str], where: str = "the PDF") -> str:
+    """What to tell of the characters that are boxes, and Debian's packages that have fonts for them; "" for none. In
+    ASCII: where a font lacks them, a terminal may, too."""
     kinds: dict[tuple[str, str], list[str]] = defaultdict(list)
     for character in sorted(set(characters)):
         kinds[_kind(character)].append(f"U+{ord(character):04X}")
@@ -30,13 +30,13 @@ def boxes_note(characters: Iterable[str]) -> str:
         return ""
     number = sum(map(len, kinds.values()))
     have = "1 character, which is an empty box" if number == 1 else f"{number} characters, which are empty boxes"
-    said = f"no font of this machine has {have} in the PDF: "
+    said = f"no font of this machine has {have} in {where}: "
     said += "; ".join(f"{kind} ({_some(codes)})" for (kind, _), codes in kinds.items())
     packages = list(dict.fromkeys(package for _, package in kinds if package))
     if not packages:
         return f"{said}."
     them = "it" if number == 1 else "them"
-    return f"{said}. Install a font for {them} (Debian: {', '.join(packages)}) and draw the PDF again."
+    return f"{said}. Install a font for {them} (Debian: {', '.join(packages)}) and draw {where} again."
 
 
 def _some(codes: list[str]) -> str:

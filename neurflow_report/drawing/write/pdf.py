@@ -7,10 +7,8 @@ the same bundle gives the same bytes.
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +18,14 @@ from neurflow_report.drawing.figures.charts import chart_svg
 from neurflow_report.drawing.figures.diagram import Tile
 from neurflow_report.drawing.figures.mosaic import opened, stored
 from neurflow_report.drawing.figures.on_paper import plain_colours, print_drawings
-from neurflow_report.drawing.figures.paint import window, windows
+from neurflow_report.drawing.figures.paint import frame, window, windows
 from neurflow_report.drawing.view import SiteView, site_view
 from neurflow_report.drawing.view.model.charts import Forest, Scatter
 from neurflow_report.drawing.view.model.components import Circuit, Mosaic, Plot
 from neurflow_report.drawing.view.model.urls import picture_file
 from neurflow_report.drawing.write.abridge import brief_words, rest_table, shown_groups
 from neurflow_report.drawing.write.atomic_write import write_file
+from neurflow_report.drawing.write.downloads import bundle_zip
 from neurflow_report.drawing.write.glyphs import boxes_note
 from neurflow_report.drawing.write.html import encodable
 from neurflow_report.drawing.write.overwrite_guard import check_file_free
@@ -138,17 +137,6 @@ def print_html(view: SiteView, templates: Path | None) -> tuple[str, dict[str, R
     return encodable(html), drawings
 
 
-def bundle_zip(bundle: Bundle) -> bytes:
-    """The bundle's files as a zip: sorted, without a clock, so that the same bundle gives the same bytes."""
-    out = BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        for name, data in sorted(bundle.files().items()):
-            entry = zipfile.ZipInfo(f"bundle/{name}", date_time=(1980, 1, 1, 0, 0, 0))
-            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
-            archive.writestr(entry, data)
-    return out.getvalue()
-
-
 def print_files(bundle: Bundle, templates: Path | None) -> dict[str, Read]:
     """Everything the page may ask for, by its path: pictures as JPEG, made when read; the style sheet, the fonts."""
     files: dict[str, Read] = {}
@@ -185,7 +173,7 @@ def _mosaic(picture: Mosaic, cell: float) -> str:
     width, height = across * step - gap, down * step - gap
     body = "".join(
         f'<svg x="{step * (i % across):.3f}" y="{step * (i // across):.3f}" width="{cell:.3f}" height="{cell:.3f}" '
-        f'viewBox="{window(tile)}">{_shown(tile)}</svg>'
+        f'viewBox="{window(tile)}">{_shown(tile)}{frame(tile)}</svg>'
         for i, tile in enumerate(picture.tiles)
     )
     head = (

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from neurflow_report.drawing.figures.diagram import Tile
 from neurflow_report.drawing.figures.mosaic import opened, stored
-from neurflow_report.drawing.figures.paint import window
+from neurflow_report.drawing.figures.paint import frame, window
 from neurflow_report.drawing.view import SiteView, site_view
 from neurflow_report.drawing.view.model.components import Page
 from neurflow_report.drawing.view.model.urls import picture_file
@@ -75,6 +75,7 @@ def single_html(bundle: Bundle, templates: Path | None, on_page: Callable[[int, 
         scripts=Markup("\n".join(_scripts(view, texts))),  # noqa: S704
         pictures=Markup("".join(_pictures(bundle))),  # noqa: S704
         files=[{"id": f"file--{name}", "name": name, "href": address} for name, address in files.items()],
+        icon=_data("static/favicon.svg", static),
         logo=_data(str(logo), static) if (logo := environment.globals["logo"]) else "",
     )
     return encodable(html)
@@ -98,8 +99,10 @@ def _medium(names: dict[str, str], own: str, boxes: Boxes, files: dict[str, str]
         return LEAD + _address(href, names).removeprefix("#")
 
     def tile(one: Tile) -> Markup:
-        shown = '<svg viewBox="{}" role="img" aria-label="{}"><use href="#!{}"/></svg>'
-        return Markup(shown).format(window(one), one.text or f"patch {one.index}", one.picture)  # noqa: S704
+        look = Markup(' class="whole {}"').format(boxes[one.left, one.top, one.side]) if one.outlined else ""
+        shown = '<svg viewBox="{}"{} role="img" aria-label="{}"><use href="#!{}"/>{}</svg>'
+        inside, text = Markup(frame(one)), one.text or f"patch {one.index}"  # noqa: S704 numbers
+        return Markup(shown).format(window(one), look, text, one.picture, inside)  # noqa: S704
 
     def whole(file: str, alt: str) -> Markup:
         shown = '<svg viewBox="0 0 1 1" role="img" aria-label="{}"><use href="#!{}"/></svg>'

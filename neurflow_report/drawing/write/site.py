@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,12 +21,16 @@ from neurflow_report.drawing.figures.mosaic import opened, stored
 from neurflow_report.drawing.view import SiteView, site_view
 from neurflow_report.drawing.view.model.urls import picture_file
 from neurflow_report.drawing.write.atomic_write import drawn
-from neurflow_report.drawing.write.downloads import captions_script, data_files
+from neurflow_report.drawing.write.downloads import bundle_zip, captions_script, card_files, data_files
+from neurflow_report.drawing.write.glyphs import boxes_note
 from neurflow_report.drawing.write.html import BOXES, Boxes, Medium, box_names, box_rules, page_html
 from neurflow_report.drawing.write.overwrite_guard import check_site_free, unwritable
 from neurflow_report.drawing.write.slim import slim
 from neurflow_report.drawing.write.templates import static_files, template_environment
 from neurflow_report.results.bundle import Bundle
+
+DOWNLOADS = "downloads"
+ZIP = f"{DOWNLOADS}/bundle.zip"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,24 +48,28 @@ def render_site(
     *,
     templates: Path | None = None,
     on_page: Callable[[int, int], None] | None = None,
-    beside: Mapping[str, str] | None = None,
+    downloads: Mapping[str, Path] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> SiteSummary:
     """Write the site of a bundle to the folder `target`, in place of a site that is there; whole or not at all.
 
     Args:
         templates: a folder searched before the package's own, for `site/*.html` and `static/*`.
         on_page: called after each page with (done, all).
-        beside: files beside the site for the overview's downloads, label → address from the site's root (such as
-            "../report.pdf").
+        downloads: files that the site is to hold for the overview's downloads, by their label: linked where the file
+            system can, else copied. The bundle is among them in any case.
+        on_note: called with what should be known.
     Raises:
         InputError output-unwritable (also where `target` holds something that is no site).
         RunError graphviz-missing.
         InputError template-broken for a file of the user's that cannot be read.
         What a template of the user's raises, which `template_problems` tells.
     """
-    view = site_view(bundle, beside=beside)
-    files = site_files(bundle, view, templates=templates, on_page=on_page)
-    sizes = _write(target.absolute(), files)
+    held = {f"{DOWNLOADS}/{file.name}": file for file in (downloads or {}).values()}
+    beside = {label: f"{DOWNLOADS}/{file.name}" for label, file in (downloads or {}).items()}
+    view = site_view(bundle, beside=beside | {"Bundle (zip)": ZIP})
+    files = site_files(bundle, view, templates=templates, on_page=on_page, on_note=on_note)
+    sizes = _write(target.absolute(), files, held)
     return SiteSummary(pages=sum(1 for _ in view.pages()), files=len(sizes), bytes=sum(sizes))
 
 
@@ -70,6 +79,7 @@ def site_files(
     *,
     templates: Path | None = None,
     on_page: Callable[[int, int], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> Iterator[tuple[str, bytes]]:
     """Every file of the site: its path from the site's root, and its bytes."""
     environment = template_environment(templates)
@@ -82,7 +92,13 @@ def site_files(
         if on_page is not None:
             on_page(done, len(pages))
     yield from _drawn(bundle, view)
-    for name, read in static_files(templates).items():
+    static = static_files(templates)
+    boxed = set[str]()
+    yield from card_files(bundle, view, static, boxed.add)
+    if on_note is not None and boxed:
+        on_note(boxes_note(boxed, "the cards"))
+    yield ZIP, bundle_zip(bundle)
+    for name, read in static.items():
         yield name, read()
 
 
@@ -115,8 +131,13 @@ def relative(path: str, href: str) -> str:
 
 
 def window_html(src: str, tile: Tile, box: str) -> Markup:
-    """A patch: its picture, so enlarged and placed by the class `box` of boxes.css that its frame shows the patch."""
-    return Markup('<img src="{}" alt="{}" class="{}">').format(src, tile.text or f"patch {tile.index}", box)
+    """A patch: its picture, so enlarged and placed by the class `box` of boxes.css that its frame shows the patch; or
+    all of it, with the patch outlined."""
+    text = tile.text or f"patch {tile.index}"
+    if tile.outlined:
+        mark = Markup('<b class="{}"></b>').format(box) if tile.side < 1 else ""
+        return Markup('<img src="{}" alt="{}" class="whole {}">{}').format(src, text, box, mark)
+    return Markup('<img src="{}" alt="{}" class="{}">').format(src, text, box)
 
 
 def _drawn(bundle: Bundle, view: SiteView) -> Iterator[tuple[str, bytes]]:
@@ -144,14 +165,29 @@ def _stored(bundle: Bundle, file: str) -> bytes:
         return stored(picture, "webp")
 
 
-def _write(target: Path, files: Iterator[tuple[str, bytes]]) -> list[int]:
+def _write(target: Path, files: Iterator[tuple[str, bytes]], held: Mapping[str, Path]) -> list[int]:
     """Write into a folder beside `target`, then put it in its place.
 
-    Returns: the sizes.
+    Returns: the sizes, without those of the files `held`, which are elsewhere, too.
     """
     check_site_free(target)
     with drawn(target.parent, [target.name]) as fresh:
-        return [_write_file(fresh / target.name, path, data, target) for path, data in files]
+        sizes = [_write_file(fresh / target.name, path, data, target) for path, data in files]
+        for path, file in held.items():
+            _hold(fresh / target.name / path, file, target)
+        return sizes
+
+
+def _hold(place: Path, file: Path, target: Path) -> None:
+    """A file in a second place: the same file where the file system can, else a copy."""
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(file, place)
+        except OSError:
+            shutil.copyfile(file, place)
+    except OSError as error:
+        raise unwritable(target, error) from error
 
 
 def _write_file(fresh: Path, path: str, data: bytes, target: Path) -> int:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from neurflow_report.drawing.view.model import names, urls
 from neurflow_report.drawing.view.model.components import Mosaic
-from neurflow_report.drawing.view.model.graph import Tile
+from neurflow_report.drawing.view.model.graph import FEW_PIXELS, Tile
 from neurflow_report.drawing.view.model.names import Name
 from neurflow_report.results.catalogue import CLAIMS
 from neurflow_report.results.flow import Flow, flow_of, parts
@@ -168,6 +168,12 @@ class Index:
         text = self.name(layer, group).text
         return f"{text} · {code}" if text else code
 
+    def neuron_called(self, layer: str, channel: int) -> str:
+        """ "vertical edges · block2 n12", "block2 n12" for one without a name by hand."""
+        code = f"{layer} n{channel}"
+        text = self.given.get((layer, f"n{channel}"), "")
+        return f"{text} · {code}" if text else code
+
     @cached_property
     def groups(self) -> dict[tuple[str, int], NeuronGroup]:
         """Neuron groups by layer and number."""
@@ -260,6 +266,7 @@ class Index:
     @cached_property
     def _tiles(self) -> dict[int, Tile]:
         slug, size = self.result.slug, self.run.model.preprocess.size
+        outlined = self.run.tiles == "outlined" or (self.run.tiles == "auto" and size < FEW_PIXELS)
         return {
             p.index: Tile(
                 index=p.index,
@@ -271,6 +278,7 @@ class Index:
                 top=p.top / size,
                 side=p.side / size,
                 text=bare(self.result.pictures[p.image].name),
+                outlined=outlined,
             )
             for p in self.result.patches
         }

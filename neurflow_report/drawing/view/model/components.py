@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, sqrt
 
+from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.graph import Diagram, Tile
 from neurflow_report.results.records import Masking
 
@@ -276,9 +277,38 @@ class Page:
     here: str
 
     @property
+    def card(self) -> str:
+        """The address of the picture that stands for the page where a link to it is shown."""
+        first, _, rest = self.path.partition("/")
+        return urls.card(rest.partition("/")[0] if first == "class" else "")
+
+    @property
     def depth(self) -> int:
         """Folders between the site's root and this page."""
         return self.path.count("/")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardColumn:
+    """One neuron group, or one class by its strongest, on a card: up to six patches, a name, and a line below it."""
+
+    name: str
+    note: str
+    tiles: tuple[Tile, ...]
+    word: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """The picture of a report, or of a class, for where a link to it is shown; `word`: the class's verdict."""
+
+    file: str
+    kicker: str
+    title: str
+    word: str
+    said: str
+    columns: tuple[CardColumn, ...]
+    foot: str
 
 
 def columns_of(count: int, columns: int) -> int:

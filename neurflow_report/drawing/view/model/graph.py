@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from neurflow_report.drawing.view.model.numbers import percent
 
+FEW_PIXELS = 64
+"""A side of fewer is small: of such an input a patch alone is a blur, of such a picture single pixels are shown."""
 Order = Mapping[str, tuple[str, ...]]
 LISTED = 3
 LOGIT = "logit"
@@ -18,7 +20,8 @@ class Tile:
 
     `index` and `image`: its number and its picture's within the class `slug`; `file` is the address of the stored
     picture, `href` of the patch's place in it. `left`, `top`, `side` are shares (0..1) of the picture's side. `text`:
-    what it stands for and the name of its picture ("pink petals, rosemallow/0038").
+    what it stands for and the name of its picture ("pink petals, rosemallow/0038"). `outlined`: it is shown as a frame
+    in the whole picture.
     """
 
     index: int
@@ -30,6 +33,7 @@ class Tile:
     top: float
     side: float
     text: str = ""
+    outlined: bool = False
 
     @property
     def picture(self) -> str:

@@ -92,5 +92,10 @@ def captions(slug: str) -> str:
     return f"class/{slug}/{MEDIA}/captions.js"
 
 
+def card(slug: str = "") -> str:
+    """The picture that stands for a class where a link to it is shown; without one, for the report."""
+    return f"class/{slug}/card.png" if slug else "card.png"
+
+
 def data(slug: str, name: str) -> str:
     return f"data/{slug}/{name}"

@@ -30,9 +30,10 @@ from neurflow_report.drawing.view.pages import PageKind, ReportData, retaining
 from neurflow_report.drawing.view.pages.layer_page import PAGE as LAYER
 from neurflow_report.drawing.view.pages.layer_page import LayerPage
 from neurflow_report.drawing.view.text import findings, limits, verdicts
+from neurflow_report.drawing.view.text.card import class_markdown
 from neurflow_report.drawing.view.text.findings import Answer
 from neurflow_report.results.catalogue import prose
-from neurflow_report.results.records import ClassResult, LayerResult, NeuronGroup, PartAgreement, Run
+from neurflow_report.results.records import ClassResult, LayerResult, Manifest, NeuronGroup, PartAgreement, Run
 
 Place = tuple[float, float, float]
 """A patch in its picture: left, top and side, in shares of the picture's side."""
@@ -101,6 +102,7 @@ class ClassPage(Page):
     pictures: Captions
     pictures_href: str
     downloads: tuple[Download, ...]
+    card_markdown: str
 
 
 def selection(run: Run) -> str:
@@ -124,7 +126,7 @@ def whose(index: Index) -> str:
     return f"{len(pictures)} in all, {known} and {predicted or 'none'} predicted as it"
 
 
-def class_page(index: Index, layers: Sequence[LayerPage], every: Sequence[Span] = ()) -> ClassPage:
+def class_page(index: Index, layers: Sequence[LayerPage], manifest: Manifest, every: Sequence[Span] = ()) -> ClassPage:
     """The page of one class; `layers`: the pages of its layers, from the logit down; `every`: all classes' pages."""
     result, run = index.result, index.run
     slug, path = result.slug, urls.class_page(result.slug)
@@ -172,6 +174,7 @@ def class_page(index: Index, layers: Sequence[LayerPage], every: Sequence[Span] 
         pictures=captions(index),
         pictures_href=urls.pictures(slug),
         downloads=_downloads(result),
+        card_markdown=class_markdown(index, manifest),
     )
 
 
@@ -304,7 +307,8 @@ def _build(data: ReportData) -> Iterator[ClassPage]:
     layers = data.pages(LAYER)
     every = tuple(Span(text=i.result.name, href=urls.class_page(i.result.slug)) for i in data.indices)
     for index in data.indices:
-        yield class_page(index, [page for page in layers if page.pictures.slug == index.result.slug], every)
+        own = [page for page in layers if page.pictures.slug == index.result.slug]
+        yield class_page(index, own, data.manifest, every)
 
 
 PAGE = PageKind(

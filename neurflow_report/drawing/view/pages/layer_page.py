@@ -39,6 +39,7 @@ from neurflow_report.drawing.view.model.numbers import (
 )
 from neurflow_report.drawing.view.pages import PageKind
 from neurflow_report.drawing.view.text import cautions, verdicts
+from neurflow_report.drawing.view.text.cues import cues
 from neurflow_report.results.catalogue import prose
 from neurflow_report.results.flow import Edge
 from neurflow_report.results.records import LayerResult, Neuron, NeuronGroup, SemanticGroup
@@ -226,7 +227,7 @@ def group_view(index: Index, layer: LayerResult, group: NeuronGroup, flows: Flow
         share=group.share,
         share_text=percent(group.share),
         size_text=f"{count(len(lent), 'neuron')}, {count(len(group.patches), 'patch', 'patches')}",
-        caution=_few(index, group),
+        caution=_doubts(index, layer.name, group),
         card=index.card(layer.name, group),
         mosaic=index.wide(layer.name, group),
         mosaic_note=part_of(shown, len(group.patches), "patch", "patches"),
@@ -252,6 +253,11 @@ def _strongest(index: Index, layer: LayerResult, lent: Mapping[int, float]) -> P
     if len(lent) == 1:
         return (link, Span(text=" alone."))
     return (link, Span(text=f" lends {percent(part / whole)} of it."))
+
+
+def _doubts(index: Index, layer: str, group: NeuronGroup) -> str:
+    """What is to be doubted of a group: few patches, or what it may rest on."""
+    return " ".join(cue.text for cue in cues(index, layer, group)) or _few(index, group)
 
 
 def _few(index: Index, group: NeuronGroup) -> str:

@@ -23,6 +23,7 @@ from neurflow_report.drawing.view.model.numbers import count, mean, percent
 from neurflow_report.drawing.view.pages import PageKind, retaining
 from neurflow_report.drawing.view.pages.class_page import SHOWN_GROUPS, picture_of, selection, whose
 from neurflow_report.drawing.view.text import findings, ledger, limits, verdicts
+from neurflow_report.drawing.view.text.card import report_markdown
 from neurflow_report.drawing.view.text.citation import citations
 from neurflow_report.drawing.view.text.examined import given
 from neurflow_report.results.records import LayerResult, Manifest, NeuronGroup, Run
@@ -109,6 +110,7 @@ class OverviewPage(Page):
     skipped: Table | None
     downloads: tuple[Download, ...]
     citations: tuple[Citation, ...]
+    card_markdown: str
 
 
 def overview_page(indices: Sequence[Index], manifest: Manifest, beside: Mapping[str, str]) -> OverviewPage:
@@ -134,6 +136,7 @@ def overview_page(indices: Sequence[Index], manifest: Manifest, beside: Mapping[
         skipped=_skipped(run),
         downloads=_downloads(indices, beside),
         citations=citations(run, manifest),
+        card_markdown=report_markdown(indices, manifest),
     )
 
 

@@ -9,6 +9,7 @@ from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Notice, Prose, Span
 from neurflow_report.drawing.view.model.numbers import count, interval, listing, mean, percent
 from neurflow_report.drawing.view.text import cautions, examined, ledger
+from neurflow_report.drawing.view.text.cues import class_cues
 from neurflow_report.results.catalogue import CLAIMS, prose
 from neurflow_report.results.records import Caution, Claim, Masking
 from neurflow_report.results.verdict import LEVEL
@@ -25,6 +26,7 @@ def of_class(index: Index) -> tuple[Notice, ...]:
         *_not_enough(index),
         *ledger.refuted(index, besides=("needed", "enough")),
         *_too_few(index),
+        *class_cues(index),
         *cautions.notices(_left(index), index.result.slug, masking=index.result.masking),
         *cautions.untested(index.run.settings.experiments),
     )
@@ -46,6 +48,7 @@ def over_classes(indices: Sequence[Index]) -> tuple[Notice, ...]:
             for notice in _over(indices, claim, ledger.title(claim), refuted(claim))
         ),
         *_over_too_few(indices),
+        *_over_cues(indices),
         *cautions.over_classes([(i.result.name, i.result.slug, _left(i)) for i in indices]),
         *(n for n in wrong if n.code == examined.ASSUMED),
         *cautions.untested(run.settings.experiments),
@@ -213,6 +216,21 @@ def _over_too_few(indices: Sequence[Index]) -> Iterator[Notice]:
             title=f"{count(number, 'test')} had too few draws to decide",
             text=_few_words(_largest(settings)),
         )
+
+
+def _over_cues(indices: Sequence[Index]) -> Iterator[Notice]:
+    """What the groups of several classes may rest on instead of what they seem to show, a kind at a time."""
+    found: dict[str, list[tuple[Index, Notice]]] = {}
+    for index in indices:
+        for notice in class_cues(index):
+            found.setdefault(notice.code, []).append((index, notice))
+    for code, met in found.items():
+        more = "" if len(met) == 1 else f" In {count(len(indices), 'class', 'classes')}, {len(met)} have such groups."
+        first = met[0][1]
+        yield Notice(
+            code=code, title=first.title, text=f"{met[0][0].result.name}: {first.text}{more}",
+            places=_classes([(index, 1) for index, _ in met]),
+        )  # fmt: skip
 
 
 def _largest(settings: Sequence[str]) -> list[str]:
