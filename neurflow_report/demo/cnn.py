@@ -31,17 +31,7 @@ class SmallCnn(nn.Module):
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(inputs, outputs)
 
-    def activations(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """What block1 … blockN put out for a batch of pictures, each (B, width, H, W)."""
-        found = []
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         for number in range(1, self.depth + 1):
             x = self.get_submodule(f"block{number}")(x)
-            found.append(x)
-        return found
-
-    def head(self, x: torch.Tensor) -> torch.Tensor:
-        """The last block's activation → (B, outputs) logits."""
         return self.fc(self.pool(x).flatten(1))  # type: ignore[no-any-return]
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head(self.activations(x)[-1])

@@ -1,7 +1,8 @@
 """A deterministic generator of flowers in pots, with the exact mask of every part: the demo's planted ground truth.
 
-Each class is one value of each of five parts (petals, centre, leaves, stem, pot). Every value stands in two classes or
-more and every two classes share one or two values, so that no single part names a class. numpy and Pillow only.
+Each class is one value of each of five parts (petals, centre, leaves, stem, pot). Every two values that stand together
+in a class do so in another one too, and every two classes differ in two values or more: no part and no two parts name a
+class, and no part alone divides two classes. numpy and Pillow only.
 
 1. A pose and colours are drawn from `default_rng([seed, split, class, number])`.
 2. Background, stem, pot, leaves, petals and centre are painted in this order on a canvas `ZOOM` times too large, and
@@ -43,9 +44,21 @@ CLASSES: Mapping[str, tuple[str, str, str, str, str]] = MappingProxyType(
         "snowstar": ("white slim petals", "yellow disc", "round leaves", "thorny stem", "terracotta pot"),
         "rosemallow": ("pink notched petals", "dark ring", "round leaves", "thorny stem", "blue striped pot"),
         "larkheart": ("pink notched petals", "striped disc", "feathered leaves", "plain stem", "terracotta pot"),
+        "cinderpoppy": ("red pointed petals", "yellow disc", "feathered leaves", "thorny stem", "terracotta pot"),
+        "flamecress": ("red pointed petals", "striped disc", "serrated leaves", "plain stem", "terracotta pot"),
+        "nightsorrel": ("violet round petals", "striped disc", "round leaves", "thorny stem", "terracotta pot"),
+        "plumbell": ("violet round petals", "dark ring", "serrated leaves", "thorny stem", "white dotted pot"),
+        "hailcress": ("white slim petals", "yellow disc", "round leaves", "plain stem", "white dotted pot"),
+        "milkbell": ("white slim petals", "striped disc", "feathered leaves", "thorny stem", "terracotta pot"),
+        "icemallow": ("white slim petals", "striped disc", "round leaves", "plain stem", "blue striped pot"),
+        "paleaster": ("white slim petals", "dark ring", "feathered leaves", "plain stem", "blue striped pot"),
+        "dawnwort": ("pink notched petals", "yellow disc", "serrated leaves", "plain stem", "white dotted pot"),
+        "blushstar": ("pink notched petals", "yellow disc", "serrated leaves", "thorny stem", "blue striped pot"),
+        "coralbloom": ("pink notched petals", "striped disc", "feathered leaves", "thorny stem", "white dotted pot"),
+        "dewheart": ("pink notched petals", "dark ring", "round leaves", "plain stem", "terracotta pot"),
     }
 )
-"""Class → its petals, centre, leaves, stem and pot. Every two classes share one or two of the five."""
+"""Class → its petals, centre, leaves, stem and pot. The demo's spec examines the first eight."""
 
 _HUES: Mapping[str, Colour] = MappingProxyType(
     {

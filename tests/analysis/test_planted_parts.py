@@ -31,7 +31,7 @@ def test_a_crop_and_a_border_outside_the_picture():
 
 @pytest.mark.slow
 def test_a_network_with_an_input_of_another_size_is_checked_against_the_truth_too(write_spec):
-    model = {"source": "torchvision", "name": "squeezenet1_1", "weights": "none", "outputs": 8}
+    model = {"source": "torchvision", "name": "squeezenet1_1", "weights": "none", "outputs": 20}
     file = write_spec(
         model=model,
         preprocess={"size": 128, "resize": 128},

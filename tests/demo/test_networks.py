@@ -54,20 +54,46 @@ def test_layers_have_the_channels_and_the_order_that_the_specs_count_on(name: st
 
 @pytest.mark.slow
 def test_the_flower_network_is_as_good_as_its_metadata_says() -> None:
-    measured = accuracy(trained("flowers"), flower_pictures("test", 25), NETWORKS["flowers"].preprocess)
+    measured = accuracy(trained("flowers"), flower_pictures("test", 10), NETWORKS["flowers"].preprocess)
     assert measured >= 0.97
     assert measured == pytest.approx(NETWORKS["flowers"].test_accuracy, abs=0.02)
+
+
+def test_a_class_of_flowers_needs_several_channels_of_the_last_block() -> None:
+    """On pictures that neither training nor the report uses: of the 4 channels that bear most of a logit the first has
+    well under 60%, and without the 4 the class is gone, as it is not without 4 others (ADR 22)."""
+    model, network = trained("flowers"), NETWORKS["flowers"]
+    pixels, labels = flower_pictures("val", 4)
+    seen: list[torch.Tensor] = []
+    model.get_submodule("pool").register_forward_hook(lambda _m, _i, out: seen.append(out.flatten(1)))
+    fc, rng = model.get_submodule("fc"), torch.Generator().manual_seed(0)
+    assert isinstance(fc, torch.nn.Linear)
+    strongest, kept, kept_at_random = [], [], []
+    with torch.inference_mode():
+        for index in range(8):
+            own = pixels[labels == index]
+            model(normalise(own, network.preprocess))
+            score = (seen[-1] * fc.weight[index]).abs().mean(0)
+            core = score.topk(4)
+            strongest.append(float(core.values[0] / core.values.sum()))
+            others = torch.randperm(len(score), generator=rng)
+            for channels, left in ((core.indices, kept), (others[~torch.isin(others, core.indices)][:4], kept_at_random)):
+                masked = seen[-1].index_fill(1, channels, 0.0)
+                left.append(float((fc(masked).argmax(1) == index).float().mean()))
+    assert sum(share < 0.55 for share in strongest) >= 7, strongest
+    assert np.mean(kept) < 0.25
+    assert np.mean(kept_at_random) > 0.9
 
 
 @pytest.mark.slow
 def test_a_tiny_training_run_lowers_the_loss_and_writes_a_valid_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pictures, out = flower_pictures("train", 8), tmp_path / "new" / "tiny.safetensors"
+    pictures, out = flower_pictures("train", 4), tmp_path / "new" / "tiny.safetensors"
     measured = train.run("flowers", out, pictures, pictures, Recipe(epochs=4, batch=16))
     assert measured > 0.25
     assert {key: header_metadata(out)[key] for key in ("epochs", "seed", "test_count", "test_accuracy")} == {
-        "epochs": "4", "seed": "0", "test_count": "64", "test_accuracy": f"{measured:.4f}",
+        "epochs": "4", "seed": "0", "test_count": "80", "test_accuracy": f"{measured:.4f}",
     }  # fmt: skip
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 4
@@ -78,7 +104,7 @@ def test_a_tiny_training_run_lowers_the_loss_and_writes_a_valid_file(
 
 
 def test_training_twice_gives_the_same_weights(tmp_path: Path) -> None:
-    pictures, recipe = flower_pictures("train", 3), Recipe(epochs=1, batch=4)
+    pictures, recipe = flower_pictures("train", 1), Recipe(epochs=1, batch=4)
     states = []
     for out in (tmp_path / "a.safetensors", tmp_path / "b.safetensors"):
         train.run("flowers", out, pictures, pictures, recipe)

@@ -26,14 +26,14 @@ from neurflow_report.spec.load import load_spec
 
 WRONG = {
     "layers": ["blok3", "block4", "fd"],
-    "classes": ["firebel", 9, "snowstar"],
+    "classes": ["firebel", 29, "snowstar"],
     "concept": {"scales": [1.0, 0.001]},
     "runtime": {"device": "cuda:7"},
     "output": "taken/here",
 }
 TOLD = [
     "11:3 classes[0]: there is no class 'firebel' [class-unknown]",
-    "12:3 classes[1]: there is no class 9: the network has 8 outputs, 0 to 7 [class-unknown]",
+    "12:3 classes[1]: there is no class 29: the network has 20 outputs, 0 to 19 [class-unknown]",
     "15:3 layers[0]: the network has no layer 'blok3' [layer-unknown]",
     "17:3 layers[2]: the network has no layer 'fd' [layer-unknown]",
     "22:5 concept.scales[1]: at scale 0.001 a patch of the 64-pixel input has 0 pixels a side [spec-bad-value]",
@@ -88,11 +88,11 @@ def test_the_network_and_the_data_are_told_together(told, write_spec):
 
 @pytest.mark.parametrize("command", [["build"], ["plan", "--no-time"], ["validate", "--deep"]])
 def test_weights_layers_and_classes_are_told_together(command, told, write_spec):
-    spec = write_spec(model={"weights": "gone.pth"}, layers=["block3", "blok4", "fc"], classes=["firebel", 9])
+    spec = write_spec(model={"weights": "gone.pth"}, layers=["block3", "blok4", "fc"], classes=["firebel", 29])
     assert told(command, spec) == [
         "6:12 model.weights: there is no weights file 'gone.pth' [weights-unreadable]",
         "11:3 classes[0]: there is no class 'firebel' [class-unknown]",
-        "12:3 classes[1]: there is no class 9: the network has 8 outputs, 0 to 7 [class-unknown]",
+        "12:3 classes[1]: there is no class 29: the network has 20 outputs, 0 to 19 [class-unknown]",
         "15:3 layers[1]: the network has no layer 'blok4' [layer-unknown]",
     ]
 
@@ -117,10 +117,10 @@ def test_weights_of_another_number_of_outputs_say_nothing_of_the_classes(told, w
 
 
 def test_without_the_data_only_numbers_can_be_told_wrong(told, write_spec):
-    spec = write_spec(data={"source": "folder", "root": "nowhere"}, classes=["perhaps a folder", 8, 7])
+    spec = write_spec(data={"source": "folder", "root": "nowhere"}, classes=["perhaps a folder", 20, 7])
     assert told(["validate", "--deep"], spec) == [
         "10:9 data.root: the data folder 'nowhere' does not exist [data-missing]",
-        "13:3 classes[1]: there is no class 8: the network has 8 outputs, 0 to 7 [class-unknown]",
+        "13:3 classes[1]: there is no class 20: the network has 20 outputs, 0 to 19 [class-unknown]",
     ]
 
 
@@ -137,10 +137,10 @@ def test_every_class_with_too_little_is_told(told, write_spec, picture_folder):
 
 
 def test_a_class_that_is_unknown_hides_nothing_of_the_others(told, write_spec):
-    spec = write_spec(classes=["bee", 9, "firebell", 0], concept={"k": 5000}, data={"limit": 3})
+    spec = write_spec(classes=["bee", 29, "firebell", 0], concept={"k": 5000}, data={"limit": 3})
     assert told(["validate", "--deep"], spec) == [
         "11:3 classes[0]: there is no class 'bee' [class-unknown]",
-        "12:3 classes[1]: there is no class 9: the network has 8 outputs, 0 to 7 [class-unknown]",
+        "12:3 classes[1]: there is no class 29: the network has 20 outputs, 0 to 19 [class-unknown]",
         "14:3 classes[3]: classes names logit 0 twice, the second time as 0 [spec-bad-value]",
         "20:6 concept.k: class 'firebell' has 30 patches from 3 pictures, and a concept needs k = 5000 [too-few-patches]",
     ]
@@ -257,18 +257,18 @@ def test_a_misspelt_folder_is_told_and_the_spec_can_say_what_it_is(told, write_s
     data = {"source": "folder", "root": "pictures"}
     spec = write_spec(data=data, classes=["duskblom", 99])
     assert told(["build"], spec) == [
-        "12:3 classes[0]: it cannot be told which of the network's 8 outputs is the data's class 'duskblom': none has "
+        "12:3 classes[0]: it cannot be told which of the network's 20 outputs is the data's class 'duskblom': none has "
         "its name, or several have [classes-mismatch]",
-        "13:3 classes[1]: there is no class 99: the network has 8 outputs, 0 to 7 [class-unknown]",
+        "13:3 classes[1]: there is no class 99: the network has 20 outputs, 0 to 19 [class-unknown]",
     ]
     spec = write_spec(data=data | {"labels": {"duskblom": "duskbloom"}}, classes=["duskblom"])
     ready = preflight(load_spec(spec), progress=Silent())
     assert [target.name for target in ready.targets] == ["duskbloom"]
     assert ready.logits.count(None) == 7
-    spec = write_spec(data=data | {"labels": {"duskblum": "duskbloom", "snowstar": 8}}, classes=["firebell"])
+    spec = write_spec(data=data | {"labels": {"duskblum": "duskbloom", "snowstar": 20}}, classes=["firebell"])
     assert told(["build"], spec) == [
         "12:15 data.labels.duskblum: the data has no class 'duskblum' [class-unknown]",
-        "13:15 data.labels.snowstar: there is no class 8: the network has 8 outputs, 0 to 7 [class-unknown]",
+        "13:15 data.labels.snowstar: there is no class 20: the network has 20 outputs, 0 to 19 [class-unknown]",
     ]
 
 
