@@ -111,16 +111,18 @@ def partitions(between: Tensor, most: int) -> Partitions:
         most: the most clusters; at least 2.
     """
     sets, count, _ = between.shape
-    stays = sets >= MANY and not devices.is_host(between.device)
-    between = between if stays else on_host(between)
+    on_device = stays(between)
+    if not on_device and between.device.type != "cpu":
+        between = between.cpu()
     if count < 3:
         return Partitions(
             labels=np.zeros((sets, count), np.int64), counts=np.ones(sets, np.int64),
-            silhouettes=np.full(sets, np.nan), spread=on_host(between.square().sum(dim=2)).numpy(),
+            silhouettes=np.full(sets, np.nan), spread=between.square().sum(dim=2).cpu().numpy(),
         )  # fmt: skip
-    trees = _ward(between) if stays else torch.from_numpy(_ward_on_host(between.numpy()))
+    trees = _ward(between) if on_device else torch.from_numpy(_ward_on_host(between.numpy()))
     cuts = _cuts(trees, min(most, count - 1))  # (B, cuts, N), of two clusters first
-    table = on_host(torch.cat([_best_cut(*part) for part in _parts(between, cuts)])).numpy()
+    found = torch.cat([_best_cut(*part) for part in _parts(between, cuts)])
+    table = (found.cpu() if on_device else found).numpy()
     best, one = table[:, 0].astype(np.int64), table[:, 2] > 0
     return Partitions(
         labels=np.where(one[:, None], 0, table[:, 3 : 3 + count].astype(np.int64)),
@@ -130,9 +132,9 @@ def partitions(between: Tensor, most: int) -> Partitions:
     )
 
 
-def on_host(values: Tensor) -> Tensor:
-    """The same beside the host, which waits for them where they are not."""
-    return values if values.device.type == "cpu" else values.cpu()
+def stays(between: Tensor) -> bool:
+    """Whether `partitions` leaves the sets where they are."""
+    return len(between) >= MANY and not devices.is_host(between.device)
 
 
 def _cuts(trees: Tensor, finest: int) -> Tensor:
