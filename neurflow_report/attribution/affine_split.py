@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +20,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch.linalg import vector_norm
 
 from neurflow_report.attribution import operations as ops
 
@@ -162,14 +164,13 @@ def _affine_in_alpha(
 ) -> set[fx.Node]:
     """The nodes whose tensors are affine in α (METHOD §4.1); none that is infinite at A = 0."""
     # What the host has to know of the values, it asks for once: they are on the device.
-    looks = [torch.stack([torch.isfinite(at_baseline[n]).all(), at_baseline[n].any()]) for n in order]
-    known = dict(zip(order, torch.stack(looks).tolist(), strict=True))
+    looks = [vector_norm(at_baseline[n], torch.inf) if at_baseline[n].numel() else at_baseline[n].sum() for n in order]
+    largest = dict(zip(order, torch.stack(looks).tolist(), strict=True))
     found = {source}
     for node in list(order)[1:]:
         inputs = [n for n in node.all_input_nodes if n in order]
-        finite, _ = known[node]
-        if finite and found.issuperset(inputs):
-            at_zero = not any(known[n][1] for n in inputs)
+        if math.isfinite(largest[node]) and found.issuperset(inputs):
+            at_zero = not any(largest[n] for n in inputs)
             if ops.is_affine_operation(node, order.__contains__) or (ops.is_homogeneous(node) and at_zero):
                 found.add(node)
     return found

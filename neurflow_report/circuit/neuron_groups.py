@@ -57,7 +57,9 @@ def _cluster(neurons: Sequence[Neuron], r: Floats, most: int) -> tuple[list[Memb
     members = [Member(channel=n.channel, semantic=g.index) for n in neurons for g in n.groups]
     if most < 2 or not members:
         return [tuple(members)] if members else [], None
-    split = partition(np.stack([r[list(g.patches)].mean(axis=0) for n in neurons for g in n.groups]), most)
+    patches = [g.patches for n in neurons for g in n.groups]
+    sums = np.stack([np.add.reduce(r[list(one)], axis=0) for one in patches])
+    split = partition(sums / np.array([[len(one)] for one in patches], dtype=r.dtype), most)
     sets: list[list[Member]] = [[] for _ in range(split.count)]
     for member, label in zip(members, split.labels.tolist(), strict=True):
         sets[label].append(member)
