@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,11 +20,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch.linalg import vector_norm
 
 from neurflow_report.attribution import operations as ops
 
 Read = tuple[fx.Node, int | None]
 """An input that a channel needs, and which channel of it (None: all)."""
+Rule = tuple[tuple[fx.Node, int | None], ...]
+"""The inputs that any channel of a node needs; channel c needs c // width of an input with a width, else all of it."""
 
 
 class NotSplittableError(Exception):
@@ -46,6 +50,8 @@ class AffineSplit:
         channel_paths: a memo of `channel_path`.
         constants: a memo of `numbers`.
         norms: a memo of `norm`.
+        kinds: a memo of `kind`.
+        rules: a memo of `reads`; None where a channel takes the whole node.
     """
 
     source: fx.Node
@@ -59,6 +65,8 @@ class AffineSplit:
     channel_paths: dict[int, Mapping[fx.Node, int]] = field(default_factory=dict, compare=False)
     constants: dict[tuple[float, ...], Tensor] = field(default_factory=dict, compare=False)
     norms: dict[fx.Node, tuple[Tensor, Tensor]] = field(default_factory=dict, compare=False)
+    kinds: dict[fx.Node, ops.Kind] = field(default_factory=dict, compare=False)
+    rules: dict[fx.Node, Rule | None] = field(default_factory=dict, compare=False)
 
     @property
     def is_affine(self) -> bool:
@@ -88,6 +96,12 @@ class AffineSplit:
         if node not in self.norms:
             self.norms[node] = ops.norm_affine(node)
         return self.norms[node]
+
+    def kind(self, node: fx.Node) -> ops.Kind:
+        """`operations.kind` of a node, looked up once: what a module computes does not change under a search."""
+        if node not in self.kinds:
+            self.kinds[node] = ops.kind(node)
+        return self.kinds[node]
 
     def constant(self, node: fx.Node, ndim: int) -> Any:
         """A value that does not depend on A; a tensor of fewer axes than `ndim` with ones before them."""
@@ -150,14 +164,13 @@ def _affine_in_alpha(
 ) -> set[fx.Node]:
     """The nodes whose tensors are affine in α (METHOD §4.1); none that is infinite at A = 0."""
     # What the host has to know of the values, it asks for once: they are on the device.
-    looks = [torch.stack([torch.isfinite(at_baseline[n]).all(), at_baseline[n].any()]) for n in order]
-    known = dict(zip(order, torch.stack(looks).tolist(), strict=True))
+    looks = [vector_norm(at_baseline[n], torch.inf) if at_baseline[n].numel() else at_baseline[n].sum() for n in order]
+    largest = dict(zip(order, torch.stack(looks).tolist(), strict=True))
     found = {source}
     for node in list(order)[1:]:
         inputs = [n for n in node.all_input_nodes if n in order]
-        finite, _ = known[node]
-        if finite and found.issuperset(inputs):
-            at_zero = not any(known[n][1] for n in inputs)
+        if math.isfinite(largest[node]) and found.issuperset(inputs):
+            at_zero = not any(largest[n] for n in inputs)
             if ops.is_affine_operation(node, order.__contains__) or (ops.is_homogeneous(node) and at_zero):
                 found.add(node)
     return found
@@ -217,24 +230,32 @@ def values_at_input(split: AffineSplit, activations: Tensor, rows: int) -> dict[
 
 def reads(split: AffineSplit, node: fx.Node, channel: int) -> tuple[Read, ...] | None:
     """What one channel of a node needs of its inputs that depend on A; None where it takes the whole node."""
-    if ops.is_conv(node):
+    if split.kind(node) == "cat":
+        return _branch(split, node, channel)
+    if node not in split.rules:
+        split.rules[node] = _rule(split, node)
+    rule = split.rules[node]
+    return None if rule is None else tuple((source, width and channel // width) for source, width in rule)
+
+
+def _rule(split: AffineSplit, node: fx.Node) -> Rule | None:
+    """What `reads` says of all channels of a node that is no concatenation."""
+    kind = split.kind(node)
+    if kind == "conv":
         conv = ops.conv_of(node)
         depthwise = conv.in_channels == conv.groups
-        return ((only_input(node), channel // (conv.out_channels // conv.groups) if depthwise else None),)
-    if ops.is_linear(node):
-        return (
-            ((only_input(node), None),)
-            if split.axis % split.at_baseline[node].ndim == split.at_baseline[node].ndim - 1
-            else None
-        )
-    if ops.is_norm(node):
-        return ((only_input(node), channel),) if split.axis == 1 else None
-    if ops.calls(node, ops.CAT):
-        return _branch(split, node, channel)
-    if ops.is_channelwise(node) and split.axis == 1:
-        dependent = dict.fromkeys(n for n in node.all_input_nodes if split.depends_on_input(n))
-        return tuple((n, channel if _is_as_wide(split, n, node) else None) for n in dependent)
-    return None
+        return ((only_input(node), conv.out_channels // conv.groups if depthwise else None),)
+    if kind == "linear":
+        ndim = split.at_baseline[node].ndim
+        return ((only_input(node), None),) if split.axis % ndim == ndim - 1 else None
+    if split.axis != 1:
+        return None
+    if kind == "norm":
+        return ((only_input(node), 1),)
+    if not ops.is_channelwise(node):
+        return None
+    dependent = dict.fromkeys(n for n in node.all_input_nodes if split.depends_on_input(n))
+    return tuple((n, 1 if _is_as_wide(split, n, node) else None) for n in dependent)
 
 
 def only_input(node: fx.Node) -> fx.Node:

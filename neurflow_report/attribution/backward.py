@@ -119,19 +119,20 @@ def pass_on(
 def _whole_back(
     split: AffineSplit, batch: Batch, node: fx.Node, gradient: Tensor, local: LocalSlopes
 ) -> Iterator[tuple[Key, Tensor]]:
-    if ops.is_conv(node):
+    kind = split.kind(node)
+    if kind == "conv":
         yield (only_input(node), False), _conv_back(split, node, gradient)
-    elif ops.is_linear(node):
+    elif kind == "linear":
         yield (only_input(node), False), gradient @ ops.linear_of(node).weight
-    elif ops.is_norm(node):
+    elif kind == "norm":
         scale, _ = split.norm(node)
         yield (only_input(node), False), gradient * scale.view(1, -1, *[1] * (gradient.ndim - 2))
-    elif ops.calls(node, ops.CAT):
+    elif kind == "cat":
         yield from _cat_back(split, node, gradient)
     elif _is_plain_sum(split, node):
         for source in node.all_input_nodes:
             yield (source, False), gradient
-    elif ops.is_pointwise(node):
+    elif kind == "pointwise":
         yield (
             (only_input(node), False),
             _times(gradient, batch.per_pair(local.slope(node, False), False, split.axis), len(batch)),
@@ -149,22 +150,22 @@ def _sliced_back(
     if into is None:
         yield (node, False), _to_all_channels(split, batch, node, gradient)
         return
-    source, channel = into[0]
-    if ops.is_conv(node):
+    kind, (source, channel) = split.kind(node), into[0]
+    if kind == "conv":
         yield (source, channel is not None), _sliced_conv_back(split, batch, node, gradient)
-    elif ops.is_linear(node):
+    elif kind == "linear":
         weight = ops.linear_of(node).weight[batch.channel(node)].unsqueeze(1)
         found = gradient.reshape(len(batch), -1, 1) * weight
         yield (source, False), found.view(*gradient.shape[:-1], -1)
-    elif ops.is_norm(node):
+    elif kind == "norm":
         scale, _ = split.norm(node)
         yield (source, True), _times(gradient, scale[batch.channel(node)].view(-1, *[1] * gradient.ndim), len(batch))
-    elif ops.calls(node, ops.CAT):
+    elif kind == "cat":
         yield (source, True), gradient
     elif _is_plain_sum(split, node):
         for source, _ in into:
             yield (source, True), gradient
-    elif ops.is_pointwise(node):
+    elif kind == "pointwise":
         yield (source, True), _times(gradient, batch.per_pair(local.slope(node, True), True, split.axis), len(batch))
     else:
         yield from _generic_back(split, batch, node, gradient, local, {s: c is not None for s, c in into})

@@ -183,17 +183,18 @@ class Evaluator:
         if into is None:  # the channels mix here: from this node down all of them are needed
             found: Tensor = self.whole(node)
             return found.index_select(self.split.axis, channels)
-        if ops.is_conv(node):
+        kind = self.split.kind(node)
+        if kind == "conv":
             return self._conv(group, node, channels)
-        if ops.is_linear(node):
+        if kind == "linear":
             linear = ops.linear_of(node)
             bias = None if linear.bias is None else linear.bias[channels]
             return F.linear(self.whole(only_input(node)), linear.weight[channels], bias)
-        if ops.is_norm(node):
+        if kind == "norm":
             ones = [1] * (self.split.at_baseline[node].ndim - 2)
             scale, shift = (v[channels].view(-1, *ones) for v in self.split.norm(node))
             return torch.addcmul(shift, self.slices(group, only_input(node)), scale)
-        if ops.calls(node, ops.CAT):
+        if kind == "cat":
             return self.slices(group, into[0][0])
         sliced = {source for source, channel in into if channel is not None}
         return run_sliced(self.split, node, channels, lambda n: self.value(group, n, n in sliced))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, fx, nn
@@ -49,6 +49,9 @@ _SUBTRACT = {operator.sub, torch.sub, "sub"}
 MULTIPLY = {operator.mul, torch.mul, "mul"}
 _DIVIDE = {operator.truediv, torch.div, "div"}
 CAT = {torch.cat, torch.concat}
+
+Kind = Literal["conv", "linear", "norm", "cat", "pointwise", "other"]
+"""What a pass through a node asks of it."""
 
 
 def module_of(node: fx.Node) -> nn.Module | None:
@@ -153,6 +156,19 @@ def is_channelwise(node: fx.Node) -> bool:
         )
     known = ADD | _SUBTRACT | MULTIPLY | _DIVIDE | {F.avg_pool2d, F.adaptive_avg_pool2d}
     return is_identity(node) or calls(node, known | _HOMOGENEOUS_CALLS | _POINTWISE_CALLS)
+
+
+def kind(node: fx.Node) -> Kind:
+    """The first of the kinds that the node is of."""
+    if is_conv(node):
+        return "conv"
+    if is_linear(node):
+        return "linear"
+    if is_norm(node):
+        return "norm"
+    if calls(node, CAT):
+        return "cat"
+    return "pointwise" if is_pointwise(node) else "other"
 
 
 def cat_inputs(node: fx.Node) -> tuple[list[fx.Node], int]:

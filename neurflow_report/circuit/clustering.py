@@ -5,7 +5,8 @@
 1. One Ward tree of the N vectors (J. H. Ward 1963) and one matrix of their Euclidean distances.
 2. The finest partition asked for gives S[i, c], the sum of distances from vector i to cluster c.
 3. Undoing the cut one merge at a time only adds two columns of S, so every coarser partition's
-   silhouettes (P. J. Rousseeuw 1987) follow without a new look at the N×N matrix.
+   silhouettes (P. J. Rousseeuw 1987) follow without a new look at the N×N matrix, and another cluster becomes the
+   nearest of few vectors only.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def partition(vectors: Floats, most: int) -> Partition:
     from scipy.spatial.distance import pdist, squareform
 
     condensed = pdist(points)
-    merges = linkage(points, "ward")[:, :2].astype(np.int64)
+    merges = linkage(condensed, "ward")[:, :2].astype(np.int64)
     finest = min(most, count - 1)
     scores, clusterings = _silhouettes(squareform(condensed), merges, finest)
     best = int(np.argmax(scores))
@@ -102,55 +103,75 @@ def distances(points: Tensor) -> Tensor:
 
 
 def partitions(between: Tensor, most: int) -> Partitions:
-    """What `partition` gives for each of B sets of N vectors, all together on their device; the host waits for the
-    trees, and for the result of as many sets as are looked at at once.
+    """What `partition` gives for each of B sets of N vectors, all together; the host waits once, for the distances,
+    whose trees it makes itself, or from `MANY` sets on for the result.
 
     Args:
         between: the distances within each set, (B, N, N), float64.
         most: the most clusters; at least 2.
     """
     sets, count, _ = between.shape
+    on_device = stays(between)
+    if not on_device and between.device.type != "cpu":
+        between = between.cpu()
     if count < 3:
         return Partitions(
             labels=np.zeros((sets, count), np.int64), counts=np.ones(sets, np.int64),
             silhouettes=np.full(sets, np.nan), spread=between.square().sum(dim=2).cpu().numpy(),
         )  # fmt: skip
-    trees = _ward(between) if len(between) >= MANY and not devices.is_host(between.device) else _ward_on_host(between)
+    trees = _ward(between) if on_device else torch.from_numpy(_ward_on_host(between.numpy()))
     cuts = _cuts(trees, min(most, count - 1))  # (B, cuts, N), of two clusters first
-    table = np.concatenate([_best_cut(*part).cpu().numpy() for part in _parts(between, cuts)])
+    found = torch.cat([_best_cut(*part) for part in _parts(between, cuts)])
+    table = (found.cpu() if on_device else found).numpy()
     best, one = table[:, 0].astype(np.int64), table[:, 2] > 0
     return Partitions(
-        labels=np.where(one[:, None], 0, np.take_along_axis(cuts, best[:, None, None], axis=1)[:, 0]),
+        labels=np.where(one[:, None], 0, table[:, 3 : 3 + count].astype(np.int64)),
         counts=np.where(one, 1, best + 2),
         silhouettes=np.where(one, np.nan, table[:, 1]),
-        spread=np.where(one[:, None], 0.0, table[:, 3:]),
+        spread=np.where(one[:, None], 0.0, table[:, 3 + count :]),
     )
 
 
-def _cuts(trees: Indices, finest: int) -> Indices:
+def stays(between: Tensor) -> bool:
+    """Whether `partitions` leaves the sets where they are."""
+    return len(between) >= MANY and not devices.is_host(between.device)
+
+
+def _cuts(trees: Tensor, finest: int) -> Tensor:
     """The labels of each set's partitions into 2 to `finest` clusters, (B, cuts, N), numbered by first places."""
-    sets, merges, _ = trees.shape
-    labels, found = np.tile(np.arange(merges + 1), (sets, 1)), []  # a cluster's label is where it first stands
-    for step in range(merges - 1):
-        joined = np.sort(np.take_along_axis(labels, trees[:, step], axis=1), axis=1)
-        labels = np.where(labels == joined[:, 1:], joined[:, :1], labels)
-        if merges - step <= finest:
-            found.append(labels)
-    cuts = np.stack(found[::-1], axis=1)
-    return np.take_along_axis((cuts == np.arange(merges + 1)).cumsum(axis=2) - 1, cuts, axis=2)
+    vectors = trees.shape[1] + 1
+    place = torch.arange(vectors, device=trees.device).repeat(len(trees), 1)  # where the cluster of a vector lives on
+    joined = trees[:, : vectors - finest]
+    place = _followed(place.scatter(1, joined[..., 0], joined[..., 1]), vectors)
+    found = [place]
+    for step in range(vectors - finest, vectors - 2):
+        place = torch.where(place == trees[:, step, :1], trees[:, step, 1:], place)
+        found.append(place)
+    cuts = torch.stack(found[::-1], dim=1)
+    first = torch.full_like(cuts, vectors)  # of each place, where its cluster first stands
+    first = first.scatter_reduce(2, cuts, torch.arange(vectors, device=cuts.device).expand_as(cuts), "amin")
+    first = first.gather(2, cuts)
+    begins = first == torch.arange(vectors, device=cuts.device)
+    return (begins.cumsum(dim=2) - 1).gather(2, first)
 
 
-def _parts(between: Tensor, cuts: Indices) -> Iterator[tuple[Tensor, Tensor]]:
+def _followed(to: Tensor, most: int) -> Tensor:
+    """Where each place of (B, places) leads in the end, in at most `most` steps; what leads to itself is an end."""
+    for _ in range(most.bit_length()):
+        to = to.gather(1, to)
+    return to
+
+
+def _parts(between: Tensor, cuts: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """A few sets at a time, and their cuts beside them."""
-    at_once = max(1, CHUNK // (cuts[0].size * (cuts.shape[1] + 1)))
-    for first in range(0, len(cuts), at_once):
-        some = slice(first, first + at_once)
-        yield between[some], torch.from_numpy(cuts[some]).to(between.device)
+    at_once = max(1, CHUNK // (cuts[0].numel() * (cuts.shape[1] + 1)))
+    yield from zip(torch.split(between, at_once), torch.split(cuts, at_once), strict=True)
 
 
 def _best_cut(between: Tensor, cuts: Tensor) -> Tensor:
     """Of each set the number of its cut with the best mean silhouette, the first of several; that silhouette; whether
-    all vectors are equal; and of each vector the squared distances to all of its cluster, summed, (B, 3 + N)."""
+    all vectors are equal; its labels; and of each vector the squared distances to all of its cluster, summed,
+    (B, 3 + 2 · N)."""
     sets, count, vectors = cuts.shape
     clusters = torch.arange(count + 1, device=cuts.device)
     inside = (cuts[..., None] == clusters).to(between.dtype)  # (B, cuts, N, clusters)
@@ -167,24 +188,25 @@ def _best_cut(between: Tensor, cuts: Tensor) -> Tensor:
     together = chosen[:, :, None] == chosen[:, None]
     spread = (between.square() * together).sum(dim=2)
     alike = (between == 0).flatten(1).all(dim=1, keepdim=True)
-    return torch.cat([x.to(scores.dtype) for x in (best, scores.gather(1, best), alike, spread)], dim=1)
+    return torch.cat([x.to(scores.dtype) for x in (best, scores.gather(1, best), alike, chosen, spread)], dim=1)
 
 
-def _ward_on_host(between: Tensor) -> Indices:
+def _ward_on_host(between: Floats) -> Indices:
     """The same as `_ward`, by SciPy set after set: a processor has nothing from steps that all sets take together."""
     from scipy.cluster.hierarchy import linkage
 
     sets, count, _ = between.shape
     upper = np.triu_indices(count, 1)
-    trees = np.stack([linkage(one, "ward")[:, :2] for one in between.cpu().numpy()[:, *upper]]).astype(np.int64)
-    member = np.concatenate([np.tile(np.arange(count), (sets, 1)), np.empty((sets, count - 1), np.int64)], axis=1)
-    for step in range(count - 1):  # a vector of the cluster that each merge makes
-        member[:, count + step] = np.take_along_axis(member, trees[:, step, 1:], axis=1)[:, 0]
-    return np.take_along_axis(member, trees.reshape(sets, -1), axis=1).reshape(trees.shape)
+    trees = torch.from_numpy(np.stack([linkage(one, "ward")[:, :2] for one in between[:, *upper]])).long()
+    # A cluster lives on in the place of its second part.
+    leaves = torch.arange(count).repeat(sets, 1)
+    place = _followed(torch.cat([leaves, trees[..., 1]], dim=1), count)
+    return place.gather(1, trees.flatten(1)).view_as(trees).numpy()
 
 
-def _ward(between: Tensor) -> Indices:
-    """Ward's merges of each set, lowest first, (B, N − 1, 2): vectors of the two clusters that are joined.
+def _ward(between: Tensor) -> Tensor:
+    """Ward's merges of each set, lowest first, (B, N − 1, 2): vectors of the two clusters that are joined, the first of
+    which stands for none from then on.
 
     The nearest-neighbour chain (F. Murtagh 1983) as SciPy's `linkage` runs it, ties included, with all sets in step:
     each step a set either adds the nearest cluster to its chain or joins the chain's last two, which are each other's
@@ -215,7 +237,7 @@ def _ward(between: Tensor) -> Indices:
         length = torch.where(joins, length - 2, (length + 1).clamp_max(count))
         done = done + joins
     order = heights[:, :-1].argsort(dim=1, stable=True)
-    return merges[:, :-1].gather(1, order[..., None].expand(-1, -1, 2)).cpu().numpy()
+    return merges[:, :-1].gather(1, order[..., None].expand(-1, -1, 2))
 
 
 def _join(far: Tensor, size: Tensor, every: Tensor, low: Tensor, high: Tensor, height: Tensor, joins: Tensor) -> None:
@@ -252,23 +274,37 @@ def closest_first(vectors: Floats) -> Indices:
 def _silhouettes(distances: Floats, merges: Indices, finest: int) -> tuple[Floats, list[Indices]]:
     """Mean silhouette and labels for n = 2 … finest clusters, from n = finest down, merging two clusters a step."""
     labels, nodes = _cut(merges, len(distances), finest)
+    rows, sizes = np.arange(len(labels)), np.bincount(labels, minlength=finest)
     # S, (N, finest): the sum of distances from each vector to each cluster.
     sums = np.stack([distances[:, labels == c].sum(axis=1) for c in range(finest)], axis=1)
-    sizes = np.bincount(labels, minlength=finest)
-    scores, clusterings = np.empty(finest - 1), []
+    own, others = sums[rows, labels], sums / sizes
+    others[rows, labels] = np.inf  # the mean distance to the other clusters; inf, too, where one is gone
+    at = others.argmin(axis=1)
+    nearest = others[rows, at]
+    scores, clusterings = np.empty(finest - 1), [labels]
     for n in range(finest, 1, -1):
-        scores[n - 2] = _mean_silhouette(sums, sizes, labels)
+        scores[n - 2] = _mean_silhouette(own, nearest, sizes[labels])
+        if n == 2:
+            break
+        step = len(distances) - n  # the merge that leads from n clusters to n − 1
+        keep, drop = sorted((nodes.index(merges[step, 0]), nodes.index(merges[step, 1])))
+        nodes[keep], nodes[drop] = len(distances) + step, None
+        sums[:, keep] += sums[:, drop]
+        sizes[keep] += sizes[drop]
+        labels = np.where(labels == drop, keep, labels)
         clusterings.append(labels)
-        if n > 2:
-            step = len(distances) - n  # the merge that leads from n clusters to n − 1
-            keep, drop = sorted((nodes.index(merges[step, 0]), nodes.index(merges[step, 1])))
-            nodes[keep] = len(distances) + step
-            labels, sums, sizes = _merge(labels, sums, sizes, keep, drop)
-            del nodes[drop]
+        inside = labels == keep
+        own[inside] = sums[inside, keep]
+        others[:, keep] = np.where(inside, np.inf, sums[:, keep] / sizes[keep])
+        others[:, drop] = np.inf
+        # The joined cluster is no nearer than the nearer of the two, but for rounding.
+        again = np.flatnonzero(inside | (at == keep) | (at == drop) | (others[:, keep] < nearest))
+        at[again] = others[again].argmin(axis=1)
+        nearest[again] = others[again, at[again]]
     return scores, clusterings[::-1]
 
 
-def _cut(merges: Indices, count: int, clusters: int) -> tuple[Indices, list[int]]:
+def _cut(merges: Indices, count: int, clusters: int) -> tuple[Indices, list[int | None]]:
     """Labels after the first count−clusters merges, and the tree node behind each label."""
     members = {i: [i] for i in range(count)}
     for step in range(count - clusters):
@@ -280,28 +316,16 @@ def _cut(merges: Indices, count: int, clusters: int) -> tuple[Indices, list[int]
     return labels, list(members)
 
 
-def _merge(labels: Indices, sums: Floats, sizes: Indices, keep: int, drop: int) -> tuple[Indices, Floats, Indices]:
-    """Cluster `drop` joins `keep` (keep < drop); later labels move down by one."""
-    joined = np.where(labels == drop, keep, labels)
-    sums, sizes = sums.copy(), sizes.copy()
-    sums[:, keep] += sums[:, drop]
-    sizes[keep] += sizes[drop]
-    return joined - (joined > drop), np.delete(sums, drop, axis=1), np.delete(sizes, drop)
-
-
-def _mean_silhouette(sums: Floats, sizes: Indices, labels: Indices) -> float:
+def _mean_silhouette(own: Floats, nearest: Floats, sizes: Indices) -> float:
     """Mean of (b − a) / max(a, b): a the mean distance in a vector's own cluster, b that to the nearest other one.
 
     0 for a vector alone in its cluster, and where a = b = 0.
+
+    Args: own: the sums of distances to its own cluster; nearest: b; sizes: of its own cluster.
     """
-    rows = np.arange(len(labels))
-    own = sizes[labels]
-    within = sums[rows, labels] / np.maximum(own - 1, 1)  # a: its distance to itself, 0, does not count
-    others = sums / sizes
-    others[rows, labels] = np.inf
-    nearest = others.min(axis=1)
+    within = own / np.maximum(sizes - 1, 1)  # a: its distance to itself, 0, does not count
     scale = np.maximum(within, nearest)
-    silhouettes = np.divide(nearest - within, scale, out=np.zeros_like(scale), where=(scale > 0) & (own > 1))
+    silhouettes = np.divide(nearest - within, scale, out=np.zeros_like(scale), where=(scale > 0) & (sizes > 1))
     return float(silhouettes.mean())
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -32,8 +32,8 @@ from neurflow_report.attribution.integrated_gradients import (
     index_on,
     prepared,
 )
-from neurflow_report.circuit.clustering import Partitions, distances, partitions
-from neurflow_report.circuit.top_patches import concepts, core_set, dead
+from neurflow_report.circuit.clustering import Partitions, distances, partitions, stays
+from neurflow_report.circuit.top_patches import concepts, dead
 from neurflow_report.errors import RunError
 from neurflow_report.network import devices
 from neurflow_report.network.forward import AdaptiveBatch
@@ -144,24 +144,21 @@ def layer_neurons(
         return []
     below = max(number - 1, 0)
     wanted = concepts(means[number], core, search.k)
-    found = None
+    r, found = torch.as_tensor(means[below]), None
     if number:
         scored = attributions(search.quadrature, layer_pairs[below], below, core, wanted, activations, counter)
-        found = _Scored.of(scored, len(core), search.tau)
+        place = devices.with_float64(scored.values.device)
+        found, between = _Scored.of(scored, _between(r.to(place), wanted), search.tau)
         if not found.finite:
             raise RunError("not-finite", f"an attribution of layer {layers[number]!r} is NaN or infinite")
         if scores is not None:
             scores.update(zip([(layers[number], a) for a in core.tolist()], found.scores, strict=True))
     else:
         counter.advance(len(core))
-    device = torch.device("cpu") if found is None else found.values.device
-    split = _semantic_groups(torch.as_tensor(means[below], device=device), wanted, search.max_semantic)
-    phi = np.take_along_axis(means[number].T[core], wanted, axis=1)  # (targets, k)
-    weights = None if found is None else found.edge_weights(split)
-    return [
-        _neuron(layers[number], i, int(a), wanted[i], phi[i], dead(means[number][:, a]), split, found, weights)
-        for i, a in enumerate(core)
-    ]
+        place = devices.with_float64(activations(below, wanted[0, :1]).device)
+        between = _between(r.to(place), wanted)
+        between = between if stays(between) else torch.from_numpy(_told([between])[0])
+    return _neurons(layers[number], core, wanted, means[number], partitions(between, search.max_semantic), found)
 
 
 def attributions(
@@ -272,60 +269,67 @@ def _put(whole: Attribution, mine: Indices, part: Attribution) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Scored:
-    """The attributions of a layer's targets.
+    """What the host is told of the attributions of a layer's targets.
 
     Attributes:
-        values: T, (targets, k, C), on its device.
         scores: score(a, i), (targets, C).
         core: of each target, its core set.
+        values: T of the channels with the largest scores, the core set before all others, (targets, k, τ).
         gaps, errors: mean and largest of each target, (targets, 2).
         n_steps: the most of each target, (targets,).
         finite: whether all T are, and all gaps: φ may have no value at the zero baseline where T has one.
     """
 
-    values: Tensor
     scores: Floats
     core: tuple[Indices, ...]
+    values: Tensor
     gaps: Floats
     errors: Floats
     n_steps: Indices
     finite: bool
 
     @classmethod
-    def of(cls, scored: Attribution, targets: int, tau: int) -> _Scored:
-        """The tables of an Attribution whose pairs are the targets' k patches each: one copy to the host."""
-        place = devices.with_float64(scored.values.device)
+    def of(cls, scored: Attribution, between: Tensor, tau: int) -> tuple[_Scored, Tensor]:
+        """The tables of an Attribution whose pairs are the targets' k patches each, and the distances between these
+        where they are to be clustered: both in one copy to the host."""
+        targets, place = len(between), between.device
         values = scored.values.to(place).view(targets, -1, scored.values.shape[1])
         parts = torch.split(values, max(1, PART // values[0].numel()))
         scores = torch.cat([part.abs().double().mean(dim=1) for part in parts])  # (targets, C)
         misses = torch.stack([scored.gap, scored.error]).to(place).double().view(2, targets, -1)
         finite = torch.stack([torch.isfinite(part).all() for part in (*parts, misses[0])]).all()
-        table = torch.cat([scores, *misses.mean(dim=2)[..., None], *misses.amax(dim=2)[..., None]], dim=1)
-        told = torch.cat([table, finite.expand(targets, 1).to(table.dtype)], dim=1).cpu().numpy()
-        own, (gap, error, gap_most, error_most, ends) = told[:, :-5], told[:, -5:].T
-        return cls(
-            values=values,
-            scores=own,
-            core=tuple(core_set(one, tau) for one in own),
-            gaps=np.stack([gap, gap_most], axis=1),
-            errors=np.stack([error, error_most], axis=1),
+        best = scores.sort(dim=1, descending=True, stable=True).indices[:, :tau]  # as `core_set` has them
+        own = values.gather(2, best[:, None].expand(-1, values.shape[1], -1))
+        tables = [scores, best, own, misses.mean(dim=2).T, misses.amax(dim=2).T, finite.expand(targets)[:, None]]
+        scores, best, own, mean, most, ends, *rest = _told([*tables] if stays(between) else [*tables, between])
+        best = best.astype(np.int64)
+        sizes = (np.take_along_axis(scores, best, axis=1) > 0).sum(axis=1).tolist()  # a core neuron's is never 0
+        found = cls(
+            scores=scores,
+            core=tuple(one[:size] for one, size in zip(best, sizes, strict=True)),
+            values=torch.from_numpy(own[..., : max(sizes)].copy()),
+            gaps=np.stack([mean[:, 0], most[:, 0]], axis=1),
+            errors=np.stack([mean[:, 1], most[:, 1]], axis=1),
             n_steps=scored.n_steps.view(targets, -1).amax(dim=1).numpy(),
             finite=bool(ends[0]),
         )
+        return found, torch.from_numpy(rest[0]) if rest else between
 
     def edge_weights(self, split: Partitions) -> Floats:
         """w(a, i, j) of each target, semantic group and core neuron, (targets, groups, τ)."""
-        most = max(map(len, self.core))
-        places = np.zeros((len(self.core), most), np.int64)
-        for row, core in zip(places, self.core, strict=True):
-            row[: len(core)] = core
         inside = split.labels[:, None] == np.arange(split.counts.max())[:, None]  # (targets, groups, k)
-        columns, members = index_on(self.values, places), torch.from_numpy(inside).to(self.values.device)
-        values = self.values.gather(2, columns[:, None].expand(-1, self.values.shape[1], -1)).double()
-        sums: Floats = members.double().bmm(values).cpu().numpy()
+        sums: Floats = torch.from_numpy(inside).double().bmm(self.values).numpy()
         means = sums / np.maximum(inside.sum(axis=2, keepdims=True), 1)
-        means *= (np.arange(most) < [[len(core)] for core in self.core])[:, None]
+        means *= (np.arange(means.shape[2]) < [[len(core)] for core in self.core])[:, None]
         return edge_weights(means)
+
+
+def _told(tables: Sequence[Tensor]) -> list[Floats]:
+    """Tables of as many rows each, (rows, …), in float64 at the host: one copy for all of them."""
+    flat = [table.flatten(1).double() for table in tables]
+    ends = np.cumsum([table.shape[1] for table in flat])[:-1]
+    columns = np.split(torch.cat(flat, dim=1).cpu().numpy(), ends, axis=1)
+    return [part.reshape(table.shape) for part, table in zip(columns, tables, strict=True)]
 
 
 def edge_weights(means: Floats) -> Floats:
@@ -336,69 +340,72 @@ def edge_weights(means: Floats) -> Floats:
     return found
 
 
-def _semantic_groups(r: Tensor, wanted: Indices, most: int) -> Partitions:
-    """The semantic groups of each target (METHOD §3). Args: r: (P, m); wanted: the concepts, (targets, k)."""
+def _between(r: Tensor, wanted: Indices) -> Tensor:
+    """The distances between the patches of each concept, (targets, k, k). Args: r: (P, m); wanted: (targets, k)."""
     at_once = len(wanted) if len(np.unique(wanted)) <= POINTS else max(1, POINTS // wanted.shape[1])
     found = []
     for some in np.split(wanted, range(at_once, len(wanted), at_once)):
         used, place = np.unique(some, return_inverse=True)
-        between = distances(r[index_on(r, used)])
         where = index_on(r, place.reshape(some.shape))
-        found.append(partitions(between[where[:, :, None], where[:, None, :]], most))
-    return Partitions(
-        labels=np.concatenate([one.labels for one in found]),
-        counts=np.concatenate([one.counts for one in found]),
-        silhouettes=np.concatenate([one.silhouettes for one in found]),
-        spread=np.concatenate([one.spread for one in found]),
-    )
+        found.append(distances(r[index_on(r, used)])[where[:, :, None], where[:, None, :]])
+    return torch.cat(found)
 
 
-def _neuron(
-    layer: str,
-    number: int,
-    channel: int,
-    concept: Indices,
-    phi: Floats,
-    is_dead: bool,
-    split: Partitions,
-    found: _Scored | None,
-    weights: Floats | None,
-) -> Neuron:
-    """The record of target `number`, checked as a whole, which is quicker than one record in it after the other.
+def _neurons(
+    layer: str, core: Indices, wanted: Indices, means: Floats, split: Partitions, found: _Scored | None
+) -> list[Neuron]:
+    """The records of all targets, each checked as a whole, which is quicker than one record in it after the other.
 
-    Args: phi: (k,), on its concept; weights: of all targets.
+    Args: core: the targets; means: φ of all patches at their layer, (P, C).
     """
-    labels, spread, silhouette = split.labels[number], split.spread[number], split.silhouettes[number]
-    sizes = np.bincount(labels, minlength=split.counts[number])
-    core = [] if found is None else found.core[number].tolist()
-    groups = []
-    for index, label in enumerate(np.argsort(-sizes, kind="stable").tolist(), 1):  # ties: where the first patch stands
-        members = np.flatnonzero(labels == label)
-        own = [] if weights is None else weights[number, label, : len(core)].tolist()
-        groups.append(
+    phi = np.take_along_axis(means.T[core], wanted, axis=1)  # (targets, k)
+    sizes = (split.labels[:, None] == np.arange(split.counts.max())[:, None]).sum(axis=2)  # (targets, groups)
+    by_size = np.argsort(-sizes, axis=1, kind="stable")  # ties: where the first patch stands
+    rank = np.take_along_axis(np.argsort(by_size, axis=1), split.labels, axis=1)  # of each patch's group, (targets, k)
+    patches = np.take_along_axis(wanted, np.lexsort((split.spread, rank)), axis=1).tolist()
+    grouped = np.take_along_axis(phi, np.argsort(rank, axis=1, kind="stable"), axis=1)
+    ends = np.take_along_axis(sizes, by_size, axis=1).cumsum(axis=1).tolist()
+    weights = None if found is None else np.take_along_axis(found.edge_weights(split), by_size[..., None], axis=1)
+    silent = dead(means[:, core]).tolist()
+    records = []
+    for i, channel in enumerate(core.tolist()):
+        begins, own = [0, *ends[i]], [] if found is None else found.core[i].tolist()
+        edges = [[]] * split.counts[i] if weights is None else weights[i, :, : len(own)].tolist()
+        silhouette = split.silhouettes[i]
+        records.append(
             {
-                "index": index,
-                "patches": concept[members[np.argsort(spread[members], kind="stable")]].tolist(),
-                "activation": float(phi[members].mean()),
-                "edges": [{"channel": c, "weight": w} for c, w in zip(core, own, strict=True)],
+                "layer": layer,
+                "channel": channel,
+                "concept": wanted[i].tolist(),
+                "activations": phi[i].tolist(),
+                "silhouette": None if np.isnan(silhouette) else float(silhouette),
+                "groups": [
+                    {
+                        "index": j + 1,
+                        "patches": patches[i][begins[j] : begins[j + 1]],
+                        "activation": float(grouped[i, begins[j] : begins[j + 1]].mean()),
+                        "edges": [{"channel": c, "weight": w} for c, w in zip(own, edges[j], strict=True)],
+                    }
+                    for j in range(split.counts[i])
+                ],
+                "dead": silent[i],
+                **_told_of(found, i),
             }
         )
-    scores = [] if found is None else found.scores[number][core].tolist()
-    gap, error = (None, None) if found is None else (found.gaps[number].tolist(), found.errors[number].tolist())
-    return Neuron.model_validate(
-        {
-            "layer": layer,
-            "channel": channel,
-            "concept": concept.tolist(),
-            "activations": phi.tolist(),
-            "core": [{"channel": c, "score": s} for c, s in zip(core, scores, strict=True)],
-            "gap_mean": gap and gap[0],
-            "gap_max": gap and gap[1],
-            "nodes": None if found is None else int(found.n_steps[number]),
-            "silhouette": None if np.isnan(silhouette) else float(silhouette),
-            "groups": groups,
-            "dead": is_dead,
-            "error_mean": error and error[0],
-            "error_max": error and error[1],
-        }
-    )
+    return [Neuron.model_validate(record) for record in records]
+
+
+def _told_of(found: _Scored | None, number: int) -> dict[str, Any]:
+    """The part of a target's record that its attributions tell."""
+    if found is None:
+        return {"core": [], "gap_mean": None, "gap_max": None, "nodes": None}
+    core, gap, error = found.core[number], found.gaps[number].tolist(), found.errors[number].tolist()
+    scores = zip(core.tolist(), found.scores[number, core].tolist(), strict=True)
+    return {
+        "core": [{"channel": c, "score": s} for c, s in scores],
+        "gap_mean": gap[0],
+        "gap_max": gap[1],
+        "nodes": int(found.n_steps[number]),
+        "error_mean": error[0],
+        "error_max": error[1],
+    }

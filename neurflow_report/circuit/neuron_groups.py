@@ -61,9 +61,13 @@ def _cluster(neurons: Sequence[Neuron], r: Floats, most: int) -> tuple[list[Memb
     members = [Member(channel=n.channel, semantic=g.index) for n in neurons for g in n.groups]
     if most < 2 or not members:
         return [tuple(members)] if members else [], None
-    split = partition(np.stack([r[list(g.patches)].mean(axis=0) for n in neurons for g in n.groups]), most)
-    sets = [tuple(members[m] for m in np.flatnonzero(split.labels == c)) for c in range(split.count)]
-    return sets, split.silhouette
+    patches = [g.patches for n in neurons for g in n.groups]
+    sums = np.stack([np.add.reduce(r[list(one)], axis=0) for one in patches])
+    split = partition(sums / np.array([[len(one)] for one in patches], dtype=r.dtype), most)
+    sets: list[list[Member]] = [[] for _ in range(split.count)]
+    for member, label in zip(members, split.labels.tolist(), strict=True):
+        sets[label].append(member)
+    return [tuple(one) for one in sets], split.silhouette
 
 
 def group_edges(upper: Sequence[Members], lower: Sequence[Members], neurons: Mapping[int, Neuron]) -> Floats:
@@ -75,12 +79,18 @@ def group_edges(upper: Sequence[Members], lower: Sequence[Members], neurons: Map
         upper, lower: groups of neighbouring layers.
         neurons: the upper layer's, by channel.
     """
-    inside = [{m.channel for m in group} for group in lower]
+    channels = sorted({m.channel for group in lower for m in group})
+    row = {c: i for i, c in enumerate(channels)}
+    inside = np.zeros((len(channels) + 1, len(lower)))  # the last row: a channel that is in none of the groups
+    for number, group in enumerate(lower):
+        inside[[row[m.channel] for m in group], number] = 1
     weights = np.zeros((len(upper), len(lower)))
     for u, group in enumerate(upper):
         for member in group:
             edges = neurons[member.channel].groups[member.semantic - 1].edges
-            weights[u] += [sum(e.weight for e in edges if e.channel in channels) for channels in inside]
+            if edges:
+                own = inside[[row.get(e.channel, -1) for e in edges]] * np.array([e.weight for e in edges])[:, None]
+                weights[u] += own.cumsum(axis=0)[-1]  # one edge after the other
         weights[u] /= len(group)
     return weights
 

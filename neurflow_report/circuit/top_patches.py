@@ -23,18 +23,19 @@ def concepts(means: Floats, channels: Indices, k: int) -> Indices:
     """
     if k > len(means):
         raise ValueError(f"a concept of {k} patches from {len(means)}")
-    return np.stack([_top(means[:, c], k) for c in channels]) if len(channels) else np.empty((0, k), np.int64)
+    return _top(np.ascontiguousarray(means.T[channels]), k)
 
 
-def dead(phi: Floats) -> bool:
-    """Whether a neuron says nothing: its φ over all patches (P,) is constant, or never above 0 (METHOD §6)."""
-    return bool(phi.max() <= 0 or phi.max() == phi.min())
+def dead(means: Floats) -> NDArray[np.bool_]:
+    """Which channels say nothing: φ over all patches is constant, or never above 0; means: (P, C), P ≥ 1 (METHOD §6)."""
+    highest, lowest = means.max(axis=0), means.min(axis=0)
+    found: NDArray[np.bool_] = (highest <= 0) | (highest == lowest)
+    return found
 
 
 def silent_share(means: Floats) -> float:
     """Share of the channels, 0 … 1, that are dead on all patches; means: (P, C), P ≥ 1 (METHOD §6)."""
-    highest, lowest = means.max(axis=0), means.min(axis=0)
-    return float(((highest <= 0) | (highest == lowest)).mean())
+    return float(dead(means).mean())
 
 
 def core_set(scores: Floats, tau: int) -> Indices:
@@ -46,14 +47,16 @@ def core_set(scores: Floats, tau: int) -> Indices:
         scores: of every channel of the layer below, (C,).
         tau: ≥ 1.
     """
-    best = _top(scores, min(tau, len(scores)))
+    best = _top(scores[None], min(tau, len(scores)))[0]
     return best[scores[best] > 0]
 
 
 def _top(values: Floats, k: int) -> Indices:
-    """Indices of the k largest, largest first, ties to the lower index."""
-    if k >= len(values):
-        return np.argsort(-values, kind="stable")[:k]
-    kth = np.partition(values, len(values) - k)[len(values) - k]
-    largest = np.flatnonzero(values >= kth)  # k, or more where some are equal to the k-th
-    return largest[np.argsort(-values[largest], kind="stable")][:k]
+    """Indices of the k largest of each row of (n, N), largest first, ties to the lower index, (n, k)."""
+    count, width = values.shape
+    if k >= width:
+        return np.argsort(-values, axis=1, kind="stable")[:, :k]
+    kth = np.partition(values, width - k, axis=1)[:, width - k, None]
+    rows, places = np.nonzero(values >= kth)  # of each row k, or more where some are equal to the k-th
+    places = places[np.lexsort((-values[rows, places], rows))]
+    return places[np.searchsorted(rows, np.arange(count))[:, None] + np.arange(k)]

@@ -16,6 +16,14 @@ def test_concept_is_the_k_largest_with_ties_to_the_lower_index(values, data):
     assert concepts(values[:, None], np.array([0]), k)[0].tolist() == expected
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12))
+def test_concepts_of_many_channels_are_those_of_each(seed, k):
+    means = np.random.default_rng(seed).integers(-1, 3, size=(12, 5)).astype(np.float32)
+    channels = np.array([4, 0, 2])
+    expected = [sorted(range(12), key=lambda i: (-means[i, c], i))[:k] for c in channels.tolist()]
+    assert concepts(means, channels, k).tolist() == expected
+
+
 @given(few_values, st.integers(1, 50))
 def test_core_set_never_holds_a_score_of_zero(values, tau):
     scores = np.abs(values)
@@ -36,10 +44,10 @@ def test_no_channels():
     ("phi", "expected"), [([0, 0, 0], True), ([1, 1, 1], True), ([-2, -1, 0], True), ([-1, 0, 0.1], False)]
 )
 def test_dead(phi, expected):
-    assert dead(np.array(phi, dtype=float)) is expected
+    assert dead(np.array(phi, dtype=float)[:, None]).tolist() == [expected]
 
 
 def test_silent_share_counts_channels_that_are_dead_on_every_patch():
     means = np.array([[0.0, 1.0, -1.0, 0.0], [0.0, 1.0, -2.0, 3.0]])
     assert silent_share(means) == 0.75
-    assert [dead(column) for column in means.T] == [True, True, True, False]
+    assert dead(means).tolist() == [True, True, True, False]
