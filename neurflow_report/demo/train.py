@@ -3,8 +3,8 @@
 1. Draw (flowers) or read (Fashion-MNIST, Debian's package dataset-fashion-mnist) the training pictures.
 2. Each epoch every picture is seen once, half of them as random crops down to a quarter of the side, flipped at
    random, so that neurons answer to a part alone as they do to the whole: the method shows them such patches.
-3. SGD with momentum, one cycle of the rate, weight decay, label smoothing, and an L1 penalty: for flowers on the weights
-   of `fc`, so that a class reads few of the channels (docs/adr/0022), for Fashion-MNIST on the batch norms' scales.
+3. SGD with momentum, one cycle of the rate, weight decay, label smoothing, and an L1 penalty: for flowers on the
+   weights of `fc`, so that a class reads few channels (docs/adr/0022), for Fashion-MNIST on the batch norms' scales.
 4. Measure on the test pictures and write a .safetensors file whose metadata holds the figures.
 
 With the same seed, torch version and number of threads the weights are the same.

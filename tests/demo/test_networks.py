@@ -76,8 +76,9 @@ def test_a_class_of_flowers_needs_several_channels_of_the_last_block() -> None:
             score = (seen[-1] * fc.weight[index]).abs().mean(0)
             core = score.topk(4)
             strongest.append(float(core.values[0] / core.values.sum()))
-            others = torch.randperm(len(score), generator=rng)
-            for channels, left in ((core.indices, kept), (others[~torch.isin(others, core.indices)][:4], kept_at_random)):
+            drawn = torch.randperm(len(score), generator=rng)
+            others = drawn[~torch.isin(drawn, core.indices)][:4]
+            for channels, left in ((core.indices, kept), (others, kept_at_random)):
                 masked = seen[-1].index_fill(1, channels, 0.0)
                 left.append(float((fc(masked).argmax(1) == index).float().mean()))
     assert sum(share < 0.55 for share in strongest) >= 7, strongest
