@@ -108,7 +108,7 @@ def framed(browser: Browser, address: str, folder: Path) -> tuple[Page, list[str
 
 
 def test_all_works_in_a_sandboxed_frame(browser: Browser, site: Path, single: Path, tmp_path: Path) -> None:
-    """The site from a server, since Chromium gives such a frame no second file from a disk; the single file from one."""
+    """The site from a server, as Chromium gives such a frame no second file from a disk; the single file from one."""
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=str(site))) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         for address in (f"http://127.0.0.1:{server.server_port}/index.html", single.as_uri()):
