@@ -95,6 +95,52 @@ def test_no_request_leaves_the_site_and_nothing_is_complained_about(browser: Bro
     assert fonts == set(PAGES)
 
 
+def framed(browser: Browser, address: str, folder: Path) -> tuple[Page, list[str]]:
+    """A page in a frame that may run scripts and nothing else, as experiment trackers show it, and the errors there."""
+    file = folder / "frame.html"
+    file.write_text(f'<iframe sandbox="allow-scripts" src="{address}" width="1280" height="900"></iframe>')
+    page = browser.new_context(viewport={"width": 1300, "height": 950}).new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.set_default_timeout(20_000)
+    page.goto(file.as_uri())
+    return page, errors
+
+
+def test_all_works_in_a_sandboxed_frame(browser: Browser, site: Path, single: Path, tmp_path: Path) -> None:
+    """The site from a server, as Chromium gives such a frame no second file from a disk; the single file from one."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=str(site))) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        for address in (f"http://127.0.0.1:{server.server_port}/index.html", single.as_uri()):
+            page, errors = framed(browser, address, tmp_path)
+            frame = page.frame_locator("iframe")
+            switch = frame.get_by_role("button", name="Colours")
+            switch.click()
+            switch.click()
+            expect(frame.locator("html")).to_have_attribute("data-theme", "dark")
+            frame.get_by_role("button", name="Copy for the model card").locator("visible=true").click()
+            expect(frame.locator("main > [role=status]")).to_have_text("Copied the lines for the model card")
+            field = frame.get_by_role("searchbox", name="Find")
+            field.fill("n5 layer3")
+            field.press("Enter")
+            expect(frame.locator(".results li:visible").first).to_contain_text("layer3")
+            frame.locator(".results li:visible a").first.click()
+            expect(frame.locator("h1:visible")).to_have_text("layer3")
+            frame.locator("#G1, #bee-co-layer3--G1").locator(".mosaic a").first.click()
+            expect(frame.locator("dialog[open] h2")).to_contain_text("Patch 1 of")
+            assert errors == [], address
+            page.context.close()
+        server.shutdown()
+
+
+def test_the_lines_for_a_model_card_are_copied(browser: Browser, root: str) -> None:
+    page = opened(browser, f"{root}/class/bee-co/index.html")
+    page.evaluate("navigator.clipboard.writeText = (text) => { window.copied = text; return Promise.resolve(); }")
+    page.get_by_role("button", name="Copy for the model card").click()
+    assert page.evaluate("window.copied").startswith("![The strongest neuron groups of bee ")
+    page.context.close()
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_no_page_is_wider_than_sheet_or_screen_and_axe_finds_nothing(browser: Browser, site: Path, path: str) -> None:
     page = opened(browser, site.joinpath(path).as_uri())

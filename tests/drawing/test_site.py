@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import xml.dom.minidom
+import zipfile
 from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -19,7 +21,7 @@ import jinja2
 import pytest
 from PIL import Image
 
-from neurflow_report.drawing.view import site_view
+from neurflow_report.drawing.view import SiteView, site_view
 from neurflow_report.drawing.view.model.components import Data
 from neurflow_report.drawing.write.downloads import csv_bytes, json_bytes
 from neurflow_report.drawing.write.single_file import single_html
@@ -30,6 +32,8 @@ from neurflow_report.results import staging
 from neurflow_report.results.bundle import Bundle, read_bundle
 from tests.mutated import renew
 from tests.sample_bundle import frozen_bundle
+
+CLOCK = b"2026-01-02T03:04:05Z"
 
 
 class Reader(HTMLParser):
@@ -113,6 +117,76 @@ def test_every_file_is_used(site: Path, pages: dict[str, Reader]) -> None:
     assert sorted(set(tree(site)) - used - fonts) == []
 
 
+def test_no_link_leaves_the_site(site: Path, pages: dict[str, Reader]) -> None:
+    """So it may be moved: no address leads out of its folder, and none is a place on this machine."""
+    for page, reader in pages.items():
+        for address in reader.addresses:
+            assert not address.startswith("/"), (page, address)
+            depth = page.count("/")
+            assert address.count("../") <= depth, (page, address)
+
+
+@pytest.mark.slow
+def test_what_was_drawn_with_it_lies_in_the_site(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pdf = tmp_path / "report.pdf"
+    pdf.write_bytes(b"%PDF-")
+    summary = render_site(bundle, tmp_path / "site", downloads={"Report (PDF)": pdf})
+    held = tmp_path / "site/downloads"
+    assert sorted(path.name for path in held.iterdir()) == ["bundle.zip", "report.pdf"]
+    assert (held / "report.pdf").samefile(pdf)
+    assert summary.bytes == sum(map(len, tree(tmp_path / "site").values())) - 5
+    html = (tmp_path / "site/index.html").read_text(encoding="utf-8")
+    assert "href=downloads/report.pdf>Report (PDF)" in html
+    assert "href=downloads/bundle.zip download>Bundle (zip)" in html
+    with zipfile.ZipFile(held / "bundle.zip") as archive:
+        archive.extractall(tmp_path / "again")
+    assert read_bundle(tmp_path / "again").manifest == bundle.manifest
+
+    def no_links(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", no_links)
+    render_site(bundle, tmp_path / "site", downloads={"Report (PDF)": pdf})
+    assert not (held / "report.pdf").samefile(pdf)
+    assert (held / "report.pdf").read_bytes() == b"%PDF-"
+
+
+def test_links_to_it_are_shown_as_cards(bundle: Bundle, pages: dict[str, Reader], site: Path) -> None:
+    def meta(html: str) -> dict[str, str]:
+        found = re.findall(r'<meta (?:property|name)="?([\w:-]+)"? content="?([^">]*)', html)
+        return dict(found)
+
+    front = meta((site / "index.html").read_text(encoding="utf-8"))
+    assert (front["og:title"], front["og:image"]) == ("A sample of flowers", "card.png")
+    layer = meta((site / "class/bee-co/layer3/index.html").read_text(encoding="utf-8"))
+    assert layer["og:title"] == "layer3 · bee &amp; &lt;co&gt; · A sample of flowers"
+    assert layer["og:image"] == "../card.png"
+    assert "og:url" not in layer
+    hosted = replace(bundle, run=bundle.run.model_copy(update={"url": "https://example.org/r/"}))
+    found = dict(site_files(hosted, site_view(hosted)))
+    page = meta(found["class/bee-co/index.html"].decode())
+    assert page["og:image"] == "https://example.org/r/class/bee-co/card.png"
+    assert page["og:url"] == "https://example.org/r/class/bee-co/index.html"
+
+
+def test_a_drawing_that_is_met_alone_says_where_it_is_from(bundle: Bundle, view: SiteView, site: Path) -> None:
+    foot = f"{bundle.run.model.name} · 2026-01-02 · neurflow-report 0.1.0 · results "
+    assert view.foot.startswith(foot)
+    drawings = sorted((site / "data").glob("*/*.svg"))
+    assert len(drawings) > 10
+    for drawing in drawings:
+        root = xml.dom.minidom.parse(str(drawing)).documentElement
+        assert root is not None
+        line = root.getElementsByTagName("text")[-1]
+        assert line.firstChild is not None
+        told = str(line.firstChild.nodeValue)
+        assert view.foot.startswith(told.rstrip("…")), drawing
+        box = [float(n) for n in root.getAttribute("viewBox").split()]
+        assert float(line.getAttribute("y")) < box[3]
+
+
 def test_nothing_is_fetched_from_a_host(site: Path, pages: dict[str, Reader]) -> None:
     assert [
         a for reader in pages.values() for a in reader.addresses if re.match(r"[a-z]+:|//", a) and a != "data:,"
@@ -165,7 +239,13 @@ def test_names_are_escaped(site: Path) -> None:
 
 
 def test_the_clock_is_on_the_provenance_page_alone(site: Path) -> None:
-    assert [name for name, data in tree(site).items() if b"2026-01-02" in data] == ["provenance/index.html"]
+    """The day is on what is sent on, too: cards, drawings, the lines for a model card."""
+    assert [name for name, data in tree(site).items() if CLOCK in data] == ["provenance/index.html"]
+    dated = [name for name, data in tree(site).items() if CLOCK[:10] in data]
+    assert {name.rpartition(".")[2] for name in dated if name.startswith("data/")} == {"svg"}
+    assert [name for name in dated if not name.startswith(("data/", "class/"))] == [
+        "index.html", "provenance/index.html"
+    ]  # fmt: skip
 
 
 @pytest.mark.slow

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurflow_report.drawing.view import SiteView, site_view
+from neurflow_report.drawing.view import SiteView, _index, site_view
 from neurflow_report.drawing.view.model import numbers, urls
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.pages import retaining
@@ -22,7 +23,8 @@ from neurflow_report.drawing.view.pages.provenance import provenance_page
 from neurflow_report.drawing.view.text import cautions, findings
 from neurflow_report.results.bundle import Bundle
 from neurflow_report.results.catalogue import EXPERIMENTS
-from neurflow_report.results.records import Caution, Masking, Rounding
+from neurflow_report.results.given import missing, missing_told
+from neurflow_report.results.records import Caution, GivenName, Masking, Rounding
 from tests.sample_bundle import K
 
 
@@ -356,7 +358,31 @@ def test_the_day_is_on_the_overview_and_the_clock_on_the_provenance_page_alone(v
     assert [path for path, text in pages.items() if "03:04:05" in text] == [urls.PROVENANCE]
 
 
-def test_files_beside_the_site_are_downloads(bundle: Bundle, tmp_path: Path) -> None:
-    view = site_view(bundle, beside={"Report as PDF": "../report.pdf"})
+def test_names_by_hand_come_first_and_neurons_have_them_too(bundle: Bundle) -> None:
+    n = bundle.classes[0].layers[1].neurons[0].channel
+    names = [
+        GivenName(slug="bee-co", layer="layer3", code="G1", text="pink petals"),
+        GivenName(slug="bee-co", layer="layer2.0", code=f"n{n}", text="vertical edges"),
+        GivenName(slug="angstrom-3", layer="layer3", code="G2", text="blue"),
+        GivenName(slug="angstrom-3", layer="layer3", code="G999", text="not there"),
+    ]
+    named = replace(bundle, run=bundle.run.model_copy(update={"names": tuple(names)}))
+    (bee, other) = (_index(named.run, result) for result in named.classes)
+    assert bee.called("layer3", bee.groups["layer3", 1]) == "pink petals · layer3 G1"
+    assert bee.name("layer3", bee.groups["layer3", 1]).note == ""
+    assert bee.neuron_called("layer2.0", n) == f"vertical edges · layer2.0 n{n}"
+    assert bee.neuron_called("layer2.0", n + 1) == f"layer2.0 n{n + 1}"
+    assert other.neuron_called("layer2.0", n) == f"layer2.0 n{n}"
+    assert other.called("layer3", other.groups["layer3", 2]) == "blue · layer3 G2"
+    assert missing(names, named.classes) == (names[3],)
+    assert missing_told(names[3:]) == (
+        "a name stands for a group or neuron that is not in the circuit, and left out: "
+        "'not there' (angstrom-3 layer3 G999)"
+    )
+    assert missing_told(names).endswith("'blue' (angstrom-3 layer3 G2) and 1 more")
+
+
+def test_files_of_the_site_are_downloads(bundle: Bundle, tmp_path: Path) -> None:
+    view = site_view(bundle, beside={"Report as PDF": "downloads/report.pdf"})
     first = view.overview.downloads[0]
-    assert (first.label, first.href) == ("Report as PDF", "../report.pdf")
+    assert (first.label, first.href) == ("Report as PDF", "downloads/report.pdf")

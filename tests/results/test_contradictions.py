@@ -79,6 +79,10 @@ def twice(*place: str | int) -> Change:
     return change
 
 
+def named(**changes: str) -> dict[str, str]:
+    return {"slug": "bee-co", "layer": "layer3", "code": "G1", "text": "a"} | changes
+
+
 RUNS: list[tuple[Change, str]] = [
     (put("pink", "theme"), "theme: 'pink' is none of 'auto', 'dark', 'light'"),
     (put([], "formats"), "formats: nothing is to be drawn"),
@@ -96,6 +100,14 @@ RUNS: list[tuple[Change, str]] = [
     (put(0, "layers", 1, "channels"), "layers[1].channels: it is 0, and at least 1 is possible"),
     (put([], "classes"), "classes: there is no class"),
     (twice("classes"), "classes: the class 'bee-co' stands there twice"),
+    (put("large", "tiles"), "tiles: 'large' is none of 'auto', 'outlined', 'patch'"),
+    (put("javascript:alert(1)/", "url"), "url: 'javascript:alert(1)/' is no address of a site"),
+    (put([named(slug="wasp")], "names"), "names[0].slug: there is no class 'wasp'"),
+    (put([named(layer="layer9")], "names"), "names[0].layer: there is no layer 'layer9'"),
+    (put([named(code="g1")], "names"), "names[0].code: 'g1' is neither a group, as G3, nor a neuron, as n12"),
+    (put([named(text=" ")], "names"), "names[0].text: found nothing, expected a name"),
+    (put([named(text="x" * 61)], "names"), "names[0].text: found 61 characters, expected 60 at most"),
+    (put([named(), named(text="b")], "names"), "names: the thing named ('bee-co', 'layer3', 'G1') stands there twice"),
 ]
 
 

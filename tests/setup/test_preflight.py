@@ -75,6 +75,16 @@ def test_what_cannot_be_drawn_is_told_with_the_rest(told, write_spec, monkeypatc
     assert told(["analyze"], spec) == ["15:3 layers[1]: the network has no layer 'blok4' [layer-unknown]"]
 
 
+def test_names_by_hand_at_no_layer_are_told_where_the_layers_come_from_the_network(told, write_spec):
+    names = {"firebell": {"block4": {"G1": "a"}, "block44": {"G1": "a"}}}
+    spec = write_spec(layers={"from": "block3", "to": "fc"}, classes=["firebell"], names=names)
+    (message,) = told(["validate", "--deep"], spec)
+    assert message.partition(": ")[2].startswith(
+        "there is no layer 'block44': did you mean 'block4' or 'block3'? [spec-bad-value]"
+    )
+    assert " names.firebell.block44: " in f" {message}"
+
+
 def test_the_network_and_the_data_are_told_together(told, write_spec):
     spec = write_spec(
         model={"name": "flower", "class_names": "names.txt"}, data={"source": "folder", "root": "nowhere"}, classes=[3]

@@ -84,7 +84,7 @@ def _index(run: Run, result: ClassResult) -> Index:
 
 
 def site_view(bundle: Bundle, *, beside: Mapping[str, str] | None = None) -> SiteView:
-    """Everything the report shows. `beside`: files that lie beside the site, label → address from the site's root."""
+    """Everything the report shows. `beside`: files to fetch, label → address from the site's root."""
     indices = tuple(_index(bundle.run, result) for result in bundle.classes)
     data, kinds = ReportData(indices=indices, manifest=bundle.manifest, beside=beside or {}), page_kinds()
     pages = {name: data.pages(kind) for name, kind in kinds.items()}

@@ -1,7 +1,7 @@
 """The site: every page, picture, drawing and table of a report, written as one folder that opens from a disk.
 
 All links are relative and nothing is fetched from a host. The same bundle gives the same bytes; the clock stands on
-the provenance page alone.
+the provenance page alone, its day on what is sent on (cards, drawings, the lines for a model card).
 """
 
 from __future__ import annotations

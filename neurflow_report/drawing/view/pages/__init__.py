@@ -25,7 +25,7 @@ P = TypeVar("P", bound=Page)
 @dataclass(frozen=True, kw_only=True)
 class ReportData:
     """What pages are made from: the classes' records, indexed, in the run's order; the bundle's manifest; `beside`:
-    files beside the site, label → address from its root."""
+    files to fetch that are drawn beside the site and lie in it, label → address from its root."""
 
     indices: tuple[Index, ...]
     manifest: Manifest

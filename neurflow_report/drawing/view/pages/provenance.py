@@ -38,7 +38,10 @@ def provenance_page(run: Run, manifest: Manifest) -> ProvenancePage:
         description="What this report was made from, and how",
         crumbs=(Span(text="Overview", href=urls.OVERVIEW),),
         here="Provenance",
-        lead="The same spec, inputs and machine give the same report, byte for byte; only the time below differs.",
+        lead=prose("""
+            The same spec, inputs and machine give the same report, byte for byte; only the time below differs, and its
+            day on cards and drawings.
+        """),
         clock=_clock(manifest),
         identity=_pairs(
             "What it was made from",

@@ -35,7 +35,7 @@ def identity(manifest: Manifest) -> str:
 
 
 def citations(run: Run, manifest: Manifest) -> tuple[Citation, ...]:
-    """The report's own citation, and the paper's. Without a date: the clock stands on the provenance page alone."""
+    """The report's own citation, and the paper's. Without a date: results are cited, not the day."""
     generator, digest = manifest.provenance.generator, identity(manifest)[:DIGITS]
     bibtex = f"""@misc{{report-{digest[:8]},
   title = {{{_protected(run.title)}}},
