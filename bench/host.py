@@ -1,26 +1,30 @@
 """What the host does for a search, where arithmetic is nothing: operator calls, waits and microseconds a target.
 
     python bench/host.py [--network resnet50] [--size 64] [--pictures 20] [--blocks device] [--device cpu] [--json FILE]
-    python bench/host.py --network tiny --size 16
+    python bench/host.py --network tiny --size 16 --pictures 3
 
 A torchvision network with random weights on small random pictures, cut at its upper layers, one class, τ 16, k 50; or a
-tiny one, of bottlenecks of 128 channels at one place each, which has next to no arithmetic. The search runs as in a
-report, clustering and records included. Counted in one run:
+tiny one, of bottlenecks of 128 channels at one place each, which has little arithmetic; or a wide one of 512, whose
+layers have hundreds of targets. The search runs as in a report, clustering and records included. Counted in one run:
 
 - calls: operators that PyTorch dispatches below autograd; on a GPU most of them are a launch;
 - waits: operators whose result the host needs to go on (a value, where something is not 0, a copy to the host); on a
   GPU each one empties the queue.
 
-Timed in another, of the tiny one in three, of which the fastest counts: microseconds a target and a pair (target,
-patch). On the tiny network nearly all of them are the host's; on a CPU of any other nearly all are arithmetic.
+Timed in another, of the tiny ones in three, of which the fastest counts: microseconds a target and a pair (target,
+patch). On a CPU they have the arithmetic in them. Of the tiny ones it is told, too, what is left without it: the
+processor's microseconds less those inside of operators, and the functions that Python calls, which no other work on the
+machine changes. To a GPU's host each operator is a launch more.
 `--blocks device` takes blocks of pairs as on a GPU, as large as fit; `cpu` as small as keep to the cache.
 """
 
 from __future__ import annotations
 
 import argparse
+import cProfile
 import json
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +46,7 @@ from neurflow_report.setup.workspace import patch_batches
 
 LAYERS = {
     "tiny": ["block3", "block4", "block5", "fc"],
+    "wide": ["block3", "block4", "block5", "fc"],
     "resnet50": ["layer3.5", "layer4.0", "layer4.1", "fc"],
     "googlenet": ["inception4e", "inception5a", "inception5b", "fc"],
     "resnet18": ["layer4.0", "layer4.1", "fc"],
@@ -97,6 +102,41 @@ def copies_counted(calls: Calls) -> Iterator[None]:
             setattr(torch.Tensor, name, method)
 
 
+class OperatorSeconds(TorchDispatchMode):
+    """The processor's seconds inside of operators."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds = 0.0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """One operator."""
+        begun = time.process_time()
+        found = func(*args, **(kwargs or {}))
+        self.seconds += time.process_time() - begun
+        return found
+
+
+def seconds_outside(once: Any, times: int) -> float:
+    """The processor's seconds that `once` takes without what is inside of operators, by the fastest of some runs."""
+    every, inside = list[float](), list[float]()
+    for _ in range(times):
+        begun = time.process_time()
+        once()
+        every.append(time.process_time() - begun)
+        with OperatorSeconds() as operators:
+            once()
+        inside.append(operators.seconds)
+    return min(every) - min(inside)
+
+
+def functions_called(once: Any) -> int:
+    """How many functions Python calls in `once`."""
+    profile = cProfile.Profile()
+    profile.runcall(once)
+    return sum(entry.callcount for entry in profile.getstats())
+
+
 def search(run: ClassRun) -> tuple[int, Any]:
     """How many targets the search has, and what does it again: from φ of all patches to groups, records included."""
     workspace = run.workspace
@@ -131,7 +171,8 @@ def main() -> int:
     if options.blocks == "device":
         devices.is_host = lambda _device: False
     names = LAYERS[options.network]
-    make = subjects.tiny if options.network == "tiny" else subjects.network
+    is_tiny = options.network in {"tiny", "wide"}
+    make = subjects.tiny if is_tiny else subjects.network
     model = make(options.network, device, options.size)
     workspace = subjects.workspace(model, names, device, options.size, options.memory)
     pixels = subjects.pictures(options.pictures, options.size).to(device)
@@ -140,15 +181,19 @@ def main() -> int:
     pairs, calls = targets * run.settings.k, Calls()
     with copies_counted(calls), calls:
         once()
-    seconds = min(subjects.timed(device, once)[1] for _ in range(3 if options.network == "tiny" else 1))
+    seconds = min(subjects.timed(device, once)[1] for _ in range(3 if is_tiny else 1))
     every, waits = sum(calls.every.values()), sum(calls.waits.values())
     found = {
         "targets": targets, "pairs": pairs, "calls": every, "waits": waits, "seconds": round(seconds, 3),
         "calls a target": round(every / targets, 1), "waits a target": round(waits / targets, 2),
         "microseconds a target": round(1e6 * seconds / targets), "microseconds a pair": round(1e6 * seconds / pairs, 1),
     }  # fmt: skip
+    if is_tiny:
+        found["functions called a target"] = round(functions_called(once) / targets)
+        if device.type == "cpu":
+            found["outside of operators a target"] = round(1e6 * seconds_outside(once, 3) / targets)
     for name, value in found.items():
-        print(f"{name:24}{value:>12,}")
+        print(f"{name:32}{value:>12,}")
     if options.all:
         print("\n".join(f"{n:8} {name}" for name, n in calls.every.most_common(40)))
         print("\n".join(f"{n:8} waits: {name}" for name, n in calls.waits.most_common()))

@@ -295,18 +295,18 @@ class _Scored:
         targets, place = len(between), between.device
         values = scored.values.to(place).view(targets, -1, scored.values.shape[1])
         parts = torch.split(values, max(1, PART // values[0].numel()))
-        scores = torch.cat([part.abs().double().mean(dim=1) for part in parts])  # (targets, C)
+        means = torch.cat([part.abs().double().mean(dim=1) for part in parts])  # (targets, C)
+        order = means.sort(dim=1, descending=True, stable=True).indices[:, :tau]  # as `core_set` has them
+        largest = values.gather(2, order[:, None].expand(-1, values.shape[1], -1))
         misses = torch.stack([scored.gap, scored.error]).to(place).double().view(2, targets, -1)
         finite = torch.stack([torch.isfinite(part).all() for part in (*parts, misses[0])]).all()
-        best = scores.sort(dim=1, descending=True, stable=True).indices[:, :tau]  # as `core_set` has them
-        own = values.gather(2, best[:, None].expand(-1, values.shape[1], -1))
-        tables = [scores, best, own, misses.mean(dim=2).T, misses.amax(dim=2).T, finite.expand(targets)[:, None]]
-        scores, best, own, mean, most, ends, *rest = _told([*tables] if stays(between) else [*tables, between])
-        best = best.astype(np.int64)
-        sizes = (np.take_along_axis(scores, best, axis=1) > 0).sum(axis=1).tolist()  # a core neuron's is never 0
+        tables = [means, order, largest, misses.mean(dim=2).T, misses.amax(dim=2).T, finite.expand(targets)[:, None]]
+        scores, best, own, mean, most, ends, *rest = _told(tables if stays(between) else [*tables, between])
+        places = best.astype(np.int64)
+        sizes = (np.take_along_axis(scores, places, axis=1) > 0).sum(axis=1).tolist()  # a core neuron's is never 0
         found = cls(
             scores=scores,
-            core=tuple(one[:size] for one, size in zip(best, sizes, strict=True)),
+            core=tuple(one[:size] for one, size in zip(places, sizes, strict=True)),
             values=torch.from_numpy(own[..., : max(sizes)].copy()),
             gaps=np.stack([mean[:, 0], most[:, 0]], axis=1),
             errors=np.stack([mean[:, 1], most[:, 1]], axis=1),
@@ -329,7 +329,8 @@ def _told(tables: Sequence[Tensor]) -> list[Floats]:
     flat = [table.flatten(1).double() for table in tables]
     ends = np.cumsum([table.shape[1] for table in flat])[:-1]
     columns = np.split(torch.cat(flat, dim=1).cpu().numpy(), ends, axis=1)
-    return [part.reshape(table.shape) for part, table in zip(columns, tables, strict=True)]
+    # Copies: what is kept of one table holds none of the others.
+    return [part.copy().reshape(table.shape) for part, table in zip(columns, tables, strict=True)]
 
 
 def edge_weights(means: Floats) -> Floats:

@@ -27,7 +27,7 @@ def concepts(means: Floats, channels: Indices, k: int) -> Indices:
 
 
 def dead(means: Floats) -> NDArray[np.bool_]:
-    """Which channels say nothing: φ over all patches is constant, or never above 0; means: (P, C), P ≥ 1 (METHOD §6)."""
+    """Which channels say nothing, (C,): φ over all patches, (P, C), is constant, or never above 0 (METHOD §6)."""
     highest, lowest = means.max(axis=0), means.min(axis=0)
     found: NDArray[np.bool_] = (highest <= 0) | (highest == lowest)
     return found
@@ -48,7 +48,8 @@ def core_set(scores: Floats, tau: int) -> Indices:
         tau: ≥ 1.
     """
     best = _top(scores[None], min(tau, len(scores)))[0]
-    return best[scores[best] > 0]
+    found: Indices = best[scores[best] > 0]
+    return found
 
 
 def _top(values: Floats, k: int) -> Indices:
@@ -59,4 +60,5 @@ def _top(values: Floats, k: int) -> Indices:
     kth = np.partition(values, width - k, axis=1)[:, width - k, None]
     rows, places = np.nonzero(values >= kth)  # of each row k, or more where some are equal to the k-th
     places = places[np.lexsort((-values[rows, places], rows))]
-    return places[np.searchsorted(rows, np.arange(count))[:, None] + np.arange(k)]
+    best: Indices = places[np.searchsorted(rows, np.arange(count))[:, None] + np.arange(k)]
+    return best

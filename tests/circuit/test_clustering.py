@@ -7,6 +7,7 @@ from scipy.spatial.distance import pdist, squareform
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import silhouette_score
 
+from neurflow_report.circuit import clustering
 from neurflow_report.circuit.clustering import (
     _ward,
     _ward_on_host,
@@ -14,7 +15,9 @@ from neurflow_report.circuit.clustering import (
     distances,
     partition,
     partitions,
+    stays,
 )
+from neurflow_report.network import devices
 
 
 def naive(vectors, most):
@@ -94,6 +97,20 @@ def test_sets_together_are_parted_as_each_by_itself(seed, most):
         assert found.labels[number].tolist() == alone.labels.tolist()
         silhouette = found.silhouettes[number]
         assert np.isnan(silhouette) if alone.silhouette is None else silhouette == pytest.approx(alone.silhouette)
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 7))
+def test_sets_that_stay_on_a_device_are_parted_alike(seed, most):
+    between = torch.stack([distances(torch.from_numpy(one)) for one in sets_of(seed)])
+    on_host = partitions(between, most)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(devices, "is_host", lambda _device: False)
+        patched.setattr(clustering, "MANY", 1)
+        assert stays(between)
+        on_device = partitions(between, most)
+    for name in ("labels", "counts", "silhouettes", "spread"):
+        np.testing.assert_array_equal(getattr(on_device, name), getattr(on_host, name))
 
 
 @pytest.mark.slow

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from neurflow_report.attribution.integrated_gradients import Quadrature
-from neurflow_report.circuit.discovery import LayerPair, Search, find_neurons
+from neurflow_report.attribution.integrated_gradients import Attribution, Quadrature
+from neurflow_report.circuit.discovery import LayerPair, Search, _Scored, find_neurons
 from neurflow_report.circuit.neuron_groups import group_neurons
+from neurflow_report.circuit.top_patches import core_set
 from neurflow_report.errors import RunError
 from neurflow_report.network.cut import cut
 from neurflow_report.network.forward import activations, layer_means
@@ -206,3 +207,23 @@ def test_out_of_memory_with_one_row_is_told():
     with pytest.raises(RunError) as caught:
         bounded(0)
     assert (caught.value.slug, caught.value.message) == ("out-of-memory", "memory ran out with one row at a time")
+
+
+@pytest.mark.parametrize("tau", [1, 4, 30])
+def test_core_sets_of_a_layer_are_each_target_s_ties_included(tau):
+    targets, k, channels = 7, 3, 9
+    values = torch.from_numpy(
+        np.random.default_rng(tau).integers(-1, 2, size=(targets * k, channels)).astype(np.float32)
+    )
+    values[:k] = 0
+    misses = torch.arange(targets * k) / 64
+    scored = Attribution(values=values, gap=misses, error=2 * misses, n_steps=torch.arange(targets * k))
+    between = torch.rand(targets, k, k, dtype=torch.float64)
+    found, told = _Scored.of(scored, between, tau)
+    scores = values.double().abs().view(targets, k, channels).mean(dim=1).numpy()
+    assert [one.tolist() for one in found.core] == [core_set(one, tau).tolist() for one in scores]
+    assert torch.equal(told, between)
+    assert found.gaps[2].tolist() == [7 / 64, 8 / 64]
+    assert found.errors[2].tolist() == [14 / 64, 16 / 64]
+    for own, core, t in zip(found.values, found.core, values.view(targets, k, channels), strict=True):
+        assert torch.equal(own[:, : len(core)], t[:, core].double())
