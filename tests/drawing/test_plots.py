@@ -54,7 +54,7 @@ def test_random_sets_are_counted_by_the_accuracy_they_leave_and_at_the_ends_in_f
     many = row("mask", "a", 4).model_copy(update={"null": (1.0,) * 60 + (0.5, 0.5, 0.4, 0.0)})
     root = ElementTree.fromstring(masking_plot([many], title="t", id_prefix="a"))
     (strip,) = drawn(root, "null")
-    tall = {left: height for left, height in bars(strip)}
+    tall = dict(bars(strip))
     assert list(tall) == sorted(tall)
     assert len(tall) == 4
     heights = list(tall.values())

@@ -126,9 +126,7 @@ def test_a_sentence_says_where_a_claim_holds() -> None:
 
 def test_a_layer_says_what_was_tested_there(bundle: Bundle) -> None:
     one = index(bundle, claim("needed", "layer3", HELD), claim("needed", "fc", FAILED))
-    assert told((verdicts.of_layer(one, "layer3"),)) == [
-        "Here, of 1 test, 1 supports the circuit. The evidence."
-    ]
+    assert told((verdicts.of_layer(one, "layer3"),)) == ["Here, of 1 test, 1 supports the circuit. The evidence."]
     assert verdicts.of_layer(one, "layer1") == ()
 
 
@@ -164,8 +162,8 @@ def test_tests_with_too_few_draws_are_told_apart_with_what_would_decide_them(bun
         ["layer3", "? inconclusive", ""],
     ]
     assert told(verdicts.lines(one.claims[:2], one.too_few)) == [
-        "A neuron's concept rests on its core set more than on random sets: inconclusive at layer3; too few draws at fc "
-        "(fidelity.optimality_draws: 74 would decide it)."
+        "A neuron's concept rests on its core set more than on random sets: inconclusive at layer3; too few draws at "
+        "fc (fidelity.optimality_draws: 74 would decide it)."
     ]
 
 
