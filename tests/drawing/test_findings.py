@@ -125,9 +125,8 @@ def test_limits_begin_with_a_core_that_is_not_needed(bundle: Bundle) -> None:
     assert [n.code for n in found][:3] == ["claim-needed", "not-told-apart", "claim-faithful"]
     assert found[0].title == "bee & <co> survives without its core at layer1"
     assert found[0].text == (
-        "Without the 4 core neurons of layer1 the network still recognises 40 of 40 pictures (with random neurons "
-        "instead 99%). The circuit there shows what the class may use, not what it needs. It is lost without the core "
-        "of layer3."
+        "Without the core, 40 of 40 pictures are still recognised at layer1 (random neurons: 99%). It is lost without "
+        "the core of layer3."
     )
     assert found[1].title == "In 1 of 2 masking tests, random neurons did as well as the core"
     assert found[1].text.startswith("1 of 1 at layer1. ")

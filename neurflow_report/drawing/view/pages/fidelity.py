@@ -67,7 +67,7 @@ def _lead(indices: Sequence[Index]) -> str:
     """The verdicts counted, then the tests."""
     if not any(i.result.claims for i in indices):
         return "No ledger was kept in this run."
-    words = [i.verdict.word for i in indices]
+    words: list[str] = [i.verdict.word for i in indices]
     told = [f"{n} {'is' if n == 1 else 'are'} {word}" for word in verdicts.WORDS if (n := words.count(word))]
     claims = [c for i in indices for c in i.result.claims]
     few = {c for i in indices for c in i.too_few}

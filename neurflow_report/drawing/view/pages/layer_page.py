@@ -176,11 +176,12 @@ def layer_sentence(index: Index, layer: LayerResult) -> str:
         return "No neuron of this layer carries anything of the class."
     core = f"{len(layer.neurons):,} of its {count(layer.channels, 'neuron')} are core for this class"
     many = sum(len(index.groups_of(layer.name, a.channel)) > 1 for a in layer.neurons)
-    poly = f"; {many:,} {'is' if many == 1 else 'are'} in more than one" if many else ""
+    who = "all" if 1 < many == len(layer.neurons) else f"{many:,}"
+    poly = f"; {who} {'is' if many == 1 else 'are'} in more than one" if many else ""
     cut = "" if layer.silhouette is None else f" (silhouette {silhouette(layer.silhouette)})"
     low = ""
     if index.below(layer.name) is None:
-        low = " Nothing is declared below it, so its patches are grouped by its own activations."
+        low = " This is the lowest layer: its patches are grouped by its own activations."
     return f"{_first(index, layer)}{core}, in {count(len(layer.groups), 'group')}{cut}{poly}.{low}"
 
 
