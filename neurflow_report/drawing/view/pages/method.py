@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from string import Formatter
 
 from neurflow_report.drawing.view.model import urls
-from neurflow_report.drawing.view.model.components import Cell, Column, Page, Span, Table
+from neurflow_report.drawing.view.model.components import Cell, Column, Page, Prose, Span, Table
 from neurflow_report.drawing.view.model.numbers import listing, percent
 from neurflow_report.drawing.view.pages import PageKind
 from neurflow_report.drawing.view.pages.class_page import selection
+from neurflow_report.drawing.view.text.glossary import terms
 from neurflow_report.results.catalogue import EXPERIMENTS, Experiment, prose
 from neurflow_report.results.records import Run, Settings
 
@@ -20,6 +21,9 @@ _RULES = {
     """),
     "gauss": "The integral is a sum over Gauss–Legendre nodes, and the gap stands for its error, too.",
 }
+WORDS = ("logit", "patch", "core", "tau", "semantic", "group", "share", "weight", "gap", "silhouette")
+TESTED = ("masking", "knockout", "chance", "ledger")
+"""The terms of every report, and those of one whose circuits were tested."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +39,10 @@ class MethodStep:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodPage(Page):
-    """The method, as this run used it."""
+    """The method, as this run used it; `words`: the terms of the report, each explained in a sentence."""
 
     lead: str
+    words: tuple[Prose, ...]
     steps: tuple[MethodStep, ...]
     settings: Table
     layers: Table
@@ -55,6 +60,7 @@ def method_page(run: Run) -> MethodPage:
             NeurFlow (arXiv:2502.16105, ICLR 2025) explains a class by groups of neurons. These are its steps, with
             the values that this run used.
         """),
+        words=terms(run, *WORDS, *(TESTED if run.settings.experiments else ())),
         steps=(*_objects(run), *_attribution(run.settings), *_groups(run), *_masking(run), *_experiments(run.settings)),
         settings=_settings(run.settings),
         layers=_layers(run),
