@@ -1,4 +1,4 @@
-"""A large report on paper: which neuron groups are shown in full there, and a table of the others (docs/guide.md)."""
+"""A large appendix: which neuron groups are shown in full there, and a table of the others (docs/guide.md)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHOWN = 3
 
 
 def shown_groups(view: SiteView) -> int | None:
-    """How many of each layer's groups are shown in full on paper, the weightiest; None: all."""
+    """How many of each layer's groups are shown in full on paper, the largest; None: all."""
     return SHOWN if _every(view) > MANY else None
 
 
@@ -24,7 +24,7 @@ def brief_words(view: SiteView) -> str:
     if shown_groups(view) is None:
         return ""
     return prose(f"""
-            This report has {count(_every(view), "neuron group")}. On paper, the {SHOWN} weightiest of each layer are
+            This report has {count(_every(view), "neuron group")}. On paper, the {SHOWN} largest of each layer are
             shown with their patches, and tables name the others; the site and the single file show all of them, every
             neuron, every edge and every picture.
         """)
@@ -36,7 +36,7 @@ def rest_table(layer: str, groups: Sequence[GroupView]) -> Table | None:
         return None
     rows = ((Cell(text=g.name), Cell(text=g.share_text), Cell(text=g.size_text)) for g in groups)
     columns = (Column(label="Neuron group"), Column(label="Share", numeric=True), Column(label="It holds"))
-    return Table(caption=f"The lighter neuron groups of {layer}", columns=columns, rows=tuple(rows))
+    return Table(caption=f"The smaller neuron groups of {layer}", columns=columns, rows=tuple(rows))
 
 
 def _every(view: SiteView) -> int:
