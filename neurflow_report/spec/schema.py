@@ -276,8 +276,8 @@ class Report(Section):
 
     formats: Annotated[tuple[Literal["html", "pdf", "single"], ...], Field(min_length=1)] = Field(
         ("html", "pdf"),
-        description="What to write beside the bundle: `html` a site, `pdf` report.pdf and appendix.pdf, `single` the site as one file, "
-        "report.html.",
+        description="What to write beside the bundle: `html` a site, `pdf` report.pdf and appendix.pdf, `single` the "
+        "site as one file, report.html.",
         examples=[["html", "single"]],
     )
     theme: Literal["auto", "light", "dark"] = Field(

@@ -30,14 +30,14 @@ from neurflow_report.drawing.view.model.urls import picture_file
 from neurflow_report.drawing.view.pages.class_page import ClassPage, Outlined
 from neurflow_report.drawing.view.pages.classes import ClassesPage
 from neurflow_report.drawing.view.pages.overview import ClassRow
-from neurflow_report.drawing.write.abridge import brief_words, rest_table, shown_groups
+from neurflow_report.drawing.write.abridge import brief_words, in_full, rest_table
 from neurflow_report.drawing.write.atomic_write import write_file
 from neurflow_report.drawing.write.glyphs import boxes_note
 from neurflow_report.drawing.write.html import encodable
 from neurflow_report.drawing.write.overwrite_guard import check_file_free
 from neurflow_report.drawing.write.templates import LOGOS, Read, files_in, template_environment
 from neurflow_report.drawing.write.typeset import PrintError, typeset
-from neurflow_report.drawing.write.wide_tables import across
+from neurflow_report.drawing.write.wide_tables import across, gathered
 from neurflow_report.errors import InputError
 from neurflow_report.results.bundle import Bundle
 
@@ -106,7 +106,7 @@ def _write(
     bundle: Bundle,
     target: Path,
     html: str,
-    drawings: Mapping[str, Read],
+    drawings: dict[str, Read],
     templates: Path | None,
     attached: bytes | None,
     on_note: Callable[[str], None] | None,
@@ -170,11 +170,12 @@ def print_html(view: SiteView, templates: Path | None, template: str = REPORT) -
             whole=whole,
             draw=partial(_draw, anchor=anchor),
             plot_svg=_plot_svg,
-            shown=shown_groups(view),
+            in_full=partial(in_full, view),
             brief_words=brief_words(view),
             rest_table=rest_table,
             unsaid=unsaid,
             across=across,
+            gathered=gathered,
         )
     )
     return encodable(html), drawings
@@ -297,7 +298,7 @@ def _anchors(view: SiteView) -> dict[str, str]:
         known[page.path] = _id(page.path)
         for layer in page.layers:
             known[layer.href] = _id(layer.href)
-            for group in layer.groups[: shown_groups(view)]:
+            for group in in_full(view, layer.groups):
                 known |= dict.fromkeys((group.href, f"{page.path}#{group.class_anchor}"), _id(group.href))
     return known
 
