@@ -24,7 +24,7 @@ demo: $(STAMPS)/run
 	$(BIN)/neurflow-report build specs/demo.yaml
 	@echo
 	@echo "The demo's report:"
-	@ls -1 output/demo/site/index.html output/demo/report.pdf output/demo/bundle/manifest.json
+	@ls -1 output/demo/site/index.html output/demo/report.pdf output/demo/appendix.pdf output/demo/bundle/manifest.json
 
 test: $(STAMPS)/test $(STAMPS)/node
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from neurflow_report.drawing.write.atomic_write import drawn
-from neurflow_report.drawing.write.needs import FILES, check_places, drawing_problems
+from neurflow_report.drawing.write.needs import APPENDIX, EVERY, check_places, drawing_problems, places
 from neurflow_report.drawing.write.templates import check_templates, template_problems
 from neurflow_report.errors import InputError, ReportError
 from neurflow_report.progress import Progress, Silent
@@ -43,6 +43,7 @@ class Rendered:
     site: Path | None
     pdf: Path | None
     single: Path | None = None
+    appendix: Path | None = None
     pages: int
     bytes: int
     seconds: float
@@ -69,7 +70,7 @@ def analyze(loaded: LoadedSpec, *, progress: Progress | None = None) -> Path:
     with importing():
         from neurflow_report.analysis.run import analyze as run
 
-    return run(loaded, progress=progress or Silent(), drawn=tuple(FILES.values()))
+    return run(loaded, progress=progress or Silent(), drawn=EVERY)
 
 
 def check(loaded: LoadedSpec, *, progress: Progress | None = None) -> tuple[str, ...]:
@@ -121,13 +122,16 @@ def render(
     templates: Path | None = None,
     attach_bundle: bool | None = None,
     names: Path | Literal[False] | None = None,
+    appendix: bool | None = None,
     progress: Progress | None = None,
 ) -> Rendered:
-    """Draw a bundle: `<output>/site` (html), `report.pdf` (pdf), `report.html` (single). Needs no torch, model or data.
+    """Draw a bundle: `<output>/site` (html), `report.pdf` and `appendix.pdf` (pdf), `report.html` (single).
+
+    It needs no torch, model or data. All of it is put in its place together, or none.
 
     Args:
         output: default the folder that holds the bundle.
-        formats, attach_bundle: default what the spec asked for.
+        formats, attach_bundle, appendix: default what the spec asked for.
         templates: a directory searched before the package's own templates.
         names: a file with names by hand, which count before those of the spec; default `names.yaml` in the folder that
             holds the bundle, where there is one; False: without any names by hand.
@@ -146,18 +150,20 @@ def render(
     found = _named(found, names, progress)
     output = output or found.root.parent
     _check_outside(output, found.root)
-    attach = _asked_to_attach(found) if attach_bundle is None else attach_bundle
-    wanted = {name: output / file for name, file in FILES.items() if name in (formats or found.run.formats)}
+    attach = _asked(found, "attach_bundle", usual=False) if attach_bundle is None else attach_bundle
+    append = _asked(found, "appendix", usual=True) if appendix is None else appendix
+    wanted = places(output, formats or found.run.formats, appendix=append)
     with template_problems(templates), output_folder(output):
         check_places(wanted)
         with drawn(output, [path.name for path in wanted.values()]) as fresh:
-            places = {name: fresh / path.name for name, path in wanted.items()}
-            pages, size = _draw(found, places, templates, attach, progress)
+            staged = {name: fresh / path.name for name, path in wanted.items()}
+            pages, size = _draw(found, staged, templates, attach, progress)
             check_places(wanted)  # a file may have come there meanwhile
     return Rendered(
         site=wanted.get("html"),
         pdf=wanted.get("pdf"),
         single=wanted.get("single"),
+        appendix=wanted.get("appendix"),
         pages=pages,
         bytes=size,
         seconds=time.monotonic() - begun,
@@ -204,7 +210,7 @@ def _draw(
 
     Returns: the pages of the site and the bytes of all.
     """
-    from neurflow_report.drawing.write.pdf import render_pdf
+    from neurflow_report.drawing.write.pdf import render_appendix, render_pdf
     from neurflow_report.drawing.write.single_file import render_single
     from neurflow_report.drawing.write.site import render_site
 
@@ -223,6 +229,14 @@ def _draw(
             )
             one = wanted["pdf"].stat().st_size
             step.note(f"{number:,} pages; {_size_told(one, 'report.pdf')}")
+            size += one
+    if "appendix" in wanted:
+        with progress.stage("draw the appendix", None) as step:
+            number = render_appendix(
+                found, wanted["appendix"], templates=templates, on_note=lambda text: step.note(text)
+            )
+            one = wanted["appendix"].stat().st_size
+            step.note(f"{number:,} pages; {_size_told(one, APPENDIX)}")
             size += one
     if "html" in wanted:
         with progress.stage("draw the site", None) as step:
@@ -250,10 +264,11 @@ def _size_told(size: int, name: str) -> str:
     )
 
 
-def _asked_to_attach(bundle: Bundle) -> bool:
-    """Whether the spec that the bundle was made from asked for the bundle in the PDF."""
+def _asked(bundle: Bundle, key: str, *, usual: bool) -> bool:
+    """Whether the spec that the bundle was made from asked for what `report.<key>` says; `usual` where it is silent."""
     report = bundle.manifest.provenance.spec_resolved.get("report")
-    return isinstance(report, Mapping) and report.get("attach_bundle") is True
+    asked = report.get(key) if isinstance(report, Mapping) else None
+    return asked if isinstance(asked, bool) else usual
 
 
 def _downloads(fresh: Path) -> dict[str, Path]:
@@ -271,14 +286,15 @@ def build(loaded: LoadedSpec, *, progress: Progress | None = None) -> Built:
 
     begun, progress = time.monotonic(), progress or Silent()
     try:
-        others = tuple(file for name, file in FILES.items() if name not in loaded.spec.report.formats)
+        wanted = _wanted(loaded)
+        others = tuple(file for file in EVERY if file not in {path.name for path in wanted.values()})
         with (
             analyzed(
                 loaded,
                 progress=progress,
                 also=_drawing_problems(loaded),
                 drawn=others,
-                formats=loaded.spec.report.formats,
+                formats=tuple(wanted),
             ) as bundle,
             _left_noted(bundle.parent),
         ):
@@ -313,11 +329,17 @@ def _left(output: Path, before: Mapping[str, int]) -> str:
 
 def _drawn_in(output: Path) -> dict[str, int]:
     """What is drawn there, and which it is: a new one has another number."""
-    return {name: (output / name).lstat().st_ino for name in FILES.values() if os.path.lexists(output / name)}
+    return {name: (output / name).lstat().st_ino for name in EVERY if os.path.lexists(output / name)}
 
 
 def _drawing_problems(loaded: LoadedSpec) -> list[ReportError]:
-    return drawing_problems(output_of(loaded.spec), loaded.spec.report.formats, _templates(loaded))
+    asked = loaded.spec.report
+    return drawing_problems(output_of(loaded.spec), asked.formats, _templates(loaded), appendix=asked.appendix)
+
+
+def _wanted(loaded: LoadedSpec) -> dict[str, Path]:
+    asked = loaded.spec.report
+    return places(output_of(loaded.spec), asked.formats, appendix=asked.appendix)
 
 
 def _templates(loaded: LoadedSpec) -> Path | None:

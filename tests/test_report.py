@@ -12,7 +12,7 @@ import pytest
 
 from neurflow_report import cli, report
 from neurflow_report.analysis import run
-from neurflow_report.drawing.write.needs import FILES
+from neurflow_report.drawing.write.needs import EVERY, FILES
 from neurflow_report.errors import InputError
 from neurflow_report.results import staging
 from neurflow_report.results.bundle import read_bundle, write_bundle
@@ -30,10 +30,10 @@ layers: [block1, fc]
 report: {formats: [html, pdf, single]}
 output: OUT
 """
-OLD = {"site/index.html": "old", "report.pdf": "old", "report.html": "old"}
+OLD = {"site/index.html": "old", "report.pdf": "old", "report.html": "old", "appendix.pdf": "old"}
 LEFT = (
-    "the bundle is of this run, and site and report.pdf and report.html beside it are of an earlier one: "
-    "`neurflow-report render OUT` draws the report anew"
+    "the bundle is of this run, and site and report.pdf and report.html and appendix.pdf beside it are of an earlier "
+    "one: `neurflow-report render OUT` draws the report anew"
 )
 
 
@@ -55,10 +55,12 @@ def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LoadedSpec:
     return load_spec("spec.yaml")
 
 
-def made(output: Path) -> None:
-    run, classes, provenance, pictures = sample_bundle(pictures=2)
+def made(output: Path, **provenance: object) -> Path:
+    run, classes, known, pictures = sample_bundle(pictures=2)
     run = run.model_copy(update={"formats": ("html", "pdf", "single")})
-    write_bundle(output / "bundle", run=run, classes=classes, provenance=provenance, pictures=pictures)
+    known = known.model_copy(update=provenance)
+    write_bundle(output / "bundle", run=run, classes=classes, provenance=known, pictures=pictures)
+    return output / "bundle"
 
 
 def there() -> list[str]:
@@ -80,12 +82,28 @@ def drawing(monkeypatch: pytest.MonkeyPatch, then: Callable[[], object]) -> None
 
     def draw(_: object, wanted: Mapping[str, Path], *__: object) -> tuple[int, int]:
         for name, path in wanted.items():
-            assert path.name == FILES[name]
+            assert path.name == (FILES | {"appendix": "appendix.pdf"})[name]
             write(path.parent, {f"{path.name}/index.html" if name == "html" else path.name: "new"})
         then()
         return 1, 3
 
     monkeypatch.setattr(report, "_draw", draw)
+
+
+def test_the_appendix_is_drawn_unless_it_is_not_wanted(loaded: LoadedSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawing(monkeypatch, lambda: None)
+    assert report.render(made(Path("other")), formats=("html",)).appendix is None
+    assert report.render(Path("other/bundle"), formats=("pdf",), appendix=False).appendix is None
+    assert sorted(path.name for path in Path("other").iterdir()) == ["bundle", "report.pdf", "site"]
+    assert report.render(Path("other/bundle"), formats=("pdf",)).appendix == Path("other/appendix.pdf")
+    assert Path("other/appendix.pdf").read_text() == "new"
+
+
+def test_the_spec_says_whether_the_appendix_is_wanted(loaded: LoadedSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawing(monkeypatch, lambda: None)
+    made(Path("other"), spec_resolved={"report": {"appendix": False}})
+    assert report.render(Path("other/bundle")).appendix is None
+    assert report.render(Path("other/bundle"), appendix=True).appendix == Path("other/appendix.pdf")
 
 
 def raising(error: BaseException) -> Callable[[], object]:
@@ -100,7 +118,7 @@ def test_all_of_it_is_drawn_before_any_is_replaced(loaded: LoadedSpec, monkeypat
     built = report.build(loaded)
     assert files() == dict.fromkeys(OLD, "new")
     assert (built.rendered.site, built.rendered.pdf) == (Path("OUT/site"), Path("OUT/report.pdf"))
-    assert there() == ["bundle", "report.html", "report.pdf", "site"]
+    assert there() == ["appendix.pdf", "bundle", "report.html", "report.pdf", "site"]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), InputError("template-broken", "m"), ZeroDivisionError()])
@@ -111,11 +129,11 @@ def test_a_stop_while_it_is_drawn(loaded: LoadedSpec, monkeypatch: pytest.Monkey
     assert files() == OLD
     assert read_bundle("OUT").run.title == "A sample of flowers"
     assert caught.value.__notes__ == [LEFT]
-    assert there() == ["bundle", "report.html", "report.pdf", "site"]
+    assert there() == ["appendix.pdf", "bundle", "report.html", "report.pdf", "site"]
 
 
 def test_where_nothing_was_drawn_before(loaded: LoadedSpec, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in FILES.values():
+    for name in EVERY:
         Path("OUT", name).rename(name)
     drawing(monkeypatch, raising(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt) as caught:
@@ -188,7 +206,7 @@ def test_what_was_killed_between_two_steps_is_finished_before_it_is_read(
     staging._write_journal(stage, Path("OUT"), {"bundle": (stage / "new" / "bundle").stat().st_ino})
     drawing(monkeypatch, lambda: None)
     report.render(Path(bundle), output=Path("elsewhere"))
-    assert there() == ["bundle", "report.html", "report.pdf", "site"]
+    assert there() == ["appendix.pdf", "bundle", "report.html", "report.pdf", "site"]
 
 
 @pytest.mark.slow
@@ -201,5 +219,5 @@ def test_an_analysis_alone_tells_that_what_is_drawn_is_older(
     spec = SPEC.replace("data: {source: demo}\n", sizes).replace("[bee]", "[firebell]").replace("block1", "block4")
     Path("spec.yaml").write_text(spec)
     assert cli.main(["analyze", "spec.yaml"]) == 0
-    told = "write the bundle: site and report.pdf and report.html beside it are of an earlier run: "
+    told = "write the bundle: site and report.pdf and report.html and appendix.pdf beside it are of an earlier run: "
     assert f"{told}`neurflow-report render OUT` draws a report of this one\n" in capsys.readouterr().err

@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -74,17 +74,18 @@ NARROW_SHOTS = (
     Shot(name="evidence", path=f"fidelity/{CLASS}/index.html", height=780, themes=DARK, at="#optimality"),
 )
 SHEETS = {
-    "cover": "Made with",
-    "class": f"The logit {CLASS} rests",
-    "circuit": "The circuit of neuron groups",
-    "layer": "Layer block2",
-    "evidence": f"The evidence for {CLASS}",
+    "report.pdf": {
+        "cover": "What drives it",
+        "class": f"{CLASS} rests",
+        "circuit": f"The circuit of {CLASS}",
+    },
+    "appendix.pdf": {"layer": "Layer block2", "evidence": f"The evidence for {CLASS}"},
 }
-"""By name the words that only the sheet to show has, from its class on."""
+"""By file and name the words that the sheet to show has, the first of those after the one shown before."""
 
 
 def main(report: Path) -> None:
-    """Every picture, from the folder that holds site/ and report.pdf."""
+    """Every picture, from the folder that holds site/, report.pdf and appendix.pdf."""
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         site = (report / "site").resolve().as_uri()
@@ -95,8 +96,9 @@ def main(report: Path) -> None:
                     save(taken(browser, site, shot, size, theme), DOCS / "gallery" / f"{name}.webp", width)
         circuit(browser, site)
         browser.close()
-    for name, number in sheets(report / "report.pdf").items():
-        save(sheet(report / "report.pdf", number), DOCS / "gallery" / f"print-{name}.webp", PAPER)
+    for file, words in SHEETS.items():
+        for name, number in sheets(report / file, words).items():
+            save(sheet(report / file, number), DOCS / "gallery" / f"print-{name}.webp", PAPER)
 
 
 def taken(browser: Browser, site: str, shot: Shot, size: int, theme: str) -> bytes:
@@ -125,15 +127,15 @@ def circuit(browser: Browser, site: str) -> None:
     image.save(DOCS / "pictures" / "circuit.png", optimize=True)
 
 
-def sheets(pdf: Path) -> dict[str, int]:
-    """By name the number of the first sheet that has its words; after the cover, from the sheet of the class on."""
+def sheets(pdf: Path, shown: Mapping[str, str]) -> dict[str, int]:
+    """By name the number of the first sheet that has its words, after the one before it and the contents."""
     command = ["pdftotext", str(pdf), "-"]
     text = subprocess.run(command, capture_output=True, check=True, text=True).stdout  # noqa: S603
     pages = [re.sub(r"\s+", " ", page) for page in text.split("\f")]
-    found, first = {}, 0
-    for name, words in SHEETS.items():
+    found, first = {}, 0 if "cover" in shown else 1
+    for name, words in shown.items():
         found[name] = next(n for n, page in enumerate(pages) if n >= first and words in page) + 1
-        first = found["class"] - 1 if "class" in found else 1
+        first = found[name]
     return found
 
 

@@ -83,7 +83,7 @@ def progress(options: argparse.Namespace) -> Progress:
 
 def file_lines(result: Result) -> list[str]:
     """The files that a result names, each with where to begin in it."""
-    files = {"bundle": "manifest.json", "site": "index.html", "pdf": "", "single": ""}
+    files = {"bundle": "manifest.json", "site": "index.html", "pdf": "", "appendix": "", "single": ""}
     return [f"{key}: {Path(str(result[key])) / file}" for key, file in files.items() if result.get(key) is not None]
 
 

@@ -33,7 +33,12 @@ def _add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--attach-bundle",
         action=argparse.BooleanOptionalAction,
-        help="the bundle inside the PDF, as a zip (default: what the spec asked for)",
+        help="the bundle inside report.pdf, as a zip (default: what the spec asked for)",
+    )
+    parser.add_argument(
+        "--appendix",
+        action=argparse.BooleanOptionalAction,
+        help="appendix.pdf beside report.pdf (default: what the spec asked for)",
     )
 
 
@@ -49,6 +54,7 @@ def _run(options: argparse.Namespace) -> Result:
         templates=options.templates,
         attach_bundle=options.attach_bundle,
         names=options.names,
+        appendix=options.appendix,
         progress=progress(options),
     )
     return {**asdict(rendered), "seconds": round(rendered.seconds, 2)}

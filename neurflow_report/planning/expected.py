@@ -16,10 +16,15 @@ from neurflow_report.setup.workspace import Workspace
 from neurflow_report.spec.schema import Spec
 from neurflow_report.time_left import Expected
 
-DRAWN = {"html": "draw the site", "single": "draw the single file", "pdf": "draw the PDF"}
+DRAWN = {
+    "html": "draw the site",
+    "single": "draw the single file",
+    "pdf": "draw the PDF",
+    "appendix": "draw the appendix",
+}
 """What the stages are called that draw a format."""
-NEURON = {"html": 0.01, "single": 0.012, "pdf": 0.05}
-"""Seconds that drawing a format takes for a neuron, about: the demo's PDF of 211 pages took 54 s, its site 7."""
+NEURON = {"html": 0.01, "single": 0.012, "pdf": 0.01, "appendix": 0.03}
+"""Seconds that drawing a format takes for a neuron, about: the demo's site takes 7 s, its appendix four times that."""
 SHARE = 0.7
 """The share of the most targets that a layer is taken to have."""
 PROCESSOR = 3e-11

@@ -286,8 +286,8 @@ class Report(Section):
 
     formats: Annotated[tuple[Literal["html", "pdf", "single"], ...], Field(min_length=1)] = Field(
         ("html", "pdf"),
-        description="What to write beside the bundle: `html` a site, `pdf` report.pdf, `single` the site as one file, "
-        "report.html.",
+        description="What to write beside the bundle: `html` a site, `pdf` report.pdf and appendix.pdf, `single` the "
+        "site as one file, report.html.",
         examples=[["html", "single"]],
     )
     theme: Literal["auto", "light", "dark"] = Field(
@@ -300,7 +300,13 @@ class Report(Section):
         examples=["branding"],
     )
     attach_bundle: bool = Field(
-        False, description="Whether the PDF holds the bundle, as an attached zip.", examples=[True]
+        False, description="Whether report.pdf holds the bundle, as an attached zip.", examples=[True]
+    )
+    appendix: bool = Field(
+        True,
+        description="Whether `pdf` writes appendix.pdf too: every layer with its neuron groups, every test, the "
+        "ledgers. It takes longer than the report.",
+        examples=[False],
     )
     tiles: Literal["auto", "patch", "outlined"] = Field(
         "auto",

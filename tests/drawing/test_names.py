@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -17,7 +18,7 @@ from matplotlib.figure import Figure
 from neurflow_report.drawing.figures.layout import ending, text_width
 from neurflow_report.drawing.figures.plots import STYLE, WIDTH, beside, written
 from neurflow_report.drawing.view.model.components import Cell, Column, Table
-from neurflow_report.drawing.write.pdf import render_pdf
+from neurflow_report.drawing.write.pdf import render_appendix, render_pdf
 from neurflow_report.drawing.write.site import render_site
 from neurflow_report.drawing.write.wide_tables import across
 from neurflow_report.results.bundle import Bundle
@@ -51,16 +52,19 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 @pytest.mark.slow
-def test_nothing_runs_off_a_sheet_and_the_missing_character_is_told(bundle: Bundle, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("draw", "least"), [(render_pdf, 6), (render_appendix, 10)])
+def test_nothing_runs_off_a_sheet_and_the_missing_character_is_told(
+    draw: Callable[..., int], least: int, bundle: Bundle, tmp_path: Path
+) -> None:
     if shutil.which("pdftotext") is None:
         pytest.skip("needs poppler-utils")
     notes: list[str] = []
-    render_pdf(bundle, tmp_path / "report.pdf", on_note=notes.append)
+    draw(bundle, tmp_path / "report.pdf", on_note=notes.append)
     (note,) = notes
     assert note.endswith("without a meaning in Unicode (U+10FFFD).")
     command = ["pdftotext", "-bbox", str(tmp_path / "report.pdf"), "-"]
     pages = subprocess.run(command, capture_output=True, check=True, text=True).stdout.split("<page ")[1:]
-    assert len(pages) > 10
+    assert len(pages) > least
     outside = []
     for number, page in enumerate(pages, 1):
         width, height = (float(found) for found in re.findall(r'(?:width|height)="([\d.]+)"', page)[:2])

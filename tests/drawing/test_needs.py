@@ -20,6 +20,7 @@ def test_reports_that_are_there_may_be_replaced(tmp_path: Path) -> None:
         (tmp_path / "site" / mark).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "site" / mark).write_text("")
     (tmp_path / "report.pdf").write_text("")
+    (tmp_path / "appendix.pdf").write_text("")
     (tmp_path / "report.html").write_bytes(HTML_END)
     assert drawing_problems(tmp_path, EVERYTHING, None) == []
 
@@ -31,6 +32,14 @@ def test_somebody_s_own_files_of_these_names_may_not(tmp_path: Path) -> None:
         "report.pdf exists and is no report of this program",
         "report.html exists and is no report of this program",
     ]
+
+
+def test_an_appendix_is_in_the_way_only_of_one(tmp_path: Path) -> None:
+    (tmp_path / "appendix.pdf").write_text("a thesis's")
+    told = "appendix.pdf exists and is no report of this program"
+    assert [error.message for error in drawing_problems(tmp_path, EVERYTHING, None)] == [told]
+    assert drawing_problems(tmp_path, EVERYTHING, None, appendix=False) == []
+    assert drawing_problems(tmp_path, ("html", "single"), None) == []
 
 
 def test_all_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

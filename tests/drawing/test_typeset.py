@@ -26,7 +26,7 @@ from neurflow_report import report
 from neurflow_report.drawing.figures.mosaic import opened
 from neurflow_report.drawing.view import site_view
 from neurflow_report.drawing.write.interrupts import interrupts_kept
-from neurflow_report.drawing.write.pdf import needed_files, print_html, render_pdf
+from neurflow_report.drawing.write.pdf import APPENDIX, needed_files, print_html, render_pdf
 from neurflow_report.drawing.write.typeset import PrintError, _nothing_left_out, typeset
 from neurflow_report.errors import InputError
 from neurflow_report.results.bundle import Bundle, read_bundle
@@ -94,7 +94,7 @@ def test_a_part_that_the_page_did_not_ask_for_is_missed() -> None:
 @pytest.mark.slow
 def test_the_drawings_and_their_pictures_are_needed(tmp_path: Path) -> None:
     bundle = frozen_bundle(tmp_path, pictures=3)
-    needed = needed_files(print_html(site_view(bundle), None)[1])
+    needed = needed_files(print_html(site_view(bundle), None, APPENDIX)[1])
     assert {name.partition("-")[0] for name in needed if name.endswith(".svg")} == {"drawing"}
     assert {name for name in needed if name.endswith(".jpeg")} == {
         f"class/{slug}/media/{number}.jpeg" for slug in ("bee-co", "angstrom-3") for number in range(3)
@@ -234,7 +234,7 @@ SHORT = """\
 {{ parts.circuit(c.circuit, anchor(c.path)[1:], "The circuit", c.circuit_words) }}
 {{ parts.plot(c.plot, anchor(c.path)[1:]) }}
 {{ parts.table(c.masking) }}
-{% for l in c.layers %}{% for g in l.groups %}<div id="{{ anchor(g.href)[1:] }}">{{ mosaic(g.mosaic, 12.5) }}</div>
+{% for l in c.layers %}{% for g in l.groups %}<div>{{ mosaic(g.mosaic, 12.5) }}</div>
 {% endfor %}{% endfor %}</section>{% endfor %}</body></html>
 """
 

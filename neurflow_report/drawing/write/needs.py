@@ -14,9 +14,21 @@ from neurflow_report.errors import Gathered, ReportError
 
 FILES = {"html": "site", "pdf": "report.pdf", "single": "report.html"}
 """What each format writes."""
+APPENDIX = "appendix.pdf"
+"""What the format `pdf` writes beside the report, unless that is not wanted."""
+EVERY = (*FILES.values(), APPENDIX)
+"""All that may be drawn."""
 
 
-def drawing_problems(output: Path, formats: Sequence[str], templates: Path | None) -> list[ReportError]:
+def places(output: Path, formats: Sequence[str], *, appendix: bool) -> dict[str, Path]:
+    """Where each of these formats is written, and under `appendix` the appendix where it is wanted."""
+    found = {name: output / file for name, file in FILES.items() if name in formats}
+    return found | ({"appendix": output / APPENDIX} if appendix and "pdf" in formats else {})
+
+
+def drawing_problems(
+    output: Path, formats: Sequence[str], templates: Path | None, *, appendix: bool = True
+) -> list[ReportError]:
     """What would keep a report from being drawn into `output`.
 
     These are programs and libraries that are not installed, a directory of templates that is not there, and things in
@@ -29,7 +41,7 @@ def drawing_problems(output: Path, formats: Sequence[str], templates: Path | Non
     gathered.attempt(partial(check_templates, templates))
     if "pdf" in formats:
         gathered.attempt(load_weasyprint)
-    _attempt_places(gathered, {name: output / FILES[name] for name in formats})
+    _attempt_places(gathered, places(output, formats, appendix=appendix))
     return gathered.errors
 
 

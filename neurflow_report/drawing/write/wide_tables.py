@@ -1,10 +1,11 @@
-"""A table with a column for each class or layer, on paper: cut into tables that a sheet has room for."""
+"""Tables too wide or too long for a sheet: cut into parts side by side, or gathered by what stands first in a row."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from neurflow_report.drawing.view.model.components import Table
+from neurflow_report.drawing.view.model.components import Cell, Table
 
 MOST = 12
 """Columns of a table, at most: what the tables have whose columns are fixed."""
@@ -28,3 +29,9 @@ def across(table: Table | None) -> tuple[Table, ...]:
         )
         for number, start in enumerate(starts, 1)
     )
+
+
+def gathered(table: Table) -> Mapping[str, tuple[tuple[Cell, ...], ...]]:
+    """The rows by their first cell's text, in the order of the table, without that cell."""
+    names = dict.fromkeys(row[0].text for row in table.rows)
+    return {name: tuple(row[1:] for row in table.rows if row[0].text == name) for name in names}

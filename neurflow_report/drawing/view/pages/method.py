@@ -22,6 +22,9 @@ _RULES = {
     """),
     "gauss": "The integral is a sum over Gauss–Legendre nodes, and the gap stands for its error, too.",
 }
+WORDS = ("logit", "patch", "core", "tau", "semantic", "group", "share", "weight", "gap", "silhouette")
+TESTED = ("masking", "knockout", "chance", "ledger")
+"""The terms of every report, and those of one whose circuits were tested."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +40,7 @@ class MethodStep:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodPage(Page):
-    """The method, as this run used it."""
+    """The method, as this run used it; `words`: the terms of the report, each explained in a sentence."""
 
     lead: str
     words: tuple[Word, ...]
