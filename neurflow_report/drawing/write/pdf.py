@@ -169,6 +169,7 @@ def print_html(view: SiteView, templates: Path | None, template: str = REPORT) -
             whole=whole,
             draw=partial(_draw, anchor=anchor),
             plot_svg=_plot_svg,
+            masked_alone=masked_alone,
             in_full=partial(in_full, view),
             brief_words=brief_words(view),
             rest_table=rest_table,
@@ -313,6 +314,11 @@ def _draw(
 def _fitted(drawing: PrintDrawing, wide: float, tall: float) -> PrintDrawing:
     scale = min(wide / drawing.width, tall / drawing.height)
     return replace(drawing, width=round(scale * drawing.width, 2), height=round(scale * drawing.height, 2))
+
+
+def masked_alone(plot: Plot) -> Plot:
+    """A class's plot of masking without that of retaining, for which a sheet has no room."""
+    return replace(plot, rows=tuple(row for row in plot.rows if row.mode == "mask"))
 
 
 def _plot_svg(plot: Plot | Forest | Scatter, prefix: str, wide: float = 130.0, tall: float = 235.0) -> str:
