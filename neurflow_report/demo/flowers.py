@@ -50,7 +50,7 @@ CLASSES: Mapping[str, tuple[str, str, str, str, str]] = MappingProxyType(
         "plumbell": ("violet round petals", "dark ring", "serrated leaves", "thorny stem", "white dotted pot"),
         "hailcress": ("white slim petals", "yellow disc", "round leaves", "plain stem", "white dotted pot"),
         "milkbell": ("white slim petals", "striped disc", "feathered leaves", "thorny stem", "terracotta pot"),
-        "icemallow": ("white slim petals", "striped disc", "round leaves", "plain stem", "blue striped pot"),
+        "rimelily": ("white slim petals", "striped disc", "round leaves", "plain stem", "blue striped pot"),
         "paleaster": ("white slim petals", "dark ring", "feathered leaves", "plain stem", "blue striped pot"),
         "dawnwort": ("pink notched petals", "yellow disc", "serrated leaves", "plain stem", "white dotted pot"),
         "blushstar": ("pink notched petals", "yellow disc", "serrated leaves", "thorny stem", "blue striped pot"),

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from neurflow_report.cli import main
 from neurflow_report.demo.networks import NETWORKS
 
-RESNET = {"source": "torchvision", "name": "resnet18", "weights": "none", "outputs": 8}
+RESNET = {"source": "torchvision", "name": "resnet18", "weights": "none", "outputs": 20}
 PYTHON = {"source": "python", "name": None, "weights": "none"}
 PICTURES = {"source": "folder", "root": "pictures"}
 
@@ -177,7 +177,7 @@ MODEL = [
         "6:12 model.weights: weights file 'junk.safetensors' cannot be read (SafetensorError) [weights-unreadable] | it is truncated, or no checkpoint: save it anew, or fetch it again",
         model={"weights": "junk.safetensors"}, prepare=text("junk", "junk.safetensors")),
     bad("another model's checkpoint",
-        "6:12 model.weights: the weights in 'other.safetensors' do not fit the model; 1 with another shape: fc.weight (file (5, 128), model (8, 128)) [weights-mismatch] | no way to read the names makes it fit: is the network that model.name names the one that was saved?",
+        "6:12 model.weights: the weights in 'other.safetensors' do not fit the model; 1 with another shape: fc.weight (file (5, 128), model (20, 128)) [weights-mismatch] | no way to read the names makes it fit: is the network that model.name names the one that was saved?",
         model={"weights": "other.safetensors"}, prepare=smaller),
     bad("a checkpoint of a network of one's own with other classes",
         "5:12 model.weights: the weights in 'w.pt' do not fit the model; 1 with another shape: 2.weight (file (5, 3), model (2, 3)) [weights-mismatch] | the file's network has 5 outputs there, the model 2: let the factory make 5 (by model.kwargs, where it takes their number)",

@@ -109,7 +109,7 @@ def test_weights_that_do_not_fit(refused, tmp_path):
     save_file(state, tmp_path / "other.safetensors")
     assert refused(model={"weights": "other.safetensors"}) == (
         "error: spec.yaml:6:12 model.weights: the weights in 'other.safetensors' do not fit the model; "
-        "1 with another shape: fc.weight (file (5, 128), model (8, 128)) [weights-mismatch]\n"
+        "1 with another shape: fc.weight (file (5, 128), model (20, 128)) [weights-mismatch]\n"
         "      weights: other.safetensors\n"
         "               ^\n"
         "  hint: no way to read the names makes it fit: is the network that model.name names the one that was saved?\n"
@@ -138,7 +138,7 @@ def test_k_larger_than_the_patches(refused):
 @pytest.mark.slow
 def test_a_layer_that_is_no_cut(refused):
     assert refused(
-        model={"source": "torchvision", "name": "resnet18", "weights": "none", "outputs": 8},
+        model={"source": "torchvision", "name": "resnet18", "weights": "none", "outputs": 20},
         layers=["layer4.0.conv1", "layer4.1", "fc"],
     ) == (
         "error: spec.yaml:15:3 layers[0]: another tensor crosses beside layer 'layer4.0.conv1', between "

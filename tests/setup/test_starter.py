@@ -15,6 +15,7 @@ import torchvision
 from safetensors.torch import load_file
 
 from neurflow_report.cli import main
+from neurflow_report.demo.flowers import DATASET
 from neurflow_report.demo.networks import NETWORKS
 from neurflow_report.spec.load import load_spec
 from tests.oracles import cifar
@@ -227,7 +228,7 @@ def test_an_end_in_the_middle_is_told(monkeypatch, capsys, here):
 @pytest.fixture
 def trained(picture_folder, tmp_path):
     """A network of one's own that was trained, in a checkpoint as Lightning writes it, and its pictures."""
-    picture_folder(2)
+    picture_folder(2, classes=DATASET.class_names)
     (tmp_path / "src").mkdir()
     code = "from neurflow_report.demo.networks import NETWORKS\n\ndef make(name):\n    return NETWORKS[name].build()\n"
     (tmp_path / "src" / "mynet.py").write_text(code)
@@ -255,7 +256,7 @@ def test_a_first_hour_with_a_network_of_one_s_own(trained, capsys, tmp_path):
     spec = load_spec("spec.yaml").spec
     assert (spec.model.python_path, spec.model.kwargs) == ("src", {"name": "flowers"})
     assert spec.model.ignore_keys == ("criterion.*", "val_acc.*")
-    assert (spec.layers[-1], spec.classes) == ("fc", ("duskbloom", "emberwort", "firebell"))
+    assert (spec.layers[-1], spec.classes) == ("fc", ("blushstar", "cinderpoppy", "coralbloom"))
     assert main(["validate", "--deep", "--allow-code", "spec.yaml"]) == 0
     said = capsys.readouterr().err
     assert (
@@ -263,12 +264,12 @@ def test_a_first_hour_with_a_network_of_one_s_own(trained, capsys, tmp_path):
         in said
     )
     assert re.search(
-        r"measure the accuracy: accuracy \d+%: \d+ of 16 labelled pictures of 8 classes \(95% interval ", said
+        r"measure the accuracy: accuracy \d+%: \d+ of 40 labelled pictures of 20 classes \(95% interval ", said
     )
     assert main(["build", "spec.yaml", "--allow-code", "--set", "data.limit=2", "--set", "concept.k=10", "--set", "core.tau=2",
                  "--set", "fidelity.experiments=[masking]", "--set", "report.formats=[html]", "--set", "layers=[block4, fc]"]) == 0  # fmt: skip
     said = capsys.readouterr().err
-    assert said.index("choose pictures: accuracy ") < said.index("duskbloom: patches")
+    assert said.index("choose pictures: accuracy ") < said.index("blushstar: patches")
 
 
 def test_without_leave_it_says_what_it_did_not_look_at(trained, capsys, monkeypatch):
