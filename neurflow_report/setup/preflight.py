@@ -63,8 +63,8 @@ PASSES = 120
 """Rows that what is compared before the work takes through the network, about (docs/adr/0018)."""
 ROWS = 3
 """Rows that finding the number of outputs takes (interface.py)."""
-COPIES = {"html": 1.0, "pdf": 1.0, "single": 4 / 3}
-"""How often each format holds the bundle's pictures, about."""
+COPIES = {"html": 2.0, "pdf": 1.0, "single": 4 / 3}
+"""How often each format holds the bundle's pictures, about: the site has the bundle as a zip, too."""
 TRIED = 4
 
 

@@ -126,7 +126,7 @@ def test_all_works_in_a_sandboxed_frame(browser: Browser, site: Path, single: Pa
             expect(frame.locator(".results li:visible").first).to_contain_text("layer3")
             frame.locator(".results li:visible a").first.click()
             expect(frame.locator("h1:visible")).to_have_text("layer3")
-            frame.locator("#G1, #bee-co-layer3--G1").locator(".mosaic a").first.click()
+            frame.locator(".wide-group .mosaic a:visible").first.click()
             expect(frame.locator("dialog[open] h2")).to_contain_text("Patch 1 of")
             assert errors == [], address
             page.context.close()

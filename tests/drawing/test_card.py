@@ -36,6 +36,7 @@ def test_a_card_of_the_report_and_one_of_each_class(bundle: Bundle, view: SiteVi
             assert (picture.size, picture.format, picture.info) == ((WIDE, TALL), "PNG", picture.info)
             assert not {"date", "Software"} & set(picture.info)
             assert len(picture.convert("RGB").getcolors(WIDE * TALL) or ()) > 50
+            assert picture.convert("RGB").getpixel((20, 5)) == (0x1D, 0x5C, 0x93)
     assert boxes == set()
     assert drawn(bundle, view)[0] == files
 

@@ -51,6 +51,7 @@ def provenance_page(run: Run, manifest: Manifest) -> ProvenancePage:
                 "Pictures (SHA-256)": run.data.digest,
                 "Bundle format": str(manifest.format_version),
                 "Made with": p.generator,
+                **({"Names by hand": _named(run)} if run.names else {}),
             },
             "Value",
         ),
@@ -70,6 +71,13 @@ def provenance_page(run: Run, manifest: Manifest) -> ProvenancePage:
         spec_text=p.spec_text,
         spec_resolved=json.dumps(p.spec_resolved, indent=2, ensure_ascii=False),
     )
+
+
+def _named(run: Run) -> str:
+    """What bears a name by hand: it is a reader's, and may have come after the results."""
+    slugs = {entry.slug: entry.name for entry in run.classes}
+    told = [f"{slugs[one.slug]} {one.layer} {one.code}: {one.text}" for one in run.names]
+    return f"{count(len(told), 'name')}, given by a reader: {'; '.join(told)}"
 
 
 def _rounded(run: Run) -> dict[str, str]:
