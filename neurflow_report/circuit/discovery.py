@@ -11,8 +11,9 @@ r, the vector that groups are made from, is the activation of the layer below; t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import pairwise
@@ -159,7 +160,9 @@ def layer_neurons(
         place = devices.with_float64(activations(below, wanted[0, :1]).device)
         between = _between(r.to(place), wanted)
         between = between if stays(between) else torch.from_numpy(_told([between])[0])
-    return _neurons(layers[number], core, wanted, means[number], partitions(between, search.max_semantic), found)
+    split = partitions(between, search.max_semantic)
+    with _no_collection():
+        return _neurons(layers[number], core, wanted, means[number], split, found)
 
 
 def attributions(
@@ -397,6 +400,19 @@ def _neurons(
             }
         )
     return [Neuron.model_validate(record) for record in records]
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Inside, Python looks for no unreachable cycles: many records at once, all of which stay, would have it go through
+    all that the process holds, torch's objects included."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _means(values: Floats, sizes: Indices, bounds: Sequence[Sequence[int]]) -> Floats:
