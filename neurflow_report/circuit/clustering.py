@@ -196,8 +196,9 @@ def _ward_on_host(between: Floats) -> Indices:
     from scipy.cluster.hierarchy import linkage
 
     sets, count, _ = between.shape
-    upper = np.triu_indices(count, 1)
-    trees = torch.from_numpy(np.stack([linkage(one, "ward")[:, :2] for one in between[:, *upper]])).long()
+    upper = np.ravel_multi_index(np.triu_indices(count, 1), (count, count))
+    condensed = between.reshape(sets, -1).take(upper, axis=1)
+    trees = torch.from_numpy(np.stack([linkage(one, "ward")[:, :2] for one in condensed])).long()
     # A cluster lives on in the place of its second part.
     leaves = torch.arange(count).repeat(sets, 1)
     place = _followed(torch.cat([leaves, trees[..., 1]], dim=1), count)
@@ -268,7 +269,9 @@ def _sqrt(squares: Tensor) -> Tensor:
 def closest_first(vectors: Floats) -> Indices:
     """Order of (N, m) vectors by distance to their mean, nearest first; ties to the lower index."""
     points = np.asarray(vectors, dtype=np.float64)
-    return np.argsort(np.linalg.norm(points - points.mean(axis=0), axis=1), kind="stable")
+    away = points - points.mean(axis=0)
+    np.square(away, out=away)
+    return np.argsort(np.sqrt(away.sum(axis=1)), kind="stable")
 
 
 def _silhouettes(distances: Floats, merges: Indices, finest: int) -> tuple[Floats, list[Indices]]:

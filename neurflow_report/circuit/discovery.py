@@ -11,10 +11,12 @@ r, the vector that groups are made from, is the activation of the layer below; t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -158,7 +160,9 @@ def layer_neurons(
         place = devices.with_float64(activations(below, wanted[0, :1]).device)
         between = _between(r.to(place), wanted)
         between = between if stays(between) else torch.from_numpy(_told([between])[0])
-    return _neurons(layers[number], core, wanted, means[number], partitions(between, search.max_semantic), found)
+    split = partitions(between, search.max_semantic)
+    with _no_collection():
+        return _neurons(layers[number], core, wanted, means[number], split, found)
 
 
 def attributions(
@@ -364,13 +368,15 @@ def _neurons(
     by_size = np.argsort(-sizes, axis=1, kind="stable")  # ties: where the first patch stands
     rank = np.take_along_axis(np.argsort(by_size, axis=1), split.labels, axis=1)  # of each patch's group, (targets, k)
     patches = np.take_along_axis(wanted, np.lexsort((split.spread, rank)), axis=1).tolist()
-    grouped = np.take_along_axis(phi, np.argsort(rank, axis=1, kind="stable"), axis=1)
-    ends = np.take_along_axis(sizes, by_size, axis=1).cumsum(axis=1).tolist()
+    sizes = np.take_along_axis(sizes, by_size, axis=1)
+    bounds = np.pad(sizes.cumsum(axis=1), ((0, 0), (1, 0))).tolist()
+    by_group = np.take_along_axis(phi, np.argsort(rank, axis=1, kind="stable"), axis=1)
+    activation = _means(by_group, sizes, bounds).tolist()
     weights = None if found is None else np.take_along_axis(found.edge_weights(split), by_size[..., None], axis=1)
     silent = dead(means[:, core]).tolist()
     records = []
     for i, channel in enumerate(core.tolist()):
-        begins, own = [0, *ends[i]], [] if found is None else found.core[i].tolist()
+        begins, own = bounds[i], [] if found is None else found.core[i].tolist()
         edges = [[]] * split.counts[i] if weights is None else weights[i, :, : len(own)].tolist()
         silhouette = split.silhouettes[i]
         records.append(
@@ -384,7 +390,7 @@ def _neurons(
                     {
                         "index": j + 1,
                         "patches": patches[i][begins[j] : begins[j + 1]],
-                        "activation": float(grouped[i, begins[j] : begins[j + 1]].mean()),
+                        "activation": activation[i][j],
                         "edges": [{"channel": c, "weight": w} for c, w in zip(own, edges[j], strict=True)],
                     }
                     for j in range(split.counts[i])
@@ -394,6 +400,27 @@ def _neurons(
             }
         )
     return [Neuron.model_validate(record) for record in records]
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Inside, Python looks for no unreachable cycles: many records at once, all of which stay, would have it go through
+    all that the process holds, torch's objects included."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _means(values: Floats, sizes: Indices, bounds: Sequence[Sequence[int]]) -> Floats:
+    """The mean of each part of each row of (n, k), (n, parts); 0 of none."""
+    sums = np.zeros(sizes.shape, values.dtype)
+    for own, row, ends in zip(sums, values, bounds, strict=True):
+        own[:] = [np.add.reduce(row[first:end]) for first, end in pairwise(ends)]
+    return sums / np.maximum(sizes, 1).astype(values.dtype)
 
 
 def _told_of(found: _Scored | None, number: int) -> dict[str, Any]:

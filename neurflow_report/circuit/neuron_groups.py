@@ -84,14 +84,19 @@ def group_edges(upper: Sequence[Members], lower: Sequence[Members], neurons: Map
     inside = np.zeros((len(channels) + 1, len(lower)))  # the last row: a channel that is in none of the groups
     for number, group in enumerate(lower):
         inside[[row[m.channel] for m in group], number] = 1
-    weights = np.zeros((len(upper), len(lower)))
+    edges = [neurons[m.channel].groups[m.semantic - 1].edges for group in upper for m in group]
+    shape = (len(edges), max(map(len, edges), default=0))
+    rows, own = np.full(shape, -1), np.zeros(shape)
+    for i, one in enumerate(edges):
+        rows[i, : len(one)] = [row.get(e.channel, -1) for e in one]
+        own[i, : len(one)] = [e.weight for e in one]
+    totals = np.zeros((len(edges), len(lower)))  # of each member
+    for edge in range(shape[1]):
+        totals += own[:, edge, None] * inside[rows[:, edge]]
+    weights, first = np.zeros((len(upper), len(lower))), 0
     for u, group in enumerate(upper):
-        for member in group:
-            edges = neurons[member.channel].groups[member.semantic - 1].edges
-            if edges:
-                own = inside[[row.get(e.channel, -1) for e in edges]] * np.array([e.weight for e in edges])[:, None]
-                weights[u] += own.cumsum(axis=0)[-1]  # one edge after the other
-        weights[u] /= len(group)
+        weights[u] = totals[first : first + len(group)].cumsum(axis=0)[-1] / len(group)  # one after the other
+        first += len(group)
     return weights
 
 
