@@ -260,8 +260,8 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             number="F4",
             question="Would another attribution method do better?",
             words=prose("""
-                The same sets and losses, and the same correlation r, with the scores of other methods. The seconds
-                that each took stand on the provenance page.
+                The same sets and losses, and the same correlation r, with the scores of other methods. How long
+                each took is on the provenance page.
             """),
             tests="whether other attribution methods predict it better",
             axis="correlation r of scores and losses",
@@ -277,7 +277,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                     measured="difference of r",
                     defined="that correlation less the best other method's",
                     unit="correlation",
-                    refuted="another attribution method says better what happens",
+                    refuted="another attribution method predicts it better",
                     supported=-0.05,
                     against=-0.05,
                     example={"supported": 0.0},
@@ -305,7 +305,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                     measured="share of the core set",
                     defined="share of the core set that another method finds",
                     unit="share",
-                    refuted="methods that look for the class's neurons in other ways find others",
+                    refuted="other methods find other neurons",
                     supported=0.9,
                     against=0.9,
                     source=PAPER,
@@ -349,8 +349,8 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             number="F7",
             question="Are the groups stable?",
             words=prose(f"""
-                Every activation is put up or down by at most {STABILITY_NOISE:.0%} and the patches are grouped again.
-                The adjusted Rand index is 1 where the groups stay, and 0 where they agree as chance would have it.
+                Every activation is raised or lowered by up to {STABILITY_NOISE:.0%} and the patches are grouped again.
+                The adjusted Rand index is 1 where the groups stay, and 0 where they agree no more than by chance.
                 Where n counts draws, the interval is where 95% of the draws lie; it says nothing of other pictures.
             """),
             tests="whether the groups are stable",
