@@ -61,7 +61,8 @@
   const beside = () => {
     if (!shown) return;
     const at = shown.getBoundingClientRect();
-    if (at.bottom < 0 || at.top > innerHeight) { hide(); return; }
+    tip.hidden = at.bottom < 0 || at.top > innerHeight; // and back, where the page scrolls to the patch only now
+    if (tip.hidden) return;
     const wide = tip.offsetWidth + 8;
     const left = at.right + wide < innerWidth ? at.right + 8 : at.left - wide;
     tip.style.left = `${Math.max(4, left)}px`;
