@@ -81,9 +81,8 @@
   const words = element("div", "words");
   const stage = element("div", "stage");
   const button = (text, name, act) => {
-    const made = element("button", "tool", text);
+    const made = element("button", "tool", text, element("span", "unseen", name && ` ${name}`));
     made.type = "button";
-    made.setAttribute("aria-label", name);
     made.addEventListener("click", act);
     return made;
   };
@@ -92,7 +91,7 @@
   const step = (by) => { at = (at + by + links.length) % links.length; fill(); };
   const dialog = element("dialog", "lightbox", element("div", "head", heading,
     element("div", "keys", button("←", "Previous patch", () => step(-1)), button("→", "Next patch", () => step(1)),
-      button("Close", "Close", () => dialog.close()))), stage, words);
+      button("Close", "", () => dialog.close()))), stage, words);
   dialog.setAttribute("aria-labelledby", heading.id);
   document.body.append(dialog);
   const fill = () => {

@@ -229,10 +229,12 @@ def _draw(circuit: Circuit, prefix: str, *, anchor: Callable[[str], str]) -> Any
 
 
 def _plot_svg(plot: Plot | Forest | Scatter, prefix: str) -> str:
-    """The plot for paper: 130 mm wide, plain colours."""
+    """The plot for paper: 130 mm wide, or as wide as the page is tall enough for; plain colours."""
     svg = plain_colours(chart_svg(plot, id_prefix=f"{prefix}-{plot.id}"))
 
     def sized(found: re.Match[str]) -> str:
-        return f'width="130mm" height="{130 * int(found[2]) / int(found[1]):.2f}mm"'
+        wide, tall = int(found[1]), int(found[2])
+        width = min(130.0, 225 * wide / tall)
+        return f'width="{width:.4g}mm" height="{width * tall / wide:.2f}mm"'
 
     return re.sub(r'width="(\d+)" height="(\d+)"', sized, svg, count=1)
