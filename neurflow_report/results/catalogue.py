@@ -260,8 +260,8 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             number="F4",
             question="Would another attribution method do better?",
             words=prose("""
-                The same sets and losses, and the same correlation r, with the scores of other methods. The seconds
-                that each took stand on the provenance page.
+                The same sets and losses, and the same correlation r, with the scores of other methods. How long
+                each took is on the provenance page.
             """),
             tests="whether other attribution methods predict it better",
             axis="correlation r of scores and losses",
@@ -349,8 +349,8 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             number="F7",
             question="Are the groups stable?",
             words=prose(f"""
-                Every activation is put up or down by at most {STABILITY_NOISE:.0%} and the patches are grouped again.
-                The adjusted Rand index is 1 where the groups stay, and 0 where they agree as chance would have it.
+                Every activation is raised or lowered by up to {STABILITY_NOISE:.0%} and the patches are grouped again.
+                The adjusted Rand index is 1 where the groups stay, and 0 where they agree no more than by chance.
                 Where n counts draws, the interval is where 95% of the draws lie; it says nothing of other pictures.
             """),
             tests="whether the groups are stable",

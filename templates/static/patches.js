@@ -70,7 +70,8 @@
   const beside = () => {
     if (!shown) return;
     const at = shown.getBoundingClientRect();
-    if (at.bottom < 0 || at.top > innerHeight) { hide(); return; }
+    tip.hidden = at.bottom < 0 || at.top > innerHeight; // and back, where the page scrolls to the patch only now
+    if (tip.hidden) return;
     const wide = tip.offsetWidth + 8;
     const left = at.right + wide < innerWidth ? at.right + 8 : at.left - wide;
     tip.style.left = `${Math.max(4, left)}px`;
@@ -89,9 +90,8 @@
   const words = element("div", "words");
   const stage = element("div", "stage");
   const button = (text, name, act) => {
-    const made = element("button", "tool", text);
+    const made = element("button", "tool", text, element("span", "unseen", name && ` ${name}`));
     made.type = "button";
-    made.setAttribute("aria-label", name);
     made.addEventListener("click", act);
     return made;
   };
@@ -100,7 +100,7 @@
   const step = (by) => { at = (at + by + links.length) % links.length; fill(); };
   const dialog = element("dialog", "lightbox", element("div", "head", heading,
     element("div", "keys", button("←", "Previous patch", () => step(-1)), button("→", "Next patch", () => step(1)),
-      button("Close", "Close", () => dialog.close()))), stage, words);
+      button("Close", "", () => dialog.close()))), stage, words);
   dialog.setAttribute("aria-labelledby", heading.id);
   document.body.append(dialog);
   const fill = () => {

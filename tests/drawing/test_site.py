@@ -220,12 +220,13 @@ def test_a_patchs_window_is_where_its_box_is(site: Path) -> None:
     place = re.compile(r"<b id=p(\d+) class=(b\d+)></b>")
     boxes = dict(place.findall((site / "class/bee-co/pictures.html").read_text()))
     shown = re.findall(
-        r'#p(\d+)><img src=\S* alt="patch (\d+)" class=(b\d+)>',
+        r'#p(\d+)><img src=\S*/(\d+)\.webp alt="([^"]+)" class=(b\d+)>',
         (site / "class/bee-co/index.html").read_text(),
     )
     assert len(shown) > 50
-    for target, alt, name in shown:
-        assert (alt, name) == (target, boxes[target])
+    for target, picture, alt, name in shown:
+        assert name == boxes[target]
+        assert re.fullmatch(rf"[\w -]+, bee-co/flower &lt;{picture}&gt;", alt), alt
         said = re.search(r';--at:"(\d+) px at \((\d+), (\d+)\)"$', rules[name])
         assert said is not None
         side, left, top = map(int, said.groups())

@@ -45,6 +45,7 @@ def told(lines: tuple[Prose, ...]) -> list[str]:
         ((HELD, HELD, FAILED, OPEN, UNRUN),
          "of 4 tests, 2 support the circuit, 1 contradicts it and 1 is undecided; 1 was not run"),
         ((HELD, FAILED, FAILED), "of 3 tests, 1 supports the circuit and 2 contradict it"),
+        ((FAILED, OPEN), "of 2 tests, 1 contradicts the circuit and 1 is undecided"),
         ((OPEN, OPEN), "of 2 tests, 2 are undecided"),
         ((HELD, FEW, FEW), "of 1 test, 1 supports the circuit; 2 had too few draws"),
         ((FEW, FEW, UNRUN, UNRUN), "no test could decide; 2 had too few draws and 2 were not run"),
@@ -63,9 +64,9 @@ def test_the_weakest_layer_is_the_one_with_most_against_it_then_least_for_it() -
     against = [claim("faithful", "c", HELD), claim("edges", "c", FAILED), claim("edges", "e", HELD)]
     told = "It is weakest at c: of 3 tests there, 1 contradicts it and 2 support it."
     assert verdicts.weakest([*claims, *against], "abcde") == told
-    told = "It is weakest at f: of 1 test there, 1 contradicts it and none support it."
+    told = "It is weakest at f: of 1 test there, 1 contradicts it and none supports it."
     assert verdicts.weakest([*claims, *against, claim("edges", "f", FAILED)], "abcdef") == told
-    told = "It is weakest at b: of 1 test there, none support it."
+    told = "It is weakest at b: of 1 test there, none supports it."
     assert verdicts.weakest(claims, "abcd") == told
     assert verdicts.weakest(claims[-2:], "abcd") == ""
     assert verdicts.weakest([claim("faithful", name, HELD) for name in "ab"], "ab") == ""
@@ -210,14 +211,14 @@ def test_a_claim_falls_by_its_figure_or_by_what_random_sets_do_and_the_words_say
         (
             "claim-needed",
             "The core is not needed at layer1",
-            "Drop of the accuracy 12% at layer1 (95% interval 5 to 26%); random sets: 2% (1 to 4%). "
+            "Drop of the accuracy: 12% at layer1 (95% interval 5 to 26%), random sets 2% (1 to 4%). "
             "The claim needs 50%.",
         ),
         (
             "claim-needed-null",
             "At layer2.0, random neurons do as much as the core",
-            "Drop of the accuracy 90% at layer2.0 (95% interval 77 to 96%); random sets: 31% (25 to 38%). "
-            "At most 10% is allowed them.",
+            "Drop of the accuracy: 90% at layer2.0 (95% interval 77 to 96%), random sets 31% (25 to 38%). "
+            "They may have 10% at most.",
         ),
     ]
     notices = ledger.refuted(one)

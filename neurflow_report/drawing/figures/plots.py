@@ -50,11 +50,14 @@ STYLE: Any = {
 WIDTH = 5.2  # inches: 499 CSS pixels; on a screen of 360, where it has 328, the text is still over 8
 MODES = (("mask", "Accuracy without the core"), ("retain", "Accuracy with the core alone"))
 
-WIDE, LABEL, EDGE, SIZE = 480, 150, 30, 13
+WIDE, LABEL, EDGE, SIZE, SMALL = 440, 150, 30, 14, 12
 """F1's strips in CSS pixels: the picture, the most that the rows' names take of it, what is left free beside a strip's
-ends for the counts there, and the letters. On a screen of 360 they are still over 8."""
-LINE_UP, BARS, ROW_GAP = 13, 20, 5
-"""Heights of a row: the core's mark and its interval, the bars under them, and what parts rows."""
+ends for the counts there, and the letters, large and small. On a screen of 360 they are still 10 and 9."""
+LINE_UP, ROOMY, DENSE, ROW_GAP = 13, 20, 8, 5
+"""Heights of a row: the core's mark and its interval, the bars under them (of few rows, and of many), and what parts
+rows."""
+MANY = 12
+"""Rows from which they are dense."""
 BIN = 0.025
 """Width of a bar, as a share."""
 LEAST = 2.5
@@ -93,7 +96,7 @@ def _looks(name: str) -> str:
     rules = {
         "text": f"font:{SIZE}px {FAMILY};fill:{COLOURS[INK]}",
         ".b": "font-weight:600",
-        ".m": f"fill:{COLOURS[MUTED]};font-size:{SIZE - 1}px",
+        ".m": f"fill:{COLOURS[MUTED]};font-size:{SMALL}px",
         ".r": "text-anchor:end",
         ".c": "text-anchor:middle",
         ".band": f"fill:{COLOURS[BAND]}",
@@ -122,7 +125,8 @@ def _panel(
     top: float,
 ) -> tuple[list[str], float]:
     """One panel from `top` down: its name, its rows, its axis; and where it ends."""
-    step, first = LINE_UP + BARS + ROW_GAP, top + 24
+    tall = ROOMY if len(keys) < MANY else DENSE
+    step, first = LINE_UP + tall + ROW_GAP, top + 24
     layers = list(dict.fromkeys(layer for layer, _ in keys))
     parts = [f'<text class="b" x="0" y="{top + 15:g}">{name}</text>']
     by = {(row.layer, row.tau): row for row in rows}
@@ -132,7 +136,7 @@ def _panel(
             parts.append(f'<rect class="band" x="0" y="{y:g}" width="{WIDE}" height="{step}"/>')
         parts.append(f'<text x="4" y="{y + step / 2 + 4.5:g}">{escape(label)}</text>')
         if key in by:
-            parts += _row(by[key], left, y)
+            parts += _row(by[key], left, y, tall)
     end = first + len(keys) * step
     for share in (0, 0.25, 0.5, 0.75, 1):
         x = _at(share, left)
@@ -149,16 +153,16 @@ def _at(share: float, left: float) -> float:
     return start + share * (stop - start)
 
 
-def _row(row: Masking, left: float, top: float) -> list[str]:
-    """The core's mark with its interval, and under it the random sets."""
-    foot, upper = top + LINE_UP + BARS + 2, top + LINE_UP - 4
+def _row(row: Masking, left: float, top: float, most: float) -> list[str]:
+    """The core's mark with its interval, and under it the random sets, their bars at `most` so tall."""
+    foot, upper = top + LINE_UP + most + 2, top + LINE_UP - 4
     x = _at(row.baseline, left)
     parts = [f'<path class="base" d="M{x:.1f} {top + 1:g}V{foot:g}"/>']
     bars, wide = Counter(round(value / BIN) for value in row.null), BIN * (_at(1, left) - _at(0, left)) - 1
-    most = max(bars.values(), default=1)
+    largest = max(bars.values(), default=1)
     path = ""
     for place, times in sorted(bars.items()):
-        tall = max(LEAST, BARS * times / most)
+        tall = max(LEAST, most * times / largest)
         path += f"M{_at(place * BIN, left) - wide / 2:.1f} {foot:g}h{wide:.1f}v-{tall:.1f}h-{wide:.1f}z"
     if path:
         parts.append(f'<path class="null" d="{path}"/>')
@@ -182,8 +186,8 @@ def _legend(top: float) -> tuple[list[str], float]:
     words = ("core set, 95% interval", "random sets", "nothing masked")
     parts, x = list[str](), 4.0
     for mark, word in zip(marks, words, strict=True):
-        parts.append(f'<g transform="translate({x:.1f} 0)">{mark}<text class="m" x="26" y="{y:g}">{word}</text></g>')
-        x += 26 + text_width(word, SIZE - 1) + 18
+        parts.append(f'<g transform="translate({x:.1f} 0)">{mark}<text class="m" x="24" y="{y:g}">{word}</text></g>')
+        x += 24 + text_width(word, SMALL) + 12
     return parts, y + 8
 
 

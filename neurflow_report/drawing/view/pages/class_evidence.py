@@ -79,7 +79,7 @@ def _lead(index: Index) -> str:
     if not claims:
         return "No ledger was kept in this run."
     told = verdicts.summary(claims, index.too_few)
-    would = f" With {listing(v.settings)}, those would decide." if any(":" in one for one in v.settings) else ""
+    would = f" Those with too few draws need {listing(v.settings)}." if v.settings else ""
     needed = f" The core is needed at {listing(v.needed)}" if v.needed else ""
     if v.not_needed:
         needed += f"{', not needed at' if needed else ' The core is not needed at'} {listing(v.not_needed)}"

@@ -139,9 +139,11 @@ def layer_page(index: Index, layer: LayerResult) -> LayerPage:
 
 
 def _above(index: Index, layer: LayerResult) -> Span | None:
-    """The layer above; the logit's is the class itself."""
+    """The layer above; where that is the logit's, the class itself."""
     above = index.above(layer.name)
-    if above is None or above.name == index.top.name:
+    if above is None:
+        return None
+    if above.name == index.top.name:
         return Span(text=index.result.name, href=urls.class_page(index.result.slug))
     return Span(text=above.name, href=urls.layer_page(index.result.slug, above.name))
 

@@ -208,7 +208,7 @@ def _wanted(claim: str, limit: Threshold | None) -> str:
 def _by_null(index: Index, failed: Sequence[Claim], limit: Threshold | None) -> Notice:
     """The figure is high enough, and random sets have the same effect."""
     claim, worst = failed[0].claim, max(failed, key=lambda c: c.null if c.null is not None else 0.0)
-    most = "" if limit is None else f" At most {told(claim, limit.null_most)} is allowed them."
+    most = "" if limit is None else f" They may have {told(claim, limit.null_most)} at most."
     at = listing(list(dict.fromkeys(c.layer for c in failed)))
     return Notice(
         code=f"claim-{claim.replace('_', '-')}-null",
@@ -219,15 +219,15 @@ def _by_null(index: Index, failed: Sequence[Claim], limit: Threshold | None) -> 
 
 
 def _measured(c: Claim, failed: int, limit: Threshold | None) -> str:
-    """ "drop of the accuracy 12% at block3 (95% interval 5 to 25%); random sets 2%", "at worst" where several fail."""
+    """ "drop of the accuracy: 12% at block3 (95% interval 5 to 25%), random sets 2%", "at worst" where several fail."""
     interval = _ends(c.claim, c.low, c.high, limit)
     null = _with_interval(c.claim, c.null, c.null_low, c.null_high, limit)
     case = f", {c.case}" if c.case else ""
     shown = f" (95% interval {interval})" if interval else ""
     chance = "random sets" if c.experiment in ("masking", "optimality") else "chance"
-    worst = " at worst," if failed > 1 else ""
-    figure = f"{CLAIMS[c.claim].measured}{worst} {told(c.claim, c.figure, limit)} at {c.layer}{case}{shown}"
-    return f"{figure}{f'; {chance}: {null}' if null else ''}"
+    worst = " at worst" if failed > 1 else ""
+    figure = f"{CLAIMS[c.claim].measured}:{worst} {told(c.claim, c.figure, limit)} at {c.layer}{case}{shown}"
+    return f"{figure}{f', {chance} {null}' if null else ''}"
 
 
 def _places(index: Index, failed: Sequence[Claim]) -> tuple[Span, ...]:

@@ -63,12 +63,13 @@ def summary(claims: Sequence[Claim], few: Collection[Claim] = ()) -> str:
     late, missing = len(tested(claims)) - len(ran), len(claims) - len(tested(claims))
     if not ran and not late:
         return "nothing was tested"
+    counts = {verdict: sum(c.verdict == verdict for c in ran) for verdict in VERDICTS[:3]}
+    it = "it" if counts["supported"] else "the circuit"
     ways = {
         "supported": ("supports the circuit", "support the circuit"),
-        "not supported": ("contradicts it", "contradict it"),
+        "not supported": (f"contradicts {it}", f"contradict {it}"),
         "inconclusive": ("is undecided", "are undecided"),
     }
-    counts = {verdict: sum(c.verdict == verdict for c in ran) for verdict in ways}
     some = [f"{n} {ways[verdict][n != 1]}" for verdict, n in counts.items() if n]
     begun = f"of {count(len(ran), 'test')}, {listing(some)}" if ran else "no test could decide"
     left = [f"{late} had too few draws"] if late else []
@@ -95,7 +96,7 @@ def weakest(claims: Sequence[Claim], layers: Sequence[str], few: Collection[Clai
         return ""
     low = min(shares, key=lambda name: shares[name])
     held, against, every = (ran[low].count("supported"), ran[low].count("not supported"), len(ran[low]))
-    supports = f"{held or 'none'} {'supports' if held == 1 else 'support'} it"
+    supports = f"{held or 'none'} {'support' if held > 1 else 'supports'} it"
     if not against:
         return f"It is weakest at {low}: of {count(every, 'test')} there, {supports}."
     return prose(f"""
