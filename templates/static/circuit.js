@@ -257,6 +257,7 @@
         const inside = [...card.querySelectorAll(".inside text")].map((text) => text.textContent);
         card.setAttribute("aria-label", [label(card), ...(what === "both" ? inside : [])].join(" "));
       });
+      dispatchEvent(new Event("resize"));  // where a drawing that was hidden keeps its layers' names
     };
     const made = element("fieldset", "", element("legend", "unseen", "Show"), ...["groups", "neurons", "both"].map((what) => {
       const radio = Object.assign(document.createElement("input"), { type: "radio", name, value: what, checked: what === "groups" });
