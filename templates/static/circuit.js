@@ -117,6 +117,7 @@
   };
   const light = (drawing, card) => {
     const found = card && kin(drawing, card);
+    drawing.lit = card;
     drawing.svg.classList.toggle("lit", Boolean(card));
     drawing.cards.forEach((one) => one.classList.toggle("on", Boolean(found) && found.cards.has(one)));
     drawing.lines.forEach(({ path }) => path.classList.toggle("on", Boolean(found) && found.lines.has(path)));
@@ -205,7 +206,7 @@
     figure.querySelector("figcaption").before(panel);
     drawings.forEach((drawing) => {
       const { svg } = drawing;
-      const over = (event) => { const card = event.target.closest("a[data-key]"); if (card) light(drawing, card); };
+      const over = (event) => { const card = event.target.closest("a[data-key]"); if (card && card !== drawing.lit) light(drawing, card); };
       const out = (event) => { if (!event.relatedTarget?.closest?.("a[data-key]")) again(); };
       svg.addEventListener("pointerover", over);
       svg.addEventListener("pointerout", out);
@@ -220,9 +221,9 @@
     });
     addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || !pinned || document.querySelector("dialog[open]")) return;
-      const last = pinned;
+      const [last, inside] = [pinned, panel.contains(document.activeElement)];
       pin(last);
-      if (panel.contains(document.activeElement)) last.focus({ preventScroll: true });
+      if (inside) last.focus({ preventScroll: true });
     });
     return { pin: (card) => { if (card !== pinned) pin(card, false); }, again, unpin: () => { if (pinned) pin(pinned); } };
   };
@@ -328,7 +329,7 @@
     });
     if (own) own.pick.show(key);
     const shown = drawn || found.find(({ cards }) => cards.some((one) => one.dataset.key === key));
-    shown?.section.scrollIntoView();
+    if (shown?.box.getClientRects().length) shown.section.scrollIntoView();
   };
 
   document.querySelectorAll("figure.drawing").forEach((figure) => {
