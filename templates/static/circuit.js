@@ -17,6 +17,9 @@
   };
   const linked = (href, text) => Object.assign(element("a", "", text), { href });
   const percent = (share) => (share < 0.0005 ? "<0.1%" : `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)}%`);
+  const named = new Map();  // a card's own label, to which "both" adds the neurons in it
+  const label = (card) => named.get(card) || card.getAttribute("aria-label");
+  const name = (card) => label(card).replace(/ · [^·]*$/, "");
   const place = (card) => Number(/\bc(\d+)\b/.exec(card.getAttribute("class"))[1]);
 
   // The cards of a drawing by their places, and its lines with the cards that they join.
@@ -114,6 +117,7 @@
   };
   const light = (drawing, card) => {
     const found = card && kin(drawing, card);
+    drawing.lit = card;
     drawing.svg.classList.toggle("lit", Boolean(card));
     drawing.cards.forEach((one) => one.classList.toggle("on", Boolean(found) && found.cards.has(one)));
     drawing.lines.forEach(({ path }) => path.classList.toggle("on", Boolean(found) && found.lines.has(path)));
@@ -149,7 +153,6 @@
     const { data, cards } = drawing;
     const card = cards[at];
     const href = card.getAttribute("href");
-    const name = (card) => card.getAttribute("aria-label").replace(/ · [^·]*$/, "");
     const end = (other, flow, weight) => {
       const of = Math.min(1, flow / data.shares[at]);
       return [linked(cards[other].getAttribute("href"), name(cards[other])), [percent(flow), `${percent(of)} of it`, ...(weight === null ? [] : [`W ${weight < 0 ? "−" : "+"}${Math.abs(weight).toFixed(2)}`])].join(" · ")];
@@ -170,7 +173,7 @@
     const [into, out] = [sorted(1, 0), sorted(0, 1)];
     if (into.length) lists.push(list("Leads up to", into));
     if (out.length) lists.push(list("Comes from", out));
-    const head = element("div", "head", element("h3", "", called), `${card.getAttribute("aria-label").split(" · ").pop()} of the logit`,
+    const head = element("div", "head", element("h3", "", called), `${label(card).split(" · ").pop()} of the logit`,
       linked(href, "Its page"));
     return { called, parts: [head, tiles(data, at, patches, called), element("div", "told", ...lists)] };
   };
@@ -203,7 +206,7 @@
     figure.querySelector("figcaption").before(panel);
     drawings.forEach((drawing) => {
       const { svg } = drawing;
-      const over = (event) => { const card = event.target.closest("a[data-key]"); if (card) light(drawing, card); };
+      const over = (event) => { const card = event.target.closest("a[data-key]"); if (card && card !== drawing.lit) light(drawing, card); };
       const out = (event) => { if (!event.relatedTarget?.closest?.("a[data-key]")) again(); };
       svg.addEventListener("pointerover", over);
       svg.addEventListener("pointerout", out);
@@ -218,9 +221,9 @@
     });
     addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || !pinned || document.querySelector("dialog[open]")) return;
-      const last = pinned;
+      const [last, inside] = [pinned, panel.contains(document.activeElement)];
       pin(last);
-      if (panel.contains(document.activeElement)) last.focus({ preventScroll: true });
+      if (inside) last.focus({ preventScroll: true });
     });
     return { pin: (card) => { if (card !== pinned) pin(card, false); }, again, unpin: () => { if (pinned) pin(pinned); } };
   };
@@ -250,6 +253,12 @@
       unpin();
       boxes.forEach((box, i) => { box.hidden = (what === "neurons") !== (i === 1); });
       groups.querySelector("svg").classList.toggle("both", what === "both");
+      groups.querySelectorAll("a[data-key]:has(.inside)").forEach((card) => {
+        named.set(card, label(card));
+        const inside = [...card.querySelectorAll(".inside text")].map((text) => text.textContent);
+        card.setAttribute("aria-label", [label(card), ...(what === "both" ? inside : [])].join(" "));
+      });
+      dispatchEvent(new Event("resize"));  // where a drawing that was hidden keeps its layers' names
     };
     const made = element("fieldset", "", element("legend", "unseen", "Show"), ...["groups", "neurons", "both"].map((what) => {
       const radio = Object.assign(document.createElement("input"), { type: "radio", name, value: what, checked: what === "groups" });
@@ -320,7 +329,7 @@
     });
     if (own) own.pick.show(key);
     const shown = drawn || found.find(({ cards }) => cards.some((one) => one.dataset.key === key));
-    shown?.section.scrollIntoView();
+    if (shown?.box.getClientRects().length) shown.section.scrollIntoView();
   };
 
   document.querySelectorAll("figure.drawing").forEach((figure) => {

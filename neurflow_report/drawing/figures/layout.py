@@ -43,7 +43,7 @@ class Style:
 
 
 FULL = Style(
-    margin=1, label=92, card=140, mosaic=110, wide=200, pad=6, text=35, line=15, gap=12, row=38, inset=6, least=640,
+    margin=1, label=92, card=140, mosaic=110, wide=200, pad=6, text=35, line=15, gap=12, row=38, inset=6, least=690,
     foot=34, broad=28, fine=0.8,
 )  # fmt: skip
 PRINT = FULL

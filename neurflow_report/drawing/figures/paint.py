@@ -241,7 +241,7 @@ def _line(node: Node, box: Box, style: Style, picture: Picture) -> str:
     title = shorten(node.title, TITLE, room)
     return (
         _pictured(node, box.x + style.pad, box.y + style.pad, side, picture)
-        + f'<text class="t" x="{_n(left)}" y="{_n(middle - 4)}">{escape(title)}</text>'
+        + f'<text class="t" x="{_n(left)}" y="{_n(middle - 4)}">{escape(title)}</text> '
         f'<text class="m" x="{_n(left)}" y="{_n(middle + 13)}">{escape(node.shared)}</text>'
     )
 
@@ -254,16 +254,16 @@ def _full(node: Node, box: Box, style: Style, picture: Picture) -> str:
     lines = title_lines(node.title, style)
     top = y + side + 16
     text = "".join(
-        f'<text class="t" x="{_n(x)}" y="{_n(top + style.line * i)}">{escape(line)}</text>'
+        f'<text class="t" x="{_n(x)}" y="{_n(top + style.line * i)}">{escape(line)}</text> '
         for i, line in enumerate(lines)
     )
     return (
         _pictured(node, x, y, side, picture)
         + f'<rect class="rail" x="{_n(bar)}" y="{_n(y)}" width="6" height="{_n(side)}" rx="2"/>'
         f'<rect class="bar" x="{_n(bar)}" y="{_n(y + side - tall, 1)}" width="6" height="{_n(tall, 1)}" rx="2"/>'
-        + _inside(node, x, y, side)
         + text
         + f'<text class="m" x="{_n(x)}" y="{_n(top + style.line * len(lines))}">{escape(node.shared)}</text>'
+        + _inside(node, x, y, side)
     )
 
 
@@ -274,10 +274,11 @@ def _inside(node: Node, x: float, y: float, side: float) -> str:
     tall = 16 * len(node.inside) + 6
     top = y + side - tall
     text = "".join(
-        f'<text x="{_n(x + 5)}" y="{_n(top + 15 + 16 * i)}">{escape(line)}</text>' for i, line in enumerate(node.inside)
+        f' <text x="{_n(x + 5)}" y="{_n(top + 15 + 16 * i)}">{escape(line)}</text>'
+        for i, line in enumerate(node.inside)
     )
     plate = f'<rect class="plate" x="{_n(x)}" y="{_n(top)}" width="{_n(side)}" height="{_n(tall)}"/>'
-    return f'<g class="inside" aria-hidden="true">{plate}{text}</g>'
+    return f'<g class="inside">{plate}{text}</g>'
 
 
 def _small(node: Node, box: Box, style: Style, picture: Picture) -> str:
