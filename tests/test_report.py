@@ -30,7 +30,7 @@ layers: [block1, fc]
 report: {formats: [html, pdf, single]}
 output: OUT
 """
-OLD = {"site/index.html": "old", "report.pdf": "old", "report.html": "old", "appendix.pdf": "old"}
+OLD = dict.fromkeys(("site/index.html", "report.pdf", "report.html", "appendix.pdf"), "old")
 LEFT = (
     "the bundle is of this run, and site and report.pdf and report.html and appendix.pdf beside it are of an earlier "
     "one: `neurflow-report render OUT` draws the report anew"

@@ -256,13 +256,8 @@ def test_a_click_with_a_key_held_opens_the_page(browser: Browser, site: Path) ->
 KIN = """(svg, key) => {
   const cards = [...svg.querySelectorAll(':scope > a[data-key]')];
   const number = (card) => Number(/c(\\d+)/.exec(card.getAttribute('class'))[1]);
-<<<<<<< HEAD
   const ends = (line) => /u(\\d+) l(\\d+)/.exec(line.getAttribute('class')).slice(1).map(Number);
   const lines = [...svg.querySelectorAll('path.e')].map(ends);
-=======
-  const lines = [...svg.querySelectorAll('path.e')].map((p) => p.getAttribute('class'))
-    .map((look) => /u(\\d+) l(\\d+)/.exec(look).slice(1).map(Number));
->>>>>>> wt-circuit
   const start = number(cards.find((card) => card.dataset.key === key));
   const found = new Set([start]);
   for (const [from, to] of [[0, 1], [1, 0]]) {

@@ -177,7 +177,6 @@ def test_pages_are_counted(reader: pypdf.PdfReader, made: tuple[bytes, int], tex
 
 
 @pytest.mark.slow
-<<<<<<< HEAD
 def test_the_report_is_short(reader: pypdf.PdfReader, view: SiteView) -> None:
     """Two sheets of summary, two a class, and six of limits, method and provenance: 24 for the eight of the demo."""
     numbers = outlined(reader)
@@ -185,11 +184,11 @@ def test_the_report_is_short(reader: pypdf.PdfReader, view: SiteView) -> None:
     places = [numbers[page.heading] for page in view.classes] + [numbers["Limits, class by class"]]
     assert places[0] <= 2
     assert all(after - before <= 2 for before, after in pairwise(places))
-=======
+
+
 def test_every_sheet_is_upright_a4(reader: pypdf.PdfReader) -> None:
     shapes = {(round(float(p.mediabox.width)), round(float(p.mediabox.height))) for p in reader.pages}
     assert shapes == {(595, 842)}
->>>>>>> wt-circuit
 
 
 @pytest.mark.slow
