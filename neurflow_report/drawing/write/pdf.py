@@ -169,11 +169,8 @@ def print_html(view: SiteView, templates: Path | None, template: str = REPORT) -
             whole=whole,
             draw=partial(_draw, anchor=anchor),
             plot_svg=_plot_svg,
-<<<<<<< HEAD
             masked_alone=masked_alone,
-=======
             small_plot=_small_plot,
->>>>>>> wt-print
             in_full=partial(in_full, view),
             brief_words=brief_words(view),
             rest_table=rest_table,
@@ -320,17 +317,16 @@ def _fitted(drawing: PrintDrawing, wide: float, tall: float) -> PrintDrawing:
     return replace(drawing, width=round(scale * drawing.width, 2), height=round(scale * drawing.height, 2))
 
 
-<<<<<<< HEAD
 def masked_alone(plot: Plot) -> Plot:
     """A class's plot of masking without that of retaining, for which a sheet has no room."""
     return replace(plot, rows=tuple(row for row in plot.rows if row.mode == "mask"))
-=======
+
+
 def _small_plot(plot: Plot, prefix: str, wide: float, tall: float) -> str:
     """The plot within `wide` × `tall` mm, or "" where that would make it too small to be read."""
     svg = _plot_svg(plot, prefix, wide, tall)
     width = re.search(r'width="([\d.]+)mm"', svg)
     return svg if width is not None and float(width[1]) >= READABLE else ""
->>>>>>> wt-print
 
 
 def _plot_svg(plot: Plot | Forest | Scatter, prefix: str, wide: float = 130.0, tall: float = 235.0) -> str:
