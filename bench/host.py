@@ -4,8 +4,9 @@
     python bench/host.py --network tiny --size 16 --pictures 3
 
 A torchvision network with random weights on small random pictures, cut at its upper layers, one class, τ 16, k 50; or a
-tiny one, of bottlenecks of 128 channels at one place each, which has little arithmetic; or a wide one of 512, whose
-layers have hundreds of targets. The search runs as in a report, clustering and records included. Counted in one run:
+tiny one, of bottlenecks of 128 channels at one place each, which has little arithmetic; or a wide one, of 512 and more
+layers, which have hundreds of targets. The search runs as in a report, clustering and records included. Counted in one
+run:
 
 - calls: operators that PyTorch dispatches below autograd; on a GPU most of them are a launch;
 - waits: operators whose result the host needs to go on (a value, where something is not 0, a copy to the host); on a
@@ -46,7 +47,7 @@ from neurflow_report.setup.workspace import patch_batches
 
 LAYERS = {
     "tiny": ["block3", "block4", "block5", "fc"],
-    "wide": ["block3", "block4", "block5", "fc"],
+    "wide": ["block1", "block2", "block3", "block4", "block5", "fc"],
     "resnet50": ["layer3.5", "layer4.0", "layer4.1", "fc"],
     "googlenet": ["inception4e", "inception5a", "inception5b", "fc"],
     "resnet18": ["layer4.0", "layer4.1", "fc"],

@@ -48,7 +48,7 @@ def network(name: str, device: torch.device, size: int = 224) -> nn.Module:
 class Bottleneck(nn.Module):
     """A residual block, narrow inside."""
 
-    def __init__(self, channels: int, narrow: int = 4) -> None:
+    def __init__(self, channels: int, narrow: int) -> None:
         super().__init__()
         self.reduce, self.mix = nn.Conv2d(channels, narrow, 1), nn.Conv2d(narrow, narrow, 3, padding=1)
         self.expand, self.norms = nn.Conv2d(narrow, channels, 1), nn.ModuleList(
@@ -65,11 +65,11 @@ class Bottleneck(nn.Module):
 class Tiny(nn.Module):
     """Five such blocks on a picture that is one place large."""
 
-    def __init__(self, size: int, channels: int) -> None:
+    def __init__(self, size: int, channels: int, narrow: int) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, channels, size, stride=size)
         for number in range(1, 6):
-            self.add_module(f"block{number}", Bottleneck(channels))
+            self.add_module(f"block{number}", Bottleneck(channels, narrow))
         self.fc = nn.Linear(channels, 10)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -108,7 +108,7 @@ def _stage(inside: int, channels: int, stride: int) -> nn.Sequential:
 def tiny(name: str, device: torch.device, size: int) -> nn.Module:
     """A network with little arithmetic, random weights and calibrated batch norms; `wide`: of 512 channels, not 128."""
     torch.manual_seed(0)
-    return calibrated(Tiny(size, 512 if name == "wide" else 128).to(device), size)
+    return calibrated(Tiny(size, *((512, 64) if name == "wide" else (128, 4))).to(device), size)
 
 
 def calibrated(model: nn.Module, size: int) -> nn.Module:
