@@ -252,7 +252,7 @@ def _recognised(index: Index, failed: Sequence[Claim]) -> str:
         own = [m for m in index.result.masking if (m.mode, m.layer) == (mode, c.layer) and c.experiment == "masking"]
         own = [m for m in own if m.cumulative == claim.endswith("upward")]
         rows += [max(own, key=lambda m: m.tau)] if own else []
-    found = []
+    found = list[str]()
     for m in rows:
         kept, null = round(m.accuracy * m.n), percent(mean(m.null)) if m.null else "none"
         first = f"of {count(m.n, 'picture')} {'is' if kept == 1 else 'are'} {_STILL[mode]} " if not found else ""
