@@ -73,6 +73,14 @@ def test_nothing_is_drawn_outside_the_picture(accuracy: float) -> None:
     assert not any("a very long" in text for text in texts(root))
 
 
+def test_many_rows_are_dense() -> None:
+    rows = [row(mode, f"layer{n}", tau) for n in range(10) for tau in (2, 4, 8) for mode in ("mask", "retain")]
+    svgs = [ElementTree.fromstring(masking_plot(r, title="t", id_prefix="a")) for r in (ROWS, rows)]
+    tall = [int(svg.attrib["height"]) for svg in svgs]
+    assert tall[0] / len(ROWS) > 38
+    assert tall[1] / len(rows) < 30
+
+
 def test_one_tau_needs_no_mention() -> None:
     svg = masking_plot([r for r in ROWS if r.tau == 4], title="t", id_prefix="p1")
     assert "τ" not in svg
