@@ -153,12 +153,15 @@
     const { data, cards } = drawing;
     const card = cards[at];
     const href = card.getAttribute("href");
-    const end = (other, flow, weight) => {
+    const end = (other, [, , flow, sign, weight]) => {
       const of = Math.min(1, flow / data.shares[at]);
-      return [linked(cards[other].getAttribute("href"), name(cards[other])), [percent(flow), `${percent(of)} of it`, ...(weight === null ? [] : [`W ${weight < 0 ? "−" : "+"}${Math.abs(weight).toFixed(2)}`])].join(" · ")];
+      const words = [percent(flow), `${percent(of)} of it`];
+      if (sign < 0) words.push("lowers");
+      if (weight !== null) words.push(`W ${weight < 0 ? "−" : "+"}${Math.abs(weight).toFixed(2)}`);
+      return [linked(cards[other].getAttribute("href"), name(cards[other])), words.join(" · ")];
     };
     const sorted = (from, to) => data.edges.filter((edge) => edge[from] === at).sort((a, b) => b[2] - a[2])
-      .map((edge) => end(edge[to], edge[2], edge[4]));
+      .map((edge) => end(edge[to], edge));
     const layer = cards[at].dataset.key.replace(/\/[^/]*$/, "");
     const called = `${name(card)} of ${layer}`;
     const lists = [];

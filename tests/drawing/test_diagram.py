@@ -250,6 +250,7 @@ def test_every_card_and_link_is_painted() -> None:
     assert 'a "very" long title \\ that cannot possibly fit 3 neurons · <1%' in names
     assert "patches of b1:G1" in titles
     assert "bee & <co> logit – b2/G1 3 neurons: 75.0% of the logit, W +0.80" in titles
+    assert "bee & <co> logit – b2/G2 3 neurons: 25.0% of the logit, lowers, W −0.20" in titles
     assert (root.get("role"), root.get("aria-label")) == ("group", "Circuit of bee & <co>")
 
 

@@ -167,7 +167,7 @@ def _wire(wire: Wire, style: Style, number: dict[str, int], titles: dict[str, st
     if not titles:
         return f"{head}/>"
     name = f"{titles[link.upper]} – {titles[link.lower]}: {percent_fine(link.flow)} of the logit"
-    name += "" if link.weight is None else f", W {signed(link.weight)}"
+    name += (", lowers" if link.signed < 0 else "") + ("" if link.weight is None else f", W {signed(link.weight)}")
     return f"{head}><title>{escape(name)}</title></path>"
 
 

@@ -427,7 +427,7 @@ def _table(index: Index, what: str, weights: Sequence[Weight]) -> Table:
             (
                 _end(index, w.upper),
                 _end(index, w.lower),
-                Cell(text=percent_fine(w.flow), sign="negative" if w.signed < 0 else ""),
+                Cell(text=percent_fine(w.flow)),
                 weight_cell(w.weight or 0.0),
             )
             for w in rows
