@@ -26,7 +26,8 @@ TILES = frozenset({"auto", "patch", "outlined"})
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 
 Found = Iterator[tuple[Path, str]]
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"|(?P<number>-?\d{20,}|-?[\d.]+[eE]\+?0*(?:[4-9]\d|\d{3,}))')
+_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_NUMBER = re.compile(rb"-?\d{20,}|-?[\d.]+[eE]\+?0*(?:[4-9]\d|\d{3,})")
 _CONTROL = re.compile(r"\\u00(?:[01][0-9a-f]|7f|[89][0-9a-f])|\\[bf]|[\x7f-\x9f\ufffe\uffff]|\\ufff[ef]", re.IGNORECASE)
 
 
@@ -51,14 +52,12 @@ def contradictions(run: Run, classes: Sequence[ClassResult]) -> Iterator[Contrad
 def odd_text(data: bytes) -> str:
     """What in the text of a record no record of this program has, or "": a number that is no figure, a control
     character."""
-    for found in _STRINGS.finditer(data):
-        if found["number"]:
-            return f"the number {found['number'][:12].decode()}… is out of all bounds"
-        if b"\\" in found[0] or not found[0].isascii():
-            odd = _CONTROL.search(found[0].decode("utf-8", "replace").replace("\\\\", ""))
-            if odd is not None:
-                return f"a text holds a control character, {odd[0]!r}"
-    return ""
+    if b"\\" in data or b"\x7f" in data or not data.isascii():
+        odd = _CONTROL.search(data.decode("utf-8", "replace").replace("\\\\", ""))
+        if odd is not None:
+            return f"a text holds a control character, {odd[0]!r}"
+    number = _NUMBER.search(_STRINGS.sub(b'""', data))
+    return f"the number {number[0][:12].decode()}… is out of all bounds" if number else ""
 
 
 def _of_run(run: Run) -> Found:

@@ -18,6 +18,7 @@ from neurflow_report.results.records import ClassResult, LayerResult, Member, Ne
 DIGITS = 6
 """Decimals to which a bundle's weights are kept: shares that differ by less are equal."""
 Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
 Groups = Sequence[Sequence[Member]]
 
 
@@ -69,33 +70,66 @@ def memberships(neurons: Sequence[Neuron], groups: Groups) -> Floats:
     return found
 
 
-def handed_down(
-    upper: Sequence[Neuron], shares: Floats, groups: Groups, lower: Sequence[Neuron]
-) -> tuple[Floats, Floats]:
+@dataclass(frozen=True, kw_only=True)
+class Between:
+    """The edges between two layers' neurons, one an entry (E,), and the upper layer's semantic groups (S,).
+
+    Attributes:
+        owner, part: of each semantic group its neuron's place, and p(a, j).
+        semantic, lower, weight: of each edge its semantic group, the place of the neuron below, and w.
+    """
+
+    owner: Places
+    part: Floats
+    semantic: Places
+    lower: Places
+    weight: Floats
+
+
+def between(upper: Sequence[Neuron], lower: Sequence[Neuron]) -> Between:
+    """The edges from `upper` neurons to `lower` ones."""
+    column = {neuron.channel: n for n, neuron in enumerate(lower)}
+    owner, part = list[int](), list[float]()
+    semantic, below, weight = list[int](), list[int](), list[float]()
+    for n, neuron in enumerate(upper):
+        own = parts(neuron)
+        for g in neuron.groups:
+            semantic += [len(owner)] * len(g.edges)
+            below += [column[e.channel] for e in g.edges]
+            weight += [e.weight for e in g.edges]
+            owner.append(n)
+            part.append(own[g.index])
+    return Between(
+        owner=np.array(owner, np.int64),
+        part=np.array(part, np.float64),
+        semantic=np.array(semantic, np.int64),
+        lower=np.array(below, np.int64),
+        weight=np.array(weight, np.float64),
+    )
+
+
+def handed_down(edges: Between, shares: Floats, group_of: Places, groups: int, lower: int) -> tuple[Floats, Floats]:
     """What each upper group hands to each lower neuron, (groups, lower): by |w|, and with the weights' signs.
 
     Args:
         shares: the upper neurons', (upper,).
-        groups: the upper neurons' semantic groups; each alone, or in neuron groups.
+        group_of: of each semantic group the group that it counts in, (S,), or −1.
     """
-    known = {neuron.channel: (neuron, float(share), parts(neuron)) for neuron, share in zip(upper, shares, strict=True)}
-    column = {neuron.channel: n for n, neuron in enumerate(lower)}
-    flow, signed = np.zeros((len(groups), len(lower))), np.zeros((len(groups), len(lower)))
-    for u, members in enumerate(groups):
-        for m in members:
-            neuron, share, part = known[m.channel]
-            edges = next(g.edges for g in neuron.groups if g.index == m.semantic)
-            at = [column[e.channel] for e in edges]
-            weights = np.array([e.weight for e in edges]) * (share * part[m.semantic])
-            signed[u, at] += weights
-            flow[u, at] += np.abs(weights)
-    return flow, signed
+    group = group_of[edges.semantic]
+    inside = group >= 0
+    at = group[inside] * lower + edges.lower[inside]
+    through = ((shares[edges.owner] * edges.part)[edges.semantic] * edges.weight)[inside]
+    size = groups * lower
+    flow = np.bincount(at, np.abs(through), minlength=size).astype(np.float64)
+    signed = np.bincount(at, through, minlength=size).astype(np.float64)
+    return flow.reshape(groups, lower), signed.reshape(groups, lower)
 
 
 def neuron_shares(upper: Sequence[Neuron], shares: Floats, lower: Sequence[Neuron]) -> Floats:
     """share(i) = Σ_a share(a) Σ_j p(a, j) |w(a, i, j)| of the lower layer's neurons, (lower,)."""
-    every = [[Member(channel=a.channel, semantic=g.index) for a in upper for g in a.groups]]
-    return np.asarray(handed_down(upper, shares, every, lower)[0].sum(axis=0))
+    edges = between(upper, lower)
+    flow, _ = handed_down(edges, shares, np.zeros(len(edges.owner), np.int64), 1, len(lower))
+    return flow.sum(axis=0)
 
 
 def top_shares(neurons: Sequence[Neuron]) -> Floats:
@@ -107,18 +141,17 @@ def flow_of(layers: Sequence[LayerResult]) -> Flow:
     """The shares and edges of a circuit; `layers` from the input to the logit."""
     down = list(reversed(layers))
     shares = [top_shares(down[0].neurons)]
-    for upper, lower in pairwise(down):
-        shares.append(neuron_shares(upper.neurons, shares[-1], lower.neurons))
     inside = [memberships(layer.neurons, [g.members for g in layer.groups]) for layer in down]
     edges, neuron_edges = list[Edge](), list[Edge]()
     for at, (upper, lower) in enumerate(pairwise(down)):
-        named = (upper.name, lower.name)
-        flow, signed = handed_down(upper.neurons, shares[at], [g.members for g in upper.groups], lower.neurons)
+        named, some = (upper.name, lower.name), between(upper.neurons, lower.neurons)
+        flow, signed = handed_down(some, shares[at], _group_of(upper), len(upper.groups), len(lower.neurons))
         ends = [g.index for g in upper.groups], [g.index for g in lower.groups]
         edges += _edges(named, ends, flow @ inside[at + 1], signed @ inside[at + 1])
-        own = [[Member(channel=a.channel, semantic=g.index) for g in a.groups] for a in upper.neurons]
+        flow, signed = handed_down(some, shares[at], some.owner, len(upper.neurons), len(lower.neurons))
         ends = [a.channel for a in upper.neurons], [a.channel for a in lower.neurons]
-        neuron_edges += _edges(named, ends, *handed_down(upper.neurons, shares[at], own, lower.neurons))
+        neuron_edges += _edges(named, ends, flow, signed)
+        shares.append(flow.sum(axis=0))
     return Flow(
         neurons={
             layer.name: {a.channel: float(s) for a, s in zip(layer.neurons, share, strict=True)}
@@ -131,6 +164,12 @@ def flow_of(layers: Sequence[LayerResult]) -> Flow:
         edges=tuple(edges),
         neuron_edges=tuple(neuron_edges),
     )
+
+
+def _group_of(layer: LayerResult) -> Places:
+    """Of each semantic group of a layer's neurons, in their order, the place of its neuron group; −1 for none."""
+    place = {(m.channel, m.semantic): n for n, g in enumerate(layer.groups) for m in g.members}
+    return np.array([place.get((a.channel, g.index), -1) for a in layer.neurons for g in a.groups], np.int64)
 
 
 def _edges(named: tuple[str, str], ends: tuple[list[int], list[int]], flow: Floats, signed: Floats) -> list[Edge]:

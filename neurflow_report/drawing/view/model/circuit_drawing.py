@@ -275,6 +275,13 @@ def group_weights(index: Index) -> list[Weight]:
 
 def neuron_weights(index: Index) -> list[Weight]:
     """All edges between core concept neurons, from the logit down."""
+    if "neuron weights" not in index.kept:
+        index.kept["neuron weights"] = _neuron_weights(index)
+    known: list[Weight] = index.kept["neuron weights"]
+    return known
+
+
+def _neuron_weights(index: Index) -> list[Weight]:
     flows = {(e.upper_layer, e.upper, e.lower): e for e in index.flow.neuron_edges}
     return [
         _weight(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from neurflow_report.drawing.view.model import names, urls
 from neurflow_report.drawing.view.model.components import Mosaic
@@ -43,6 +44,11 @@ class Index:
     result: ClassResult
     given: Mapping[tuple[str, str], str] = field(default_factory=dict)
     flows: Flow | None = field(default=None, repr=False)
+
+    @cached_property
+    def kept(self) -> dict[str, Any]:
+        """What was made of the class and is asked for again, by whatever name its maker gives it."""
+        return {}
 
     @cached_property
     def patches(self) -> dict[int, Patch]:
@@ -214,12 +220,20 @@ class Index:
 
     def _own_patches(self, layer: str, group: NeuronGroup) -> dict[int, list[int]]:
         """By channel: a neuron's patches in the group, nearest to the group's centre first."""
-        place = {patch: at for at, patch in enumerate(group.patches)}
-        found: dict[int, set[int]] = {}
-        for m in group.members:
-            semantic = next(g for g in self.neurons[layer, m.channel].groups if g.index == m.semantic)
-            found.setdefault(m.channel, set()).update(semantic.patches)
-        return {c: sorted(own & place.keys(), key=lambda p: place[p]) for c, own in found.items()}
+        key = f"patches of {layer}/{group.index}"
+        if key not in self.kept:
+            place = {patch: at for at, patch in enumerate(group.patches)}
+            found: dict[int, set[int]] = {}
+            for m in group.members:
+                found.setdefault(m.channel, set()).update(self._semantic[layer, m.channel, m.semantic])
+            self.kept[key] = {c: sorted(own & place.keys(), key=place.__getitem__) for c, own in found.items()}
+        known: dict[int, list[int]] = self.kept[key]
+        return known
+
+    @cached_property
+    def _semantic(self) -> dict[tuple[str, int, int], tuple[int, ...]]:
+        """The patches of each semantic group, by layer, channel and number."""
+        return {(*key, g.index): g.patches for key, neuron in self.neurons.items() for g in neuron.groups}
 
     def card(self, layer: str, group: NeuronGroup) -> Mosaic:
         """The square mosaic of a neuron group."""

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from math import floor, sqrt
 from typing import Literal
 
@@ -119,8 +120,8 @@ def border(index: Index, patches: Sequence[Patch]) -> Cue | None:
     n, part = len(smaller), sum(at_border(p.left, p.top, p.side, size) for p in smaller)
     if n < FEWEST_AT_BORDER:
         return None
-    shares = {side: border_share(side, size, stride) for side in {p.side for p in smaller}}
-    chance = float(sum(shares[p.side] for p in smaller) / n)
+    sides = Counter(p.side for p in smaller)
+    chance = float(sum(times * border_share(side, size, stride) for side, times in sides.items()) / n)
     low = lower_end(part, n)
     if part / n < max(BORDER, chance + OVER_CHANCE) or low <= chance + MARGIN:
         return None
@@ -133,6 +134,7 @@ def at_border(left: int, top: int, side: int, size: int) -> bool:
     return min(left, top) == 0 or max(left, top) + side >= size
 
 
+@cache
 def border_share(side: int, size: int, stride: float) -> Fraction:
     """The share of a picture's patches of that side that touch its edge: on the grid of METHOD §1, its step
     max(1, min(⌊side·stride⌋, size − side))."""
