@@ -28,6 +28,8 @@ SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 Found = Iterator[tuple[Path, str]]
 _STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NUMBER = re.compile(rb"-?\d{20,}|-?[\d.]+[eE]\+?0*(?:[4-9]\d|\d{3,})")
+_LONG, _LARGE, _BEFORE = re.compile(rb"\d{20}"), re.compile(rb"[eE]\+?0*(?:[4-9]\d|\d{3,})"), 400
+"""What such a number has in it, which is found in a fraction of the time, and how far before that it may begin."""
 _CONTROL = re.compile(r"\\u00(?:[01][0-9a-f]|7f|[89][0-9a-f])|\\[bf]|[\x7f-\x9f\ufffe\uffff]|\\ufff[ef]", re.IGNORECASE)
 
 
@@ -56,8 +58,12 @@ def odd_text(data: bytes) -> str:
         odd = _CONTROL.search(data.decode("utf-8", "replace").replace("\\\\", ""))
         if odd is not None:
             return f"a text holds a control character, {odd[0]!r}"
-    number = _NUMBER.search(_STRINGS.sub(b'""', data))
-    return f"the number {number[0][:12].decode()}… is out of all bounds" if number else ""
+    bare = _STRINGS.sub(b'""', data)
+    for suspect in (_LONG.search(bare), _LARGE.search(bare)):
+        number = suspect and _NUMBER.search(bare, max(0, suspect.start() - _BEFORE))
+        if number:
+            return f"the number {number[0][:12].decode()}… is out of all bounds"
+    return ""
 
 
 def _of_run(run: Run) -> Found:

@@ -129,7 +129,8 @@ def neuron_shares(upper: Sequence[Neuron], shares: Floats, lower: Sequence[Neuro
     """share(i) = Σ_a share(a) Σ_j p(a, j) |w(a, i, j)| of the lower layer's neurons, (lower,)."""
     edges = between(upper, lower)
     flow, _ = handed_down(edges, shares, np.zeros(len(edges.owner), np.int64), 1, len(lower))
-    return flow.sum(axis=0)
+    shared: Floats = flow.sum(axis=0)
+    return shared
 
 
 def top_shares(neurons: Sequence[Neuron]) -> Floats:

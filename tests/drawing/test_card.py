@@ -52,7 +52,7 @@ def test_what_stands_on_them(bundle: Bundle, view: SiteView) -> None:
     assert report.said.startswith("2 classes: ")
     assert bee.title == "bee & <co>"
     assert len(bee.columns) == 3
-    assert (bee.columns[0].name, bee.columns[0].note) == ("centre-dark", "53% of the score · layer3 G2")
+    assert (bee.columns[0].name, bee.columns[0].note) == ("centre-dark", "53% · layer3 G2")
     assert all(len(c.tiles) <= 6 for c in bee.columns)
 
 

@@ -144,7 +144,7 @@ def test_a_class_is_told_of_its_groups_of_some_share_with_links(index: Index) ->
         if g.share >= LEAST_SHARE and len(g.patches) >= 8
     ]  # fmt: skip
     assert notice.title == "Groups that rest on one picture"
-    assert notice.text.startswith(f"{len(met)} groups of at least 5% of the score. Most of their patches come from one")
+    assert notice.text.startswith(f"{len(met)} groups with a share of 5% or more. Most of their patches come from one")
     links = [span for span in notice.places if span.href]
     assert [span.href for span in links] == [f"class/bee-co/{name}/index.html#G{g.index}" for name, g in met][:8]
     assert links[0].text.endswith(f"({len(met[0][1].patches)} of {len(met[0][1].patches)})")

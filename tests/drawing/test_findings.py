@@ -48,7 +48,7 @@ def text(lines: Sequence[Prose]) -> list[str]:
 
 def claim(layer: str, verdict: str, name: str = "needed", **more: Any) -> Claim:
     experiment = "masking" if name.startswith(("needed", "enough")) else "weights"
-    row = {"claim": name, "experiment": experiment, "layer": layer, "verdict": verdict, "figure": 0.5}
+    row = {"claim": name, "experiment": experiment, "layer": layer, "verdict": verdict, "figure": 0.1 if verdict == NO else 0.9}
     return Claim.model_validate({**row, **more})
 
 
@@ -117,9 +117,22 @@ def test_one_class_alone_is_named(bundle: Bundle) -> None:
     )
 
 
+def test_a_core_that_is_no_better_than_random_neurons_is_not_said_to_be_unneeded(bundle: Bundle) -> None:
+    claims = (claim("layer3", NO, figure=0.9, null=0.5, q_value=0.01), claim("layer1", YES, q_value=0.01))
+    one = index(bundle, claims=claims, masking=(masked("layer3", 4, 0.5), masked("layer1", 0, 0.99)), cautions=())
+    assert findings.needed((one,)) == (
+        "No class survives without its core at any layer (1 of 2 tests where random neurons matter as much)."
+    )
+    codes = [n.code for n in limits.of_class(one)]
+    assert "claim-needed" not in codes
+    assert {"claim-needed-null", "not-told-apart"} <= set(codes)
+    (row,) = overview_page([one], bundle.manifest, {}).rows
+    assert row.marks[0].words == "layer3: random neurons matter as much"
+
+
 def test_limits_begin_with_a_core_that_is_not_needed(bundle: Bundle) -> None:
     claims = (claim("layer3", YES, q_value=0.01), claim("layer1", NO, q_value=0.6))
-    claims = (*claims, claim("layer1", NO, "faithful", figure=0.1))
+    claims = (*claims, claim("layer1", NO, "faithful"))
     rows = (masked("layer3", 0, 0.98), masked("layer1", 40, 0.99))
     found = limits.of_class(index(bundle, claims=claims, masking=rows, cautions=(), measures=()))
     assert [n.code for n in found][:3] == ["claim-needed", "not-told-apart", "claim-faithful"]

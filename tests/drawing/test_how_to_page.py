@@ -26,7 +26,8 @@ from tests.sample_bundle import frozen_bundle
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "add-a-page.md"
 KNOWN = [
-    "overview", "class", "layer", "circuit", "pictures", "fidelity", "evidence", "method", "provenance", "search",
+    "overview", "classes", "class", "layer", "circuit", "pictures", "fidelity", "evidence", "method", "provenance",
+    "search",
 ]  # fmt: skip
 ADDRESS = "shared/index.html"
 
@@ -81,7 +82,7 @@ def test_its_facts_are_the_bundle_s(bundle: Bundle, templates: Path, tmp_path: P
 
 def test_it_has_its_place_in_the_site_and_the_single_file_and_none_on_paper(bundle: Bundle, templates: Path) -> None:
     view = site_view(bundle)
-    assert list(page_kinds()) == [*KNOWN[:7], "shared", *KNOWN[7:]]
+    assert list(page_kinds()) == [*KNOWN[:8], "shared", *KNOWN[8:]]
     paths = [page.path for page in view.pages()]
     assert paths.index(ADDRESS) == paths.index("method/index.html") - 1
     assert [link.text for link in view.menu] == ["Overview", "Fidelity", "Shared neurons", "Method", "Provenance"]

@@ -17,7 +17,7 @@ from jinja2.environment import Template
 from jinja2.sandbox import SecurityError
 
 from neurflow_report.drawing.view import SiteView
-from neurflow_report.drawing.write.html import page_html
+from neurflow_report.drawing.write.html import box_names, page_html
 from neurflow_report.drawing.write.pdf import print_files, print_html
 from neurflow_report.drawing.write.sandbox import Sandbox, _names
 from neurflow_report.drawing.write.single_file import single_html
@@ -224,7 +224,7 @@ def test_a_fault_of_our_own_is_not_the_template_s_where_the_program_lies_in_thei
     around = Path(__file__).parents[2]
     broken = replace(view.classes[0], circuit=None)  # type: ignore[arg-type]
     with pytest.raises(UndefinedError), template_problems(around):
-        page_html(template_environment(None), view, broken, site_medium(broken.path, {}))
+        page_html(template_environment(None), view, broken, site_medium(broken.path, box_names(view)))
     with pytest.raises(ZeroDivisionError), template_problems(around):
         raise ZeroDivisionError
 

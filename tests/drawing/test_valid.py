@@ -61,7 +61,7 @@ def test_a_mistake_would_be_found(site: Path, tmp_path: Path) -> None:
     """The checker does look: at what stands where, at names, and at what they point to."""
     text = (site / "index.html").read_text(encoding="utf-8")
     broken = text.replace("<h1>", '<h1 id="main"><div>', 1).replace("aria-labelledby=cite-head", 'for="x"', 1)
-    broken = broken.replace("</h1>", "</div></h1>", 1).replace("<dl ", '<dl aria-labelledby="nobody" ', 1)
+    broken = broken.replace("</h1>", "</div></h1>", 1).replace("<ol ", '<ol aria-labelledby="nobody" ', 1)
     (tmp_path / "broken.html").write_text(broken, encoding="utf-8")
     rules = {rule for _, _, rule, _ in mistakes(tmp_path / "said", tmp_path / "broken.html")}
     assert {"no-dup-id", "element-permitted-content", "no-missing-references"} <= rules

@@ -12,7 +12,7 @@ from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Prose, Table
 from neurflow_report.drawing.view.model.numbers import p_value
 from neurflow_report.drawing.view.pages.experiments import missing_lines
-from neurflow_report.drawing.view.text import ledger, verdicts
+from neurflow_report.drawing.view.text import ledger, limits, verdicts
 from neurflow_report.results.bundle import Bundle
 from neurflow_report.results.records import Claim, NotRun, Threshold
 from neurflow_report.results.verdict import Verdict
@@ -82,10 +82,10 @@ def test_claims_stand_against_layers_from_the_logit_down(bundle: Bundle) -> None
     table = verdicts.by_layer(index(bundle, *rows))
     assert texts(table) == [
         ["Claim", "fc", "layer3", "layer2.0", "Figure"],
-        ["Without the core neurons of a layer, the class is lost", "", "✓ 82%", "✕ 4%", "drop of the accuracy"],
+        ["The class needs the core of the layer", "", "✓ 82%", "✕ 4%", "drop of the accuracy"],
         ["Other methods find the same neurons (NeuCEPT)", "", "? 50%", "", "share of the core set"],
         ["Other methods find the same neurons (MCT)", "", "✓ 100%", "", "share of the core set"],
-        ["Scores predict what knocking a neuron out does", "✓ −0.11", "", "", "correlation r"],
+        ["Scores predict what a knock-out does", "✓ −0.11", "", "", "correlation r"],
         ["Core neurons stay the same when k changes", "✓ 90%", "✕ 20%", "", "overlap at the worst k"],
         ["Supported, of those that could decide", "2 of 2", "2 of 4", "0 of 1", ""],
     ]
@@ -100,13 +100,13 @@ def test_over_classes_and_by_class_count_the_same_tests(bundle: Bundle) -> None:
     second = index(bundle, claim("needed", "layer3", OPEN), number=1)
     assert texts(verdicts.over_classes((first, second))) == [
         ["Claim", "fc", "layer3"],
-        ["Without the core neurons of a layer, the class is lost", "0 of 1", "1 of 2"],
+        ["The class needs the core of the layer", "0 of 1", "1 of 2"],
         ["Supported, of those that could decide", "0 of 1", "1 of 2"],
     ]
     assert texts(verdicts.by_class((first, second))) == [
         ["Claim", "bee & <co>", "Ångström 3"],
-        ["Without the core neurons of a layer, the class is lost", "1 of 2", "0 of 1"],
-        ["Drawn edges say what knocking a group out takes away", "–", "–"],
+        ["The class needs the core of the layer", "1 of 2", "0 of 1"],
+        ["Edge weights predict what a knock-out takes away", "–", "–"],
         ["Supported, of those that could decide", "1 of 2", "0 of 1"],
     ]
     bare = index(bundle)
@@ -118,10 +118,10 @@ def test_a_sentence_says_where_a_claim_holds() -> None:
     claims += [claim("stable", "fc", HELD, case="semantic groups"), claim("stable", "fc", OPEN, case="neuron groups")]
     claims += [claim("edges", "", UNRUN, None, reason="this experiment was not asked for")]
     assert told(verdicts.lines(claims, {})) == [
-        "Scores predict what knocking a neuron out does: supported at fc; not supported at b and a.",
+        "Scores predict what a knock-out does: supported at fc; not supported at b and a.",
         "Groups stay the same under a little noise (semantic groups): supported at fc.",
         "Groups stay the same under a little noise (neuron groups): inconclusive at fc.",
-        "Drawn edges say what knocking a group out takes away: not run (this experiment was not asked for).",
+        "Edge weights predict what a knock-out takes away: not run (this experiment was not asked for).",
     ]
 
 
@@ -145,7 +145,7 @@ def test_what_was_not_measured_is_told_once_a_reason() -> None:
 
 def test_marks_of_the_page_are_explained_there(site: Path) -> None:
     page = (site / "fidelity/bee-co/index.html").read_text(encoding="utf-8")
-    for mark, word in (("✓", "supported"), ("✕", "not supported"), ("?", "inconclusive"), ("○", "too few draws")):
+    for mark, word in (("✓", "supported"), ("✕", "not supported"), ("?", "inconclusive"), ("…", "too few draws")):
         assert f"{mark} {word}" in page
 
 
@@ -154,7 +154,7 @@ def test_tests_with_too_few_draws_are_told_apart_with_what_would_decide_them(bun
     one = index(bundle, open_, few, claim("faithful", "fc", HELD))
     vars(one)["too_few"] = {few: "fidelity.optimality_draws: 73"}
     rows = texts(verdicts.by_layer(one))
-    assert rows[1][1:3] == ["○ 100%", "? 100%"]
+    assert rows[1][1:3] == ["… 100%", "? 100%"]
     assert rows[-1][1:3] == ["1 of 1", "0 of 1"]
     rows = texts(ledger.ledger_table(one))
     at = [rows[0].index(name) for name in ("Layer", "Verdict", "Why")]
@@ -174,13 +174,11 @@ def test_random_neurons_that_do_as_well_are_counted_by_the_ledgers_own_standard(
 
     one = index(bundle, tested("layer3", 0.01), tested("layer3", 0.3), tested("layer1", 0.06))
     vars(one)["too_few"] = {}
-    notice = ledger.as_well([one])
-    assert notice is not None
-    assert notice.text == (
-        "In 2 of 3 tests of masking and retaining, random neurons did as well as the core, or too nearly so to tell "
-        "(q over 0.05): 1 of 2 at layer3 and 1 of 1 at layer1."
-    )
-    assert ledger.as_well([index(bundle, tested("layer3", 0.05))]) is None
+    (notice,) = [n for n in limits.of_class(one) if n.code == "not-told-apart"]
+    assert notice.title == "In 2 of 3 masking tests, random neurons did as well as the core"
+    assert notice.text.startswith("1 of 2 at layer3, 1 of 1 at layer1. ")
+    level = index(bundle, tested("layer3", 0.05))
+    assert not [n for n in limits.of_class(level) if n.code == "not-told-apart"]
 
 
 def test_a_class_stands_with_a_mark_and_a_word() -> None:
@@ -210,7 +208,7 @@ def test_a_claim_falls_by_its_figure_or_by_what_random_sets_do_and_the_words_say
     assert [(n.code, n.title, n.text) for n in ledger.refuted(unmasked)] == [
         (
             "claim-needed",
-            "The core is not needed at layer1",
+            "The class survives without the core",
             "Drop of the accuracy: 12% at layer1 (95% interval 5 to 26%), random sets 2% (1 to 4%). "
             "The claim needs 50%.",
         ),
@@ -221,9 +219,11 @@ def test_a_claim_falls_by_its_figure_or_by_what_random_sets_do_and_the_words_say
             "They may have 10% at most.",
         ),
     ]
-    notices = ledger.refuted(one)
-    assert notices[0].text == "Without the core, 1 of 6 pictures is still recognised at layer1 (random sets: 88%)."
-    assert [s.text for s in notices[1].places] == ["layer2.0"]
+    assert [s.text for s in ledger.refuted(one)[1].places] == ["layer2.0"]
+    first = limits.of_class(one)[0]
+    assert first.text.startswith(
+        "Without the core, 1 of 6 pictures is still recognised at layer1 (random neurons: 88%)"
+    )
 
 
 def test_no_figure_is_rounded_onto_a_threshold_that_it_misses(bundle: Bundle) -> None:
@@ -258,6 +258,6 @@ def test_what_decides_nothing_says_why_layer_by_layer(bundle: Bundle) -> None:
         claim("faithful", "layer1", OPEN, reason="the interval holds the threshold"),
     )
     assert told(verdicts.lines(claims, {})) == [
-        "Scores predict what knocking a neuron out does: inconclusive at layer3 (between the two thresholds) and at "
+        "Scores predict what a knock-out does: inconclusive at layer3 (between the two thresholds) and at "
         "layer2.0 and layer1 (the interval holds the threshold)."
     ]

@@ -352,9 +352,10 @@ def test_what_tf32_changed_stands_on_the_provenance_page(bundle: Bundle) -> None
     assert not any("TF32 at" in row[0].text for row in provenance_page(bundle.run, bundle.manifest).determinism.rows)
 
 
-def test_the_day_is_on_the_overview_and_the_clock_on_the_provenance_page_alone(view: SiteView) -> None:
+def test_the_day_is_told_where_a_page_is_sent_on_and_the_clock_on_the_provenance_page_alone(view: SiteView) -> None:
     pages = {page.path: repr(page) for page in view.pages()}
-    assert [path for path, text in pages.items() if "2026-01-02" in text] == [urls.OVERVIEW, urls.PROVENANCE]
+    day = [urls.OVERVIEW, *(page.path for page in view.classes), urls.PROVENANCE]
+    assert [path for path, text in pages.items() if "2026-01-02" in text] == day
     assert [path for path, text in pages.items() if "03:04:05" in text] == [urls.PROVENANCE]
 
 

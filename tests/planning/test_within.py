@@ -172,7 +172,7 @@ def test_what_was_given_up_is_told():
         "F2 (optimality) is not run: whether core sets matter more to a neuron than random sets is not tested",
         "F5 (critical) is not run: whether other methods find the same neurons is not tested",
         "F7 (stability) is not run: whether the groups are stable is not tested",
-        "F8 (edges) is not run: whether the drawn edges hold on the network is not tested",
+        "F8 (edges) is not run: whether edge weights predict what a knock-out takes away is not tested",
         "F2, F3: ranks are estimated from 400 of 2,950 patches",
         "F2, F3, F6: of a layer 5 neurons are tested instead of 50",
         "F3: sets of 5 and of 10 and of 20 and of 50 channels are not tested",

@@ -12,12 +12,12 @@ def test_the_tree(capsys):
     assert main(["layers", "demo:flowers"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:4] == [
-        "flowers: 448 k parameters; 24.8 M multiply-adds for a picture of 3 × 64 × 64",
+        "flowers: 449 k parameters; 24.8 M multiply-adds for a picture of 3 × 64 × 64",
         "  layer                 output  multiply-adds",
         "* block1         128 × 16 × 16         3.54 M",
         "    block1.0     128 × 32 × 32         3.54 M",
     ]
-    assert lines[-2:] == ["* fc                         8         1.02 k", "* what `layers: auto` takes"]
+    assert lines[-2:] == ["* fc                        20         2.56 k", "* what `layers: auto` takes"]
     assert "    block1.3     128 × 16 × 16              0  = block1" in lines
 
 

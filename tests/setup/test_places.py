@@ -38,6 +38,6 @@ def test_logits_without_a_value_are_told_as_such_whatever_class_is_asked_for(wri
     state = load_file(NETWORKS["flowers"].weights)
     state["fc.bias"][0] = torch.nan
     save_file(state, tmp_path / "nan.safetensors")
-    told = r"model\.weights: the network's output holds NaN or Inf on .*: its weights do, 1 of 8 in 'fc\.bias' \["
+    told = r"model\.weights: the network's output holds NaN or Inf on .*: its weights do, 1 of 20 in 'fc\.bias' \["
     with pytest.raises(InputError, match=told):
         analyze(load_spec(write_spec(model={"weights": "nan.safetensors"}, classes=["snowstar"])), progress=Silent())

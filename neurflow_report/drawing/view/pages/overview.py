@@ -220,6 +220,8 @@ def _mark(index: Index, layer: str) -> Mark:
     look = {"supported": "yes", "not supported": "no", "inconclusive": "open"}.get(verdict, "none")
     words = {"supported": "needed", "not supported": "not needed", "inconclusive": "left open"}
     said = ledger.TOO_FEW if claim in index.too_few else words.get(verdict, "not tested")
+    if verdict == "not supported" and claim not in ledger.fails(index, "needed"):
+        said = "random neurons matter as much"
     return Mark(mark=ledger.MARKS[verdict], look=look, words=f"{layer}: {said}")
 
 

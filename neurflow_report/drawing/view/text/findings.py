@@ -16,6 +16,7 @@ from neurflow_report.results.records import Claim, LayerResult, Masking, NeuronG
 from neurflow_report.results.verdict import Verdict
 
 MOST_NAMED = 3
+ALIKE = "where random neurons matter as much"
 ENOUGH = 0.8
 """The share from which the groups or neurons named are said to carry the class."""
 UNTESTED = "Nothing was tested in this run: what follows says what the gradients say, not what the classes need."
@@ -48,7 +49,7 @@ def of_report(indices: Sequence[Index]) -> str:
 def needed(indices: Sequence[Index]) -> str:
     """How often the core turned out not to be needed."""
     rows = [(i, c) for i in indices for c in i.claims if c.claim == "needed" and c.verdict != "not run"]
-    failed = [(i, c) for i, c in rows if c.verdict == "not supported"]
+    failed = [(i, c) for i in indices for c in ledger.fails(i, "needed")]
     classes = len({i.result.slug for i, _ in failed})
     if not rows:
         return "Whether the classes need their core was not tested."
@@ -56,9 +57,9 @@ def needed(indices: Sequence[Index]) -> str:
         open_ = sum(c.verdict == "inconclusive" for _, c in rows)
         if open_ == len(rows):
             return f"Whether the classes need their core is left open by all {count(len(rows), 'test')}."
-        return "No class survives without its core at any layer" + (
-            f" ({open_} of {count(len(rows), 'test')} left open)." if open_ else "."
-        )
+        alike = sum(c.verdict == "not supported" for _, c in rows)
+        told = [f"{n} of {count(len(rows), 'test')} {what}" for n, what in ((open_, "left open"), (alike, ALIKE)) if n]
+        return "No class survives without its core at any layer" + (f" ({'; '.join(told)})." if told else ".")
     layer, times = Counter(c.layer for _, c in failed).most_common(1)[0]
     worst = f", most often at {layer}" if times > 1 and len({c.layer for _, c in failed}) > 1 else f" ({layer})"
     if len(indices) == 1:

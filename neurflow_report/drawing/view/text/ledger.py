@@ -172,17 +172,24 @@ def title(claim: str) -> str:
 
 
 def refuted(index: Index, besides: Sequence[str] = ()) -> tuple[Notice, ...]:
-    """What cannot be trusted in a class's circuit, in words: the claims, but those `besides`, that the evidence does
-    not support, those that fall by their figure and those that fall by what random sets do apart."""
+    """What cannot be trusted in a class's circuit, in words: the claims that the evidence does not support, those that
+    fall by their figure (but `besides`) and those that fall by what random sets do apart."""
     found, ends = list[Notice](), limits(index.run)
-    for claim in dict.fromkeys(c.claim for c in index.claims if c.claim not in besides):
+    for claim in dict.fromkeys(c.claim for c in index.claims):
         failed = [c for c in index.claims if c.claim == claim and c.verdict == "not supported"]
         by_null = [c for c in failed if falls_by_null(c, ends.get(claim))]
         by_figure = [c for c in failed if c not in by_null]
         for rows, words in ((by_figure, _by_figure), (by_null, _by_null)):
-            if rows:
+            if rows and (claim not in besides or words is _by_null):
                 found.append(words(index, rows, ends.get(claim)))
     return tuple(found)
+
+
+def fails(index: Index, claim: str) -> list[Claim]:
+    """The rows of a class's ledger in which a claim falls by its own figure."""
+    limit = limits(index.run).get(claim)
+    rows = [c for c in index.claims if c.claim == claim and c.verdict == "not supported"]
+    return [c for c in rows if not falls_by_null(c, limit)]
 
 
 def falls_by_null(c: Claim, limit: Threshold | None) -> bool:

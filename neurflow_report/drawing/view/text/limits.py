@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.class_index import Index
@@ -14,7 +14,6 @@ from neurflow_report.results.catalogue import CLAIMS, prose
 from neurflow_report.results.records import Caution, Claim, Masking
 from neurflow_report.results.verdict import LEVEL
 
-Failed = Callable[[Index], list[Claim]]
 MOST_CLASSES = 12
 
 
@@ -38,14 +37,14 @@ def over_classes(indices: Sequence[Index]) -> tuple[Notice, ...]:
     wrong = tuple(examined.doubts(run))
     return (
         *(n for n in wrong if n.code != examined.ASSUMED),
-        *_over(indices, "needed", "The core is not needed", refuted("needed")),
+        *_over(indices, "needed", "The core is not needed"),
         *_over_random(indices),
-        *_over(indices, "enough", "The core alone is not enough", refuted("enough")),
+        *_over(indices, "enough", "The core alone is not enough"),
         *(
             notice
             for claim in dict.fromkeys(c.claim for i in indices for c in i.claims)
             if claim not in {"needed", "enough"}
-            for notice in _over(indices, claim, ledger.title(claim), refuted(claim))
+            for notice in _over(indices, claim, ledger.title(claim))
         ),
         *_over_too_few(indices),
         *_over_cues(indices),
@@ -53,11 +52,6 @@ def over_classes(indices: Sequence[Index]) -> tuple[Notice, ...]:
         *(n for n in wrong if n.code == examined.ASSUMED),
         *cautions.untested(run.settings.experiments),
     )
-
-
-def refuted(claim: str) -> Failed:
-    """The rows of a class's ledger in which `claim` is not supported."""
-    return lambda index: [c for c in index.claims if c.claim == claim and c.verdict == "not supported"]
 
 
 def random_as_good(index: Index) -> list[Claim]:
@@ -84,7 +78,7 @@ def _falls_by_null(index: Index, claim: Claim) -> bool:
 
 
 def _not_needed(index: Index) -> Iterator[Notice]:
-    failed = refuted("needed")(index)
+    failed = ledger.fails(index, "needed")
     if not failed:
         return
     held = [c.layer for c in index.claims if c.claim == "needed" and c.verdict == "supported"]
@@ -98,7 +92,7 @@ def _not_needed(index: Index) -> Iterator[Notice]:
 
 
 def _not_enough(index: Index) -> Iterator[Notice]:
-    failed = refuted("enough")(index)
+    failed = ledger.fails(index, "enough")
     if failed:
         yield Notice(
             code="claim-enough",
@@ -160,9 +154,9 @@ def _left(index: Index) -> tuple[Caution, ...]:
     return tuple(c for c in index.result.cautions if c.channel is not None or (c.code, c.layer) not in said)
 
 
-def _over(indices: Sequence[Index], claim: str, title: str, failed: Failed) -> Iterator[Notice]:
+def _over(indices: Sequence[Index], claim: str, title: str) -> Iterator[Notice]:
     """A claim that some classes' evidence refutes, told once for all of them."""
-    found = [(i, rows) for i in indices if (rows := failed(i))]
+    found = [(i, rows) for i in indices if (rows := ledger.fails(i, claim))]
     every = sum(c.claim == claim and c.verdict != "not run" for i in indices for c in i.claims)
     if not found:
         return
