@@ -68,7 +68,9 @@ def test_a_class_of_flowers_needs_several_channels_of_the_last_block() -> None:
     model.get_submodule("pool").register_forward_hook(lambda _m, _i, out: seen.append(out.flatten(1)))
     fc, rng = model.get_submodule("fc"), torch.Generator().manual_seed(0)
     assert isinstance(fc, torch.nn.Linear)
-    strongest, kept, kept_at_random = [], [], []
+    strongest: list[float] = []
+    kept: list[float] = []
+    kept_at_random: list[float] = []
     with torch.inference_mode():
         for index in range(8):
             own = pixels[labels == index]
