@@ -244,7 +244,8 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of a report of a few sheets, with all kinds of things on them."""
     folder = tmp_path_factory.mktemp("templates")
     (folder / "print").mkdir()
-    (folder / "print" / "report.html").write_text(SHORT)
+    for name in ("report", "appendix"):
+        (folder / "print" / f"{name}.html").write_text(SHORT)
     return folder
 
 
@@ -350,14 +351,15 @@ def test_signals_at_any_moment_leave_the_report_that_was_there(
     drawn: tuple[Path, float], templates: Path, number: signal.Signals
 ) -> None:
     folder, took = drawn
-    whole = (folder / "report.pdf").read_bytes()
+    names = ("appendix.pdf", "report.pdf")
+    whole = {name: (folder / name).read_bytes() for name in names}
     codes = []
     for share in (0.0, 0.35, 0.7):
         with drawing(folder / "bundle", templates) as running:
             time.sleep(share * took)
             running.send_signal(number)
         codes.append(running.returncode)
-        assert (folder / "report.pdf").read_bytes() == whole
-        assert sorted(path.name for path in folder.iterdir()) == ["bundle", "report.pdf"]
+        assert {name: (folder / name).read_bytes() for name in names} == whole
+        assert sorted(path.name for path in folder.iterdir()) == ["appendix.pdf", "bundle", "report.pdf"]
     assert codes[0] == 128 + number
     assert set(codes) <= {0, 128 + number}
