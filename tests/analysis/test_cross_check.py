@@ -20,11 +20,13 @@ def one(setting, circuit):  # noqa: F811
 
 
 def test_captum_agrees_from_the_logit_down(one):
-    found = cross_checks(*one)
+    run, layers = one
+    fine = replace(run.settings.quadrature, tolerance=0.005, max_nodes=256)
+    found = cross_checks(replace(run, settings=replace(run.settings, quadrature=fine)), layers)
     assert [c.layer for c in found] == ["fc", "block4"]
     assert [c.pairs for c in found] == [1, 2]
     assert found[0].difference < 1e-6  # from block4 up all is affine
-    assert 0 < found[1].difference < 0.02
+    assert 0 < found[1].difference < 0.01
 
 
 def test_an_engine_that_is_wrong_is_seen(one, monkeypatch):

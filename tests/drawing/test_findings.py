@@ -48,7 +48,13 @@ def text(lines: Sequence[Prose]) -> list[str]:
 
 def claim(layer: str, verdict: str, name: str = "needed", **more: Any) -> Claim:
     experiment = "masking" if name.startswith(("needed", "enough")) else "weights"
-    row = {"claim": name, "experiment": experiment, "layer": layer, "verdict": verdict, "figure": 0.1 if verdict == NO else 0.9}
+    row = {
+        "claim": name,
+        "experiment": experiment,
+        "layer": layer,
+        "verdict": verdict,
+        "figure": 0.1 if verdict == NO else 0.9,
+    }
     return Claim.model_validate({**row, **more})
 
 
