@@ -119,7 +119,7 @@ def test_one_class_alone_is_named(bundle: Bundle) -> None:
     claims = (claim("layer3", NO), claim("layer1", NO), *(claim(str(n), YES, "faithful") for n in range(4)))
     assert findings.of_report((index(bundle, claims=claims, masking=()),)) == (
         "bee & <co> survives without its core at layer3 and layer1: it does not need what the circuit shows there. "
-        "Weakly supported: 4 of 6 deciding tests support their claim and 2 refute it."
+        "Weakly supported: of 6 deciding tests, 4 support their claim and 2 refute it."
     )
 
 

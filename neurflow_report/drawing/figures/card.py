@@ -18,7 +18,7 @@ MARGIN, GAP, LINE = 56, 28, 3
 TOP, MOST_CELL = 262, 112
 LARGEST = 300_000
 """Bytes of a card, at most; colours are given up for it."""
-COLOURS = (256, 128, 64, 32, 16)
+COLOURS = (128, 64, 32, 16)
 INK, MUTED, PAPER, RULE, ACCENT = "#1b1e22", "#596069", "#fcfcfa", "#dcdfdc", "#1d5c93"
 WORDS = {
     "well supported": ("#22649a", 1.0),

@@ -33,7 +33,7 @@ MOST_SMALL, FEW_SMALL, MOST_SMALL_EDGES = 600, 200, 60
 INSIDE = 3
 PANEL_TILES, SMALL_PANEL_TILES, PANEL_MEMBERS, PANEL_EDGES = 12, 6, 12, 6
 DIGITS = 4
-MOST_ROWS = 200
+MOST_ROWS = 100
 """Rows of a table on the page; the file beside it has all."""
 GROUP, NEURON = "neuron group", "neuron"
 REST = "rest"

@@ -255,15 +255,17 @@ class Index:
     def concept(self, neuron: Neuron) -> Mosaic:
         """The square mosaic of a neuron's best patches."""
         spoken = f"neuron n{neuron.channel}, strongest first"
-        return self._mosaic(neuron.layer, neuron.concept[:CARD], 3, SMALL_CELL, spoken, f"n{neuron.channel}")
+        return self._mosaic(neuron.layer, neuron.concept[:CARD], 3, SMALL_CELL, spoken)
 
     def semantic(self, neuron: Neuron, index: int, patches: Sequence[int]) -> Mosaic:
         """The square mosaic of a semantic group."""
         spoken = f"semantic group {index} of neuron n{neuron.channel}"
-        return self._mosaic(neuron.layer, patches[:STRIP], 3, SMALL_CELL, spoken, f"n{neuron.channel}, group {index}")
+        return self._mosaic(neuron.layer, patches[:STRIP], 3, SMALL_CELL, spoken)
 
-    def _mosaic(self, layer: str, patches: Sequence[int], columns: int, cell: int, what: str, name: str) -> Mosaic:
-        shown = tuple(replace(tile, text=f"{name}, {tile.text}") for tile in map(self.tile, patches))
+    def _mosaic(self, layer: str, patches: Sequence[int], columns: int, cell: int, what: str, name: str = "") -> Mosaic:
+        """`name`: what each patch is called before its picture; "" where the mosaic's own words say it."""
+        shown = tuple(map(self.tile, patches))
+        shown = tuple(replace(tile, text=f"{name}, {tile.text}") for tile in shown) if name else shown
         pictures = len({t.image for t in shown})
         return Mosaic(
             alt=f"{len(shown)} patches of {what} at {layer}, from {pictures} picture{'s' * (pictures != 1)}",

@@ -49,7 +49,7 @@ FEW = 3
 """Patches of a group, at most, that are too few to say what it stands for."""
 SLIGHT = 0.01
 """The share of the class under which a neuron is folded away."""
-SMALL = 64
+SMALL = 24
 """Core neurons of a layer that are all shown in full; in a larger one the strongest are, and the others in a line."""
 CARRIED, STRONGEST, WIDEST = 0.95, 24, 400
 """Of a larger layer, the neurons that carry so much of its share, so many at most; half as many over `WIDEST`."""

@@ -41,10 +41,11 @@ MOST_ROWS, FEW_ROWS = 40, 12
 
 @dataclass(frozen=True, kw_only=True)
 class Strip:
-    """Patches of one neuron group: what it is called, and its share."""
+    """Patches of one neuron group: what it is called, its code, and its share."""
 
     mosaic: Mosaic
     name: str
+    code: str
     share: str
     href: str
 
@@ -208,7 +209,8 @@ def _order(index: Index) -> float:
 def _strip(index: Index, layer: LayerResult, group: NeuronGroup) -> Strip:
     return Strip(
         mosaic=index.strip(layer.name, group, STRIP),
-        name=index.name(layer.name, group).text or f"G{group.index}",
+        name=index.name(layer.name, group).text,
+        code=f"G{group.index}",
         share=percent(group.share),
         href=urls.group_on_class(index.result.slug, layer.name, group.index),
     )
@@ -221,7 +223,7 @@ def _mark(index: Index, layer: str) -> Mark:
     words = {"supported": "needed", "not supported": "not needed", "inconclusive": "left open"}
     said = ledger.TOO_FEW if claim in index.too_few else words.get(verdict, "not tested")
     if verdict == "not supported" and claim not in ledger.fails(index, "needed"):
-        said = "random neurons matter as much"
+        return Mark(mark=ledger.AS_RANDOM, look="open", words=f"{layer}: random neurons matter as much")
     return Mark(mark=ledger.MARKS[verdict], look=look, words=f"{layer}: {said}")
 
 

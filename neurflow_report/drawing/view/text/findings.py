@@ -93,12 +93,12 @@ def verdict_sentence(index: Index) -> str:
     if found.word == "not tested":
         return "Nothing was tested for this class."
     few = f"; {found.too_few} more had too few draws" if found.too_few else ""
-    against = f" and {found.refuted} {'refutes' if found.refuted == 1 else 'refute'} it" if found.refuted else ""
     one = found.supported == 1
-    return (
-        f"{found.word[0].upper()}{found.word[1:]}: {found.supported} of {count(found.deciding, 'deciding test')} "
-        f"{'supports' if one else 'support'} {'its' if one else 'their'} claim{against}{few}."
-    )
+    ways = [f"{found.supported} {'supports' if one else 'support'} {'its' if one else 'their'} claim"]
+    ways += [f"{found.refuted} {'refutes' if found.refuted == 1 else 'refute'} it"] if found.refuted else []
+    ways += [f"{found.open} {'leaves' if found.open == 1 else 'leave'} it open"] if found.open else []
+    word = f"{found.word[0].upper()}{found.word[1:]}"
+    return f"{word}: of {count(found.deciding, 'deciding test')}, {listing(ways)}{few}."
 
 
 def of_class(index: Index) -> tuple[Prose, ...]:
@@ -211,6 +211,7 @@ def answers(index: Index) -> tuple[Answer, ...]:
 def _answer_figure(index: Index, claim: Claim) -> str:
     m = limits.row_of(index, claim) if claim.experiment == "masking" else None
     if m is not None:
-        return f"{claim.layer}: {round(m.accuracy * m.n)} of {m.n} recognised"
+        random = f" (random neurons: {percent(mean(m.null))})" if m.null else ""
+        return f"{claim.layer}: {round(m.accuracy * m.n)} of {m.n} recognised{random}"
     value = "" if claim.figure is None else f"{claim.figure:.2f}".replace("-", "−")
     return f"{claim.layer}: {CLAIMS[claim.claim].measured} {value}".replace("correlation r", "r =")

@@ -23,6 +23,8 @@ VERDICTS = ("supported", "not supported", "inconclusive", "not run")
 TOO_FEW = "too few draws"
 """What an inconclusive test is called that no outcome with so many random sets could have decided."""
 MARKS = {"supported": "✓", "not supported": "✕", "inconclusive": "?", TOO_FEW: "…", "not run": "–"}
+AS_RANDOM = "≈"
+"""The mark of a claim that falls because random neurons do as much, whatever its own figure."""
 TITLES: Mapping[str, str] = {
     name: CAUTIONS[claim.caution, False].title for name, claim in CLAIMS.items() if claim.caution
 }

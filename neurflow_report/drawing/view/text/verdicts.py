@@ -12,7 +12,17 @@ from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Cell, Column, Prose, Span, Table
 from neurflow_report.drawing.view.model.numbers import count, listing
-from neurflow_report.drawing.view.text.ledger import MARKS, TOO_FEW, VERDICTS, limits, remedy, told, word
+from neurflow_report.drawing.view.text.ledger import (
+    AS_RANDOM,
+    MARKS,
+    TOO_FEW,
+    VERDICTS,
+    falls_by_null,
+    limits,
+    remedy,
+    told,
+    word,
+)
 from neurflow_report.results.catalogue import CLAIMS, prose
 from neurflow_report.results.records import Claim, Threshold
 from neurflow_report.results.verdict import Verdict, Word
@@ -238,7 +248,8 @@ def _layers(index: Index, claims: Sequence[Claim]) -> list[str]:
 
 
 def _cell(c: Claim, page: str, limit: Threshold | None, few: Collection[Claim]) -> Cell:
-    text = f"{MARKS[word(c, few)]} {told(c.claim, c.figure, limit)}".rstrip()
+    alike = c.verdict == "not supported" and falls_by_null(c, limit)
+    text = f"{AS_RANDOM if alike else MARKS[word(c, few)]} {told(c.claim, c.figure, limit)}".rstrip()
     return Cell(text=text, href=f"{page}#{c.experiment}", sign=_SIGNS.get(c.verdict, ""))
 
 
