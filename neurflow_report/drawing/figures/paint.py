@@ -45,7 +45,7 @@ LOOK = """#ID{FONT}
 #ID .t{font-weight:600}
 #ID .n{fill:var(--muted,#5a6675);font-size:13px;font-weight:600}
 #ID .side .t{fill:var(--muted,#5a6675);font-weight:400}
-#ID .side .pic{opacity:.62}
+#ID .side .pic{opacity:.85}
 #ID .band{fill:var(--band,#f3f5f8)}
 #ID .card{fill:var(--card,#ffffff);stroke:var(--line,#cbd4de);stroke-width:1}
 #ID .main .card{stroke:var(--muted,#5a6675)}

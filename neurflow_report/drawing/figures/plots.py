@@ -159,10 +159,9 @@ def _row(row: Masking, left: float, top: float, most: float) -> list[str]:
     x = _at(row.baseline, left)
     parts = [f'<path class="base" d="M{x:.1f} {top + 1:g}V{foot:g}"/>']
     bars, wide = Counter(round(value / BIN) for value in row.null), BIN * (_at(1, left) - _at(0, left)) - 1
-    largest = max(bars.values(), default=1)
     path = ""
     for place, times in sorted(bars.items()):
-        tall = max(LEAST, most * times / largest)
+        tall = max(LEAST, most * times / len(row.null))  # one scale for all rows
         path += f"M{_at(place * BIN, left) - wide / 2:.1f} {foot:g}h{wide:.1f}v-{tall:.1f}h-{wide:.1f}z"
     if path:
         parts.append(f'<path class="null" d="{path}"/>')

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.class_index import Index
-from neurflow_report.drawing.view.model.components import Notice, Page, Plot, Span, Table
+from neurflow_report.drawing.view.model.components import Page, Plot, Span, Table
 from neurflow_report.drawing.view.model.numbers import count, listing
 from neurflow_report.drawing.view.pages import PageKind
 from neurflow_report.drawing.view.pages.retaining import masking_table, null_words, plot
-from neurflow_report.drawing.view.text import ledger, limits, verdicts
+from neurflow_report.drawing.view.text import ledger, verdicts
 from neurflow_report.results.catalogue import prose
 from neurflow_report.results.verdict import RULE
 
@@ -23,7 +23,6 @@ class FidelityPage(Page):
     lead: str
     verdicts: Table | None
     rule: str
-    limits: tuple[Notice, ...]
     words: tuple[str, ...]
     layers: Table | None
     matrix: Table | None
@@ -46,7 +45,6 @@ def fidelity_page(indices: Sequence[Index]) -> FidelityPage:
         lead=_lead(indices),
         verdicts=verdicts.by_verdict(indices),
         rule=RULE,
-        limits=limits.over_classes(indices),
         words=(*_ledger_words(indices), *null_words(run.settings.draws, [m for _, _, m in rows])),
         layers=verdicts.over_classes(indices),
         matrix=verdicts.by_class(indices),

@@ -431,7 +431,7 @@ def _members(index: Index, layer: LayerResult, group: NeuronGroup, lent: Mapping
     if len(lent) > MEMBERS:
         rest = sum(list(lent.values())[MEMBERS:])
         rows.append((Cell(text=f"{len(lent) - MEMBERS} more"), Cell(text=percent(rest)), *(Cell(text=""),) * 3))
-    numeric = ("Lends", "Semantic groups", "Patches", "Mean activation")
+    numeric = ("Of the class", "Semantic groups", "Patches", "Mean activation")
     return Table(
         caption=f"Neurons of G{group.index}",
         columns=(Column(label="Neuron"), *(Column(label=n, numeric=True) for n in numeric)),

@@ -6,6 +6,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.class_index import Index
@@ -27,7 +28,7 @@ from neurflow_report.drawing.view.text.card import report_markdown
 from neurflow_report.drawing.view.text.citation import citations
 from neurflow_report.drawing.view.text.examined import given
 from neurflow_report.results.records import LayerResult, Manifest, NeuronGroup, Run
-from neurflow_report.results.verdict import RULE
+from neurflow_report.results.verdict import LEAST, MOST, RULE, Verdict
 
 MOST_TOLD = 6
 """Classes of whose pictures the words above the table tell."""
@@ -193,9 +194,19 @@ def row(index: Index) -> ClassRow:
         marks=tuple(_mark(index, one.name) for one in index.downward()[1:]),
         verdict=verdicts.standing(found).short,
         shape=verdicts.standing(found).mark,
-        tests=f"{found.supported} of {found.deciding} tests" if found.deciding else "",
+        tests=_reason(found),
         order=_order(index),
     )
+
+
+def _reason(found: Verdict) -> str:
+    """What decided a class's verdict, by the rule: layers that do not need their core, or the share of tests."""
+    layers = len(found.needed) + len(found.not_needed)
+    if found.word == "weakly supported" and Fraction(found.supported, found.deciding) >= LEAST:
+        return f"not needed at {count(len(found.not_needed), 'layer')}" if layers else ""
+    if found.word == "partly supported" and Fraction(found.supported, found.deciding) >= MOST and found.not_needed:
+        return f"not needed at {count(len(found.not_needed), 'layer')}"
+    return f"{found.supported} of {found.deciding} tests" if found.deciding else ""
 
 
 def _order(index: Index) -> float:

@@ -149,8 +149,8 @@ def _few_words(settings: Sequence[str]) -> str:
 
 
 def _left(index: Index) -> tuple[Caution, ...]:
-    """The cautions, less those that say what the ledger has said of the same layer."""
-    said = {(CLAIMS[c.claim].caution, c.layer) for c in index.claims if c.verdict == "not supported"}
+    """The cautions, less those on what the ledger has judged at the same layer: there is one standard."""
+    said = {(CLAIMS[c.claim].caution, c.layer) for c in index.claims if c.verdict != "not run"}
     return tuple(c for c in index.result.cautions if c.channel is not None or (c.code, c.layer) not in said)
 
 

@@ -178,7 +178,7 @@ def by_verdict(indices: Sequence[Index]) -> Table | None:
         rows.append(
             (
                 Cell(text=i.result.name, href=urls.class_fidelity(i.result.slug)),
-                Cell(text=f"{shown.mark} {shown.word}"),
+                Cell(text=f"{shown.mark} {shown.short}"),
                 Cell(text=listing(v.needed) or "–"),
                 Cell(text=listing(v.not_needed) or "–"),
                 *(Cell(text=str(n)) for n in counts),
