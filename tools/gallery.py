@@ -54,8 +54,8 @@ def open_patch(page: Page) -> None:
 LIGHT, DARK = ("light",), ("dark",)
 WIDE_SHOTS = (
     Shot(name="overview", path="index.html", height=1000, themes=LIGHT),
-    Shot(name="overview", path="index.html", height=1000, themes=DARK, at="#classes"),
-    Shot(name="class", path=f"class/{CLASS}/index.html", height=1250, at="#circuit"),
+    Shot(name="overview", path="index.html", height=1000, themes=DARK),
+    Shot(name="class", path=f"class/{CLASS}/index.html", height=1250),
     Shot(name="layer", path=f"class/{CLASS}/block2/index.html", height=1100),
     Shot(name="whole-circuit", path=f"class/{CLASS}/circuit.html", height=1150, at="#neurons"),
     Shot(name="patch", path=f"class/{CLASS}/block2/index.html", height=900, themes=LIGHT, at="#G1", act=open_patch),
@@ -68,7 +68,7 @@ WIDE_SHOTS = (
 )
 NARROW_SHOTS = (
     Shot(name="overview", path="index.html", height=780, themes=LIGHT),
-    Shot(name="class", path=f"class/{CLASS}/index.html", height=780, themes=LIGHT, at="#circuit"),
+    Shot(name="class", path=f"class/{CLASS}/index.html", height=780, themes=LIGHT),
     Shot(name="layer", path=f"class/{CLASS}/block2/index.html", height=780, themes=LIGHT, at="#groups"),
     Shot(name="patch", path=f"class/{CLASS}/block2/index.html", height=780, themes=LIGHT, at="#G1", act=open_patch),
     Shot(name="evidence", path=f"fidelity/{CLASS}/index.html", height=780, themes=DARK, at="#optimality"),
