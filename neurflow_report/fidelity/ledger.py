@@ -80,9 +80,9 @@ def verdict(claim: Claim, limit: Threshold) -> tuple[str, str]:
     if limit.against <= figure < limit.supported:
         return "inconclusive", "between the two thresholds"
     if figure < limit.against or low < limit.against:
-        return "inconclusive", "the interval holds the threshold"
+        return "inconclusive", "the interval contains the threshold"
     if limit.null_most is not None and most > limit.null_most + _TIE:
-        return "inconclusive", "the interval of the random sets holds the most that they may have of the effect"
+        return "inconclusive", "the interval of the random sets contains the most of the effect that they may have"
     if claim.q_value is not None and claim.q_value > LEVEL:
         return "inconclusive", "not told apart from chance after correction"
     return "supported", ""
@@ -131,7 +131,7 @@ def _too_few_sets(claim: Claim, limit: Threshold, measures: Sequence[Measure]) -
     sets, neurons = min(m.n for m in tested), student([m.value for m in tested])
     if wilson(claim.figure * sets, sets)[0] >= limit.against or (neurons and neurons[0] < limit.against):
         return ""
-    return f"the interval holds the threshold, as it must with {sets} random sets (fidelity.optimality_draws)"
+    return f"the interval contains the threshold, as it must with {sets} random sets (fidelity.optimality_draws)"
 
 
 def _absent(claim: str, not_run: Sequence[NotRun], experiments: Sequence[str]) -> Claim:

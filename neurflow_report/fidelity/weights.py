@@ -60,7 +60,7 @@ def faithfulness(
 
 def _still(size: int, channels: Sequence[int]) -> str:
     named = ", ".join(f"n{c}" for c in channels[:8]) + (" and others" if len(channels) > 8 else "")
-    return f"size {size}: the scores or the losses of {named} do not vary, so that they have no correlation"
+    return f"size {size}: the scores or the losses of {named} do not vary, so they have no correlation"
 
 
 def _row(

@@ -141,8 +141,8 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                 ClaimKind(
                     name="needed",
                     statement="The class needs the core of the layer",
-                    measured="drop of the accuracy",
-                    defined="drop of the accuracy when the core of a layer is masked",
+                    measured="drop in accuracy",
+                    defined="drop in accuracy when the core of a layer is masked",
                     unit="share",
                     refuted="the class survives without the core",
                     supported=0.5,
@@ -157,7 +157,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                     measured="accuracy left",
                     defined="accuracy left when only the core of a layer is kept",
                     unit="share",
-                    refuted="the class is lost with the core alone",
+                    refuted="most of the class is lost with the core alone",
                     supported=0.5,
                     against=0.5,
                     caution="retain-loses",
@@ -166,7 +166,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                 ClaimKind(
                     name="needed_upward",
                     statement="The class needs the core from the layer up",
-                    measured="drop of the accuracy",
+                    measured="drop in accuracy",
                     defined="the drop, masked from the layer up",
                     unit="share",
                     refuted="the class survives without the circuit from this layer up",
@@ -193,14 +193,14 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             question="Do core sets matter more than random sets?",
             words=prose("""
                 A core set is knocked out, and the class's patches are ranked again by the neuron's activation: the
-                fewer of its concept's patches are still on top, the more the concept rests on the set. The figure is
-                the share of random sets of the same size that leave more of it.
+                fewer of its concept's patches stay on top, the more the concept rests on the set. The figure is the
+                share of random sets of the same size that leave more of the concept.
             """),
             tests="whether core sets matter more to a neuron than random sets",
             axis="random sets that the core sets beat",
             unit="share",
             row="",
-            sizes="Here: {targets} core neurons of each layer at most, {optimality_draws} random sets for each.",
+            sizes="Here: at most {targets} core neurons of each layer, {optimality_draws} random sets for each.",
             shares_ablations=True,
             headline="optimal",
             presets=EVERY,
@@ -229,12 +229,12 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             """),
             tests="whether the scores predict what a knock-out does",
             axis="correlation r of scores and losses",
-            varied="Sets of",
-            row="sets of {setting}",
+            varied="Size of sets",
+            row="sets of size {setting}",
             cell="{setting}",
             sizes=prose("""
-                Here: {targets} core neurons of each layer at most, {weight_draws} random sets for each, of {sizes}
-                neurons.
+                Here: at most {targets} core neurons of each layer, {weight_draws} random sets for each, of size
+                {sizes}.
             """),
             shares_ablations=True,
             headline="faithful",
@@ -263,21 +263,21 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                 The same sets and losses, and the same correlation r, with the scores of other methods. How long
                 each took is on the provenance page.
             """),
-            tests="whether other attribution methods predict it better",
+            tests="whether other attribution methods predict knock-outs better",
             axis="correlation r of scores and losses",
             varied="Method",
-            cell="{case}, sets of {setting}",
-            sizes="Here: {methods}; {method_targets} core neurons of each layer at most.",
+            cell="{case}, sets of size {setting}",
+            sizes="Here: {methods}; at most {method_targets} core neurons of each layer.",
             shares_ablations=True,
             needs=("captum", "run"),
             claims=(
                 ClaimKind(
                     name="best_method",
-                    statement="No other attribution method predicts it clearly better",
+                    statement="No other attribution method predicts knock-outs clearly better",
                     measured="difference of r",
                     defined="that correlation less the best other method's",
                     unit="correlation",
-                    refuted="another attribution method predicts it better",
+                    refuted="another attribution method predicts knock-outs better",
                     supported=-0.05,
                     against=-0.05,
                     example={"supported": 0.0},
@@ -350,8 +350,9 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             question="Are the groups stable?",
             words=prose(f"""
                 Every activation is raised or lowered by up to {STABILITY_NOISE:.0%} and the patches are grouped again.
-                The adjusted Rand index is 1 where the groups stay, and 0 where they agree no more than by chance.
-                Where n counts draws, the interval is where 95% of the draws lie; it says nothing of other pictures.
+                The adjusted Rand index is 1 where the groups stay the same, and 0 where they agree no more than by
+                chance. Where n counts draws, 95% of the draws lie in the interval; it says nothing about other
+                pictures.
             """),
             tests="whether the groups are stable",
             axis="adjusted Rand index",
@@ -366,7 +367,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                     measured="adjusted Rand index",
                     defined="adjusted Rand index under noise",
                     unit="correlation",
-                    refuted="the groups are arbitrary",
+                    refuted="the groups change under a little noise",
                     supported=0.8,
                     against=0.5,
                     caution="unstable",
@@ -379,9 +380,9 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             question="Do the edge weights predict what a knock-out takes away?",
             words=prose("""
                 Each group's neurons are knocked out, and the share of every upper group's activation that is lost is
-                measured. r is the correlation of these drops with the weights drawn; chance: the same with the
-                groups' weights given to each other. The interval takes the pairs as independent, which pairs with a
-                group in common are not: read it as the narrow end.
+                measured. r is the correlation of these drops with the edge weights; chance is the same with the groups
+                shuffled. The interval treats the pairs as independent, but pairs that share a group are not: the true
+                interval is probably wider.
             """),
             tests="whether edge weights predict what a knock-out takes away",
             axis="correlation r of edges and measured drops",
@@ -394,7 +395,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                     measured="correlation r",
                     defined="correlation of group edges and measured drops",
                     unit="correlation",
-                    refuted="an edge does not say what happens without its lower group",
+                    refuted="an edge says little about what happens without its lower group",
                     supported=0.6,
                     against=0.4,
                     caution="weak-edges",
@@ -492,7 +493,7 @@ CAUTIONS: Mapping[tuple[str, bool], CautionKind] = {
         CautionKind(
             code="retain-loses",
             title="The core alone is not enough",
-            meaning="The class is lost when only the core is kept: something that matters lies outside of it.",
+            meaning="Much of the class is lost when only the core is kept: something that matters lies outside it.",
             of_evidence=True,
         ),
         CautionKind(
@@ -506,28 +507,28 @@ CAUTIONS: Mapping[tuple[str, bool], CautionKind] = {
         ),
         CautionKind(
             code="weak-weights",
-            title="Scores do not predict knock-outs",
+            title="Scores predict knock-outs poorly",
             meaning=prose("""
-                Knocking out a neuron below does not do what its score says. Read the scores and weights of this layer
-                as attributions, not as effects.
+                Knock-outs of the neurons below agree poorly with their scores. Read the scores and weights of this
+                layer as attributions, not as effects.
             """),
             of_evidence=True,
         ),
         CautionKind(
             code="weak-weights",
             single=True,
-            title="Neurons whose scores do not predict knock-outs",
+            title="Neurons whose scores predict knock-outs poorly",
             meaning=prose("""
-                Knocking out what such a neuron rests on does not do what the scores say. Read its core neurons and
+                Knock-outs of the neurons below such a neuron agree poorly with their scores. Read its core neurons and
                 weights as attributions, not as effects.
             """),
             of_evidence=True,
         ),
         CautionKind(
             code="weak-edges",
-            title="Edge weights do not predict knock-outs",
+            title="Edge weights predict knock-outs poorly",
             meaning=prose("""
-                Knocking out a group below does not do what its edge weight says. Read the edges down from this layer
+                Knock-outs of the groups below agree poorly with their edge weights. Read the edges down from this layer
                 as attributions, not as effects.
             """),
             of_evidence=True,
@@ -536,7 +537,7 @@ CAUTIONS: Mapping[tuple[str, bool], CautionKind] = {
             code="unstable",
             title="Unstable groups",
             meaning=prose("""
-                Activations that are off by a twentieth give other groups. Read little into what is grouped together.
+                So little noise in the activations gives other groups. Read little into what is grouped together.
             """),
             of_evidence=True,
         ),

@@ -21,11 +21,11 @@ MOST_DRAWS = 2000
 NEEDED = "needed"
 """The claim that the others rest on: a core that is not needed explains nothing."""
 RULE = (
-    "A class is well supported where at least two thirds of its deciding tests support their claim, and the core is "
-    "needed at one layer at least and not needed at none. It is weakly supported where under a third do, or where the "
-    "core is not needed at half or more of the layers. Else it is partly supported. With fewer than four deciding "
-    "tests, or more tests with too few draws than deciding ones, it is not decidable. A test has too few draws, and "
-    "decides nothing, where no outcome with so many random sets could have supported its claim."
+    "A class is well supported where at least two thirds of the tests that could decide support their claim, and the "
+    "core passes the test of being needed at one layer or more and fails it at none. It is weakly supported where "
+    "under a third do, or where the core fails that test at half or more of the layers. Otherwise it is partly "
+    "supported. Where fewer than four tests could decide, or more had too few draws than could decide, the class is "
+    "not decidable. A test has too few draws where no outcome with so few random sets could have supported its claim."
 )
 _Z2 = 1.959964**2
 

@@ -58,9 +58,9 @@ def test_what_stands_on_them(bundle: Bundle, view: SiteView) -> None:
 
 def test_a_verdict_in_words() -> None:
     found = Verdict(word="partly supported", supported=5, refuted=4, open=1, not_needed=("a", "b"))
-    assert verdict_words(found) == "5 of 10 deciding tests support it; core not needed at a and b"
-    assert verdict_words(replace(found, not_needed=("a", "b", "c"))).endswith("core not needed at 3 layers")
-    assert verdict_words(replace(found, not_needed=())) == "5 of 10 deciding tests support it"
+    assert verdict_words(found) == "5 of 10 tests that could decide support it; “core needed” fails at a and b"
+    assert verdict_words(replace(found, not_needed=("a", "b", "c"))).endswith("“core needed” fails at 3 layers")
+    assert verdict_words(replace(found, not_needed=())) == "5 of 10 tests that could decide support it"
     assert verdict_words(Verdict(word="not tested")) == "no test of this run could decide"
 
 

@@ -129,4 +129,4 @@ def test_a_caption_says_the_n_of_every_layer_where_it_has_one() -> None:
         "n = 1 neuron at fc, 6 neurons at block3 and block2"
     )
     several = counted(("fc", 4, "neuron", "semantic groups"), ("fc", 5, "draw", "neuron groups"))
-    assert several == "n differs from row to row, see the table"
+    assert several == "n differs from row to row (see the table)"

@@ -180,15 +180,15 @@ def test_a_whole_circuit_of_very_many_nodes_shows_the_largest(
         drawing = whole_circuit(indices[0], what)
         assert len([n for n in drawing.diagram.nodes if not n.stack]) <= 6 + len(drawing.diagram.bands)
         assert any(n.stack for n in drawing.diagram.nodes)
-        assert "the others of a layer stand in one stack" in drawing.caption
+        assert "a layer's others are in one stack" in drawing.caption
         assert len(drawing.diagram.links) <= (MOST_SMALL_EDGES + 1) * len(drawing.diagram.bands)
 
 
 def test_a_caption_says_in_one_number_what_is_not_drawn(view: SiteView) -> None:
     drawing = view.classes[0].circuit
-    assert drawing.caption.startswith("All 10 neuron groups. A line is as wide as the share of the logit that goes")
+    assert drawing.caption.startswith("All 9 neuron groups. A line is as wide as the share of the logit that goes")
     left = sum(float(row[2].text.strip("<%")) > 0 for row in drawing.table.rows) - len(drawing.diagram.links)
-    assert f"through {left} thinner lines that are not drawn" in drawing.caption
+    assert f"through {left} thinner line{'s' * (left != 1)} not drawn" in drawing.caption
 
 
 def test_the_table_has_every_edge_with_its_flow_and_weight(indices: tuple[Index, ...]) -> None:

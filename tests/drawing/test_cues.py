@@ -100,7 +100,7 @@ def test_without_labels_nothing_is_said_of_them(index: Index) -> None:
 def test_patches_at_the_border_are_told(index: Index) -> None:
     edge = chosen(index, 13, lambda p: p.side == 16 and at_border(p.left, p.top, p.side, 64))
     (cue,) = cues(index, "layer3", group([*edge, *chosen(index, 1, lambda p: p.side == 16 and inside(index, p))]))
-    assert cue.text == "13 of 14 patches touch the edge of their picture; by chance 49% of such patches do."
+    assert cue.text == "13 of 14 patches touch the border of their picture; by chance 49% would."
     large = chosen(index, 16, lambda p: p.side == 32 and at_border(p.left, p.top, p.side, 64))
     assert codes(index, large) == []  # eight of nine such windows do
     assert codes(index, edge[:8]) == []  # too few
@@ -143,8 +143,10 @@ def test_a_class_is_told_of_its_groups_of_some_share_with_links(index: Index) ->
         (layer.name, g) for layer in reversed(result.layers[:-1]) for g in layer.groups
         if g.share >= LEAST_SHARE and len(g.patches) >= 8
     ]  # fmt: skip
-    assert notice.title == "Groups that rest on one picture"
-    assert notice.text.startswith(f"{len(met)} groups with a share of 5% or more. Most of their patches come from one")
+    assert notice.title == "Groups mostly from one picture"
+    assert notice.text.startswith(
+        f"{len(met)} groups with a share of 5% or more: most of a group's patches come from one"
+    )
     links = [span for span in notice.places if span.href]
     assert [span.href for span in links] == [f"class/bee-co/{name}/index.html#G{g.index}" for name, g in met][:8]
     assert links[0].text.endswith(f"({len(met[0][1].patches)} of {len(met[0][1].patches)})")

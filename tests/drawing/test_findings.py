@@ -68,10 +68,10 @@ def masked(layer: str, kept: int, null: float, mode: str = "mask") -> Masking:
 def test_the_neurons_that_carry_a_class_are_named(bundle: Bundle) -> None:
     one = weighing(bundle, 0.9, -0.1)
     first = one.top.neurons[0].groups[0].edges[0].channel
-    assert text(findings.of_class(one))[1] == f"One neuron of layer3, n{first}, carries 90% of it."
+    assert text(findings.of_class(one))[1] == f"One neuron of layer3, n{first}, carries 90% of the class."
     two = weighing(bundle, 0.5, 0.4, 0.1)
     second = two.top.neurons[0].groups[0].edges[1].channel
-    assert text(findings.of_class(two))[1] == f"Two neurons of layer3, n{first} and n{second}, carry 90% of it."
+    assert text(findings.of_class(two))[1] == f"Two neurons of layer3, n{first} and n{second}, carry 90% of the class."
 
 
 def test_what_lowers_the_logit_is_not_said_to_carry_it(bundle: Bundle) -> None:
@@ -85,8 +85,8 @@ def test_a_class_has_three_sentences_with_five_figures_at_most(bundle: Bundle) -
     rows = (masked("layer3", 0, 0.98),)
     told = text(findings.of_class(index(bundle, masking=rows, claims=())))
     assert told[2] == (
-        "Without the 4 core neurons of layer3 the network recognises none of 40 pictures; without 4 random ones, 98% "
-        "of them."
+        "Without the 4 core neurons of layer3, the network recognises none of the 40 pictures; without 4 random ones, "
+        "98% of them."
     )
     assert len(told) == 3
 
@@ -109,7 +109,9 @@ def test_the_report_begins_with_what_failed(bundle: Bundle) -> None:
     )
     held = index(bundle, claims=(claim("layer3", YES), claim("layer1", OPEN)))
     other = index(bundle, 1, claims=(claim("layer3", YES),))
-    assert findings.needed((held, other)) == "No class survives without its core at any layer (1 of 3 tests left open)."
+    assert (
+        findings.needed((held, other)) == "No class survives without its core at any layer (1 of 3 tests inconclusive)."
+    )
     left = index(bundle, claims=(claim("layer3", OPEN),))
     assert findings.needed((left,)) == "Whether the classes need their core is left open by all 1 test."
     assert findings.of_report((index(bundle, claims=()),)) == findings.UNTESTED
@@ -119,7 +121,7 @@ def test_one_class_alone_is_named(bundle: Bundle) -> None:
     claims = (claim("layer3", NO), claim("layer1", NO), *(claim(str(n), YES, "faithful") for n in range(4)))
     assert findings.of_report((index(bundle, claims=claims, masking=()),)) == (
         "bee & <co> survives without its core at layer3 and layer1: it does not need what the circuit shows there. "
-        "Weakly supported: of 6 deciding tests, 4 support their claim and 2 refute it."
+        "Weakly supported: of 6 tests that could decide, 4 support the claim they test and 2 contradict it."
     )
 
 
@@ -127,13 +129,13 @@ def test_a_core_that_is_no_better_than_random_neurons_is_not_said_to_be_unneeded
     claims = (claim("layer3", NO, figure=0.9, null=0.5, q_value=0.01), claim("layer1", YES, q_value=0.01))
     one = index(bundle, claims=claims, masking=(masked("layer3", 4, 0.5), masked("layer1", 0, 0.99)), cautions=())
     assert findings.needed((one,)) == (
-        "No class survives without its core at any layer (1 of 2 tests where random neurons matter as much)."
+        "No class survives without its core at any layer (1 of 2 tests where random neurons do too much of the same)."
     )
     codes = [n.code for n in limits.of_class(one)]
     assert "claim-needed" not in codes
     assert {"claim-needed-null", "not-told-apart"} <= set(codes)
     (row,) = overview_page([one], bundle.manifest, {}).rows
-    assert row.marks[0].words == "layer3: random neurons matter as much"
+    assert row.marks[0].words == "layer3: random neurons do too much of the same"
 
 
 def test_limits_begin_with_a_core_that_is_not_needed(bundle: Bundle) -> None:
@@ -144,12 +146,12 @@ def test_limits_begin_with_a_core_that_is_not_needed(bundle: Bundle) -> None:
     assert [n.code for n in found][:3] == ["claim-needed", "not-told-apart", "claim-faithful"]
     assert found[0].title == "bee & <co> survives without its core at layer1"
     assert found[0].text == (
-        "Without the core, 40 of 40 pictures are still recognised at layer1 (random neurons: 99%). It is lost without "
-        "the core of layer3."
+        "Without the core, 40 of 40 pictures are still recognised at layer1 (random neurons: 99%). The class is lost "
+        "without the core of layer3."
     )
-    assert found[1].title == "In 1 of 2 masking tests, random neurons did as well as the core"
+    assert found[1].title == "In 1 of 2 masking tests, the core does not clearly stand out from random neurons"
     assert found[1].text.startswith("1 of 1 at layer1. ")
-    assert found[2].title == "Scores do not predict knock-outs"
+    assert found[2].title == "Scores predict knock-outs poorly"
 
 
 def test_the_same_limits_stand_on_the_overview_in_the_same_order(bundle: Bundle) -> None:
@@ -157,8 +159,8 @@ def test_the_same_limits_stand_on_the_overview_in_the_same_order(bundle: Bundle)
     found = limits.over_classes((index(bundle, claims=claims, cautions=()), index(bundle, 1, claims=(), cautions=())))
     assert [n.title for n in found][:3] == [
         "The core is not needed in 1 of 2 tests",
-        "In 1 of 2 masking tests, random neurons did as well as the core",
-        "Scores do not predict knock-outs in 1 of 1 test",
+        "In 1 of 2 masking tests, the core does not clearly stand out from random neurons",
+        "Scores predict knock-outs poorly in 1 of 1 test",
     ]
     assert "".join(s.text for s in found[0].places) == "Classes: bee & <co> (1)"
     assert found[0].places[1].href == "class/bee-co/index.html#limits"
@@ -257,6 +259,6 @@ def test_the_table_of_classes_says_all_in_words(bundle: Bundle) -> None:
     claims = (claim("layer3", YES), claim("layer2.0", NO), claim("layer1", OPEN))
     rows = (masked("layer3", 3, 0.98),)
     (row,) = overview_page([index(bundle, claims=claims, masking=rows)], bundle.manifest, {}).rows
-    assert [m.words for m in row.marks] == ["layer3: needed", "layer2.0: not needed", "layer1: left open"]
+    assert [m.words for m in row.marks] == ["layer3: needed", "layer2.0: not needed", "layer1: inconclusive"]
     assert (row.left, row.beside, row.verdict, row.tests) == ("3 of 40", "random: 98%", "not decidable", "1 of 3 tests")
     assert all(len(strip.mosaic.tiles) <= 4 for strip in row.strips)

@@ -45,7 +45,9 @@ def test_every_layer_tau_and_random_set_is_drawn() -> None:
     words = {"Accuracy without the core", "Accuracy with the core alone", "100%", "core set, 95% interval"}
     assert words <= set(texts(root))
     assert len(drawn(root, "core")) == len(ROWS)
-    assert [[tall for _, tall in bars(strip)] for strip in drawn(root, "null")] == [[10, 20]] * len(ROWS)  # 1, then 2
+    assert [[tall for _, tall in bars(strip)] for strip in drawn(root, "null")] == [[6.7, 13.3]] * len(
+        ROWS
+    )  # 1, then 2 of 3
     assert root.get("aria-label") == "Masking of bee & <co>"
     assert root.get("width") == "440"
 
@@ -59,7 +61,7 @@ def test_random_sets_are_counted_by_the_accuracy_they_leave_and_at_the_ends_in_f
     assert len(tall) == 4
     heights = list(tall.values())
     assert heights[0] == heights[1] == 2.5  # a set alone stays in sight
-    assert max(heights) == heights[3] == 20
+    assert max(heights) == heights[3] == 18.8  # 60 of 64
     assert {"1", "60"} <= set(texts(root))
 
 

@@ -43,11 +43,11 @@ def told(lines: tuple[Prose, ...]) -> list[str]:
     ("kinds", "expected"),
     [
         ((HELD, HELD, FAILED, OPEN, UNRUN),
-         "of 4 tests, 2 support the circuit, 1 contradicts it and 1 is undecided; 1 was not run"),
+         "of 4 tests, 2 support the circuit, 1 contradicts it and 1 is inconclusive; 1 was not run"),
         ((HELD, FAILED, FAILED), "of 3 tests, 1 supports the circuit and 2 contradict it"),
-        ((FAILED, OPEN), "of 2 tests, 1 contradicts the circuit and 1 is undecided"),
-        ((OPEN, OPEN), "of 2 tests, 2 are undecided"),
-        ((HELD, FEW, FEW), "of 1 test, 1 supports the circuit; 2 had too few draws"),
+        ((FAILED, OPEN), "of 2 tests, 1 contradicts the circuit and 1 is inconclusive"),
+        ((OPEN, OPEN), "of 2 tests, 2 are inconclusive"),
+        ((HELD, FEW, FEW), "of 1 test, 1 supports the circuit; 2 more had too few draws"),
         ((FEW, FEW, UNRUN, UNRUN), "no test could decide; 2 had too few draws and 2 were not run"),
         ((UNRUN,), "nothing was tested"),
         ((), "nothing was tested"),
@@ -62,11 +62,11 @@ def test_the_weakest_layer_is_the_one_with_most_against_it_then_least_for_it() -
     claims = [claim("faithful", "a", HELD), claim("stable", "a", OPEN), claim("faithful", "b", OPEN)]
     claims += [claim("stable", "c", HELD), claim("edges", "d", UNRUN)]
     against = [claim("faithful", "c", HELD), claim("edges", "c", FAILED), claim("edges", "e", HELD)]
-    told = "It is weakest at c: of 3 tests there, 1 contradicts it and 2 support it."
+    told = "The evidence is weakest at c: of 3 tests there, 1 contradicts the circuit and 2 support it."
     assert verdicts.weakest([*claims, *against], "abcde") == told
-    told = "It is weakest at f: of 1 test there, 1 contradicts it and none supports it."
+    told = "The evidence is weakest at f: of 1 test there, 1 contradicts the circuit and none supports it."
     assert verdicts.weakest([*claims, *against, claim("edges", "f", FAILED)], "abcdef") == told
-    told = "It is weakest at b: of 1 test there, none supports it."
+    told = "The evidence is weakest at b: of 1 test there, none supports the circuit."
     assert verdicts.weakest(claims, "abcd") == told
     assert verdicts.weakest(claims[-2:], "abcd") == ""
     assert verdicts.weakest([claim("faithful", name, HELD) for name in "ab"], "ab") == ""
@@ -82,7 +82,7 @@ def test_claims_stand_against_layers_from_the_logit_down(bundle: Bundle) -> None
     table = verdicts.by_layer(index(bundle, *rows))
     assert texts(table) == [
         ["Claim", "fc", "layer3", "layer2.0", "Figure"],
-        ["The class needs the core of the layer", "", "✓ 82%", "✕ 4%", "drop of the accuracy"],
+        ["The class needs the core of the layer", "", "✓ 82%", "✕ 4%", "drop in accuracy"],
         ["Other methods find the same neurons (NeuCEPT)", "", "? 50%", "", "share of the core set"],
         ["Other methods find the same neurons (MCT)", "", "✓ 100%", "", "share of the core set"],
         ["Scores predict what a knock-out does", "✓ −0.11", "", "", "correlation r"],
@@ -127,7 +127,7 @@ def test_a_sentence_says_where_a_claim_holds() -> None:
 
 def test_a_layer_says_what_was_tested_there(bundle: Bundle) -> None:
     one = index(bundle, claim("needed", "layer3", HELD), claim("needed", "fc", FAILED))
-    assert told((verdicts.of_layer(one, "layer3"),)) == ["Here, of 1 test, 1 supports the circuit. The evidence."]
+    assert told((verdicts.of_layer(one, "layer3"),)) == ["Here, of 1 test, 1 supports the circuit. See the evidence."]
     assert verdicts.of_layer(one, "layer1") == ()
 
 
@@ -175,7 +175,7 @@ def test_random_neurons_that_do_as_well_are_counted_by_the_ledgers_own_standard(
     one = index(bundle, tested("layer3", 0.01), tested("layer3", 0.3), tested("layer1", 0.06))
     vars(one)["too_few"] = {}
     (notice,) = [n for n in limits.of_class(one) if n.code == "not-told-apart"]
-    assert notice.title == "In 2 of 3 masking tests, random neurons did as well as the core"
+    assert notice.title == "In 2 of 3 masking tests, the core does not clearly stand out from random neurons"
     assert notice.text.startswith("1 of 2 at layer3, 1 of 1 at layer1. ")
     level = index(bundle, tested("layer3", 0.05))
     assert not [n for n in limits.of_class(level) if n.code == "not-told-apart"]
@@ -209,17 +209,16 @@ def test_a_claim_falls_by_its_figure_or_by_what_random_sets_do_and_the_words_say
         (
             "claim-needed",
             "The class survives without the core",
-            "Drop of the accuracy: 12% at layer1 (95% interval 5 to 26%), random sets 2% (1 to 4%). "
-            "The claim needs 50%.",
+            "Drop in accuracy: 12% at layer1 (95% interval 5 to 26%), random sets 2% (1 to 4%). The claim needs 50%.",
         ),
         (
             "claim-needed-null",
-            "At layer2.0, random neurons do as much as the core",
-            "Drop of the accuracy: 90% at layer2.0 (95% interval 77 to 96%), random sets 31% (25 to 38%). "
-            "They may have 10% at most.",
+            "At layer2.0, random neurons do too much of what the core does",
+            "Drop in accuracy: 90% at layer2.0 (95% interval 77 to 96%), random sets 31% (25 to 38%). "
+            "The claim allows random sets at most 10%.",
         ),
     ]
-    assert [s.text for s in ledger.refuted(one)[1].places] == ["layer2.0"]
+    assert [s.text for s in ledger.refuted(one)[1].places] == ["See ", "layer2.0"]
     first = limits.of_class(one)[0]
     assert first.text.startswith(
         "Without the core, 1 of 6 pictures is still recognised at layer1 (random neurons: 88%)"
@@ -254,10 +253,10 @@ def test_a_p_value_just_over_its_level_reads_so() -> None:
 def test_what_decides_nothing_says_why_layer_by_layer(bundle: Bundle) -> None:
     claims = (
         claim("faithful", "layer3", OPEN, reason="between the two thresholds"),
-        claim("faithful", "layer2.0", OPEN, reason="the interval holds the threshold"),
-        claim("faithful", "layer1", OPEN, reason="the interval holds the threshold"),
+        claim("faithful", "layer2.0", OPEN, reason="the interval contains the threshold"),
+        claim("faithful", "layer1", OPEN, reason="the interval contains the threshold"),
     )
     assert told(verdicts.lines(claims, {})) == [
         "Scores predict what a knock-out does: inconclusive at layer3 (between the two thresholds) and at "
-        "layer2.0 and layer1 (the interval holds the threshold)."
+        "layer2.0 and layer1 (the interval contains the threshold)."
     ]

@@ -132,11 +132,11 @@ def test_too_few_random_sets_are_not_a_core_set_no_better_than_chance() -> None:
         ("silhouette", None, 0.04, 0.1, "L: silhouette 0.04, under 0.10. "),
         ("silhouette", 3, 0.04, 0.1, "1 neuron at L: silhouette 0.04, under 0.10. "),
         ("completeness", 3, 0.031, 0.02, "1 neuron at L: completeness gap 3.1%, over the tolerance of 2.0%. "),
-        ("saturation", None, 0.66, 0.5, "L: 66% of the layer's channels are core neurons, over 50%. "),
+        ("saturation", None, 0.66, 0.5, "L: 66% of the layer's neurons are core neurons, over 50%. "),
         ("retain-loses", None, 0.3, 0.5, "L: 30% accuracy with only the core set kept, under 50%. "),
         ("low-baseline", None, 0.3, 0.5, "30% accuracy before anything is masked, under 50%. "),
         ("no-core", None, 0, 1, "L: no core concept neuron below. "),
-        ("silent", None, 0.375, 0.25, "L: 38% of the layer's channels are silent on every patch of the class. "),
+        ("silent", None, 0.375, 0.25, "L: 38% of the layer's neurons are silent on every patch of the class. "),
         ("dead-neuron", 3, 0, 0, "1 neuron at L: largest activation 0. "),
         ("single-group", 3, 12, 2, "1 neuron at L: one group by default. "),
         ("brand-new", None, 3, 2, "L: 3.00 against 2.00. "),
@@ -156,13 +156,13 @@ def test_one_kind_of_caution_at_several_layers_is_explained_once() -> None:
     single = [Caution(code="weak-weights", layer=x, channel=c, figure=f, threshold=0.4) for x, c, f in at]
     (notice,) = cautions.notices(single, "bee", masking=())
     assert notice.text.startswith(
-        "2 neurons at block4 and block2: at worst r = 0.35 between scores and measured losses, under 0.40. Knocking"
+        "2 neurons at block4 and block2: at worst r = 0.35 between scores and measured losses, under 0.40. Knock"
     )
     assert "".join(s.text for s in notice.places) == "Neurons: block4 n123, block2 n98"
     whole = [Caution(code="saturation", layer=x, channel=None, figure=f, threshold=0.3) for x, _, f in at]
     (notice,) = cautions.notices(whole, "bee", masking=())
     assert notice.text == (
-        "block4: 35% of the layer's channels are core neurons, over 30%; block2: 38% of the layer's channels are core "
+        "block4: 35% of the layer's neurons are core neurons, over 30%; block2: 38% of the layer's neurons are core "
         "neurons, over 30%. Masking and retaining so much of a layer says little about which neurons matter."
     )
 
@@ -174,7 +174,7 @@ def test_a_figure_is_never_told_as_the_threshold_that_it_missed() -> None:
 
     assert told("unstable", 0.4973, 0.5) == "L: adjusted Rand index 0.497 with 5% noise, under 0.50"
     assert told("unstable", 0.49, 0.5) == "L: adjusted Rand index 0.49 with 5% noise, under 0.50"
-    assert told("saturation", 0.5012, 0.5) == "L: 50.1% of the layer's channels are core neurons, over 50%"
+    assert told("saturation", 0.5012, 0.5) == "L: 50.1% of the layer's neurons are core neurons, over 50%"
 
 
 def test_a_symbol_at_a_sentences_beginning_stays_as_it_is() -> None:
@@ -215,7 +215,7 @@ def test_the_method_says_what_every_experiment_run_asks_and_how_large_it_was(vie
     assert (
         found["weights"]
         .text[0]
-        .endswith(" Here: 3 core neurons of each layer at most, 64 random sets for each, of 1, 5 neurons.")
+        .endswith(" Here: at most 3 core neurons of each layer, 64 random sets for each, of size 1, 5.")
     )
 
 
@@ -246,8 +246,8 @@ def test_patches_of_one_picture_are_a_caution(bundle: Bundle) -> None:
 def test_polysemantic_neurons_are_said_to_be(view: SiteView) -> None:
     page = next(p for p in view.layers if p.path == "class/bee-co/layer3/index.html")
     sentences = ["".join(s.text for s in a.sentence) for a in (*page.neurons, *page.folded)]
-    many = "In 2 groups: centre-dark · G2 (25%), petal-blue · G3 (13%). It answers to more than one thing here"
-    assert f"{many} (polysemantic)." in sentences
+    many = "Its semantic groups fall into more than one neuron group (polysemantic)."
+    assert f"In 2 groups: centre-dark · G2 (25%), petal-blue · G3 (13%). {many}" in sentences
     assert any(re.fullmatch(r"In [\w -]+ · G1 alone\.", one) for one in sentences), sentences
 
 
@@ -256,17 +256,17 @@ def test_polysemantic_neurons_are_said_to_be(view: SiteView) -> None:
     [
         (
             "correct",
-            "those labelled and predicted as it, 50 at most",
+            "those labelled and predicted as it, at most 50",
             "Circuits were found on pictures that the network rightly takes for the class.",
         ),
         (
             "labelled",
-            "those labelled as it, 50 at most",
+            "those labelled as it, at most 50",
             "Circuits were found on pictures labelled as the class, whatever the network takes them for.",
         ),
         (
             "any",
-            "those labelled as it first, then others, 50 at most",
+            "those labelled as it first, then others, at most 50",
             "Circuits were found on pictures of any kind: 6 in all, 5 labelled bee & <co> and 6 predicted as it.",
         ),
     ],

@@ -13,7 +13,7 @@ NULLED = Threshold(claim="needed", supported=0.5, against=0.5, null_most=0.1, so
 
 
 ALL = tuple(EXPERIMENT_OF.values())
-HOLDS = "the interval of the random sets holds the most that they may have of the effect"
+HOLDS = "the interval of the random sets contains the most of the effect that they may have"
 
 
 def claim(figure, low=None, high=None, *, null=None, around=None, q=None):
@@ -29,15 +29,15 @@ def claim(figure, low=None, high=None, *, null=None, around=None, q=None):
     ("row", "limit", "expected"),
     [
         (claim(0.96), SINGLE, ("supported", "")),
-        (claim(0.96, 0.85, 1.0), SINGLE, ("inconclusive", "the interval holds the threshold")),
-        (claim(0.80, 0.7, 0.95), SINGLE, ("inconclusive", "the interval holds the threshold")),
+        (claim(0.96, 0.85, 1.0), SINGLE, ("inconclusive", "the interval contains the threshold")),
+        (claim(0.80, 0.7, 0.95), SINGLE, ("inconclusive", "the interval contains the threshold")),
         (claim(0.80), SINGLE, ("not supported", "")),
         (claim(0.70), BANDED, ("supported", "")),
-        (claim(0.70, 0.39, 0.9), BANDED, ("inconclusive", "the interval holds the threshold")),
+        (claim(0.70, 0.39, 0.9), BANDED, ("inconclusive", "the interval contains the threshold")),
         (claim(0.50), BANDED, ("inconclusive", "between the two thresholds")),
         (claim(0.39, 0.1, 0.59), BANDED, ("not supported", "")),
-        (claim(0.39, 0.1, 0.7), BANDED, ("inconclusive", "the interval holds the threshold")),
-        (claim(-0.2, -1.0, 1.0), BANDED, ("inconclusive", "the interval holds the threshold")),
+        (claim(0.39, 0.1, 0.7), BANDED, ("inconclusive", "the interval contains the threshold")),
+        (claim(-0.2, -1.0, 1.0), BANDED, ("inconclusive", "the interval contains the threshold")),
         (claim(0.70, q=0.051), BANDED, ("inconclusive", "not told apart from chance after correction")),
         (claim(0.70, q=0.05), BANDED, ("supported", "")),
         (claim(0.9, null=0.1), NULLED, ("supported", "")),
@@ -130,9 +130,9 @@ def test_only_single_channels_and_whole_layers_are_claims():
 @pytest.mark.parametrize(
     ("figure", "sets", "reason"),
     [
-        (0.99, 40, "the interval holds the threshold, as it must with 40 random sets (fidelity.optimality_draws)"),
-        (0.99, 1000, "the interval holds the threshold"),
-        (0.94, 40, "the interval holds the threshold"),
+        (0.99, 40, "the interval contains the threshold, as it must with 40 random sets (fidelity.optimality_draws)"),
+        (0.99, 1000, "the interval contains the threshold"),
+        (0.94, 40, "the interval contains the threshold"),
     ],
 )
 def test_it_is_told_where_only_more_random_sets_can_decide(figure, sets, reason):
@@ -144,7 +144,7 @@ def test_it_is_told_where_only_more_random_sets_can_decide(figure, sets, reason)
 def test_more_random_sets_are_not_asked_for_where_the_neurons_differ():
     neurons = [measure("optimality", v, case="beaten", channel=c, n=40) for c, v in enumerate((1.0, 1.0, 0.9))]
     layer = measure("optimality", 0.967, case="beaten", low=0.82, high=1.0)
-    assert judged(measures=[*neurons, layer])["optimal", ""].reason == "the interval holds the threshold"
+    assert judged(measures=[*neurons, layer])["optimal", ""].reason == "the interval contains the threshold"
 
 
 def test_it_is_told_where_the_random_sets_of_masking_are_too_few():

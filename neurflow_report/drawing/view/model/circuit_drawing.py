@@ -331,7 +331,7 @@ def _circuit(
     bands = tuple(
         Band(name=layer.name, label=layer.name, href=urls.layer_page(slug, layer.name)) for layer in index.downward()
     )
-    every = sum(n.stack or 1 for n in nodes)
+    every = sum(n.stack or 1 for n in nodes if not n.logit)
     title = f"Circuit of {'all ' if small else ''}{what}s for {index.result.name}"
     return Circuit(
         id=f"{name}-circuit",
@@ -402,15 +402,15 @@ def _members(index: Index, node: Node) -> tuple[tuple[int, float], ...]:
 
 
 def _caption(what: str, nodes: Sequence[Node], every: int, pruned: Pruned) -> str:
-    single = sum(not n.stack for n in nodes)
+    single = sum(not n.stack and not n.logit for n in nodes)
     drawn = (
         f"All {every:,} {what}s."
         if single == every
-        else f"The {single} largest of {every:,} {what}s; the others of a layer stand in one stack."
+        else f"{single} of {every:,} {what}s, the largest of each layer; a layer's others are in one stack."
     )
     left = pruned.total - len(pruned.links)
-    held = f"{percent_fine(1 - pruned.kept)} of the flow goes through {left:,} thinner lines that are not drawn"
-    rest = f"All {pruned.total:,} lines are drawn" if not left else held
+    held = f"{percent_fine(1 - pruned.kept)} of the flow goes through {count(left, 'thinner line')} not drawn"
+    rest = f"all {pruned.total:,} lines are drawn" if not left else held
     return prose(f"""
             {drawn} A line is as wide as the share of the logit that goes along it; {rest}. In strong colours: the main
             path, from the logit along the largest flow.
@@ -421,9 +421,9 @@ def _table(index: Index, what: str, weights: Sequence[Weight]) -> Table:
     slug = index.result.slug
     rows = sorted(weights, key=lambda w: (-w.flow, -abs(w.weight or 0)))[:MOST_ROWS]
     label = "W (group edge weight)" if what == GROUP else "mean w (neuron edge weight)"
-    more = "" if len(rows) == len(weights) else f"; the {len(rows)} largest of {len(weights):,}"
+    which = "Every edge" if len(rows) == len(weights) else f"The {len(rows)} largest of {len(weights):,} edges"
     return Table(
-        caption=f"Every edge between {what}s, the largest flow first{more}",
+        caption=f"{which} between {what}s, the largest flow first",
         columns=(
             Column(label=f"Upper {what}"),
             Column(label=f"Lower {what}"),

@@ -268,7 +268,8 @@ class Index:
         shown = tuple(replace(tile, text=f"{name}, {tile.text}") for tile in shown) if name else shown
         pictures = len({t.image for t in shown})
         return Mosaic(
-            alt=f"{len(shown)} patches of {what} at {layer}, from {pictures} picture{'s' * (pictures != 1)}",
+            alt=f"{len(shown)} patch{'es' * (len(shown) != 1)} of {what} at {layer}, from {pictures} "
+            f"picture{'s' * (pictures != 1)}",
             slug=self.result.slug,
             tiles=shown,
             columns=columns,

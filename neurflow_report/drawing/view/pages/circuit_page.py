@@ -61,8 +61,8 @@ class CircuitPage(Page):
 def circuit_page(index: Index) -> CircuitPage:
     """The page of one class's whole circuit."""
     result, drawing = index.result, whole_circuit(index, NEURON)
-    neurons = sum(len(layer.neurons) for layer in result.layers)
-    groups = sum(len(layer.groups) for layer in result.layers)
+    neurons = sum(len(layer.neurons) for layer in result.layers[:-1])
+    groups = sum(len(layer.groups) for layer in result.layers[:-1])
     named = sum(len(index.lent(layer.name, g)) for layer in result.layers for g in layer.groups)
     few = named > MOST_LINKED
     slug = result.slug
@@ -84,8 +84,8 @@ def circuit_page(index: Index) -> CircuitPage:
         kicker=f"Circuit of the class {result.name}",
         heading="The whole circuit",
         lead=prose(f"""
-            {count(neurons, "neuron")} in {count(groups, "neuron group")} at {len(result.layers)} layers, each with
-            the patch that excites it most. The class's own page shows the largest.
+            {count(neurons, "neuron")} in {count(groups, "neuron group")} at {len(result.layers) - 1} layers, each shown
+            by its first patch. The class's page shows only the largest.
         """),
         pictures=captions(index),
         neurons=drawing,
@@ -94,9 +94,9 @@ def circuit_page(index: Index) -> CircuitPage:
         groups_heading="The largest neuron groups" if groups > MOST_SMALL else "Every neuron group",
         choices=_choices(index, few),
         choices_words=(
-            f"The {FEW_NAMED} strongest of each group and what they lend it of the logit; the others are on its page."
+            f"The {FEW_NAMED} strongest of each group, with the share of the logit each lends; its page has the others."
             if few
-            else "With what each lends its group of the logit, the strongest first."
+            else "Each neuron with the share of the logit it lends its group, the strongest first."
         ),
         edges=_edges(index, drawing),
         downloads=tuple(Download(label=f, href=urls.data(slug, f), note=note) for f, note in files.items()),

@@ -82,7 +82,8 @@ def _lead(index: Index) -> str:
     would = f" Those with too few draws need {listing(v.settings)}." if v.settings else ""
     needed = f" The core is needed at {listing(v.needed)}" if v.needed else ""
     if v.not_needed:
-        needed += f"{', not needed at' if needed else ' The core is not needed at'} {listing(v.not_needed)}"
+        fails = " and fails that test at" if needed else " The core fails the test of being needed at"
+        needed += f"{fails} {listing(v.not_needed)}"
     return f"{told[0].upper()}{told[1:]}.{would}{needed}{'.' if needed else ''}"
 
 
@@ -100,8 +101,8 @@ def _control_words(index: Index) -> tuple[str, ...]:
         prose(f"""
             {ledger.control_name(c.name)}: everything was done again on the same network with its training undone,
             over the same pictures. It calls most of them {c.logit_name}, so its circuit is that logit's. There,
-            {verdicts.summary(c.claims, undecidable(c, index.most_beaten))}. What holds there too does not come from
-            what the network has learnt.
+            {verdicts.summary(c.claims, undecidable(c, index.most_beaten))}. What holds there too is no evidence of what
+            the network has learnt.
         """)
         for c in index.result.controls
     )

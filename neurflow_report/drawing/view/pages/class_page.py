@@ -109,7 +109,7 @@ def selection(run: Run) -> str:
     """Which pictures a class has: `those predicted as it, 50 at most`."""
     drawn = f", drawn at random with the seed {run.settings.seed}" if run.data.sample == "random" else ""
     which = _chosen(run, "it")
-    return f"{which if run.data.select == 'any' else f'those {which}'}, {run.data.limit:,} at most{drawn}"
+    return f"{which if run.data.select == 'any' else f'those {which}'}, at most {run.data.limit:,}{drawn}"
 
 
 def _chosen(run: Run, what: str) -> str:
@@ -151,7 +151,7 @@ def class_page(index: Index, layers: Sequence[LayerPage], manifest: Manifest, ev
         limits=limits.of_class(index),
         circuit=group_circuit(index),
         circuit_words=prose("""
-            From the logit down: each picture shows what a group of neurons answers to. The main path is drawn in ink.
+            From the logit down: each card shows what a neuron group answers to. The main path is in strong colours.
         """),
         grid=verdicts.by_layer(index),
         evidence=Span(text="Every test, with its interval and what random neurons do", href=urls.class_fidelity(slug)),
@@ -231,8 +231,8 @@ def _masking_words(index: Index) -> str:
     if row is None:
         return "No masking experiment was part of this run: nothing here was tested on the network."
     return prose("""
-        Masking sets the core neurons of one layer to 0; retaining sets all others to 0. The marks are the core, the
-        dots as many random neurons.
+        Masking sets the core neurons of one layer to 0; retaining sets all others to 0. The triangles are the core,
+        the bars random sets of as many neurons.
     """)
 
 
@@ -250,11 +250,12 @@ def _agreement_words(result: ClassResult) -> str:
     known = agreements(result)
     beyond = [a.part for _, _, a in known if a.p_value <= LEVEL]
     return prose(f"""
-            These pictures are drawn by a program, so the parts in each patch are known. Purity is the share of a
-            group's patches that show the named part most; chance is that share over all the class's patches; p is a
-            permutation test of the best part's excess against random patch sets of the same size. {len(beyond)} of
-            {count(len(known), "group")} have p ≤ {LEVEL}, {beyond.count(BACKGROUND)} of these for the background;
-            {LEVEL * len(known):.1f} would by chance alone (no correction for their number).
+            {len(beyond)} of {count(len(known), "group")} agree with a planted part at p ≤ {LEVEL},
+            {beyond.count(BACKGROUND)} of them with the background; by chance alone {LEVEL * len(known):.1f} would (no
+            correction for the number of groups). These pictures are drawn by a program, so the part that each patch
+            mainly shows is known. Purity is the share of a group's patches that mainly show the named part; chance is
+            that share over all the class's patches; p comes from a permutation test of purity less chance against
+            random patch sets of the same size.
         """)
 
 
@@ -294,9 +295,9 @@ def _downloads(result: ClassResult) -> tuple[Download, ...]:
         **({"fidelity.csv": "the figures of every other experiment"} if result.measures else {}),
         "patches.csv": "every patch shown: its picture, its place, and what it excites",
         "pictures.csv": "the pictures",
-        "groups.svg": "the circuit of groups, as a picture",
+        "groups.svg": "the circuit of groups, as a drawing",
         "groups.dot": "the circuit of groups, for Graphviz",
-        "all-neurons.svg": "the circuit of all neurons, as a picture",
+        "all-neurons.svg": "the circuit of all neurons, as a drawing",
         "all-neurons.dot": "the circuit of all neurons, for Graphviz",
     }
     found = [Download(label=name, href=urls.data(result.slug, name), note=note) for name, note in notes.items()]

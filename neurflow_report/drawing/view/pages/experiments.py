@@ -130,7 +130,7 @@ def _cap(text: str) -> str:
 def _caption(index: Index, rows: Sequence[Measure], sizes: Sequence[int]) -> str:
     null = "; thin lines below them: the 95% range of chance" if any(m.null_low is not None for m in rows) else ""
     controls = "; open squares: the same network with random weights" if index.result.controls else ""
-    shown = f" Sets of {sizes[0]}; the table has other sizes." if len(sizes) > 1 else ""
+    shown = f" Sets of size {sizes[0]}; the table has the other sizes." if len(sizes) > 1 else ""
     return f"Thick bars: 95% intervals, {_counted(rows)}{null}{controls}.{shown}"
 
 
@@ -143,7 +143,7 @@ def _counted(rows: Sequence[Measure]) -> str:
         return f"n = {count(*next(iter(layers)))}"
     met = [layer for found in layers.values() for layer in dict.fromkeys(found)]
     if len(met) > len(set(met)):
-        return "n differs from row to row, see the table"
+        return "n differs from row to row (see the table)"
     told = [f"{count(*n)} at {listing(list(dict.fromkeys(found)))}" for n, found in layers.items()]
     return f"n = {', '.join(told)}"
 
@@ -215,7 +215,7 @@ def _scatter(index: Index) -> Scatter | None:
     slug = index.result.slug
     return Scatter(
         id=f"drops-{slug}",
-        title=f"Drawn weight and measured drop: {index.result.name}",
+        title=f"Edge weight and measured drop: {index.result.name}",
         points=tuple(Point(x=d.weight, y=d.drop, series=f"{d.upper_layer} ← {d.lower_layer}") for d in reversed(drops)),
         x="weight W of the edge",
         y="share of the activation lost",

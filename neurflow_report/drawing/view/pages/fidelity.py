@@ -72,7 +72,7 @@ def _lead(indices: Sequence[Index]) -> str:
     where = verdicts.weakest(claims, [layer.name for layer in indices[0].downward()], few)
     return prose(f"""
             If a circuit is right, the network loses the class without its core neurons and keeps it with them alone.
-            Of {count(len(indices), "class", "classes")}, {listing(told)}. Over all, {verdicts.summary(claims, few)}.
+            Of {count(len(indices), "class", "classes")}, {listing(told)}. Overall, {verdicts.summary(claims, few)}.
             {where}
         """).rstrip()
 
@@ -82,12 +82,12 @@ def _ledger_words(indices: Sequence[Index]) -> tuple[str, ...]:
         return ()
     return (
         prose("""
-            A test supports its claim where the figure reaches the threshold, the 95% interval stays over the lower
-            one, chance stays under its own, and q is 0.05 at most (p corrected over all tests of the class, by
-            Benjamini and Hochberg). It contradicts the claim where the figure is under the lower threshold and the
-            whole interval under the upper one, or where chance has too much of the effect. Otherwise it is
-            inconclusive; where no outcome with so many random sets could have supported the claim, it has too few
-            draws, and does not count.
+            A test supports its claim where the figure reaches the upper threshold, its 95% interval stays over the
+            lower threshold, chance stays within its limit, and q is at most 0.05 (p corrected over all tests of the
+            class, by Benjamini and Hochberg). It contradicts the claim where the figure is under the lower threshold
+            and the whole interval under the upper, or where random sets have too much of the same effect. Otherwise
+            it is inconclusive. Where no outcome with so few random sets could have supported the claim, the test has
+            too few draws and does not count.
         """),
     )
 

@@ -255,7 +255,7 @@ def _strongest(index: Index, layer: LayerResult, lent: Mapping[int, float]) -> P
     link = Span(text=f"n{channel}", href=urls.neuron(index.result.slug, layer.name, channel))
     if len(lent) == 1:
         return (link, Span(text=" alone."))
-    return (link, Span(text=f" lends {percent(part / whole)} of it."))
+    return (link, Span(text=f" lends {percent(part / whole)} of this share."))
 
 
 def _doubts(index: Index, layer: str, group: NeuronGroup) -> str:
@@ -475,7 +475,7 @@ def _neuron_sentence(index: Index, layer: LayerResult, a: Neuron) -> Prose:
     return (
         Span(text=f"In {len(groups)} groups: "),
         *spans[1:],
-        Span(text=". It answers to more than one thing here (polysemantic)."),
+        Span(text=". Its semantic groups fall into more than one neuron group (polysemantic)."),
     )
 
 

@@ -17,8 +17,8 @@ from neurflow_report.results.verdict import RULE
 
 _RULES = {
     "cells": prose("""
-        The integral is a sum over cells of the path, with mean slopes in each; what it changes when the cells are
-        halved tells its error.
+        The integral is a sum over cells of the path, with mean slopes in each; how much it changes when the cells
+        are halved estimates its error.
     """),
     "gauss": "The integral is a sum over Gauss–Legendre nodes, and the gap stands for its error, too.",
 }
@@ -85,10 +85,9 @@ def _objects(run: Run) -> tuple[MethodStep, ...]:
             title="Pictures and patches",
             text=(
                 prose(f"""
-                    The pictures of a class are {selection(run)}. Each is cut into square windows {
-                    listing([f"{side}" for side in sides])
-                } pixels wide (of the model's input of {size} × {size}), {percent(s.stride)} of
-                    a side apart, and every window is resized bilinearly to {size} × {size}.
+                    The pictures of a class are {selection(run)}. At the model's input size of {size} × {size}, each is
+                    cut into square patches {listing([f"{side}" for side in sides])} pixels wide, {percent(s.stride)} of
+                    a side apart. Every patch is resized bilinearly to {size} × {size}.
                 """),
             ),
         ),
@@ -115,15 +114,16 @@ def _attribution(s: Settings) -> tuple[MethodStep, ...]:
             title="Attribution and core concept neurons",
             text=(
                 prose(f"""
-                    Integrated gradients say how much of a neuron's activation comes through each channel of the layer
-                    below, against an activation of 0 everywhere. A channel's score is the mean absolute attribution
-                    over the concept; the {s.tau} channels with the largest score are the core concept neurons, and a
+                    Integrated gradients say how much of a neuron's activation comes through each neuron of the layer
+                    below, against an activation of 0 everywhere. The score of a neuron below is the mean size of its
+                    attribution over the concept; the {s.tau} with the largest scores are the core concept neurons. A
                     score of exactly 0 never counts.
                 """),
                 prose(f"""
-                    Attributions should add up to the activation they explain. How far they miss it, relative to it,
-                    is the completeness gap. {_RULES[s.rule]} Patches over {100 * s.tolerance:g}% are integrated again
-                    with more steps, from {s.nodes} up to {s.max_nodes}; what stays over is listed as a caution.
+                    Attributions should add up to the activation they explain. How far they miss it, as a share of it,
+                    is the completeness gap. {_RULES[s.rule]} Patches with a gap or an error over
+                    {100 * s.tolerance:g}% are integrated again with more steps, from {s.nodes} up to {s.max_nodes};
+                    what stays over is listed as a caution.
                 """),
             ),
             formula="T(a, i, v) = Σ A_i ∫₀¹ ∂φ_a/∂A_i (αA) dα,   score(a, i) = mean over v ∈ V_a of |T(a, i, v)|",
@@ -180,15 +180,15 @@ def _shares() -> tuple[MethodStep, ...]:
             title="Shares, flow and names",
             text=(
                 prose("""
-                    A neuron's share is the part of the logit that goes through it. It lends each of its groups as
-                    much as the part of its concept that lies there, and hands its share down by the size of its
+                    A neuron's share is the part of the logit that goes through it. It is lent to the neuron's groups in
+                    proportion to the part of its concept in each, and handed down in proportion to the size of its
                     weights. Nothing is counted twice: the shares of a layer add up to 100%, less what ends in neurons
                     without a core. An edge is as wide as its flow, the share that it carries.
                 """),
                 prose("""
                     A group's mosaic takes patches from its neurons in proportion to what they lend it, the strongest
                     neuron's first. Its name is given by hand, or is the planted part that at least 60% of its patches
-                    show; from 30% on it has the two commonest parts, under that it is "mixed".
+                    show. From 30% on it is the two commonest parts; under that, "mixed".
                 """),
             ),
             formula="share(i) = Σ_a share(a) Σ_j p(a, j) |w(a, i, j)|,   share(G) = Σ_i share(i) p(i, G)",
@@ -215,7 +215,7 @@ def _masking(run: Run) -> tuple[MethodStep, ...]:
                 prose(f"""
                     On the class's pictures, one layer at a time, the core neurons are set to 0 (masking), or all
                     others are (retaining). Accuracy is the share of pictures predicted as the class, with Wilson's
-                    95% interval. τ tried: {listing([str(t) for t in s.taus])}. The null is {s.draws} random sets of
+                    95% interval. τ tried: {listing([str(t) for t in s.taus])}. Chance is {s.draws} random sets of
                     the same size.
                 """),
             ),
@@ -260,7 +260,7 @@ def _layers(run: Run) -> Table:
         columns=(
             Column(label="Layer"),
             Column(label="Kind"),
-            Column(label="Channels", numeric=True),
+            Column(label="Neurons", numeric=True),
             Column(label="Shape", numeric=True),
         ),
         rows=tuple(

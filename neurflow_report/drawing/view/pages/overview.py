@@ -149,12 +149,12 @@ def _facts_line(run: Run, manifest: Manifest) -> str:
     accuracy = f"test accuracy {100 * m.test_accuracy:.1f}% (declared)" if m.test_accuracy is not None else ""
     if run.accuracy is not None:
         right = run.accuracy.right / run.accuracy.pictures
-        accuracy = f"{percent(right)} right of {run.accuracy.pictures:,} labelled pictures"
+        accuracy = f"{percent(right)} of {run.accuracy.pictures:,} labelled pictures right"
     found = (
         known.clock.created[:10],
         f"{m.name}{f' ({weights})' if weights else ''}, {m.parameters:,} parameters",
         accuracy,
-        f"{count(run.data.pool, 'picture')} of {run.data.name}",
+        f"{count(run.data.pool, 'picture')} from {run.data.name}",
         known.generator,
     )
     return " · ".join(filter(None, found))
@@ -203,9 +203,9 @@ def _reason(found: Verdict) -> str:
     """What decided a class's verdict, by the rule: layers that do not need their core, or the share of tests."""
     layers = len(found.needed) + len(found.not_needed)
     if found.word == "weakly supported" and Fraction(found.supported, found.deciding) >= LEAST:
-        return f"not needed at {count(len(found.not_needed), 'layer')}" if layers else ""
+        return f"“core needed” fails at {count(len(found.not_needed), 'layer')}" if layers else ""
     if found.word == "partly supported" and Fraction(found.supported, found.deciding) >= MOST and found.not_needed:
-        return f"not needed at {count(len(found.not_needed), 'layer')}"
+        return f"“core needed” fails at {count(len(found.not_needed), 'layer')}"
     return f"{found.supported} of {found.deciding} tests" if found.deciding else ""
 
 
@@ -231,10 +231,10 @@ def _mark(index: Index, layer: str) -> Mark:
     claim = next((c for c in index.claims if c.claim == "needed" and c.layer == layer), None)
     verdict = claim.verdict if claim is not None else "not run"
     look = {"supported": "yes", "not supported": "no", "inconclusive": "open"}.get(verdict, "none")
-    words = {"supported": "needed", "not supported": "not needed", "inconclusive": "left open"}
+    words = {"supported": "needed", "not supported": "not needed", "inconclusive": "inconclusive"}
     said = ledger.TOO_FEW if claim in index.too_few else words.get(verdict, "not tested")
     if verdict == "not supported" and claim not in ledger.fails(index, "needed"):
-        return Mark(mark=ledger.AS_RANDOM, look="open", words=f"{layer}: random neurons matter as much")
+        return Mark(mark=ledger.AS_RANDOM, look="open", words=f"{layer}: random neurons do too much of the same")
     return Mark(mark=ledger.MARKS[verdict], look=look, words=f"{layer}: {said}")
 
 

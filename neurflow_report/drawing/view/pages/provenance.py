@@ -39,8 +39,8 @@ def provenance_page(run: Run, manifest: Manifest) -> ProvenancePage:
         crumbs=(Span(text="Overview", href=urls.OVERVIEW),),
         here="Provenance",
         lead=prose("""
-            The same spec, inputs and machine give the same report, byte for byte; only the time below differs, and its
-            day on cards and drawings.
+            The same spec, inputs and machine give the same report, byte for byte; only the time below and the date on
+            cards and drawings differ.
         """),
         clock=_clock(manifest),
         identity=_pairs(

@@ -127,13 +127,13 @@ def null_words(draws: int, rows: Sequence[Masking]) -> tuple[str, ...]:
         return ("No masking experiment was part of this run.",)
     return (
         prose(f"""
-            Chance, in masking: {count(draws, "random set")} of as many neurons of the same layer, treated alike. p is
-            the share of sets at least as extreme as the core, the core counted among them, so with {draws} sets never
-            under {p_value(1 / (1 + draws))}. The verdict is the ledger's: its thresholds, and q, which is p corrected
-            for all tests of the class.
+            Chance in masking is what {count(draws, "random set")} of as many neurons of the same layer do when treated
+            in the same way. p is the share of sets at least as extreme as the core, with the core counted among them;
+            with {draws} sets it is never under {p_value(1 / (1 + draws))}. The verdict rests on the ledger's thresholds
+            and on q, which is p corrected for all tests of the class.
         """),
         prose("""
-            Intervals are Wilson's, 95%, over the class's pictures: how the figure might move with other pictures, not
-            with another training.
+            Intervals are Wilson's 95% intervals over the class's pictures: they show how a figure might change with
+            other pictures, not with another training run.
         """),
     )

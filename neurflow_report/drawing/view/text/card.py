@@ -42,10 +42,10 @@ def verdict_words(verdict: Verdict) -> str:
     """How many tests say what, and where the core is not needed."""
     if not verdict.deciding:
         return "no test of this run could decide"
-    told, layers = f"{verdict.supported} of {verdict.deciding} deciding tests support it", verdict.not_needed
+    told, layers = f"{verdict.supported} of {verdict.deciding} tests that could decide support it", verdict.not_needed
     if not layers:
         return told
-    return f"{told}; core not needed at {listing(layers) if len(layers) <= FEW else count(len(layers), 'layer')}"
+    return f"{told}; “core needed” fails at {listing(layers) if len(layers) <= FEW else count(len(layers), 'layer')}"
 
 
 def class_card(index: Index, manifest: Manifest) -> Card:

@@ -74,7 +74,7 @@ def _over(code: str, single: bool, met: dict[str, tuple[str, list[Caution]]], cl
     found = [c for _, cautions in met.values() for c in cautions]
     amount = f"{count(len(found), 'neuron')} in " if single else ""
     where = _worst(found).layer
-    seen = f"{_range(found)} ({where})" if where else _range(found)
+    seen = f"{_range(found)} (at {where})" if where else _range(found)
     text = f"{amount}{len(met)} of {count(classes, 'class', 'classes')}: {seen}. {kind.meaning}"
     spans = [
         Span(text=f"{name} ({len(cs)})" if single else name, href=f"{urls.class_page(slug)}#limits")
@@ -147,11 +147,11 @@ def _measured(c: Caution) -> str:
         case "integration":
             return f"estimated error {_beside(percent_fine, c)}, over the tolerance of {percent_fine(c.threshold)}"
         case "saturation":
-            return f"{_beside(percent, c)} of the layer's channels are core neurons, over {percent(c.threshold)}"
+            return f"{_beside(percent, c)} of the layer's neurons are core neurons, over {percent(c.threshold)}"
         case "retain-loses":
             return f"{_beside(percent, c)} accuracy with only the core set kept, under {percent(c.threshold)}"
         case "silent":
-            return f"{percent(c.figure)} of the layer's channels are silent on every patch of the class"
+            return f"{percent(c.figure)} of the layer's neurons are silent on every patch of the class"
         case "low-baseline":
             return f"{_beside(percent, c)} accuracy before anything is masked, under {percent(c.threshold)}"
         case "weak-weights":
@@ -191,7 +191,7 @@ def untested(experiments: Sequence[str]) -> tuple[Notice, ...]:
         code="untested",
         title="What was not tested",
         text=prose(f"""
-            {told}: {listing(missing)}. Weights, edges and shares are attributions: they say what the gradients say.
+            {told}: {listing(missing)}. Weights, edges and shares are attributions, not measured effects.
         """),
     )
     return (notice,)

@@ -35,17 +35,17 @@ LABELS = 2
 _Z = 1.959964
 _KINDS: dict[Code, tuple[str, str]] = {
     "one-picture": (
-        "Groups that rest on one picture",
-        "Most of their patches come from one picture: such a group may stand for that picture alone.",
+        "Groups mostly from one picture",
+        "most of a group's patches come from one picture, so it may stand for that picture alone.",
     ),
     "other-class": (
-        "Groups that rest on pictures of another class",
-        "Their patches come from pictures with another label more often than the class's pictures do: such a group may "
-        "stand for what the model mixes up.",
+        "Groups from pictures of another class",
+        "a group's patches come from pictures with another label more often than those pictures' number makes likely, "
+        "so it may stand for what the model mixes up.",
     ),
     "border": (
         "Groups at the pictures' border",
-        "Their patches touch the edge of the picture more often than their sizes make likely: such a group may answer "
+        "a group's patches touch the border of the picture more often than their sizes make likely, so it may answer "
         "to the border, a frame or padding.",
     ),
 }
@@ -125,7 +125,7 @@ def border(index: Index, patches: Sequence[Patch]) -> Cue | None:
     low = lower_end(part, n)
     if part / n < max(BORDER, chance + OVER_CHANCE) or low <= chance + MARGIN:
         return None
-    text = f"{part} of {n} patches touch the edge of their picture; by chance {percent(chance)} of such patches do."
+    text = f"{part} of {n} patches touch the border of their picture; by chance {percent(chance)} would."
     return Cue(code="border", text=text, part=part, n=n, chance=chance, low=low)
 
 
@@ -167,5 +167,5 @@ def class_cues(index: Index) -> tuple[Notice, ...]:
             more = len(spans) - MOST_PLACES
             rest = (Span(text=f" and {more} more"),) if more > 0 else ()
             amount = f"{count(len(spans), 'group')} with a share of {percent(LEAST_SHARE)} or more"
-            notices.append(Notice(code=code, title=title, text=f"{amount}. {meaning}", places=(*parts, *rest)))
+            notices.append(Notice(code=code, title=title, text=f"{amount}: {meaning}", places=(*parts, *rest)))
     return tuple(notices)

@@ -30,7 +30,7 @@ def given(run: Run) -> dict[str, str]:
 def doubts(run: Run) -> Iterator[Notice]:
     """An accuracy that is no better than chance, or low; a preprocessing that was assumed."""
     found = run.accuracy
-    cause = "A wrong preprocessing, wrong weights, or classes tied to the wrong outputs look like this"
+    cause = "Wrong preprocessing, wrong weights, or classes tied to the wrong outputs would look like this"
     if found is not None and found.reordered is not None:
         text = prose(f"""
                 {_measured(found)}. With the classes in another order {percent(found.reordered)} would be right: the
@@ -38,14 +38,14 @@ def doubts(run: Run) -> Iterator[Notice]:
             """)
         yield Notice(code="reordered", title="Classes tied to the wrong outputs", text=text)
     elif found is not None and found.low <= found.chance:
-        text = f"{_measured(found)}: no better than chance, as far as so many pictures tell. {cause}."
+        text = f"{_measured(found)}: no better than chance, as far as this many pictures can tell. {cause}."
         yield Notice(code="chance", title="The network does no better than chance", text=text)
     elif found is not None and found.high < LOW:
         yield Notice(code="inaccurate", title="The network is mostly wrong", text=f"{_measured(found)}. {cause}.")
     for note in run.model.input_notes:
         if note.startswith(_ASSUMED):
             text = f"{note[0].upper()}{note[1:]}."
-            yield Notice(code=ASSUMED, title="A preprocessing that was assumed", text=text)
+            yield Notice(code=ASSUMED, title="Assumed preprocessing", text=text)
 
 
 def _measured(found: Accuracy) -> str:

@@ -16,10 +16,10 @@ from neurflow_report.results.records import Claim, LayerResult, Masking, NeuronG
 from neurflow_report.results.verdict import Verdict
 
 MOST_NAMED = 3
-ALIKE = "where random neurons matter as much"
+ALIKE = "where random neurons do too much of the same"
 ENOUGH = 0.8
 """The share from which the groups or neurons named are said to carry the class."""
-UNTESTED = "Nothing was tested in this run: what follows says what the gradients say, not what the classes need."
+UNTESTED = "Nothing was tested in this run: what follows are attributions, not what the classes were shown to need."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,8 @@ def needed(indices: Sequence[Index]) -> str:
         if open_ == len(rows):
             return f"Whether the classes need their core is left open by all {count(len(rows), 'test')}."
         alike = sum(c.verdict == "not supported" for _, c in rows)
-        told = [f"{n} of {count(len(rows), 'test')} {what}" for n, what in ((open_, "left open"), (alike, ALIKE)) if n]
+        ways = ((open_, "inconclusive"), (alike, ALIKE))
+        told = [f"{n} of {count(len(rows), 'test')} {what}" for n, what in ways if n]
         return "No class survives without its core at any layer" + (f" ({'; '.join(told)})." if told else ".")
     layer, times = Counter(c.layer for _, c in failed).most_common(1)[0]
     worst = f", most often at {layer}" if times > 1 and len({c.layer for _, c in failed}) > 1 else f" ({layer})"
@@ -94,11 +95,11 @@ def verdict_sentence(index: Index) -> str:
         return "Nothing was tested for this class."
     few = f"; {found.too_few} more had too few draws" if found.too_few else ""
     one = found.supported == 1
-    ways = [f"{found.supported} {'supports' if one else 'support'} {'its' if one else 'their'} claim"]
-    ways += [f"{found.refuted} {'refutes' if found.refuted == 1 else 'refute'} it"] if found.refuted else []
-    ways += [f"{found.open} {'leaves' if found.open == 1 else 'leave'} it open"] if found.open else []
+    ways = [f"{found.supported} {'supports the claim it tests' if one else 'support the claim they test'}"]
+    ways += [f"{found.refuted} {'contradicts' if found.refuted == 1 else 'contradict'} it"] if found.refuted else []
+    ways += [f"{found.open} {'is' if found.open == 1 else 'are'} inconclusive"] if found.open else []
     word = f"{found.word[0].upper()}{found.word[1:]}"
-    return f"{word}: of {count(found.deciding, 'deciding test')}, {listing(ways)}{few}."
+    return f"{word}: of {count(found.deciding, 'test')} that could decide, {listing(ways)}{few}."
 
 
 def of_class(index: Index) -> tuple[Prose, ...]:
@@ -154,14 +155,18 @@ def _carried(index: Index, layer: LayerResult) -> Prose:
     links = [Span(text=f"n{channel}", href=urls.neuron(index.result.slug, layer.name, channel)) for channel, _ in found]
     if len(found) == 1:
         return (
-            Span(text=f"One neuron of {layer.name}, "), links[0], Span(text=f", carries {percent(found[0][1])} of it."),
+            Span(text=f"One neuron of {layer.name}, "),
+            links[0],
+            Span(text=f", carries {percent(found[0][1])} of the class."),
         )  # fmt: skip
     named = [part for link in links for part in (Span(text=", "), link)][1:]
     if len(links) > 1:
         named[-2] = Span(text=" and ")
     carried = percent(sum(share for _, share in found))
     return (
-        Span(text=f"{_number(len(found))} neurons of {layer.name}, "), *named, Span(text=f", carry {carried} of it."),
+        Span(text=f"{_number(len(found))} neurons of {layer.name}, "),
+        *named,
+        Span(text=f", carry {carried} of the class."),
     )  # fmt: skip
 
 
@@ -179,7 +184,7 @@ def _without(m: Masking) -> str:
     random = f"; without {m.size} random ones, {percent(mean(m.null))} of them" if m.null else ""
     kept = round(m.accuracy * m.n)
     core = "its core neuron" if m.size == 1 else f"the {m.size} core neurons"
-    return f"Without {core} of {m.layer} the network recognises {kept or 'none'} of {m.n} pictures{random}."
+    return f"Without {core} of {m.layer}, the network recognises {kept or 'none'} of the {m.n} pictures{random}."
 
 
 QUESTIONS = {

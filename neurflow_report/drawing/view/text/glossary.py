@@ -51,7 +51,7 @@ _TERMS: dict[str, tuple[str, str]] = {
     ),
     "patch": (
         "Patch",
-        ": a square window of a picture, shown to the network at full size.",
+        ": a square window of a picture, resized to the network's input.",
     ),
     "tau": (
         "τ",
@@ -78,7 +78,7 @@ _TERMS: dict[str, tuple[str, str]] = {
     ),
     "semantic": (
         "Semantic group",
-        ": a cluster of a neuron's concept: patches that the layer below responds to alike.",
+        ": a cluster within a neuron's concept: patches to which the layer below responds alike.",
     ),
     "group": (
         "Neuron group",
@@ -94,11 +94,11 @@ _TERMS: dict[str, tuple[str, str]] = {
     ),
     "gap": (
         "Completeness gap",
-        ": how far attributions miss the activation they should add up to, relative; 0 is exact, {tolerance} accepted.",
+        ": how far attributions miss the activation they should add up to, as a share of it; {tolerance} is accepted.",
     ),
     "silhouette": (
         "Silhouette",
-        ": how clearly groups stand apart, from −1 to 1; under 0.1 they are called arbitrary.",
+        ": how clearly groups stand apart, from −1 to 1; under 0.1 they hardly do.",
     ),
     "masking": (
         "Masking",
@@ -110,11 +110,11 @@ _TERMS: dict[str, tuple[str, str]] = {
     ),
     "knockout": (
         "Knock-out",
-        ": neurons are set to 0 and the network runs on without them.",
+        ": setting neurons to 0 and running the network without them.",
     ),
     "chance": (
         "Chance",
-        ": the same figure with as many random neurons, or with the weights given to other groups.",
+        ": the same figure with as many random neurons, or with the groups shuffled.",
     ),
     "control": (
         "Random weights",
@@ -131,8 +131,9 @@ _TERMS: dict[str, tuple[str, str]] = {
         "Weight",
         " "
         + prose("""
-            (w, W): the signed part of a neuron below in a neuron's activation, and its mean between two groups (the
-            paper's W). A neuron in several groups counts in each, so the W into a group may add up to more than 1.
+            (w, W): the signed part that a neuron below has in a neuron's activation (w), and its mean between two
+            groups (the paper's W). A neuron in several groups counts in each, so the W into a group may add up to more
+            than 1.
         """),
     ),
 }

@@ -217,11 +217,11 @@ def _wanted(claim: str, limit: Threshold | None) -> str:
 def _by_null(index: Index, failed: Sequence[Claim], limit: Threshold | None) -> Notice:
     """The figure is high enough, and random sets have the same effect."""
     claim, worst = failed[0].claim, max(failed, key=lambda c: c.null if c.null is not None else 0.0)
-    most = "" if limit is None else f" They may have {told(claim, limit.null_most)} at most."
+    most = "" if limit is None else f" The claim allows random sets at most {told(claim, limit.null_most)}."
     at = listing(list(dict.fromkeys(c.layer for c in failed)))
     return Notice(
         code=f"claim-{claim.replace('_', '-')}-null",
-        title=f"At {at}, random neurons do as much as the core",
+        title=f"At {at}, random neurons do too much of what the core does",
         text=f"{_capital(_measured(worst, len(failed), limit))}.{most}",
         places=_places(index, failed),
     )
@@ -243,7 +243,7 @@ def _places(index: Index, failed: Sequence[Claim]) -> tuple[Span, ...]:
     layers = list(dict.fromkeys(c.layer for c in failed))
     spans: list[Span] = []
     for layer in layers:
-        spans += [Span(text=", ")] if spans else []
+        spans += [Span(text=", " if spans else "See ")]
         spans.append(Span(text=layer, href=urls.layer_page(index.result.slug, layer)))
     return tuple(spans)
 

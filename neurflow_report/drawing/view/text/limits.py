@@ -15,6 +15,8 @@ from neurflow_report.results.records import Caution, Claim, Masking
 from neurflow_report.results.verdict import LEVEL
 
 MOST_CLASSES = 12
+_UNCLEAR = "the core does not clearly stand out from random neurons"
+_WHY_UNCLEAR = f"In these tests q is over {LEVEL}, or random sets have too much of the same effect."
 
 
 def of_class(index: Index) -> tuple[Notice, ...]:
@@ -82,7 +84,7 @@ def _not_needed(index: Index) -> Iterator[Notice]:
     if not failed:
         return
     held = [c.layer for c in index.claims if c.claim == "needed" and c.verdict == "supported"]
-    lost = f" It is lost without the core of {listing(held)}." if held else ""
+    lost = f" The class is lost without the core of {listing(held)}." if held else ""
     yield Notice(
         code="claim-needed",
         title=f"{index.result.name} survives without its core at {listing([c.layer for c in failed])}",
@@ -97,7 +99,7 @@ def _not_enough(index: Index) -> Iterator[Notice]:
         yield Notice(
             code="claim-enough",
             title=f"The core alone does not carry {index.result.name} at {listing([c.layer for c in failed])}",
-            text=f"With the core alone, {_recognised(index, failed, 'recognised')}. Something else matters, too.",
+            text=f"With the core alone, {_recognised(index, failed, 'recognised')}. Something else matters too.",
             places=_layers(index, failed),
         )
 
@@ -118,8 +120,8 @@ def _random_as_good(index: Index) -> Iterator[Notice]:
     if weak:
         yield Notice(
             code="not-told-apart",
-            title=f"In {len(weak)} of {count(len(every), 'masking test')}, random neurons did as well as the core",
-            text=f"{_by_layer(weak, every)}. In these tests the choice of neurons makes no measurable difference.",
+            title=f"In {len(weak)} of {count(len(every), 'masking test')}, {_UNCLEAR}",
+            text=f"{_by_layer(weak, every)}. {_WHY_UNCLEAR}",
             places=_layers(index, weak),
         )
 
@@ -143,7 +145,7 @@ def _too_few(index: Index) -> Iterator[Notice]:
 
 def _few_words(settings: Sequence[str]) -> str:
     return prose(f"""
-        With so many random sets no outcome could have supported the claim. It takes {listing(sorted(set(settings)))} or
+        With so few random sets, no outcome could have supported the claim. It takes {listing(sorted(set(settings)))} or
         more in the spec.
     """)
 
@@ -157,21 +159,21 @@ def _left(index: Index) -> tuple[Caution, ...]:
 def _over(indices: Sequence[Index], claim: str, title: str) -> Iterator[Notice]:
     """A claim that some classes' evidence refutes, told once for all of them."""
     found = [(i, rows) for i in indices if (rows := ledger.fails(i, claim))]
-    every = sum(c.claim == claim and c.verdict != "not run" for i in indices for c in i.claims)
+    ran = [c for i in indices for c in i.claims if c.claim == claim and c.verdict != "not run"]
     if not found:
         return
     tests = sum(len(rows) for _, rows in found)
     layers = dict.fromkeys(c.layer for i in indices for c in i.claims if c.claim == claim and c.layer)
     all_rows = [c for _, rows in found for c in rows]
     at = ", ".join(
-        f"{layer} {some} of {sum(c.layer == layer and c.claim == claim for i in indices for c in i.claims)}"
+        f"{some} of {sum(c.layer == layer for c in ran)} at {layer}"
         for layer in layers
         if (some := sum(c.layer == layer for c in all_rows))
     )
     yield Notice(
         code=f"claim-{claim.replace('_', '-')}",
-        title=f"{title} in {tests} of {count(every, 'test')}",
-        text=f"By layer: {at}. That is, {CLAIMS[claim].refuted}.",
+        title=f"{title} in {tests} of {count(len(ran), 'test')}",
+        text=f"{at}. In these tests {CLAIMS[claim].refuted}.",
         places=_classes([(i, len(rows)) for i, rows in found]),
     )
 
@@ -183,8 +185,8 @@ def _over_random(indices: Sequence[Index]) -> Iterator[Notice]:
         rows = [c for _, found in weak for c in found]
         yield Notice(
             code="not-told-apart",
-            title=f"In {len(rows)} of {count(len(every), 'masking test')}, random neurons did as well as the core",
-            text=f"{_by_layer(rows, every)}. In these tests the choice of neurons makes no measurable difference.",
+            title=f"In {len(rows)} of {count(len(every), 'masking test')}, {_UNCLEAR}",
+            text=f"{_by_layer(rows, every)}. {_WHY_UNCLEAR}",
             places=_classes([(i, len(found)) for i, found in weak]),
         )
 
@@ -207,7 +209,7 @@ def _over_cues(indices: Sequence[Index]) -> Iterator[Notice]:
         for notice in class_cues(index):
             found.setdefault(notice.code, []).append((index, notice))
     for code, met in found.items():
-        more = "" if len(met) == 1 else f" In {count(len(indices), 'class', 'classes')}, {len(met)} have such groups."
+        more = "" if len(met) == 1 else f" {len(met)} of {count(len(indices), 'class', 'classes')} have such groups."
         first = met[0][1]
         yield Notice(
             code=code, title=first.title, text=f"{met[0][0].result.name}: {first.text}{more}",

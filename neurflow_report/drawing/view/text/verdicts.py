@@ -78,11 +78,11 @@ def summary(claims: Sequence[Claim], few: Collection[Claim] = ()) -> str:
     ways = {
         "supported": ("supports the circuit", "support the circuit"),
         "not supported": (f"contradicts {it}", f"contradict {it}"),
-        "inconclusive": ("is undecided", "are undecided"),
+        "inconclusive": ("is inconclusive", "are inconclusive"),
     }
     some = [f"{n} {ways[verdict][n != 1]}" for verdict, n in counts.items() if n]
     begun = f"of {count(len(ran), 'test')}, {listing(some)}" if ran else "no test could decide"
-    left = [f"{late} had too few draws"] if late else []
+    left = [f"{late}{' more' if ran else ''} had too few draws"] if late else []
     left += [f"{missing} {'was' if missing == 1 else 'were'} not run"] if missing else []
     return f"{begun}; {listing(left)}" if left else begun
 
@@ -106,12 +106,12 @@ def weakest(claims: Sequence[Claim], layers: Sequence[str], few: Collection[Clai
         return ""
     low = min(shares, key=lambda name: shares[name])
     held, against, every = (ran[low].count("supported"), ran[low].count("not supported"), len(ran[low]))
-    supports = f"{held or 'none'} {'support' if held > 1 else 'supports'} it"
+    supports = f"{held or 'none'} {'support' if held > 1 else 'supports'} {'it' if against else 'the circuit'}"
     if not against:
-        return f"It is weakest at {low}: of {count(every, 'test')} there, {supports}."
+        return f"The evidence is weakest at {low}: of {count(every, 'test')} there, {supports}."
     return prose(f"""
-            It is weakest at {low}: of {count(every, "test")} there, {against}
-            {"contradicts" if against == 1 else "contradict"} it and {supports}.
+            The evidence is weakest at {low}: of {count(every, "test")} there, {against}
+            {"contradicts" if against == 1 else "contradict"} the circuit and {supports}.
         """)
 
 
@@ -184,8 +184,8 @@ def by_verdict(indices: Sequence[Index]) -> Table | None:
                 *(Cell(text=str(n)) for n in counts),
             )
         )
-    named = ("Class", "Verdict", "Core needed at", "Core not needed at")
-    numeric = ("Tests that support it", "Contradict it", "Undecided", "Too few draws")
+    named = ("Class", "Verdict", "Core needed at", "Core fails that test at")
+    numeric = ("Tests that support it", "Contradict it", "Inconclusive", "Too few draws")
     return Table(
         caption="The verdict on each class",
         columns=(*(Column(label=n) for n in named), *(Column(label=n, numeric=True) for n in numeric)),
@@ -208,7 +208,7 @@ def of_layer(index: Index, layer: str) -> Prose:
     claims = [c for c in index.claims if c.layer == layer]
     if not tested(claims):
         return ()
-    link = Span(text="The evidence", href=urls.class_fidelity(index.result.slug))
+    link = Span(text="See the evidence", href=urls.class_fidelity(index.result.slug))
     return (Span(text=f"Here, {summary(claims, index.too_few)}. "), link, Span(text="."))
 
 
