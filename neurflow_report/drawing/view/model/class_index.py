@@ -29,6 +29,8 @@ from neurflow_report.results.verdict import Verdict, undecidable, verdict_of
 EdgesOf = dict[tuple[str, int], list[GroupEdge]]
 CARD, WIDE, STRIP, NODE = 9, 24, 6, 4
 """Patches of a card (3×3), a group's large mosaic (6 columns × 4), a semantic group's (3×2), a neuron's in drawings."""
+SLIGHT = 0.05
+"""The share under which a group's large mosaic has no more patches than a card."""
 CARD_CELL, WIDE_CELL, SMALL_CELL = 96, 96, 64
 
 
@@ -241,7 +243,7 @@ class Index:
 
     def wide(self, layer: str, group: NeuronGroup) -> Mosaic:
         """The large mosaic of a neuron group."""
-        return self._of_group(layer, group, WIDE, 6, WIDE_CELL)
+        return self._of_group(layer, group, WIDE if group.share >= SLIGHT else CARD, 6, WIDE_CELL)
 
     def strip(self, layer: str, group: NeuronGroup, most: int) -> Mosaic:
         """A neuron group's first patches in one row."""

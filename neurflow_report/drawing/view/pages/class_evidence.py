@@ -74,17 +74,16 @@ def class_fidelity_page(index: Index) -> ClassFidelityPage:
 
 
 def _lead(index: Index) -> str:
-    """The count behind the verdict, what would decide more, and whether the core is needed."""
+    """The count behind the verdict, and whether the core is needed."""
     claims, v = index.claims, index.verdict
     if not claims:
         return "No ledger was kept in this run."
     told = verdicts.summary(claims, index.too_few)
-    would = f" Those with too few draws need {listing(v.settings)}." if v.settings else ""
     needed = f" The core is needed at {listing(v.needed)}" if v.needed else ""
     if v.not_needed:
         fails = " and fails that test at" if needed else " The core fails the test of being needed at"
         needed += f"{fails} {listing(v.not_needed)}"
-    return f"{told[0].upper()}{told[1:]}.{would}{needed}{'.' if needed else ''}"
+    return f"{told[0].upper()}{told[1:]}.{needed}{'.' if needed else ''}"
 
 
 def _neighbours(index: Index) -> tuple[Span, ...]:

@@ -10,6 +10,7 @@ from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Page, Plot, Span, Table
 from neurflow_report.drawing.view.model.numbers import count, listing
 from neurflow_report.drawing.view.pages import PageKind
+from neurflow_report.drawing.view.pages.overview import Mark, row
 from neurflow_report.drawing.view.pages.retaining import masking_table, null_words, plot
 from neurflow_report.drawing.view.text import ledger, verdicts
 from neurflow_report.results.catalogue import prose
@@ -17,11 +18,35 @@ from neurflow_report.results.verdict import RULE
 
 
 @dataclass(frozen=True, kw_only=True)
+class Count:
+    """How many tests of a class say one thing; `look` is its colour, beside the number and its place."""
+
+    words: str
+    number: int
+    look: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """The verdict on a class: its mark and word, whether each layer's core is needed, and what its tests say."""
+
+    name: str
+    href: str
+    mark: str
+    word: str
+    marks: tuple[Mark, ...]
+    counts: tuple[Count, ...]
+    order: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class FidelityPage(Page):
-    """The evidence over all classes. `verdicts`: the word on each class, by `rule`."""
+    """The evidence over all classes. `standings`: the verdict on each class, by `rule`; `below`: the layers of their
+    marks, from the logit down."""
 
     lead: str
-    verdicts: Table | None
+    standings: tuple[Standing, ...]
+    below: tuple[str, ...]
     rule: str
     words: tuple[str, ...]
     layers: Table | None
@@ -43,7 +68,8 @@ def fidelity_page(indices: Sequence[Index]) -> FidelityPage:
         crumbs=(Span(text="Overview", href=urls.OVERVIEW),),
         here="Fidelity",
         lead=_lead(indices),
-        verdicts=verdicts.by_verdict(indices),
+        standings=tuple(map(_standing, indices)) if any(i.claims for i in indices) else (),
+        below=tuple(layer.name for layer in indices[0].downward()[1:]),
         rule=RULE,
         words=(*_ledger_words(indices), *null_words(run.settings.draws, [m for _, _, m in rows])),
         layers=verdicts.over_classes(indices),
@@ -58,6 +84,25 @@ def fidelity_page(indices: Sequence[Index]) -> FidelityPage:
         if rows
         else None,
         plots=tuple(p for i in indices if (p := plot(i)) is not None),
+    )
+
+
+def _standing(index: Index) -> Standing:
+    found, shown, own = index.verdict, verdicts.standing(index.verdict), row(index)
+    counts = (
+        Count(words="support", number=found.supported, look="yes"),
+        Count(words="contradict", number=found.refuted, look="no"),
+        Count(words="inconclusive", number=found.open, look="open"),
+        Count(words="too few draws", number=found.too_few, look="none"),
+    )
+    return Standing(
+        name=index.result.name,
+        href=urls.class_fidelity(index.result.slug),
+        mark=shown.mark,
+        word=shown.short,
+        marks=own.marks,
+        counts=tuple(one for one in counts if one.number),
+        order=own.order,
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.captions import captions
-from neurflow_report.drawing.view.model.class_index import STRIP, WIDE, Index
+from neurflow_report.drawing.view.model.class_index import STRIP, Index
 from neurflow_report.drawing.view.model.components import (
     Captions,
     Cell,
@@ -219,7 +219,7 @@ def group_view(index: Index, layer: LayerResult, group: NeuronGroup, flows: Flow
     slug, code = index.result.slug, f"G{group.index}"
     into, out_of = (flows or _flows(index, layer))[group.index]
     lent = index.lent(layer.name, group)
-    shown, name = min(WIDE, len(group.patches)), index.name(layer.name, group)
+    name, wide = index.name(layer.name, group), index.wide(layer.name, group)
     return GroupView(
         name=code,
         title=name.text,
@@ -232,8 +232,8 @@ def group_view(index: Index, layer: LayerResult, group: NeuronGroup, flows: Flow
         size_text=f"{count(len(lent), 'neuron')}, {count(len(group.patches), 'patch', 'patches')}",
         caution=_doubts(index, layer.name, group),
         card=index.card(layer.name, group),
-        mosaic=index.wide(layer.name, group),
-        mosaic_note=part_of(shown, len(group.patches), "patch", "patches"),
+        mosaic=wide,
+        mosaic_note=part_of(len(wide.tiles), len(group.patches), "patch", "patches"),
         neurons=_names(slug, layer.name, tuple(lent)),
         more_neurons=max(0, len(lent) - MOST_NAMES),
         strongest=_strongest(index, layer, lent),

@@ -214,6 +214,12 @@ def answers(index: Index) -> tuple[Answer, ...]:
 
 
 def _answer_figure(index: Index, claim: Claim) -> str:
+    """The figure that decides, and why it does not where the test is inconclusive."""
+    why = claim.reason.partition(",")[0] if claim.verdict == "inconclusive" and claim not in index.too_few else ""
+    return f"{_figure(index, claim)}{f'; {why}' if why else ''}"
+
+
+def _figure(index: Index, claim: Claim) -> str:
     m = limits.row_of(index, claim) if claim.experiment == "masking" else None
     if m is not None:
         random = f" (random neurons: {percent(mean(m.null))})" if m.null else ""

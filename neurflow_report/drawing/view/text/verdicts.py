@@ -167,33 +167,6 @@ def by_class(indices: Sequence[Index]) -> Table | None:
     return _table(caption, [i.result.name for i in indices], (*rows, totals), "data/ledger.csv")
 
 
-def by_verdict(indices: Sequence[Index]) -> Table | None:
-    """The verdict on every class, with how many of its tests say what, and where the core is needed."""
-    if not any(i.result.claims for i in indices):
-        return None
-    rows = []
-    for i in indices:
-        v, shown = i.verdict, standing(i.verdict)
-        counts = (v.supported, v.refuted, v.open, v.too_few)
-        rows.append(
-            (
-                Cell(text=i.result.name, href=urls.class_fidelity(i.result.slug)),
-                Cell(text=f"{shown.mark} {shown.short}"),
-                Cell(text=listing(v.needed) or "–"),
-                Cell(text=listing(v.not_needed) or "–"),
-                *(Cell(text=str(n)) for n in counts),
-            )
-        )
-    named = ("Class", "Verdict", "Core needed at", "Core fails that test at")
-    numeric = ("Tests that support it", "Contradict it", "Inconclusive", "Too few draws")
-    return Table(
-        caption="The verdict on each class",
-        columns=(*(Column(label=n) for n in named), *(Column(label=n, numeric=True) for n in numeric)),
-        rows=tuple(rows),
-        download="data/ledger.csv",
-    )
-
-
 def lines(claims: Sequence[Claim], few: Mapping[Claim, str]) -> tuple[Prose, ...]:
     """A sentence a claim (and a method, where there are several): at which layers it is supported, and where not.
 
