@@ -106,7 +106,7 @@ def test_a_wrong_preprocessing_is_seen_before_the_work_and_in_the_report(folder_
     assert run.accuracy.low <= run.accuracy.chance
     page = (tmp_path / "out" / "site" / "index.html").read_text()
     assert "The network does no better than chance." in page
-    assert "Accuracy on these pictures" in page
+    assert "<th scope=row>Accuracy<td>" in page
 
 
 def test_it_is_told_even_where_no_picture_counts(folder_spec, capsys):

@@ -26,7 +26,7 @@ from neurflow_report.drawing.view.pages.class_page import SHOWN_GROUPS, picture_
 from neurflow_report.drawing.view.text import findings, ledger, limits, verdicts
 from neurflow_report.drawing.view.text.card import report_markdown
 from neurflow_report.drawing.view.text.citation import citations
-from neurflow_report.drawing.view.text.examined import given
+from neurflow_report.drawing.view.text.examined import ASSUMED, doubts, given
 from neurflow_report.results.records import LayerResult, Manifest, NeuronGroup, Run
 from neurflow_report.results.verdict import LEAST, MOST, RULE, Verdict
 
@@ -126,7 +126,7 @@ def overview_page(indices: Sequence[Index], manifest: Manifest, beside: Mapping[
         crumbs=(),
         here="Overview",
         facts_line=_facts_line(run, manifest),
-        verdict=findings.of_report(indices),
+        verdict=" ".join([*(f"{n.title}." for n in doubts(run) if n.code != ASSUMED), findings.of_report(indices)]),
         rows=tuple(row(i) for i in shown),
         layers=tuple(layer.name for layer in indices[0].downward()[1:]),
         below=indices[0].below_top.name,
