@@ -306,6 +306,7 @@ def test_thin_lines_are_hidden_and_neurons_shown(browser: Browser, site: Path) -
     expect(page.locator("#neurons-circuit")).to_be_visible()
     page.locator("#neurons-circuit a[data-key]").nth(1).click()
     expect(page.locator("#circuit .panel")).to_be_visible()
+    page.locator("#circuit").evaluate("section => section.scrollIntoView()")  # the panel stands at the screen's foot
     page.get_by_role("radio", name="Groups").check(force=True)
     expect(page.locator("#circuit .panel")).to_be_hidden()
     expect(page.locator("#groups-circuit")).to_be_visible()
