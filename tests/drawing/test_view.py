@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from neurflow_report.drawing.view import SiteView, _index, site_view
 from neurflow_report.drawing.view.model import numbers, urls
 from neurflow_report.drawing.view.model.class_index import Index
-from neurflow_report.drawing.view.pages import retaining
 from neurflow_report.drawing.view.pages.class_page import selection
 from neurflow_report.drawing.view.pages.layer_page import group_view
 from neurflow_report.drawing.view.pages.method import method_page
@@ -80,12 +79,6 @@ def test_lists_and_counts_in_words() -> None:
     assert numbers.part_of(1, 1, "patch", "patches") == "the only patch"
 
 
-@given(st.lists(st.floats(-5, 5), min_size=1, max_size=9))
-def test_median_is_the_middle(values: list[float]) -> None:
-    middle = numbers.median(values)
-    assert sum(v <= middle for v in values) * 2 >= len(values) <= sum(v >= middle for v in values) * 2
-
-
 def test_layer_names_that_are_no_folder_names() -> None:
     assert urls.folder_name("layer4.2") == "layer4.2"
     assert urls.folder_name("a/b c") == "a-b-c-0af99a60"
@@ -94,34 +87,6 @@ def test_layer_names_that_are_no_folder_names() -> None:
     others = ("a/b", "a-b", "a b", "index.html", "pictures.html", "circuit.html", "media", "index.html-", "")
     assert len({urls.folder_name(name) for name in others}) == len(others)
     assert not {urls.folder_name(name) for name in others} & {"index.html", "pictures.html", "circuit.html", "media"}
-
-
-def test_masking_is_told_with_n_interval_and_null() -> None:
-    assert retaining.masking_sentence(_masking()) == (
-        "Setting the 4 core neurons of layer4 to 0 takes the accuracy from 100% to 20% (95% interval 11–33%, "
-        "n = 50 pictures); 2 random sets of the same size leave 85% on average."
-    )
-    assert retaining.masking_sentence(_masking(mode="retain")).startswith("Keeping only the 4 core neurons of layer4 ")
-
-
-def test_core_sets_no_better_than_chance_are_a_doubt() -> None:
-    assert retaining.undecided([_masking()]) is None
-    weak = [{"p_value": 0.04}, {"p_value": 0.2}, {"layer": "layer3"}, {"layer": "layer2", "p_value": 0.9}]
-    rows = [_masking(null=(0.9, 0.8) * 10, **row) for row in weak]
-    notice = retaining.undecided(rows)
-    assert notice is not None
-    assert notice.text == (
-        "In 2 of 4 tests of masking and retaining, the core set is not told apart from random sets of the same size "
-        "(p over 0.05): layer4 1 of 2, layer2 1 of 1."
-    )
-
-
-def test_too_few_random_sets_are_not_a_core_set_no_better_than_chance() -> None:
-    notice = retaining.undecided([_masking(p_value=1 / 6, null=(0.9,) * 5), _masking(p_value=1 / 6, null=(0.9,) * 5)])
-    assert notice is not None
-    assert (notice.title, notice.text) == (
-        "Too few random sets", "With 5 random sets p cannot be under 0.167: no core set can be told apart from them.",
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -371,9 +336,11 @@ def test_names_by_hand_come_first_and_neurons_have_them_too(bundle: Bundle) -> N
     (bee, other) = (_index(named.run, result) for result in named.classes)
     assert bee.called("layer3", bee.groups["layer3", 1]) == "pink petals · layer3 G1"
     assert bee.name("layer3", bee.groups["layer3", 1]).note == ""
-    assert bee.neuron_called("layer2.0", n) == f"vertical edges · layer2.0 n{n}"
-    assert bee.neuron_called("layer2.0", n + 1) == f"layer2.0 n{n + 1}"
-    assert other.neuron_called("layer2.0", n) == f"layer2.0 n{n}"
+    assert bee.neuron_title("layer2.0", n) == f"vertical edges · n{n}"
+    assert bee.neuron_title("layer2.0", n + 1) == f"n{n + 1}"
+    assert other.neuron_title("layer2.0", n) == f"n{n}"
+    shown = {a.name for page in site_view(named).layers for a in (*page.neurons, *page.folded)}
+    assert f"vertical edges · n{n}" in shown
     assert other.called("layer3", other.groups["layer3", 2]) == "blue · layer3 G2"
     assert missing(names, named.classes) == (names[3],)
     assert missing_told(names[3:]) == (

@@ -158,10 +158,6 @@ class Index:
             down.setdefault((e.upper_layer, e.upper), []).append(e)
         return up, down
 
-    def group_name(self, layer: str, group: int) -> str:
-        """ "G3 of layer4.2"; the only group of the logit's layer is the logit."""
-        return f"{self.short_name(layer, group)} of {layer}"
-
     def short_name(self, layer: str, group: int) -> str:
         """ "G3", or "logit" for the only group of the logit's layer."""
         return "the logit" if layer == self.top.name and len(self.top.groups) < 2 else f"G{group}"
@@ -176,10 +172,10 @@ class Index:
         text = self.name(layer, group).text
         return f"{text} · {code}" if text else code
 
-    def neuron_called(self, layer: str, channel: int) -> str:
-        """ "vertical edges · block2 n12", "block2 n12" for one without a name by hand."""
-        code = f"{layer} n{channel}"
-        text = self.given.get((layer, f"n{channel}"), "")
+    def neuron_title(self, layer: str, channel: int) -> str:
+        """ "vertical edges · n12", "n12" for one without a name by hand."""
+        code = f"n{channel}"
+        text = self.given.get((layer, code), "")
         return f"{text} · {code}" if text else code
 
     @cached_property

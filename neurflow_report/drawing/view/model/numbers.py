@@ -103,11 +103,3 @@ def listing(words: Sequence[str]) -> str:
 def mean(values: Sequence[float]) -> float:
     """The arithmetic mean; 0 for nothing."""
     return sum(values) / len(values) if values else 0.0
-
-
-def median(values: Sequence[float]) -> float:
-    """The middle value, or the mean of the two; 0 for nothing."""
-    ordered, half = sorted(values), len(values) // 2
-    if not ordered:
-        return 0.0
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2

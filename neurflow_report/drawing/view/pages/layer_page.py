@@ -442,7 +442,7 @@ def _members(index: Index, layer: LayerResult, group: NeuronGroup, lent: Mapping
 def _neuron(index: Index, layer: LayerResult, a: Neuron) -> NeuronView:
     slug, concept = index.result.slug, index.concept(a)
     return NeuronView(
-        name=f"n{a.channel}",
+        name=index.neuron_title(layer.name, a.channel),
         anchor=f"n{a.channel}",
         href=urls.neuron(slug, layer.name, a.channel),
         share_text=percent(index.flow.neurons[layer.name][a.channel]),

@@ -22,9 +22,6 @@ _RULES = {
     """),
     "gauss": "The integral is a sum over Gauss–Legendre nodes, and the gap stands for its error, too.",
 }
-WORDS = ("logit", "patch", "core", "tau", "semantic", "group", "share", "weight", "gap", "silhouette")
-TESTED = ("masking", "knockout", "chance", "ledger")
-"""The terms of every report, and those of one whose circuits were tested."""
 
 
 @dataclass(frozen=True, kw_only=True)

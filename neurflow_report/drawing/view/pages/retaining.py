@@ -6,62 +6,16 @@ from collections.abc import Sequence
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.class_index import Index
-from neurflow_report.drawing.view.model.components import Cell, Column, Notice, Plot, Span, Table
+from neurflow_report.drawing.view.model.components import Cell, Column, Plot, Table
 from neurflow_report.drawing.view.model.numbers import count, interval, mean, p_value, percent
 from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import Masking
-from neurflow_report.results.verdict import LEVEL
 
 
 def main_row(index: Index, mode: str) -> Masking | None:
     """The row of the layer below the logit with the largest τ, or None where F1 did not run there."""
     rows = [m for m in index.masking if m.layer == index.below_top.name and m.mode == mode]
     return max(rows, key=lambda m: m.tau, default=None)
-
-
-def masking_sentence(m: Masking) -> str:
-    """What one row says, in words, with n, interval and null; the verdict on it is the ledger's."""
-    random = f"{count(len(m.null), 'random set')} of the same size leave {percent(mean(m.null))} on average"
-    what = (
-        f"Setting the {count(m.size, 'core neuron')} of {m.layer} to 0"
-        if m.mode == "mask"
-        else f"Keeping only the {count(m.size, 'core neuron')} of {m.layer}"
-    )
-    before, after = percent(m.baseline), percent(m.accuracy)
-    change = f"leaves the accuracy at {after}" if before == after else f"takes the accuracy from {before} to {after}"
-    return f"{what} {change} (95% interval {interval(m.low, m.high)}, n = {count(m.n, 'picture')}); {random}."
-
-
-def undecided(rows: Sequence[Masking]) -> Notice | None:
-    """A notice when some core sets do no better than random ones; None when all do, or nothing was tested."""
-    weak = [m for m in rows if m.p_value > LEVEL]
-    if not weak:
-        return None
-    few = min(len(m.null) for m in rows)
-    if 1 / (1 + few) > LEVEL:
-        least = p_value(1 / (1 + few))
-        text = f"With {few} random sets p cannot be under {least}: no core set can be told apart from them."
-        link = (Span(text="The tests", href=urls.FIDELITY),)
-        return Notice(code="too-few-draws", title="Too few random sets", text=text, places=link)
-    return Notice(
-        code="not-told-apart",
-        title="Core sets no better than chance",
-        text=prose(f"""
-            In {len(weak)} of {count(len(rows), "test")} of masking and retaining, the core set is not told apart from
-            random sets of the same size (p over {LEVEL}): {_by_layer(rows)}.
-        """),
-        places=(Span(text="The tests", href=urls.FIDELITY),),
-    )
-
-
-def _by_layer(rows: Sequence[Masking]) -> str:
-    """ "block4 2 of 32, block1 30 of 32": in how many of a layer's tests; layers in the order given, those with any."""
-    found = []
-    for layer in dict.fromkeys(m.layer for m in rows):
-        own = [m for m in rows if m.layer == layer]
-        weak = sum(m.p_value > LEVEL for m in own)
-        found += [f"{layer} {weak} of {len(own)}"] if weak else []
-    return ", ".join(found)
 
 
 def masking_table(rows: Sequence[tuple[str, str, Masking]], *, download: str, caption: str) -> Table:

@@ -20,8 +20,6 @@ from neurflow_report.results.catalogue import CAUTIONS, EXPERIMENTS, STABILITY_N
 from neurflow_report.results.records import Caution, Masking
 
 MOST_PLACES = 12
-OF_EVIDENCE = {kind.code for kind in CAUTIONS.values() if kind.of_evidence}
-"""The codes of what makes the evidence weak, in distinction from the circuit."""
 
 
 def notices(cautions: Iterable[Caution], slug: str, *, masking: Sequence[Masking]) -> tuple[Notice, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neurflow_report.drawing.view.model.components import Prose, Span
 from neurflow_report.drawing.view.model.numbers import listing
 from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import Run
@@ -31,11 +30,6 @@ def _sentence(term: str, rest: str) -> str:
     """What stands behind a term as a sentence of its own."""
     text = rest.removeprefix(":").strip()
     return f"{text[0].upper()}{text[1:]}" if rest.startswith(":") else f"{term} {text}"
-
-
-def terms(run: Run, *names: str) -> tuple[Prose, ...]:
-    """The explanations of the terms named, in that order; the first words of each are the term."""
-    return tuple((Span(text=_TERMS[n][0], term=True), Span(text=_fill(_TERMS[n][1], run))) for n in names)
 
 
 def _fill(text: str, run: Run) -> str:
