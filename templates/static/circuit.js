@@ -5,6 +5,7 @@
 (() => {
   const NS = "http://www.w3.org/2000/svg";
   const LEVELS = [50, 80, 95];
+  const LEGIBLE = 0.7;  // the scale under which the words on cards are too small to read
   const element = (name, look, ...inside) => {
     const made = Object.assign(document.createElement(name), { className: look });
     made.append(...inside);
@@ -44,13 +45,17 @@
       const [left, top] = [(box.scrollLeft + x) / before, (box.scrollTop + y) / before];
       svg.style.inlineSize = `${full * scale}px`;
       svg.style.maxInlineSize = "none";
+      svg.classList.toggle("far", scale < LEGIBLE);
+      svg.style.setProperty("--zoom", scale);
+      box.dispatchEvent(new Event("scroll"));  // where the layers' names are kept in sight
       box.scrollLeft = left * scale - x;
       box.scrollTop = top * scale - y;
     };
-    const reset = () => { scale = 0; svg.style.inlineSize = svg.style.maxInlineSize = ""; };
-    const whole = () => { reset(); set((box.clientWidth - 4) / full); box.scrollTo(0, 0); };
+    const whole = () => { set((box.clientWidth - 8) / full); box.scrollTo(0, 0); };
+    const actual = () => { set(1); box.scrollLeft = (full - box.clientWidth) / 2; };
     tools.append(element("div", "zoom", button("Zoom in", () => set(now() * 1.25)), button("Zoom out", () => set(now() / 1.25)),
-      button("Whole", whole), button("Reset", reset)));
+      button("Whole", whole), button("Actual size", actual)));
+    if (box.clientWidth && box.clientWidth < full) whole();
     box.addEventListener("wheel", (event) => {
       if (!event.ctrlKey && !event.metaKey) return;
       event.preventDefault();

@@ -70,7 +70,7 @@
     const room = wide(box) ? box.scrollLeft * scale : 0;
     box.querySelectorAll("rect.band").forEach((band, i) => {
       const name = box.querySelectorAll("text.n")[i];
-      const lift = i && room ? band.height.baseVal.value / 2 + 11 : 0;
+      const lift = room || (i && svg.classList.contains("far")) ? band.height.baseVal.value / 2 + Math.min(11, 4 + 7 * scale) : 0;
       name.classList.toggle("lifted", lift > 0);
       name.setAttribute("transform", `translate(${room.toFixed(1)} ${(-lift).toFixed(1)})`);
     });

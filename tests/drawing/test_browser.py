@@ -306,7 +306,9 @@ def test_thin_lines_are_hidden_and_neurons_shown(browser: Browser, site: Path) -
     expect(page.locator("#neurons-circuit")).to_be_visible()
     page.locator("#neurons-circuit a[data-key]").nth(1).click()
     expect(page.locator("#circuit .panel")).to_be_visible()
-    page.locator("#circuit").evaluate("section => section.scrollIntoView()")  # the panel stands at the screen's foot
+    page.locator("#circuit").evaluate(
+        "section => section.scrollIntoView({ behavior: 'instant' })"
+    )  # the panel stands at the screen's foot
     page.get_by_role("radio", name="Groups").check(force=True)
     expect(page.locator("#circuit .panel")).to_be_hidden()
     expect(page.locator("#groups-circuit")).to_be_visible()
@@ -599,7 +601,7 @@ def test_a_drawing_is_zoomed_and_panned(browser: Browser, site: Path) -> None:
 
 def test_the_neurons_of_one_group_are_picked_out(browser: Browser, site: Path) -> None:
     page = opened(browser, (site / "class/bee-co/layer3/index.html").as_uri())
-    members = set(page.locator("#G2 details th[scope=row]").all_text_contents())
+    members = set(page.locator("#G2 .tables > :nth-child(2) th[scope=row]").all_text_contents())
     page.get_by_role("link", name="How the neurons of G2 are wired").click()
     page.wait_for_function("document.querySelector('svg.picked')")
     own = page.locator("#neurons svg .own .t").all_text_contents()

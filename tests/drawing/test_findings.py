@@ -104,8 +104,8 @@ def test_the_report_begins_with_what_failed(bundle: Bundle) -> None:
     first = index(bundle, claims=claims)
     second = index(bundle, 1, claims=(claim("layer3", YES), claim("layer1", NO)))
     assert findings.of_report((first, second)) == (
-        "The core is not needed in 3 of 5 tests: 2 of 2 classes survive without it at one layer or more, most often at "
-        "layer1. 2 classes are not decidable at these sizes. At layer3, 2 of 2 classes are lost without their core."
+        "In 3 of 5 tests a class survives without its core: 2 of 2 classes do so at one layer or more, most often at "
+        "layer1. 2 classes are not decidable at these sizes. At layer3, both classes are lost without their core."
     )
     held = index(bundle, claims=(claim("layer3", YES), claim("layer1", OPEN)))
     other = index(bundle, 1, claims=(claim("layer3", YES),))
@@ -135,7 +135,9 @@ def test_a_core_that_is_no_better_than_random_neurons_is_not_said_to_be_unneeded
     assert "claim-needed" not in codes
     assert {"claim-needed-null", "not-told-apart"} <= set(codes)
     (row,) = overview_page([one], bundle.manifest, {}).rows
-    assert row.marks[0].words == "layer3: random neurons do too much of the same"
+    assert row.marks[0].words == (
+        "layer3: random neurons do too much of the same, 10% recognised (random neurons masked: 50%)"
+    )
 
 
 def test_limits_begin_with_a_core_that_is_not_needed(bundle: Bundle) -> None:
@@ -259,6 +261,11 @@ def test_the_table_of_classes_says_all_in_words(bundle: Bundle) -> None:
     claims = (claim("layer3", YES), claim("layer2.0", NO), claim("layer1", OPEN))
     rows = (masked("layer3", 3, 0.98),)
     (row,) = overview_page([index(bundle, claims=claims, masking=rows)], bundle.manifest, {}).rows
-    assert [m.words for m in row.marks] == ["layer3: needed", "layer2.0: not needed", "layer1: inconclusive"]
+    assert [m.words for m in row.marks] == [
+        "layer3: needed, 8% recognised (random neurons masked: 98%)",
+        "layer2.0: not needed",
+        "layer1: inconclusive",
+    ]
+    assert [m.left for m in row.marks] == ["8%", "", ""]
     assert (row.left, row.beside, row.verdict, row.tests) == ("3 of 40", "random: 98%", "not decidable", "1 of 3 tests")
     assert all(len(strip.mosaic.tiles) <= 4 for strip in row.strips)

@@ -49,7 +49,7 @@ def test_every_layer_tau_and_random_set_is_drawn() -> None:
         ROWS
     )  # 1, then 2 of 3
     assert root.get("aria-label") == "Masking of bee & <co>"
-    assert root.get("width") == "440"
+    assert root.get("width") == "480"
 
 
 def test_random_sets_are_counted_by_the_accuracy_they_leave_and_at_the_ends_in_figures() -> None:
@@ -71,7 +71,7 @@ def test_nothing_is_drawn_outside_the_picture(accuracy: float) -> None:
     ends = long.model_copy(update={"null": (0.0,) * 500 + (1.0,) * 500})
     root = ElementTree.fromstring(masking_plot([ends], title="t", id_prefix="a"))
     (strip,) = drawn(root, "null")
-    assert all(0 <= left <= 440 for left, _ in bars(strip))
+    assert all(0 <= left <= 480 for left, _ in bars(strip))
     assert not any("a very long" in text for text in texts(root))
 
 

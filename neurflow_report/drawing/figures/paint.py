@@ -58,6 +58,8 @@ LOOK = """#ID{FONT}
 LIVE = """#ID a:focus{outline:none}
 #ID .inside{display:none}
 #ID.both .inside{display:inline}
+#ID.far :is(.t,.m){display:none}
+#ID.far .n{font-size:calc(13px/var(--zoom))}
 #ID .plate{fill:var(--card,#ffffff);fill-opacity:.94}
 #ID.lit .e{stroke-opacity:.08}
 #ID.lit .e.on{stroke-opacity:.9}

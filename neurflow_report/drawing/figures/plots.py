@@ -50,9 +50,9 @@ STYLE: Any = {
 WIDTH = 5.2  # inches: 499 CSS pixels; on a screen of 360, where it has 328, the text is still over 8
 MODES = (("mask", "Accuracy without the core"), ("retain", "Accuracy with the core alone"))
 
-WIDE, LABEL, EDGE, SIZE, SMALL = 440, 150, 30, 14, 12
+WIDE, LABEL, EDGE, SIZE, SMALL = 480, 150, 30, 14, 12
 """F1's strips in CSS pixels: the picture, the most that the rows' names take of it, what is left free beside a strip's
-ends for the counts there, and the letters, large and small. On a screen of 360 they are still 10 and 9."""
+ends for the counts there, and the letters, large and small. On a screen of 360 they are still over 9 and 8."""
 LINE_UP, ROOMY, DENSE, ROW_GAP = 13, 20, 8, 5
 """Heights of a row: the core's mark and its interval, the bars under them (of few rows, and of many), and what parts
 rows."""

@@ -120,6 +120,7 @@ def template_environment(templates: Path | None) -> jinja2.Environment:
     logo = next((name for name in LOGOS if name in static_files(templates)), "")
     environment = Sandbox(_Folders(templates), names={"logo": logo})
     environment.filters["formula"] = formula_html
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "separators": (",", ":")}
     return environment
 
 

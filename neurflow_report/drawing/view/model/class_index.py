@@ -31,7 +31,7 @@ CARD, WIDE, STRIP, NODE = 9, 24, 6, 4
 """Patches of a card (3×3), a group's large mosaic (6 columns × 4), a semantic group's (3×2), a neuron's in drawings."""
 SLIGHT = 0.05
 """The share under which a group's large mosaic has no more patches than a card."""
-CARD_CELL, WIDE_CELL, SMALL_CELL = 96, 96, 64
+CARD_CELL, WIDE_CELL, SMALL_CELL = 96, 71, 64
 
 
 @dataclass(frozen=True)

@@ -103,3 +103,13 @@ def listing(words: Sequence[str]) -> str:
 def mean(values: Sequence[float]) -> float:
     """The arithmetic mean; 0 for nothing."""
     return sum(values) / len(values) if values else 0.0
+
+
+def duration(seconds: float) -> str:
+    """ "8 s", "2 min 10 s", "3 h 5 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -49,14 +49,17 @@ FEW = 3
 """Patches of a group, at most, that are too few to say what it stands for."""
 SLIGHT = 0.01
 """The share of the class under which a neuron is folded away."""
-SMALL = 24
+SMALL = 12
 """Core neurons of a layer that are all shown in full; in a larger one the strongest are, and the others in a line."""
-CARRIED, STRONGEST, WIDEST = 0.95, 24, 400
-"""Of a larger layer, the neurons that carry so much of its share, so many at most; half as many over `WIDEST`."""
+CARRIED = 0.95
+"""Of a larger layer, the strongest neurons that carry so much of its share are, `SMALL` of them at most."""
 TABLED = 200
 """Neurons of a layer, at most, that are a table; more are a list, which takes a fifth of the elements."""
-FULL, CARDS = 24, 40
-"""Groups of a layer that are all shown in full; of more, half as many are, the next as cards up to `CARDS`."""
+LEADING, FIRST, FULL, CARDS = 0.04, 4, 12, 40
+"""The share from which a group is shown in full, so many in any case and so many at most; the next are cards, up to
+`CARDS`."""
+JUMPS = 12
+"""Groups that the way to each at the head of the page leads to."""
 EDGES, MEMBERS, CORE = 6, 8, 16
 """Rows of a group's flows and members, and of a neuron's core; the files of data have all."""
 
@@ -75,7 +78,7 @@ class LayerPage(Page):
 
     Attributes:
         groups: all of them; of these the first `in_full` are shown in full, the next as cards up to `as_cards`, and
-            `rows` has a row for each of the others.
+            `rows` has a row for each of the others. The head of the page leads to the first `jumps`.
         neurons: those shown in full; `folded`: the same of under 1% share.
         table: every neuron, a row each, with a place for those that are not shown in full; where there are more than
             200, a line for each of these stands in `lines` instead.
@@ -90,6 +93,7 @@ class LayerPage(Page):
     groups: tuple[GroupView, ...]
     in_full: int
     as_cards: int
+    jumps: int
     rows: Table | None
     neurons: tuple[NeuronView, ...]
     folded: tuple[NeuronView, ...]
@@ -107,7 +111,7 @@ def layer_page(index: Index, layer: LayerResult) -> LayerPage:
     slug, name = index.result.slug, index.result.name
     below, logit = index.below(layer.name), layer.name == index.top.name
     shown, folded, rest = _chosen(index, layer)
-    in_full = len(layer.groups) if len(layer.groups) <= FULL else FULL // 2
+    in_full = min(len(layer.groups), max(FIRST, min(FULL, sum(g.share >= LEADING for g in layer.groups))))
     flows = _flows(index, layer)
     return LayerPage(
         path=urls.layer_page(slug, layer.name),
@@ -125,6 +129,7 @@ def layer_page(index: Index, layer: LayerResult) -> LayerPage:
         groups=tuple(group_view(index, layer, g, flows) for g in layer.groups),
         in_full=in_full,
         as_cards=max(in_full, min(CARDS, len(layer.groups))),
+        jumps=JUMPS,
         rows=_group_rows(index, layer, layer.groups[CARDS:]) if len(layer.groups) > CARDS else None,
         neurons=tuple(_neuron(index, layer, a) for a in shown),
         folded=tuple(_neuron(index, layer, a) for a in folded),
@@ -160,9 +165,8 @@ def _chosen(index: Index, layer: LayerResult) -> tuple[list[Neuron], list[Neuron
     weighty = [a for a in ranked if shares[a.channel] >= SLIGHT] or ranked[:1]
     if len(ranked) <= SMALL:
         return weighty, ranked[len(weighty) :], []
-    whole, most = sum(shares.values()), STRONGEST if len(ranked) <= WIDEST else STRONGEST // 2
-    carried, shown = 0.0, list[Neuron]()
-    for a in ranked[:most]:
+    whole, carried, shown = sum(shares.values()), 0.0, list[Neuron]()
+    for a in ranked[:SMALL]:
         if shown and (carried >= CARRIED * whole):
             break
         shown.append(a)
@@ -189,9 +193,15 @@ def layer_sentence(index: Index, layer: LayerResult) -> str:
 
 def _first(index: Index, layer: LayerResult) -> str:
     """The group that carries most, and the next."""
-    told = [f"{percent(g.share)} of the class comes through {named(index, layer, g)} here" for g in layer.groups[:1]]
-    told += [f"{percent(g.share)} through {named(index, layer, g)}" for g in layer.groups[1:2] if g.share >= SLIGHT]
+    told = [f"{percent(g.share)} of the class comes through {_in_words(index, layer, g)}" for g in layer.groups[:1]]
+    told += [f"{percent(g.share)} through {_in_words(index, layer, g)}" for g in layer.groups[1:2] if g.share >= SLIGHT]
     return f"{', '.join(told)}. " if told else ""
+
+
+def _in_words(index: Index, layer: LayerResult, group: NeuronGroup) -> str:
+    """ "pink petals (G1)", in a sentence."""
+    text, _, code = named(index, layer, group).rpartition(" · ")
+    return f"{text} ({code})" if text else code
 
 
 def named(index: Index, layer: LayerResult, group: NeuronGroup) -> str:
@@ -431,7 +441,7 @@ def _members(index: Index, layer: LayerResult, group: NeuronGroup, lent: Mapping
     if len(lent) > MEMBERS:
         rest = sum(list(lent.values())[MEMBERS:])
         rows.append((Cell(text=f"{len(lent) - MEMBERS} more"), Cell(text=percent(rest)), *(Cell(text=""),) * 3))
-    numeric = ("Of the class", "Semantic groups", "Patches", "Mean activation")
+    numeric = ("Share", "Semantic group", "Patches", "Mean activation")
     return Table(
         caption=f"Neurons of G{group.index}",
         columns=(Column(label="Neuron"), *(Column(label=n, numeric=True) for n in numeric)),

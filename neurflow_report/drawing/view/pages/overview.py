@@ -53,11 +53,16 @@ class Strip:
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """Whether the core of one layer is needed: a mark, and the same in words."""
+    """Whether the core of one layer is needed: a mark, and the same in words.
+
+    Attributes:
+        left: the share of the class's pictures recognised without that core, "" where it was not masked.
+    """
 
     mark: str
     look: str
     words: str
+    left: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,12 +235,18 @@ def _strip(index: Index, layer: LayerResult, group: NeuronGroup) -> Strip:
 def _mark(index: Index, layer: str) -> Mark:
     claim = next((c for c in index.claims if c.claim == "needed" and c.layer == layer), None)
     verdict = claim.verdict if claim is not None else "not run"
+    row = retaining.row_of(index, layer, "mask")
+    left = percent(row.accuracy) if row is not None else ""
+    told = f", {left} recognised" if left else ""
+    told += f" (random neurons masked: {percent(mean(row.null))})" if row is not None and row.null else ""
     look = {"supported": "yes", "not supported": "no", "inconclusive": "open"}.get(verdict, "none")
     words = {"supported": "needed", "not supported": "not needed", "inconclusive": "inconclusive"}
     said = ledger.TOO_FEW if claim in index.too_few else words.get(verdict, "not tested")
     if verdict == "not supported" and claim not in ledger.fails(index, "needed"):
-        return Mark(mark=ledger.AS_RANDOM, look="open", words=f"{layer}: random neurons do too much of the same")
-    return Mark(mark=ledger.MARKS[verdict], look=look, words=f"{layer}: {said}")
+        said, look, mark = "random neurons do too much of the same", "open", ledger.AS_RANDOM
+    else:
+        mark = ledger.MARKS[verdict]
+    return Mark(mark=mark, look=look, words=f"{layer}: {said}{told}", left=left)
 
 
 def initial(name: str) -> str:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.components import Cell, Column, Page, Span, Table
-from neurflow_report.drawing.view.model.numbers import count, percent, percent_fine
+from neurflow_report.drawing.view.model.numbers import count, duration, percent, percent_fine
 from neurflow_report.drawing.view.pages import PageKind
 from neurflow_report.drawing.view.text.citation import identity
 from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import Manifest, Run
+
+_DEVICES = {"cpu": "a CPU", "cuda": "a GPU", "mps": "an Apple GPU"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProvenancePage(Page):
     """Where the report comes from; the only page with a clock."""
 
+    made: str
     lead: str
     clock: Table
     identity: Table
@@ -38,9 +42,10 @@ def provenance_page(run: Run, manifest: Manifest) -> ProvenancePage:
         description="What this report was made from, and how",
         crumbs=(Span(text="Overview", href=urls.OVERVIEW),),
         here="Provenance",
+        made=_made(manifest),
         lead=prose("""
-            The same spec, inputs and machine give the same report, byte for byte; only the time below and the date on
-            cards and drawings differ.
+            The same spec, inputs and machine give the same report, byte for byte; only the times on this page and the
+            date on cards and drawings differ.
         """),
         clock=_clock(manifest),
         identity=_pairs(
@@ -71,6 +76,15 @@ def provenance_page(run: Run, manifest: Manifest) -> ProvenancePage:
         spec_text=p.spec_text,
         spec_resolved=json.dumps(p.spec_resolved, indent=2, ensure_ascii=False),
     )
+
+
+def _made(manifest: Manifest) -> str:
+    """When, by what, on what, and in what time."""
+    p = manifest.provenance
+    torch = f" with torch {p.versions['torch']}" if "torch" in p.versions else ""
+    took = f" in {duration(sum(p.clock.seconds.values()))}" if p.clock.seconds else ""
+    device = re.sub("^(cpu|cuda|mps)", lambda found: _DEVICES[found[0]], p.device)
+    return f"{p.generator} made the results on {p.clock.created[:10]}{took}, on {device}{torch}."
 
 
 def _named(run: Run) -> str:

@@ -14,7 +14,12 @@ from neurflow_report.results.records import Masking
 
 def main_row(index: Index, mode: str) -> Masking | None:
     """The row of the layer below the logit with the largest τ, or None where F1 did not run there."""
-    rows = [m for m in index.masking if m.layer == index.below_top.name and m.mode == mode]
+    return row_of(index, index.below_top.name, mode)
+
+
+def row_of(index: Index, layer: str, mode: str) -> Masking | None:
+    """The row of a layer with the largest τ, or None where F1 did not run there."""
+    rows = [m for m in index.masking if m.layer == layer and m.mode == mode]
     return max(rows, key=lambda m: m.tau, default=None)
 
 

@@ -68,13 +68,13 @@ def needed(indices: Sequence[Index]) -> str:
         name = indices[0].result.name
         return f"{name} survives without its core at {where}: it does not need what the circuit shows there."
     return (
-        f"The core is not needed in {len(failed)} of {count(len(rows), 'test')}: {classes} of "
-        f"{count(len(indices), 'class', 'classes')} survive without it at one layer or more{worst}."
+        f"In {len(failed)} of {count(len(rows), 'test')} a class survives without its core: {classes} of "
+        f"{count(len(indices), 'class', 'classes')} {'does' if classes == 1 else 'do'} so at one layer or more{worst}."
     )
 
 
 def _verdicts(indices: Sequence[Index]) -> str:
-    """ "1 class is well supported, 4 partly, 3 weakly. At block4, 6 of 8 are lost without their core." """
+    """ "1 class is well supported, 4 partly, 3 weakly. At block4, 6 of 8 classes are lost without their core." """
     words = Counter(i.verdict.word for i in indices)
     known = [(word, words[word]) for word in verdicts.WORDS if words[word]]
     first = f"{count(known[0][1], 'class is', 'classes are')} {known[0][0]}"
@@ -84,7 +84,9 @@ def _verdicts(indices: Sequence[Index]) -> str:
     if best is None:
         return f"{told}."
     some, one = count(len(indices), "class", "classes"), held[best] == 1
-    lost = f"{held[best]} of {some} {'is' if one else 'are'} lost without {'its' if one else 'their'} core"
+    every = "both classes" if len(indices) == 2 else f"all {some}"
+    who = every if held[best] == len(indices) > 1 else f"{held[best]} of {some}"
+    lost = f"{who} {'is' if one else 'are'} lost without {'its' if one else 'their'} core"
     return f"{told}. At {best}, {lost}."
 
 
