@@ -21,7 +21,7 @@ DEMO_PACKAGES := python3-venv graphviz libpango-1.0-0 libpangoft2-1.0-0 libharfb
 TEST_PACKAGES := $(DEMO_PACKAGES) chromium libatomic1 poppler-utils dataset-fashion-mnist nodejs npm
 
 demo: $(STAMPS)/run
-	$(BIN)/neurflow-report build specs/demo.yaml
+	$(BIN)/neurflow-report build specs/demo.yaml --jobs $$(nproc)
 	@echo
 	@echo "The demo's report:"
 	@ls -1 output/demo/site/index.html output/demo/report.pdf output/demo/appendix.pdf output/demo/bundle/manifest.json

@@ -4,4 +4,5 @@ import sys
 
 from neurflow_report.entry import main
 
-sys.exit(main())
+if __name__ == "__main__":  # a process that a run starts imports this, too
+    sys.exit(main())

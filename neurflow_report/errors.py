@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Path = tuple[str | int, ...]
 T = TypeVar("T")
@@ -68,11 +68,16 @@ SLUGS: dict[str, str] = {
     "out-of-memory": "The memory does not suffice for even one patch.",
     "bundle-missing": "There is no bundle there.",
     "bundle-damaged": "A file of the bundle does not match its digest, is missing, or contradicts another.",
+    "shard-missing": "There is no shard there.",
+    "shard-damaged": "A shard is not what was written.",
+    "shard-mismatch": "Shards are not of the same run.",
+    "shard-incomplete": "A class is in none of the shards.",
     "bundle-version": "The bundle has a format that this version cannot read.",
     "names-file": "The file with names by hand cannot be used.",
     "output-unwritable": "The output cannot be written.",
     "template-broken": "A template of yours is not there, or cannot be used.",
     "graphviz-missing": "Graphviz's program `dot` is not installed, or failed.",
+    "process-ended": "A process of the run ended by itself.",
     "interrupted": "The run was interrupted.",
     "internal-error": "The program itself failed.",
 }
@@ -127,6 +132,9 @@ class ReportError(Exception):
         super().__init__(message)
         self.slug, self.message, self.hint, self.path, self.where = slug, message, hint, path, where
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), self.slug, self.message, self.hint, self.path, self.where)
+
     def __str__(self) -> str:
         return self.told(str)
 
@@ -163,11 +171,19 @@ class InputErrors(InputError):  # noqa: N818
         first = self.errors[0]
         super().__init__(first.slug, first.message, hint=first.hint, path=first.path, where=first.where)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return InputErrors, (self.errors,)
+
     def __str__(self) -> str:
         return "\n".join(str(error) for error in self.errors)
 
     def problems(self) -> tuple[ReportError, ...]:
         return self.errors
+
+
+def _again(kind: type[ReportError], slug: str, message: str, hint: str, path: Path, where: Where | None) -> ReportError:
+    """An error that another process raised."""
+    return kind(slug, message, hint=hint, path=path, where=where)
 
 
 class Gathered:

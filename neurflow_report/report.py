@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from neurflow_report.errors import InputError, ReportError
 from neurflow_report.progress import Progress, Silent
 from neurflow_report.results.bundle import Bundle, read_bundle
 from neurflow_report.results.epoch import importing, source_date
+from neurflow_report.results.shard import Part, merged, read_shard, shards_in, write_merged
 from neurflow_report.setup.output import mended, output_folder, output_of
 from neurflow_report.spec.load import LoadedSpec, located
 from neurflow_report.spec.names import FILE, read_names, with_names
@@ -32,6 +33,8 @@ DOWNLOADS = {
     "report.html": "Report (one HTML file)",
 }
 """What else is drawn, and how the site's overview calls it."""
+ASIDE = 300
+"""Neurons of all classes from which the appendix is set in a process of its own, beside the rest."""
 LARGE = 25_000_000
 """Bytes from which a file is hard to mail: the writer of the report is told what to change."""
 
@@ -58,9 +61,11 @@ class Built:
     seconds: float
 
 
-def analyze(loaded: LoadedSpec, *, progress: Progress | None = None) -> Path:
+def analyze(loaded: LoadedSpec, *, progress: Progress | None = None, jobs: int = 1) -> Path:
     """Run the spec's analysis and write `<output>/bundle`.
 
+    Args: jobs: processes that share the classes, where the run is on a processor (a script that asks for more than one
+        needs `if __name__ == "__main__"`, as multiprocessing does).
     Returns: that directory.
     Raises:
         InputError where the spec, the model or the data is wrong (InputErrors with all that could be checked).
@@ -70,7 +75,43 @@ def analyze(loaded: LoadedSpec, *, progress: Progress | None = None) -> Path:
     with importing():
         from neurflow_report.analysis.run import analyze as run
 
-    return run(loaded, progress=progress or Silent(), drawn=EVERY)
+    return run(loaded, progress=progress or Silent(), drawn=EVERY, jobs=jobs)
+
+
+def analyze_shard(loaded: LoadedSpec, part: Part, *, progress: Progress | None = None) -> Path:
+    """Run the spec's analysis of one shard of its classes, as one of several processes or machines; `merge` makes the
+    bundle. The bytes of a bundle are the same however many shards there are.
+
+    Returns: the file `<output>/shard-<i>-of-<n>.shard`.
+    Raises: what `analyze` raises.
+    """
+    with importing():
+        from neurflow_report.analysis.run import analyze_shard as run
+
+    return run(loaded, part, progress=progress or Silent())
+
+
+def merge(shards: Sequence[Path], *, output: Path | None = None, progress: Progress | None = None) -> Path:
+    """Write `<output>/bundle` from shards of one spec. It needs no torch, model or data.
+
+    Args:
+        shards: files that `analyze_shard` wrote, or folders with them.
+        output: default the folder of the first.
+    Returns: the bundle's directory.
+    Raises:
+        InputError shard-missing, shard-damaged, shard-mismatch, shard-incomplete, output-unwritable.
+    """
+    progress = progress or Silent()
+    files = shards_in(shards)
+    with progress.stage("read the shards", len(files)) as step:
+        found = []
+        for file in files:
+            found.append(read_shard(file))
+            step.advance(1)
+    together, output = merged(found), output or files[0].parent
+    with output_folder(output), progress.stage("write the bundle", None) as step:
+        write_merged(output / "bundle", together, step.note, EVERY)
+    return output / "bundle"
 
 
 def check(loaded: LoadedSpec, *, progress: Progress | None = None) -> tuple[str, ...]:
@@ -210,11 +251,67 @@ def _draw(
 
     Returns: the pages of the site and the bytes of all.
     """
-    from neurflow_report.drawing.write.pdf import render_appendix, render_pdf
+    with _appendix_aside(found, wanted, templates) as later:
+        return _draw_all(found, wanted, templates, attach, progress, later)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Told:
+    """The appendix, drawn: its pages, and what is to be noted."""
+
+    pages: int
+    notes: tuple[str, ...]
+
+
+@contextmanager
+def _appendix_aside(
+    found: Bundle, wanted: Mapping[str, Path], templates: Path | None
+) -> Iterator[Callable[[], _Told] | None]:
+    """The appendix begun in another process, where that is worth it; None where it is not."""
+    from neurflow_report.drawing.write.aside import aside
+
+    neurons = sum(len(layer.neurons) for result in found.classes for layer in result.layers)
+    if "appendix" not in wanted or len(wanted) < 3 or neurons < ASIDE or (os.cpu_count() or 1) < 2:
+        yield None
+        return
+    with aside(_draw_appendix, found, wanted["appendix"], templates) as result:
+        yield result
+
+
+def _draw_appendix(found: Bundle, target: Path, templates: Path | None) -> _Told:
+    from neurflow_report.drawing.write.pdf import render_appendix
+
+    notes = list[str]()
+    with template_problems(templates):
+        pages = render_appendix(found, target, templates=templates, on_note=notes.append)
+    return _Told(pages=pages, notes=tuple(notes))
+
+
+def _draw_all(
+    found: Bundle,
+    wanted: Mapping[str, Path],
+    templates: Path | None,
+    attach: bool,
+    progress: Progress,
+    later: Callable[[], _Told] | None,
+) -> tuple[int, int]:
+    """The same; `later` waits for the appendix where it is drawn meanwhile."""
+    from neurflow_report.drawing.write.pdf import render_pdf
     from neurflow_report.drawing.write.single_file import render_single
     from neurflow_report.drawing.write.site import render_site
 
     pages = size = 0
+
+    def appendix() -> None:
+        nonlocal size
+        with progress.stage("draw the appendix", None) as step:
+            told = later() if later is not None else _draw_appendix(found, wanted["appendix"], templates)
+            for text in told.notes:
+                step.note(text)
+            one = wanted["appendix"].stat().st_size
+            step.note(f"{told.pages:,} pages; {_size_told(one, APPENDIX)}")
+            size += one
+
     if "single" in wanted:
         with progress.stage("draw the single file", None) as step:
             one = render_single(
@@ -230,14 +327,8 @@ def _draw(
             one = wanted["pdf"].stat().st_size
             step.note(f"{number:,} pages; {_size_told(one, 'report.pdf')}")
             size += one
-    if "appendix" in wanted:
-        with progress.stage("draw the appendix", None) as step:
-            number = render_appendix(
-                found, wanted["appendix"], templates=templates, on_note=lambda text: step.note(text)
-            )
-            one = wanted["appendix"].stat().st_size
-            step.note(f"{number:,} pages; {_size_told(one, APPENDIX)}")
-            size += one
+    if "appendix" in wanted and later is None:
+        appendix()
     if "html" in wanted:
         with progress.stage("draw the site", None) as step:
             summary = render_site(
@@ -245,8 +336,9 @@ def _draw(
                 wanted["html"],
                 templates=templates,
                 on_page=lambda _done, _all: step.advance(),
-                downloads=_downloads(wanted["html"].parent),
+                downloads=_downloads(wanted),
                 on_note=lambda text: step.note(text),
+                before_downloads=appendix if later is not None else lambda: None,
             )
             pages = summary.pages
             size += summary.bytes
@@ -271,14 +363,16 @@ def _asked(bundle: Bundle, key: str, *, usual: bool) -> bool:
     return asked if isinstance(asked, bool) else usual
 
 
-def _downloads(fresh: Path) -> dict[str, Path]:
-    """What was drawn beside the site, and is to be in it as well: a site that is moved takes it along."""
-    return {label: fresh / name for name, label in DOWNLOADS.items() if (fresh / name).is_file()}
+def _downloads(wanted: Mapping[str, Path]) -> dict[str, Path]:
+    """What is drawn beside the site, and is to be in it as well: a site that is moved takes it along."""
+    drawn_too = {path.name: path for path in wanted.values()}
+    return {label: drawn_too[name] for name, label in DOWNLOADS.items() if name in drawn_too}
 
 
-def build(loaded: LoadedSpec, *, progress: Progress | None = None) -> Built:
+def build(loaded: LoadedSpec, *, progress: Progress | None = None, jobs: int = 1) -> Built:
     """`analyze`, then `render` into the same output folder.
 
+    Args: jobs: as `analyze` has it.
     Raises: what both raise; before anything is computed, all that `check` raises.
     """
     with importing():
@@ -295,6 +389,7 @@ def build(loaded: LoadedSpec, *, progress: Progress | None = None) -> Built:
                 also=_drawing_problems(loaded),
                 drawn=others,
                 formats=tuple(wanted),
+                jobs=jobs,
             ) as bundle,
             _left_noted(bundle.parent),
         ):

@@ -22,6 +22,8 @@ settings.register_profile("searching", deadline=None, suppress_health_check=[Hea
 settings.register_profile("steady", settings.get_profile("searching"), derandomize=True, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
+os.environ.setdefault("NEURFLOW_REPORT_CACHE", "off")  # what one test found, no other is to be given
+
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, usual)

@@ -9,19 +9,22 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+
+from torch import Tensor
 
 from neurflow_report.analysis.accuracy import accuracy, measure, predictor, words
 from neurflow_report.analysis.class_run import ClassRun
 from neurflow_report.analysis.cross_check import cross_checks
 from neurflow_report.analysis.experiments import Findings, examine, with_control
 from neurflow_report.analysis.planted_parts import with_agreement
+from neurflow_report.analysis.processes import check_jobs, examined_in
+from neurflow_report.analysis.store import Known, Store, noted
 from neurflow_report.demo.flowers import DATASET
 from neurflow_report.errors import Gathered, ReportError
 from neurflow_report.images.classes import ClassTarget
@@ -33,8 +36,7 @@ from neurflow_report.network.reinitialise import reinitialised
 from neurflow_report.planning.expected import expected
 from neurflow_report.planning.records import PlannedClass
 from neurflow_report.progress import Progress, Step, Timed
-from neurflow_report.results.bundle import write_bundle
-from neurflow_report.results.given import missing, missing_told
+from neurflow_report.results.cache import Kept
 from neurflow_report.results.records import (
     ClassEntry,
     ClassResult,
@@ -47,8 +49,10 @@ from neurflow_report.results.records import (
     Settings,
 )
 from neurflow_report.results.redact import without_paths
+from neurflow_report.results.shard import Merged, Part, write_merged, write_shard
+from neurflow_report.results.staging import staged
 from neurflow_report.setup.output import output_folder, output_of
-from neurflow_report.setup.precision import Taken, arithmetic, attributions_in
+from neurflow_report.setup.precision import arithmetic, attributions_in
 from neurflow_report.setup.preflight import Ready, preflight
 from neurflow_report.setup.provenance import provenance
 from neurflow_report.setup.settings import RunSettings
@@ -61,7 +65,12 @@ from neurflow_report.time_left import Expected
 
 
 def analyze(
-    loaded: LoadedSpec, *, progress: Progress, also: Sequence[ReportError] = (), drawn: Sequence[str] = ()
+    loaded: LoadedSpec,
+    *,
+    progress: Progress,
+    also: Sequence[ReportError] = (),
+    drawn: Sequence[str] = (),
+    jobs: int = 1,
 ) -> Path:
     """Run the analysis of a spec and write `<output>/bundle`.
 
@@ -69,8 +78,37 @@ def analyze(
     Returns: that directory.
     Raises: what `analyzed` raises.
     """
-    with analyzed(loaded, progress=progress, also=also, drawn=drawn) as bundle:
+    with analyzed(loaded, progress=progress, also=also, drawn=drawn, jobs=jobs) as bundle:
         return bundle
+
+
+def analyze_shard(
+    loaded: LoadedSpec,
+    part: Part,
+    *,
+    progress: Progress,
+    folder: Path | None = None,
+    also: Sequence[ReportError] = (),
+    on_class: Callable[[str], None] = lambda _name: None,
+) -> Path:
+    """Run a spec's analysis of one shard of its classes and write it.
+
+    Args:
+        folder: where to, in place of the output folder.
+        on_class: told the name of each class that is done.
+    Returns: the shard's file.
+    Raises: what `analyzed` raises.
+    """
+    timed = Timed(progress)
+    with _located(loaded), arithmetic():
+        ready = preflight(loaded, progress=timed, also=also)
+        place = folder or output_of(loaded.spec)
+        with output_folder(place, shared=True):
+            with blamed("it is examined"):
+                found = _examine_all(loaded, ready, timed, (), part, on_class)
+            file = place / part.file
+            write_shard(file, run=found.run, provenance=found.provenance, classes=found.classes)
+            return file
 
 
 @contextmanager
@@ -81,6 +119,7 @@ def analyzed(
     also: Sequence[ReportError] = (),
     drawn: Sequence[str] = (),
     formats: Sequence[str] = (),
+    jobs: int = 1,
 ) -> Iterator[Path]:
     """Run the analysis of a spec and write `<output>/bundle`, which is given inside: there the output folder is this
     run's alone.
@@ -89,6 +128,7 @@ def analyzed(
         also: what the caller found wrong already, told with all else that is wrong before anything is computed.
         drawn: the names of what is drawn from a bundle and will not be drawn anew: it is told where it is there.
         formats: what will be drawn, which the time left is to hold, too.
+        jobs: processes that share the classes, on a processor.
     Raises:
         InputError (exit code 2) with file:line:column where the spec, the model or the data is wrong.
         RunError where an activation or attribution is not finite.
@@ -96,7 +136,7 @@ def analyzed(
     with (
         _located(loaded),
         arithmetic(),
-        _analyzed(loaded, Timed(progress), also, drawn, formats) as bundle,
+        _analyzed(loaded, Timed(progress), also, drawn, formats, jobs) as bundle,
     ):
         yield bundle
 
@@ -131,81 +171,118 @@ def _analyzed(
     progress: Timed,
     also: Sequence[ReportError],
     drawn: Sequence[str],
-    formats: Sequence[str] = (),
+    formats: Sequence[str],
+    jobs: int,
 ) -> Iterator[Path]:
-    ready = preflight(loaded, progress=progress, also=also)
     output = output_of(loaded.spec)
+    if jobs > 1 and (jobs := check_jobs(loaded, jobs)) > 1:
+        with output_folder(output), staged(output) as folder:
+            found = examined_in(loaded, jobs, folder, analyze_shard, progress=progress, also=also)
+            _write(output, found, progress, drawn)
+            yield output / "bundle"
+        return
+    ready = preflight(loaded, progress=progress, also=also)
     with output_folder(output):
         with blamed("it is examined"):
-            _examine_all(loaded, ready, output, progress, drawn, formats)
+            found = _examine_all(loaded, ready, progress, formats)
         del ready  # whoever draws meanwhile needs the memory of the network
+        _write(output, found, progress, drawn)
         yield output / "bundle"
 
 
+def _write(output: Path, found: Merged, progress: Progress, drawn: Sequence[str]) -> None:
+    with progress.stage("write the bundle", None) as step:
+        write_merged(output / "bundle", found, step.note, drawn)
+
+
 def _examine_all(
-    loaded: LoadedSpec, ready: Ready, output: Path, progress: Timed, drawn: Sequence[str], formats: Sequence[str]
-) -> None:
-    spec, network, workspace = loaded.spec, ready.network, ready.workspace
+    loaded: LoadedSpec,
+    ready: Ready,
+    progress: Timed,
+    formats: Sequence[str],
+    part: Part | None = None,
+    on_class: Callable[[str], None] = lambda _name: None,
+) -> Merged:
+    """What is found of all classes, or of those of one shard; the run's record is of all in any case."""
+    spec, workspace = loaded.spec, ready.workspace
     with progress.stage("choose pictures", None) as step:
         choice = _choice(spec, ready, step)
 
         for note in (*unusable([(s.name, s.reason) for s in choice.skipped]), *oddities(choice, ready.targets)):
             step.note(note)
     _check_enough(spec, ready, choice)
-    if progress.expecting:
-        progress.expect(_expected(spec, ready, choice, formats))
     device = workspace.segments.device
-    settings, asked = RunSettings.of(spec), spec.runtime.precision
+    settings = RunSettings.of(spec)
     others = {name: _control(spec, ready) for name in settings.controls}
-    classes, files = list[ClassResult](), dict[str, bytes]()
-    taken, checked = Taken(precision=settings.precision), tuple[CrossCheck, ...]()
-    for target, chosen, slug in zip(ready.targets, choice.classes, slugs([t.name for t in ready.targets]), strict=True):
-        pixels = load_pixels(chosen, network.preprocess).to(device, workspace.segments.dtype)
-        if not classes:
-            taken = attributions_in(workspace, settings, pixels, logit=target.index, progress=progress)
-            settings = replace(settings, precision=taken.precision)
-        run = ClassRun(
-            workspace=workspace,
-            settings=settings,
-            pixels=pixels,
-            logit=target.index,
-            name=target.name,
-            progress=progress,
-        )
-        found = examine(run)
-        checked = checked or cross_checks(run, found.layers)
-        for control, other in others.items():
-            # What TF32 changes was measured on the network itself.
-            plain = run if settings.precision == asked else run.with_precision("float32")
-            found = with_control(found, plain, other, control=control, names=ready.names)
-        found = with_agreement(found, workspace.grid, chosen, part_names(spec), spec.runtime.seed)
-        result, pictures = _class_result(ready, target, slug, chosen, found)
-        classes.append(result)
-        files |= pictures
+    one = _OneClass(spec=spec, ready=ready, settings=settings, others=others, progress=progress)
+    taken = attributions_in(
+        workspace, settings, one.pixels(choice.classes[0]), logit=ready.targets[0].index, progress=progress
+    )
+    one = replace(one, settings=replace(settings, precision=taken.precision))
+    settings = one.settings
+    every = tuple(zip(ready.targets, slugs([t.name for t in ready.targets]), choice.classes, strict=True))
+    wanted = [number for number in range(len(every)) if part is None or part.has(number)]
+    store = Store.of(spec, ready, settings, every, wanted, progress)
+    if progress.expecting:
+        progress.expect(_expected(spec, ready, [every[number] for number in store.missing()], formats))
+    with noted(lambda: len(store.there) + store.made):
+        found = []
+        for number in wanted:
+            found.append(store.found(number) or store.kept(number, one(number, *every[number])))
+            on_class(every[number][0].name)
     fallbacks = [
         *workspace.notes,
         *filter(None, [taken.note]),
         *(f"{name}: {note}" for name, other in others.items() for note in other.notes),
     ]
-    record = _run(spec, settings, ready, choice, classes, taken.roundings, checked, fallbacks)
-    with progress.stage("write the bundle", None) as step:
-        write_bundle(
-            output / "bundle",
-            run=record,
-            classes=classes,
-            provenance=provenance(loaded, device=device, precision=settings.precision, seconds=progress.seconds),
-            pictures=files,
+    entries = tuple(ClassEntry(index=target.index, name=target.name, slug=slug) for target, slug, _ in every)
+    checked = next((kept.checks for kept in found if kept.checks), ())
+    return Merged(
+        run=_run(spec, settings, ready, choice, entries, taken.roundings, checked, fallbacks),
+        provenance=provenance(loaded, device=device, precision=settings.precision, seconds=progress.seconds),
+        classes=tuple(found),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OneClass:
+    """What examines one class."""
+
+    spec: Spec
+    ready: Ready
+    settings: RunSettings
+    others: Mapping[str, Workspace]
+    progress: Progress
+
+    def pixels(self, chosen: Sequence[Chosen]) -> Tensor:
+        """The class's pictures as inputs (I, C, S, S), on the device."""
+        segments = self.ready.workspace.segments
+        return load_pixels(chosen, self.ready.network.preprocess).to(segments.device, segments.dtype)
+
+    def __call__(self, number: int, target: ClassTarget, slug: str, chosen: Sequence[Chosen]) -> Kept:
+        """Everything about the class; with the first, the cross-checks."""
+        ready, workspace = self.ready, self.ready.workspace
+        run = ClassRun(
+            workspace=workspace,
+            settings=self.settings,
+            pixels=self.pixels(chosen),
+            logit=target.index,
+            name=target.name,
+            progress=self.progress,
         )
-        if absent := missing(record.names, classes):
-            step.note(missing_told(absent))
-        if old := [name for name in drawn if os.path.lexists(output / name)]:
-            are = "is" if len(old) == 1 else "are"
-            draw = f"`neurflow-report render {output}` draws a report of this one"
-            step.note(f"{' and '.join(old)} beside it {are} of an earlier run: {draw}")
+        found = examine(run)
+        checked = () if number else cross_checks(run, found.layers)
+        for control, other in self.others.items():
+            # What TF32 changes was measured on the network itself.
+            plain = run if self.settings.precision == self.spec.runtime.precision else run.with_precision("float32")
+            found = with_control(found, plain, other, control=control, names=ready.names)
+        found = with_agreement(found, workspace.grid, chosen, part_names(self.spec), self.spec.runtime.seed)
+        result, pictures = _class_result(ready, target, slug, chosen, found)
+        return Kept(result=result, pictures=pictures, checks=checked)
 
 
-def _expected(spec: Spec, ready: Ready, choice: Choice, formats: Sequence[str]) -> tuple[Expected, ...]:
-    """The stages from here on."""
+def _expected(spec: Spec, ready: Ready, missing: Sequence[Known], formats: Sequence[str]) -> tuple[Expected, ...]:
+    """The stages from here on, of the classes that are not there yet."""
     classes = tuple(
         PlannedClass(
             name=target.name,
@@ -213,7 +290,7 @@ def _expected(spec: Spec, ready: Ready, choice: Choice, formats: Sequence[str]) 
             pictures=len(chosen),
             patches=len(chosen) * ready.workspace.grid.per_image,
         )
-        for target, chosen in zip(ready.targets, choice.classes, strict=True)
+        for target, _, chosen in missing
     )
     return expected(ready.workspace, spec, classes, formats)
 
@@ -318,7 +395,7 @@ def _run(
     settings: RunSettings,
     ready: Ready,
     choice: Choice,
-    classes: Sequence[ClassResult],
+    classes: tuple[ClassEntry, ...],
     roundings: tuple[Rounding, ...],
     checked: tuple[CrossCheck, ...],
     fallbacks: Sequence[str],
@@ -356,7 +433,7 @@ def _run(
         ),
         settings=_settings(spec, settings, segments),
         layers=segments.layers,
-        classes=tuple(ClassEntry(index=c.index, name=c.name, slug=c.slug) for c in classes),
+        classes=classes,
         parts=part_names(spec),
         roundings=roundings,
         cross_checks=checked,

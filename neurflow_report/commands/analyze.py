@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from neurflow_report.commands.command import Command, Result, add_spec, begin, file_lines, progress
+from neurflow_report.commands.command import Command, Result, add_jobs, add_spec, begin, file_lines, progress
 
 
 def _run(options: argparse.Namespace) -> Result:
@@ -14,7 +14,19 @@ def _run(options: argparse.Namespace) -> Result:
     begin(options)
     from neurflow_report import report
 
-    return {"bundle": str(report.analyze(loaded, progress=progress(options)))}
+    if options.shard is not None:
+        from neurflow_report.results.shard import Part
+
+        return {"shard": str(report.analyze_shard(loaded, Part.of(options.shard), progress=progress(options)))}
+    return {"bundle": str(report.analyze(loaded, progress=progress(options), jobs=options.jobs))}
+
+
+def _add(parser: argparse.ArgumentParser) -> None:
+    add_spec(parser)
+    add_jobs(parser)
+    parser.add_argument(
+        "--shard", metavar="I/N", help="only classes I, I+N, … of the spec, for `merge` (docs/scale.md): 3/10"
+    )
 
 
 COMMAND = Command(
@@ -22,6 +34,6 @@ COMMAND = Command(
     summary="examine the network: a spec becomes a bundle",
     run=_run,
     lines=file_lines,
-    add=add_spec,
+    add=_add,
     place=40,
 )

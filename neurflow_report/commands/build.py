@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from neurflow_report.commands.command import Command, Result, add_spec, begin, file_lines, progress
+from neurflow_report.commands.command import Command, Result, add_jobs, add_spec, begin, file_lines, progress
 
 
 def _run(options: argparse.Namespace) -> Result:
@@ -15,8 +15,13 @@ def _run(options: argparse.Namespace) -> Result:
     begin(options)
     from neurflow_report import report
 
-    built = report.build(loaded, progress=progress(options))
+    built = report.build(loaded, progress=progress(options), jobs=options.jobs)
     return {"bundle": str(built.bundle), **asdict(built.rendered), "seconds": round(built.seconds, 2)}
+
+
+def _add(parser: argparse.ArgumentParser) -> None:
+    add_spec(parser)
+    add_jobs(parser)
 
 
 COMMAND = Command(
@@ -24,6 +29,6 @@ COMMAND = Command(
     summary="analyze, then render: a spec becomes a report",
     run=_run,
     lines=file_lines,
-    add=add_spec,
+    add=_add,
     place=50,
 )

@@ -68,6 +68,24 @@ def add_leave(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    """The option for several processes."""
+    parser.add_argument(
+        "--jobs",
+        metavar="N",
+        type=_number,
+        default=1,
+        help="processes that share the classes, where the run is on a processor (default: 1)",
+    )
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"found {text}, expected a number from 1")
+    return number
+
+
 def begin(options: argparse.Namespace) -> None:
     """Say at once what takes the first seconds."""
     if not options.quiet and "torch" not in sys.modules:
@@ -83,7 +101,7 @@ def progress(options: argparse.Namespace) -> Progress:
 
 def file_lines(result: Result) -> list[str]:
     """The files that a result names, each with where to begin in it."""
-    files = {"bundle": "manifest.json", "site": "index.html", "pdf": "", "appendix": "", "single": ""}
+    files = {"bundle": "manifest.json", "site": "index.html", "pdf": "", "appendix": "", "single": "", "shard": ""}
     return [f"{key}: {Path(str(result[key])) / file}" for key, file in files.items() if result.get(key) is not None]
 
 

@@ -23,16 +23,20 @@ def output_of(spec: Spec) -> Path:
 
 
 @contextmanager
-def output_folder(output: Path) -> Iterator[None]:
+def output_folder(output: Path, *, shared: bool = False) -> Iterator[None]:
     """The output folder is there inside, and this run's alone; what a run that was killed had begun to put there is
     finished, and what it left is gone. Where the block fails, the folders that were made for it are gone again.
 
+    Args: shared: others may be at work there, too: nothing is finished, and nothing claimed.
     Raises: InputError output-unwritable, also where another run is writing there.
     """
     made = [folder for folder in (output, *output.parents) if not os.path.lexists(folder)]
     try:
         _make(output)
         check_writable(output)
+        if shared:
+            yield
+            return
         with claimed(output):
             _mend(output)
             yield

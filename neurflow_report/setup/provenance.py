@@ -38,19 +38,36 @@ def provenance(loaded: LoadedSpec, *, device: torch.device, precision: str, seco
         precision: of the attributions.
         seconds: wall time of each stage; left out of the record where SOURCE_DATE_EPOCH is set.
     """
+    known = described(device)
     return Provenance(
         generator=f"neurflow-report {_version('neurflow-report')}",
         spec_text=without_paths(loaded.text),
-        spec_resolved=_redacted(resolved(loaded.spec)),
-        versions={"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
-        device=describe(device),
+        spec_resolved=spec_values(loaded.spec),
+        versions=known["versions"],
+        device=known["device"],
         determinism={
-            "deterministic algorithms": str(torch.are_deterministic_algorithms_enabled()).lower(),
+            "deterministic algorithms": known["deterministic algorithms"],
             "TF32": "in the attributions" if precision == "tf32" else "off",
-            "threads": str(torch.get_num_threads()),
+            "threads": known["threads"],
         },
         clock=clock(seconds),
     )
+
+
+def described(device: torch.device) -> dict[str, Any]:
+    """What a run's figures depend on beside the spec: the device, the packages, how they compute."""
+    return {
+        "device": describe(device),
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
+        "deterministic algorithms": str(torch.are_deterministic_algorithms_enabled()).lower(),
+        "threads": str(torch.get_num_threads()),
+    }
+
+
+def spec_values(spec: Spec) -> dict[str, Any]:
+    """Every value of the spec, as a bundle may tell it."""
+    values: dict[str, Any] = _redacted(resolved(spec))
+    return values
 
 
 def resolved(spec: Spec) -> dict[str, Any]:

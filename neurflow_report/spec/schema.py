@@ -341,6 +341,13 @@ class Runtime(Section):
         examples=["6GiB"],
     )
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="Seed of everything random.", examples=[1])
+    cache: Text = Field(
+        "auto",
+        description="Where the results of each class are kept, so that a run that was ended goes on, and one that was "
+        "changed does again only what changed: auto (the user's folder for caches, or what `NEURFLOW_REPORT_CACHE` "
+        "names), off, or a folder.",
+        examples=["/scratch/cache"],
+    )
 
 
 class Spec(Section):

@@ -62,9 +62,9 @@ def test_the_weakest_layer_is_the_one_with_most_against_it_then_least_for_it() -
     claims = [claim("faithful", "a", HELD), claim("stable", "a", OPEN), claim("faithful", "b", OPEN)]
     claims += [claim("stable", "c", HELD), claim("edges", "d", UNRUN)]
     against = [claim("faithful", "c", HELD), claim("edges", "c", FAILED), claim("edges", "e", HELD)]
-    told = "The evidence is weakest at c: of 3 tests there, 1 contradicts the circuit and 2 support it."
+    told = "The circuit is contradicted most often at c: of 3 tests there, 1 contradicts it and 2 support it."
     assert verdicts.weakest([*claims, *against], "abcde") == told
-    told = "The evidence is weakest at f: of 1 test there, 1 contradicts the circuit and none supports it."
+    told = "The circuit is contradicted most often at f: of 1 test there, 1 contradicts it and none supports it."
     assert verdicts.weakest([*claims, *against, claim("edges", "f", FAILED)], "abcdef") == told
     told = "The evidence is weakest at b: of 1 test there, none supports the circuit."
     assert verdicts.weakest(claims, "abcd") == told

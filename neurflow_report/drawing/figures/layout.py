@@ -23,6 +23,7 @@ class Style:
         broad, fine: the width of a line along which all of the logit goes, and of the thinnest.
         rank, row: between two bands at the least, and a band's padding.
         foot: the height of the key.
+        across: the most cards side by side; a band of more has several rows.
     """
 
     margin: float
@@ -40,6 +41,7 @@ class Style:
     foot: float
     broad: float
     fine: float
+    across: int = 10_000
 
 
 FULL = Style(
@@ -48,7 +50,8 @@ FULL = Style(
 )  # fmt: skip
 PRINT = FULL
 SMALL = replace(
-    FULL, label=110, card=58, mosaic=50, wide=150, pad=4, text=20, line=0, gap=8, row=70, inset=8, broad=18, fine=0.6,
+    FULL, label=110, card=58, mosaic=50, wide=150, pad=4, text=20, line=0, gap=8, row=52, inset=8, broad=18, fine=0.6,
+    across=14,
 )  # fmt: skip
 COMPACT = replace(
     FULL, margin=2, label=0, card=44, mosaic=44, wide=44, pad=0, text=0, line=0, gap=10, row=26, inset=0, least=120,
@@ -107,7 +110,8 @@ def lay_out(diagram: Diagram, order: Order, style: Style) -> Layout:
     width = inner + style.label + 2 * style.inset + 2 * style.margin
     bands, cards, y = {}, {}, style.margin
     for name, row in rows.items():
-        tall = row_height(row, style)
+        rank = len(_ranks(row, style))
+        tall = rank * row_height(row, style) + (rank - 1) * style.gap
         box = Box(x=style.margin, y=y, width=width - 2 * style.margin, height=tall + 2 * style.inset)
         bands[name] = box
         cards.update(_place_row(row, box, style))
@@ -147,20 +151,34 @@ def _card_width(row: Sequence[Node], style: Style) -> float:
     return style.wide if alone(row, style) else style.card
 
 
+def _ranks(row: Sequence[Node], style: Style) -> list[Sequence[Node]]:
+    """A band's nodes in rows of at most `across`: from left to right, of so many side by side the largest on top."""
+    number = max(1, -(-len(row) // style.across))
+    beside = [sorted(row[i : i + number], key=lambda node: -node.value) for i in range(0, len(row), number)]
+    return [[some[rank] for some in beside if rank < len(some)] for rank in range(number)]
+
+
 def _row_width(row: Sequence[Node], style: Style) -> float:
-    return len(row) * _card_width(row, style) + max(0, len(row) - 1) * style.gap
+    """The width of a band's rows, of which every other one stands half a card to the right."""
+    ranks = _ranks(row, style)
+    step = _card_width(row, style) + style.gap
+    return max(0.0, len(ranks[0]) * step - style.gap) + (step / 2 if len(ranks) > 1 else 0.0)
 
 
 def _place_row(row: Sequence[Node], band: Box, style: Style) -> dict[str, Box]:
-    """The cards of a row, centred in what the band's label leaves."""
-    width = _card_width(row, style)
+    """The cards of a band, centred in what its label leaves. What leads down from a card runs between two of the row
+    below."""
+    width, tall = _card_width(row, style), row_height(row, style)
     free = band.width - style.label - 2 * style.inset - _row_width(row, style)
-    x = band.x + style.label + style.inset + free / 2
+    ranks = _ranks(row, style)
+    y = band.y + (band.height - len(ranks) * tall - (len(ranks) - 1) * style.gap) / 2
     boxes = {}
-    tall = row_height(row, style)
-    for node in row:
-        boxes[node.id] = Box(x=x, y=band.y + (band.height - tall) / 2, width=width, height=tall)
-        x += width + style.gap
+    for number, rank in enumerate(ranks):
+        x = band.x + style.label + style.inset + free / 2 + (number % 2) * (width + style.gap) / 2
+        for node in rank:
+            boxes[node.id] = Box(x=x, y=y, width=width, height=tall)
+            x += width + style.gap
+        y += tall + style.gap
     return boxes
 
 

@@ -34,7 +34,7 @@ Picture = Callable[[Node, float, float, float], str]
 """A node's patches as SVG, in the square at (x, y) with that side."""
 SAMPLES = (0.05, 0.25, 0.5)
 """Flows of the key's lines."""
-PALE = 0.22
+PALE = 0.3
 """The least opacity of a line beside the main path."""
 FRAME = 0.05
 """Width of an outlined patch's frame, and how far it lies outside of the patch, in shares of the picture's side."""
@@ -179,8 +179,8 @@ def sign_class(link: Link) -> str:
 
 
 def opacity(link: Link) -> float:
-    """0.8 to 0.95 on the main path, else pale (`PALE` to 0.5), by the flow."""
-    return 0.8 + 0.15 * link.flow if link.main else PALE + (0.5 - PALE) * min(1.0, 2 * link.flow) ** 0.5
+    """0.8 to 0.95 on the main path, else pale (`PALE` to 0.55), by the flow."""
+    return 0.8 + 0.15 * link.flow if link.main else PALE + (0.55 - PALE) * min(1.0, 2 * link.flow) ** 0.5
 
 
 def _dash(link: Link, width: float) -> str:

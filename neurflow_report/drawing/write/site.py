@@ -50,6 +50,7 @@ def render_site(
     on_page: Callable[[int, int], None] | None = None,
     downloads: Mapping[str, Path] | None = None,
     on_note: Callable[[str], None] | None = None,
+    before_downloads: Callable[[], None] = lambda: None,
 ) -> SiteSummary:
     """Write the site of a bundle to the folder `target`, in place of a site that is there; whole or not at all.
 
@@ -59,6 +60,7 @@ def render_site(
         downloads: files that the site is to hold for the overview's downloads, by their label: linked where the file
             system can, else copied. The bundle is among them in any case.
         on_note: called with what should be known.
+        before_downloads: called when all else is written: the downloads may still be on their way until then.
     Raises:
         InputError output-unwritable (also where `target` holds something that is no site).
         RunError graphviz-missing.
@@ -69,7 +71,7 @@ def render_site(
     beside = {label: f"{DOWNLOADS}/{file.name}" for label, file in (downloads or {}).items()}
     view = site_view(bundle, beside=beside | {"Bundle (zip)": ZIP})
     files = site_files(bundle, view, templates=templates, on_page=on_page, on_note=on_note)
-    sizes = _write(target.absolute(), files, held)
+    sizes = _write(target.absolute(), files, held, before_downloads)
     return SiteSummary(pages=sum(1 for _ in view.pages()), files=len(sizes), bytes=sum(sizes))
 
 
@@ -165,7 +167,9 @@ def _stored(bundle: Bundle, file: str) -> bytes:
         return stored(picture, "webp")
 
 
-def _write(target: Path, files: Iterator[tuple[str, bytes]], held: Mapping[str, Path]) -> list[int]:
+def _write(
+    target: Path, files: Iterator[tuple[str, bytes]], held: Mapping[str, Path], before_held: Callable[[], None]
+) -> list[int]:
     """Write into a folder beside `target`, then put it in its place.
 
     Returns: the sizes, without those of the files `held`, which are elsewhere, too.
@@ -173,6 +177,7 @@ def _write(target: Path, files: Iterator[tuple[str, bytes]], held: Mapping[str, 
     check_site_free(target)
     with drawn(target.parent, [target.name]) as fresh:
         sizes = [_write_file(fresh / target.name, path, data, target) for path, data in files]
+        before_held()
         for path, file in held.items():
             _hold(fresh / target.name / path, file, target)
         return sizes

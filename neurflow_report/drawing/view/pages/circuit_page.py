@@ -44,7 +44,6 @@ class CircuitPage(Page):
     `edges`: (upper node, lower node, flow with its sign) by the nodes' places in `neurons.diagram.nodes`, for a script.
     """
 
-    kicker: str
     heading: str
     lead: str
     pictures: Captions
@@ -81,11 +80,10 @@ def circuit_page(index: Index) -> CircuitPage:
             Span(text=result.name, href=urls.class_page(slug)),
         ),
         here="Whole circuit",
-        kicker=f"Circuit of the class {result.name}",
-        heading="The whole circuit",
+        heading=f"The whole circuit of {result.name}",
         lead=prose(f"""
             {count(neurons, "neuron")} in {count(groups, "neuron group")} at {len(result.layers) - 1} layers, each shown
-            by its first patch. The class's page shows only the largest.
+            by its first patch. The class page shows only the largest groups.
         """),
         pictures=captions(index),
         neurons=drawing,

@@ -60,7 +60,7 @@ LEADING, FIRST, FULL, CARDS = 0.04, 4, 12, 40
 `CARDS`."""
 JUMPS = 12
 """Groups that the way to each at the head of the page leads to."""
-EDGES, MEMBERS, CORE = 6, 8, 16
+EDGES, MEMBERS, CORE = 4, 8, 16
 """Rows of a group's flows and members, and of a neuron's core; the files of data have all."""
 
 
@@ -182,8 +182,8 @@ def layer_sentence(index: Index, layer: LayerResult) -> str:
         return "No neuron of this layer carries anything of the class."
     core = f"{len(layer.neurons):,} of its {count(layer.channels, 'neuron')} are core for this class"
     many = sum(len(index.groups_of(layer.name, a.channel)) > 1 for a in layer.neurons)
-    who = "all" if 1 < many == len(layer.neurons) else f"{many:,}"
-    poly = f"; {who} {'is' if many == 1 else 'are'} in more than one" if many else ""
+    who = "each" if 1 < many == len(layer.neurons) else f"{many:,}"
+    poly = f"; {who} {'is' if many == 1 or who == 'each' else 'are'} in more than one" if many else ""
     cut = "" if layer.silhouette is None else f" (silhouette {silhouette(layer.silhouette)})"
     low = ""
     if index.below(layer.name) is None:

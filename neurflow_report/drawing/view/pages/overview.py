@@ -152,14 +152,17 @@ def _facts_line(run: Run, manifest: Manifest) -> str:
     m, known = run.model, manifest.provenance
     weights = {"none": "random weights", "demo": ""}.get(m.weights, m.weights)
     accuracy = f"test accuracy {100 * m.test_accuracy:.1f}% (declared)" if m.test_accuracy is not None else ""
+    seen = f"{count(run.data.pool, 'picture')} from {run.data.name}"
     if run.accuracy is not None:
-        right = run.accuracy.right / run.accuracy.pictures
-        accuracy = f"{percent(right)} of {run.accuracy.pictures:,} labelled pictures right"
+        right = f"{run.accuracy.right:,} of {run.accuracy.pictures:,}"
+        alone = run.accuracy.pictures == run.data.pool
+        accuracy = f"{right} {'' if alone else 'labelled '}pictures right"
+        seen = run.data.name if alone else seen
     found = (
-        known.clock.created[:10],
         f"{m.name}{f' ({weights})' if weights else ''}, {m.parameters:,} parameters",
         accuracy,
-        f"{count(run.data.pool, 'picture')} from {run.data.name}",
+        seen,
+        known.clock.created[:10],
         known.generator,
     )
     return " · ".join(filter(None, found))
@@ -243,7 +246,7 @@ def _mark(index: Index, layer: str) -> Mark:
     words = {"supported": "needed", "not supported": "not needed", "inconclusive": "inconclusive"}
     said = ledger.TOO_FEW if claim in index.too_few else words.get(verdict, "not tested")
     if verdict == "not supported" and claim not in ledger.fails(index, "needed"):
-        said, look, mark = "random neurons do too much of the same", "open", ledger.AS_RANDOM
+        said, look, mark = "masking random neurons does as much", "chance", ledger.AS_RANDOM
     else:
         mark = ledger.MARKS[verdict]
     return Mark(mark=mark, look=look, words=f"{layer}: {said}{told}", left=left)

@@ -44,8 +44,8 @@ def provenance_page(run: Run, manifest: Manifest) -> ProvenancePage:
         here="Provenance",
         made=_made(manifest),
         lead=prose("""
-            The same spec, inputs and machine give the same report, byte for byte; only the times on this page and the
-            date on cards and drawings differ.
+            The same spec, inputs and machine give the same report, byte for byte, except the times on this page and
+            the date on cards and drawings.
         """),
         clock=_clock(manifest),
         identity=_pairs(

@@ -110,8 +110,8 @@ def weakest(claims: Sequence[Claim], layers: Sequence[str], few: Collection[Clai
     if not against:
         return f"The evidence is weakest at {low}: of {count(every, 'test')} there, {supports}."
     return prose(f"""
-            The evidence is weakest at {low}: of {count(every, "test")} there, {against}
-            {"contradicts" if against == 1 else "contradict"} the circuit and {supports}.
+            The circuit is contradicted most often at {low}: of {count(every, "test")} there, {against}
+            {"contradicts" if against == 1 else "contradict"} it and {supports}.
         """)
 
 
