@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 
-from neurflow_report.errors import InputError
+from neurflow_report.analysis.processes import examined_in
+from neurflow_report.errors import InputError, RunError
+from neurflow_report.progress import Silent
 from neurflow_report.report import analyze, analyze_shard, merge
 from neurflow_report.results.bundle import read_bundle
 from neurflow_report.results.packed import packed, unpacked
@@ -183,6 +187,7 @@ def without_threads(found: dict[str, bytes]) -> dict[str, bytes]:
     return {name: data for name, data in found.items() if not name.startswith("manifest")}
 
 
+@pytest.mark.slow
 def test_several_processes_find_what_one_does(whole: dict[str, bytes], folder: Path, at_once: Path) -> None:
     found = files(analyze(spec(folder), jobs=2))
     assert without_threads(found) == without_threads(whole)
@@ -192,6 +197,7 @@ def test_several_processes_find_what_one_does(whole: dict[str, bytes], folder: P
     shutil.rmtree(folder / "out")
 
 
+@pytest.mark.slow
 def test_what_a_process_tells_is_raised_where_it_was_asked_for(folder: Path, at_once: Path) -> None:
     with pytest.raises(InputError) as error:
         analyze(spec(folder, layers=["block7", "fc"]), jobs=3)
@@ -199,3 +205,30 @@ def test_what_a_process_tells_is_raised_where_it_was_asked_for(folder: Path, at_
     assert error.value.where is not None
     assert not (folder / "out").exists()
     assert not list(at_once.glob("cache/*"))
+
+
+def died(loaded: LoadedSpec, part: Part, **_: object) -> Path:
+    if part.i == 2:
+        os._exit(7)
+    time.sleep(600)
+    return loaded.file
+
+
+def failed(_loaded: LoadedSpec, _part: Part, **_: object) -> Path:
+    raise ZeroDivisionError("by nought")
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_by_itself_ends_the_others(folder: Path, tmp_path: Path) -> None:
+    begun = time.monotonic()
+    with pytest.raises(RunError) as error:
+        examined_in(spec(folder), 2, tmp_path, died, progress=Silent())
+    assert error.value.slug == "process-ended"
+    assert error.value.message == "process 2 of 2 ended by itself, with code 7"
+    assert time.monotonic() - begun < 300
+
+
+@pytest.mark.slow
+def test_a_process_that_fails_is_told_with_its_traceback(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"(?s)a process of the run failed:.*ZeroDivisionError: by nought"):
+        examined_in(spec(folder), 2, tmp_path, failed, progress=Silent())
