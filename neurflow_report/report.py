@@ -22,8 +22,10 @@ from neurflow_report.spec.load import LoadedSpec, located
 from neurflow_report.spec.names import FILE, read_names, with_names
 
 if TYPE_CHECKING:
+    from neurflow_report.packing.archive import Archived
     from neurflow_report.planning.records import Plan
     from neurflow_report.setup.layer_listing import Tree
+    from neurflow_report.verification.findings import Verified
 
 
 DOWNLOADS = {
@@ -274,6 +276,41 @@ def _asked(bundle: Bundle, key: str, *, usual: bool) -> bool:
 def _downloads(fresh: Path) -> dict[str, Path]:
     """What was drawn beside the site, and is to be in it as well: a site that is moved takes it along."""
     return {label: fresh / name for name, label in DOWNLOADS.items() if (fresh / name).is_file()}
+
+
+def verify(
+    path: Path,
+    *,
+    templates: Path | None = None,
+    names: Path | Literal[False] | None = None,
+    progress: Progress | None = None,
+) -> Verified:
+    """Look whether a bundle, a report's folder or an archive is what it says: digests, records, what follows from them,
+    and what is drawn from them, drawn again. Nothing of it is trusted, and all is written into a folder of our own.
+
+    Args: templates, names: those that the report was drawn with, as in `render`.
+    Raises: InputError bundle-missing, bundle-version, environment-bad-value, template-broken.
+    """
+    from neurflow_report.verification.verify import verify as look
+
+    source_date()
+    check_templates(templates)
+
+    def draw(bundle: Path, output: Path, formats: Sequence[str], append: bool) -> None:
+        render(bundle, output=output, formats=formats, templates=templates, names=names, appendix=append)
+
+    return look(path, draw=draw, progress=progress)
+
+
+def archive(report: Path, target: Path | None = None, *, progress: Progress | None = None) -> Archived:
+    """Pack a report's folder, bundle and site, into one zip; the same files give the same bytes.
+
+    Args: target: default the folder's name with .zip, beside it.
+    Raises: InputError bundle-missing, bundle-damaged, bundle-version, report-missing, output-unwritable.
+    """
+    from neurflow_report.packing.archive import archive as pack
+
+    return pack(report, target, progress=progress)
 
 
 def build(loaded: LoadedSpec, *, progress: Progress | None = None) -> Built:

@@ -11,7 +11,7 @@ from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Card, CardColumn
 from neurflow_report.drawing.view.model.graph import Tile
 from neurflow_report.drawing.view.model.numbers import count, listing, percent
-from neurflow_report.drawing.view.text.citation import identity
+from neurflow_report.results.identity import identity
 from neurflow_report.results.records import Manifest, NeuronGroup
 from neurflow_report.results.verdict import Verdict
 
