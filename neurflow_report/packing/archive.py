@@ -12,9 +12,9 @@ from pathlib import Path
 from neurflow_report.errors import InputError, Where
 from neurflow_report.packing.crate import METADATA, digest
 from neurflow_report.packing.pack import INDEX, PARTS, good_name, own_files, write_zip
+from neurflow_report.packing.tree import tree
 from neurflow_report.progress import Progress, Silent
 from neurflow_report.results.bundle import DIGEST, MANIFEST, Bundle, read_bundle
-from neurflow_report.results.os_metadata import is_dropping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,13 +69,13 @@ def _files(root: Path, bundle: Bundle) -> dict[str, Path]:
         top = root / part
         if not os.path.lexists(top):
             continue
-        every = [path for path in sorted(top.rglob("*")) if not path.is_dir()] if top.is_dir() else [top]
-        for path in (one for one in every if not is_dropping(one)):
-            name = path.relative_to(root).as_posix()
-            if path.is_symlink() or not path.is_file() or not good_name(name):
-                message = "it is no ordinary file, or has a name that some systems cannot take"
-                raise InputError("report-missing", message, hint="draw the report anew", where=Where(file=str(path)))
-            found[name] = path
+        files, odd = tree(top)
+        names = {name: "/".join((part, name)).rstrip("/") for name in (*files, *odd)}
+        bad = next((name for name in names if name in odd or not good_name(names[name])), None)
+        if bad is not None:
+            message = "it is no ordinary file, or has a name that some systems cannot take"
+            raise InputError("report-missing", message, hint="draw the report anew", where=Where(file=str(top / bad)))
+        found |= {names[name]: path for name, path in files.items()}
     return found
 
 

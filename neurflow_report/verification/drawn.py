@@ -7,8 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from neurflow_report.errors import CheckError, ReportError
+from neurflow_report.packing.tree import tree
 from neurflow_report.verification.findings import difference, of_report
-from neurflow_report.verification.tree import tree
 
 Draw = Callable[[Path, Path, Sequence[str], bool], None]
 """Draws the bundle at the first place into the second: the formats, and whether with the appendix."""

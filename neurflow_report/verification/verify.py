@@ -14,13 +14,13 @@ from PIL import Image
 
 from neurflow_report.errors import CheckError, ReportError
 from neurflow_report.packing.pack import looks_like_archive, unpacked
+from neurflow_report.packing.tree import copy
 from neurflow_report.progress import Progress, Silent
 from neurflow_report.results.bundle import MANIFEST, Bundle, damages, missing, read_bundle
 from neurflow_report.results.contradictions import Contradiction
 from neurflow_report.verification import derived
 from neurflow_report.verification.drawn import DRAWN, CannotDraw, Draw, compared
 from neurflow_report.verification.findings import Verified, of_archive, of_bundle, spelled
-from neurflow_report.verification.tree import copy
 
 NAMES = "names.yaml"
 METADATA = frozenset({"exif", "xmp", "XML:com.adobe.xmp", "comment", "photoshop", "iptc"})
