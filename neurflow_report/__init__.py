@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from neurflow_report.errors import CheckError, CheckErrors, InputError, InputErrors, ReportError, RunError
-    from neurflow_report.report import analyze, archive, build, check, layers, plan, render, verify
+    from neurflow_report.report import analyze, archive, build, card, check, layers, plan, render, verify
     from neurflow_report.results.bundle import read_bundle
     from neurflow_report.results.frames import tables
     from neurflow_report.spec.load import load_spec
@@ -32,6 +32,7 @@ __all__ = [
     "analyze",
     "archive",
     "build",
+    "card",
     "check",
     "layers",
     "load_spec",
@@ -51,6 +52,7 @@ _HOMES = {
     "analyze": "report",
     "archive": "report",
     "build": "report",
+    "card": "report",
     "check": "report",
     "layers": "report",
     "plan": "report",

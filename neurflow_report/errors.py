@@ -72,6 +72,7 @@ SLUGS: dict[str, str] = {
     "report-missing": "There is no site of that bundle beside it.",
     "report-changed": "A file of a report is not what the bundle gives.",
     "archive-changed": "An archive, or a file in it, is not as `archive` writes it.",
+    "card-file": "The file for a model card's section cannot be used.",
     "names-file": "The file with names by hand cannot be used.",
     "output-unwritable": "The output cannot be written.",
     "template-broken": "A template of yours is not there, or cannot be used.",

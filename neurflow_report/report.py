@@ -52,6 +52,15 @@ class Rendered:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """A section of a model card, as Markdown; whether its file is now another; the figures by flat names."""
+
+    text: str
+    changed: bool
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Built:
     """A bundle, what was drawn from it, and in how many seconds all that was done."""
 
@@ -311,6 +320,24 @@ def archive(report: Path, target: Path | None = None, *, progress: Progress | No
     from neurflow_report.packing.archive import archive as pack
 
     return pack(report, target, progress=progress)
+
+
+def card(bundle: Path, *, into: Path | None = None, section: str = "report") -> ModelCard:
+    """What a model card says of a report, put into the file `into` between two markers; all else in it stays.
+
+    Args: section: its name, where a file has several.
+    Raises: InputError bundle-missing, bundle-damaged, bundle-version, card-file.
+    """
+    from neurflow_report.drawing.write import model_card
+    from neurflow_report.results.metrics import metrics
+
+    if not model_card.NAME.fullmatch(section):
+        message = f"the section's name is {section[:60]!r}, and letters a-z, digits and - were expected"
+        raise InputError("card-file", message, hint="leave it out where the file has one report")
+    found = read_bundle(bundle)
+    text = model_card.section(found, into)
+    changed = into is not None and model_card.write_section(into, text, section)
+    return ModelCard(text=text, changed=changed, metrics=metrics(found))
 
 
 def build(loaded: LoadedSpec, *, progress: Progress | None = None) -> Built:
