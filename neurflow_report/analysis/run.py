@@ -52,7 +52,7 @@ from neurflow_report.setup.precision import Taken, arithmetic, attributions_in
 from neurflow_report.setup.preflight import Ready, preflight
 from neurflow_report.setup.provenance import provenance
 from neurflow_report.setup.settings import RunSettings
-from neurflow_report.setup.stored_pictures import region_bytes
+from neurflow_report.setup.stored_pictures import Images, region_bytes
 from neurflow_report.setup.workspace import Workspace, check_patches
 from neurflow_report.spec.load import LoadedSpec, located
 from neurflow_report.spec.names import given_names
@@ -179,7 +179,7 @@ def _examine_all(
             plain = run if settings.precision == asked else run.with_precision("float32")
             found = with_control(found, plain, other, control=control, names=ready.names)
         found = with_agreement(found, workspace.grid, chosen, part_names(spec), spec.runtime.seed)
-        result, pictures = _class_result(ready, target, slug, chosen, found)
+        result, pictures = _class_result(ready, target, slug, chosen, found, spec.report.images)
         classes.append(result)
         files |= pictures
     fallbacks = [
@@ -267,12 +267,12 @@ def slugs(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _class_result(
-    ready: Ready, target: ClassTarget, slug: str, chosen: Sequence[Chosen], found: Findings
+    ready: Ready, target: ClassTarget, slug: str, chosen: Sequence[Chosen], found: Findings, images: Images
 ) -> tuple[ClassResult, dict[str, bytes]]:
     """The record of a class, with the boxes of the patches that it shows and the pictures these were cut from."""
     used = sorted({p for layer in found.layers for neuron in layer.neurons for p in neuron.concept})
     patches = tuple(ready.workspace.grid.box(p) for p in used)
-    files = {number: region_bytes(chosen[number]) for number in sorted({patch.image for patch in patches})}
+    files = {number: region_bytes(chosen[number], images) for number in sorted({patch.image for patch in patches})}
     record = ClassResult(
         index=target.index,
         name=target.name,
@@ -364,6 +364,7 @@ def _run(
         fallbacks=tuple(without_paths(note) for note in fallbacks),
         names=given_names(spec.names, {str(c): one.slug for c, one in zip(spec.classes, classes, strict=True)}),
         tiles=spec.report.tiles,
+        images=spec.report.images,
         url=spec.report.url or "",
     )
 

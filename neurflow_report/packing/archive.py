@@ -70,12 +70,12 @@ def _files(root: Path, bundle: Bundle) -> dict[str, Path]:
         if not os.path.lexists(top):
             continue
         files, odd = tree(top)
-        names = {name: "/".join((part, name)).rstrip("/") for name in (*files, *odd)}
-        bad = next((name for name in names if name in odd or not good_name(names[name])), None)
+        inside = {name: f"{part}/{name}".rstrip("/") for name in (*files, *odd)}
+        bad = next((name for name in inside if name in odd or not good_name(inside[name])), None)
         if bad is not None:
             message = "it is no ordinary file, or has a name that some systems cannot take"
             raise InputError("report-missing", message, hint="draw the report anew", where=Where(file=str(top / bad)))
-        found |= {names[name]: path for name, path in files.items()}
+        found |= {inside[name]: path for name, path in files.items()}
     return found
 
 

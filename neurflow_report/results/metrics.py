@@ -15,7 +15,7 @@ WORDS = ("well supported", "partly supported", "weakly supported", "not decidabl
 def metrics(bundle: Bundle) -> dict[str, float]:
     """Names such as `classes/well_supported` and `class/bee/layer4.0/without_core`, and their numbers."""
     verdicts = {result.slug: _verdict(bundle.run, result) for result in bundle.classes}
-    words = Counter(verdict.word for verdict in verdicts.values())
+    words: Counter[str] = Counter(verdict.word for verdict in verdicts.values())
     found: dict[str, float] = {"classes": len(bundle.classes)}
     found |= {f"classes/{word.replace(' ', '_')}": words[word] for word in WORDS}
     if (accuracy := bundle.run.accuracy) is not None:

@@ -297,6 +297,7 @@ class Run(Record):
         names: by hand, for groups and neurons.
         tiles: how patches are shown: auto, patch or outlined.
         url: where the site will stand, or nothing.
+        images: what is kept of the pictures: embed (what the model saw), blur, or none (grey squares).
         roundings: of the layers but the lowest, where TF32 was used.
         accuracy: None where no picture that was looked at has a label, and in bundles that did not measure it.
         fallbacks: which quick ways through the network were not taken, since they gave something else than the network
@@ -320,6 +321,7 @@ class Run(Record):
     names: tuple[GivenName, ...] = ()
     tiles: str = "auto"
     url: str = ""
+    images: str = "embed"
 
 
 class Region(Record):

@@ -110,6 +110,7 @@ def _of_spec(run: Run, _classes: Sequence[ClassResult], manifest: Manifest) -> F
         (("title",), run.title, ("title",)),
         (("theme",), run.theme, ("report", "theme")),
         (("tiles",), run.tiles, ("report", "tiles")),
+        (("images",), run.images, ("report", "images")),
         (("settings", "tau"), run.settings.tau, ("core", "tau")),
         (("settings", "k"), run.settings.k, ("concept", "k")),
         (("settings", "seed"), run.settings.seed, ("runtime", "seed")),
