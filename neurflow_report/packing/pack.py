@@ -31,8 +31,8 @@ PARTS = ("bundle", "site", "report.pdf", "appendix.pdf", "report.html", "names.y
 """What of a report's folder goes into its archive."""
 FIRST, LAST = 315_532_800, 4_354_819_199
 """The years 1980 to 2107, between which a zip can tell the time."""
-MOST = 200_000
-"""Files of an archive."""
+MOST, LARGEST = 200_000, 20_000_000_000
+"""Files of an archive, and its bytes."""
 _CHUNK = 1 << 20
 _BAD = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|]|(?:^|/)(?:\.{1,2}|)(?:/|$)|//')
 _INDEX = """<!doctype html>
@@ -98,6 +98,9 @@ def unpacked(path: Path, root: Path) -> Iterator[tuple[str, str]]:
 
 def _extracted(path: Path, root: Path) -> Iterator[tuple[str, str]]:
     size = path.stat().st_size
+    if size > LARGEST:
+        yield "", f"it has {size:,} bytes, and {LARGEST:,} at most are read"
+        return
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         if wrong := _odd_entries(entries, size):
@@ -147,7 +150,11 @@ def _unlike(path: Path, root: Path) -> Iterator[tuple[str, str]]:
     if bundle is None:
         return  # what is wrong with it is told for the bundle itself
     kept = {name: file for name, file in files.items() if name not in OWN}
-    own = own_files(bundle, kept)
+    try:
+        own = own_files(bundle, kept)
+    except _WRONG as error:
+        yield METADATA, f"none can be made of the bundle ({error})"
+        return
     for name in OWN:
         if name not in files:
             yield name, "it is missing"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from neurflow_report.results.os_metadata import is_dropping
 
-MOST = 200_000
-"""Files of a folder that are looked at."""
+MOST, LARGEST = 200_000, 20_000_000_000
+"""Files of a folder that are looked at, and bytes of them that are copied."""
 
 
 def tree(root: Path) -> tuple[dict[str, Path], dict[str, str]]:
@@ -48,13 +48,24 @@ def _walk(root: Path) -> Iterator[tuple[str, int]]:
 def copy(source: Path, target: Path) -> dict[str, str]:
     """Copy the ordinary files of a folder, or a file.
 
-    Returns: what else there is, by name, which is not copied.
+    Returns: what else there is, by name, which is not copied, nor is what cannot be read.
+    Raises: OSError where it cannot be written.
     """
     files, odd = tree(source)
+    left = LARGEST
     for name, path in files.items():
         place = target / name if name else target
         place.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(_opened(path), "rb") as given, place.open("xb") as made:
+        try:
+            given = os.fdopen(_opened(path), "rb")
+        except OSError as error:
+            odd[name] = f"unreadable ({error.strerror or error})"
+            continue
+        with given, place.open("xb") as made:
+            left -= os.fstat(given.fileno()).st_size
+            if left < 0:
+                odd[name] = f"too large: over {LARGEST:,} bytes in all"
+                break
             shutil.copyfileobj(given, made)
     return odd
 

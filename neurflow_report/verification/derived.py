@@ -37,11 +37,15 @@ CONSERVED = 3
 """The first format whose shares are conserved, and whose experiments are computed as they are today."""
 FAR = 1e-5
 """How far a figure may be from the same one computed of figures that were rounded to 7 digits."""
+_OWN_FORM = frozenset({"thresholds", "experiments", "methods"})
+"""Settings that a spec says in another form, or order."""
+MOST_PATCHES = 1_000_000
+"""Patches of a picture, over which nobody made a report."""
 Found = Iterator[tuple[Path, str]]
 _Z95 = NormalDist().inv_cdf(0.975)
 _NOT_DERIVED = frozenset({"silent"})
 """Cautions whose figure is of all channels, which a bundle does not hold."""
-_ODD = (ArithmeticError, LookupError, TypeError, ValueError, AssertionError)
+_ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, AssertionError)
 
 
 def contradicted(run: Run, classes: Sequence[ClassResult], manifest: Manifest) -> Iterator[Contradiction]:
@@ -108,19 +112,19 @@ def _of_spec(run: Run, _classes: Sequence[ClassResult], manifest: Manifest) -> F
     spec = manifest.provenance.spec_resolved
     same: list[tuple[Path, object, Path]] = [
         (("title",), run.title, ("title",)),
-        (("theme",), run.theme, ("report", "theme")),
-        (("tiles",), run.tiles, ("report", "tiles")),
-        (("images",), run.images, ("report", "images")),
-        (("settings", "tau"), run.settings.tau, ("core", "tau")),
-        (("settings", "k"), run.settings.k, ("concept", "k")),
         (("settings", "seed"), run.settings.seed, ("runtime", "seed")),
-        (("data", "select"), run.data.select, ("data", "select")),
-        (("data", "limit"), run.data.limit, ("data", "limit")),
     ]
+    same += [((name,), getattr(run, name), ("report", name)) for name in ("theme", "tiles", "images", "formats")]
+    same += [(("data", name), getattr(run.data, name), ("data", name)) for name in ("select", "limit", "sample")]
+    for section in ("concept", "attribution", "core", "groups", "fidelity"):
+        known = spec.get(section)
+        names = [name for name in run.settings.__class__.model_fields if isinstance(known, dict) and name in known]
+        same += [(("settings", n), getattr(run.settings, n), (section, n)) for n in names if n not in _OWN_FORM]
     for place, value, key in same:
         asked = _at(spec, key)
-        if asked is not None and asked != value:
-            yield place, f"it is {value!r}, and the spec in manifest.json says {asked!r}"
+        found = list(value) if isinstance(value, tuple) else value
+        if asked is not None and asked != found:
+            yield place, f"it is {found!r}, and the spec in manifest.json says {asked!r}"
 
 
 def _at(value: object, key: Path) -> object:
@@ -205,9 +209,9 @@ def _boxes(run: Run) -> list[tuple[int, int, int]]:
         if not 1 <= side <= size:
             raise ValueError(f"a scale of {scale} has no patch")
         step = max(1, min(floor(Fraction(str(run.settings.stride)) * side), size - side))
-        if (size - side) // step > 10_000:
-            raise ValueError("there are too many patches")
         starts = range(0, size - side + 1, step)
+        if len(found) + len(starts) ** 2 > MOST_PATCHES:
+            raise ValueError(f"a picture has over {MOST_PATCHES:,} patches")
         found += [(top, left, side) for top in starts for left in starts]
     return found
 
@@ -328,7 +332,7 @@ def _of_drops(_run: Run, result: ClassResult) -> Found:
         yield from _equal(("edge_drops", number, "weight"), drop.weight, weights.get(ends, 0.0), "the edge has")
 
 
-def _of_masking(_run: Run, result: ClassResult) -> Found:
+def _of_masking(run: Run, result: ClassResult) -> Found:
     owners: list[tuple[Path, ClassResult | Control]] = [((), result)]
     owners += [(("controls", number), control) for number, control in enumerate(result.controls)]
     channels = {layer.name: layer.channels for layer in result.layers}
@@ -336,7 +340,7 @@ def _of_masking(_run: Run, result: ClassResult) -> Found:
     for at, owner in owners:
         for number, row in enumerate(owner.masking):
             place: Path = (*at, "masking", number)
-            yield from _of_row(place, row, len(result.pictures))
+            yield from _of_row(place, row, len(result.pictures), run.settings.draws)
             if row.channels != channels[row.layer]:
                 yield (*place, "channels"), f"it is {row.channels}, and the layer has {channels[row.layer]}"
             if owner is result:
@@ -348,7 +352,9 @@ def _of_masking(_run: Run, result: ClassResult) -> Found:
             yield (*at, "masking"), f"the baselines differ: {min(whole):.6g} and {max(whole):.6g}"
 
 
-def _of_row(place: Path, row: Masking, pictures: int) -> Found:
+def _of_row(place: Path, row: Masking, pictures: int, draws: int) -> Found:
+    if len(row.null) != draws:
+        yield (*place, "null"), f"it has {len(row.null)} random sets, and {draws} were asked for"
     if row.n != pictures:
         yield (*place, "n"), f"it is {row.n}, and the class has {pictures} pictures"
     named: list[tuple[str, float]] = [("baseline", row.baseline), ("accuracy", row.accuracy)]
@@ -368,12 +374,15 @@ def _of_row(place: Path, row: Masking, pictures: int) -> Found:
         (("null_low", "null_high"), mean),
         (("null_drop_low", "null_drop_high"), row.baseline - mean),
     ):
-        yield from _around(place, ends, row, value)
+        yield from _around(place, ends, row, value, bounded=True)
 
 
-def _around(place: Path, ends: tuple[str, str], row: object, value: float) -> Found:
+def _around(place: Path, ends: tuple[str, str], row: object, value: float, *, bounded: bool = False) -> Found:
     """That an interval, where it is there, holds its figure."""
     low, high = (getattr(row, name) for name in ends)
+    for name, end in zip(ends, (low, high), strict=True):
+        if bounded and end is not None and abs(end) > 1 + FAR:
+            yield (*place, name), f"it is {end:.6g}, and between accuracies there is at most 1"
     if low is not None and low > value + FAR:
         yield (*place, ends[0]), f"it is {low:.6g}, over the figure, {value:.6g}"
     if high is not None and high < value - FAR:

@@ -67,8 +67,18 @@ def _same(name: str, found: Path, expected: Path) -> Iterator[CheckError]:
                 yield of_report(_joined(name, inner), "it is missing")
         elif inner not in due:
             yield of_report(_joined(name, inner), "the bundle gives no such file")
-        elif (mine := files[inner].read_bytes()) != (other := due[inner].read_bytes()):
-            yield of_report(_joined(name, inner), difference(mine, other), _hint())
+        elif (told := _apart(files[inner], due[inner].read_bytes())) is not None:
+            yield of_report(_joined(name, inner), told, _hint())
+
+
+def _apart(file: Path, expected: bytes) -> str | None:
+    """How a file, of whatever size, differs from what it should hold."""
+    try:
+        with file.open("rb") as stream:
+            found = stream.read(len(expected) + 1)
+    except OSError as error:
+        return f"it cannot be read ({error.strerror or error})"
+    return None if found == expected else difference(found, expected)
 
 
 def _joined(name: str, inner: str) -> str:

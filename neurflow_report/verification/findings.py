@@ -50,7 +50,7 @@ def difference(found: bytes, expected: bytes) -> str:
     try:
         texts = found.decode(), expected.decode()
     except UnicodeDecodeError:
-        return f"from byte {at:,} on it is not what the bundle gives ({len(found):,} bytes for {len(expected):,})"
+        return f"from byte {at:,} on it is not what the bundle gives"
     line = expected[:at].count(b"\n")
     start = expected.rfind(b"\n", 0, at) + 1
     column = len(expected[start:at].decode("utf-8", "replace"))

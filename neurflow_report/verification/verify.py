@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from neurflow_report.errors import CheckError, ReportError
+from neurflow_report.errors import CheckError, InputError, ReportError, Where
 from neurflow_report.packing.pack import looks_like_archive, unpacked
 from neurflow_report.packing.tree import copy
 from neurflow_report.progress import Progress, Silent
@@ -30,9 +30,18 @@ def verify(path: Path, *, draw: Draw, progress: Progress | None = None) -> Verif
     """Look at the bundle, the report (a folder that holds bundle/) or the archive (a zip) at `path`.
 
     Args: draw: draws a bundle.
-    Raises: InputError bundle-missing, bundle-version.
+    Raises: InputError bundle-missing, bundle-version, output-unwritable (the folder for temporary files).
     """
     progress = progress or Silent()
+    try:
+        return _verified(path, draw, progress)
+    except OSError as error:
+        message = f"it cannot be copied to the folder for temporary files: {error.strerror or error}"
+        hint = "free some space there, or name another folder in TMPDIR"
+        raise InputError("output-unwritable", message, hint=hint, where=Where(file=str(path))) from error
+
+
+def _verified(path: Path, draw: Draw, progress: Progress) -> Verified:
     with tempfile.TemporaryDirectory(prefix="neurflow-report-verify-") as folder:
         scratch = Path(folder)
         if path.is_file():

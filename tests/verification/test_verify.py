@@ -252,4 +252,4 @@ def test_odd_zips_do_no_harm(tmp_path: Path) -> None:
 def test_where_two_files_differ() -> None:
     assert difference(b"a\nb c\n", b"a\nb d\n") == "line 2: it has 'b c', and the bundle gives 'b d'"
     assert difference(b"a\n", b"a\nb") == "line 2: it has '', and the bundle gives 'b'"
-    assert difference(b"\xff\x01", b"\xff\x02\x03") == "from byte 1 on it is not what the bundle gives (2 bytes for 3)"
+    assert difference(b"\xff\x01", b"\xff\x02\x03") == "from byte 1 on it is not what the bundle gives"
