@@ -71,6 +71,7 @@ SLUGS: dict[str, str] = {
     "bundle-version": "The bundle has a format that this version cannot read.",
     "report-missing": "There is no site of that bundle beside it.",
     "report-changed": "A file of a report is not what the bundle gives.",
+    "not-reproduced": "A figure that was computed anew is another.",
     "archive-changed": "An archive, or a file in it, is not as `archive` writes it.",
     "card-file": "The file for a model card's section cannot be used.",
     "names-file": "The file with names by hand cannot be used.",

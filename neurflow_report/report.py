@@ -24,6 +24,7 @@ from neurflow_report.spec.names import FILE, read_names, with_names
 if TYPE_CHECKING:
     from neurflow_report.packing.archive import Archived
     from neurflow_report.planning.records import Plan
+    from neurflow_report.results.contradictions import Contradiction
     from neurflow_report.setup.layer_listing import Tree
     from neurflow_report.verification.findings import Verified
 
@@ -292,13 +293,20 @@ def verify(
     *,
     templates: Path | None = None,
     names: Path | Literal[False] | None = None,
+    loaded: LoadedSpec | None = None,
+    recompute: int = 0,
     progress: Progress | None = None,
 ) -> Verified:
     """Look whether a bundle, a report's folder or an archive is what it says: digests, records, what follows from them,
     and what is drawn from them, drawn again. Nothing of it is trusted, and all is written into a folder of our own.
 
-    Args: templates, names: those that the report was drawn with, as in `render`.
-    Raises: InputError bundle-missing, bundle-version, environment-bad-value, template-broken.
+    Args:
+        templates, names: those that the report was drawn with, as in `render`.
+        loaded: the spec of the run, with its model and data at hand, to compute some of it anew.
+        recompute: how many neurons, and how many tests of F1, are computed anew.
+    Raises:
+        InputError bundle-missing, bundle-version, environment-bad-value, template-broken.
+        What `analyze` raises, where some is computed anew.
     """
     from neurflow_report.verification.verify import verify as look
 
@@ -308,7 +316,21 @@ def verify(
     def draw(bundle: Path, output: Path, formats: Sequence[str], append: bool) -> None:
         render(bundle, output=output, formats=formats, templates=templates, names=names, appendix=append)
 
-    return look(path, draw=draw, progress=progress)
+    def again(bundle: Bundle) -> tuple[str, Sequence[Contradiction]]:
+        assert loaded is not None  # noqa: S101 it is asked for then alone
+        with importing():
+            from neurflow_report.analysis.anew import anew, sample
+
+        drawn = sample(bundle.classes, recompute, bundle.run.settings.seed)
+        neurons, rows = (sum(len(getattr(one, name)) for one in drawn) for name in ("neurons", "rows"))
+        try:
+            found = tuple(anew(loaded, bundle, recompute, progress=progress or Silent()))
+        except ReportError as error:
+            raise located(error, loaded) from error
+        return f"{neurons} neurons and {rows} tests, computed anew", found
+
+    asked = loaded is not None and recompute > 0
+    return look(path, draw=draw, again=again if asked else None, progress=progress)
 
 
 def archive(report: Path, target: Path | None = None, *, progress: Progress | None = None) -> Archived:

@@ -147,7 +147,7 @@ def _examine_all(
 ) -> None:
     spec, network, workspace = loaded.spec, ready.network, ready.workspace
     with progress.stage("choose pictures", None) as step:
-        choice = _choice(spec, ready, step)
+        choice = choice_of(spec, ready, step)
 
         for note in (*unusable([(s.name, s.reason) for s in choice.skipped]), *oddities(choice, ready.targets)):
             step.note(note)
@@ -230,7 +230,7 @@ def _check_enough(spec: Spec, ready: Ready, choice: Choice) -> None:
     gathered.tell()
 
 
-def _choice(spec: Spec, ready: Ready, step: Step) -> Choice:
+def choice_of(spec: Spec, ready: Ready, step: Step) -> Choice:
     """The pictures of each class; how often the network is right on what was looked at is told first."""
     return choose(
         ready.source,

@@ -38,6 +38,12 @@ def of_report(name: str, message: str, hint: str = "") -> CheckError:
     return CheckError("report-changed", message, where=Where(file=name), hint=told)
 
 
+def not_again(name: str, message: str, place: Path) -> CheckError:
+    """A finding in a figure that was computed anew."""
+    hint = "check that the spec, the model and the data are those of the run (provenance)"
+    return CheckError("not-reproduced", message, path=place, where=Where(file=name), hint=hint)
+
+
 def of_archive(name: str, message: str) -> CheckError:
     """A finding in an archive: in its file `name`, or in the zip itself."""
     return CheckError("archive-changed", message, where=Where(file=name), hint="get a whole copy of it")

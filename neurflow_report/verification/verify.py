@@ -6,7 +6,7 @@ Nothing of it is trusted. It is read without following links, copied into a fold
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,40 +20,44 @@ from neurflow_report.results.bundle import MANIFEST, Bundle, damages, missing, r
 from neurflow_report.results.contradictions import Contradiction
 from neurflow_report.verification import derived
 from neurflow_report.verification.drawn import DRAWN, CannotDraw, Draw, compared
-from neurflow_report.verification.findings import Verified, of_archive, of_bundle, spelled
+from neurflow_report.verification.findings import Verified, not_again, of_archive, of_bundle, spelled
 
 NAMES = "names.yaml"
+Again = Callable[[Bundle], tuple[str, Sequence[Contradiction]]]
+"""Computes some of a bundle anew: what that was, in words, and what is not as it says."""
 METADATA = frozenset({"exif", "xmp", "XML:com.adobe.xmp", "comment", "photoshop", "iptc"})
 
 
-def verify(path: Path, *, draw: Draw, progress: Progress | None = None) -> Verified:
+def verify(path: Path, *, draw: Draw, again: Again | None = None, progress: Progress | None = None) -> Verified:
     """Look at the bundle, the report (a folder that holds bundle/) or the archive (a zip) at `path`.
 
-    Args: draw: draws a bundle.
+    Args:
+        draw: draws a bundle.
+        again: computes some of a bundle anew; None: nothing is.
     Raises: InputError bundle-missing, bundle-version, output-unwritable (the folder for temporary files).
     """
     progress = progress or Silent()
     try:
-        return _verified(path, draw, progress)
+        return _verified(path, draw, again, progress)
     except OSError as error:
         message = f"it cannot be copied to the folder for temporary files: {error.strerror or error}"
         hint = "free some space there, or name another folder in TMPDIR"
         raise InputError("output-unwritable", message, hint=hint, where=Where(file=str(path))) from error
 
 
-def _verified(path: Path, draw: Draw, progress: Progress) -> Verified:
+def _verified(path: Path, draw: Draw, again: Again | None, progress: Progress) -> Verified:
     with tempfile.TemporaryDirectory(prefix="neurflow-report-verify-") as folder:
         scratch = Path(folder)
         if path.is_file():
-            return _archive(path, scratch, draw, progress)
+            return _archive(path, scratch, draw, again, progress)
         if (path / MANIFEST).is_file():
-            return _Look(path, "", scratch, draw, progress).done("bundle")
+            return _Look(path, "", scratch, draw, again, progress).done("bundle")
         if (path / "bundle" / MANIFEST).is_file():
-            return _Look(path, "bundle/", scratch, draw, progress).done("report")
+            return _Look(path, "bundle/", scratch, draw, again, progress).done("report")
         raise missing(path)
 
 
-def _archive(path: Path, scratch: Path, draw: Draw, progress: Progress) -> Verified:
+def _archive(path: Path, scratch: Path, draw: Draw, again: Again | None, progress: Progress) -> Verified:
     if not looks_like_archive(path):
         raise missing(path)
     with progress.stage("unpack", None):
@@ -67,7 +71,7 @@ def _archive(path: Path, scratch: Path, draw: Draw, progress: Progress) -> Verif
             looked_at=("the zip and its files' digests",),
             passed_over=("what is in it: what is told above comes first",),
         )
-    look = _Look(root, "bundle/", scratch, draw, progress)
+    look = _Look(root, "bundle/", scratch, draw, again, progress)
     found = look.done("archive")
     return Verified(**{**vars(found), "looked_at": ("the zip and its files' digests", *found.looked_at)})
 
@@ -75,8 +79,11 @@ def _archive(path: Path, scratch: Path, draw: Draw, progress: Progress) -> Verif
 class _Look:
     """One look at a folder: its findings gather here."""
 
-    def __init__(self, root: Path, prefix: str, scratch: Path, draw: Draw, progress: Progress) -> None:
-        self.root, self.prefix, self.scratch, self.draw, self.progress = root, prefix, scratch, draw, progress
+    def __init__(
+        self, root: Path, prefix: str, scratch: Path, draw: Draw, again: Again | None, progress: Progress
+    ) -> None:
+        self.root, self.prefix, self.scratch = root, prefix, scratch
+        self.draw, self.again, self.progress = draw, again, progress
         self.findings: list[CheckError] = []
         self.looked_at: list[str] = []
         self.passed_over: list[str] = []
@@ -90,6 +97,8 @@ class _Look:
                 self._records(bundle)
         if self.prefix:
             self._drawn(bundle)
+        if self.again is not None:
+            self._anew(bundle, self.again)
         return Verified(
             kind=kind,
             findings=tuple(self.findings),
@@ -140,6 +149,17 @@ class _Look:
     def _contradiction(self, found: Contradiction) -> CheckError:
         name = "run.json" if found.slug is None else f"classes/{found.slug}.json"
         return self._in(name, found.message, found.place)
+
+    def _anew(self, bundle: Bundle | None, again: Again) -> None:
+        if bundle is None or self.findings:
+            self.passed_over.append("computing anew: what is told above comes first")
+            return
+        told, found = again(bundle)
+        self.findings += [
+            not_again(one.where.file if one.where is not None else "", one.message, one.path)
+            for one in map(self._contradiction, found)
+        ]
+        self.looked_at.append(told)
 
     def _drawn(self, bundle: Bundle | None) -> None:
         there = [name for name in DRAWN if (self.root / name).exists() or (self.root / name).is_symlink()]
