@@ -16,7 +16,6 @@ from statistics import NormalDist
 from typing import Any
 
 from neurflow_report.errors import Path
-from neurflow_report.fidelity.cautions import cautions
 from neurflow_report.results.contradictions import Contradiction
 from neurflow_report.results.flow import flow_of
 from neurflow_report.results.records import (
@@ -54,14 +53,14 @@ def contradicted(run: Run, classes: Sequence[ClassResult], manifest: Manifest) -
         yield Contradiction(slug=None, place=place, message=message)
     checks: list[Callable[..., Found]] = [_of_patches, _of_neurons, _of_cores, _of_groups]
     if manifest.format_version >= CONSERVED:
-        checks += [_of_pictures, _of_shares, _of_edges, _of_masking, _of_measures, _of_drops, _of_cautions]
+        checks += [_of_pictures, _of_shares, _of_edges, _of_masking, _of_measures, _of_drops]
     for result in classes:
         for place, message in chain(*(_kept(check, run, result) for check in checks)):
             yield Contradiction(slug=result.slug, place=place, message=message)
 
 
 def unjudged(run: Run, classes: Sequence[ClassResult], manifest: Manifest) -> Iterator[Contradiction]:
-    """Rows of the ledger that do not follow from the figures by METHOD §5.
+    """Rows of the ledger and cautions that do not follow from the figures by METHOD §§5–6.
 
     Raises: ModuleNotFoundError where SciPy or torch, which the ledger is computed with, is not installed.
     """
@@ -75,6 +74,8 @@ def unjudged(run: Run, classes: Sequence[ClassResult], manifest: Manifest) -> It
         for at, owner in owners:
             for place, message in _kept(_of_claims, run, owner):
                 yield Contradiction(slug=result.slug, place=(*at, *place), message=message)
+        for place, message in _kept(_of_cautions, run, result):
+            yield Contradiction(slug=result.slug, place=place, message=message)
 
 
 def _kept(check: Callable[..., Found], *given: Any) -> Found:
@@ -410,6 +411,8 @@ def _of_measures(_run: Run, result: ClassResult) -> Found:
 
 
 def _of_cautions(run: Run, result: ClassResult) -> Found:
+    from neurflow_report.fidelity.cautions import cautions
+
     silent = {c.layer: c.figure for c in result.cautions if c.code in _NOT_DERIVED}
     expected = cautions(
         result.layers,

@@ -140,9 +140,11 @@ class _Look:
         self.looked_at.append("weights, shares, edges, groups, patches, intervals and p-values")
         try:
             self.findings += map(self._contradiction, derived.unjudged(*given))
-            self.looked_at.append("the ledger's verdicts")
+            self.looked_at.append("the ledger's verdicts, and the cautions")
         except ModuleNotFoundError as error:
-            self.passed_over.append(f"the ledger's verdicts: {error.name} is not installed (the extra `run`)")
+            self.passed_over.append(
+                f"the ledger's verdicts, and the cautions: {error.name} is not installed (the extra `run`)"
+            )
         self.findings += [self._in(name, message) for name, message in _pictures(bundle)]
         self.looked_at.append("the pictures")
 

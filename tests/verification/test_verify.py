@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -122,6 +124,21 @@ def test_an_archive_that_was_made_to_fit_is_found(copied: Path, draw: Drawing, t
     page.write_text(page.read_text().replace("<title>", "<title>X", 1))
     found = verify(archive(copied, tmp_path / "x.zip").archive, draw=draw)
     assert [one.partition(":")[0] for one in told(found)] == ["site/index.html"]
+
+
+def test_without_torch_the_ledger_is_passed_over(tmp_path: Path) -> None:
+    """In a process of its own, where neither torch nor SciPy can be imported."""
+    root = frozen_bundle(tmp_path, pictures=1, classes=1).root
+    code = f"""
+import sys
+for name in ("torch", "scipy", "sklearn", "torchvision"):
+    sys.modules[name] = None
+from neurflow_report.report import verify
+found = verify(__import__("pathlib").Path({str(root)!r}))
+print(len(found.findings) > 0, *found.passed_over)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True the ledger's verdicts, and the cautions: torch is not installed (the extra `run`)\n"
 
 
 def test_what_is_no_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
