@@ -25,8 +25,8 @@ _KINDS = {
     "zip": "application/zip", "dot": "text/vnd.graphviz", "woff2": "font/woff2", "yaml": "application/yaml",
     "txt": "text/plain", "sha256": "text/plain", "cff": "application/yaml",
 }  # fmt: skip
-_PROGRAM, _RUN, _DRAWING, _MODEL, _DATA, _SPEC = "#program", "#run", "#drawing", "#model", "#data", "#spec"
-_LICENSE = "None is given here: pictures and network are under the terms of those they come from."
+_RUN, _DRAWING, _MODEL, _DATA, _SPEC = "#run", "#drawing", "#model", "#data", "#spec"
+_LICENSE = "#license"
 
 
 def crate(bundle: Bundle, files: Mapping[str, Path], made: Mapping[str, bytes]) -> bytes:
@@ -65,7 +65,7 @@ def _heads(bundle: Bundle, sizes: Mapping[str, object]) -> Iterator[dict[str, An
         "name": run.title,
         "description": f"How {run.model.name} decides for {classes}: circuits of neuron groups, and the evidence.",
         "datePublished": p.clock.created[:10],
-        "license": _LICENSE,
+        "license": {"@id": _LICENSE},
         "identifier": f"sha256:{identity(bundle.manifest)}",
         "mainEntity": {"@id": "index.html"},
         "hasPart": [{"@id": address(name)} for name in sorted(sizes)],
@@ -82,14 +82,14 @@ def _actions(bundle: Bundle, sizes: Mapping[str, object]) -> Iterator[dict[str, 
         for name in sorted(sizes)
         if name.partition("/")[0] in {"site", "report.pdf", "appendix.pdf", "report.html"}
     ]
-    done = {"@type": "CreateAction", "instrument": {"@id": _PROGRAM}}
-    status = {"actionStatus": {"@id": "http://schema.org/CompletedActionStatus"}}
+    done = {"@type": "CreateAction", "instrument": {"@id": _program(p.generator)}}
+    status = {"actionStatus": "http://schema.org/CompletedActionStatus"}
     yield {
         "@id": _RUN,
         **done,
         "name": "The network was examined",
         "description": f"On {p.device}.",
-        "endTime": p.clock.created,
+        "endTime": p.clock.created.replace("Z", "+00:00"),
         "object": [{"@id": _MODEL}, {"@id": _DATA}, {"@id": _SPEC}],
         "result": [{"@id": address(name)} for name in held],
         **status,
@@ -98,6 +98,7 @@ def _actions(bundle: Bundle, sizes: Mapping[str, object]) -> Iterator[dict[str, 
         "@id": _DRAWING,
         **done,
         "name": "The report was drawn",
+        "description": "From the bundle alone; when it was drawn leaves no trace in it.",
         "object": [{"@id": address(name)} for name in held],
         "result": [{"@id": address(name)} for name in drawn],
         **status,
@@ -108,9 +109,9 @@ def _things(bundle: Bundle) -> Iterator[dict[str, Any]]:
     run, p = bundle.run, bundle.manifest.provenance
     pictures = sum(len(result.pictures) for result in bundle.classes)
     name, _, version = p.generator.rpartition(" ")
-    packages = {package: f"#package-{quote(package)}" for package in sorted(p.versions) if package != name}
+    packages = {one: _package(one, p.versions[one]) for one in sorted(p.versions) if one != name}
     yield {
-        "@id": _PROGRAM,
+        "@id": _program(p.generator),
         "@type": "SoftwareApplication",
         "name": name or p.generator,
         "softwareVersion": version,
@@ -138,7 +139,23 @@ def _things(bundle: Bundle) -> Iterator[dict[str, Any]]:
         "description": f"{pictures:,} pictures of it were used; it is not among the files.",
         "identifier": f"sha256:{run.data.digest}",
     }
+    yield {
+        "@id": _LICENSE,
+        "@type": "CreativeWork",
+        "name": "No licence of its own",
+        "description": "Pictures and network are under the terms of those they come from.",
+    }
     yield {"@id": _SPEC, "@type": "CreativeWork", "name": "The spec", "text": p.spec_text}
+
+
+def _program(generator: str) -> str:
+    name, _, version = generator.rpartition(" ")
+    return f"pkg:generic/{quote(name or generator)}@{quote(version)}"
+
+
+def _package(name: str, version: str) -> str:
+    """A package's address, by the rules of package URLs."""
+    return f"pkg:{'generic' if name == 'python' else 'pypi'}/{quote(name)}@{quote(version)}"
 
 
 def _file(name: str, size: int, sha256: str) -> dict[str, Any]:

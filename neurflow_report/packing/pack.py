@@ -128,7 +128,7 @@ def _odd_entries(entries: Sequence[zipfile.ZipInfo], size: int) -> tuple[str, st
         if not good_name(name):
             return "", f"it holds a file named {name[:80]!r}, which leads outside, or is no name on some systems"
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
-            return name, "it is compressed, and an archive stores its files: it was packed by another program"
+            return name, "it is compressed, and an archive stores its files: unpack it yourself, and verify the folder"
         if entry.external_attr >> 16 != 0o100644:
             return name, "it is no ordinary file"
         if name.lower() in seen:
