@@ -293,6 +293,7 @@ def verify(
     *,
     templates: Path | None = None,
     names: Path | Literal[False] | None = None,
+    attach_bundle: bool | None = None,
     loaded: LoadedSpec | None = None,
     recompute: int = 0,
     progress: Progress | None = None,
@@ -301,7 +302,7 @@ def verify(
     and what is drawn from them, drawn again. Nothing of it is trusted, and all is written into a folder of our own.
 
     Args:
-        templates, names: those that the report was drawn with, as in `render`.
+        templates, names, attach_bundle: those that the report was drawn with, as in `render`.
         loaded: the spec of the run, with its model and data at hand, to compute some of it anew.
         recompute: how many neurons, and how many tests of F1, are computed anew.
     Raises:
@@ -314,7 +315,15 @@ def verify(
     check_templates(templates)
 
     def draw(bundle: Path, output: Path, formats: Sequence[str], append: bool) -> None:
-        render(bundle, output=output, formats=formats, templates=templates, names=names, appendix=append)
+        render(
+            bundle,
+            output=output,
+            formats=formats,
+            templates=templates,
+            attach_bundle=attach_bundle,
+            names=names,
+            appendix=append,
+        )
 
     def again(bundle: Bundle) -> tuple[str, Sequence[Contradiction]]:
         assert loaded is not None  # noqa: S101 it is asked for then alone

@@ -22,6 +22,11 @@ def _add(parser: argparse.ArgumentParser) -> None:
     named.add_argument("--no-names", dest="names", action="store_const", const=False, help="it was drawn without any")
 
     parser.add_argument(
+        "--attach-bundle",
+        action=argparse.BooleanOptionalAction,
+        help="whether report.pdf was drawn with the bundle inside (default: what the spec asked for)",
+    )
+    parser.add_argument(
         "--recompute",
         metavar="N",
         type=_number,
@@ -52,6 +57,7 @@ def _run(options: argparse.Namespace) -> Result:
         options.path,
         templates=options.templates,
         names=options.names,
+        attach_bundle=options.attach_bundle,
         loaded=loaded,
         recompute=options.recompute,
         progress=progress(options),
