@@ -6,7 +6,7 @@ built = build(load_spec("my.yaml"))
 print(built.rendered.site)
 print(tables(read_bundle(built.bundle)).groups)
 
-What goes wrong is raised as a ReportError: InputError, InputErrors or RunError.
+What goes wrong is raised as a ReportError: InputError, InputErrors, RunError or CheckErrors.
 """
 
 from __future__ import annotations
@@ -16,19 +16,23 @@ TYPE_CHECKING = False  # typing is not imported for it: the command line imports
 if TYPE_CHECKING:
     from typing import Any
 
-    from neurflow_report.errors import InputError, InputErrors, ReportError, RunError
-    from neurflow_report.report import analyze, build, check, layers, plan, render
+    from neurflow_report.errors import CheckError, CheckErrors, InputError, InputErrors, ReportError, RunError
+    from neurflow_report.report import analyze, archive, build, card, check, layers, plan, render, verify
     from neurflow_report.results.bundle import read_bundle
     from neurflow_report.results.frames import tables
     from neurflow_report.spec.load import load_spec
 
 __all__ = [
+    "CheckError",
+    "CheckErrors",
     "InputError",
     "InputErrors",
     "ReportError",
     "RunError",
     "analyze",
+    "archive",
     "build",
+    "card",
     "check",
     "layers",
     "load_spec",
@@ -36,18 +40,24 @@ __all__ = [
     "read_bundle",
     "render",
     "tables",
+    "verify",
 ]
 _HOMES = {
+    "CheckError": "errors",
+    "CheckErrors": "errors",
     "InputError": "errors",
     "InputErrors": "errors",
     "ReportError": "errors",
     "RunError": "errors",
     "analyze": "report",
+    "archive": "report",
     "build": "report",
+    "card": "report",
     "check": "report",
     "layers": "report",
     "plan": "report",
     "render": "report",
+    "verify": "report",
     "load_spec": "spec.load",
     "read_bundle": "results.bundle",
     "tables": "results.frames",

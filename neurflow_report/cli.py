@@ -1,7 +1,8 @@
 """The command line: which command it is, where its result goes, and what it exits with.
 
-Exit codes: 0 done, 1 a run failed, 2 the command line or an input is wrong; interrupted: 130 by Ctrl-C, 143 by SIGTERM,
-129 by SIGHUP. Results go to stdout, everything else to stderr. What is heavy is imported inside the commands.
+Exit codes: 0 done, 1 a run failed, 2 the command line or an input is wrong, 3 a check said no; interrupted: 130 by
+Ctrl-C, 143 by SIGTERM, 129 by SIGHUP. Results go to stdout, everything else to stderr. What is heavy is imported inside
+the commands.
 """
 
 from __future__ import annotations

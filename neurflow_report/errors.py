@@ -73,6 +73,11 @@ SLUGS: dict[str, str] = {
     "shard-mismatch": "Shards are not of the same run.",
     "shard-incomplete": "A class is in none of the shards.",
     "bundle-version": "The bundle has a format that this version cannot read.",
+    "report-missing": "There is no site of that bundle beside it.",
+    "report-changed": "A file of a report is not what the bundle gives.",
+    "not-reproduced": "A figure that was computed anew is another.",
+    "archive-changed": "An archive, or a file in it, is not as `archive` writes it.",
+    "card-file": "The file for a model card's section cannot be used.",
     "names-file": "The file with names by hand cannot be used.",
     "output-unwritable": "The output cannot be written.",
     "template-broken": "A template of yours is not there, or cannot be used.",
@@ -161,6 +166,27 @@ class RunError(ReportError):
     """A run that was asked for rightly failed. Exit code 1."""
 
     exit_code = 1
+
+
+class CheckError(ReportError):
+    """A check said no: what was looked at is not as it should be. Exit code 3."""
+
+    exit_code = 3
+
+
+class CheckErrors(CheckError):  # noqa: N818
+    """All that a check found, told at once. Never empty."""
+
+    def __init__(self, errors: Iterable[CheckError]) -> None:
+        self.errors = tuple(errors)
+        first = self.errors[0]
+        super().__init__(first.slug, first.message, hint=first.hint, path=first.path, where=first.where)
+
+    def __str__(self) -> str:
+        return "\n".join(str(error) for error in self.errors)
+
+    def problems(self) -> tuple[ReportError, ...]:
+        return self.errors
 
 
 class InputErrors(InputError):  # noqa: N818

@@ -23,8 +23,11 @@ from neurflow_report.spec.load import LoadedSpec, located
 from neurflow_report.spec.names import FILE, read_names, with_names
 
 if TYPE_CHECKING:
+    from neurflow_report.packing.archive import Archived
     from neurflow_report.planning.records import Plan
+    from neurflow_report.results.contradictions import Contradiction
     from neurflow_report.setup.layer_listing import Tree
+    from neurflow_report.verification.findings import Verified
 
 
 DOWNLOADS = {
@@ -50,6 +53,15 @@ class Rendered:
     pages: int
     bytes: int
     seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """A section of a model card, as Markdown; whether its file is now another; the figures by flat names."""
+
+    text: str
+    changed: bool
+    metrics: dict[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -367,6 +379,89 @@ def _downloads(wanted: Mapping[str, Path]) -> dict[str, Path]:
     """What is drawn beside the site, and is to be in it as well: a site that is moved takes it along."""
     drawn_too = {path.name: path for path in wanted.values()}
     return {label: drawn_too[name] for name, label in DOWNLOADS.items() if name in drawn_too}
+
+
+def verify(
+    path: Path,
+    *,
+    templates: Path | None = None,
+    names: Path | Literal[False] | None = None,
+    attach_bundle: bool | None = None,
+    loaded: LoadedSpec | None = None,
+    recompute: int = 0,
+    progress: Progress | None = None,
+) -> Verified:
+    """Look whether a bundle, a report's folder or an archive is what it says: digests, records, what follows from them,
+    and what is drawn from them, drawn again. Nothing of it is trusted, and all is written into a folder of our own.
+
+    Args:
+        templates, names, attach_bundle: those that the report was drawn with, as in `render`.
+        loaded: the spec of the run, with its model and data at hand, to compute some of it anew.
+        recompute: how many neurons, and how many tests of F1, are computed anew.
+    Raises:
+        InputError bundle-missing, bundle-version, environment-bad-value, template-broken.
+        What `analyze` raises, where some is computed anew.
+    """
+    from neurflow_report.verification.verify import verify as look
+
+    source_date()
+    check_templates(templates)
+
+    def draw(bundle: Path, output: Path, formats: Sequence[str], append: bool) -> None:
+        render(
+            bundle,
+            output=output,
+            formats=formats,
+            templates=templates,
+            attach_bundle=attach_bundle,
+            names=names,
+            appendix=append,
+        )
+
+    def again(bundle: Bundle) -> tuple[str, Sequence[Contradiction]]:
+        assert loaded is not None  # noqa: S101 it is asked for then alone
+        with importing():
+            from neurflow_report.analysis.anew import anew, sample
+
+        drawn = sample(bundle.classes, recompute, bundle.run.settings.seed)
+        neurons, rows = (sum(len(getattr(one, name)) for one in drawn) for name in ("neurons", "rows"))
+        try:
+            found = tuple(anew(loaded, bundle, recompute, progress=progress or Silent()))
+        except ReportError as error:
+            raise located(error, loaded) from error
+        return f"{neurons} neurons and {rows} tests, computed anew", found
+
+    asked = loaded is not None and recompute > 0
+    return look(path, draw=draw, again=again if asked else None, progress=progress)
+
+
+def archive(report: Path, target: Path | None = None, *, progress: Progress | None = None) -> Archived:
+    """Pack a report's folder, bundle and site, into one zip; the same files give the same bytes.
+
+    Args: target: default the folder's name with .zip, beside it.
+    Raises: InputError bundle-missing, bundle-damaged, bundle-version, report-missing, output-unwritable.
+    """
+    from neurflow_report.packing.archive import archive as pack
+
+    return pack(report, target, progress=progress)
+
+
+def card(bundle: Path, *, into: Path | None = None, section: str = "report") -> ModelCard:
+    """What a model card says of a report, put into the file `into` between two markers; all else in it stays.
+
+    Args: section: its name, where a file has several.
+    Raises: InputError bundle-missing, bundle-damaged, bundle-version, card-file.
+    """
+    from neurflow_report.drawing.write import model_card
+    from neurflow_report.results.metrics import metrics
+
+    if not model_card.NAME.fullmatch(section):
+        message = f"the section's name is {section[:60]!r}, and letters a-z, digits and - were expected"
+        raise InputError("card-file", message, hint="leave it out where the file has one report")
+    found = read_bundle(bundle)
+    text = model_card.section(found, into)
+    changed = into is not None and model_card.write_section(into, text, section)
+    return ModelCard(text=text, changed=changed, metrics=metrics(found))
 
 
 def build(loaded: LoadedSpec, *, progress: Progress | None = None, jobs: int = 1) -> Built:

@@ -100,9 +100,11 @@ def test_the_public_functions_are_there_by_their_names() -> None:
 
     found = {name: getattr(neurflow_report, name) for name in neurflow_report.__all__}
     assert {name: f.__module__.removeprefix("neurflow_report.") for name, f in found.items()} == {
-        "InputError": "errors", "InputErrors": "errors", "ReportError": "errors", "RunError": "errors",
-        "analyze": "report", "build": "report", "check": "report", "layers": "report", "load_spec": "spec.load",
+        "CheckError": "errors", "CheckErrors": "errors", "InputError": "errors", "InputErrors": "errors",
+        "ReportError": "errors", "RunError": "errors", "analyze": "report", "archive": "report", "build": "report",
+        "card": "report", "check": "report", "layers": "report", "load_spec": "spec.load",
         "plan": "report", "read_bundle": "results.bundle", "render": "report", "tables": "results.frames",
+        "verify": "report",
     }  # fmt: skip
     assert neurflow_report.render is neurflow_report.report.render  # no module of that name stands in its way
     assert not hasattr(neurflow_report, "nothing")

@@ -47,6 +47,18 @@ def find_circuit(run: ClassRun) -> Circuit:
     """
     workspace, settings = run.workspace, run.settings
     check_patches(run.name, len(run.pixels), run.patches, settings.k)
+    cache, means = patch_means(run)
+    scores: Scores = {}
+    neurons = search_neurons(run, means, cache, scores)
+    with run.stage("neuron groups", None):
+        names = [info.name for info in workspace.segments.layers]
+        layers, edges = group_neurons(names, neurons, means, settings.max_neuron)
+    return Circuit(means=means, layers=layers, edges=edges, scores=scores, cache=cache)
+
+
+def patch_means(run: ClassRun) -> tuple[ActivationCache, Means]:
+    """The activations on all of a class's patches that are kept, and φ of all of them."""
+    workspace = run.workspace
     with run.stage("patches", run.patches) as step:
         cache = ActivationCache.of_search(workspace, run.pixels, step.note)
         means = layer_means(
@@ -58,12 +70,7 @@ def find_circuit(run: ClassRun) -> Circuit:
             on_batch=step.advance,
             note=step.note,
         )
-    scores: Scores = {}
-    neurons = search_neurons(run, means, cache, scores)
-    with run.stage("neuron groups", None):
-        names = [info.name for info in workspace.segments.layers]
-        layers, edges = group_neurons(names, neurons, means, settings.max_neuron)
-    return Circuit(means=means, layers=layers, edges=edges, scores=scores, cache=cache)
+    return cache, means
 
 
 def search_neurons(

@@ -45,6 +45,7 @@ def keys(
         "machine": described(ready.workspace.segments.device),
         "spec": _bearing(spec),
         "precision": settings.precision,
+        "images": spec.report.images,
         "network": computed(ready.workspace.segments, ready.pictures),
         "state": ready.network.digest,
         "layers": [layer.model_dump(mode="json") for layer in ready.workspace.segments.layers],

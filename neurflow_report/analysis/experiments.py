@@ -65,7 +65,7 @@ def examine(run: ClassRun) -> Findings:
         RunError not-finite.
     """
     settings, circuit = run.settings, find_circuit(run)
-    tests = _masking(run, circuit)
+    tests = class_masking(run, circuit)
     found = _experiments(run, circuit)
     silent = {layer.name: silent_share(m) for layer, m in zip(circuit.layers, circuit.means, strict=True)}
     return Findings(
@@ -179,8 +179,8 @@ def _at_layer(
         return experiment.run(subject)
 
 
-def _masking(run: ClassRun, circuit: Circuit) -> tuple[Masking, ...]:
-    """F1."""
+def class_masking(run: ClassRun, circuit: Circuit) -> tuple[Masking, ...]:
+    """F1 of a class."""
     settings, layers = run.settings, circuit.layers
     if not settings.asks("masking"):
         return ()

@@ -56,7 +56,7 @@ from neurflow_report.setup.precision import arithmetic, attributions_in
 from neurflow_report.setup.preflight import Ready, preflight
 from neurflow_report.setup.provenance import provenance
 from neurflow_report.setup.settings import RunSettings
-from neurflow_report.setup.stored_pictures import region_bytes
+from neurflow_report.setup.stored_pictures import Images, region_bytes
 from neurflow_report.setup.workspace import Workspace, check_patches
 from neurflow_report.spec.load import LoadedSpec, located
 from neurflow_report.spec.names import given_names
@@ -206,7 +206,7 @@ def _examine_all(
     """What is found of all classes, or of those of one shard; the run's record is of all in any case."""
     spec, workspace = loaded.spec, ready.workspace
     with progress.stage("choose pictures", None) as step:
-        choice = _choice(spec, ready, step)
+        choice = choice_of(spec, ready, step)
 
         for note in (*unusable([(s.name, s.reason) for s in choice.skipped]), *oddities(choice, ready.targets)):
             step.note(note)
@@ -277,7 +277,7 @@ class _OneClass:
             plain = run if self.settings.precision == self.spec.runtime.precision else run.with_precision("float32")
             found = with_control(found, plain, other, control=control, names=ready.names)
         found = with_agreement(found, workspace.grid, chosen, part_names(self.spec), self.spec.runtime.seed)
-        result, pictures = _class_result(ready, target, slug, chosen, found)
+        result, pictures = _class_result(ready, target, slug, chosen, found, self.spec.report.images)
         return Kept(result=result, pictures=pictures, checks=checked)
 
 
@@ -307,7 +307,7 @@ def _check_enough(spec: Spec, ready: Ready, choice: Choice) -> None:
     gathered.tell()
 
 
-def _choice(spec: Spec, ready: Ready, step: Step) -> Choice:
+def choice_of(spec: Spec, ready: Ready, step: Step) -> Choice:
     """The pictures of each class; how often the network is right on what was looked at is told first."""
     return choose(
         ready.source,
@@ -344,12 +344,12 @@ def slugs(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _class_result(
-    ready: Ready, target: ClassTarget, slug: str, chosen: Sequence[Chosen], found: Findings
+    ready: Ready, target: ClassTarget, slug: str, chosen: Sequence[Chosen], found: Findings, images: Images
 ) -> tuple[ClassResult, dict[str, bytes]]:
     """The record of a class, with the boxes of the patches that it shows and the pictures these were cut from."""
     used = sorted({p for layer in found.layers for neuron in layer.neurons for p in neuron.concept})
     patches = tuple(ready.workspace.grid.box(p) for p in used)
-    files = {number: region_bytes(chosen[number]) for number in sorted({patch.image for patch in patches})}
+    files = {number: region_bytes(chosen[number], images) for number in sorted({patch.image for patch in patches})}
     record = ClassResult(
         index=target.index,
         name=target.name,
@@ -441,6 +441,7 @@ def _run(
         fallbacks=tuple(without_paths(note) for note in fallbacks),
         names=given_names(spec.names, {str(c): one.slug for c, one in zip(spec.classes, classes, strict=True)}),
         tiles=spec.report.tiles,
+        images=spec.report.images,
         url=spec.report.url or "",
     )
 

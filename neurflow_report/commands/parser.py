@@ -16,7 +16,8 @@ def parser_of(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     parser = Parser(
         prog="neurflow-report",
         description="Reports of how a vision classifier decides: neuron groups, circuits, and the evidence for them.",
-        epilog="Exit codes: 0 done, 1 a run failed, 2 the command line or an input is wrong, 130 interrupted.",
+        epilog="Exit codes: 0 done, 1 a run failed, 2 the command line or an input is wrong, 3 a check said no, "
+        "130 interrupted.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action=Version, help="show the version and end")

@@ -18,12 +18,13 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from neurflow_report.errors import InputError, Where, Wording, spell_path
+from neurflow_report.errors import Gathered, InputError, ReportError, Where, Wording, spell_path
 from neurflow_report.ordinary import open_ordinary, read_ordinary
 from neurflow_report.results.contradictions import contradictions, odd_text
 from neurflow_report.results.format import FORMAT_VERSION, READABLE, WITH_DIGEST
@@ -165,6 +166,27 @@ def read_bundle(root: Path | str) -> Bundle:
     return bundle
 
 
+def damages(root: Path) -> tuple[ReportError, ...]:
+    """All for which `read_bundle` would refuse the bundle at `root`, not the first of it alone: files, then records.
+
+    Raises: InputError bundle-missing or bundle-version.
+    """
+    gathered = Gathered()
+    found = gathered.attempt(partial(_read_manifest, _find(root)))
+    if found is None:
+        if gathered.errors[0].slug != "bundle-damaged":
+            gathered.tell()
+        return tuple(gathered.errors)
+    manifest, _ = found
+    for name, digest in manifest.files.items():
+        gathered.attempt(partial(_check_digest, root, name, digest))
+    others = _others(root, {MANIFEST, DIGEST, *manifest.files})
+    gathered.errors += [_damaged(root / name, "the bundle's manifest does not list this file") for name in others]
+    if not gathered.errors:
+        gathered.attempt(partial(read_bundle, root))
+    return tuple(gathered.errors)
+
+
 def canonical_json(record: BaseModel) -> bytes:
     """A record as JSON whose bytes depend on its values alone: UTF-8, indent 1, floats to 7 significant digits.
 
@@ -269,9 +291,14 @@ def _find(root: Path) -> Path:
     for place in (root, root / "bundle"):
         if (place / MANIFEST).is_file():
             return place
+    raise missing(root)
+
+
+def missing(root: Path) -> InputError:
+    """The error of a place where no bundle lies."""
     what = "this is a file, and a folder was expected" if root.exists() else "there is no such folder"
     found = "the folder has no manifest.json" if root.is_dir() else what
-    raise InputError(
+    return InputError(
         "bundle-missing",
         f"there is no bundle: {found}",
         hint=Wording(

@@ -23,6 +23,7 @@ FORMATS = frozenset({"html", "pdf", "single"})
 THEMES = frozenset({"auto", "light", "dark"})
 RULES = frozenset({"cells", "gauss"})
 TILES = frozenset({"auto", "patch", "outlined"})
+IMAGES = frozenset({"embed", "blur", "none"})
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 
 Found = Iterator[tuple[Path, str]]
@@ -69,6 +70,7 @@ def odd_text(data: bytes) -> str:
 def _of_run(run: Run) -> Found:
     yield from _known(("theme",), run.theme, THEMES)
     yield from _known(("tiles",), run.tiles, TILES)
+    yield from _known(("images",), run.images, IMAGES)
     if run.url and not is_address(run.url):
         yield ("url",), f"{run.url!r} is no address of a site"
     if not run.formats:

@@ -14,6 +14,7 @@ class Threshold(Record):
     Of shares and correlations, larger is better. Between `supported` and `against` it is inconclusive.
 
     Attributes:
+        claim: its name.
         supported: the claim is supported from here on.
         against: it is not supported under this.
         null_most: the most that the null may reach, where the claim says so.
@@ -33,6 +34,11 @@ class Masking(Record):
     Accuracies are in 0..1. An interval is None in bundles that did not measure it.
 
     Attributes:
+        mode: mask the core set, or retain it alone.
+        layer: its name.
+        tau: τ of the core set.
+        size, channels: of the core set, and of the layer.
+        baseline, accuracy: before and after.
         n: pictures.
         low, high: the 95% Wilson interval.
         null: the accuracies of random sets of the same size.
@@ -68,6 +74,10 @@ class Measure(Record):
     """One figure of F2 to F8 (METHOD §5), for a layer or, with `channel`, for one neuron of it.
 
     Attributes:
+        layer, channel: where.
+        value: the figure.
+        n, unit: over how many of what.
+        p_value: one-sided, against chance.
         experiment: its name in the spec.
         case: tells its figures apart (a method, a kind of group).
         setting: the number that was varied (the size of the sets, k).
@@ -93,7 +103,13 @@ class Measure(Record):
 
 
 class NotRun(Record):
-    """What was asked for and could not be measured, and why. Empty fields: all of that kind."""
+    """What was asked for and could not be measured, and why. Empty fields: all of that kind.
+
+    Attributes:
+        experiment: its name in the spec.
+        layer, case: where.
+        reason: why.
+    """
 
     experiment: str
     layer: str = ""
@@ -102,7 +118,14 @@ class NotRun(Record):
 
 
 class EdgeDrop(Record):
-    """F8: W(U, L) and the share of U's activation that goes when L's neurons are knocked out (METHOD §5)."""
+    """F8: W(U, L) and the share of U's activation that goes when L's neurons are knocked out (METHOD §5).
+
+    Attributes:
+        upper_layer, upper: U.
+        lower_layer, lower: L.
+        weight: W(U, L).
+        drop: the share of U's activation that goes.
+    """
 
     upper_layer: str
     upper: int
@@ -116,6 +139,15 @@ class Claim(Record):
     """A row of the ledger (METHOD §5): a claim of the method at one layer, and whether the evidence supports it.
 
     Attributes:
+        experiment: what measured it.
+        layer: its name; empty where it was not run at all.
+        case: tells a claim's rows at a layer apart.
+        figure: larger is better.
+        low, high: its 95% interval.
+        n, unit: over how many of what.
+        null: what chance gives.
+        p_value: against chance.
+        verdict: by its `Threshold`.
         claim: names its `Threshold`.
         null_low, null_high: the 95% interval of `null`, where it has one.
         q_value: `p_value` after Benjamini and Hochberg over the class's tests.
@@ -141,7 +173,13 @@ class Claim(Record):
 
 
 class Control(Record):
-    """The pipeline on the same pictures with another network (METHOD §5). `logit`: the one whose circuit was taken."""
+    """The pipeline on the same pictures with another network (METHOD §5). `logit`: the one whose circuit was taken.
+
+    Attributes:
+        name: which other network.
+        logit, logit_name: its number and its name.
+        masking, measures, edge_drops, not_run, claims: as of a class.
+    """
 
     name: str
     logit: int
@@ -158,6 +196,11 @@ class Caution(Record):
 
     Codes: few-images, few-patches, low-baseline, no-core, dead-neuron, silhouette, completeness, integration,
     saturation, silent, retain-loses, single-group, weak-weights, weak-edges, unstable.
+
+    Attributes:
+        code: one of the above.
+        layer, channel: where; empty and null for all of the class.
+        figure, threshold: what set it off, and what it was held against.
     """
 
     code: str

@@ -21,14 +21,25 @@ from neurflow_report.results.record import Record as Record
 
 
 class Skipped(Record):
-    """A picture that could not be used, by its name within the data set, and why."""
+    """A picture that could not be used, by its name within the data set, and why.
+
+    Attributes:
+        name: within the data set.
+        reason: why it could not be used.
+    """
 
     name: str
     reason: str
 
 
 class LeftOut(Record):
-    """What was found in the data and is no picture of a class, for one reason: how much, and the first names."""
+    """What was found in the data and is no picture of a class, for one reason: how much, and the first names.
+
+    Attributes:
+        reason: why these are no pictures of a class.
+        count: how many.
+        names: the first of them.
+    """
 
     reason: str
     count: int
@@ -36,7 +47,14 @@ class LeftOut(Record):
 
 
 class LayerInfo(Record):
-    """A declared layer. `shape` is one picture's activation without the batch: (C, H, W), (T, D) or (C,)."""
+    """A declared layer. `shape` is one picture's activation without the batch: (C, H, W), (T, D) or (C,).
+
+    Attributes:
+        name: as the spec calls it.
+        channels: C, or D of tokens.
+        kind: what an activation is: a map, tokens, or a vector.
+        shape: as above.
+    """
 
     name: str
     channels: int
@@ -51,6 +69,10 @@ class Preprocess(Record):
     then (x − mean) / std.
 
     Attributes:
+        size: S, the side of the model's input.
+        interpolation: of the resize.
+        antialias: whether the resize smooths first.
+        squash: resize both sides to `resize`, whatever the shape.
         resize: None: no resize; a picture smaller than the crop is padded.
         mean, std: one entry a channel.
         channels: 3 (RGB) or 1 (grey).
@@ -70,6 +92,9 @@ class ModelInfo(Record):
     """The network examined.
 
     Attributes:
+        source, name, weights: as in the spec.
+        parameters, outputs: how many.
+        test_accuracy: 0..1, where it is known of the weights.
         digest: the sha256 of its state.
         preprocess: its `size` is S of METHOD.md §1.
         notes: what was done with a checkpoint that the spec does not say.
@@ -92,6 +117,9 @@ class Accuracy(Record):
     """How many of the labelled pictures that a run looked at the network got right.
 
     Attributes:
+        right: pictures that the network got right.
+        reordered: the share that would be right if logits were tied to the classes in another order, where that is
+            telling.
         pictures, classes: how many they are, and of how many classes.
         low, high: Wilson's 95% interval of the share that is right.
         chance: 1 / outputs, or where it is more the share that the same predictions would get right if the labels were
@@ -111,6 +139,9 @@ class DataInfo(Record):
     """The pictures offered.
 
     Attributes:
+        source, name: as in the spec.
+        select: which pictures count for a class: predicted, labelled, correct, any.
+        limit: pictures asked for, a class.
         sample: first, or random by the run's seed.
         labels: what to know of how classes were tied to logits, or nothing.
         pool: how many were looked at.
@@ -136,7 +167,31 @@ class DataInfo(Record):
 class Settings(Record):
     """The values this run used, under the names of the spec (see docs/spec.md).
 
-    `draws`: random sets of F1; the fields after `precision` size F2 to F8 and came with format 2.
+    The fields after `precision` size F2 to F8 and came with format 2.
+
+    Attributes:
+        k: patches in a concept.
+        scales, stride: sides of the patches as shares of S, and steps as shares of a side.
+        nodes, max_nodes: steps of the integral, to begin with and at most.
+        tolerance: the largest error of the integral, relative.
+        rule: how the integral is taken.
+        tau: τ, core neurons of a neuron at most.
+        max_semantic, max_neuron: semantic groups of a neuron, and neuron groups of a layer, at most.
+        taus: the τ at which F1 is done.
+        draws: random sets of F1.
+        experiments: those that were asked for.
+        seed: of all that is drawn.
+        device, precision: where and in which arithmetic the network ran.
+        preset: which sizes the experiments had by default.
+        targets: F2, F3, F6: the most neurons tested at a layer.
+        optimality_draws, weight_draws: random sets of F2, and of each size of F3.
+        patches: F2, F3: those that the ranks after a knock-out are estimated from; 0: all.
+        sizes: of the sets in F3 and F4.
+        methods, method_targets: the other methods of F4, and the most neurons at a layer.
+        ks: F6: the sizes of a concept that `k` is compared with.
+        noise_draws: of F7.
+        controls: networks that the pipeline was run on as well.
+        thresholds: when each claim holds.
     """
 
     k: int
@@ -171,7 +226,13 @@ class Settings(Record):
 
 class Rounding(Record):
     """What TF32 changed of T on a few patches and targets of a layer: ‖T − T in float32‖ / ‖T in float32‖, and the
-    share of core neurons that are the same, 0..1."""
+    share of core neurons that are the same, 0..1.
+
+    Attributes:
+        layer: its name.
+        error: as above, 0 is exact.
+        core: the share of core neurons that are the same.
+    """
 
     layer: str
     error: float
@@ -180,7 +241,13 @@ class Rounding(Record):
 
 class CrossCheck(Record):
     """T of a few `pairs` of a neuron and a patch at a layer, computed again by Captum's IntegratedGradients in `steps`
-    Gauss–Legendre steps: ‖T − Captum's‖ / ‖Captum's‖ over all of them."""
+    Gauss–Legendre steps: ‖T − Captum's‖ / ‖Captum's‖ over all of them.
+
+    Attributes:
+        layer: its name.
+        pairs, steps: how many.
+        difference: as above, 0 is the same.
+    """
 
     layer: str
     pairs: int
@@ -189,7 +256,13 @@ class CrossCheck(Record):
 
 
 class ClassEntry(Record):
-    """A class of the report: `index` is its logit, `slug` its folder in the bundle and in the site."""
+    """A class of the report: `index` is its logit, `slug` its folder in the bundle and in the site.
+
+    Attributes:
+        index: its logit.
+        name: as the model or the spec calls it.
+        slug: of its file and its page.
+    """
 
     index: int
     name: str
@@ -198,7 +271,13 @@ class ClassEntry(Record):
 
 class GivenName(Record):
     """A name by hand: `code` is G3, a neuron group, or n12, a neuron, of a layer of the class `slug`. That layer may
-    have no such group."""
+    have no such group.
+
+    Attributes:
+        slug, layer: where it is.
+        code: what it names.
+        text: the name.
+    """
 
     slug: str
     layer: str
@@ -210,8 +289,15 @@ class Run(Record):
     """All of a bundle that is not about one class.
 
     Attributes:
+        title, theme, formats: as in the spec.
+        model, data, settings: what was examined, on what, how.
+        layers: from the input to the logit.
+        classes: in the order of the report.
+        parts: the planted parts that the data names (demo only).
+        names: by hand, for groups and neurons.
         tiles: how patches are shown: auto, patch or outlined.
         url: where the site will stand, or nothing.
+        images: what is kept of the pictures: embed (what the model saw), blur, or none (grey squares).
         roundings: of the layers but the lowest, where TF32 was used.
         accuracy: None where no picture that was looked at has a label, and in bundles that did not measure it.
         fallbacks: which quick ways through the network were not taken, since they gave something else than the network
@@ -235,10 +321,15 @@ class Run(Record):
     names: tuple[GivenName, ...] = ()
     tiles: str = "auto"
     url: str = ""
+    images: str = "embed"
 
 
 class Region(Record):
-    """The rectangle of the original picture that the model saw, in the original's pixels."""
+    """The rectangle of the original picture that the model saw, in the original's pixels.
+
+    Attributes:
+        left, top, width, height: in pixels, not always whole.
+    """
 
     left: float
     top: float
@@ -247,7 +338,17 @@ class Region(Record):
 
 
 class Picture(Record):
-    """A picture of the class. `file` is its region in the bundle (None when no patch of it is shown)."""
+    """A picture of the class. `file` is its region in the bundle (None when no patch of it is shown).
+
+    Attributes:
+        name: within the data set.
+        label: the data's class, where it has one.
+        predicted: the network's class.
+        width, height: of the original.
+        region: what of it the model saw.
+        sha256: of the original's bytes, or of its mode, size and pixels where it is no file.
+        file: its name under pictures/.
+    """
 
     name: str
     label: str | None
@@ -260,7 +361,13 @@ class Picture(Record):
 
 
 class Patch(Record):
-    """A square window of picture number `image`, in pixels of the model's input (0 ≤ top, left; side ≤ S)."""
+    """A square window of picture number `image`, in pixels of the model's input (0 ≤ top, left; side ≤ S).
+
+    Attributes:
+        index: its number among the class's candidates.
+        image: the picture's place in `ClassResult.pictures`, from 0.
+        top, left, side: its place and size.
+    """
 
     index: int
     image: int
@@ -270,21 +377,38 @@ class Patch(Record):
 
 
 class CoreScore(Record):
-    """A core concept neuron of the layer below and its score: mean |T| over the concept (METHOD.md §2)."""
+    """A core concept neuron of the layer below and its score: mean |T| over the concept (METHOD.md §2).
+
+    Attributes:
+        channel: of the layer below.
+        score: mean |T|, the largest first.
+    """
 
     channel: int
     score: float
 
 
 class NeuronEdge(Record):
-    """w(a, i, j) for i = `channel` of the layer below; signed, Σ|w| = 1 over the core set (METHOD.md §3)."""
+    """w(a, i, j) for i = `channel` of the layer below; signed, Σ|w| = 1 over the core set (METHOD.md §3).
+
+    Attributes:
+        channel: i.
+        weight: w(a, i, j).
+    """
 
     channel: int
     weight: float
 
 
 class SemanticGroup(Record):
-    """V_{a,j}: patch indices in the order of closeness to the group's centre; `index` counts from 1."""
+    """V_{a,j}: patch indices in the order of closeness to the group's centre; `index` counts from 1.
+
+    Attributes:
+        index: j.
+        patches: its part of the concept.
+        activation: the neuron's, mean over these patches.
+        edges: to the core neurons; none at the lowest layer.
+    """
 
     index: int
     patches: tuple[int, ...]
@@ -298,6 +422,11 @@ class Neuron(Record):
     Gaps, errors and `nodes` are over the concept's patches; None at the lowest layer.
 
     Attributes:
+        layer, channel: which it is.
+        concept: V_a, patch indices.
+        activations: of the concept's patches, in its order.
+        groups: the semantic groups, a partition of the concept.
+        dead: whether it is never above 0 on the concept.
         core: empty at the lowest layer.
         gap_mean, gap_max: the completeness gap, relative, 0 is exact.
         nodes: the most steps that a patch needed.
@@ -321,7 +450,12 @@ class Neuron(Record):
 
 
 class Member(Record):
-    """A semantic group as the member of a neuron group."""
+    """A semantic group as the member of a neuron group.
+
+    Attributes:
+        channel: the neuron's.
+        semantic: the `index` of its semantic group.
+    """
 
     channel: int
     semantic: int
@@ -331,6 +465,8 @@ class PartAgreement(Record):
     """How well a group's patches agree with one planted part (demo only).
 
     Attributes:
+        part: the planted part that the group's patches show most.
+        n: patches.
         purity: share of the group's `n` patches that show `part` most.
         chance: that share over all the class's patches.
         p_value: permutation p of the best part's excess over chance, against random patch sets of the same size.
@@ -350,6 +486,9 @@ class NeuronGroup(Record):
     """G: a cluster of semantic groups at one layer.
 
     Attributes:
+        layer: its name.
+        members: its semantic groups; each is in one neuron group of the layer.
+        agreement: with planted parts (demo only).
         index: counts from 1 by falling `share`.
         patches: in the order of closeness to the group's centre.
         share: the part of the logit's absolute weight that goes through the group (METHOD §3).
@@ -364,7 +503,13 @@ class NeuronGroup(Record):
 
 
 class GroupEdge(Record):
-    """W(U, L) between neuron groups of two neighbouring layers (METHOD.md §3)."""
+    """W(U, L) between neuron groups of two neighbouring layers (METHOD.md §3).
+
+    Attributes:
+        upper_layer, upper: U.
+        lower_layer, lower: L.
+        weight: W, signed; those of 0 are left out.
+    """
 
     upper_layer: str
     upper: int
@@ -374,7 +519,14 @@ class GroupEdge(Record):
 
 
 class LayerResult(Record):
-    """The core neurons of one layer for one class, and their groups. `silhouette` None: one group by default."""
+    """The core neurons of one layer for one class, and their groups. `silhouette` None: one group by default.
+
+    Attributes:
+        name, channels: as in `LayerInfo`.
+        neurons: by channel.
+        groups: by number.
+        silhouette: of the clustering into groups.
+    """
 
     name: str
     channels: int
@@ -384,7 +536,23 @@ class LayerResult(Record):
 
 
 class ClassResult(Record):
-    """Everything found about one class. `candidates` counts its patches (59 a picture at the default scales)."""
+    """Everything found about one class. `candidates` counts its patches (59 a picture at the default scales).
+
+    Attributes:
+        index, name, slug: as in `ClassEntry`.
+        pictures: in the order chosen.
+        candidates: patches looked at.
+        patches: those that something names.
+        layers: from the input to the logit.
+        edges: between neuron groups, from the logit down.
+        masking: F1.
+        cautions: from the logit down.
+        measures: the figures of F2 to F8.
+        edge_drops: F8, edge by edge.
+        not_run: what was asked for and could not be measured.
+        claims: the ledger.
+        controls: the same on other networks.
+    """
 
     index: int
     name: str
@@ -404,14 +572,29 @@ class ClassResult(Record):
 
 
 class Clock(Record):
-    """The only part of a bundle that two equal runs differ in. With SOURCE_DATE_EPOCH: its time, and no seconds."""
+    """The only part of a bundle that two equal runs differ in. With SOURCE_DATE_EPOCH: its time, and no seconds.
+
+    Attributes:
+        created: ISO 8601, UTC.
+        seconds: by stage.
+    """
 
     created: str
     seconds: dict[str, float] | None
 
 
 class Provenance(Record):
-    """Where a bundle comes from. Holds no absolute path, user or host name."""
+    """Where a bundle comes from. Holds no absolute path, user or host name.
+
+    Attributes:
+        generator: the program and its version.
+        spec_text: as it was written, without paths.
+        spec_resolved: with all defaults and changes.
+        versions: of the packages that the run used.
+        device: as its maker calls it.
+        determinism: what was set so that two runs are equal.
+        clock: when, and how long.
+    """
 
     generator: str
     spec_text: str
@@ -423,7 +606,13 @@ class Provenance(Record):
 
 
 class Manifest(Record):
-    """manifest.json: the format's number, the provenance, and the sha256 of every other file of the bundle."""
+    """manifest.json: the format's number, the provenance, and the sha256 of every other file of the bundle.
+
+    Attributes:
+        format_version: the bundle's format.
+        provenance: where it comes from.
+        files: the sha256, in hex, of each other file but manifest.sha256, by its name.
+    """
 
     format_version: int
     provenance: Provenance

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import suppress
 from io import BytesIO
+from typing import Literal
 
 import torch
 from PIL import Image
@@ -18,21 +19,26 @@ from neurflow_report.images.sources import Item, Source
 from neurflow_report.images.taken import again
 from neurflow_report.results.records import Preprocess, Region
 
+Images = Literal["embed", "blur", "none"]
 MOST = 1024
 """Longest side kept, in pixels."""
+COLOURS, GREY = 6, (176, 176, 176)
+"""Colours a side that are left of a blurred picture, and what stands for one that is not kept."""
 FEW, LOOKED_FOR = 2, 16
 """Pictures that a network is tried on, and the most that are opened to find them."""
 LOSSLESS = 128
 """Pictures up to this side are kept as PNG, larger ones as JPEG (quality 92)."""
 
 
-def region_bytes(chosen: Chosen) -> tuple[str, bytes]:
+def region_bytes(chosen: Chosen, images: Images = "embed") -> tuple[str, bytes]:
     """File name (from the picture's content) and encoded bytes of the region that the model saw.
 
+    Args: images: as it is, blurred until only colours are left, or a grey square in its place.
     Raises: RunError data-changed where the picture is no longer the one that the model saw.
     """
-    suffix, data = _kept(again(chosen.item, chosen.sha256), chosen.region)
-    return f"{hashlib.sha256(data).hexdigest()[:16]}.{suffix}", data
+    suffix, data = _kept(again(chosen.item, chosen.sha256), chosen.region, images)
+    content = data if images == "embed" else data + chosen.sha256.encode()  # blurred ones may be the same
+    return f"{hashlib.sha256(content).hexdigest()[:16]}.{suffix}", data
 
 
 def region_bytes_of(item: Item, size: tuple[int, int], preprocess: Preprocess) -> bytes:
@@ -62,9 +68,14 @@ def few_inputs(source: Source, preprocess: Preprocess) -> Tensor | None:
     return torch.cat([pictures, patches])
 
 
-def _kept(picture: Image.Image, region: Region) -> tuple[str, bytes]:
+def _kept(picture: Image.Image, region: Region, images: Images = "embed") -> tuple[str, bytes]:
     """The ending of the file's name, and the region's encoded bytes."""
-    shown = region_picture(picture, region, MOST)
+    shown = region_picture(picture, region, MOST if images == "embed" else LOSSLESS)
+    if images == "blur":
+        colours = shown.resize((COLOURS, COLOURS), Image.Resampling.BOX)
+        shown = colours.resize(shown.size, Image.Resampling.BICUBIC)
+    elif images == "none":
+        shown = Image.new("RGB", shown.size, GREY)
     suffix, options = ("png", {}) if max(shown.size) <= LOSSLESS else ("jpg", {"quality": 92})
     return suffix, encode(shown, "PNG" if suffix == "png" else "JPEG", **options)
 

@@ -314,6 +314,12 @@ class Report(Section):
         "outlined where the network's input has under 64 pixels a side, of which a patch alone would be a blur.",
         examples=["outlined"],
     )
+    images: Literal["embed", "blur", "none"] = Field(
+        "embed",
+        description="What the bundle, and so the report, holds of the pictures: what the model saw of them (`embed`), "
+        "that blurred until only colours are left (`blur`), or grey squares (`none`). Digests and names stay.",
+        examples=["blur"],
+    )
     url: Annotated[Text, AfterValidator(_address)] | None = Field(
         None,
         description="The address at which the site will stand. Pages then name their pictures for previews by whole "

@@ -14,10 +14,10 @@ from neurflow_report.drawing.figures.letters import Letters
 from neurflow_report.drawing.view import SiteView, site_view
 from neurflow_report.drawing.view.model.components import Card, CardColumn
 from neurflow_report.drawing.view.text.card import verdict_words
-from neurflow_report.drawing.view.text.citation import identity
 from neurflow_report.drawing.write.downloads import card_files
 from neurflow_report.drawing.write.templates import static_files
 from neurflow_report.results.bundle import Bundle
+from neurflow_report.results.identity import identity
 from neurflow_report.results.records import GivenName
 from neurflow_report.results.verdict import Verdict
 

@@ -21,13 +21,14 @@ from neurflow_report.drawing.view.pages.overview import OverviewPage
 from neurflow_report.drawing.view.pages.pictures import PicturesPage
 from neurflow_report.drawing.view.pages.provenance import ProvenancePage
 from neurflow_report.drawing.view.pages.search import SearchPage
-from neurflow_report.drawing.view.text.card import cards, foot
+from neurflow_report.drawing.view.text import findings, limits
+from neurflow_report.drawing.view.text.card import cards, foot, section_markdown
 from neurflow_report.drawing.view.text.glossary import Word, words
 from neurflow_report.results.bundle import Bundle
 from neurflow_report.results.flow import flow_of, with_shares
 from neurflow_report.results.records import ClassResult, Run
 
-__all__ = ["SiteView", "site_view"]
+__all__ = ["SiteView", "model_card", "site_view"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +82,14 @@ def _index(run: Run, result: ClassResult) -> Index:
     given = {(one.layer, one.code): one.text for one in run.names if one.slug == result.slug}
     flow = flow_of(result.layers)
     return Index(run, with_shares(result, flow), given, flow)
+
+
+def model_card(bundle: Bundle, *, pictured: bool) -> str:
+    """What a model card says of the report, as Markdown. `pictured`: whether its picture can be had where it stands."""
+    indices = tuple(_index(bundle.run, result) for result in bundle.classes)
+    told = [notice.title for notice in limits.over_classes(indices)]
+    found = findings.of_report(indices)
+    return section_markdown(indices, bundle.manifest, limits=told, found=found, pictured=pictured)
 
 
 def site_view(bundle: Bundle, *, beside: Mapping[str, str] | None = None) -> SiteView:

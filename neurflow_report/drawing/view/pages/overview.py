@@ -23,6 +23,7 @@ from neurflow_report.drawing.view.model.components import (
 from neurflow_report.drawing.view.model.numbers import count, mean, percent
 from neurflow_report.drawing.view.pages import PageKind, retaining
 from neurflow_report.drawing.view.pages.class_page import SHOWN_GROUPS, picture_of, selection, whose
+from neurflow_report.drawing.view.pages.pictures import IMAGES
 from neurflow_report.drawing.view.text import findings, ledger, limits, verdicts
 from neurflow_report.drawing.view.text.card import report_markdown
 from neurflow_report.drawing.view.text.citation import citations
@@ -275,6 +276,7 @@ def _facts(run: Run) -> Table:
         "Pictures of a class": selection(run),
         **({"Labels": d.labels} if d.labels else {}),
         **({"Of the pictures": "; ".join(d.notes)} if d.notes else {}),
+        **({"Shown": IMAGES[run.images]} if IMAGES[run.images] else {}),
         "Could not be read": count(len(d.skipped), "picture"),
     }
     return _pairs("What was examined", rows)

@@ -13,6 +13,13 @@ from neurflow_report.drawing.view.pages import PageKind
 from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import Patch, Picture
 
+IMAGES = {
+    "embed": "",
+    "blur": "The pictures are blurred, as report.images asks: only where a patch lies is shown, not what is there.",
+    "none": "The pictures are left out, as report.images asks: only where a patch lies is shown.",
+}
+"""What is to be said of the pictures where they are not as the model saw them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
@@ -65,7 +72,7 @@ def pictures_page(index: Index) -> PicturesPage:
         lead=prose(f"""
             The {count(len(result.pictures), "picture")} behind {result.name}, as the model saw them, at
             {index.run.model.preprocess.size} × {index.run.model.preprocess.size} pixels. Every patch of this report
-            leads to its place here; point at a picture to see all of its patches outlined.
+            leads to its place here; point at a picture to see all of its patches outlined. {IMAGES[index.run.images]}
         """),
         captions=captions(index),
         shown=tuple(_picture(index, number, p) for number, p in enumerate(result.pictures)),

@@ -11,8 +11,8 @@ from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.components import Cell, Column, Page, Span, Table
 from neurflow_report.drawing.view.model.numbers import count, duration, percent, percent_fine
 from neurflow_report.drawing.view.pages import PageKind
-from neurflow_report.drawing.view.text.citation import identity
 from neurflow_report.results.catalogue import prose
+from neurflow_report.results.identity import identity
 from neurflow_report.results.records import Manifest, Run
 
 _DEVICES = {"cpu": "a CPU", "cuda": "a GPU", "mps": "an Apple GPU"}

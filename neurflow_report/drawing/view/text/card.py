@@ -11,12 +11,14 @@ from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Card, CardColumn
 from neurflow_report.drawing.view.model.graph import Tile
 from neurflow_report.drawing.view.model.numbers import count, listing, percent
-from neurflow_report.drawing.view.text.citation import identity
-from neurflow_report.results.records import Manifest, NeuronGroup
+from neurflow_report.results.identity import identity
+from neurflow_report.results.records import Manifest, NeuronGroup, Run
 from neurflow_report.results.verdict import Verdict
 
 GROUPS, CLASSES, PATCHES = 3, 4, 6
 """Neuron groups on a class's card, classes on a report's, and patches of each."""
+MOST = 20
+"""Classes in a model card, each with two lines."""
 FEW = 2
 """Layers that are named."""
 DIGITS = 12
@@ -107,47 +109,78 @@ def _classes_words(indices: Sequence[Index]) -> str:
 
 def class_markdown(index: Index, manifest: Manifest) -> str:
     """A class for a model card: its picture and three lines, as Markdown."""
-    name, named = index.result.name, [_called(index, layer, group) for layer, group in strongest(index)]
-    card, verdict = class_card(index, manifest), index.verdict
-    lines = [
-        f"**{_plain(name)}** in {_plain(index.run.model.name)}: {verdict.word} ({_plain(verdict_words(verdict))}).",
-        f"Strongest neuron groups: {', '.join(named)}." if named else "No neuron group was found.",
-        _source(index, manifest, urls.class_page(index.result.slug)),
-    ]
-    alt = f"The strongest neuron groups of {name}: " + "; ".join(f"{c.name}, {c.note}" for c in card.columns)
-    return _markdown(index, alt, card.file, lines)
+    card = class_card(index, manifest)
+    alt = f"The strongest neuron groups of {index.result.name}: {_columns(card)}"
+    lines = [*_class_lines(index), _source(index.run, manifest, urls.class_page(index.result.slug))]
+    return _markdown(index.run.url, alt, card.file, lines)
 
 
 def report_markdown(indices: Sequence[Index], manifest: Manifest) -> str:
     """The report for a model card: its picture and three lines, as Markdown."""
-    card, index = report_card(indices, manifest), indices[0]
+    card, run = report_card(indices, manifest), indices[0].run
+    return _markdown(run.url, f"{card.title}: {_columns(card)}", card.file, _report_lines(indices, manifest, card))
+
+
+def section_markdown(
+    indices: Sequence[Index], manifest: Manifest, *, limits: Sequence[str], found: str, pictured: bool
+) -> str:
+    """All that a model card says of the report: `report_markdown`, the classes' lines, the limits.
+
+    Args:
+        limits: their titles, the gravest first.
+        found: the report's verdict.
+        pictured: whether the picture can be had at its address.
+    """
+    card = report_card(indices, manifest)
+    head = report_markdown(indices, manifest)
+    if not pictured:
+        head = "  \n".join(_report_lines(indices, manifest, card)) + "\n"
+    classes = "\n".join(f"- {first}  \n  {second}" for first, second in map(_class_lines, indices[:MOST]))
+    classes += f"\n- and {count(len(indices) - MOST, 'more class', 'more classes')}." if len(indices) > MOST else ""
+    bounds = "\n".join(f"- {_plain(title)}" for title in limits) or "- None was found."
+    return f"{head}\n{_plain(found)}\n\n{classes}\n\nLimits of these findings:\n\n{bounds}\n"
+
+
+def _class_lines(index: Index) -> list[str]:
+    named = [_called(index, layer, group) for layer, group in strongest(index)]
+    name, model, verdict = index.result.name, index.run.model.name, index.verdict
+    return [
+        f"**{_plain(name)}** in {_plain(model)}: {verdict.word} ({_plain(verdict_words(verdict))}).",
+        f"Strongest neuron groups: {', '.join(named)}." if named else "No neuron group was found.",
+    ]
+
+
+def _report_lines(indices: Sequence[Index], manifest: Manifest, card: Card) -> list[str]:
+    run = indices[0].run
     told = [
         f"{_plain(one.result.name)}: {_called(one, *first[0])}"
         for one in indices[:CLASSES]
         if (first := strongest(one, 1))
     ]
     more = f", and {len(indices) - CLASSES} more" if len(indices) > CLASSES else ""
-    lines = [
-        f"**{_plain(index.run.title)}**: circuits of {_plain(index.run.model.name)}. {_plain(card.said)}.",
+    return [
+        f"**{_plain(run.title)}**: circuits of {_plain(run.model.name)}. {_plain(card.said)}.",
         f"Strongest neuron groups: {'; '.join(told)}{more}." if told else "No neuron group was found.",
-        _source(index, manifest, urls.OVERVIEW),
+        _source(run, manifest, urls.OVERVIEW),
     ]
-    alt = f"{card.title}: " + "; ".join(f"{c.name}, {c.note}" for c in card.columns)
-    return _markdown(index, alt, card.file, lines)
+
+
+def _columns(card: Card) -> str:
+    return "; ".join(f"{column.name}, {column.note}" for column in card.columns)
 
 
 def _called(index: Index, layer: str, group: NeuronGroup) -> str:
     return f"{_plain(index.called(layer, group))} ({percent(group.share)})"
 
 
-def _source(index: Index, manifest: Manifest, page: str) -> str:
+def _source(run: Run, manifest: Manifest, page: str) -> str:
     p = manifest.provenance
-    report = f"[Report]({index.run.url}{page})" if index.run.url else "Report"
+    report = f"[Report]({run.url}{page})" if run.url else "Report"
     return f"{report} of {p.clock.created[:10]} by {p.generator}, results `{identity(manifest)[:DIGITS]}`."
 
 
-def _markdown(index: Index, alt: str, file: str, lines: Sequence[str]) -> str:
-    return f"![{_plain(alt)}]({index.run.url}{file})\n\n" + "  \n".join(lines) + "\n"
+def _markdown(url: str, alt: str, file: str, lines: Sequence[str]) -> str:
+    return f"![{_plain(alt)}]({url}{file})\n\n" + "  \n".join(lines) + "\n"
 
 
 def _plain(text: str) -> str:

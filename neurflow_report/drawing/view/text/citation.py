@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 
 from neurflow_report.drawing.view.model.components import Citation
 from neurflow_report.results.catalogue import prose
+from neurflow_report.results.identity import identity
 from neurflow_report.results.records import Manifest, Run
 
 PAPER = Citation(
@@ -26,12 +26,6 @@ PAPER = Citation(
 )
 DIGITS = 16
 """Digits of the results' digest in a citation."""
-
-
-def identity(manifest: Manifest) -> str:
-    """The sha256 over the names and digests of the bundle's files: what the report was made from, without the clock."""
-    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(manifest.files.items()))
-    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def citations(run: Run, manifest: Manifest) -> tuple[Citation, ...]:

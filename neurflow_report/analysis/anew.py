@@ -1,0 +1,216 @@
+"""Some neurons and tests of a bundle, computed anew from the model and the data, and compared with what it says.
+
+A neuron is searched again on its own: its concept, its attributions, its core, its semantic groups. A test is a row of
+F1. Another machine rounds otherwise, so they are compared within `ACTIVATION`, `PATCHES`, `SCORE`, `WEIGHT` and a
+picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from neurflow_report.analysis.class_circuit import Circuit, patch_means
+from neurflow_report.analysis.class_run import ClassRun
+from neurflow_report.analysis.experiments import class_masking
+from neurflow_report.analysis.run import choice_of
+from neurflow_report.circuit.discovery import Search, layer_neurons
+from neurflow_report.errors import Path
+from neurflow_report.images.select import Chosen, load_pixels
+from neurflow_report.network.fence import blamed
+from neurflow_report.progress import Progress
+from neurflow_report.results.bundle import Bundle
+from neurflow_report.results.contradictions import Contradiction
+from neurflow_report.results.records import ClassResult, Masking, Neuron
+from neurflow_report.setup.precision import arithmetic
+from neurflow_report.setup.preflight import Ready, preflight
+from neurflow_report.setup.settings import RunSettings
+from neurflow_report.spec.load import LoadedSpec
+
+ACTIVATION = 1e-3
+"""By how much an activation may differ, of the largest of the neuron's."""
+PATCHES = 0.9
+"""The share of a concept's patches that are to be the same."""
+SCORE = 0.02
+"""By how much a score may differ, of the largest of the neuron's."""
+WEIGHT = 0.02
+"""By how much a weight may differ, where the semantic group has the same patches."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """What is looked at of one class: neurons by layer and place there, and rows of F1 by their place."""
+
+    neurons: tuple[tuple[int, int], ...]
+    rows: tuple[int, ...]
+
+
+def anew(loaded: LoadedSpec, bundle: Bundle, count: int, *, progress: Progress) -> Iterator[Contradiction]:
+    """Compute `count` neurons and as many tests anew, drawn by the run's seed, where there are so many.
+
+    Returns: what is not as the bundle says.
+    Raises: what `analyze` raises.
+    """
+    with arithmetic():
+        ready = preflight(loaded, progress=progress)
+        with blamed("it is examined"):
+            yield from _anew(loaded, ready, bundle, count, progress)
+
+
+def sample(classes: Sequence[ClassResult], count: int, seed: int) -> tuple[Drawn, ...]:
+    """Which neurons and rows, of each class."""
+    neurons = [
+        (n, number, place)
+        for n, result in enumerate(classes)
+        for number, layer in enumerate(result.layers)
+        for place in range(len(layer.neurons))
+    ]
+    rows = [(n, place) for n, result in enumerate(classes) for place in range(len(result.masking))]
+    random = np.random.default_rng([seed, count])
+    some = [neurons[i] for i in sorted(random.permutation(len(neurons))[:count].tolist())]
+    tests = [rows[i] for i in sorted(random.permutation(len(rows))[:count].tolist())]
+    return tuple(
+        Drawn(
+            neurons=tuple((number, place) for c, number, place in some if c == n),
+            rows=tuple(place for c, place in tests if c == n),
+        )
+        for n in range(len(classes))
+    )
+
+
+def _anew(loaded: LoadedSpec, ready: Ready, bundle: Bundle, count: int, progress: Progress) -> Iterator[Contradiction]:
+    spec, run = loaded.spec, bundle.run
+    unlike = list(_unlike(ready, bundle))
+    if unlike:
+        yield from (Contradiction(slug=None, place=place, message=message) for place, message in unlike)
+        return
+    with progress.stage("choose pictures", None) as step:
+        choice = choice_of(spec, ready, step)
+    settings = replace(RunSettings.of(spec), precision=run.settings.precision)
+    wanted = {target.index: chosen for target, chosen in zip(ready.targets, choice.classes, strict=True)}
+    for result, drawn in zip(bundle.classes, sample(bundle.classes, count, run.settings.seed), strict=True):
+        if not drawn.neurons and not drawn.rows:
+            continue
+        chosen = wanted.get(result.index)
+        told = _other_pictures(result, chosen)
+        if told or chosen is None:
+            yield Contradiction(slug=result.slug, place=("pictures",), message=told)
+            continue
+        device, dtype = ready.workspace.segments.device, ready.workspace.segments.dtype
+        own = ClassRun(
+            workspace=ready.workspace,
+            settings=settings,
+            pixels=load_pixels(chosen, ready.network.preprocess).to(device, dtype),
+            logit=result.index,
+            name=result.name,
+            progress=progress,
+        )
+        for place, message in _of_class(own, result, drawn):
+            yield Contradiction(slug=result.slug, place=place, message=message)
+
+
+def _unlike(ready: Ready, bundle: Bundle) -> Iterator[tuple[Path, str]]:
+    """What of the network and the layers is another, so that nothing can be compared."""
+    run = bundle.run
+    if ready.network.digest != run.model.digest:
+        yield (
+            ("model", "digest"),
+            f"it is {run.model.digest[:12]}…, and the spec's network has {ready.network.digest[:12]}…",
+        )
+    names = tuple(info.name for info in ready.workspace.segments.layers)
+    if names != tuple(layer.name for layer in run.layers):
+        yield ("layers",), f"they are not those of the spec, {', '.join(names)}"
+
+
+def _other_pictures(result: ClassResult, chosen: Sequence[Chosen] | None) -> str:
+    if chosen is None:
+        return "the spec does not ask for this class"
+    found = [picture.sha256 for picture in chosen]
+    due = [picture.sha256 for picture in result.pictures]
+    if found == due:
+        return ""
+    apart = next((n for n, (a, b) in enumerate(zip(found, due, strict=False)) if a != b), min(len(found), len(due)))
+    return f"from picture {apart} on they are not those that the spec chooses ({len(due)} and {len(found)})"
+
+
+def _of_class(run: ClassRun, result: ClassResult, drawn: Drawn) -> Iterator[tuple[Path, str]]:
+    cache, means = patch_means(run)
+    search = Search(
+        k=run.settings.k,
+        tau=run.settings.tau,
+        max_semantic=run.settings.max_semantic,
+        quadrature=run.settings.quadrature,
+    )
+    names = [layer.name for layer in result.layers]
+    for number in sorted({number for number, _ in drawn.neurons}, reverse=True):
+        places = [place for at, place in drawn.neurons if at == number]
+        own = [result.layers[number].neurons[place] for place in places]
+        core = np.array([neuron.channel for neuron in own], np.int64)
+        with run.stage(f"neurons of {names[number]}", len(core)) as step:
+            cache.batch.note = step.note
+            found = layer_neurons(search, names, run.layer_pairs(), means, number, core, cache.activations, step)
+        for place, one, other in zip(places, own, found, strict=True):
+            at: Path = ("layers", number, "neurons", place)
+            yield from (((*at, *inner), message) for inner, message in differences(one, other))
+    if drawn.rows:
+        circuit = Circuit(means=means, layers=result.layers, edges=result.edges, scores={}, cache=cache)
+        rows = {_key(row): row for row in class_masking(run, circuit)}
+        for place in drawn.rows:
+            row = result.masking[place]
+            yield from _row(("masking", place), row, rows.get(_key(row)))
+
+
+def differences(kept: Neuron, found: Neuron) -> Iterator[tuple[Path, str]]:
+    """What of a neuron is another than it is anew, beyond what rounding does."""
+    most = max(map(abs, found.activations), default=0.0) or 1.0
+    shared = set(kept.concept) & set(found.concept)
+    if len(shared) < PATCHES * len(found.concept) or len(kept.concept) != len(found.concept):
+        yield ("concept",), f"{len(shared)} of {len(found.concept)} patches are those found anew"
+        return
+    again = dict(zip(found.concept, found.activations, strict=True))
+    for patch, value in zip(kept.concept, kept.activations, strict=True):
+        if patch in again and abs(again[patch] - value) > ACTIVATION * most:
+            yield ("activations",), f"on patch {patch} it is {value:.6g}, and anew {again[patch]:.6g}"
+            break
+    scores = {score.channel: score.score for score in found.core}
+    top = max(scores.values(), default=0.0)
+    last = min(scores.values(), default=0.0)
+    for score in kept.core:
+        due = scores.get(score.channel, last)
+        if abs(score.score - due) > SCORE * top:
+            yield ("core",), f"the score of neuron {score.channel} is {score.score:.6g}, and anew {due:.6g}"
+            break
+    if len(kept.core) != len(found.core):
+        yield ("core",), f"it has {len(kept.core)} neurons, and anew {len(found.core)}"
+    groups = {frozenset(group.patches): group for group in found.groups}
+    for number, group in enumerate(kept.groups):
+        other = groups.get(frozenset(group.patches))
+        weights = {} if other is None else {edge.channel: edge.weight for edge in other.edges}
+        for edge in group.edges:
+            if edge.channel in weights and abs(edge.weight - weights[edge.channel]) > WEIGHT:
+                told = f"the weight of neuron {edge.channel} is {edge.weight:.6g}, and anew {weights[edge.channel]:.6g}"
+                yield ("groups", number, "edges"), told
+                break
+
+
+def _key(row: Masking) -> tuple[str, str, int, bool]:
+    return row.mode, row.layer, row.tau, row.cumulative
+
+
+def _row(place: Path, kept: Masking, found: Masking | None) -> Iterator[tuple[Path, str]]:
+    """A row of F1: each accuracy within one picture, and so the mean of its null."""
+    if found is None:
+        yield place, "anew there is no such test"
+        return
+    picture = 1 / kept.n + 1e-6
+    null = [float(np.mean(row.null)) if row.null else 0.0 for row in (kept, found)]
+    pairs = {
+        "baseline": (kept.baseline, found.baseline),
+        "accuracy": (kept.accuracy, found.accuracy),
+        "null": (null[0], null[1]),
+    }
+    for name, (one, other) in pairs.items():
+        if abs(one - other) > picture:
+            yield (*place, name), f"it is {one:.6g}, and anew {other:.6g}"

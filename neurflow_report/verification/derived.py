@@ -1,0 +1,501 @@
+"""What of a bundle follows from the rest of it, computed anew: a changed figure contradicts those that it led to.
+
+Digests show that a file is as it was written; whoever changes a figure can renew them. What is left are the ties
+between the records: weights that sum to 1, shares that are conserved, edges, intervals, p-values, the ledger. Figures
+are compared as closely as a bundle keeps them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from itertools import chain, pairwise
+from math import floor, isclose, sqrt
+from statistics import NormalDist
+from typing import Any
+
+from neurflow_report.errors import Path
+from neurflow_report.results.contradictions import Contradiction
+from neurflow_report.results.flow import flow_of
+from neurflow_report.results.records import (
+    Caution,
+    Claim,
+    ClassResult,
+    Control,
+    LayerResult,
+    Manifest,
+    Masking,
+    Neuron,
+    Picture,
+    Preprocess,
+    Run,
+)
+
+CONSERVED = 3
+"""The first format whose shares are conserved, and whose experiments are computed as they are today."""
+FAR = 1e-5
+"""How far a figure may be from the same one computed of figures that were rounded to 7 digits."""
+_OWN_FORM = frozenset({"thresholds", "experiments", "methods"})
+"""Settings that a spec says in another form, or order."""
+MOST_PATCHES = 1_000_000
+"""Patches of a picture, over which nobody made a report."""
+Found = Iterator[tuple[Path, str]]
+_Z95 = NormalDist().inv_cdf(0.975)
+_NOT_DERIVED = frozenset({"silent"})
+"""Cautions whose figure is of all channels, which a bundle does not hold."""
+_ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, AssertionError)
+
+
+def contradicted(run: Run, classes: Sequence[ClassResult], manifest: Manifest) -> Iterator[Contradiction]:
+    """All that does not follow from the rest. What `results.contradictions` finds is to be mended before."""
+    for place, message in chain(*(_kept(check, run, classes, manifest) for check in (_of_digest, _of_spec, _of_run))):
+        yield Contradiction(slug=None, place=place, message=message)
+    checks: list[Callable[..., Found]] = [_of_patches, _of_neurons, _of_cores, _of_groups]
+    if manifest.format_version >= CONSERVED:
+        checks += [_of_pictures, _of_shares, _of_edges, _of_masking, _of_measures, _of_drops]
+    for result in classes:
+        for place, message in chain(*(_kept(check, run, result) for check in checks)):
+            yield Contradiction(slug=result.slug, place=place, message=message)
+
+
+def unjudged(run: Run, classes: Sequence[ClassResult], manifest: Manifest) -> Iterator[Contradiction]:
+    """Rows of the ledger and cautions that do not follow from the figures by METHOD §§5–6.
+
+    Raises: ModuleNotFoundError where SciPy or torch, which the ledger is computed with, is not installed.
+    """
+    from neurflow_report.fidelity import ledger  # noqa: F401 before anything is told
+
+    if manifest.format_version < CONSERVED:
+        return
+    for result in classes:
+        owners: list[tuple[Path, ClassResult | Control]] = [((), result)]
+        owners += [(("controls", n), control) for n, control in enumerate(result.controls)]
+        for at, owner in owners:
+            for place, message in _kept(_of_claims, run, owner):
+                yield Contradiction(slug=result.slug, place=(*at, *place), message=message)
+        for place, message in _kept(_of_cautions, run, result):
+            yield Contradiction(slug=result.slug, place=place, message=message)
+
+
+def _kept(check: Callable[..., Found], *given: Any) -> Found:
+    """What a check finds; records that it cannot follow are a finding, too."""
+    try:
+        yield from check(*given)
+    except _ODD as error:
+        what = check.__name__.removeprefix("_of_")
+        yield (what,), f"they cannot be followed ({type(error).__name__}: {error})"
+
+
+def _same(found: float | None, expected: float | None) -> bool:
+    if found is None or expected is None:
+        return found is expected
+    return isclose(found, expected, rel_tol=FAR, abs_tol=FAR)
+
+
+def _equal(place: Path, found: float | None, expected: float | None, why: str) -> Found:
+    if not _same(found, expected):
+        yield place, f"it is {_told(found)}, and {why} {_told(expected)}"
+
+
+def _told(value: float | None) -> str:
+    return "nothing" if value is None else f"{value:.6g}"
+
+
+def _of_digest(run: Run, classes: Sequence[ClassResult], manifest: Manifest) -> Found:
+    digests = "\n".join(picture.sha256 for result in classes for picture in result.pictures)
+    if manifest.format_version >= CONSERVED and hashlib.sha256(digests.encode()).hexdigest() != run.data.digest:
+        yield ("data", "digest"), "it is not that of the pictures' digests, in their order"
+
+
+def _of_spec(run: Run, _classes: Sequence[ClassResult], manifest: Manifest) -> Found:
+    """What the run took over from its spec as it stands there."""
+    spec = manifest.provenance.spec_resolved
+    same: list[tuple[Path, object, Path]] = [
+        (("title",), run.title, ("title",)),
+        (("settings", "seed"), run.settings.seed, ("runtime", "seed")),
+    ]
+    same += [((name,), getattr(run, name), ("report", name)) for name in ("theme", "tiles", "images", "formats")]
+    same += [(("data", name), getattr(run.data, name), ("data", name)) for name in ("select", "limit", "sample")]
+    for section in ("concept", "attribution", "core", "groups", "fidelity"):
+        known = spec.get(section)
+        names = [name for name in run.settings.__class__.model_fields if isinstance(known, dict) and name in known]
+        same += [(("settings", n), getattr(run.settings, n), (section, n)) for n in names if n not in _OWN_FORM]
+    for place, value, key in same:
+        asked = _at(spec, key)
+        found = list(value) if isinstance(value, tuple) else value
+        if asked is not None and asked != found:
+            yield place, f"it is {found!r}, and the spec in manifest.json says {asked!r}"
+
+
+def _at(value: object, key: Path) -> object:
+    for step in key:
+        value = value.get(str(step)) if isinstance(value, dict) else None
+    return value
+
+
+def _of_run(run: Run, _classes: Sequence[ClassResult], _manifest: Manifest) -> Found:
+    top = run.layers[-1]
+    if top.channels != run.model.outputs:
+        yield ("model", "outputs"), f"it is {run.model.outputs}, and {top.name!r} has {top.channels} channels"
+    if (found := run.accuracy) is not None:
+        if not 0 <= found.right <= found.pictures:
+            yield ("accuracy", "right"), f"{found.right} of {found.pictures} pictures are right"
+            return
+        low, high = _wilson(found.right, found.pictures)
+        yield from _equal(("accuracy", "low"), found.low, low, "Wilson's interval begins at")
+        yield from _equal(("accuracy", "high"), found.high, high, "Wilson's interval ends at")
+
+
+def _wilson(right: float, n: int) -> tuple[float, float]:
+    share, z2 = right / n, _Z95**2 / n
+    centre, half = share + z2 / 2, _Z95 * sqrt(share * (1 - share) / n + z2 / (4 * n))
+    low, high = (centre - half) / (1 + z2), (centre + half) / (1 + z2)
+    return (0.0 if share < FAR / 10 else max(0.0, low)), (1.0 if share > 1 - FAR / 10 else min(1.0, high))
+
+
+def _of_pictures(run: Run, result: ClassResult) -> Found:
+    shown = {patch.image for patch in result.patches}
+    if len(result.pictures) > run.data.limit:
+        yield ("pictures",), f"there are {len(result.pictures)}, and {run.data.limit} at most were asked for"
+    for number, picture in enumerate(result.pictures):
+        place: Path = ("pictures", number)
+        if (picture.file is not None) != (number in shown):
+            yield (*place, "file"), "a picture has a file where a patch of it is named, and only there"
+        for name, value in zip(("left", "top", "width", "height"), _region(picture, run.model.preprocess), strict=True):
+            why = "by the size of the picture and the preprocessing it is"
+            yield from _equal((*place, "region", name), getattr(picture.region, name), value, why)
+
+
+def _region(picture: Picture, preprocess: Preprocess) -> tuple[float, ...]:
+    """What the model sees of a picture: left, top, width, height in its pixels."""
+    size, resize, crop = (picture.width, picture.height), preprocess.resize, preprocess.size
+    scaled = size
+    if resize is not None:
+        short = min(size)
+        scaled = (
+            (resize, resize)
+            if preprocess.squash
+            else tuple(  # type: ignore[assignment]
+                resize if side == short else int(resize * side / short) for side in size
+            )
+        )
+    start = [-((crop - side) // 2) if side < crop else round((side - crop) / 2.0) for side in scaled]
+    places = [start[axis] * size[axis] / scaled[axis] for axis in (0, 1)]
+    return (*places, *(crop * size[axis] / scaled[axis] for axis in (0, 1)))
+
+
+def _of_patches(run: Run, result: ClassResult) -> Found:
+    boxes = _boxes(run)
+    if result.candidates != len(result.pictures) * len(boxes):
+        told = f"{len(result.pictures)} pictures of {len(boxes)} patches"
+        yield ("candidates",), f"it is {result.candidates}, and there are {told}"
+        return
+    for number, patch in enumerate(result.patches):
+        image, window = divmod(patch.index, len(boxes))
+        if (patch.image, patch.top, patch.left, patch.side) != (image, *boxes[window]):
+            top, left, side = boxes[window]
+            told = f"picture {image}, top {top}, left {left}, side {side}"
+            yield ("patches", number), f"patch {patch.index} of the scales and the stride is {told}"
+    used = {p for layer in result.layers for neuron in layer.neurons for p in neuron.concept}
+    if odd := {patch.index for patch in result.patches} - used:
+        yield ("patches",), f"patch {min(odd)} is in no concept"
+
+
+def _boxes(run: Run) -> list[tuple[int, int, int]]:
+    """The windows of a picture: top, left, side."""
+    size, found = run.model.preprocess.size, list[tuple[int, int, int]]()
+    for scale in run.settings.scales:
+        side = floor(Fraction(str(scale)) * size)
+        if not 1 <= side <= size:
+            raise ValueError(f"a scale of {scale} has no patch")
+        step = max(1, min(floor(Fraction(str(run.settings.stride)) * side), size - side))
+        starts = range(0, size - side + 1, step)
+        if len(found) + len(starts) ** 2 > MOST_PATCHES:
+            raise ValueError(f"a picture has over {MOST_PATCHES:,} patches")
+        found += [(top, left, side) for top in starts for left in starts]
+    return found
+
+
+def _of_neurons(run: Run, result: ClassResult) -> Found:
+    for number, layer in enumerate(result.layers):
+        for n, neuron in enumerate(layer.neurons):
+            yield from _of_neuron(("layers", number, "neurons", n), neuron, run, result.candidates, lowest=number == 0)
+
+
+def _of_neuron(place: Path, neuron: Neuron, run: Run, candidates: int, *, lowest: bool) -> Found:
+    if len(neuron.concept) != min(run.settings.k, candidates):
+        yield (*place, "concept"), f"it has {len(neuron.concept)} patches, and k is {run.settings.k}"
+    if any(one < other - FAR * abs(other) for one, other in pairwise(neuron.activations)):
+        yield (*place, "activations"), "they rise, and the concept has its best patch first"
+    grouped = {p for group in neuron.groups for p in group.patches}
+    if odd := set(neuron.concept) - grouped:
+        yield (*place, "groups"), f"patch {min(odd)} of the concept is in no semantic group"
+    if [group.index for group in neuron.groups] != list(range(1, len(neuron.groups) + 1)):
+        yield (*place, "groups"), "the semantic groups are not numbered from 1"
+    if len(neuron.groups) > run.settings.max_semantic:
+        yield (*place, "groups"), f"there are {len(neuron.groups)}, and {run.settings.max_semantic} at most are made"
+    if len(neuron.core) > run.settings.tau:
+        yield (*place, "core"), f"it has {len(neuron.core)} neurons, and τ is {run.settings.tau}"
+    if lowest and neuron.core:
+        yield (*place, "core"), "there is no layer below the lowest"
+    scores = [score.score for score in neuron.core]
+    if any(one < other - FAR * abs(other) for one, other in pairwise(scores)) or min(scores, default=0) < 0:
+        yield (*place, "core"), "the scores are to fall, to 0 at the least"
+    activation = dict(zip(neuron.concept, neuron.activations, strict=True))
+    far = FAR * max(map(abs, neuron.activations))
+    for number, group in enumerate(neuron.groups):
+        at: Path = (*place, "groups", number)
+        mean = sum(activation[p] for p in group.patches) / len(group.patches)
+        if abs(group.activation - mean) > far:
+            told = f"it is {group.activation:.6g}, and the mean over its patches {mean:.6g}"
+            yield (*at, "activation"), told
+        whole = sum(abs(edge.weight) for edge in group.edges)
+        if group.edges and not _same(whole, 1.0) and whole:
+            yield (*at, "edges"), f"Σ|w| is {whole:.6g}, and it is 1"
+        if {edge.channel for edge in group.edges} != {score.channel for score in neuron.core}:
+            yield (*at, "edges"), "they do not lead to the neuron's core"
+    for ends in (("gap_mean", "gap_max"), ("error_mean", "error_max")):
+        mean_, most = (getattr(neuron, name) for name in ends)
+        if mean_ is not None and most is not None and not 0 <= mean_ <= most + FAR * most:
+            yield (*place, ends[0]), f"it is {mean_:.6g}, and {ends[1]} {most:.6g}"
+
+
+def _of_cores(_run: Run, result: ClassResult) -> Found:
+    """A layer's neurons are those in the cores above."""
+    for number, (lower, upper) in enumerate(pairwise(result.layers)):
+        wanted = {score.channel for neuron in upper.neurons for score in neuron.core}
+        found = {neuron.channel for neuron in lower.neurons}
+        if odd := wanted ^ found:
+            why = "is in a core of the layer above, and not here" if min(odd) in wanted else "is in no core above"
+            yield ("layers", number, "neurons"), f"neuron {min(odd)} {why}"
+
+
+def _of_groups(_run: Run, result: ClassResult) -> Found:
+    for number, layer in enumerate(result.layers):
+        patches = {(a.channel, g.index): g.patches for a in layer.neurons for g in a.groups}
+        if sorted(group.index for group in layer.groups) != list(range(1, len(layer.groups) + 1)):
+            yield ("layers", number, "groups"), "the neuron groups are not numbered from 1"
+        for n, group in enumerate(layer.groups):
+            own = {p for member in group.members for p in patches[member.channel, member.semantic]}
+            if odd := own ^ set(group.patches):
+                what = "is of a member, and not here" if min(odd) in own else "is of no member"
+                yield ("layers", number, "groups", n, "patches"), f"patch {min(odd)} {what}"
+
+
+def _of_shares(_run: Run, result: ClassResult) -> Found:
+    flow = flow_of(result.layers)
+    for number, layer in enumerate(result.layers):
+        for n, group in enumerate(layer.groups):
+            place: Path = ("layers", number, "groups", n, "share")
+            yield from _equal(place, group.share, flow.groups[layer.name][group.index], "the weights give")
+        shares = [group.share for group in sorted(layer.groups, key=lambda group: group.index)]
+        if any(one < other - FAR for one, other in pairwise(shares)):
+            yield ("layers", number, "groups"), "they are to be numbered by falling share"
+
+
+def _of_edges(_run: Run, result: ClassResult) -> Found:
+    """W(U, L), by METHOD §3: the mean over U's members of the weights that lead into L."""
+    found = {(e.upper_layer, e.upper, e.lower_layer, e.lower): (n, e.weight) for n, e in enumerate(result.edges)}
+    for lower, upper in pairwise(result.layers):
+        for ends, weight in _between(lower, upper):
+            number, kept = found.pop((upper.name, ends[0], lower.name, ends[1]), (-1, 0.0))
+            if not _same(kept, weight):
+                what = f"the edge from group {ends[0]} of {upper.name!r} to {ends[1]} of {lower.name!r}"
+                at: Path = ("edges",) if number < 0 else ("edges", number, "weight")
+                yield at, f"{what} is {kept:.6g}, and the neurons' weights give {weight:.6g}"
+    for number, weight in found.values():
+        if abs(weight) > FAR:
+            yield ("edges", number), "no neuron's weight leads along this edge"
+
+
+def _between(lower: LayerResult, upper: LayerResult) -> Iterator[tuple[tuple[int, int], float]]:
+    neurons = {neuron.channel: {g.index: g.edges for g in neuron.groups} for neuron in upper.neurons}
+    inside = {group.index: {member.channel for member in group.members} for group in lower.groups}
+    into: dict[int, list[int]] = {}
+    for index, channels in inside.items():
+        for channel in channels:
+            into.setdefault(channel, []).append(index)
+    for group in upper.groups:
+        sums: dict[int, float] = {}
+        for member in group.members:
+            for edge in neurons[member.channel][member.semantic]:
+                for index in into.get(edge.channel, ()):
+                    sums[index] = sums.get(index, 0.0) + edge.weight
+        for index, weight in sums.items():
+            yield (group.index, index), weight / len(group.members)
+
+
+def _of_drops(_run: Run, result: ClassResult) -> Found:
+    weights = {(e.upper_layer, e.upper, e.lower_layer, e.lower): e.weight for e in result.edges}
+    for number, drop in enumerate(result.edge_drops):
+        ends = (drop.upper_layer, drop.upper, drop.lower_layer, drop.lower)
+        yield from _equal(("edge_drops", number, "weight"), drop.weight, weights.get(ends, 0.0), "the edge has")
+
+
+def _of_masking(run: Run, result: ClassResult) -> Found:
+    owners: list[tuple[Path, ClassResult | Control]] = [((), result)]
+    owners += [(("controls", number), control) for number, control in enumerate(result.controls)]
+    channels = {layer.name: layer.channels for layer in result.layers}
+    sets: dict[int, dict[str, int]] = {}
+    for at, owner in owners:
+        for number, row in enumerate(owner.masking):
+            place: Path = (*at, "masking", number)
+            yield from _of_row(place, row, len(result.pictures), run.settings.draws)
+            if row.channels != channels[row.layer]:
+                yield (*place, "channels"), f"it is {row.channels}, and the layer has {channels[row.layer]}"
+            if owner is result:
+                size = sets.setdefault(row.tau, _core_sizes(result, row.tau))[row.layer]
+                if row.size != size:
+                    yield (*place, "size"), f"it is {row.size}, and the core at τ = {row.tau} has {size} neurons"
+        whole = {row.baseline for row in owner.masking}
+        if len(whole) > 1 and max(whole) - min(whole) > FAR:
+            yield (*at, "masking"), f"the baselines differ: {min(whole):.6g} and {max(whole):.6g}"
+
+
+def _of_row(place: Path, row: Masking, pictures: int, draws: int) -> Found:
+    if len(row.null) != draws:
+        yield (*place, "null"), f"it has {len(row.null)} random sets, and {draws} were asked for"
+    if row.n != pictures:
+        yield (*place, "n"), f"it is {row.n}, and the class has {pictures} pictures"
+    named: list[tuple[str, float]] = [("baseline", row.baseline), ("accuracy", row.accuracy)]
+    for name, value in [*named, *(("null", value) for value in row.null)]:
+        if not isclose(value * row.n, round(value * row.n), abs_tol=FAR * max(1, row.n)):
+            yield (*place, name), f"{value:.6g} is no share of {row.n} pictures"
+            break
+    low, high = _wilson(round(row.accuracy * row.n), row.n)
+    yield from _equal((*place, "low"), row.low, low, "Wilson's interval begins at")
+    yield from _equal((*place, "high"), row.high, high, "Wilson's interval ends at")
+    smaller = row.mode == "mask"
+    extreme = sum(v <= row.accuracy + FAR / 10 if smaller else v >= row.accuracy - FAR / 10 for v in row.null)
+    yield from _equal((*place, "p_value"), row.p_value, (1 + extreme) / (1 + len(row.null)), "the null gives")
+    drop, mean = row.baseline - row.accuracy, sum(row.null) / max(1, len(row.null))
+    for ends, value in (
+        (("drop_low", "drop_high"), drop),
+        (("null_low", "null_high"), mean),
+        (("null_drop_low", "null_drop_high"), row.baseline - mean),
+    ):
+        yield from _around(place, ends, row, value, bounded=True)
+
+
+def _around(place: Path, ends: tuple[str, str], row: object, value: float, *, bounded: bool = False) -> Found:
+    """That an interval, where it is there, holds its figure."""
+    low, high = (getattr(row, name) for name in ends)
+    for name, end in zip(ends, (low, high), strict=True):
+        if bounded and end is not None and abs(end) > 1 + FAR:
+            yield (*place, name), f"it is {end:.6g}, and between accuracies there is at most 1"
+    if low is not None and low > value + FAR:
+        yield (*place, ends[0]), f"it is {low:.6g}, over the figure, {value:.6g}"
+    if high is not None and high < value - FAR:
+        yield (*place, ends[1]), f"it is {high:.6g}, under the figure, {value:.6g}"
+
+
+def _core_sizes(result: ClassResult, tau: int) -> dict[str, int]:
+    sets = [{neuron.channel for neuron in result.layers[-1].neurons}]
+    for layer in reversed(result.layers[1:]):
+        sets.append({s.channel for a in layer.neurons if a.channel in sets[-1] for s in a.core[:tau]})
+    return {layer.name: len(one) for layer, one in zip(reversed(result.layers), sets, strict=True)}
+
+
+def _of_measures(_run: Run, result: ClassResult) -> Found:
+    neurons = {layer.name: {neuron.channel for neuron in layer.neurons} for layer in result.layers}
+    owners: list[tuple[Path, ClassResult | Control]] = [((), result)]
+    owners += [(("controls", number), control) for number, control in enumerate(result.controls)]
+    for at, owner in owners:
+        for number, measure in enumerate(owner.measures):
+            place: Path = (*at, "measures", number)
+            yield from _around(place, ("low", "high"), measure, measure.value)
+            channel = measure.channel
+            if owner is result and channel is not None and channel not in neurons[measure.layer]:
+                yield (*place, "channel"), f"there is no neuron {channel} of {measure.layer!r}"
+
+
+def _of_cautions(run: Run, result: ClassResult) -> Found:
+    from neurflow_report.fidelity.cautions import cautions
+
+    silent = {c.layer: c.figure for c in result.cautions if c.code in _NOT_DERIVED}
+    expected = cautions(
+        result.layers,
+        result.masking,
+        pictures=len(result.pictures),
+        limit=run.data.limit,
+        crowded=run.settings.k / result.candidates,
+        tolerance=run.settings.tolerance,
+        silent=silent,
+        measures=result.measures,
+    )
+    found: dict[tuple[object, ...], list[tuple[int, Caution]]] = {}
+    for number, caution in enumerate(result.cautions):
+        found.setdefault((caution.code, caution.layer, caution.channel), []).append((number, caution))
+    for due in expected:
+        same = found.get((due.code, due.layer, due.channel), [])
+        at = next((n for n, (_, kept) in enumerate(same) if _same(kept.figure, due.figure)), 0)
+        if same:
+            number, kept = same.pop(at)
+            yield from _equal(("cautions", number, "figure"), kept.figure, due.figure, "the records say")
+            yield from _equal(("cautions", number, "threshold"), kept.threshold, due.threshold, "it is held against")
+        elif not _same(due.figure, due.threshold):
+            told = f"{due.code} is not raised, and {_told(due.figure)} is past {_told(due.threshold)}"
+            yield ("cautions",), _where(due, told)
+    for number, caution in (one for same in found.values() for one in same):
+        if not _same(caution.figure, caution.threshold):
+            yield ("cautions", number), _where(caution, f"{caution.code} is raised, and nothing in the records does so")
+
+
+def _where(caution: Caution, told: str) -> str:
+    neuron = "" if caution.channel is None else f" n{caution.channel}"
+    return f"{caution.layer}{neuron}: {told}" if caution.layer else told
+
+
+def _of_claims(run: Run, owner: ClassResult | Control) -> Found:
+    """Rows as the ledger gives them. Where a figure lies on a threshold but for rounding, either verdict is right."""
+    from neurflow_report.fidelity.ledger import ledger
+
+    if not run.settings.thresholds:
+        return
+    ways = []
+    for nudge in (0.0, FAR, -FAR):
+        moved = [
+            limit.model_copy(
+                update={
+                    name: value + nudge
+                    for name in ("supported", "against", "null_most")
+                    if (value := getattr(limit, name)) is not None
+                }
+            )
+            for limit in run.settings.thresholds
+        ]
+        given = (owner.masking, owner.measures, owner.not_run)
+        ways.append(ledger(*given, experiments=run.settings.experiments, thresholds=moved))
+    if len(ways[0]) != len(owner.claims):
+        yield ("claims",), f"there are {len(owner.claims)} rows, and the figures give {len(ways[0])}"
+        return
+    for number, (row, *expected) in enumerate(zip(owner.claims, *ways, strict=True)):
+        if _is_tie(row, expected[0], owner):
+            continue
+        for name in (name for name in type(row).model_fields if name not in {"verdict", "reason"}):
+            kept, due = getattr(row, name), getattr(expected[0], name)
+            same = _same(kept, due) if isinstance(due, float) or isinstance(kept, float) else kept == due
+            if not same:
+                yield ("claims", number, name), f"it is {kept!r}, and the figures give {due!r}"
+        if row.verdict not in {one.verdict for one in expected}:
+            why = f" ({expected[0].reason})" if expected[0].reason else ""
+            yield (
+                ("claims", number, "verdict"),
+                f"it is {row.verdict!r}, and the figures give {expected[0].verdict!r}{why}",
+            )
+
+
+def _is_tie(row: Claim, due: Claim, owner: ClassResult | Control) -> bool:
+    """Whether two rows are of the same claim at the same layer, against other cases whose figures are equal as a bundle
+    keeps them: then either may be the best, or the worst."""
+    if row.case == due.case or (row.claim, row.layer) != (due.claim, due.layer):
+        return False
+    names = [one.case.removeprefix("against ").removeprefix("k = ") for one in (row, due)]
+    by = {
+        str(m.setting) if row.claim == "robust" else m.case: m.value
+        for m in owner.measures
+        if (m.experiment, m.layer, m.channel) == (row.experiment, row.layer, None)
+        and (row.claim == "robust" or m.setting == 1)
+    }
+    return all(name in by for name in names) and _same(by[names[0]], by[names[1]])

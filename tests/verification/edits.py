@@ -1,0 +1,264 @@
+"""Edits of a report that look as if nothing were wrong: digests are renewed, and what else is easily made to fit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.mutated import renew
+
+Edit = Callable[[Path], None]
+CLASS, OTHER = "firebell", "snowstar"
+
+
+@contextmanager
+def record(root: Path, name: str = f"classes/{CLASS}.json") -> Iterator[Any]:
+    """A record of the bundle at `root`/bundle, to be changed; then every digest is right again."""
+    file = root / "bundle" / name
+    value = json.loads(file.read_text(encoding="utf-8"))
+    yield value
+    file.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    renew(root / "bundle", file)
+
+
+def of_class(change: Callable[[Any], None]) -> Edit:
+    def edit(root: Path) -> None:
+        with record(root) as value:
+            change(value)
+
+    return edit
+
+
+def of_run(change: Callable[[Any], None]) -> Edit:
+    def edit(root: Path) -> None:
+        with record(root, "run.json") as value:
+            change(value)
+
+    return edit
+
+
+def text(name: str, old: str, new: str) -> Edit:
+    """A drawn file with something else in it."""
+
+    def edit(root: Path) -> None:
+        file = root / name
+        before = file.read_text(encoding="utf-8")
+        assert old in before
+        file.write_text(before.replace(old, new, 1), encoding="utf-8")
+
+    return edit
+
+
+def edges(value: Any) -> list[Any]:
+    """The edges of the first semantic group that has two of different weight."""
+    found = (g["edges"] for layer in value["layers"] for a in layer["neurons"] for g in a["groups"])
+    return next(one for one in found if len({abs(e["weight"]) for e in one}) > 1)
+
+
+def _exchange(one: Any, other: Any, key: str) -> None:
+    one[key], other[key] = other[key], one[key]
+
+
+def _half(value: Any) -> None:
+    edges(value)[0]["weight"] /= 2
+
+
+def _two_weights(value: Any) -> None:
+    found = sorted(edges(value), key=lambda e: abs(e["weight"]))
+    _exchange(found[0], found[-1], "weight")
+
+
+def _sign(value: Any) -> None:
+    edge = max(edges(value), key=lambda e: abs(e["weight"]))
+    edge["weight"] = -edge["weight"]
+
+
+def _two_shares(value: Any) -> None:
+    groups = next(layer["groups"] for layer in value["layers"] if len({g["share"] for g in layer["groups"]}) > 1)
+    _exchange(groups[0], groups[-1], "share")
+
+
+def _moved_edge(value: Any) -> None:
+    heads = {(e["upper_layer"], e["upper"], e["lower_layer"], e["lower"]) for e in value["edges"]}
+    for edge in value["edges"]:
+        for lower in range(1, 9):
+            ends = (edge["upper_layer"], edge["upper"], edge["lower_layer"], lower)
+            there = any(
+                layer["name"] == edge["lower_layer"] and any(g["index"] == lower for g in layer["groups"])
+                for layer in value["layers"]
+            )
+            if there and ends not in heads:
+                edge["lower"] = lower
+                return
+    value["edges"][0]["weight"] += 0.25
+
+
+def _verdict(value: Any) -> None:
+    claim = next(c for c in value["claims"] if c["verdict"] in {"not supported", "inconclusive"})
+    claim["verdict"], claim["reason"] = "supported", ""
+
+
+def _claim(name: str, by: float) -> Callable[[Any], None]:
+    def change(value: Any) -> None:
+        claim = next(c for c in value["claims"] if c[name] is not None)
+        claim[name] = round(claim[name] - by, 7) if claim[name] > by else claim[name] + by
+
+    return change
+
+
+def _row(name: str, value: float) -> Callable[[Any], None]:
+    def change(found: Any) -> None:
+        row = next(m for m in found["masking"] if m[name] != value)
+        row[name] = value
+
+    return change
+
+
+def _null(value: Any) -> None:
+    row = next(m for m in value["masking"] if m["mode"] == "mask")
+    row["null"] = [0.0 if row["accuracy"] < 1 else x for x in row["null"]]
+    row["null"][0] = 0.3
+
+
+def _patch(value: Any) -> None:
+    patch = next(p for p in value["patches"] if p["side"] < 60 and p["left"] > 0)
+    patch["left"] -= 1
+
+
+def _concept(value: Any) -> None:
+    neuron = value["layers"][0]["neurons"][0]
+    other = next(p["index"] for p in value["patches"] if p["index"] not in neuron["concept"])
+    neuron["concept"][0] = other
+
+
+def _activation(value: Any) -> None:
+    value["layers"][0]["neurons"][0]["groups"][0]["activation"] *= 1.5
+
+
+def _scores(value: Any) -> None:
+    core = next(a["core"] for layer in value["layers"] for a in layer["neurons"] if len(a["core"]) > 1)
+    _exchange(core[0], core[-1], "score")
+
+
+def _caution(value: Any) -> None:
+    value["cautions"].remove(next(c for c in value["cautions"] if c["code"] != "silent"))
+
+
+def _figure(value: Any) -> None:
+    caution = next(c for c in value["cautions"] if c["code"] in {"retain-loses", "saturation", "completeness"})
+    caution["figure"] *= 0.9
+    caution["figure"] -= 0.05
+
+
+def _original(value: Any) -> None:
+    value["pictures"][0]["sha256"] = "0" * 64
+
+
+def _measure(value: Any) -> None:
+    measure = next(m for m in value["measures"] if m["channel"] is None and m["experiment"] == "optimality")
+    measure["value"] = (measure["low"] + measure["high"]) / 2 + 0.01
+
+
+def _drop(value: Any) -> None:
+    value["edge_drops"][0]["weight"] += 0.125
+
+
+def _group(value: Any) -> None:
+    """A patch moves from one semantic group to another."""
+    groups = next(a["groups"] for layer in value["layers"] for a in layer["neurons"] if len(a["groups"]) > 1)
+    groups[0]["patches"].append(groups[1]["patches"].pop(0))
+
+
+IN_RECORDS: dict[str, Edit] = {
+    "a weight halved": of_class(_half),
+    "two weights exchanged": of_class(_two_weights),
+    "a weight's sign": of_class(_sign),
+    "a share": of_class(lambda v: v["layers"][0]["groups"][0].update(share=0.9)),
+    "two shares exchanged": of_class(_two_shares),
+    "an edge's weight": of_class(lambda v: v["edges"][0].update(weight=v["edges"][0]["weight"] * 1.1)),
+    "an edge left out": of_class(lambda v: v["edges"].pop(0)),
+    "an edge's end": of_class(_moved_edge),
+    "a verdict": of_class(_verdict),
+    "a claim's figure": of_class(_claim("figure", 0.01)),
+    "a claim's p": of_class(_claim("p_value", 0.01)),
+    "a claim's q": of_class(_claim("q_value", 0.01)),
+    "a claim left out": of_class(lambda v: v["claims"].pop()),
+    "an accuracy": of_class(_row("accuracy", 0.25)),
+    "a baseline": of_class(_row("baseline", 0.75)),
+    "an interval": of_class(_row("low", 0.01)),
+    "a p-value": of_class(_row("p_value", 0.04761905)),
+    "a null": of_class(_null),
+    "a core's size": of_class(lambda v: v["masking"][0].update(size=v["masking"][0]["size"] + 1)),
+    "a patch moved": of_class(_patch),
+    "a patch exchanged": of_class(_concept),
+    "a patch in another group": of_class(_group),
+    "a group's activation": of_class(_activation),
+    "two scores exchanged": of_class(_scores),
+    "a caution left out": of_class(_caution),
+    "a caution's figure": of_class(_figure),
+    "an original's digest": of_class(_original),
+    "two originals exchanged": of_class(lambda v: _exchange(v["pictures"][0], v["pictures"][1], "sha256")),
+    "a picture's region": of_class(lambda v: v["pictures"][0]["region"].update(left=1.0)),
+    "a figure of an experiment": of_class(_measure),
+    "an edge's drop": of_class(_drop),
+    "the title": of_run(lambda r: r.update(title="Small, and sure")),
+    "the seed": of_run(lambda r: r["settings"].update(seed=7)),
+    "the accuracy": of_run(lambda r: r["accuracy"].update(right=r["accuracy"]["right"] - 1)),
+    "τ": of_run(lambda r: r["settings"].update(tau=5)),
+}
+"""Those that the bundle alone gives away."""
+
+
+def _two_pictures(root: Path) -> None:
+    """Two pictures of the bundle are exchanged, and every digest is renewed."""
+    value = json.loads((root / "bundle" / "classes" / f"{CLASS}.json").read_text(encoding="utf-8"))
+    one, other = [root / "bundle" / "pictures" / p["file"] for p in value["pictures"] if p["file"]][:2]
+    left, right = one.read_bytes(), other.read_bytes()
+    one.write_bytes(right)
+    other.write_bytes(left)
+    renew(root / "bundle", one, other)
+
+
+def _two_on_the_site(root: Path) -> None:
+    one, other = sorted((root / "site").rglob("*.webp"))[:2]
+    left, right = one.read_bytes(), other.read_bytes()
+    one.write_bytes(right)
+    other.write_bytes(left)
+
+
+def _silhouette(value: Any) -> None:
+    neuron = next(a for layer in value["layers"] for a in layer["neurons"] if (a["silhouette"] or 0) > 0.2)
+    neuron["silhouette"] = min(0.99, neuron["silhouette"] + 0.1)
+
+
+def _pdf(root: Path) -> None:
+    file = root / "report.pdf"
+    data = file.read_bytes()
+    at = data.index(b"startxref")
+    file.write_bytes(data[:at] + b"StartXref" + data[at + 9 :])
+
+
+def _longer(root: Path) -> None:
+    with (root / "appendix.pdf").open("ab") as file:
+        file.write(b"%\n")
+
+
+IN_WHAT_IS_DRAWN: dict[str, Edit] = {
+    "a figure in a page": text("site/index.html", "%", " %"),
+    "a word in a page": text(f"site/class/{CLASS}/index.html", "supported", "Supported"),
+    "a script in a page": text("site/index.html", "</body>", "<script>0</script></body>"),
+    "what hides cautions": text("site/static/site.css", "}", "}.caution{display:none}"),
+    "a figure in a table": text("site/data/groups.json", "1", "2"),
+    "two pictures exchanged": _two_pictures,
+    "two pictures of the site": _two_on_the_site,
+    "a figure that nothing rests on": of_class(_silhouette),
+    "a page left out": lambda root: (root / "site" / "method" / "index.html").unlink(),
+    "a file too many": lambda root: (root / "site" / "extra.html").write_text("more"),
+    "a word of the PDF": _pdf,
+    "more after the PDF": _longer,
+    "a word of the single file": text("report.html", "supported", "Supported"),
+}
+"""Those that only the drawing gives away."""

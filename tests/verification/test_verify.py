@@ -1,0 +1,272 @@
+"""verify: what is whole passes, whatever is changed is found, and nothing of a stranger's does harm."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from neurflow_report import cli
+from neurflow_report.errors import InputError
+from neurflow_report.report import archive
+from neurflow_report.verification.findings import Verified, difference
+from neurflow_report.verification.verify import verify
+from tests.mutated import mutate, renew
+from tests.sample_bundle import frozen_bundle, seal
+from tests.verification.edits import IN_RECORDS, IN_WHAT_IS_DRAWN
+from tests.verification.flips import flips
+from tests.verification.kept import Drawing, built
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(tmp_path_factory.mktemp("built"))
+
+
+@pytest.fixture(scope="session")
+def draw(tmp_path_factory: pytest.TempPathFactory) -> Drawing:
+    return Drawing(tmp_path_factory.mktemp("drawn"))
+
+
+@pytest.fixture
+def copied(report: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(report, tmp_path / "copied"))
+
+
+def never(*_: object) -> None:
+    raise AssertionError("nothing is drawn for a bundle alone")
+
+
+def told(found: Verified) -> list[str]:
+    return [str(one).partition("\n")[0] for one in found.findings]
+
+
+@pytest.mark.slow
+def test_a_report_its_bundle_and_its_archive_are_whole(report: Path, draw: Drawing, tmp_path: Path) -> None:
+    before = sorted(p for p in report.rglob("*"))
+    zipped = archive(report, tmp_path / "small.zip").archive
+    for path, kind in ((report / "bundle", "bundle"), (report, "report"), (zipped, "archive")):
+        found = verify(path, draw=draw)
+        assert (found.kind, told(found), found.passed_over) == (kind, [], ())
+    assert found.looked_at[-1] == "site, report.pdf, appendix.pdf and 1 more, drawn again"
+    assert sorted(p for p in report.rglob("*")) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", IN_RECORDS)
+def test_what_contradicts_the_rest_of_a_bundle_is_found(copied: Path, name: str) -> None:
+    IN_RECORDS[name](copied)
+    found = verify(copied / "bundle", draw=never)
+    assert found.findings
+    for one in found.findings:
+        assert one.where is not None
+        assert one.where.file in {"run.json", "classes/firebell.json", "manifest.json"}
+        assert one.path or ":" in one.message
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", IN_WHAT_IS_DRAWN)
+def test_what_is_not_as_it_would_be_drawn_is_found(copied: Path, draw: Drawing, name: str) -> None:
+    IN_WHAT_IS_DRAWN[name](copied)
+    found = verify(copied, draw=draw)
+    assert found.findings
+    assert all(one.where is not None and (copied / one.where.file).parent.is_dir() for one in found.findings)
+
+
+@pytest.mark.slow
+def test_a_finding_names_the_file_and_the_place(
+    copied: Path, draw: Drawing, capsys: pytest.CaptureFixture[str]
+) -> None:
+    IN_RECORDS["a weight halved"](copied)
+    assert cli.main(["verify", str(copied / "bundle"), "--json"]) == 3
+    first = json.loads(capsys.readouterr().out)["errors"][0]
+    assert (first["file"], first["slug"]) == ("classes/firebell.json", "bundle-damaged")
+    assert first["path"].startswith("layers[")
+    assert first["message"].startswith("Σ|w| is ")
+    page = copied / "site" / "method" / "index.html"
+    page.write_text(page.read_text().replace("<h1>", "<h1>X", 1))
+    assert cli.main(["verify", str(copied)]) == 3
+    assert "not looked at: site, report.pdf, appendix.pdf and 1 more, drawn again" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_byte_that_is_changed_anywhere_is_found(copied: Path, tmp_path: Path, seed: int) -> None:
+    (tmp_path / "scratch").mkdir()
+    found = list(flips(copied, 24, seed, tmp_path / "scratch"))
+    assert [(kind, what) for kind, what, told in found if not told] == []
+    assert {kind for kind, _, _ in found} == {"bundle", "site", "report.pdf", "archive"}
+
+
+@pytest.mark.slow
+def test_what_is_left_out_of_a_report_is_not_looked_for(copied: Path, draw: Drawing) -> None:
+    (copied / "report.html").unlink()
+    (copied / "notes.txt").write_text("mine")
+    assert told(verify(copied, draw=draw)) == []
+    shutil.rmtree(copied / "site")
+    found = verify(copied, draw=draw)
+    assert told(found) == []
+    assert found.looked_at[-1] == "report.pdf, appendix.pdf, drawn again"
+
+
+@pytest.mark.slow
+def test_an_archive_that_was_made_to_fit_is_found(copied: Path, draw: Drawing, tmp_path: Path) -> None:
+    """A figure in a page is changed, and all is packed again by the program itself."""
+    page = copied / "site" / "index.html"
+    page.write_text(page.read_text().replace("<title>", "<title>X", 1))
+    found = verify(archive(copied, tmp_path / "x.zip").archive, draw=draw)
+    assert [one.partition(":")[0] for one in told(found)] == ["site/index.html"]
+
+
+def test_without_torch_the_ledger_is_passed_over(tmp_path: Path) -> None:
+    """In a process of its own, where neither torch nor SciPy can be imported."""
+    root = frozen_bundle(tmp_path, pictures=1, classes=1).root
+    code = f"""
+import sys
+for name in ("torch", "scipy", "sklearn", "torchvision"):
+    sys.modules[name] = None
+from neurflow_report.report import verify
+found = verify(__import__("pathlib").Path({str(root)!r}))
+print(len(found.findings) > 0, *found.passed_over)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True the ledger's verdicts, and the cautions: torch is not installed (the extra `run`)\n"
+
+
+def test_what_is_no_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "text.txt").write_text("text")
+    for path in (tmp_path, tmp_path / "nothing", tmp_path / "text.txt"):
+        assert cli.main(["verify", str(path)]) == 2
+        assert "[bundle-missing]" in capsys.readouterr().err
+
+
+def test_a_bundle_of_a_later_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = frozen_bundle(tmp_path, pictures=1, classes=1).root
+    manifest = json.loads((root / "manifest.json").read_text())
+    (root / "manifest.json").write_text(json.dumps(manifest | {"format_version": 9}))
+    seal(root)
+    assert cli.main(["verify", str(root)]) == 2
+    assert "use a newer neurflow-report" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_stands_in_the_records_it_does_not_fail(tmp_path: Path, seed: int) -> None:
+    root = frozen_bundle(tmp_path, pictures=1, classes=1).root
+    for turn in range(3):
+        mutate(root, 100 * seed + turn)
+    with suppress(InputError):  # a manifest of another format, or none
+        verify(root, draw=never)
+
+
+def test_whatever_the_drawing_raises_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = frozen_bundle(tmp_path, pictures=1, classes=1).root.parent
+    monkeypatch.setattr("neurflow_report.verification.derived.contradicted", lambda *_: iter(()))
+    monkeypatch.setattr("neurflow_report.verification.derived.unjudged", lambda *_: iter(()))
+    monkeypatch.setattr("neurflow_report.verification.verify._pictures", lambda *_: iter(()))
+    (root / "report.html").write_text("x")
+
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError("by zero")
+
+    assert told(verify(root, draw=fails)) == [
+        "report.html: the bundle cannot be drawn (ZeroDivisionError: by zero) [report-changed]"
+    ]
+
+
+def test_links_are_told_and_not_followed(tmp_path: Path) -> None:
+    root = frozen_bundle(tmp_path / "out", pictures=1, classes=1).root
+    (tmp_path / "secret").write_text("secret")
+    (root / "link").symlink_to(tmp_path / "secret")
+    (root / "pictures" / "all").symlink_to(tmp_path)
+    assert told(verify(root, draw=never)) == [
+        "link: it is a link, and a bundle holds files alone [bundle-damaged]",
+        "pictures/all: it is a link, and a bundle holds files alone [bundle-damaged]",
+    ]
+    os.mkfifo(root / "pipe")
+    assert "pipe: it is no ordinary file, and a bundle holds files alone [bundle-damaged]" in told(
+        verify(root, draw=never)
+    )
+
+
+def test_a_report_whose_bundle_is_a_link(tmp_path: Path) -> None:
+    frozen_bundle(tmp_path / "out", pictures=1, classes=1)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "bundle").symlink_to(tmp_path / "out" / "bundle")
+    assert told(verify(tmp_path / "mine", draw=never)) == [
+        "bundle/: it is a link, and a bundle holds files alone [bundle-damaged]"
+    ]
+
+
+def test_a_picture_that_holds_what_a_camera_wrote(tmp_path: Path) -> None:
+    from PIL import Image
+
+    root = frozen_bundle(tmp_path, pictures=1, classes=1).root
+    file = next((root / "pictures").rglob("*.png"))
+    exif = Image.Exif()
+    exif.get_ifd(0x8825)[1] = "N"
+    exif[0x010F] = "a maker"
+    with Image.open(file) as picture:
+        picture.save(file, exif=exif)
+    renew(root, file)
+    name = file.relative_to(root).as_posix()
+    assert f"{name}: it holds exif, which a camera or a program wrote [bundle-damaged]" in told(
+        verify(root, draw=never)
+    )
+
+
+def zipped(change: Callable[[zipfile.ZipFile], None], path: Path) -> Path:
+    with zipfile.ZipFile(path, "w") as made:
+        change(made)
+    return path
+
+
+def test_odd_zips_do_no_harm(tmp_path: Path) -> None:
+    def bomb(made: zipfile.ZipFile) -> None:
+        made.writestr("bundle/manifest.json", b"0" * 200_000_000, zipfile.ZIP_DEFLATED)
+
+    def link(made: zipfile.ZipFile) -> None:
+        entry = zipfile.ZipInfo("bundle/manifest.json")
+        entry.create_system, entry.external_attr = 3, 0o120777 << 16
+        made.writestr(entry, "/etc/passwd")
+
+    def twice(made: zipfile.ZipFile) -> None:
+        for name in ("a", "A"):
+            entry = zipfile.ZipInfo(name)
+            entry.create_system, entry.external_attr = 3, 0o100644 << 16
+            made.writestr(entry, "x")
+
+    cases: dict[str, Callable[[zipfile.ZipFile], None]] = {
+        "bomb": bomb,
+        "link": link,
+        "twice": twice,
+        "empty": lambda made: None,
+        **{
+            name: (lambda made, name=name: made.writestr(name, "x"))
+            for name in ("../out", "/out", "a/../../out", "C:out")
+        },
+    }
+    for number, change in enumerate(cases.values()):
+        path = zipped(change, tmp_path / f"{number}.zip")
+        assert verify(path, draw=never).findings
+    (tmp_path / "text.zip").write_text("no zip")
+    (tmp_path / "short.zip").write_bytes((tmp_path / "0.zip").read_bytes()[:-40])
+    for name in ("text.zip", "short.zip"):
+        assert [one.partition(" (")[0] for one in told(verify(tmp_path / name, draw=never))] == [
+            f"{name}: it cannot be read as a zip"
+        ]
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path.parent / "out").exists()
+
+
+def test_where_two_files_differ() -> None:
+    assert difference(b"a\nb c\n", b"a\nb d\n") == "line 2: it has 'b c', and the bundle gives 'b d'"
+    assert difference(b"a\n", b"a\nb") == "line 2: it has '', and the bundle gives 'b'"
+    assert difference(b"\xff\x01", b"\xff\x02\x03") == "from byte 1 on it is not what the bundle gives"
