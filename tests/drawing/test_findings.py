@@ -136,7 +136,7 @@ def test_a_core_that_is_no_better_than_random_neurons_is_not_said_to_be_unneeded
     assert {"claim-needed-null", "not-told-apart"} <= set(codes)
     (row,) = overview_page([one], bundle.manifest, {}).rows
     assert row.marks[0].words == (
-        "layer3: masking random neurons does as much, 10% recognised (random neurons masked: 50%)"
+        "layer3: masking random neurons does too much damage, too, 10% recognised (random neurons masked: 50%)"
     )
 
 

@@ -247,7 +247,7 @@ def _mark(index: Index, layer: str) -> Mark:
     words = {"supported": "needed", "not supported": "not needed", "inconclusive": "inconclusive"}
     said = ledger.TOO_FEW if claim in index.too_few else words.get(verdict, "not tested")
     if verdict == "not supported" and claim not in ledger.fails(index, "needed"):
-        said, look, mark = "masking random neurons does as much", "chance", ledger.AS_RANDOM
+        said, look, mark = "masking random neurons does too much damage, too", "chance", ledger.AS_RANDOM
     else:
         mark = ledger.MARKS[verdict]
     return Mark(mark=mark, look=look, words=f"{layer}: {said}{told}", left=left)
