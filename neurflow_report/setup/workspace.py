@@ -107,13 +107,16 @@ class Workspace:
         """The full activation of layers[layer] on `patches` of the pictures."""
         return self.forward.activations(layer, crops(pixels, patches, self.grid))
 
-    def ablations(self, layer: int, row: Tensor, note: Callable[[str], None]) -> Ablation:
+    def ablations(
+        self, layer: int, row: Tensor, note: Callable[[str], None], baseline: Tensor | None = None
+    ) -> Ablation:
         """The knock-outs of layers[layer], seen one layer up, as many rows at once as fit the half of the memory that
         is not for what is kept.
 
         Args:
             row: (1, …) of the layer.
             note: told where memory runs out.
+            baseline: like `row`, what stands in a removed channel's place; None: 0.
         """
         segments = self.forward.segments
         return ablations(
@@ -123,6 +126,7 @@ class Workspace:
             out_axis=segments.feature_axis(layer + 1),
             rows=AdaptiveBatch(most=self.ablation_rows(segments.stages[layer], row), note=note),
             whole=layer in self.trust.ablations,
+            baseline=baseline,
         )
 
     def ablation_rows(self, part: nn.Module, row: Tensor) -> int:
