@@ -48,7 +48,8 @@ def masked_logits(
         if gone.shape != (len(removed[0]), info.channels) or gone.dtype != torch.bool:
             shapes = f"(M, {info.channels}), not {tuple(gone.shape)}"
             raise ValueError(f"masks of layer {info.name!r} must be bool {shapes}")
-    every, stand_ins = [gone.to(activation.device) for gone in removed], means or [None] * (len(removed) - 1)
+    every = [gone.to(activation.device) for gone in removed]
+    stand_ins: Sequence[Tensor | None] = means or [None] * (len(removed) - 1)
     at_once = 1 if devices.is_host(activation.device) else max(1, rows // len(every[0]))
     found = []
     for some in torch.split(activation, at_once):
@@ -56,8 +57,8 @@ def masked_logits(
         for first in range(0, len(every[0]), rows):
             full = engine.full(some, every[0][first : first + rows])  # (M, pictures, …)
             above = [one[first : first + rows].repeat_interleave(len(some), dim=0) for one in every[1:]]
-            gone = list(zip(above, stand_ins, strict=True))
-            parts.append(torch.stack(_both(segments, layer + 1, full.flatten(0, 1), gone)))
+            masked = list(zip(above, stand_ins, strict=True))
+            parts.append(torch.stack(_both(segments, layer + 1, full.flatten(0, 1), masked)))
         found.append(torch.cat([part.view(2, -1, len(some), part.shape[2]) for part in parts], dim=1))
     both = torch.cat(found, dim=2)
     return both[0], both[1]

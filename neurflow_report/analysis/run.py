@@ -25,6 +25,7 @@ from neurflow_report.analysis.planted_parts import with_agreement
 from neurflow_report.demo.flowers import DATASET
 from neurflow_report.errors import Gathered, ReportError
 from neurflow_report.images.classes import ClassTarget
+from neurflow_report.images.holdout import halves
 from neurflow_report.images.oddities import unusable
 from neurflow_report.images.select import Choice, Chosen, choice_digest, choose, load_pixels, oddities
 from neurflow_report.network.cut import Segments, cut
@@ -51,7 +52,7 @@ from neurflow_report.setup.output import output_folder, output_of
 from neurflow_report.setup.precision import Taken, arithmetic, attributions_in
 from neurflow_report.setup.preflight import Ready, preflight
 from neurflow_report.setup.provenance import provenance
-from neurflow_report.setup.settings import RunSettings
+from neurflow_report.setup.settings import OTHERS, RunSettings, others_wanted
 from neurflow_report.setup.stored_pictures import region_bytes
 from neurflow_report.setup.workspace import Workspace, check_patches
 from neurflow_report.spec.load import LoadedSpec, located
@@ -159,8 +160,14 @@ def _examine_all(
     others = {name: _control(spec, ready) for name in settings.controls}
     classes, files = list[ClassResult](), dict[str, bytes]()
     taken, checked = Taken(precision=settings.precision), tuple[CrossCheck, ...]()
-    for target, chosen, slug in zip(ready.targets, choice.classes, slugs([t.name for t in ready.targets]), strict=True):
-        pixels = load_pixels(chosen, network.preprocess).to(device, workspace.segments.dtype)
+    names = slugs([t.name for t in ready.targets])
+    for target, chosen, alien, slug in zip(ready.targets, choice.classes, choice.others, names, strict=True):
+        first, held = _halves(spec, chosen)
+        pixels, unseen, beside = (
+            load_pixels(some, network.preprocess).to(device, workspace.segments.dtype) if some else None
+            for some in (first, held, alien)
+        )
+        assert pixels is not None  # noqa: S101  # a class has a picture
         if not classes:
             taken = attributions_in(workspace, settings, pixels, logit=target.index, progress=progress)
             settings = replace(settings, precision=taken.precision)
@@ -171,6 +178,8 @@ def _examine_all(
             logit=target.index,
             name=target.name,
             progress=progress,
+            held=unseen,
+            others=beside,
         )
         found = examine(run)
         checked = checked or cross_checks(run, found.layers)
@@ -178,8 +187,8 @@ def _examine_all(
             # What TF32 changes was measured on the network itself.
             plain = run if settings.precision == asked else run.with_precision("float32")
             found = with_control(found, plain, other, control=control, names=ready.names)
-        found = with_agreement(found, workspace.grid, chosen, part_names(spec), spec.runtime.seed)
-        result, pictures = _class_result(ready, target, slug, chosen, found)
+        found = with_agreement(found, workspace.grid, first, part_names(spec), spec.runtime.seed)
+        result, pictures = _class_result(ready, target, slug, first, held, alien, found)
         classes.append(result)
         files |= pictures
     fallbacks = [
@@ -211,11 +220,19 @@ def _expected(spec: Spec, ready: Ready, choice: Choice, formats: Sequence[str]) 
             name=target.name,
             index=target.index,
             pictures=len(chosen),
-            patches=len(chosen) * ready.workspace.grid.per_image,
+            patches=len(_halves(spec, chosen)[0]) * ready.workspace.grid.per_image,
+            held=len(_halves(spec, chosen)[1]),
+            others=len(alien),
         )
-        for target, chosen in zip(ready.targets, choice.classes, strict=True)
+        for target, chosen, alien in zip(ready.targets, choice.classes, choice.others, strict=True)
     )
     return expected(ready.workspace, spec, classes, formats)
+
+
+def _halves(spec: Spec, chosen: Sequence[Chosen]) -> tuple[tuple[Chosen, ...], tuple[Chosen, ...]]:
+    """A class's pictures to find its circuit on, and those held out."""
+    first, held = halves([picture.sha256 for picture in chosen], spec.data.holdout, spec.runtime.seed)
+    return tuple(chosen[n] for n in first), tuple(chosen[n] for n in held)
 
 
 def _check_enough(spec: Spec, ready: Ready, choice: Choice) -> None:
@@ -225,8 +242,9 @@ def _check_enough(spec: Spec, ready: Ready, choice: Choice) -> None:
     """
     gathered = Gathered()
     for target, chosen in zip(ready.targets, choice.classes, strict=True):
-        patches = len(chosen) * ready.workspace.grid.per_image
-        gathered.attempt(partial(check_patches, target.name, len(chosen), patches, spec.concept.k))
+        found_on, held = map(len, _halves(spec, chosen))
+        patches = found_on * ready.workspace.grid.per_image
+        gathered.attempt(partial(check_patches, target.name, found_on, patches, spec.concept.k, held))
     gathered.tell()
 
 
@@ -242,6 +260,7 @@ def _choice(spec: Spec, ready: Ready, step: Step) -> Choice:
         pool=spec.data.pool,
         sample=spec.data.sample,
         seed=spec.runtime.seed,
+        others=others_wanted(spec),
         on_batch=step.advance,
         on_looked=lambda predicted: step.note(words(accuracy(predicted, ready), looked=len(predicted))),
     )
@@ -267,7 +286,13 @@ def slugs(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _class_result(
-    ready: Ready, target: ClassTarget, slug: str, chosen: Sequence[Chosen], found: Findings
+    ready: Ready,
+    target: ClassTarget,
+    slug: str,
+    chosen: Sequence[Chosen],
+    held: Sequence[Chosen],
+    others: Sequence[Chosen],
+    found: Findings,
 ) -> tuple[ClassResult, dict[str, bytes]]:
     """The record of a class, with the boxes of the patches that it shows and the pictures these were cut from."""
     used = sorted({p for layer in found.layers for neuron in layer.neurons for p in neuron.concept})
@@ -278,8 +303,14 @@ def _class_result(
         name=target.name,
         slug=slug,
         pictures=tuple(
-            _picture(picture, ready.names, ready.label_names, files.get(number, (None, b""))[0])
-            for number, picture in enumerate(chosen)
+            _picture(
+                picture,
+                ready.names,
+                ready.label_names,
+                files.get(number, (None, b""))[0],
+                held_out=number >= len(chosen),
+            )
+            for number, picture in enumerate((*chosen, *held))
         ),
         candidates=found.candidates,
         patches=patches,
@@ -292,11 +323,15 @@ def _class_result(
         not_run=found.not_run,
         claims=found.claims,
         controls=found.controls,
+        two_sided=found.two_sided,
+        others=tuple(picture.item.name for picture in others),
     )
     return record, dict(files.values())
 
 
-def _picture(chosen: Chosen, logits: Sequence[str], labels: Sequence[str], file: str | None) -> Picture:
+def _picture(
+    chosen: Chosen, logits: Sequence[str], labels: Sequence[str], file: str | None, *, held_out: bool
+) -> Picture:
     """The record of a picture.
 
     Args: logits, labels: what the network's classes and the data's are called.
@@ -310,6 +345,7 @@ def _picture(chosen: Chosen, logits: Sequence[str], labels: Sequence[str], file:
         region=chosen.region,
         sha256=chosen.sha256,
         file=file,
+        held_out=held_out,
     )
 
 
@@ -353,6 +389,8 @@ def _run(
             left_out=source.left_out,
             notes=(*source.notes, *oddities(choice, ready.targets)),
             digest=choice_digest(choice),
+            holdout=spec.data.holdout,
+            others=OTHERS if settings.asks("masking") else 0,
         ),
         settings=_settings(spec, settings, segments),
         layers=segments.layers,

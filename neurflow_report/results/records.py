@@ -17,6 +17,7 @@ from neurflow_report.results.evidence import Masking as Masking
 from neurflow_report.results.evidence import Measure as Measure
 from neurflow_report.results.evidence import NotRun as NotRun
 from neurflow_report.results.evidence import Threshold as Threshold
+from neurflow_report.results.evidence import TwoSided as TwoSided
 from neurflow_report.results.record import Record as Record
 
 
@@ -118,6 +119,8 @@ class DataInfo(Record):
         left_out: what was found and is no picture of a class.
         notes: what else to know of the pictures.
         digest: over the pictures used.
+        holdout: the share of a class's pictures that its circuit is not found on, where it has enough.
+        others: pictures of other classes for each of a class, at most; 0 where none are looked at.
     """
 
     source: str
@@ -131,6 +134,8 @@ class DataInfo(Record):
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
     digest: str
+    holdout: float = 0.0
+    others: int = 0
 
 
 class Settings(Record):
@@ -247,7 +252,10 @@ class Region(Record):
 
 
 class Picture(Record):
-    """A picture of the class. `file` is its region in the bundle (None when no patch of it is shown)."""
+    """A picture of the class. `file` is its region in the bundle (None when no patch of it is shown).
+
+    `held_out`: the circuit is not found on it, and F1 and F8 are measured on it; such pictures come last.
+    """
 
     name: str
     label: str | None
@@ -257,6 +265,7 @@ class Picture(Record):
     region: Region
     sha256: str
     file: str | None
+    held_out: bool = False
 
 
 class Patch(Record):
@@ -384,7 +393,12 @@ class LayerResult(Record):
 
 
 class ClassResult(Record):
-    """Everything found about one class. `candidates` counts its patches (59 a picture at the default scales)."""
+    """Everything found about one class. `candidates` counts its patches (59 a picture at the default scales).
+
+    Attributes:
+        two_sided: F1 with the pictures of other classes, which are called `others`; none in bundles before these were
+            measured.
+    """
 
     index: int
     name: str
@@ -401,6 +415,8 @@ class ClassResult(Record):
     not_run: tuple[NotRun, ...] = ()
     claims: tuple[Claim, ...] = ()
     controls: tuple[Control, ...] = ()
+    two_sided: tuple[TwoSided, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 class Clock(Record):

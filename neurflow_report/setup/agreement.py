@@ -1,8 +1,8 @@
 """Whether what a segment is split into gives what the segment itself gives, on real activations (METHOD §4).
 
 Attributions: T by the split engine against T by the segment as it is, at the same nodes of Gauss's rule. Knock-outs: φ
-and the whole layer above under a few sets, by the engine that would be taken, against the segment run on every set, with
-the channels removed at 0 and at their mean; and where patches are left out by bounds, that the strongest stay.
+and the whole layer above under a few sets, by the engine that would be taken, against the segment run on every set,
+with the channels removed at 0 and at their mean; and where patches are left out by bounds, that the strongest stay.
 """
 
 from __future__ import annotations

@@ -161,13 +161,16 @@ def _rows(segments: Segments, memory: int, example: Tensor) -> tuple[int, ...]:
     return (batch_rows(segments, memory, example), *pair_rows(segments, memory, example))
 
 
-def check_patches(name: str, pictures: int, patches: int, k: int) -> None:
-    """Raises InputError too-few-patches where a class's pictures give fewer than k patches."""
+def check_patches(name: str, pictures: int, patches: int, k: int, held: int = 0) -> None:
+    """Raises InputError too-few-patches where a class's pictures, so many more than are `held` out, give fewer than k
+    patches."""
     if patches < k:
+        beside = f" ({held} more are held out)" if held else ""
+        more = "hold out fewer pictures (data.holdout), or give more" if held else "give more pictures"
         raise InputError(
             "too-few-patches",
-            f"class {name!r} has {patches} patches from {pictures} pictures, and a concept needs k = {k}",
-            hint=f"set concept.k to at most {patches}, or give more pictures, scales or a smaller stride",
+            f"class {name!r} has {patches} patches from {pictures} pictures{beside}, and a concept needs k = {k}",
+            hint=f"set concept.k to at most {patches}, or {more}, scales or a smaller stride",
             path=("concept", "k"),
         )
 

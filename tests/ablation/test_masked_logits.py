@@ -88,7 +88,9 @@ def test_mean_ablation_agrees_with_hooks_in_float64(make, layers, layer, engine,
     every = naive(model, [layers[i] for i in numbers], pixels[:2], masks, means=means)
     torch.testing.assert_close(upward, every, **exact)
     phi = used.phi(full, masks[0], [0, 2])
-    torch.testing.assert_close(phi, spatial_mean(used.full(full, masks[0]).flatten(0, 1), 1)[:, [0, 2]].view(5, 2, 2).mT)
+    torch.testing.assert_close(
+        phi, spatial_mean(used.full(full, masks[0]).flatten(0, 1), 1)[:, [0, 2]].view(5, 2, 2).mT
+    )
 
 
 @pytest.mark.slow

@@ -12,7 +12,8 @@ from neurflow_report.drawing.view.model.components import Cell, Column, Prose, T
 from neurflow_report.drawing.view.model.numbers import correlation, count, listing, p_value, percent
 from neurflow_report.drawing.view.text import verdicts
 from neurflow_report.drawing.view.text.ledger import control_name
-from neurflow_report.results.catalogue import EXPERIMENTS, prose
+from neurflow_report.drawing.view.text.limits import held_out
+from neurflow_report.results.catalogue import EXPERIMENTS, HELD_OUT, prose
 from neurflow_report.results.records import Control, Measure, NotRun
 
 MANY_CASES = 4
@@ -47,6 +48,8 @@ def _experiment(index: Index, name: str) -> ExperimentView:
     patches, every = index.run.settings.patches, index.result.candidates
     if kind.shares_ablations and 0 < patches < every:
         words += f" Ranks were estimated from {patches:,} of the class's {every:,} patches, drawn at random."
+    if name in HELD_OUT and index.held_out:
+        words += f" {held_out(index)}"
     return ExperimentView(
         id=name,
         title=f"{kind.number}: {kind.question}",
