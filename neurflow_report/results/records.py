@@ -170,6 +170,7 @@ class Settings(Record):
     method_targets: int = 0
     ks: tuple[int, ...] = ()
     noise_draws: int = 0
+    critical: str = ""
     controls: tuple[str, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
 
