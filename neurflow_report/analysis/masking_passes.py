@@ -95,9 +95,9 @@ class MaskingPasses:
         """Which pictures are predicted as the class, (2, M, N): masked at the layer alone, and from it up."""
         begin, end = 0 if one.own else len(self.own), self.count if one.others else len(self.own)
         above = self.means[layer + 1 : layer + len(one.removed)] if one.mean else None
-        parts = []
+        removed, parts = [gone.to(self.segments.device) for gone in one.removed], list[Tensor]()
         for first in range(begin, end, n):
             full = self._activations(layer, first, min(end, first + n))
-            both = masked_logits(self.segments, layer, engine, full, one.removed, rows=n, means=above)
+            both = masked_logits(self.segments, layer, engine, full, removed, rows=n, means=above)
             parts.append(torch.stack([logits.argmax(dim=2) == self.target for logits in both]))
         return torch.cat(parts, dim=2)

@@ -152,6 +152,8 @@ def _examine_all(
 
         for note in (*unusable([(s.name, s.reason) for s in choice.skipped]), *oddities(choice, ready.targets)):
             step.note(note)
+        for note in _without_others(spec, ready, choice):
+            step.note(note)
     _check_enough(spec, ready, choice)
     if progress.expecting:
         progress.expect(_expected(spec, ready, choice, formats))
@@ -227,6 +229,14 @@ def _expected(spec: Spec, ready: Ready, choice: Choice, formats: Sequence[str]) 
         for target, chosen, alien in zip(ready.targets, choice.classes, choice.others, strict=True)
     )
     return expected(ready.workspace, spec, classes, formats)
+
+
+def _without_others(spec: Spec, ready: Ready, choice: Choice) -> Iterator[str]:
+    """Which classes have no pictures of other classes beside them, where these are wanted."""
+    names = [target.name for target, found in zip(ready.targets, choice.others, strict=False) if not found]
+    if names and others_wanted(spec)(1):
+        what = "whether the core alone is enough is not tested"
+        yield f"{', '.join(names)}: no pictures of other classes in the data, so {what}"
 
 
 def _halves(spec: Spec, chosen: Sequence[Chosen]) -> tuple[tuple[Chosen, ...], tuple[Chosen, ...]]:
