@@ -18,7 +18,7 @@ from neurflow_report.ablation.ablation import Ablation
 from neurflow_report.ablation.masked_logits import masked_logits
 from neurflow_report.fidelity.masking import Hits, Pass
 from neurflow_report.network import devices
-from neurflow_report.network.forward import AdaptiveBatch, KeptActivations, layers_to_keep
+from neurflow_report.network.forward import AdaptiveBatch, KeptActivations, check_finite, layers_to_keep
 from neurflow_report.progress import Step
 from neurflow_report.setup.workspace import Workspace
 
@@ -53,26 +53,38 @@ class MaskingPasses:
 
     @cached_property
     def means(self) -> list[Tensor]:
-        """The mean activation of each layer but the top over all pictures, (1, …), as it lies in space."""
-        sums: list[Tensor] = []
-        for first in range(0, self.count, self.rows.most):
-            values = self.rows.attempt(partial(self._through, first, min(self.count, first + self.rows.most)))
-            exact = [value.to(devices.with_float64(value.device), torch.float64).sum(dim=0) for value in values]
-            sums = [a + b for a, b in zip(sums, exact, strict=True)] if sums else exact
-            self.kept.put(dict(enumerate(values)), len(values[0]))
+        """The mean activation of each layer but the top over all pictures, (1, …), as it lies in space.
+
+        Raises: RunError not-finite.
+        """
+        sums, step = list[Tensor](), self.rows.most
+        for first in range(0, self.count, step):
+            end = min(self.count, first + step)
+            some, kept = self.rows.attempt(partial(self._through, first, end))
+            sums = [a + b for a, b in zip(sums, some, strict=True)] if sums else some
+            self.kept.put(kept, end - first)
+        for total, info in zip(sums, self.segments.layers, strict=False):
+            check_finite(total, info.name)
         dtype, device = self.segments.dtype, self.segments.device
         return [(total / self.count).to(device, dtype).unsqueeze(0) for total in sums]
 
     @torch.no_grad()
-    def _through(self, first: int, end: int, n: int) -> list[Tensor]:
-        """The activations of all layers but the top on some pictures, n at a time."""
-        parts = []
+    def _through(self, first: int, end: int, n: int) -> tuple[list[Tensor], dict[int, Tensor]]:
+        """Of some pictures, n at a time: the sum of each layer's activations but the top's, float64, and all those of
+        the layers that are kept."""
+        sums, kept = list[Tensor](), dict[int, list[Tensor]]()
         for some in torch.split(self._pictures(first, end), n):
-            values = [some.to(self.segments.device, self.segments.dtype)]
-            for stage in (self.segments.stem, *self.segments.stages[:-1]):
-                values.append(stage(values[-1]))
-            parts.append(values[1:])
-        return [torch.cat(of_layer) for of_layer in zip(*parts, strict=True)]
+            value = some.to(self.segments.device, self.segments.dtype)
+            for number, stage in enumerate((self.segments.stem, *self.segments.stages[:-1])):
+                value = stage(value)
+                total = value.to(devices.with_float64(value.device)).sum(dim=0, dtype=torch.float64)
+                if number == len(sums):
+                    sums.append(total)
+                else:
+                    sums[number] += total
+                if number in self.kept.layers:
+                    kept.setdefault(number, []).append(value)
+        return sums, {number: torch.cat(values) for number, values in kept.items()}
 
     def _pictures(self, first: int, end: int) -> Tensor:
         split = len(self.own)
