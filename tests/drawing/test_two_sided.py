@@ -8,8 +8,9 @@ import pytest
 
 from neurflow_report.drawing.view import site_view
 from neurflow_report.drawing.view.model.class_index import Index
+from neurflow_report.drawing.view.model.numbers import percent
 from neurflow_report.drawing.view.pages.method import method_page
-from neurflow_report.drawing.view.pages.retaining import two_sided_table
+from neurflow_report.drawing.view.pages.retaining import two_sided_lead, two_sided_table
 from neurflow_report.drawing.view.text import findings, ledger, limits
 from neurflow_report.results.bundle import Bundle
 from neurflow_report.results.catalogue import TWO_SIDED
@@ -43,7 +44,7 @@ def test_the_table_has_both_shares_of_the_core_alone_and_of_what_is_left_without
     labels = [c.label for c in table.columns]
     assert labels == [
         "Layer", "τ", "Removed, set to", "Core alone: TPR", "FPR", "J (95% interval)", "Random sets: J", "p",
-        "Without the core: TPR", "Its FPR", "Its J (95% interval)",
+        "Without it: TPR", "Its FPR", "Its J (95% interval)",
     ]  # fmt: skip
     assert len(table.rows) == len(index.two_sided) / 2
     first = [cell.text for cell in table.rows[0]]
@@ -53,7 +54,7 @@ def test_the_table_has_both_shares_of_the_core_alone_and_of_what_is_left_without
 
 
 def test_the_figure_of_enough_is_named_by_what_the_bundle_has(bundle: Bundle, old: Bundle) -> None:
-    new = "J: class pictures kept, less others taken for it"
+    new = "class pictures kept, less others taken for it (J)"
     assert ledger.measured(enough("supported")) == new
     assert ledger.measured(enough("supported", case="")) == "accuracy left"
     for some, expected in ((bundle, new), (old, "accuracy left")):
@@ -72,6 +73,19 @@ def test_a_bundle_before_draws_with_the_old_words(old: Bundle) -> None:
     (notice,) = (n for n in view.evidence[0].limits if n.code == "claim-enough")
     assert "recognised at layer3" in notice.text
     assert not any("other classes" in part for step in method_page(old.run).steps for part in step.text)
+
+
+def test_the_fidelity_page_says_first_what_the_core_alone_lets_pass(bundle: Bundle) -> None:
+    page, rows = site_view(bundle).fidelity, bundle.classes[0].two_sided
+    at = {m.ablation: m for m in rows if (m.layer, m.mode, m.tau) == ("layer3", "retain", 4)}
+    assert page.two_sided_lead == (
+        f"At layer3 the core alone keeps {percent(at['mean'].tpr)} of a class's pictures and takes "
+        f"{percent(at['mean'].fpr)} of other classes' for it, with all other channels at their mean. "
+        f"With these at 0 it takes {percent(at['zero'].fpr)} of them."
+    )
+    assert two_sided_lead([], "layer3") == ""
+    assert page.two_sided is not None
+    assert [row[-1].text for row in page.two_sided.rows if "(" in row[-1].text] == []
 
 
 def test_what_the_core_alone_lets_pass_is_told(bundle: Bundle) -> None:

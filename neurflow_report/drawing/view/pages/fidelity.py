@@ -15,6 +15,7 @@ from neurflow_report.drawing.view.pages.retaining import (
     masking_table,
     null_words,
     plot,
+    two_sided_lead,
     two_sided_table,
     two_sided_words,
 )
@@ -59,6 +60,7 @@ class FidelityPage(Page):
     matrix: Table | None
     thresholds: Table | None
     classes: tuple[Span, ...]
+    two_sided_lead: str
     two_sided: Table | None
     table: Table | None
     plots: tuple[Plot, ...]
@@ -96,10 +98,12 @@ def fidelity_page(indices: Sequence[Index]) -> FidelityPage:
         if any(i.result.claims for i in indices)
         else None,
         classes=tuple(Span(text=i.result.name, href=urls.class_fidelity(i.result.slug)) for i in indices),
+        two_sided_lead=two_sided_lead([m for _, _, m in both], indices[0].below_top.name),
         two_sided=two_sided_table(
             both,
             download="data/two-sided.csv",
             caption="The core alone and the core removed, on pictures of the class and of other classes (F1)",
+            brief=True,
         ),
         table=masking_table(
             rows,
