@@ -97,7 +97,7 @@ def test_what_the_core_alone_lets_pass_is_told(bundle: Bundle) -> None:
     assert f"{own} of its 6 pictures are taken for it at layer3, and so" in notice.text
     assert f"{others or 'none'} of 24 of other classes" in notice.text
     answer = next(a for a in findings.answers(index) if a.question == "Kept by its core alone?")
-    assert answer.figure == f"layer3: {own} of 6 recognised; {others or 'none'} of 24 of other classes taken for it"
+    assert answer.figure == f"layer3: {own} of 6 recognised, {others or 'none'} of 24 of other classes taken for it"
 
 
 def test_what_was_not_tested_for_want_of_other_pictures_is_told_first(bundle: Bundle) -> None:
