@@ -145,24 +145,31 @@ def test_without_pictures_of_other_classes_the_claim_is_not_tested():
     assert rows["needed"].verdict != "not run"
 
 
+def with_many_ways(random):
+    """A network in which 12 of the channels tell the class, so that many sets are enough, with a core as good as any
+    other set of 8."""
+    activations = random.uniform(0, 1, (50, C))
+    tells = random.permutation(C - 1)[:12]
+    activations[:20, tells] += random.uniform(0.15, 0.6)
+    activations[:, C - 1] = 1.0
+    weights = np.zeros((OUTPUTS, C))
+    weights[1, tells] = 1.0
+    weights[0, C - 1] = activations[:, tells].mean(axis=0).sum()
+    core = tuple(sorted(random.choice(C, 8, replace=False).tolist()))
+    return Planted(weights, activations, n=20), core
+
+
 @pytest.mark.slow
 def test_a_core_drawn_at_random_is_seldom_enough():
-    """200 networks in which many sets are enough (two thirds of the channels tell the class), with a core as good as
-    any other: the claim comes out supported in at most 5% of them."""
-    supported = 0
+    """In 200 networks the claim comes out supported in at most 5%, though its figure alone would reach the threshold in
+    many of them."""
+    rows = []
     for seed in range(200):
-        random = np.random.default_rng([5, seed])
-        labels = np.array([1] * 20 + [0, 2, 3] * 10)
-        activations = random.uniform(0, 1, (len(labels), C))
-        weights = np.zeros((OUTPUTS, C))
-        weights[[0, 2, 3], :] = random.uniform(0.2, 0.4, (3, C))
-        tells = random.permutation(C)[:16]
-        weights[1, tells] = 0.6
-        activations[:20, tells] += random.uniform(0, 1.5)
-        network = Planted(weights, activations, n=20)
-        core = tuple(sorted(random.choice(C, 8, replace=False).tolist()))
-        supported += claims(network.found(core, draws=40, seed=seed))["enough"].verdict == "supported"
-    assert supported <= 10
+        network, core = with_many_ways(np.random.default_rng([5, seed]))
+        rows.append(claims(network.found(core, draws=40, seed=seed))["enough"])
+    assert sum(c.figure >= 0.5 for c in rows) >= 100
+    assert sum(c.p_value <= 0.05 for c in rows) >= 2
+    assert sum(c.verdict == "supported" for c in rows) <= 10
 
 
 def test_the_interval_of_a_difference_is_newcombe_s():
