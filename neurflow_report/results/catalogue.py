@@ -160,7 +160,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                 ClaimKind(
                     name="enough",
                     statement="The core of the layer alone is enough",
-                    measured="class pictures kept, less others taken for it (J)",
+                    measured="J, kept less others taken",
                     defined="J = TPR − FPR when all but the core of a layer are at their mean",
                     unit="share",
                     refuted="with the core alone the class is lost, or others are taken for it",
@@ -184,7 +184,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                 ClaimKind(
                     name="enough_upward",
                     statement="The core from the layer up is enough",
-                    measured="class pictures kept, less others taken for it (J)",
+                    measured="J, kept less others taken",
                     defined="the same J, kept from the layer up",
                     unit="share",
                     refuted="with the circuit from this layer up alone the class is lost, or others are taken for it",

@@ -54,7 +54,7 @@ def test_the_table_has_both_shares_of_the_core_alone_and_of_what_is_left_without
 
 
 def test_the_figure_of_enough_is_named_by_what_the_bundle_has(bundle: Bundle, old: Bundle) -> None:
-    new = "class pictures kept, less others taken for it (J)"
+    new = "J, kept less others taken"
     assert ledger.measured(enough("supported")) == new
     assert ledger.measured(enough("supported", case="")) == "accuracy left"
     for some, expected in ((bundle, new), (old, "accuracy left")):
@@ -97,7 +97,7 @@ def test_what_the_core_alone_lets_pass_is_told(bundle: Bundle) -> None:
     assert f"{own} of its 6 pictures are taken for it at layer3, and so" in notice.text
     assert f"{others or 'none'} of 24 of other classes" in notice.text
     answer = next(a for a in findings.answers(index) if a.question == "Kept by its core alone?")
-    assert answer.figure == f"layer3: {own} of 6 recognised, {others or 'none'} of 24 of other classes taken for it"
+    assert answer.figure == f"layer3: {own} of 6 recognised, and {others or 'none'} of 24 others"
 
 
 def test_what_was_not_tested_for_want_of_other_pictures_is_told_first(bundle: Bundle) -> None:
