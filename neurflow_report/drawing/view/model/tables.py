@@ -89,7 +89,8 @@ def data_files(indices: Sequence[Index]) -> Iterator[Data]:
 
 
 def _value(value: Value | tuple[float, ...]) -> Value:
-    return " ".join(map(str, value)) if isinstance(value, tuple) else value
+    """A list of numbers in brackets: a spreadsheet takes a minus that comes first for a formula."""
+    return f"[{' '.join(map(str, value))}]" if isinstance(value, tuple) else value
 
 
 def _file(file: str, head: tuple[str, ...], rows: list[list[Value]]) -> Data:
