@@ -19,7 +19,7 @@ import numpy as np
 from neurflow_report.errors import ReportError
 from neurflow_report.results.bundle import Bundle, read_bundle
 from neurflow_report.results.catalogue import EXPERIMENTS
-from neurflow_report.results.evidence import Claim, Masking, Measure
+from neurflow_report.results.evidence import Claim, Masking, Measure, TwoSided
 
 SHORT = {
     "masking": "accuracy",
@@ -40,6 +40,7 @@ class Evidence:
     """What was found on one network: of each class its masking, measures and claims."""
 
     masking: Sequence[Sequence[Masking]]
+    two_sided: Sequence[Sequence[TwoSided]]
     measures: Sequence[Sequence[Measure]]
     claims: Sequence[Sequence[Claim]]
 
@@ -54,7 +55,12 @@ def evidence(bundle: Bundle) -> Iterator[tuple[str, Evidence]]:
     own = bundle.classes
     yield (
         bundle.run.title,
-        Evidence(masking=[c.masking for c in own], measures=[c.measures for c in own], claims=[c.claims for c in own]),
+        Evidence(
+            masking=[c.masking for c in own],
+            two_sided=[c.two_sided for c in own],
+            measures=[c.measures for c in own],
+            claims=[c.claims for c in own],
+        ),
     )
     for number, control in enumerate(own[0].controls):
         found = [c.controls[number] for c in own]
@@ -62,6 +68,7 @@ def evidence(bundle: Bundle) -> Iterator[tuple[str, Evidence]]:
             f"{bundle.run.title}: {control.name.replace('_', ' ')}",
             Evidence(
                 masking=[c.masking for c in found],
+                two_sided=[c.two_sided for c in found],
                 measures=[c.measures for c in found],
                 claims=[c.claims for c in found],
             ),
@@ -83,6 +90,11 @@ def figures(found: Evidence) -> dict[tuple[str, str], dict[str, list[tuple[float
                 what = "core masked" if m.mode == "mask" else "core alone"
                 upward = " from here up" if m.cumulative else ""
                 table["masking", f"{what}{upward}, τ {tau}"][m.layer].append((m.accuracy, float(np.mean(m.null))))
+    for both in found.two_sided:
+        tau = max((m.tau for m in both), default=0)
+        for m in (m for m in both if m.tau == tau and (m.mode, m.ablation) == ("retain", "mean")):
+            upward = " from here up" if m.cumulative else ""
+            table["masking", f"J, core alone{upward}, τ {tau}"][m.layer].append((m.j, float(np.mean(m.null))))
     least = min((m.setting or 0 for some in found.measures for m in some if m.experiment == "methods"), default=0)
     for measures in found.measures:
         for one in measures:

@@ -48,6 +48,7 @@ from neurflow_report.results.records import (
     SemanticGroup,
     Settings,
     Skipped,
+    TwoSided,
 )
 
 SIZE = 64
@@ -386,6 +387,29 @@ def _masking(rng: np.random.Generator, layers: tuple[LayerResult, ...], n: int) 
     return tuple(rows)
 
 
+def _two_sided(rng: np.random.Generator, tests: tuple[Masking, ...]) -> tuple[TwoSided, ...]:
+    """The same tests with 24 pictures of other classes, at 0 and at the mean."""
+    rows = []
+    for m, ablation in ((m, ablation) for m in tests for ablation in ("zero", "mean")):
+        hits = round(m.accuracy * m.n) if ablation == "zero" else min(m.n, round(m.accuracy * m.n) + 1)
+        false = round(24 * float(rng.uniform(0.3, 0.6) if ablation == "zero" else rng.uniform(0.0, 0.2)))
+        (tpr_low, tpr_high), (fpr_low, fpr_high) = _wilson(hits, m.n), _wilson(false, 24)
+        j, judged = hits / m.n - false / 24, (m.mode, ablation) == ("retain", "mean")
+        null = tuple(round(float(v), 4) for v in rng.normal(0.05, 0.1, DRAWS)) if judged else ()
+        more = {
+            "null_low": -0.05, "null_high": 0.15, "p_value": (1 + sum(v >= j for v in null)) / (1 + DRAWS),
+        }  # fmt: skip
+        rows.append(
+            TwoSided(
+                mode=m.mode, ablation=ablation, layer=m.layer, tau=m.tau, cumulative=m.cumulative, size=m.size,
+                channels=m.channels, n=m.n, others=24, tpr_before=1.0, fpr_before=0.0, tpr=hits / m.n, tpr_low=tpr_low,
+                tpr_high=tpr_high, fpr=false / 24, fpr_low=fpr_low, fpr_high=fpr_high, j=j, j_low=max(-1.0, j - 0.2),
+                j_high=min(1.0, j + 0.15), null=null, **(more if judged else {}),
+            )
+        )  # fmt: skip
+    return tuple(rows)
+
+
 Evidence = dict[str, Any]
 
 
@@ -431,8 +455,11 @@ def _evidence(rng: np.random.Generator, layers: tuple[LayerResult, ...], edges: 
 
 
 def _judged(tests: tuple[Masking, ...], evidence: Evidence, *controls: Control) -> Evidence:
-    claims = ledger(tests, evidence["measures"], evidence["not_run"], experiments=EXPERIMENTS, thresholds=limits({}))
-    return evidence | {"claims": claims, "controls": controls}
+    both = _two_sided(np.random.default_rng(len(tests)), tests)
+    claims = ledger(
+        tests, evidence["measures"], evidence["not_run"], two_sided=both, experiments=EXPERIMENTS, thresholds=limits({})
+    )
+    return evidence | {"claims": claims, "controls": controls, "two_sided": both}
 
 
 def _control(

@@ -1,4 +1,5 @@
-"""Knock-outs: a layer's activation, or its φ, on many patches with sets of the lower layer's channels at 0 (METHOD §5).
+"""Knock-outs: a layer's activation, or its φ, on many patches with sets of the lower layer's channels at 0, or at other
+given values (METHOD §5).
 
 All sets and all patches go through the segment in one batched pass, which gives every target at once. Operations, for M
 sets, n patches, T targets, C channels below and X places of a target:
@@ -35,7 +36,7 @@ class Ablation(Protocol):
 
         Args:
             activations: of the layer below, (n, …).
-            removed: bool (M, C), True where a channel is set to 0.
+            removed: bool (M, C), True where a channel is set to 0, or to its part of the baseline.
             targets: channels of the layer above.
         """
 
@@ -44,7 +45,14 @@ class Ablation(Protocol):
 
 
 def ablations(
-    segment: Segment, row: Tensor, *, axis: int, out_axis: int, rows: AdaptiveBatch, whole: bool = False
+    segment: Segment,
+    row: Tensor,
+    *,
+    axis: int,
+    out_axis: int,
+    rows: AdaptiveBatch,
+    whole: bool = False,
+    baseline: Tensor | None = None,
 ) -> Ablation:
     """The engine for a segment.
 
@@ -54,24 +62,30 @@ def ablations(
         axis, out_axis: the channel axes of its input and output.
         rows: how many rows of the segment run at once.
         whole: whether the segment is run as it is in any case.
+        baseline: (1, …) like `row`: what stands in a removed channel's place; None: 0.
     """
+    plain = PlainAblation(segment, axis=axis, out_axis=out_axis, rows=rows, baseline=baseline)
     if whole:
-        return PlainAblation(segment, axis=axis, out_axis=out_axis, rows=rows)
+        return plain
     if axis == 1 and isinstance(segment, fx.GraphModule):
         chain = chain_of(segment, row)
         if chain is not None:
-            return LinearMixAblation(chain, row)
+            return LinearMixAblation(chain, row, baseline)
     if isinstance(segment, fx.GraphModule):
         with suppress(NotSplittableError):
-            return SplitAblation(split_segment(segment, row, axis, out_axis), axis=axis, rows=rows)
-    return PlainAblation(segment, axis=axis, out_axis=out_axis, rows=rows)
+            split = split_segment(segment, row, axis, out_axis)
+            return SplitAblation(split if baseline is None else split.at(baseline), axis=axis, rows=rows)
+    return plain
 
 
 class PlainAblation:
     """The segment as it is, with sets × patches as the rows of its batches."""
 
-    def __init__(self, segment: Segment, *, axis: int, out_axis: int, rows: AdaptiveBatch) -> None:
+    def __init__(
+        self, segment: Segment, *, axis: int, out_axis: int, rows: AdaptiveBatch, baseline: Tensor | None = None
+    ) -> None:
         self.segment, self.axis, self.out_axis, self.rows = segment, axis, out_axis, rows
+        self.baseline = baseline
 
     @torch.no_grad()
     def phi(self, activations: Tensor, removed: Tensor, targets: Sequence[int]) -> Tensor:
@@ -96,7 +110,9 @@ class PlainAblation:
         def run(n: int) -> Tensor:
             found = []
             for m, v in zip(*(torch.split(x, n) for x in pairs), strict=True):
-                found.append(wanted(self.segment(activations[v].masked_fill_(removed[m].reshape(shape), 0))))
+                gone, kept = removed[m].reshape(shape), activations[v]
+                without = kept.masked_fill_(gone, 0) if self.baseline is None else kept.where(~gone, self.baseline)
+                found.append(wanted(self.segment(without)))
             return torch.cat(found)
 
         found = self.rows.attempt(run)

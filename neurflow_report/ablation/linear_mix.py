@@ -5,6 +5,9 @@ The mixing layer's value at a target is a sum of terms D_i over the channels bel
 it. D is made once a patch; the sets are then one matrix product, kept (M, C) × D (C, T·n·X): M·n·T·C·X operations, or
 fewer for small sets (masked_sums.py). For a 3×3 convolution that is 9·(outputs / T) times fewer than running it. Where
 the k strongest patches are asked for, bounds spare most of the patches (topk_bounds.py).
+
+With a baseline b, which stands in the place of removed channels, the terms are those of A less those of b, and the sum
+begins at the mixing layer's value at b.
 """
 
 from __future__ import annotations
@@ -83,7 +86,8 @@ def _run(nodes: Sequence[fx.Node], value: Tensor) -> Tensor:
 class LinearMixAblation:
     """A segment with one mixing layer: the sets act on the terms of its sum."""
 
-    def __init__(self, chain: Chain, row: Tensor) -> None:
+    @torch.no_grad()
+    def __init__(self, chain: Chain, row: Tensor, baseline: Tensor | None = None) -> None:
         self.chain, self.channels = chain, row.shape[1]
         self.module = ops.module_of(chain.mixing)
         assert isinstance(self.module, nn.Conv2d | nn.Linear)  # noqa: S101 _mixes has seen to it
@@ -95,6 +99,12 @@ class LinearMixAblation:
         if self.after and ops.is_norm(self.after[0]):
             scale, shift = ops.norm_affine(self.after.pop(0))
             self.weight, self.bias = self.weight * scale[:, None, None], self.bias * scale + shift
+        self.baseline: Tensor | None = None
+        self.start = self.bias.unsqueeze(1)  # (outputs, 1), or of a baseline (outputs, X)
+        if baseline is not None:
+            columns, _ = self._columns(baseline)
+            self.start = torch.einsum("oct,ctx->ox", self.weight, columns) + self.start
+            self.baseline = _run(chain.before, baseline)
 
     @torch.no_grad()
     def phi(self, activations: Tensor, removed: Tensor, targets: Sequence[int]) -> Tensor:
@@ -112,7 +122,10 @@ class LinearMixAblation:
 
     @property
     def bounded(self) -> bool:
-        """Whether the target is a ReLU of a convolution, so that topk_bounds.py knows bounds for it."""
+        """Whether the target is a ReLU of a convolution and what is removed is 0, so that topk_bounds.py knows bounds
+        for it."""
+        if self.baseline is not None:
+            return False
         last = [computes(ops.module_of(node), nn.ReLU) for node in self.after]
         return last == [True] and isinstance(self.module, nn.Conv2d)
 
@@ -152,6 +165,7 @@ class LinearMixAblation:
     def _columns(self, activations: Tensor) -> tuple[Tensor, tuple[int, ...]]:
         """The windows of each channel that the mixing layer reads, (C, taps, n·X), and its output's shape in space."""
         value, module = _run(self.chain.before, activations), self.module
+        value = value if self.baseline is None else value - self.baseline
         if isinstance(module, nn.Linear):
             return value.reshape(len(value), self.channels, -1).permute(1, 2, 0), ()
         assert isinstance(module, nn.Conv2d)  # noqa: S101
@@ -174,8 +188,8 @@ class LinearMixAblation:
         """The segment's output for some targets, (M, T, n, …)."""
         # D: for each channel (T, taps) × (taps, n·X), as (C, T·n·X).
         terms = torch.bmm(self.weight[targets].transpose(0, 1), columns).flatten(1)
-        mixed = MaskedSums(kept).of(terms).view(len(kept), len(targets), -1).add_(self.bias[targets][:, None])
         count = columns.shape[2] // math.prod(space)
+        mixed = MaskedSums(kept).of(terms).view(len(kept), len(targets), count, -1).add_(self.start[targets][:, None])
         mixed = self._finished(mixed.view(len(kept) * len(targets), count, *space), targets)
         return mixed.view(len(kept), len(targets), count, *mixed.shape[2:])
 

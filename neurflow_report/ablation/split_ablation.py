@@ -1,6 +1,7 @@
 """Knock-outs on any segment that can be split (affine_split.py): only what the removed channels feed is computed again.
 
-1. Channel i of an unmixed tensor has its value at A where A's channel i stays, else that at 0.
+1. Channel i of an unmixed tensor has its value at A where A's channel i stays, else that at 0, or at the baseline that
+   the split has (`AffineSplit.at`): what stands below of 0 holds of it as well.
 2. A convolution of many taps over such a tensor x is u(0) + Σ_i conv(x_i(A) − x_i(0)) over the channels that stay. The
    terms are made once a patch, some output channels at a time, so that they stay in the cache; the sets are then sums
    of them (masked_sums.py). A convolution of few taps is computed so where only the targets' channels are needed.

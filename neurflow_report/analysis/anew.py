@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
 from neurflow_report.analysis.class_circuit import Circuit, patch_means
 from neurflow_report.analysis.class_run import ClassRun
 from neurflow_report.analysis.experiments import class_masking
-from neurflow_report.analysis.run import choice_of
+from neurflow_report.analysis.run import choice_of, class_run, in_halves
 from neurflow_report.circuit.discovery import Search, layer_neurons
 from neurflow_report.errors import Path
-from neurflow_report.images.select import Chosen, load_pixels
+from neurflow_report.images.select import Chosen
 from neurflow_report.network.fence import blamed
 from neurflow_report.progress import Progress
 from neurflow_report.results.bundle import Bundle
@@ -89,24 +90,19 @@ def _anew(loaded: LoadedSpec, ready: Ready, bundle: Bundle, count: int, progress
     with progress.stage("choose pictures", None) as step:
         choice = choice_of(spec, ready, step)
     settings = replace(RunSettings.of(spec), precision=run.settings.precision)
-    wanted = {target.index: chosen for target, chosen in zip(ready.targets, choice.classes, strict=True)}
+    known = zip(ready.targets, choice.classes, choice.others, strict=True)
+    wanted = {target.index: (target, chosen, alien) for target, chosen, alien in known}
     for result, drawn in zip(bundle.classes, sample(bundle.classes, count, run.settings.seed), strict=True):
         if not drawn.neurons and not drawn.rows:
             continue
-        chosen = wanted.get(result.index)
-        told = _other_pictures(result, chosen)
-        if told or chosen is None:
+        if result.index not in wanted:
+            yield Contradiction(slug=result.slug, place=("pictures",), message="the spec does not ask for this class")
+            continue
+        target, chosen, alien = wanted[result.index]
+        if told := _other_pictures(result, [*chain(*in_halves(spec, chosen))]):
             yield Contradiction(slug=result.slug, place=("pictures",), message=told)
             continue
-        device, dtype = ready.workspace.segments.device, ready.workspace.segments.dtype
-        own = ClassRun(
-            workspace=ready.workspace,
-            settings=settings,
-            pixels=load_pixels(chosen, ready.network.preprocess).to(device, dtype),
-            logit=result.index,
-            name=result.name,
-            progress=progress,
-        )
+        own = class_run(spec, ready, settings, target, chosen, alien, progress)
         for place, message in _of_class(own, result, drawn):
             yield Contradiction(slug=result.slug, place=place, message=message)
 
@@ -124,9 +120,7 @@ def _unlike(ready: Ready, bundle: Bundle) -> Iterator[tuple[Path, str]]:
         yield ("layers",), f"they are not those of the spec, {', '.join(names)}"
 
 
-def _other_pictures(result: ClassResult, chosen: Sequence[Chosen] | None) -> str:
-    if chosen is None:
-        return "the spec does not ask for this class"
+def _other_pictures(result: ClassResult, chosen: Sequence[Chosen]) -> str:
     found = [picture.sha256 for picture in chosen]
     due = [picture.sha256 for picture in result.pictures]
     if found == due:
@@ -136,7 +130,7 @@ def _other_pictures(result: ClassResult, chosen: Sequence[Chosen] | None) -> str
 
 
 def _of_class(run: ClassRun, result: ClassResult, drawn: Drawn) -> Iterator[tuple[Path, str]]:
-    cache, means = patch_means(run)
+    means, cache = patch_means(run, "patches")
     search = Search(
         k=run.settings.k,
         tau=run.settings.tau,
@@ -156,7 +150,7 @@ def _of_class(run: ClassRun, result: ClassResult, drawn: Drawn) -> Iterator[tupl
             yield from (((*at, *inner), message) for inner, message in differences(one, other))
     if drawn.rows:
         circuit = Circuit(means=means, layers=result.layers, edges=result.edges, scores={}, cache=cache)
-        rows = {_key(row): row for row in class_masking(run, circuit)}
+        rows = {_key(row): row for row in class_masking(run, circuit).masking}
         for place in drawn.rows:
             row = result.masking[place]
             yield from _row(("masking", place), row, rows.get(_key(row)))

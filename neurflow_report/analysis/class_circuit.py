@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ def find_circuit(run: ClassRun) -> Circuit:
     """
     workspace, settings = run.workspace, run.settings
     check_patches(run.name, len(run.pixels), run.patches, settings.k)
-    cache, means = patch_means(run)
+    means, cache = patch_means(run, "patches")
     scores: Scores = {}
     neurons = search_neurons(run, means, cache, scores)
     with run.stage("neuron groups", None):
@@ -56,10 +56,15 @@ def find_circuit(run: ClassRun) -> Circuit:
     return Circuit(means=means, layers=layers, edges=edges, scores=scores, cache=cache)
 
 
-def patch_means(run: ClassRun) -> tuple[ActivationCache, Means]:
-    """The activations on all of a class's patches that are kept, and φ of all of them."""
-    workspace = run.workspace
-    with run.stage("patches", run.patches) as step:
+def patch_means(run: ClassRun, stage: str) -> tuple[Means, ActivationCache]:
+    """φ of all patches, (P, C) a layer, and the activations that were kept on the way.
+
+    Where pictures are held out, both halves keep activations at once: each has half of the memory for them.
+
+    Raises: RunError not-finite.
+    """
+    workspace = run.workspace if run.held is None else replace(run.workspace, keep=run.workspace.keep // 2)
+    with run.stage(stage, run.patches) as step:
         cache = ActivationCache.of_search(workspace, run.pixels, step.note)
         means = layer_means(
             workspace.forward.segments,
@@ -70,7 +75,7 @@ def patch_means(run: ClassRun) -> tuple[ActivationCache, Means]:
             on_batch=step.advance,
             note=step.note,
         )
-    return cache, means
+    return means, cache
 
 
 def search_neurons(

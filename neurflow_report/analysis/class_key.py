@@ -32,13 +32,14 @@ def keys(
     spec: Spec,
     ready: Ready,
     settings: RunSettings,
-    classes: Sequence[tuple[ClassTarget, str, Sequence[Chosen]]],
+    classes: Sequence[tuple[ClassTarget, str, Sequence[Chosen], Sequence[Chosen]]],
 ) -> tuple[str, ...]:
     """The key of each class.
 
     Args:
         settings: with the precision that was taken.
-        classes: target, slug and pictures, in the spec's order; of the first, cross-checks are made, too.
+        classes: target, slug, pictures and pictures of other classes, in the spec's order; with the first, cross-checks
+            are made, too.
     """
     known = {
         "program": program(),
@@ -54,10 +55,8 @@ def keys(
     }
     common = digest(known)
     return tuple(
-        digest(
-            {"common": common, "first": number == 0, "class": [target.index, target.name, slug], "seen": _seen(seen)}
-        )
-        for number, (target, slug, seen) in enumerate(classes)
+        digest({"common": common, "class": [number == 0, target.index, target.name, slug, _seen(own), _seen(others)]})
+        for number, (target, slug, own, others) in enumerate(classes)
     )
 
 

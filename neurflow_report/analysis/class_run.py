@@ -21,9 +21,12 @@ class ClassRun:
     """What a run has for one class.
 
     Attributes:
-        pixels: the class's pictures as inputs, (I, C, S, S), on the workspace's device.
+        pixels: the class's pictures as inputs, (I, C, S, S), on the workspace's device: those that the circuit is
+            found on.
         logit: the index of its output.
         name: the class's, for the progress.
+        held: its pictures that the circuit is not found on, and F1 and F8 are measured on; None: the same as `pixels`.
+        others: pictures of other classes; None: there are none.
     """
 
     workspace: Workspace
@@ -32,6 +35,8 @@ class ClassRun:
     logit: int
     name: str
     progress: Progress
+    held: Tensor | None = None
+    others: Tensor | None = None
 
     @classmethod
     def of(
@@ -42,8 +47,23 @@ class ClassRun:
         return cls(workspace=workspace, settings=settings, pixels=pixels, logit=logit, name=name, progress=progress)
 
     @property
+    def pictures(self) -> int:
+        """How many pictures the class has."""
+        return len(self.pixels) + (0 if self.held is None else len(self.held))
+
+    @property
+    def measured(self) -> Tensor:
+        """The pictures that F1 is measured on."""
+        return self.pixels if self.held is None else self.held
+
+    @property
+    def of_others(self) -> Tensor:
+        """The pictures of other classes, as `pixels`."""
+        return self.pixels[:0] if self.others is None else self.others
+
+    @property
     def patches(self) -> int:
-        """How many patches there are."""
+        """How many patches the circuit is found on."""
         return len(self.pixels) * self.workspace.grid.per_image
 
     def layer_pairs(self) -> tuple[LayerPair, ...]:

@@ -5,27 +5,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from neurflow_report.ablation.masked_logits import masked_logits
 from neurflow_report.analysis.activation_cache import ActivationCache
 from neurflow_report.analysis.class_circuit import Circuit, find_circuit
 from neurflow_report.analysis.class_run import ClassRun
+from neurflow_report.analysis.held_out import hold_out
 from neurflow_report.analysis.layer_tests import layer_tests
+from neurflow_report.analysis.masking_passes import MaskingPasses
 from neurflow_report.circuit.top_patches import silent_share
 from neurflow_report.errors import RunError
 from neurflow_report.fidelity import layer_experiments
 from neurflow_report.fidelity.cautions import cautions
 from neurflow_report.fidelity.experiment import LayerExperiment, Results, Subject
 from neurflow_report.fidelity.ledger import ledger
-from neurflow_report.fidelity.masking import Predictions, masking
-from neurflow_report.network.forward import AdaptiveBatch
-from neurflow_report.progress import Step
+from neurflow_report.fidelity.masking import Masked, masking
 from neurflow_report.results.catalogue import EXPERIMENTS
 from neurflow_report.results.records import (
     Caution,
@@ -37,6 +35,7 @@ from neurflow_report.results.records import (
     Masking,
     Measure,
     NotRun,
+    TwoSided,
 )
 from neurflow_report.setup.workspace import Workspace
 
@@ -54,6 +53,7 @@ class Findings:
     claims: tuple[Claim, ...]
     cautions: tuple[Caution, ...]
     candidates: int
+    two_sided: tuple[TwoSided, ...] = ()
     controls: tuple[Control, ...] = ()
 
 
@@ -65,27 +65,29 @@ def examine(run: ClassRun) -> Findings:
         RunError not-finite.
     """
     settings, circuit = run.settings, find_circuit(run)
-    tests = class_masking(run, circuit)
-    found = _experiments(run, circuit)
+    masked = class_masking(run, circuit)
+    found = Results(not_run=masked.not_run) + _experiments(run, circuit)
     silent = {layer.name: silent_share(m) for layer, m in zip(circuit.layers, circuit.means, strict=True)}
     return Findings(
         layers=circuit.layers,
         edges=circuit.edges,
-        masking=tests,
+        masking=masked.masking,
+        two_sided=masked.two_sided,
         measures=found.measures,
         edge_drops=found.edge_drops,
         not_run=found.not_run,
         claims=ledger(
-            tests,
+            masked.masking,
             found.measures,
             found.not_run,
+            two_sided=masked.two_sided,
             experiments=settings.sizes.experiments,
             thresholds=settings.thresholds,
         ),
         cautions=cautions(
             circuit.layers,
-            tests,
-            pictures=len(run.pixels),
+            masked.masking,
+            pictures=run.pictures,
             limit=settings.limit,
             crowded=settings.k / run.patches,
             tolerance=settings.quadrature.tolerance,
@@ -118,6 +120,7 @@ def with_control(
         logit=logit,
         logit_name=names[logit],
         masking=other.masking,
+        two_sided=other.two_sided,
         measures=other.measures,
         edge_drops=other.edge_drops,
         not_run=other.not_run,
@@ -136,19 +139,26 @@ def _experiments(run: ClassRun, circuit: Circuit) -> Results:
     """F2 to F8, those asked for, from the lowest layer up."""
     cache, found, top = circuit.cache.going_up(), Results(), len(circuit.layers) - 1
     at_layers = layer_experiments(run.settings.sizes.experiments)
+    wanted = run.held is not None and any(experiment.held_out for experiment in at_layers)
+    held = hold_out(run, circuit) if wanted else None
     for number in range(top + 1):
         if number:
             found += layer_tests(run, cache, circuit, number)
         for experiment in at_layers:
             if number in experiment.numbers(top):
-                found += _at_layer(run, cache, circuit, number, experiment)
+                if held is not None and experiment.held_out:
+                    layers = [*circuit.layers[:number], held.layers[number], *circuit.layers[number + 1 :]]
+                    measured = replace(circuit, layers=tuple(layers), means=held.means)
+                    found += _at_layer(run, held.cache, measured, number, experiment)
+                else:
+                    found += _at_layer(run, cache, circuit, number, experiment)
     return found
 
 
 def _at_layer(
     run: ClassRun, cache: ActivationCache, circuit: Circuit, number: int, experiment: LayerExperiment
 ) -> Results:
-    """One experiment at one layer."""
+    """One experiment at one layer, on the pictures of the cache."""
     settings, workspace, top = run.settings, run.workspace, len(circuit.layers) - 1
 
     def phi(removed: NDArray[np.bool_], targets: Sequence[int], patches: Sequence[int]) -> NDArray[np.floating]:
@@ -158,7 +168,7 @@ def _at_layer(
 
     def pictures() -> Iterator[Tensor]:
         rows = min(workspace.pair_rows[number:], default=workspace.forward_rows)
-        return (workspace.forward.activations(number, part) for part in torch.split(run.pixels, rows))
+        return (workspace.forward.activations(number, part) for part in torch.split(cache.pixels, rows))
 
     with run.stage(experiment.stage.format(layer=circuit.layers[number].name), None) as step:
         subject = Subject(
@@ -179,11 +189,11 @@ def _at_layer(
         return experiment.run(subject)
 
 
-def class_masking(run: ClassRun, circuit: Circuit) -> tuple[Masking, ...]:
+def class_masking(run: ClassRun, circuit: Circuit) -> Masked:
     """F1 of a class."""
     settings, layers = run.settings, circuit.layers
     if not settings.asks("masking"):
-        return ()
+        return Masked()
     tested = sum(bool(layer.neurons) for layer in layers[:-1])
     with run.stage("masking", len(settings.taus) * tested) as step:
         return masking(
@@ -194,26 +204,6 @@ def class_masking(run: ClassRun, circuit: Circuit) -> tuple[Masking, ...]:
             taus=settings.taus,
             draws=settings.sizes.draws,
             seed=settings.seed,
-            predictions=_predictions(run.workspace, run.pixels, step),
+            predictions=MaskingPasses(run.workspace, run.measured, run.of_others, run.logit, step),
+            others=len(run.of_others),
         )
-
-
-def _predictions(workspace: Workspace, pixels: Tensor, step: Step) -> Predictions:
-    """Class predicted under each mask, a few pictures at a time."""
-    rows, cache = AdaptiveBatch(most=workspace.forward_rows, note=step.note), ActivationCache(workspace, pixels)
-
-    def run(layer: int, removed: Sequence[Tensor], n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        parts, engine = [], cache.ablations(layer, step.note)
-        for part in torch.split(pixels, n):
-            full = workspace.forward.activations(layer, part)
-            both = masked_logits(workspace.forward.segments, layer, engine, full, removed, rows=n)
-            parts.append([logits.argmax(dim=2).cpu().numpy() for logits in both])
-        alone, upward = (np.concatenate(some, axis=1) for some in zip(*parts, strict=True))
-        return alone, upward
-
-    def predict(layer: int, removed: Sequence[Tensor]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        found = rows.attempt(partial(run, layer, removed))
-        step.advance()
-        return found
-
-    return predict

@@ -28,6 +28,7 @@ from neurflow_report.analysis.store import Known, Store, noted
 from neurflow_report.demo.flowers import DATASET
 from neurflow_report.errors import Gathered, ReportError
 from neurflow_report.images.classes import ClassTarget
+from neurflow_report.images.holdout import halves
 from neurflow_report.images.oddities import unusable
 from neurflow_report.images.select import Choice, Chosen, choice_digest, choose, load_pixels, oddities
 from neurflow_report.network.cut import Segments, cut
@@ -55,7 +56,7 @@ from neurflow_report.setup.output import output_folder, output_of
 from neurflow_report.setup.precision import arithmetic, attributions_in
 from neurflow_report.setup.preflight import Ready, preflight
 from neurflow_report.setup.provenance import provenance
-from neurflow_report.setup.settings import RunSettings
+from neurflow_report.setup.settings import OTHERS, RunSettings, others_wanted
 from neurflow_report.setup.stored_pictures import Images, region_bytes
 from neurflow_report.setup.workspace import Workspace, check_patches
 from neurflow_report.spec.load import LoadedSpec, located
@@ -210,17 +211,20 @@ def _examine_all(
 
         for note in (*unusable([(s.name, s.reason) for s in choice.skipped]), *oddities(choice, ready.targets)):
             step.note(note)
+        for note in _without_others(spec, ready, choice):
+            step.note(note)
     _check_enough(spec, ready, choice)
     device = workspace.segments.device
     settings = RunSettings.of(spec)
     others = {name: _control(spec, ready) for name in settings.controls}
     one = _OneClass(spec=spec, ready=ready, settings=settings, others=others, progress=progress)
-    taken = attributions_in(
-        workspace, settings, one.pixels(choice.classes[0]), logit=ready.targets[0].index, progress=progress
-    )
+    pixels = pixels_of(ready, in_halves(spec, choice.classes[0])[0])
+    taken = attributions_in(workspace, settings, pixels, logit=ready.targets[0].index, progress=progress)
+    del pixels
     one = replace(one, settings=replace(settings, precision=taken.precision))
     settings = one.settings
-    every = tuple(zip(ready.targets, slugs([t.name for t in ready.targets]), choice.classes, strict=True))
+    names = slugs([t.name for t in ready.targets])
+    every = tuple(zip(ready.targets, names, choice.classes, choice.others, strict=True))
     wanted = [number for number in range(len(every)) if part is None or part.has(number)]
     store = Store.of(spec, ready, settings, every, wanted, progress)
     if progress.expecting:
@@ -235,12 +239,46 @@ def _examine_all(
         *filter(None, [taken.note]),
         *(f"{name}: {note}" for name, other in others.items() for note in other.notes),
     ]
-    entries = tuple(ClassEntry(index=target.index, name=target.name, slug=slug) for target, slug, _ in every)
+    entries = tuple(ClassEntry(index=target.index, name=target.name, slug=slug) for target, slug, *_ in every)
     checked = next((kept.checks for kept in found if kept.checks), ())
     return Merged(
         run=_run(spec, settings, ready, choice, entries, taken.roundings, checked, fallbacks),
         provenance=provenance(loaded, device=device, precision=settings.precision, seconds=progress.seconds),
         classes=tuple(found),
+    )
+
+
+def pixels_of(ready: Ready, chosen: Sequence[Chosen]) -> Tensor:
+    """Pictures as inputs (I, C, S, S), on the device."""
+    segments = ready.workspace.segments
+    return load_pixels(chosen, ready.network.preprocess).to(segments.device, segments.dtype)
+
+
+def class_run(
+    spec: Spec,
+    ready: Ready,
+    settings: RunSettings,
+    target: ClassTarget,
+    chosen: Sequence[Chosen],
+    alien: Sequence[Chosen],
+    progress: Progress,
+) -> ClassRun:
+    """What the examination of a class runs on.
+
+    Args:
+        chosen: its pictures, those that are held out among them.
+        alien: pictures of other classes.
+    """
+    first, held = in_halves(spec, chosen)
+    return ClassRun(
+        workspace=ready.workspace,
+        settings=settings,
+        pixels=pixels_of(ready, first),
+        logit=target.index,
+        name=target.name,
+        progress=progress,
+        held=pixels_of(ready, held) if held else None,
+        others=pixels_of(ready, alien) if alien else None,
     )
 
 
@@ -254,30 +292,24 @@ class _OneClass:
     others: Mapping[str, Workspace]
     progress: Progress
 
-    def pixels(self, chosen: Sequence[Chosen]) -> Tensor:
-        """The class's pictures as inputs (I, C, S, S), on the device."""
-        segments = self.ready.workspace.segments
-        return load_pixels(chosen, self.ready.network.preprocess).to(segments.device, segments.dtype)
+    def __call__(
+        self, number: int, target: ClassTarget, slug: str, chosen: Sequence[Chosen], alien: Sequence[Chosen]
+    ) -> Kept:
+        """Everything about the class; with the first, the cross-checks.
 
-    def __call__(self, number: int, target: ClassTarget, slug: str, chosen: Sequence[Chosen]) -> Kept:
-        """Everything about the class; with the first, the cross-checks."""
+        Args: alien: the pictures of other classes.
+        """
         ready, workspace = self.ready, self.ready.workspace
-        run = ClassRun(
-            workspace=workspace,
-            settings=self.settings,
-            pixels=self.pixels(chosen),
-            logit=target.index,
-            name=target.name,
-            progress=self.progress,
-        )
+        first, held = in_halves(self.spec, chosen)
+        run = class_run(self.spec, ready, self.settings, target, chosen, alien, self.progress)
         found = examine(run)
         checked = () if number else cross_checks(run, found.layers)
         for control, other in self.others.items():
             # What TF32 changes was measured on the network itself.
             plain = run if self.settings.precision == self.spec.runtime.precision else run.with_precision("float32")
             found = with_control(found, plain, other, control=control, names=ready.names)
-        found = with_agreement(found, workspace.grid, chosen, part_names(self.spec), self.spec.runtime.seed)
-        result, pictures = _class_result(ready, target, slug, chosen, found, self.spec.report.images)
+        found = with_agreement(found, workspace.grid, first, part_names(self.spec), self.spec.runtime.seed)
+        result, pictures = _class_result(ready, target, slug, first, held, alien, found, self.spec.report.images)
         return Kept(result=result, pictures=pictures, checks=checked)
 
 
@@ -288,11 +320,27 @@ def _expected(spec: Spec, ready: Ready, missing: Sequence[Known], formats: Seque
             name=target.name,
             index=target.index,
             pictures=len(chosen),
-            patches=len(chosen) * ready.workspace.grid.per_image,
+            patches=len(in_halves(spec, chosen)[0]) * ready.workspace.grid.per_image,
+            held=len(in_halves(spec, chosen)[1]),
+            others=len(alien),
         )
-        for target, _, chosen in missing
+        for target, _, chosen, alien in missing
     )
     return expected(ready.workspace, spec, classes, formats)
+
+
+def _without_others(spec: Spec, ready: Ready, choice: Choice) -> Iterator[str]:
+    """Which classes have no pictures of other classes beside them, where these are wanted."""
+    names = [target.name for target, found in zip(ready.targets, choice.others, strict=False) if not found]
+    if names and others_wanted(spec)(1):
+        what = "whether the core alone is enough is not tested"
+        yield f"{', '.join(names)}: no pictures of other classes in the data, so {what}"
+
+
+def in_halves(spec: Spec, chosen: Sequence[Chosen]) -> tuple[tuple[Chosen, ...], tuple[Chosen, ...]]:
+    """A class's pictures to find its circuit on, and those held out."""
+    first, held = halves([picture.sha256 for picture in chosen], spec.data.holdout, spec.runtime.seed)
+    return tuple(chosen[n] for n in first), tuple(chosen[n] for n in held)
 
 
 def _check_enough(spec: Spec, ready: Ready, choice: Choice) -> None:
@@ -302,8 +350,9 @@ def _check_enough(spec: Spec, ready: Ready, choice: Choice) -> None:
     """
     gathered = Gathered()
     for target, chosen in zip(ready.targets, choice.classes, strict=True):
-        patches = len(chosen) * ready.workspace.grid.per_image
-        gathered.attempt(partial(check_patches, target.name, len(chosen), patches, spec.concept.k))
+        found_on, held = map(len, in_halves(spec, chosen))
+        patches = found_on * ready.workspace.grid.per_image
+        gathered.attempt(partial(check_patches, target.name, found_on, patches, spec.concept.k, held))
     gathered.tell()
 
 
@@ -319,6 +368,7 @@ def choice_of(spec: Spec, ready: Ready, step: Step) -> Choice:
         pool=spec.data.pool,
         sample=spec.data.sample,
         seed=spec.runtime.seed,
+        others=others_wanted(spec),
         on_batch=step.advance,
         on_looked=lambda predicted: step.note(words(accuracy(predicted, ready), looked=len(predicted))),
     )
@@ -344,7 +394,14 @@ def slugs(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _class_result(
-    ready: Ready, target: ClassTarget, slug: str, chosen: Sequence[Chosen], found: Findings, images: Images
+    ready: Ready,
+    target: ClassTarget,
+    slug: str,
+    chosen: Sequence[Chosen],
+    held: Sequence[Chosen],
+    others: Sequence[Chosen],
+    found: Findings,
+    images: Images,
 ) -> tuple[ClassResult, dict[str, bytes]]:
     """The record of a class, with the boxes of the patches that it shows and the pictures these were cut from."""
     used = sorted({p for layer in found.layers for neuron in layer.neurons for p in neuron.concept})
@@ -355,8 +412,14 @@ def _class_result(
         name=target.name,
         slug=slug,
         pictures=tuple(
-            _picture(picture, ready.names, ready.label_names, files.get(number, (None, b""))[0])
-            for number, picture in enumerate(chosen)
+            _picture(
+                picture,
+                ready.names,
+                ready.label_names,
+                files.get(number, (None, b""))[0],
+                held_out=number >= len(chosen),
+            )
+            for number, picture in enumerate((*chosen, *held))
         ),
         candidates=found.candidates,
         patches=patches,
@@ -369,11 +432,15 @@ def _class_result(
         not_run=found.not_run,
         claims=found.claims,
         controls=found.controls,
+        two_sided=found.two_sided,
+        others=tuple(picture.item.name for picture in others),
     )
     return record, dict(files.values())
 
 
-def _picture(chosen: Chosen, logits: Sequence[str], labels: Sequence[str], file: str | None) -> Picture:
+def _picture(
+    chosen: Chosen, logits: Sequence[str], labels: Sequence[str], file: str | None, *, held_out: bool
+) -> Picture:
     """The record of a picture.
 
     Args: logits, labels: what the network's classes and the data's are called.
@@ -387,6 +454,7 @@ def _picture(chosen: Chosen, logits: Sequence[str], labels: Sequence[str], file:
         region=chosen.region,
         sha256=chosen.sha256,
         file=file,
+        held_out=held_out,
     )
 
 
@@ -430,6 +498,8 @@ def _run(
             left_out=source.left_out,
             notes=(*source.notes, *oddities(choice, ready.targets)),
             digest=choice_digest(choice),
+            holdout=spec.data.holdout,
+            others=OTHERS if settings.asks("masking") else 0,
         ),
         settings=_settings(spec, settings, segments),
         layers=segments.layers,

@@ -15,8 +15,8 @@ from neurflow_report.setup.preflight import Ready
 from neurflow_report.setup.settings import RunSettings
 from neurflow_report.spec.schema import Spec
 
-Known = tuple[ClassTarget, str, Sequence[Chosen]]
-"""A class as a run knows it before it is examined: its target, its slug, its pictures."""
+Known = tuple[ClassTarget, str, Sequence[Chosen], Sequence[Chosen]]
+"""A class as a run knows it before it is examined: its target, its slug, its pictures, those of other classes."""
 
 
 @dataclass(kw_only=True)

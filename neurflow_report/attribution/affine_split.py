@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -102,6 +102,16 @@ class AffineSplit:
         if node not in self.kinds:
             self.kinds[node] = ops.kind(node)
         return self.kinds[node]
+
+    @torch.no_grad()
+    def at(self, baseline: Tensor) -> AffineSplit:
+        """The same with the values at another A, (1, …), in place of those at A = 0: for knock-outs, which need of an
+        unmixed tensor only that each channel comes from its own alone."""
+        values: dict[fx.Node, Any] = {**self.at_baseline, self.source: baseline}
+        for node in self.order:
+            if node is not self.source:
+                values[node] = ops.run(node, values.__getitem__)
+        return replace(self, at_baseline=values)
 
     def constant(self, node: fx.Node, ndim: int) -> Any:
         """A value that does not depend on A; a tensor of fewer axes than `ndim` with ones before them."""

@@ -5,6 +5,9 @@
 - NeuCEPT (Vu et al. 2022): model-X knockoffs (Candès et al. 2018) of the layer's activations; a channel counts where
   the class logit follows it rather than its knockoff. Over the class's patches.
 
+- With `critical: paper` also what the paper's code does: |IG of the class logit|, the integrated gradients of a channel
+  from the layer to the logit, the mean over the class's pictures.
+
 Each method's channels are ranked, and the first |core| of them compared with the core set; where channels tie for the
 last places, it is the mean overlap over all ways to fill them, and the test counts whole channels only. Two sets of
 that size drawn at random share |core| / C of their channels.
@@ -24,10 +27,13 @@ from neurflow_report.attribution.affine_backward import spatial_sum
 from neurflow_report.fidelity.experiment import LayerExperiment, LayerSize, Results, Subject, Work
 from neurflow_report.fidelity.intervals import stats, wilson
 from neurflow_report.fidelity.knockoffs import NoKnockoffsError, coefficient_differences
+from neurflow_report.results.catalogue import LOGIT_IG
 from neurflow_report.results.records import Measure, NotRun
 
 Floats = NDArray[np.floating]
 MCT, NEUCEPT = "NeuronMCT", "NeuCEPT"
+NODES = 50
+"""Gauss–Legendre nodes of the integral, as many as the paper takes."""
 MOST = 2000
 """Patches that knockoffs are made for at most."""
 
@@ -39,6 +45,19 @@ def marginal_contributions(above: Callable[[Tensor], Tensor], activation: Tensor
         (gradient,) = torch.autograd.grad(above(top)[:, logit].sum(), top)
     found: Floats = spatial_sum(top.detach() * gradient, axis).abs().cpu().double().numpy()
     return found
+
+
+def logit_attributions(above: Callable[[Tensor], Tensor], activation: Tensor, logit: int, axis: int) -> Tensor:
+    """|Σ_space A ⊙ ∫ ∂logit/∂A (αA) dα| of each channel for each row of the activation, (n, C), in the logit's units,
+    on the activation's device."""
+    points, weights = np.polynomial.legendre.leggauss(NODES)
+    end, total = activation.detach(), torch.zeros_like(activation)
+    for point, weight in zip(points.tolist(), weights.tolist(), strict=True):
+        between = (end * ((point + 1) / 2)).requires_grad_()
+        with torch.enable_grad():
+            (gradient,) = torch.autograd.grad(above(between)[:, logit].sum(), between)
+        total.add_(gradient, alpha=weight / 2)
+    return spatial_sum(end * total, axis).abs()
 
 
 def neuron_mct(layer: str, core: Sequence[int], contributions: Floats) -> Measure:
@@ -118,15 +137,24 @@ def _run(at: Subject) -> Results:
         return Results()
     found = [marginal_contributions(at.above, part, at.logit, at.axis) for part in at.pictures()]
     first = neuron_mct(at.layer.name, core, np.concatenate(found))
+    if at.sizes.critical == "paper":
+        parts = [logit_attributions(at.above, part, at.logit, at.axis) for part in at.pictures()]
+        attributed = torch.cat(parts).cpu().double().numpy().mean(axis=0)
+        more: tuple[Measure, ...] = (_measure(at.layer.name, LOGIT_IG, core, attributed),)
+    else:
+        more = ()
     second, missing = neucept(at.layer.name, core, at.means[at.number], at.means[-1][:, at.logit], seed=at.seed)
     return Results(
-        measures=(first,) if second is None else (first, second), not_run=() if missing is None else (missing,)
+        measures=(first, *more) if second is None else (first, *more, second),
+        not_run=() if missing is None else (missing,),
     )
 
 
 def _work(at: LayerSize) -> Iterator[Work]:
-    """NeuronMCT on the pictures, NeuCEPT on the patches."""
+    """NeuronMCT on the pictures, and the integral where it is asked for; NeuCEPT on the patches."""
     yield Work(part="marginal contributions", rows=at.pictures)
+    if at.sizes.critical == "paper":
+        yield Work(part="marginal contributions", rows=NODES * at.pictures)
     yield Work(part="knockoffs", rows=min(at.patches, MOST))
 
 

@@ -118,5 +118,6 @@ EXPERIMENT = LayerExperiment(
     work=_work,
     lowest=False,
     ablates=True,
+    held_out=True,
     place=0,
 )

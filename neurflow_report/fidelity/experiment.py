@@ -144,6 +144,8 @@ class LayerExperiment:
         lowest: whether it is done at the lowest layer, below which there is none.
         top: whether it is done at the logits.
         ablates: whether it calls `phi`.
+        held_out: whether it is measured on the pictures held out, where there are some: then `layers` has this layer's
+            neurons with their patches of these, and all others as they were found.
         place: its place among the experiments of a layer, the smallest first; ties by name.
     """
 
@@ -155,6 +157,7 @@ class LayerExperiment:
     lowest: bool = True
     top: bool = True
     ablates: bool = False
+    held_out: bool = False
     place: int = 9
 
     def __post_init__(self) -> None:

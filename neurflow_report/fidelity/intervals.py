@@ -108,6 +108,13 @@ def crossed_drop(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Range:
     return drop - _joined(gone - low, most - won, 0.0), drop + _joined(high - gone, won - least, 0.0)
 
 
+def difference_interval(one: float, its: Range, other: float, others: Range) -> Range:
+    """95% interval of the difference of two independent shares, −1..1, from the interval of each (R. G. Newcombe 1998,
+    for unpaired data, method 10)."""
+    below, above = _joined(one - its[0], others[1] - other, 0.0), _joined(its[1] - one, other - others[0], 0.0)
+    return one - other - below, one - other + above
+
+
 def permutation_p(observed: float, null: Sequence[float] | NDArray[np.floating], *, smaller: bool) -> float:
     """One-sided (1 + #{null at least as extreme}) / (1 + len(null)); extreme is small or large, a tie is as
     extreme, and a difference that rounding makes is none. METHOD §5."""

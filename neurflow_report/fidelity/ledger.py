@@ -18,8 +18,8 @@ import numpy as np
 from neurflow_report.fidelity.cautions import HALF, LOW
 from neurflow_report.fidelity.intervals import benjamini_hochberg, student, wilson
 from neurflow_report.fidelity.weights import OWN
-from neurflow_report.results.catalogue import CLAIMS, EXPERIMENT_OF
-from neurflow_report.results.records import Claim, Masking, Measure, NotRun, Threshold
+from neurflow_report.results.catalogue import CLAIMS, EXPERIMENT_OF, TWO_SIDED
+from neurflow_report.results.records import Claim, Masking, Measure, NotRun, Threshold, TwoSided
 
 LEVEL = 0.05
 """False discovery rate at which a test counts."""
@@ -50,6 +50,7 @@ def ledger(
     measures: Sequence[Measure],
     not_run: Sequence[NotRun],
     *,
+    two_sided: Sequence[TwoSided] = (),
     experiments: Sequence[str],
     thresholds: Sequence[Threshold],
 ) -> tuple[Claim, ...]:
@@ -57,7 +58,7 @@ def ledger(
     found: list[Claim] = []
     limits = {t.claim: t for t in thresholds}
     for claim in limits:
-        rows = list(_rows(claim, masking, measures))
+        rows = list(_rows(claim, masking, two_sided, measures))
         found += rows or [_absent(claim, not_run, experiments)]
         if rows:
             found += _missing(claim, rows, not_run)
@@ -137,10 +138,15 @@ def _too_few_sets(claim: Claim, limit: Threshold, measures: Sequence[Measure]) -
 def _absent(claim: str, not_run: Sequence[NotRun], experiments: Sequence[str]) -> Claim:
     """The row of a claim that has no figure at all."""
     experiment = EXPERIMENT_OF[claim]
-    reasons = [n.reason for n in not_run if n.experiment == experiment]
+    reasons = [n.reason for n in not_run if n.experiment == experiment and _is_of(n, claim)]
     told = reasons[0] if reasons else "nothing to test was found"
     reason = told if experiment in experiments else "this experiment was not asked for"
     return Claim(claim=claim, experiment=experiment, layer="", verdict="not run", reason=reason)
+
+
+def _is_of(missing: NotRun, claim: str) -> bool:
+    """Whether a claim is among those that could not be tested: of F1, the one that is named, and the same upward."""
+    return missing.experiment != "masking" or claim.startswith(missing.case)
 
 
 def _missing(claim: str, rows: Sequence[Claim], not_run: Sequence[NotRun]) -> Iterator[Claim]:
@@ -156,10 +162,12 @@ def _missing(claim: str, rows: Sequence[Claim], not_run: Sequence[NotRun]) -> It
             )
 
 
-def _rows(claim: str, masking: Sequence[Masking], measures: Sequence[Measure]) -> Iterator[Claim]:
+def _rows(
+    claim: str, masking: Sequence[Masking], two_sided: Sequence[TwoSided], measures: Sequence[Measure]
+) -> Iterator[Claim]:
     """The rows of one claim, not judged yet."""
     if EXPERIMENT_OF[claim] == "masking":
-        yield from _masking(claim, masking)
+        yield from _needed(claim, masking) if claim.startswith("needed") else _enough(claim, two_sided)
         return
     mine = [m for m in measures if m.experiment == EXPERIMENT_OF[claim] and m.channel is None]
     if claim == "best_method":
@@ -174,20 +182,29 @@ def _is_wanted(claim: str, m: Measure) -> bool:
     return m.case == "beaten" if claim == "optimal" else m.setting == 1 if claim == "faithful" else True
 
 
-def _masking(claim: str, masking: Sequence[Masking]) -> Iterator[Claim]:
-    """F1 at the largest τ. Masking's figure is the drop of the accuracy, retaining's the accuracy left."""
-    mask, upward = claim.startswith("needed"), claim.endswith("upward")
-    largest = max((m.tau for m in masking), default=0)
+def _needed(claim: str, masking: Sequence[Masking]) -> Iterator[Claim]:
+    """F1 at the largest τ: the drop of the accuracy with the core at 0, as in the paper."""
+    upward, largest = claim.endswith("upward"), max((m.tau for m in masking), default=0)
     for m in masking:
-        if m.tau == largest and m.cumulative == upward and (m.mode == "mask") == mask:
-            null = float(np.mean(m.null))
-            low, high = (m.drop_low, m.drop_high) if mask else (m.low, m.high)
-            least, most = (m.null_drop_low, m.null_drop_high) if mask else (m.null_low, m.null_high)
-            figure = m.baseline - m.accuracy if mask else m.accuracy
+        if m.tau == largest and m.cumulative == upward and m.mode == "mask":
             yield Claim(
-                claim=claim, experiment="masking", layer=m.layer, figure=figure, low=low, high=high, n=m.n,
-                unit="picture", null=m.baseline - null if mask else null, null_low=least, null_high=most,
-                p_value=m.p_value, verdict="inconclusive",
+                claim=claim, experiment="masking", layer=m.layer, figure=m.baseline - m.accuracy, low=m.drop_low,
+                high=m.drop_high, n=m.n, unit="picture", null=m.baseline - float(np.mean(m.null)),
+                null_low=m.null_drop_low, null_high=m.null_drop_high, p_value=m.p_value, verdict="inconclusive",
+            )  # fmt: skip
+
+
+def _enough(claim: str, two_sided: Sequence[TwoSided]) -> Iterator[Claim]:
+    """F1 at the largest τ: J with all but the core at their mean. The accuracy alone would let a network pass that says
+    the class of every picture."""
+    upward, largest = claim.endswith("upward"), max((m.tau for m in two_sided), default=0)
+    for m in two_sided:
+        judged = m.mode == "retain" and m.ablation == "mean"
+        if m.tau == largest and m.cumulative == upward and judged:
+            yield Claim(
+                claim=claim, experiment="masking", layer=m.layer, case=TWO_SIDED, figure=m.j, low=m.j_low,
+                high=m.j_high, n=m.n + m.others, unit="picture", null=float(np.mean(m.null)), null_low=m.null_low,
+                null_high=m.null_high, p_value=m.p_value, verdict="inconclusive",
             )  # fmt: skip
 
 

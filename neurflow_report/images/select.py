@@ -3,15 +3,18 @@
 A class's eligible pictures are its own first, then all others, both in the source's order or shuffled by a seed; its
 pictures are the first `limit` of them that count. What is chosen for a class so never depends on which other classes
 are examined.
+
+Pictures of other classes come from a draw of all labelled pictures by the seed, the same for every class, so that few
+more are looked at: one of each class in turn.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
+from itertools import chain, zip_longest
 from typing import Literal
 
 import numpy as np
@@ -35,6 +38,8 @@ Predict = Callable[[Tensor], NDArray[np.int64]]
 
 BATCH = 64
 """Pictures that are looked at together."""
+_OTHERS = 1
+"""What the seed of the draw of other classes' pictures has beside the run's."""
 _SYSTEM = "cannot be read: "
 """How the reason begins where not the picture is wrong, but the file cannot be had."""
 
@@ -56,12 +61,15 @@ class Chosen:
 @dataclass(frozen=True, kw_only=True)
 class Choice:
     """The pictures of each class, in the order of the targets; how many pictures were looked at, and those that could
-    not be used, in the source's order; `predicted`: the logits of all others that were looked at, by item number."""
+    not be used, in the source's order; `predicted`: the logits of all others that were looked at, by item number.
+
+    `others`: for each target, pictures of other classes."""
 
     classes: tuple[tuple[Chosen, ...], ...]
     pool: int
     skipped: tuple[Skipped, ...]
     predicted: Mapping[int, int] = field(default_factory=dict)
+    others: tuple[tuple[Chosen, ...], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +141,7 @@ def choose(
     pool: Literal["all", "class"] = "all",
     sample: Literal["first", "random"] = "first",
     seed: int = 0,
+    others: Callable[[int], int] = lambda _pictures: 0,
     batch: int = BATCH,
     on_batch: Callable[[int], None] = _unheard,
     on_looked: Callable[[Mapping[int, int]], None] = lambda _predicted: None,
@@ -143,6 +152,7 @@ def choose(
         select: what counts.
         pool: whether predicted pictures are also looked for outside the class's own.
         sample: the first in the source's order, or a draw by `seed`.
+        others: how many pictures of other classes are wanted beside so many of a class.
         batch: pictures a call of `predict`.
         on_batch: told how many pictures were looked at, after each batch.
         on_looked: told at the end what was predicted, by item number, before what is wrong is raised.
@@ -162,6 +172,14 @@ def choose(
 
     gathered = Gathered()
     chosen = [gathered.attempt(partial(chosen_for, i, target)) for i, target in enumerate(targets)]
+    beside = tuple(
+        tuple(
+            _chosen(source.items[n], seen, preprocess)
+            for n, seen in _others(looker, target, select, seed, {c.sha256 for c in own}, others(len(own)))
+        )
+        for target, own in zip(targets, chosen, strict=True)
+        if own is not None
+    )
     on_looked(looker.predicted())
     gathered.tell()
     skipped = tuple(s for _, s in sorted(looker.seen.items()) if isinstance(s, Skipped))
@@ -170,6 +188,7 @@ def choose(
         pool=len(looker.seen),
         skipped=skipped,
         predicted=looker.predicted(),
+        others=beside,
     )
 
 
@@ -218,6 +237,36 @@ def _first(
         if select in {"labelled", "any"} or seen.predicted == target.index:
             found.append((number, seen))
             if len(found) == limit:
+                break
+    return found
+
+
+def of_other_classes(source: Source, target: ClassTarget, *, select: str, seed: int) -> list[int]:
+    """The numbers of the pictures that may count as of another class than the target's, in the order in which they are
+    looked at: a draw by the seed, the same for every target, one of each class of the data in turn. Those without a
+    label are a class of their own, where the network's word counts."""
+    random, by_class = np.random.default_rng([seed, _OTHERS]), dict[int, list[int]]()
+    for number, item in enumerate(source.items):
+        by_class.setdefault(-1 if item.label is None else item.label, []).append(number)
+    classes = [(label, random.permutation(by_class[label]).tolist()) for label in sorted(by_class)]
+    classes = [classes[i] for i in random.permutation(len(classes))]
+    left = [some for label, some in classes if (select == "predicted" if label < 0 else label != target.label)]
+    return [number for turn in zip_longest(*left) for number in turn if number is not None]
+
+
+def _others(
+    looker: _Looker, target: ClassTarget, select: str, seed: int, own: Collection[str], most: int
+) -> list[tuple[int, _Seen]]:
+    """The first `most` pictures of other classes, but for those that count for this one.
+
+    Args: own: the digests of the class's pictures.
+    """
+    eligible = of_other_classes(looker.source, target, select=select, seed=seed) if most else []
+    found: list[tuple[int, _Seen]] = []
+    for number, seen in looker.predictions(eligible):
+        if seen.sha256 not in own and (select != "predicted" or seen.predicted != target.index):
+            found.append((number, seen))
+            if len(found) == most:
                 break
     return found
 
@@ -279,6 +328,6 @@ def oddities(choice: Choice, targets: Sequence[ClassTarget]) -> tuple[str, ...]:
 
 
 def choice_digest(choice: Choice) -> str:
-    """sha256, in hex, over the digests of all pictures chosen, in order."""
-    digests = (picture.sha256 for picture in chain.from_iterable(choice.classes))
+    """sha256, in hex, over the digests of all pictures chosen, in order; then of those of other classes."""
+    digests = (picture.sha256 for picture in chain.from_iterable((*choice.classes, *choice.others)))
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()

@@ -25,10 +25,11 @@ from torch import Tensor
 
 from neurflow_report.errors import ReportError, RunError
 from neurflow_report.images.classes import ClassTarget
+from neurflow_report.images.holdout import held_out
 from neurflow_report.images.patches import PatchGrid
 from neurflow_report.images.pictures import PictureError
 from neurflow_report.images.preprocess import to_input
-from neurflow_report.images.select import BATCH
+from neurflow_report.images.select import BATCH, of_other_classes
 from neurflow_report.images.sources import Source
 from neurflow_report.network.fence import blamed
 from neurflow_report.network.gradients import gradient_notes
@@ -46,6 +47,7 @@ from neurflow_report.setup.networks import example_input
 from neurflow_report.setup.precision import arithmetic
 from neurflow_report.setup.preflight import Ready, preflight
 from neurflow_report.setup.provenance import describe
+from neurflow_report.setup.settings import others_wanted
 from neurflow_report.setup.stored_pictures import region_bytes_of
 from neurflow_report.setup.workspace import Workspace
 from neurflow_report.spec.load import LoadedSpec, located
@@ -188,13 +190,25 @@ class _Sized:
     def of(cls, spec: Spec, ready: Ready) -> _Sized:
         """The most that they can have."""
         grid, eligible = ready.workspace.grid, ready.eligible
-        classes = tuple(_class(spec, grid, t, len(c)) for t, c in zip(ready.targets, eligible, strict=True))
-        return cls(classes=classes, looked_at=_looked_at(spec, ready.source, eligible, classes))
+        draw = partial(of_other_classes, ready.source, select=spec.data.select, seed=spec.runtime.seed)
+        others = [draw(target) for target in ready.targets]
+        classes = tuple(
+            _class(spec, grid, t, len(c), len(o)) for t, c, o in zip(ready.targets, eligible, others, strict=True)
+        )
+        return cls(classes=classes, looked_at=_looked_at(spec, ready.source, eligible, others, classes))
 
 
-def _class(spec: Spec, grid: PatchGrid, target: ClassTarget, eligible: int) -> PlannedClass:
+def _class(spec: Spec, grid: PatchGrid, target: ClassTarget, eligible: int, beside: int) -> PlannedClass:
     pictures = min(spec.data.limit, eligible)
-    return PlannedClass(name=target.name, index=target.index, pictures=pictures, patches=pictures * grid.per_image)
+    held = held_out(pictures, spec.data.holdout)
+    return PlannedClass(
+        name=target.name,
+        index=target.index,
+        pictures=pictures,
+        patches=(pictures - held) * grid.per_image,
+        held=held,
+        others=min(others_wanted(spec)(pictures), beside),
+    )
 
 
 def _layers(workspace: Workspace, spec: Spec, costs: Costs) -> tuple[PlannedLayer, ...]:
@@ -217,10 +231,17 @@ def _layers(workspace: Workspace, spec: Spec, costs: Costs) -> tuple[PlannedLaye
     return tuple(found)
 
 
-def _looked_at(spec: Spec, source: Source, eligible: Sequence[Sequence[int]], classes: Sequence[PlannedClass]) -> int:
-    """How many pictures are looked at, if a class's own all count; each once, a batch ahead at most."""
+def _looked_at(
+    spec: Spec,
+    source: Source,
+    eligible: Sequence[Sequence[int]],
+    others: Sequence[Sequence[int]],
+    classes: Sequence[PlannedClass],
+) -> int:
+    """How many pictures are looked at, if a class's own and the others all count; each once, a batch ahead at most."""
     seen: set[int] = set()
-    for numbers, planned in zip(eligible, classes, strict=True):
+    for numbers, alien, planned in zip(eligible, others, classes, strict=True):
+        seen.update(alien[: -(-planned.others // BATCH) * BATCH])
         own = sum(source.items[n].label == source.items[numbers[0]].label for n in numbers)
         enough = -(-planned.pictures // BATCH) * BATCH if own >= spec.data.limit else len(numbers)
         seen.update(numbers[:enough])

@@ -7,12 +7,25 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedClass:
-    """A class: how many pictures it has at most, and so many patches."""
+    """A class: how many pictures it has at most, patches of those that its circuit is found on, how many are held out,
+    and pictures of other classes."""
 
     name: str
     index: int
     pictures: int
     patches: int
+    held: int = 0
+    others: int = 0
+
+    @property
+    def measured(self) -> int:
+        """The pictures that F1 is measured on."""
+        return self.held or self.pictures
+
+    @property
+    def held_patches(self) -> int:
+        """The patches of the pictures held out."""
+        return self.held * self.patches // (self.pictures - self.held) if self.held else 0
 
 
 @dataclass(frozen=True, kw_only=True)

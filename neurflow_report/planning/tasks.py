@@ -161,6 +161,11 @@ class Tasks:
             ),
         )
 
+    @property
+    def _keep(self) -> int:
+        """Bytes for the activations of the pictures that circuits are found on: half, where some are held out."""
+        return self.place.keep // 2 if any(c.held for c in self.classes) else self.place.keep
+
     @cached_property
     def size(self) -> Sizes:
         """The sizes of the experiments."""
@@ -178,7 +183,7 @@ class Tasks:
     def _held(self, patches: int) -> tuple[Held, ...]:
         """What is at hand of so many patches, found once."""
         if patches not in self._known:
-            self._known[patches] = self.place.held(patches)
+            self._known[patches] = replace(self.place, keep=self._keep).held(patches)
         return self._known[patches]
 
     def asked(self, *names: str) -> bool:
@@ -194,6 +199,8 @@ class Tasks:
         yield self._groups()
         if self.asked("masking"):
             yield self._masking()
+        if (held := float(sum(c.held_patches for c in self.classes))) and any(e.held_out for e in self.by_layer):
+            yield Task(name="held-out patches", amount=held, unit="patches", passes=((0, top + 1, held),), crops=held)
         for number in range(top + 1):
             if number:
                 yield from self._layer(number)
@@ -217,7 +224,7 @@ class Tasks:
         targets = float(layer.targets * len(self.classes))
         fresh = 0.0
         for one in self.classes if number else ():
-            if number - 1 not in layers_to_keep(self.place.segments, one.patches, self.place.keep):
+            if number - 1 not in layers_to_keep(self.place.segments, one.patches, self._keep):
                 fresh += workload.distinct(one.patches, k, layer.targets, layer.distinct)
         return Task(
             name=f"neurons of {self._name(number)}", kind="neurons of", amount=targets, unit="targets",
@@ -237,18 +244,26 @@ class Tasks:
         )  # fmt: skip
 
     def _masking(self) -> Task:
-        """F1: each picture under all masks of each layer and τ, at that layer and from it up; the way there once."""
-        masks, top, draws = workload.masks(self.size.draws), self.place.top, self.size.draws
+        """F1: each picture under its masks of each layer and τ, at that layer and from it up; the way there once, but
+        for layers whose activations do not fit."""
+        top, draws = self.place.top, self.size.draws
         taus = len(self.spec.fidelity.taus or (self.spec.core.tau,))
-        pictures = sum(c.pictures for c in self.classes)
-        passes, uses = float(taus * pictures), list[tuple[Key, tuple[float, ...]]]()
+        uses, passes, amount = list[tuple[Key, tuple[float, ...]]](), list[tuple[int, int, float]](), 0
         for number in range(top):
             rows = min(self.place.forward_rows, self._engine(number + 1).together or self.place.forward_rows)
-            uses.append((("masking", number, ""), (passes * math.ceil(masks / rows), passes * masks)))
-        return Task(
-            name="masking", amount=workload.masked_pictures(draws, pictures, taus, top), unit="masked pictures",
-            uses=tuple(uses), passes=tuple((0, number + 1, passes) for number in range(top)),
-        )  # fmt: skip
+            batches = pairs = 0.0
+            for one in self.classes:
+                for masks, pictures in workload.mask_passes(draws, one.measured, one.others):
+                    batches += taus * pictures * math.ceil(masks / rows)
+                    pairs += taus * pictures * masks
+            uses.append((("masking", number, ""), (batches, pairs)))
+        for one in self.classes:
+            every = one.measured + one.others
+            amount += workload.masked_pictures(draws, one.measured, taus, top, one.others)
+            kept = layers_to_keep(self.place.segments, every, self.place.tables)
+            passes.append((0, top, float(every)))
+            passes += [(0, number + 1, float(taus * every)) for number in range(top) if number not in kept]
+        return Task(name="masking", amount=amount, unit="masked pictures", uses=tuple(uses), passes=tuple(passes))
 
     def _engine(self, number: int) -> Engine:
         return self.place.engines.get(number, Engine())
@@ -278,7 +293,7 @@ class Tasks:
     def is_bounded(self, number: int, pass_: workload.Knocking) -> bool:
         """Whether bounds spare patches where all are ranked."""
         engine, held = self._engine(number), self._held(pass_.ranked)[number - 1]
-        room = max(self.place.tables, self.place.keep - held.bytes)
+        room = max(self.place.tables, self._keep - held.bytes)
         return pass_.every and held.fits and 0 < engine.terms_bytes * pass_.ranked <= room
 
     def _ablations(self, number: int) -> Task:
@@ -356,6 +371,8 @@ class Tasks:
                 elif work.part == "knock-outs" and not self._held(one.patches)[number - 1].fits:
                     passes.append((0, number, work.rows))
                     crops += work.rows
+                elif work.part == "knock-outs" and experiment.held_out and one.held:
+                    passes.append((number - 1, number, work.rows))
         stage = experiment.stage.format(layer=self._name(numbers[0]))
         return Task(
             name=stage, kind=experiment.stage.format(layer="").rstrip(), stages=len(numbers), amount=amount,

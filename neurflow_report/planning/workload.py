@@ -41,9 +41,17 @@ def masks(draws: int) -> int:
     return 3 + 2 * draws
 
 
-def masked_pictures(draws: int, pictures: int, taus: int, tested: int) -> int:
+def mask_passes(draws: int, pictures: int, others: int) -> tuple[tuple[int, int], ...]:
+    """F1: the masks of a layer and τ, and the pictures that these run on (fidelity/masking.py): all at 0 on the class's
+    own; beside pictures of `others`, the core's on these; then at the mean on all of them."""
+    both = ((3, others), (2 + draws, pictures + others)) if others else ()
+    return ((masks(draws), pictures), *both)
+
+
+def masked_pictures(draws: int, pictures: int, taus: int, tested: int, others: int = 0) -> int:
     """F1: pictures under a mask, at each of `tested` layers alone, and at all but the highest of them from it up."""
-    return pictures * taus * masks(draws) * max(0, 2 * tested - 1)
+    each = sum(sets * some for sets, some in mask_passes(draws, pictures, others))
+    return taus * each * max(0, 2 * tested - 1)
 
 
 def distinct(patches: int, k: int, targets: int, share: float | None = None) -> float:

@@ -13,7 +13,7 @@ from itertools import chain, pairwise
 
 from neurflow_report.errors import Path
 from neurflow_report.results.catalogue import CLAIMS, EXPERIMENTS
-from neurflow_report.results.evidence import Masking
+from neurflow_report.results.evidence import Masking, TwoSided
 from neurflow_report.results.given import CODE, is_address, odd_name
 from neurflow_report.results.records import ClassResult, Control, LayerInfo, LayerResult, Neuron, NeuronGroup, Run
 
@@ -166,6 +166,8 @@ def _of_patches(run: Run, result: ClassResult) -> Found:
         yield from _index((*place, "image"), patch.image, len(result.pictures), "picture")
         if 0 <= patch.image < len(result.pictures) and result.pictures[patch.image].file is None:
             yield (*place, "image"), f"picture {patch.image} has no file, and a patch of it is shown"
+        if 0 <= patch.image < len(result.pictures) and result.pictures[patch.image].held_out:
+            yield (*place, "image"), f"picture {patch.image} is held out, and a patch of it is shown"
         fits = patch.side >= 1 and patch.top >= 0 and patch.left >= 0
         if not fits or patch.side + max(patch.top, patch.left) > size:
             yield place, f"the patch does not lie in the {size} × {size} pixels of a picture"
@@ -259,6 +261,8 @@ def _of_evidence(place: Path, owner: ClassResult | Control, run: Run, result: Cl
     layers = [layer.name for layer in run.layers]
     for number, row in enumerate(owner.masking):
         yield from _of_masking((*place, "masking", number), row, layers)
+    for number, both in enumerate(owner.two_sided):
+        yield from _of_two_sided((*place, "two_sided", number), both, layers)
     for number, measure in enumerate(owner.measures):
         at: Path = (*place, "measures", number)
         yield from _known((*at, "experiment"), measure.experiment, EXPERIMENTS)
@@ -294,6 +298,19 @@ def _of_masking(place: Path, row: Masking, layers: Collection[str]) -> Found:
         yield from _within((*place, name), getattr(row, name), 0, 1)
     odd = next((value for value in row.null if not -1e-6 <= value <= 1 + 1e-6), None)
     yield from _within((*place, "null"), odd, 0, 1)
+
+
+def _of_two_sided(place: Path, row: TwoSided, layers: Collection[str]) -> Found:
+    yield from _known((*place, "layer"), row.layer, layers, "layer")
+    yield from _at_least((*place, "n"), row.n, 1)
+    yield from _at_least((*place, "others"), row.others, 1)
+    yield from _at_least((*place, "tau"), row.tau, 0)
+    yield from _index((*place, "size"), row.size, row.channels + 1, "set of a size of")
+    for name in ("tpr_before", "fpr_before", "tpr", "tpr_low", "tpr_high", "fpr", "fpr_low", "fpr_high", "p_value"):
+        yield from _within((*place, name), getattr(row, name), 0, 1)
+    yield from _within((*place, "j"), row.j, row.tpr - row.fpr, row.tpr - row.fpr)
+    odd = next((value for value in row.null if not -1 - 1e-6 <= value <= 1 + 1e-6), None)
+    yield from _within((*place, "null"), odd, -1, 1)
 
 
 def _of_cautions(result: ClassResult) -> Found:

@@ -70,6 +70,46 @@ class Masking(Record):
     null_drop_high: float | None = None
 
 
+class TwoSided(Record):
+    """F1 with pictures of other classes beside the class's own (METHOD §5): TPR, FPR and J = TPR − FPR.
+
+    Attributes:
+        ablation: what removed channels are set to, 0 or their mean over the pictures of all classes.
+        n, others: pictures of the class, and of other classes.
+        tpr, fpr: the shares of both that are predicted as the class; `tpr_before`, `fpr_before` with nothing removed.
+        j_low, j_high: 95% interval of J (Newcombe's); those of the shares are Wilson's.
+        null: J of random sets of the same size; empty where they were not measured.
+        null_low, null_high: the 95% interval of its mean; None where there is no null.
+        p_value: (1 + #{null at least as extreme}) / (1 + len(null)).
+        cumulative: as of `Masking`.
+    """
+
+    mode: Literal["mask", "retain"]
+    ablation: Literal["zero", "mean"]
+    layer: str
+    tau: int
+    cumulative: bool
+    size: int
+    channels: int
+    n: int
+    others: int
+    tpr_before: float
+    fpr_before: float
+    tpr: float
+    tpr_low: float
+    tpr_high: float
+    fpr: float
+    fpr_low: float
+    fpr_high: float
+    j: float
+    j_low: float
+    j_high: float
+    null: tuple[float, ...] = ()
+    null_low: float | None = None
+    null_high: float | None = None
+    p_value: float | None = None
+
+
 class Measure(Record):
     """One figure of F2 to F8 (METHOD §5), for a layer or, with `channel`, for one neuron of it.
 
@@ -189,6 +229,7 @@ class Control(Record):
     edge_drops: tuple[EdgeDrop, ...]
     not_run: tuple[NotRun, ...]
     claims: tuple[Claim, ...]
+    two_sided: tuple[TwoSided, ...] = ()
 
 
 class Caution(Record):

@@ -13,7 +13,9 @@ History
   one; where one is there, it counts. A neuron group's share is conserved (METHOD §3), and groups are numbered by it; in
   1 and 2 it followed |W|, and whoever shows it computes it anew (results/flow.py). PartAgreement has the commonest
   parts; Run the names by hand, how patches are shown, what is kept of the pictures, and where
-  the site will stand.
+  the site will stand. ClassResult and Control have F1 with pictures of other classes, and a claim
+  that is judged by them says so in its case; Picture says whether it was held out, DataInfo how many
+  were, and how many of other classes there are for each.
 
 How to raise it
 1. Raise it when a reader of the present number would misread or refuse a new bundle: a field is renamed, removed, gets

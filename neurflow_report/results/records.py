@@ -17,6 +17,7 @@ from neurflow_report.results.evidence import Masking as Masking
 from neurflow_report.results.evidence import Measure as Measure
 from neurflow_report.results.evidence import NotRun as NotRun
 from neurflow_report.results.evidence import Threshold as Threshold
+from neurflow_report.results.evidence import TwoSided as TwoSided
 from neurflow_report.results.record import Record as Record
 
 
@@ -149,6 +150,8 @@ class DataInfo(Record):
         left_out: what was found and is no picture of a class.
         notes: what else to know of the pictures.
         digest: over the pictures used.
+        holdout: the share of a class's pictures that its circuit is not found on, where it has enough.
+        others: pictures of other classes for each of a class, at most; 0 where none are looked at.
     """
 
     source: str
@@ -162,6 +165,8 @@ class DataInfo(Record):
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
     digest: str
+    holdout: float = 0.0
+    others: int = 0
 
 
 class Settings(Record):
@@ -220,6 +225,7 @@ class Settings(Record):
     method_targets: int = 0
     ks: tuple[int, ...] = ()
     noise_draws: int = 0
+    critical: str = ""
     controls: tuple[str, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
 
@@ -348,6 +354,7 @@ class Picture(Record):
         region: what of it the model saw.
         sha256: of the original's bytes, or of its mode, size and pixels where it is no file.
         file: its name under pictures/.
+        held_out: the circuit is not found on it, and F1 and F8 are measured on it; such pictures come last.
     """
 
     name: str
@@ -358,6 +365,7 @@ class Picture(Record):
     region: Region
     sha256: str
     file: str | None
+    held_out: bool = False
 
 
 class Patch(Record):
@@ -546,6 +554,8 @@ class ClassResult(Record):
         layers: from the input to the logit.
         edges: between neuron groups, from the logit down.
         masking: F1.
+        two_sided: F1 with the pictures of other classes, which are called `others`; none in bundles before these were
+            measured.
         cautions: from the logit down.
         measures: the figures of F2 to F8.
         edge_drops: F8, edge by edge.
@@ -569,6 +579,8 @@ class ClassResult(Record):
     not_run: tuple[NotRun, ...] = ()
     claims: tuple[Claim, ...] = ()
     controls: tuple[Control, ...] = ()
+    two_sided: tuple[TwoSided, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 class Clock(Record):

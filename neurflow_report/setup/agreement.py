@@ -1,8 +1,8 @@
 """Whether what a segment is split into gives what the segment itself gives, on real activations (METHOD §4).
 
 Attributions: T by the split engine against T by the segment as it is, at the same nodes of Gauss's rule. Knock-outs: φ
-and the whole layer above under a few sets, by the engine that would be taken, against the segment run on every set; and
-where patches are left out by bounds, that the strongest stay.
+and the whole layer above under a few sets, by the engine that would be taken, against the segment run on every set,
+with the channels removed at 0 and at their mean; and where patches are left out by bounds, that the strongest stay.
 """
 
 from __future__ import annotations
@@ -73,16 +73,20 @@ def why_not_ablations(
     channels, rows = activations.shape[axis], AdaptiveBatch(most=min(most, 4 * len(activations)))
     targets = strongest(whole, activations, out_axis).tolist()
     removed, oracle = _sets(channels), PlainAblation(whole, axis=axis, out_axis=out_axis, rows=rows)
+    mean = activations.mean(dim=0, keepdim=True)
     try:
         engine = ablations(segment, activations[:1], axis=axis, out_axis=out_axis, rows=rows)
+        at_mean = ablations(segment, activations[:1], axis=axis, out_axis=out_axis, rows=rows, baseline=mean)
     except Exception as error:  # whatever fails in what was made of the segment
         if passes(error):
             raise
         return _failed(error)
     phi = oracle.phi(activations, removed, targets)
+    mean_oracle = PlainAblation(whole, axis=axis, out_axis=out_axis, rows=rows, baseline=mean)
     return (
         _why_not(lambda: engine.phi(activations, removed, targets), phi)
         or _why_not(lambda: engine.full(activations, removed), oracle.full(activations, removed))
+        or _why_not(lambda: at_mean.full(activations, removed), mean_oracle.full(activations, removed))
         or (_why_not_bounded(engine, activations, removed, targets[0], phi[:, 0]) if _is_bounded(engine) else "")
     )
 

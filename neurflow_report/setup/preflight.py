@@ -23,6 +23,7 @@ from torch import Tensor
 
 from neurflow_report.errors import Gathered, InputError, ReportError
 from neurflow_report.images.classes import ClassTarget, class_indices, display_names, label_names
+from neurflow_report.images.holdout import held_out
 from neurflow_report.images.labels import read_labels
 from neurflow_report.images.patches import PatchGrid
 from neurflow_report.images.pictures import PictureError
@@ -471,7 +472,9 @@ def _eligible(spec: Spec, source: Source, grid: PatchGrid, target: ClassTarget, 
         source, target, i, select=data.select, pool=data.pool, sample=data.sample, seed=spec.runtime.seed
     )
     pictures = min(data.limit, len(found))
-    check_patches(target.name, pictures, pictures * grid.per_image, spec.concept.k)
+    held = held_out(pictures, data.holdout)
+    found_on = pictures - held
+    check_patches(target.name, found_on, found_on * grid.per_image, spec.concept.k, held)
     return found
 
 

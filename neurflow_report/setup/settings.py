@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from neurflow_report.attribution.integrated_gradients import Quadrature
 from neurflow_report.fidelity.ledger import limits
+from neurflow_report.images.holdout import measured
 from neurflow_report.results.catalogue import Sizes
 from neurflow_report.results.records import Threshold
 from neurflow_report.spec.fidelity import sizes
 from neurflow_report.spec.schema import Spec
+
+OTHERS = 4
+"""Pictures of other classes for each of a class, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,3 +61,10 @@ class RunSettings:
     def asks(self, *experiments: str) -> bool:
         """Whether one of these experiments is to be run."""
         return not set(experiments).isdisjoint(self.sizes.experiments)
+
+
+def others_wanted(spec: Spec) -> Callable[[int], int]:
+    """How many pictures of other classes F1 is to have beside so many of a class: `OTHERS` times as many as it is
+    measured on; none where it is not asked for."""
+    asked, share = "masking" in sizes(spec.fidelity).experiments, spec.data.holdout
+    return lambda pictures: OTHERS * measured(pictures, share) if asked else 0

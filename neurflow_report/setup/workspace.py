@@ -107,13 +107,16 @@ class Workspace:
         """The full activation of layers[layer] on `patches` of the pictures."""
         return self.forward.activations(layer, crops(pixels, patches, self.grid))
 
-    def ablations(self, layer: int, row: Tensor, note: Callable[[str], None]) -> Ablation:
+    def ablations(
+        self, layer: int, row: Tensor, note: Callable[[str], None], baseline: Tensor | None = None
+    ) -> Ablation:
         """The knock-outs of layers[layer], seen one layer up, as many rows at once as fit the half of the memory that
         is not for what is kept.
 
         Args:
             row: (1, …) of the layer.
             note: told where memory runs out.
+            baseline: like `row`, what stands in a removed channel's place; None: 0.
         """
         segments = self.forward.segments
         return ablations(
@@ -123,6 +126,7 @@ class Workspace:
             out_axis=segments.feature_axis(layer + 1),
             rows=AdaptiveBatch(most=self.ablation_rows(segments.stages[layer], row), note=note),
             whole=layer in self.trust.ablations,
+            baseline=baseline,
         )
 
     def ablation_rows(self, part: nn.Module, row: Tensor) -> int:
@@ -157,13 +161,16 @@ def _rows(segments: Segments, memory: int, example: Tensor) -> tuple[int, ...]:
     return (batch_rows(segments, memory, example), *pair_rows(segments, memory, example))
 
 
-def check_patches(name: str, pictures: int, patches: int, k: int) -> None:
-    """Raises InputError too-few-patches where a class's pictures give fewer than k patches."""
+def check_patches(name: str, pictures: int, patches: int, k: int, held: int = 0) -> None:
+    """Raises InputError too-few-patches where a class's pictures, so many more than are `held` out, give fewer than k
+    patches."""
     if patches < k:
+        beside = f" ({held} more are held out)" if held else ""
+        more = "hold out fewer pictures (data.holdout), or give more" if held else "give more pictures"
         raise InputError(
             "too-few-patches",
-            f"class {name!r} has {patches} patches from {pictures} pictures, and a concept needs k = {k}",
-            hint=f"set concept.k to at most {patches}, or give more pictures, scales or a smaller stride",
+            f"class {name!r} has {patches} patches from {pictures} pictures{beside}, and a concept needs k = {k}",
+            hint=f"set concept.k to at most {patches}, or {more}, scales or a smaller stride",
             path=("concept", "k"),
         )
 

@@ -121,6 +121,13 @@ class Data(Section):
         examples=["class"],
     )
 
+    holdout: Annotated[float, Field(ge=0, le=0.9)] = Field(
+        0.5,
+        description="The share of a class's pictures that its circuit is not found on, and that masking (F1) and edges "
+        "(F8) are measured on; where the class has fewer than 40 pictures, or with 0, both are done on all of them.",
+        examples=[0.3, 0],
+    )
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         tell(self._wrong())

@@ -116,6 +116,12 @@ class Fidelity(Section):
     ks: Annotated[tuple[Count, ...], Field(min_length=1), AfterValidator(unique)] | None = Field(
         None, description="F6: sizes of the concept to compare with concept.k.", examples=[[30, 70]]
     )
+    critical: Literal["methods", "paper"] | None = Field(
+        None,
+        description="F5: methods compares with NeuronMCT and NeuCEPT; paper also with what the paper's code takes, the "
+        "integrated gradients of the logit over the pictures.",
+        examples=["paper"],
+    )
     noise_draws: Count | None = Field(None, description="F7: draws of noise.", examples=[10])
     controls: Annotated[tuple[Literal["random_weights"], ...], AfterValidator(unique)] = Field(
         (),

@@ -9,7 +9,7 @@ from neurflow_report.ablation.masked_logits import masked_logits
 from neurflow_report.ablation.split_ablation import SplitAblation
 from neurflow_report.network import devices
 from neurflow_report.network.cut import cut
-from neurflow_report.network.forward import AdaptiveBatch, activations
+from neurflow_report.network.forward import AdaptiveBatch, activations, spatial_mean
 from tests.network.test_cut import build
 from tests.oracles.networks import demo, demo_patches, pictures, resnet18
 
@@ -21,15 +21,19 @@ CASES = [
 ]
 
 
-def naive(model, names, pixels, masks, axis=1):
-    """Logits with, at each of the named layers, the channels outside mask m at 0: (M, N, outputs)."""
+def naive(model, names, pixels, masks, axis=1, means=None):
+    """Logits with, at each of the named layers, the channels of mask m at 0 or at `means`: (M, N, outputs)."""
     modules, found = dict(model.named_modules()), []
     for m in range(len(masks[0])):
         handles = []
-        for name, gone in zip(names, masks, strict=True):
+        for name, gone, mean in zip(names, masks, means or [0.0] * len(names), strict=True):
             shape = [-1, 1, 1] if axis == 1 else [-1]
             stays = (~gone[m]).to(pixels.dtype).view(shape)
-            handles.append(modules[name].register_forward_hook(lambda _m, _i, out, stays=stays: out * stays))
+
+            def hook(_m, _i, out, stays=stays, mean=mean):
+                return out * stays + mean * (1 - stays)
+
+            handles.append(modules[name].register_forward_hook(hook))
         with torch.no_grad():
             found.append(model(pixels))
         for handle in handles:
@@ -66,6 +70,30 @@ def test_masked_logits_agree_with_hooks(make, layers, layer, engine, rows, on_ho
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("make", "layers", "layer", "engine"), CASES)
+@pytest.mark.parametrize("whole", [False, True])
+def test_mean_ablation_agrees_with_hooks_in_float64(make, layers, layer, engine, whole):
+    model = make().double()
+    pixels = (demo_patches(4) if make is demo else pictures(4, 64)).double()
+    segments = cut(model, layers, pixels[:1])
+    numbers = list(range(layer, len(layers) - 1))
+    masks = drawn(segments, numbers, 5, layer)
+    means = [activations(segments, n, pixels).mean(dim=0, keepdim=True) for n in numbers]
+    full, rows = activations(segments, layer, pixels[:2]), AdaptiveBatch(most=4)
+    used = ablations(segments.stages[layer], full[:1], axis=1, out_axis=1, rows=rows, whole=whole, baseline=means[0])
+    assert whole or type(used) is engine
+    alone, upward = masked_logits(segments, layer, used, full, masks, rows=8, means=means[1:])
+    exact = {"rtol": 1e-9, "atol": 1e-9}
+    torch.testing.assert_close(alone, naive(model, [layers[layer]], pixels[:2], masks[:1], means=means[:1]), **exact)
+    every = naive(model, [layers[i] for i in numbers], pixels[:2], masks, means=means)
+    torch.testing.assert_close(upward, every, **exact)
+    phi = used.phi(full, masks[0], [0, 2])
+    torch.testing.assert_close(
+        phi, spatial_mean(used.full(full, masks[0]).flatten(0, 1), 1)[:, [0, 2]].view(5, 2, 2).mT
+    )
+
+
+@pytest.mark.slow
 def test_masked_logits_of_tokens_agree_with_hooks():
     model, pixels, name = build("vit_b_16", image_size=32), torch.randn(2, 3, 32, 32), "encoder.layers.encoder_layer_5"
     segments = cut(model, [name, "output"], pixels)
@@ -75,6 +103,10 @@ def test_masked_logits_of_tokens_agree_with_hooks():
     found, same = masked_logits(segments, 0, engine, full, masks, rows=8)
     assert torch.equal(found, same)
     torch.testing.assert_close(found, naive(model, [name], pixels, masks, axis=-1))
+    mean, rows = full.mean(dim=0, keepdim=True), AdaptiveBatch(most=4)
+    at_mean = ablations(segments.stages[0], full[:1], axis=-1, out_axis=1, rows=rows, baseline=mean)
+    found, _ = masked_logits(segments, 0, at_mean, full, masks, rows=8)
+    torch.testing.assert_close(found, naive(model, [name], pixels, masks, axis=-1, means=[mean]))
 
 
 def test_masks_of_a_wrong_shape():

@@ -1,5 +1,7 @@
 """Planted truth: an effect that was built in is found, and random "core" sets are next to never called supported."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,8 @@ from torch import nn
 
 from neurflow_report.analysis.class_circuit import find_circuit
 from neurflow_report.analysis.class_run import ClassRun
-from neurflow_report.analysis.experiments import _predictions, examine
+from neurflow_report.analysis.experiments import examine
+from neurflow_report.analysis.masking_passes import MaskingPasses
 from neurflow_report.demo.flowers import DATASET
 from neurflow_report.demo.networks import NETWORKS
 from neurflow_report.fidelity.draws import random_sets
@@ -80,8 +83,33 @@ def test_a_planted_circuit_is_supported():
     verdicts = {(c.claim, c.layer): (c.verdict, c.reason) for c in found.claims if c.verdict != "not run"}
     planted = (("needed", "mid"), ("needed", "low"), ("needed_upward", "low"), ("optimal", "fc"), ("faithful", "fc"))
     assert {key: verdicts[key] for key in planted} == dict.fromkeys(planted, ("supported", ""))
-    enough = [c for c in found.claims if c.claim == "enough"]
-    assert [(c.figure, c.null < 0.15) for c in enough] == [(1.0, True)] * 2
+    retained = [m for m in found.masking if m.mode == "retain" and not m.cumulative]
+    assert [(m.accuracy, np.mean(m.null) < 0.15) for m in retained] == [(1.0, True)] * 2
+    assert [c.reason for c in found.claims if c.claim == "enough"] == ["no pictures of other classes"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mute", [False, True])
+def test_a_planted_core_is_enough_unless_the_network_always_says_the_class(mute):
+    """Pictures of class 0 are bright in the planted channels, the others dark."""
+    model, pool = Wide(), pictures(100, 16)
+    if mute:
+        with torch.no_grad():
+            model.fc.bias.copy_(torch.tensor([1e6, 0.0]))
+    score = model(pool)[:, 0].argsort(descending=True)
+    with torch.no_grad():
+        model.fc.bias[1] = 0 if mute else float(model(pool)[score[19], 0]) - 1e-6  # one channel alone stays under it
+        model.fc.weight[1] = 0
+    layers = ["low", "mid", "fc"]
+    workspace = Workspace.set_up(
+        cut(model, layers, pool[:1]), PatchGrid(size=16, scales=(1.0, 0.5), stride=0.5), 10**9, pool[:1]
+    )
+    run = class_run(workspace, pool[score[:20]], spec(layers, experiments=("masking",), draws=100))
+    found = examine(replace(run, others=pool[score[80:]]))
+    enough = [c for c in found.claims if c.claim.startswith("enough")]
+    expected = (0.0, "not supported") if mute else (1.0, "supported")
+    assert [(c.figure, c.verdict) for c in enough] == [expected] * 3
+    assert {(m.tpr_before, m.fpr_before) for m in found.two_sided} == {(1.0, 1.0 if mute else 0.0)}
 
 
 @pytest.fixture(scope="module")
@@ -105,16 +133,21 @@ def demo_circuit():
 @pytest.mark.slow
 def test_random_core_sets_are_seldom_supported_by_f1(demo_circuit):
     workspace, pixels, circuit = demo_circuit
-    predict, supported, rows = _predictions(workspace, pixels, SilentStep()), 0, 0
+    images = [DATASET.draw(c, n)[0] for c in range(1, 13) for n in range(1)]
+    others = torch.stack([to_input(image, NETWORKS["flowers"].preprocess)[0] for image in images])
+    predict, supported, rows = MaskingPasses(workspace, pixels, others, 0, SilentStep()), 0, 0
     for seed in range(CORES):
         random = np.random.default_rng([seed, 99])
         layers = [_random_cores(layer, circuit.layers, i, random) for i, layer in enumerate(circuit.layers)]
         tests = masking(
             layers=[layer.name for layer in layers], neurons=_follow(layers), channels=[128, 128, 10], target=0,
-            taus=(2,), draws=20, seed=seed, predictions=predict,
+            taus=(2,), draws=20, seed=seed, predictions=predict, others=len(others),
         )  # fmt: skip
-        for one in tests:
-            claims = ledger([one], (), (), experiments=("masking",), thresholds=limits({}))
+        retained = [one for one in tests.masking if one.mode == "retain"]
+        alone = [((one,), ()) for one in tests.masking] + [(retained, (one,)) for one in tests.two_sided]
+        for own, both in alone:
+            claims = ledger(own, (), (), two_sided=both, experiments=("masking",), thresholds=limits({}))
+            claims = [c for c in claims if not both or c.claim.startswith("enough")]
             judged = [c for c in claims if c.verdict != "not run"]
             rows += len(judged)
             supported += sum(c.verdict == "supported" for c in judged)

@@ -460,6 +460,7 @@ def test_json_says_the_same_as_csv(site: Path) -> None:
     files = sorted((site / "data").rglob("*.json"))
     assert {file.stem for file in files} == {
         "group-edges", "groups", "masking", "neuron-edges", "neurons", "pictures", "fidelity", "ledger", "edge-drops",
+        "two-sided",
     }  # fmt: skip
     assert "patches.csv" in (text := (site / "class/bee-co/index.html").read_text())
     assert "patches.json" not in text

@@ -290,6 +290,7 @@ def test_without_experiments_the_report_says_so(bundle: Bundle) -> None:
     run = bundle.run.model_copy(update={"settings": bundle.run.settings.model_copy(update={"experiments": ()})})
     none = {
         "masking": (),
+        "two_sided": (),
         "cautions": (),
         "measures": (),
         "edge_drops": (),

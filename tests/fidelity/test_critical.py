@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -10,13 +11,19 @@ import torch
 from torch import nn
 
 from neurflow_report.fidelity.critical import (
+    EXPERIMENT,
     _overlap,
     knockoff_scores,
+    logit_attributions,
     marginal_contributions,
     neucept,
     neuron_mct,
 )
+from neurflow_report.fidelity.experiment import LayerSize, Subject
 from neurflow_report.fidelity.intervals import wilson
+from neurflow_report.results.catalogue import PRESETS
+from neurflow_report.results.records import LayerResult
+from tests.fidelity.test_masking import neuron
 
 SEED = (0, 1)
 
@@ -41,6 +48,49 @@ def test_contributions_are_activation_times_gradient_picture_by_picture():
         pairs = [zip(picture[c].flatten().tolist(), x.grad[0, c].flatten().tolist(), strict=True) for c in range(4)]
         naive = [abs(sum(a * g for a, g in pair)) for pair in pairs]
         assert row.tolist() == pytest.approx(naive)
+
+
+def test_the_paper_s_scores_are_integrated_gradients_of_the_logit_picture_by_picture():
+    """Against Captum's sum over as many nodes, whose nodes have fewer digits; and against completeness, to rounding."""
+    captum = pytest.importorskip("captum.attr")
+    torch.manual_seed(0)
+    above = nn.Sequential(nn.Conv2d(4, 5, 3), nn.Tanh(), nn.Flatten(), nn.Linear(5 * 9, 6)).double()
+    activation = torch.randn(3, 4, 5, 5, dtype=torch.float64)
+    found = logit_attributions(above, activation, 2, 1)
+    theirs = captum.IntegratedGradients(above).attribute(activation, target=2, n_steps=50).sum(dim=(2, 3)).abs()
+    torch.testing.assert_close(found, theirs, rtol=1e-7, atol=1e-9)
+    one = nn.Sequential(nn.Flatten(), nn.Linear(12, 3), nn.Softplus()).double()
+    single = torch.randn(2, 1, 3, 4, dtype=torch.float64)
+    gap = (one(single) - one(torch.zeros_like(single)))[:, 1].abs()
+    torch.testing.assert_close(logit_attributions(one, single, 1, 1)[:, 0], gap, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("asked", ["methods", "paper"])
+def test_the_paper_s_scores_stand_beside_the_others_where_asked_for(asked):
+    torch.manual_seed(1)
+    above = nn.Linear(8, 3).double()
+    activation = torch.rand(30, 8, dtype=torch.float64)
+    neurons = tuple(neuron("b", c) for c in (1, 4))
+    layer = LayerResult(name="b", channels=8, neurons=neurons, groups=(), silhouette=None)
+    subject = Subject(
+        number=0, layers=(layer, layer), edges=(), means=(activation.numpy(), above(activation).detach().numpy()),
+        logit=2, max_semantic=5, max_neuron=5, sizes=replace(PRESETS["quick"], critical=asked), seed=SEED,
+        phi=lambda *_: np.zeros(0), pictures=lambda: iter(torch.split(activation, 16)), above=above, axis=1,
+    )  # fmt: skip
+    found = {m.case: m for m in EXPERIMENT.run(subject).measures}
+    assert ("IG of the logit" in found) == (asked == "paper")
+    if asked == "paper":
+        # A linear layer: its integral is the weight times the activation.
+        scores = (activation * above.weight[2].detach()).abs().mean(dim=0)
+        strongest = set(scores.topk(2).indices.tolist())
+        assert found["IG of the logit"].value == len(strongest & {1, 4}) / 2
+        assert found["IG of the logit"].setting == 2
+    size = LayerSize(
+        number=0, top=1, pictures=30, patches=30, neurons=2, parted=1, semantic=2, groups_below=0, k=5, concepts=5.0,
+        sizes=subject.sizes,
+    )  # fmt: skip
+    rows = sum(w.rows for w in EXPERIMENT.work(size) if w.part == "marginal contributions")
+    assert rows == 30 * (51 if asked == "paper" else 1)
 
 
 def test_the_overlap_and_what_chance_would_give():

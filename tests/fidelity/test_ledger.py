@@ -4,7 +4,8 @@ import pytest
 
 from neurflow_report.fidelity.ledger import AS_MUCH, THRESHOLDS, ledger, limits, verdict
 from neurflow_report.results.catalogue import EXPERIMENT_OF
-from neurflow_report.results.records import Claim, Masking, Measure, NotRun, Threshold
+from neurflow_report.results.catalogue import TWO_SIDED as J
+from neurflow_report.results.records import Claim, Masking, Measure, NotRun, Threshold, TwoSided
 from neurflow_report.spec.fidelity import Thresholds
 
 SINGLE = Threshold(claim="optimal", supported=0.9, against=0.9, source="here")
@@ -72,20 +73,54 @@ def masked(mode, accuracy, null, *, p=0.01, size=2, baseline=1.0, layer="a", **m
     )  # fmt: skip
 
 
-def judged(masking=(), measures=(), not_run=(), experiments=ALL, changes=None):
-    rows = ledger(masking, measures, not_run, experiments=experiments, thresholds=limits(changes or {}))
+def both(j, null, *, mode="retain", ablation="mean", p=0.01, size=2, layer="a", cumulative=False, **more):
+    """F1 with pictures of other classes: TPR 1, FPR 1 − J."""
+    return TwoSided(
+        mode=mode, ablation=ablation, layer=layer, tau=4, cumulative=cumulative, size=size, channels=10, n=40,
+        others=160, tpr_before=1.0, fpr_before=0.0, tpr=1.0, tpr_low=0.9, tpr_high=1.0, fpr=1 - j,
+        fpr_low=max(0, 0.9 - j), fpr_high=min(1, 1.1 - j), j=j, j_low=j - 0.12, j_high=min(1, j + 0.12),
+        null=(null,) * 3, p_value=p, **more,
+    )  # fmt: skip
+
+
+def judged(masking=(), measures=(), not_run=(), experiments=ALL, changes=None, two_sided=()):
+    rows = ledger(
+        masking, measures, not_run, two_sided=two_sided, experiments=experiments, thresholds=limits(changes or {})
+    )
     return {(c.claim, c.case): c for c in rows}
 
 
-def test_masking_s_figure_is_the_drop_and_retaining_s_what_is_left():
-    rows = judged([masked("mask", 0.1, 0.98), masked("retain", 0.95, 0.3), masked("mask", 0.9, 0.9, cumulative=True)])
-    needed, enough, upward = (rows[name, ""] for name in ("needed", "enough", "needed_upward"))
+def test_masking_s_figure_is_the_drop_and_retaining_s_is_j():
+    rows = judged(
+        [masked("mask", 0.1, 0.98), masked("retain", 0.0, 0.3), masked("mask", 0.9, 0.9, cumulative=True)],
+        two_sided=[both(0.95, 0.3), both(0.1, 0.3, ablation="zero"), both(0.0, 0.3, mode="mask")],
+    )
+    needed, upward, enough = rows["needed", ""], rows["needed_upward", ""], rows["enough", J]
     assert (needed.figure, needed.low, needed.high) == pytest.approx((0.9, 0.78, 1.0))
     assert (needed.null, enough.figure, upward.figure) == pytest.approx((0.02, 0.95, 0.1))
-    rows = judged([masked(m, 0.5, 0.9, null_low=0.8, null_high=0.95, null_drop_low=0.05, null_drop_high=0.2) for m in
-                   ("mask", "retain")])  # fmt: skip
-    assert [(rows[c, ""].null_low, rows[c, ""].null_high) for c in ("needed", "enough")] == [(0.05, 0.2), (0.8, 0.95)]
+    rows = judged(
+        [masked(m, 0.5, 0.9, null_low=0.8, null_high=0.95, null_drop_low=0.05, null_drop_high=0.2) for m in
+         ("mask", "retain")],
+        two_sided=[both(0.95, 0.9, null_low=0.8, null_high=0.95)],
+    )  # fmt: skip
+    nulls = [(rows[c].null_low, rows[c].null_high) for c in (("needed", ""), ("enough", J))]
+    assert nulls == [(0.05, 0.2), (0.8, 0.95)]
     assert (needed.verdict, enough.verdict, upward.verdict) == ("supported", "supported", "not supported")
+
+
+def test_the_accuracy_left_alone_does_not_make_the_core_enough():
+    """Every picture is said to be of the class, those of other classes too."""
+    rows = judged([masked("mask", 0.9, 0.9), masked("retain", 1.0, 0.3)], two_sided=[both(0.0, 0.0, p=1.0)])
+    assert rows["enough", J].verdict == "not supported"
+    assert ("enough", "") not in rows
+
+
+def test_enough_is_not_run_without_pictures_of_other_classes():
+    missing = NotRun(experiment="masking", case="enough", reason="no pictures of other classes")
+    rows = judged([masked("mask", 0.1, 0.98), masked("retain", 1.0, 0.3)], not_run=[missing])
+    assert [rows[c, ""].verdict for c in ("needed", "enough", "enough_upward")] == ["supported", "not run", "not run"]
+    assert rows["enough", ""].reason == rows["enough_upward", ""].reason == "no pictures of other classes"
+    assert rows["needed_upward", ""].reason == "nothing to test was found"
 
 
 def test_only_the_largest_tau_is_a_claim():

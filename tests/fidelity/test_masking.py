@@ -32,12 +32,16 @@ def test_core_sets_at_a_smaller_tau_follow_the_smaller_recursion():
 
 
 def linear(weights):
-    """A network whose logits are `weights` (outputs, C) times the kept part of an all-ones activation."""
+    """A network whose logits are `weights` (outputs, C) times the kept part of an all-ones activation, and which class
+    1 is looked for in."""
 
-    def predictions(_layer, removed):
-        logits = (~removed[-1]).double() @ torch.as_tensor(weights, dtype=torch.double).T
-        found = logits.argmax(dim=1, keepdim=True).expand(-1, 10).numpy()
-        return found, found
+    def predictions(_layer, passes):
+        found = []
+        for one in passes:
+            logits = (~one.removed[-1]).double() @ torch.as_tensor(weights, dtype=torch.double).T
+            hits = (logits.argmax(dim=1, keepdim=True) == 1).expand(-1, 10).numpy()
+            found.append((hits, hits))
+        return found
 
     return predictions
 
@@ -47,7 +51,7 @@ def run(weights, **change):
         "layers": ("b", "fc"), "neurons": ((neuron("b", 3), neuron("b", 4)), (neuron("fc", 1, (3, 4)),)),
         "channels": (20, 2), "target": 1, "taus": (2,), "draws": 50, "seed": 0, "predictions": linear(weights),
     }  # fmt: skip
-    return masking(**(options | change))
+    return masking(**(options | change)).masking
 
 
 def planted():

@@ -246,3 +246,51 @@ def test_a_drawn_sample_has_the_class_s_own_pictures_first() -> None:
     assert sorted(order) == list(range(9))
     first = eligible_pictures(source_of(PICTURES), targets(1)[0], 0, select="predicted", pool="all")
     assert first == [4, 5, 0, 1, 2, 3, 6, 7, 8]
+
+
+MANY = [(label, label) for label in range(3) for _ in range(7)]
+
+
+def others(pictures, index=0, *, most=4, **options):
+    choice = choose(source_of(pictures), targets(index), predict, PLAIN, others=lambda _n: most, **options)
+    return names_of(choice.others[0])
+
+
+def names_of(chosen):
+    return [c.item.name for c in chosen]
+
+
+@pytest.mark.parametrize("most", [0, 1, 2, 5, 9, 14, 40])
+def test_pictures_of_other_classes_are_spread_evenly_and_drawn_by_the_seed(most):
+    found = others(DIFFERENT, most=most)
+    labels = [int(name[1:]) // 7 for name in found]
+    assert len(found) == len(set(found)) == min(most, 14)
+    assert 0 not in labels
+    assert abs(labels.count(1) - labels.count(2)) <= 1
+    assert found == others(DIFFERENT, most=most)
+    assert most < 2 or any(found != others(DIFFERENT, most=most, seed=seed) for seed in range(1, 6)) or most >= 14
+
+
+DIFFERENT = [(label, 10 * label + i) for label in range(3) for i in range(7)]
+"""No two pictures alike."""
+
+
+def test_what_counts_for_the_class_is_of_no_other():
+    """Labelled bee, predicted ant: of the class where the network's word counts."""
+    pictures = [(0, 0), (1, 0), (1, 1), (2, 2), (None, 2)]
+    assert set(others(pictures)) == {"p2", "p3", "p4"}
+    assert set(others([*pictures, (2, None)], select="labelled")) == {"p2", "p3"}
+    assert set(others([(0, 0), (0, 1)])) == set()
+
+
+def test_a_picture_is_not_of_another_class_where_the_same_file_is_of_the_class():
+    assert others([(0, 5), (1, 5), (1, 6)], select="labelled") == ["p2"]
+
+
+def test_the_draw_is_the_same_for_every_class():
+    choice = choose(source_of(DIFFERENT), targets(0, 1, 2), lambda batch: np.full(len(batch), -1), PLAIN,
+                    select="labelled", others=lambda _n: 14)  # fmt: skip
+    orders = [names_of(some) for some in choice.others]
+    for one in (0, 1):
+        shared = set(orders[one]) & set(orders[2])
+        assert [n for n in orders[one] if n in shared] == [n for n in orders[2] if n in shared]

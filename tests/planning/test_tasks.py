@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neurflow_report.analysis import experiments, layer_tests
+from neurflow_report.analysis import layer_tests, masking_passes
 from neurflow_report.analysis.run import analyze
 from neurflow_report.fidelity import critical, edges, methods, stability
 from neurflow_report.planning import workload
@@ -27,7 +27,7 @@ class Counts:
 
     def __init__(self, monkeypatch):
         self.of = dict[object, float]()
-        self._wrap(monkeypatch, experiments, "masked_logits", self._masked)
+        self._wrap(monkeypatch, masking_passes, "masked_logits", self._masked)
         self._wrap(monkeypatch, layer_tests.LayerTests, "ablate", self._knocked)
         self._wrap(monkeypatch, edges, "edge_drops", self._edges)
         self._wrap(monkeypatch, layer_tests, "attributions", self._attributed)
@@ -105,7 +105,11 @@ def tasks_of(spec, place, one):
         )
         for layer in one.layers
     ]
-    classes = (PlannedClass(name=one.name, index=one.index, pictures=len(one.pictures), patches=one.candidates),)
+    classes = (
+        PlannedClass(
+            name=one.name, index=one.index, pictures=len(one.pictures), patches=one.candidates, others=len(one.others)
+        ),
+    )  # fmt: skip
     return Tasks(place=place, spec=spec, found=found, classes=classes)
 
 
@@ -124,7 +128,7 @@ def features(kind, case=""):
 
 def test_masked_pictures(small_run):
     def of(tasks, one):
-        return workload.masked_pictures(5, len(one.pictures), 2, tasks.place.top)
+        return workload.masked_pictures(5, len(one.pictures), 2, tasks.place.top, len(one.others))
 
     assert small_run[3]["masked"] == total(small_run, of)
     assert sum(task.amount for one in small_run[2].classes for task in tasks_of(*small_run[:2], one).all(0)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from neurflow_report.results.catalogue import CAUTIONS, CLAIMS, EXPERIMENTS, PRESETS, prose
+from neurflow_report.fidelity import layer_experiments
+from neurflow_report.results.catalogue import CAUTIONS, CLAIMS, EXPERIMENTS, HELD_OUT, PRESETS, prose
 
 
 def test_prose_is_one_line_and_leaves_what_is_put_in_as_it_is() -> None:
@@ -29,3 +30,8 @@ def test_numbers_are_one_each_and_every_preset_runs_what_it_says() -> None:
     assert [e.number for e in EXPERIMENTS.values()] == [f"F{n}" for n in range(1, len(EXPERIMENTS) + 1)]
     assert PRESETS["quick"].experiments == ("masking", "optimality", "weights", "stability", "edges")
     assert PRESETS["standard"].experiments == PRESETS["paper"].experiments == tuple(EXPERIMENTS)
+
+
+def test_what_the_report_says_is_measured_on_pictures_held_out_is() -> None:
+    names = tuple(EXPERIMENTS)
+    assert {"masking"} | {e.name for e in layer_experiments(names) if e.held_out} == HELD_OUT

@@ -22,7 +22,9 @@ from neurflow_report.results.records import (
     Neuron,
     NeuronGroup,
     Patch,
+    Picture,
     Run,
+    TwoSided,
 )
 from neurflow_report.results.verdict import Verdict, undecidable, verdict_of
 
@@ -125,6 +127,27 @@ class Index:
     def masking_upward(self) -> tuple[Masking, ...]:
         """F1's rows from a layer up to the logits, in the same order."""
         return self._ordered([m for m in self.result.masking if m.cumulative])
+
+    @cached_property
+    def found_on(self) -> tuple[Picture, ...]:
+        """The pictures that the circuit was found on: those that the patches are of."""
+        return tuple(p for p in self.result.pictures if not p.held_out)
+
+    @property
+    def held_out(self) -> int:
+        """How many pictures F1 and F8 alone were measured on."""
+        return len(self.result.pictures) - len(self.found_on)
+
+    @cached_property
+    def two_sided(self) -> tuple[TwoSided, ...]:
+        """F1's rows with pictures of other classes, from the logit down: single layers, then upward, by τ; at the mean
+        before at 0."""
+        order = {layer.name: at for at, layer in enumerate(self.downward())}
+        return tuple(
+            sorted(
+                self.result.two_sided, key=lambda m: (m.cumulative, order[m.layer], m.tau, m.ablation, m.mode == "mask")
+            )
+        )
 
     def _ordered(self, rows: Sequence[Masking]) -> tuple[Masking, ...]:
         order = {layer.name: at for at, layer in enumerate(self.downward())}

@@ -34,6 +34,11 @@ MASKING = (
     "class", "mode", "layer", "tau", "size", "channels", "n", "baseline", "accuracy", "low", "high", "p_value", "null",
     "cumulative",
 )  # fmt: skip
+TWO_SIDED = (
+    "class", "network", "mode", "ablation", "layer", "tau", "cumulative", "size", "channels", "n", "others",
+    "tpr_before", "fpr_before", "tpr", "tpr_low", "tpr_high", "fpr", "fpr_low", "fpr_high", "j", "j_low", "j_high",
+    "p_value", "null_low", "null_high", "null",
+)  # fmt: skip
 MEASURES = (
     "class", "network", "experiment", "layer", "channel", "case", "setting", "value", "low", "high", "n", "unit",
     "null", "null_low", "null_high", "p_value",
@@ -66,14 +71,26 @@ def data_files(indices: Sequence[Index]) -> Iterator[Data]:
         yield _file(urls.data(slug, "masking.csv"), MASKING, _masking(i))
         yield replace(_file(urls.data(slug, "patches.csv"), PATCHES, _patches(i)), twin=False)
         yield _file(urls.data(slug, "pictures.csv"), PICTURES, _pictures(i))
-        evidence = (("fidelity.csv", MEASURES, "measures"), ("ledger.csv", LEDGER, "claims"))
+        evidence = (
+            ("fidelity.csv", MEASURES, "measures"),
+            ("ledger.csv", LEDGER, "claims"),
+            ("two-sided.csv", TWO_SIDED, "two_sided"),
+        )
         for name, head, field in (*evidence, ("edge-drops.csv", DROPS, "edge_drops")):
             if getattr(i.result, field):
                 yield _file(urls.data(slug, name), head, _records(i, head, field))
     if any(i.result.claims for i in indices):
         yield _file("data/ledger.csv", LEDGER, [row for i in indices for row in _records(i, LEDGER, "claims")])
+    if any(i.result.two_sided for i in indices):
+        rows = [row for i in indices for row in _records(i, TWO_SIDED, "two_sided")]
+        yield _file("data/two-sided.csv", TWO_SIDED, rows)
     yield _file("data/groups.csv", SUMMARY, [row for i in indices for row in _summary(i)])
     yield _file("data/masking.csv", MASKING, [row for i in indices for row in _masking(i)])
+
+
+def _value(value: Value | tuple[float, ...]) -> Value:
+    """A list of numbers in brackets: a spreadsheet takes a minus that comes first for a formula."""
+    return f"[{' '.join(map(str, value))}]" if isinstance(value, tuple) else value
 
 
 def _file(file: str, head: tuple[str, ...], rows: list[list[Value]]) -> Data:
@@ -160,7 +177,7 @@ def _records(i: Index, head: Sequence[str], field: str) -> list[list[Value]]:
     """The records of the class and of its controls, under the names of their fields; `network` tells which."""
     networks = (("", i.result), *((c.name, c) for c in i.result.controls))
     return [
-        [i.result.name, name, *(getattr(record, key) for key in head[2:])]
+        [i.result.name, name, *(_value(getattr(record, key)) for key in head[2:])]
         for name, source in networks
         for record in getattr(source, field)
     ]

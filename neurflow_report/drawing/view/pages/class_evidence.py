@@ -10,18 +10,28 @@ from neurflow_report.drawing.view.model.components import Notice, Page, Plot, Pr
 from neurflow_report.drawing.view.model.numbers import listing
 from neurflow_report.drawing.view.pages import PageKind
 from neurflow_report.drawing.view.pages.experiments import ExperimentView, experiments
-from neurflow_report.drawing.view.pages.retaining import masking_table, null_words, plot
+from neurflow_report.drawing.view.pages.retaining import (
+    masking_table,
+    null_words,
+    plot,
+    two_sided_table,
+    two_sided_words,
+)
 from neurflow_report.drawing.view.text import ledger, limits, verdicts
+from neurflow_report.drawing.view.text.limits import held_out
 from neurflow_report.drawing.view.text.verdicts import Standing
 from neurflow_report.results.catalogue import prose
 from neurflow_report.results.verdict import undecidable
+
+UPWARD = "From a layer up to the logits, with pictures of other classes"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassFidelityPage(Page):
     """The evidence of one class: its verdict, what holds at which layer, then F1, then F2 to F8, then its ledger.
 
-    `limits`: the class's, as everywhere; `masking_lines`: what F1 says of its claims; `neighbours`: the circuit, and
+    `limits`: the class's, as everywhere; `masking_lines`: what F1 says of its claims; `two_sided`: with pictures of
+    other classes, one layer at a time and from a layer up; `neighbours`: the circuit, and
     the evidence of the next classes.
     """
 
@@ -36,6 +46,7 @@ class ClassFidelityPage(Page):
     masking_lines: tuple[Prose, ...]
     words: tuple[str, ...]
     plot: Plot | None
+    two_sided: tuple[Table, ...]
     masking: Table | None
     upward: Table | None
     experiments: tuple[ExperimentView, ...]
@@ -46,6 +57,7 @@ def class_fidelity_page(index: Index) -> ClassFidelityPage:
     result, slug = index.result, index.result.slug
     single, upward = ([("", slug, m) for m in rows] for rows in (index.masking, index.masking_upward))
     download = urls.data(slug, "masking.csv")
+    both = [("", slug, m) for m in index.two_sided]
     return ClassFidelityPage(
         path=urls.class_fidelity(slug),
         title=f"Fidelity: {result.name}",
@@ -61,8 +73,23 @@ def class_fidelity_page(index: Index) -> ClassFidelityPage:
         ledger=ledger.ledger_table(index),
         control_words=_control_words(index),
         masking_lines=verdicts.lines([c for c in index.claims if c.experiment == "masking"], index.too_few),
-        words=null_words(index.run.settings.draws, index.masking),
+        words=(
+            *filter(None, [held_out(index)]),
+            *two_sided_words(index.two_sided),
+            *null_words(index.run.settings.draws, index.masking),
+        ),
         plot=plot(index),
+        two_sided=tuple(
+            table
+            for upward, caption in ((False, "One layer at a time, with pictures of other classes"), (True, UPWARD))
+            if (
+                table := two_sided_table(
+                    [row for row in both if row[2].cumulative == upward],
+                    download=urls.data(slug, "two-sided.csv"),
+                    caption=f"{caption} (F1), {result.name}",
+                )
+            )
+        ),
         masking=masking_table(single, download=download, caption=f"One layer at a time (F1), {result.name}")
         if single
         else None,

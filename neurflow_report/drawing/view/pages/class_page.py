@@ -123,7 +123,9 @@ def whose(index: Index) -> str:
     name, pictures = index.result.name, index.result.pictures
     labelled, predicted = (sum(getattr(p, way) == name for p in pictures) for way in ("label", "predicted"))
     known = f"{labelled or 'none'} labelled {name}" if any(p.label is not None for p in pictures) else "labels unknown"
-    return f"{len(pictures)} in all, {known} and {predicted or 'none'} predicted as it"
+    told = f"{len(pictures)} in all, {known} and {predicted or 'none'} predicted as it"
+    held = f"; found on {len(index.found_on)}, tested on the other {index.held_out}" if index.held_out else ""
+    return f"{told}{held}"
 
 
 def class_page(index: Index, layers: Sequence[LayerPage], manifest: Manifest, every: Sequence[Span] = ()) -> ClassPage:
@@ -291,6 +293,7 @@ def _downloads(result: ClassResult) -> tuple[Download, ...]:
         "neurons.csv": "core concept neurons",
         "neuron-edges.csv": "mean weights w between neurons",
         "masking.csv": "masking and retaining, with every random set",
+        **({"two-sided.csv": "the same with pictures of other classes"} if result.two_sided else {}),
         **({"ledger.csv": "every claim at every layer, with its verdict"} if result.claims else {}),
         **({"fidelity.csv": "the figures of every other experiment"} if result.measures else {}),
         "patches.csv": "every patch shown: its picture, its place, and what it excites",

@@ -12,7 +12,8 @@ from neurflow_report.drawing.view.model.components import Cell, Column, Prose, T
 from neurflow_report.drawing.view.model.numbers import correlation, count, listing, p_value, percent
 from neurflow_report.drawing.view.text import verdicts
 from neurflow_report.drawing.view.text.ledger import control_name
-from neurflow_report.results.catalogue import EXPERIMENTS, prose
+from neurflow_report.drawing.view.text.limits import held_out
+from neurflow_report.results.catalogue import EXPERIMENTS, HELD_OUT, LOGIT_IG, prose
 from neurflow_report.results.records import Control, Measure, NotRun
 
 MANY_CASES = 4
@@ -47,6 +48,11 @@ def _experiment(index: Index, name: str) -> ExperimentView:
     patches, every = index.run.settings.patches, index.result.candidates
     if kind.shares_ablations and 0 < patches < every:
         words += f" Ranks were estimated from {patches:,} of the class's {every:,} patches, drawn at random."
+    if any(m.experiment == name and m.case == LOGIT_IG for m in index.result.measures):
+        told = "is what the paper's own code compares with: integrated gradients from the layer straight to the logit"
+        words += f" “{LOGIT_IG}” {told}, over the pictures."
+    if name in HELD_OUT and index.held_out:
+        words += f" {held_out(index)}"
     return ExperimentView(
         id=name,
         title=f"{kind.number}: {kind.question}",

@@ -11,7 +11,14 @@ from neurflow_report.drawing.view.model.components import Page, Plot, Span, Tabl
 from neurflow_report.drawing.view.model.numbers import count, listing
 from neurflow_report.drawing.view.pages import PageKind
 from neurflow_report.drawing.view.pages.overview import Mark, row
-from neurflow_report.drawing.view.pages.retaining import masking_table, null_words, plot
+from neurflow_report.drawing.view.pages.retaining import (
+    masking_table,
+    null_words,
+    plot,
+    two_sided_lead,
+    two_sided_table,
+    two_sided_words,
+)
 from neurflow_report.drawing.view.text import ledger, verdicts
 from neurflow_report.results.catalogue import prose
 from neurflow_report.results.verdict import RULE
@@ -53,6 +60,8 @@ class FidelityPage(Page):
     matrix: Table | None
     thresholds: Table | None
     classes: tuple[Span, ...]
+    two_sided_lead: str
+    two_sided: Table | None
     table: Table | None
     plots: tuple[Plot, ...]
 
@@ -61,6 +70,13 @@ def fidelity_page(indices: Sequence[Index]) -> FidelityPage:
     """The page of the experiments over all classes."""
     rows = [(i.result.name, i.result.slug, m) for i in indices for m in i.masking]
     run = indices[0].run
+    taus = {i.result.slug: max((m.tau for m in i.two_sided), default=0) for i in indices}
+    both = [
+        (i.result.name, i.result.slug, m)
+        for i in indices
+        for m in i.two_sided
+        if not m.cumulative and m.tau == taus[i.result.slug]
+    ]
     return FidelityPage(
         path=urls.FIDELITY,
         title="Fidelity",
@@ -71,11 +87,24 @@ def fidelity_page(indices: Sequence[Index]) -> FidelityPage:
         standings=tuple(map(_standing, indices)) if any(i.claims for i in indices) else (),
         below=tuple(layer.name for layer in indices[0].downward()[1:]),
         rule=RULE,
-        words=(*_ledger_words(indices), *null_words(run.settings.draws, [m for _, _, m in rows])),
+        words=(
+            *_ledger_words(indices),
+            *two_sided_words([m for _, _, m in both]),
+            *null_words(run.settings.draws, [m for _, _, m in rows]),
+        ),
         layers=verdicts.over_classes(indices),
         matrix=verdicts.by_class(indices),
-        thresholds=ledger.thresholds(run.settings.thresholds) if any(i.result.claims for i in indices) else None,
+        thresholds=ledger.thresholds(run.settings.thresholds, two_sided=bool(both))
+        if any(i.result.claims for i in indices)
+        else None,
         classes=tuple(Span(text=i.result.name, href=urls.class_fidelity(i.result.slug)) for i in indices),
+        two_sided_lead=two_sided_lead([m for _, _, m in both], indices[0].below_top.name),
+        two_sided=two_sided_table(
+            both,
+            download="data/two-sided.csv",
+            caption="The core alone and the core removed, on pictures of the class and of other classes (F1)",
+            brief=True,
+        ),
         table=masking_table(
             rows,
             download="data/masking.csv",

@@ -215,10 +215,38 @@ def _masking(run: Run) -> tuple[MethodStep, ...]:
                     95% interval. τ tried: {listing([str(t) for t in s.taus])}. Chance is {s.draws} random sets of
                     the same size.
                 """),
+                *_held_out(run),
+                *_of_others(run),
             ),
             formula="p = (1 + number of random sets at least as extreme) / (1 + number of random sets)",
             where=f"smallest possible value here: {1 / (1 + s.draws):.3f}; seed {s.seed}",
         ),
+    )
+
+
+def _held_out(run: Run) -> tuple[str, ...]:
+    share = run.data.holdout
+    if not share:
+        return ()
+    return (
+        prose(f"""
+            Of a class with 40 pictures or more, {percent(share)} are held out: its circuit is found on the others,
+            and masking and edges (F8) are measured on these. The picture itself and the seed say on which side it is.
+        """),
+    )
+
+
+def _of_others(run: Run) -> tuple[str, ...]:
+    """That pictures of other classes are measured; bundles before did not."""
+    if "masking" not in run.settings.experiments or not run.data.others:
+        return ()
+    return (
+        prose(f"""
+            Pictures of other classes, up to {run.data.others} for each of the class's and as many of each class, are
+            measured beside: TPR is the share of the class's pictures predicted as the class, FPR that of the others,
+            and J = TPR − FPR. Channels are set to 0, or to their mean over all these pictures, place by place. “Enough”
+            is judged by J with all but the core at their mean; with the others at 0, TPR is the paper's figure.
+        """),
     )
 
 

@@ -312,6 +312,11 @@ def _skipped(run: Run) -> Table | None:
 def _downloads(indices: Sequence[Index], beside: Mapping[str, str]) -> tuple[Download, ...]:
     tables: tuple[Download, ...] = (
         Download(label="masking.csv", href="data/masking.csv", note="masking and retaining, all classes"),
+        *(
+            [Download(label="two-sided.csv", href="data/two-sided.csv", note="the same with pictures of other classes")]
+            if any(i.result.two_sided for i in indices)
+            else []
+        ),
         Download(label="groups.csv", href="data/groups.csv", note="neuron groups, all classes"),
     )
     if any(i.claims for i in indices):

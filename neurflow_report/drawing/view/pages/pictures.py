@@ -10,6 +10,7 @@ from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Captions, Cell, Column, Page, Span, Table
 from neurflow_report.drawing.view.model.numbers import count
 from neurflow_report.drawing.view.pages import PageKind
+from neurflow_report.drawing.view.text.limits import held_out
 from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import Patch, Picture
 
@@ -71,8 +72,9 @@ def pictures_page(index: Index) -> PicturesPage:
         heading="Pictures",
         lead=prose(f"""
             The {count(len(result.pictures), "picture")} behind {result.name}, as the model saw them, at
-            {index.run.model.preprocess.size} × {index.run.model.preprocess.size} pixels. Every patch of this report
-            leads to its place here; point at a picture to see all of its patches outlined. {IMAGES[index.run.images]}
+            {index.run.model.preprocess.size} × {index.run.model.preprocess.size} pixels.
+            {f"{held} " if (held := held_out(index)) else ""}Every patch of this report leads to its place here; point
+            at a picture to see all of its patches outlined. {IMAGES[index.run.images]}
         """),
         captions=captions(index),
         shown=tuple(_picture(index, number, p) for number, p in enumerate(result.pictures)),

@@ -7,9 +7,14 @@ from collections.abc import Sequence
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Cell, Column, Plot, Table
-from neurflow_report.drawing.view.model.numbers import count, interval, mean, p_value, percent
+from neurflow_report.drawing.view.model.numbers import MINUS, count, interval, mean, p_value, percent
 from neurflow_report.results.catalogue import prose
-from neurflow_report.results.records import Masking
+from neurflow_report.results.records import Masking, TwoSided
+
+MODES = ("retain", "mask")
+SET_TO = {"mean": "their mean", "zero": "0"}
+"""What removed channels are set to, in words."""
+_ONE_SIDED = " These are the paper's figures, of the class's own pictures alone."
 
 
 def main_row(index: Index, mode: str) -> Masking | None:
@@ -61,6 +66,101 @@ def _cells(slug: str, m: Masking) -> tuple[Cell, ...]:
     )
 
 
+def two_sided_table(
+    rows: Sequence[tuple[str, str, TwoSided]], *, download: str, caption: str, brief: bool = False
+) -> Table | None:
+    """The core kept alone and the core removed, beside each other: how many pictures of the class are said to be of it
+    (TPR), how many of other classes (FPR), and J = TPR − FPR.
+
+    Args:
+        rows: as of `masking_table`.
+        brief: whether there is little room: without the interval of J where nothing is judged by it.
+    """
+    found: dict[tuple[object, ...], dict[str, TwoSided]] = {}
+    for name, slug, m in rows:
+        found.setdefault((name, slug, m.layer, m.tau, m.ablation, m.cumulative), {})[m.mode] = m
+    pairs = [(key, one["retain"], one["mask"]) for key, one in found.items() if len(one) == len(MODES)]
+    if not pairs:
+        return None
+    named, several = any(name for name, _, _ in rows), len({m.tau for _, _, m in rows}) > 1
+    columns = (
+        *((Column(label="Class"),) if named else ()),
+        Column(label="Layer"),
+        *((Column(label="τ", numeric=True),) if several else ()),
+        Column(label="Removed, set to"),
+        Column(label="Core alone: TPR", numeric=True),
+        Column(label="FPR", numeric=True),
+        Column(label="J (95% interval)", numeric=True),
+        Column(label="Random sets: J", numeric=True),
+        Column(label="p", numeric=True),
+        Column(label="Without it: TPR", numeric=True),
+        Column(label="Its FPR", numeric=True),
+        Column(label="Its J" if brief else "Its J (95% interval)", numeric=True),
+    )
+    body = tuple(
+        (
+            *((Cell(text=str(key[0]), href=urls.class_page(str(key[1]))),) if named else ()),
+            Cell(text=kept.layer, href=urls.layer_page(str(key[1]), kept.layer)),
+            *((Cell(text=str(kept.tau)),) if several else ()),
+            Cell(text=SET_TO[kept.ablation]),
+            *_rates(kept),
+            Cell(text=percent_points(mean(kept.null)) if kept.null else ""),
+            Cell(text="" if kept.p_value is None else p_value(kept.p_value)),
+            *_rates(masked, brief=brief),
+        )
+        for key, kept, masked in pairs
+    )
+    return Table(caption=caption, columns=columns, rows=body, download=download)
+
+
+def _rates(m: TwoSided, *, brief: bool = False) -> tuple[Cell, Cell, Cell]:
+    ends = "" if brief else f" ({percent_points(m.j_low).removesuffix('%')} to {percent_points(m.j_high)})"
+    return Cell(text=percent(m.tpr)), Cell(text=percent(m.fpr)), Cell(text=f"{percent_points(m.j)}{ends}")
+
+
+def percent_points(value: float) -> str:
+    """J as a percentage, with a minus where it is below 0."""
+    return f"{100 * value:.0f}%".replace("-0%", "0%").replace("-", MINUS)
+
+
+def two_sided_words(rows: Sequence[TwoSided]) -> tuple[str, ...]:
+    """What the figures with pictures of other classes are."""
+    if not rows:
+        return ()
+    n, others = rows[0].n, rows[0].others
+    return (
+        prose(f"""
+            TPR is the share of the class's {count(n, "picture")} that are said to be of the class, FPR that of
+            {count(others, "picture")} of other classes, J = TPR − FPR. A network that says the class of every picture
+            has J = 0. “Enough” is judged by J with the core alone and all other channels at their mean over these
+            pictures, beside random sets of as many neurons. Setting them to 0 shifts the network further; TPR with the
+            others at 0 is the paper's figure, which counts the class's own pictures alone.
+        """),
+    )
+
+
+def two_sided_lead(rows: Sequence[TwoSided], layer: str) -> str:
+    """What the core of a layer alone keeps of the classes and lets pass of others, at the mean and at 0; "" where that
+    was not measured."""
+    kept = {way: [m for m in rows if (m.layer, m.mode, m.ablation) == (layer, "retain", way)] for way in SET_TO}
+    if not kept["mean"] or not kept["zero"]:
+        return ""
+    own, alien, at_zero = (
+        _span([getattr(m, field) for m in kept[way]])
+        for way, field in (("mean", "tpr"), ("mean", "fpr"), ("zero", "fpr"))
+    )
+    return prose(f"""
+        At {layer} the core alone keeps {own} of a class's pictures and takes {alien} of other classes' for it, with all
+        other channels at their mean. With these at 0 it takes {at_zero} of them.
+    """)
+
+
+def _span(shares: Sequence[float]) -> str:
+    """ "12 to 18%", or "12%"."""
+    low, high = percent(min(shares)), percent(max(shares))
+    return low if low == high else f"{low.removesuffix('%')} to {high}"
+
+
 def plot(index: Index) -> Plot | None:
     """The masking plot of one class."""
     if not index.masking:
@@ -73,7 +173,7 @@ def plot(index: Index) -> Plot | None:
             Over the class's {count(index.masking[0].n, "picture")}: above, a layer's core neurons set to 0; below, all
             the others. Bars count the {count(len(index.masking[0].null), "random set")} of
             as many neurons by the accuracy that they leave; figures at the ends count those at 0 and at 100%. The
-            triangle is the core set, its line the 95% interval.
+            triangle is the core set, its line the 95% interval.{_ONE_SIDED if index.two_sided else ""}
         """),
         svg=urls.data(index.result.slug, "masking.svg"),
         download=urls.data(index.result.slug, "masking.csv"),

@@ -82,7 +82,7 @@ def cues(index: Index, layer: str, group: NeuronGroup) -> tuple[Cue, ...]:  # no
 def one_picture(index: Index, patches: Sequence[Patch]) -> Cue | None:
     """Over half of the patches come from one picture, where by chance each picture gives as many."""
     image, part = Counter(p.image for p in patches).most_common(1)[0]
-    n, chance = len(patches), 1 / len(index.result.pictures)
+    n, chance = len(patches), 1 / len(index.found_on)
     low = lower_end(part, n)
     if Fraction(part, n) <= MOST_OF or low <= chance + MARGIN:
         return None
@@ -93,7 +93,7 @@ def one_picture(index: Index, patches: Sequence[Patch]) -> Cue | None:
 def other_class(index: Index, patches: Sequence[Patch]) -> Cue | None:
     """The patches come from pictures with another label clearly more often than the class's pictures do."""
     labels = [p.label for p in index.result.pictures]
-    known = [label for label in labels if label is not None]
+    known = [p.label for p in index.found_on if p.label is not None]
     own = [label for p in patches if (label := labels[p.image]) is not None]
     other = Counter(label for label in own if label != index.result.name)
     if not other or len(own) < FEWEST:

@@ -222,6 +222,9 @@ def _answer_figure(index: Index, claim: Claim) -> str:
 
 
 def _figure(index: Index, claim: Claim) -> str:
+    if (both := limits.two_sided_of(index, claim)) is not None:
+        own, others = round(both.tpr * both.n), round(both.fpr * both.others)
+        return f"{claim.layer}: {own} of {both.n} recognised, and {others or 'none'} of {both.others} others"
     m = limits.row_of(index, claim) if claim.experiment == "masking" else None
     if m is not None:
         random = f" (random neurons: {percent(mean(m.null))})" if m.null else ""

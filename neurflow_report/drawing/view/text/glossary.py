@@ -99,7 +99,7 @@ _TERMS: dict[str, tuple[str, str]] = {
         " "
         + prose("""
             sets the core neurons of a layer to 0; retaining sets all others to 0. Accuracy is the share of the
-            class's pictures still predicted as it.
+            class's pictures still predicted as it; J takes off the share of other classes' pictures that are, too.
         """),
     ),
     "knockout": (

@@ -16,7 +16,7 @@ from neurflow_report.drawing.view.model.numbers import (
     p_value,
     percent,
 )
-from neurflow_report.results.catalogue import CAUTIONS, CLAIMS, EXPERIMENTS
+from neurflow_report.results.catalogue import CAUTIONS, CLAIMS, EXPERIMENTS, TWO_SIDED
 from neurflow_report.results.records import Claim, Run, Threshold
 
 VERDICTS = ("supported", "not supported", "inconclusive", "not run")
@@ -36,6 +36,20 @@ def told(claim: str, value: float | None, limit: Threshold | None = None) -> str
     if value is None:
         return ""
     return apart_from(correlation if CLAIMS[claim].unit == "correlation" else percent, value, _limits_of(limit))
+
+
+def measured(c: Claim) -> str:
+    """What a test's figure is."""
+    return figure_of(c.claim, two_sided=c.case == TWO_SIDED or c.verdict == "not run")
+
+
+def figure_of(claim: str, *, two_sided: bool) -> str:
+    """What a claim's figure is.
+
+    Args: two_sided: whether F1 is judged with pictures of other classes, as bundles before were not.
+    """
+    kind = CLAIMS[claim]
+    return kind.measured if two_sided or not kind.one_sided else kind.one_sided
 
 
 def _limits_of(limit: Threshold | None) -> list[float]:
@@ -141,8 +155,11 @@ def _per_cent(share: float, more: int) -> str:
     return f"{100 * share:.{more}f}%".replace("-", MINUS)
 
 
-def thresholds(limits: Sequence[Threshold]) -> Table:
-    """The thresholds with where they come from."""
+def thresholds(limits: Sequence[Threshold], *, two_sided: bool = True) -> Table:
+    """The thresholds with where they come from.
+
+    Args: two_sided: as of `figure_of`.
+    """
     return Table(
         caption="When a claim holds",
         columns=(
@@ -156,7 +173,7 @@ def thresholds(limits: Sequence[Threshold]) -> Table:
         rows=tuple(
             (
                 Cell(text=CLAIMS[t.claim].statement),
-                Cell(text=CLAIMS[t.claim].measured),
+                Cell(text=figure_of(t.claim, two_sided=two_sided)),
                 Cell(text=told(t.claim, t.supported)),
                 Cell(text=told(t.claim, t.against)),
                 Cell(text=told(t.claim, t.null_most)),
@@ -231,11 +248,11 @@ def _measured(c: Claim, failed: int, limit: Threshold | None) -> str:
     """ "drop of the accuracy: 12% at block3 (95% interval 5 to 25%), random sets 2%", "at worst" where several fail."""
     interval = _ends(c.claim, c.low, c.high, limit)
     null = _with_interval(c.claim, c.null, c.null_low, c.null_high, limit)
-    case = f", {c.case}" if c.case else ""
+    case = f", {c.case}" if c.case and c.case != TWO_SIDED else ""
     shown = f" (95% interval {interval})" if interval else ""
     chance = "random sets" if c.experiment in ("masking", "optimality") else "chance"
     worst = " at worst" if failed > 1 else ""
-    figure = f"{CLAIMS[c.claim].measured}:{worst} {told(c.claim, c.figure, limit)} at {c.layer}{case}{shown}"
+    figure = f"{measured(c)}:{worst} {told(c.claim, c.figure, limit)} at {c.layer}{case}{shown}"
     return f"{figure}{f', {chance} {null}' if null else ''}"
 
 

@@ -10,8 +10,8 @@ from neurflow_report.drawing.view.model.components import Notice, Prose, Span
 from neurflow_report.drawing.view.model.numbers import count, listing, mean, percent
 from neurflow_report.drawing.view.text import cautions, examined, ledger
 from neurflow_report.drawing.view.text.cues import class_cues
-from neurflow_report.results.catalogue import CLAIMS, prose
-from neurflow_report.results.records import Caution, Claim, Masking
+from neurflow_report.results.catalogue import CLAIMS, TWO_SIDED, prose
+from neurflow_report.results.records import Caution, Claim, Masking, TwoSided
 from neurflow_report.results.verdict import LEVEL
 
 MOST_CLASSES = 12
@@ -25,6 +25,7 @@ def of_class(index: Index) -> tuple[Notice, ...]:
         *_not_needed(index),
         *_random_as_good(index),
         *_not_enough(index),
+        *_one_sided([index]),
         *ledger.refuted(index, besides=("needed", "enough")),
         *_too_few(index),
         *class_cues(index),
@@ -42,6 +43,7 @@ def over_classes(indices: Sequence[Index]) -> tuple[Notice, ...]:
         *_over(indices, "needed", "The core is not needed"),
         *_over_random(indices),
         *_over(indices, "enough", "The core alone is not enough"),
+        *_one_sided(indices),
         *(
             notice
             for claim in dict.fromkeys(c.claim for i in indices for c in i.claims)
@@ -75,6 +77,40 @@ def row_of(index: Index, claim: Claim) -> Masking | None:
     return max(rows, key=lambda m: m.tau, default=None)
 
 
+def held_out(index: Index) -> str:
+    """On which pictures the circuit was found, and which it was tested on; "" where these are the same."""
+    if not index.held_out:
+        return ""
+    return prose(f"""
+        The circuit was found on {count(len(index.found_on), "picture")}; masking (F1) and edges (F8) were measured on
+        the other {index.held_out}.
+    """)
+
+
+def two_sided_of(index: Index, claim: Claim) -> TwoSided | None:
+    """The row of F1 with pictures of other classes that a claim rests on; None where it rests on none."""
+    if claim.case != TWO_SIDED:
+        return None
+    at = ("retain", "mean", claim.layer, claim.claim.endswith("upward"))
+    rows = [m for m in index.result.two_sided if (m.mode, m.ablation, m.layer, m.cumulative) == at]
+    return max(rows, key=lambda m: m.tau, default=None)
+
+
+def _one_sided(indices: Sequence[Index]) -> Iterator[Notice]:
+    """That no picture of another class was there, without which "enough" is not tested."""
+    found = [i for i in indices if any(n.experiment == "masking" and n.case == "enough" for n in i.result.not_run)]
+    if found:
+        yield Notice(
+            code="one-sided",
+            title="Whether the core alone is enough was not tested: no pictures of other classes",
+            text=prose("""
+                Kept pictures of the class alone do not show it: a network that says the class of every picture would
+                keep them all. It takes pictures of other classes in the data.
+            """),
+            places=_classes([(i, 1) for i in found]) if len(indices) > 1 else (),
+        )
+
+
 def _falls_by_null(index: Index, claim: Claim) -> bool:
     return claim.verdict == "not supported" and ledger.falls_by_null(claim, ledger.limits(index.run).get(claim.claim))
 
@@ -99,9 +135,23 @@ def _not_enough(index: Index) -> Iterator[Notice]:
         yield Notice(
             code="claim-enough",
             title=f"The core alone does not carry {index.result.name} at {listing([c.layer for c in failed])}",
-            text=f"With the core alone, {_recognised(index, failed, 'recognised')}. Something else matters too.",
+            text=f"With the core alone, {_told_apart(index, failed)}. Something else matters too.",
             places=_layers(index, failed),
         )
+
+
+def _told_apart(index: Index, failed: Sequence[Claim]) -> str:
+    """ "12 of 20 pictures are taken for the class at block3, and so are 30 of 80 of other classes"."""
+    rows = [m for c in failed if (m := two_sided_of(index, c)) is not None]
+    if not rows:
+        return _recognised(index, failed, "recognised")
+    found = list[str]()
+    for m in rows:
+        own, others = round(m.tpr * m.n), round(m.fpr * m.others)
+        of, alien = ("pictures are taken for it", " of other classes") if not found else ("", "")
+        kept = f"{own or 'none'} of its {m.n} {of} at {m.layer}" if not found else f"{own or 'none'} at {m.layer}"
+        found.append(f"{kept}, and so {'is' if others == 1 else 'are'} {others or 'none'} of {m.others}{alien}")
+    return "; ".join(found)
 
 
 def _recognised(index: Index, failed: Sequence[Claim], how: str) -> str:

@@ -19,6 +19,7 @@ from neurflow_report.drawing.view.text.ledger import (
     VERDICTS,
     falls_by_null,
     limits,
+    measured,
     remedy,
     told,
     word,
@@ -126,7 +127,7 @@ def by_layer(index: Index) -> Table | None:
         mine = {c.layer: c for c in claims if _row(c) == (claim, case)}
         limit = limits(index.run).get(claim)
         cells = [_cell(mine[name], page, limit, few) if name in mine else Cell(text="") for name in layers]
-        rows.append((Cell(text=_named(claim, case)), *cells, Cell(text=CLAIMS[claim].measured)))
+        rows.append((Cell(text=_named(claim, case)), *cells, Cell(text=measured(next(iter(mine.values()))))))
     caption = f"What holds at which layer: {index.result.name}"
     able = [c for c in claims if c not in few]
     table = _table(caption, layers, (*rows, (*_totals(claims, able, layers), Cell(text=""))), "")
