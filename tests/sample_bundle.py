@@ -20,6 +20,7 @@ from neurflow_report.fidelity.ledger import ledger, limits
 from neurflow_report.results.bundle import Bundle, read_bundle, write_bundle
 from neurflow_report.results.records import (
     Caution,
+    Census,
     ClassEntry,
     ClassResult,
     Clock,
@@ -64,7 +65,17 @@ CLASSES = (
     ClassEntry(index=2, name="bee & <co>", slug="bee-co"),
     ClassEntry(index=5, name="Ångström 3", slug="angstrom-3"),
 )
-EXPERIMENTS = ("masking", "optimality", "weights", "methods", "critical", "stability", "edges")
+EXPERIMENTS = (
+    "masking",
+    "optimality",
+    "weights",
+    "methods",
+    "critical",
+    "stability",
+    "edges",
+    "polysemanticity",
+    "channels",
+)
 PARTS = ("petal-red", "petal-blue", "centre-dark", "stem", "pot")
 
 
@@ -188,6 +199,7 @@ def _class_result(number: int, entry: ClassEntry, count: int, seed: int, drawn: 
         edges=edges,
         masking=tests,
         cautions=_cautions(number, layers),
+        census=_census(layers, number),
         **_judged(tests, evidence, _control(other, layers, tests, edges)) if evidence else {},
     )
 
@@ -390,7 +402,7 @@ Evidence = dict[str, Any]
 
 
 def _evidence(rng: np.random.Generator, layers: tuple[LayerResult, ...], edges: tuple[GroupEdge, ...]) -> Evidence:
-    """Figures of F2 to F8: one that holds, one that does not and one in between for most; LRP was not possible."""
+    """What F2 to F8 found: one that holds, one that does not and one in between for most; LRP was not possible."""
     measures: list[Measure] = []
 
     def add(experiment: str, layer: str, middle: float, n: int, unit: str, **more: Any) -> None:
@@ -423,11 +435,36 @@ def _evidence(rng: np.random.Generator, layers: tuple[LayerResult, ...], edges: 
         )
         for e in edges
     )  # fmt: skip
+    measures += _described(layers)
     missing = (
         NotRun(experiment="methods", layer="layer3", case="LRP", reason="it has no rule for <Gelu>"),
         NotRun(experiment="critical", case="NeuCEPT", reason="needs the Python package knockpy: pip install <it>"),
     )
     return {"measures": tuple(measures), "edge_drops": drops, "not_run": missing}
+
+
+def _described(layers: tuple[LayerResult, ...]) -> list[Measure]:
+    """F9 and F10."""
+    found = []
+    for layer in layers[:-1]:
+        apart = {"experiment": "polysemanticity", "layer": layer.name, "low": 0.2, "high": 0.4, "null": 0.02}
+        found.append(Measure(value=0.3, n=len(layer.neurons), unit="neuron", **apart))
+        found += [
+            Measure(channel=a.channel, value=0.3, n=K, unit="patch", null_low=0.01, null_high=0.04, **apart)
+            for a in layer.neurons
+        ]
+        for case, number in (("class-silent", 3), ("saturated", 1)):
+            share = number / layer.channels
+            whole = {"value": share, "low": share, "high": share, "n": layer.channels, "unit": "channel"}
+            found.append(Measure(experiment="channels", layer=layer.name, case=case, **whole))
+    return found
+
+
+def _census(layers: tuple[LayerResult, ...], number: int) -> tuple[Census, ...]:
+    return tuple(
+        Census(layer=a.name, channels=a.channels, silent=(1, 5, 9 + number), saturated=(0,)[number:])
+        for a in layers[:-1]
+    )
 
 
 def _judged(tests: tuple[Masking, ...], evidence: Evidence, *controls: Control) -> Evidence:

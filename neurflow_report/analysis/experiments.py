@@ -29,6 +29,7 @@ from neurflow_report.progress import Step
 from neurflow_report.results.catalogue import EXPERIMENTS
 from neurflow_report.results.records import (
     Caution,
+    Census,
     Claim,
     Control,
     EdgeDrop,
@@ -55,6 +56,7 @@ class Findings:
     cautions: tuple[Caution, ...]
     candidates: int
     controls: tuple[Control, ...] = ()
+    census: tuple[Census, ...] = ()
 
 
 def examine(run: ClassRun) -> Findings:
@@ -93,6 +95,7 @@ def examine(run: ClassRun) -> Findings:
             measures=found.measures,
         ),
         candidates=run.patches,
+        census=found.census,
     )
 
 

@@ -292,6 +292,7 @@ def _class_result(
         not_run=found.not_run,
         claims=found.claims,
         controls=found.controls,
+        census=found.census,
     )
     return record, dict(files.values())
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neurflow_report.results.catalogue import Sizes
-from neurflow_report.results.records import EdgeDrop, GroupEdge, LayerResult, Measure, NotRun
+from neurflow_report.results.records import Census, EdgeDrop, GroupEdge, LayerResult, Measure, NotRun
 
 Floats = NDArray[np.floating]
 
@@ -28,12 +28,14 @@ class Results:
     measures: tuple[Measure, ...] = ()
     not_run: tuple[NotRun, ...] = ()
     edge_drops: tuple[EdgeDrop, ...] = ()
+    census: tuple[Census, ...] = ()
 
     def __add__(self, other: Results) -> Results:
         return Results(
             measures=self.measures + other.measures,
             not_run=self.not_run + other.not_run,
             edge_drops=self.edge_drops + other.edge_drops,
+            census=self.census + other.census,
         )
 
 
@@ -123,9 +125,10 @@ class Work:
     - "semantic", "neurons": `times` clusterings of a concept's patches, or of the layer's semantic groups.
     - "marginal contributions": a gradient of the logit with respect to the layer, on `rows` pictures.
     - "knockoffs": of the layer's channels, on `rows` patches.
+    - "reading": what is made of figures at hand, in no time to speak of.
     """
 
-    part: Literal["knock-outs", "semantic", "neurons", "marginal contributions", "knockoffs"]
+    part: Literal["knock-outs", "semantic", "neurons", "marginal contributions", "knockoffs", "reading"]
     times: int = 1
     rows: float = 0.0
     neurons: int | None = None

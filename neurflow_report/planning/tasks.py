@@ -349,6 +349,8 @@ class Tasks:
         for number, one in ((number, one) for number in numbers for one in self.classes):
             for work in experiment.work(self._layer_size(number, one)):
                 amount += work.times
+                if work.part == "reading":
+                    continue
                 key, features = self._priced(number, work)
                 uses[key] = tuple(_added(uses.get(key, (0.0,) * len(features)), features))
                 if work.part == "marginal contributions":

@@ -16,6 +16,8 @@ HERE = "set by this project; the paper gives none"
 Unit = Literal["share", "correlation"]
 STABILITY_NOISE = 0.05
 """By how much F7 puts activations up or down, at most."""
+HARDLY = 0.01
+"""The part of its mean under which the standard deviation of a channel that F10 calls saturated is."""
 EVERY = frozenset({"quick", "standard", "paper"})
 """The presets, all of them."""
 METHODS = ("gradient × input", "saliency", "SmoothGrad", "guided backprop", "GradientSHAP", "DeepLift", "LRP")
@@ -402,6 +404,37 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                     example={"supported": 0.6, "against": 0.3},
                 ),
             ),
+        ),
+        Experiment(
+            name="polysemanticity",
+            number="F9",
+            question="Do neurons stand for several things?",
+            words=prose("""
+                How far apart a neuron's semantic groups are for the layer below: 1 less the mean cosine of their mean
+                activations. At 0 its groups look alike, towards 1 they have nothing in common. Chance is the same for
+                its concept split at random into parts of these sizes. The groups were made to differ, so a figure over
+                chance is no test. The figure of a layer is the mean over its neurons with several groups.
+            """),
+            tests="whether neurons stand for several things",
+            axis="distance between a neuron's semantic groups",
+            presets=EVERY,
+            claims=(),
+        ),
+        Experiment(
+            name="channels",
+            number="F10",
+            question="Which channels say nothing about the class?",
+            words=prose(f"""
+                A class-silent channel is never above 0 on any patch of the class. A saturated one is, but hardly
+                varies: its standard deviation is under {HARDLY:.0%} of its mean. All channels and patches are counted,
+                so there is no interval.
+            """),
+            tests="which channels say nothing",
+            axis="share of the layer's channels",
+            unit="share",
+            varied="Channels",
+            presets=EVERY,
+            claims=(),
         ),
     )
 }

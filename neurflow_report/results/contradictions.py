@@ -277,6 +277,7 @@ def _of_evidence(place: Path, owner: ClassResult | Control, run: Run, result: Cl
         yield from _known((*place, "not_run", number, "layer"), missing.layer, ["", *layers], "layer")
     if isinstance(owner, ClassResult):
         yield from _of_cautions(result)
+        yield from _of_census(result)
         yield from _once(("controls",), [control.name for control in owner.controls], "control")
         for number, control in enumerate(owner.controls):
             yield from _index(("controls", number, "logit"), control.logit, run.model.outputs, "logit")
@@ -292,6 +293,16 @@ def _of_masking(place: Path, row: Masking, layers: Collection[str]) -> Found:
         yield from _within((*place, name), getattr(row, name), 0, 1)
     odd = next((value for value in row.null if not -1e-6 <= value <= 1 + 1e-6), None)
     yield from _within((*place, "null"), odd, 0, 1)
+
+
+def _of_census(result: ClassResult) -> Found:
+    channels = {layer.name: layer.channels for layer in result.layers}
+    yield from _once(("census",), [row.layer for row in result.census], "layer")
+    for number, row in enumerate(result.census):
+        place: Path = ("census", number)
+        yield from _known((*place, "layer"), row.layer, channels, "layer")
+        for name in ("silent", "saturated"):
+            yield from _all_known((*place, name), getattr(row, name), range(channels.get(row.layer, 0)), "channel")
 
 
 def _of_cautions(result: ClassResult) -> Found:

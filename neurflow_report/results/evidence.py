@@ -65,7 +65,7 @@ class Masking(Record):
 
 
 class Measure(Record):
-    """One figure of F2 to F8 (METHOD §5), for a layer or, with `channel`, for one neuron of it.
+    """One figure of F2 and all that follow (METHOD §5), for a layer or, with `channel`, for one neuron of it.
 
     Attributes:
         experiment: its name in the spec.
@@ -110,6 +110,15 @@ class EdgeDrop(Record):
     lower: int
     weight: float
     drop: float
+
+
+class Census(Record):
+    """F10: of a layer's `channels` those silent on the class's patches, and those that hardly vary (METHOD §5)."""
+
+    layer: str
+    channels: int
+    silent: tuple[int, ...]
+    saturated: tuple[int, ...]
 
 
 class Claim(Record):

@@ -6,6 +6,7 @@ a layer's shares sum to what the layer above hands down: to 1, less what ends in
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -57,6 +58,11 @@ def parts(neuron: Neuron) -> dict[int, float]:
     """p(a, j): the part of a neuron's concept in each of its semantic groups; they sum to 1."""
     whole = sum(len(g.patches) for g in neuron.groups)
     return {g.index: len(g.patches) / whole for g in neuron.groups}
+
+
+def effective(shares: Sequence[float]) -> float:
+    """e^H of shares that sum to 1, H their entropy: as many equal shares would be as spread out."""
+    return math.exp(-sum(p * math.log(p) for p in shares if p > 0))
 
 
 def memberships(neurons: Sequence[Neuron], groups: Groups) -> Floats:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Literal
 
 from neurflow_report.results.evidence import Caution as Caution
+from neurflow_report.results.evidence import Census as Census
 from neurflow_report.results.evidence import Claim as Claim
 from neurflow_report.results.evidence import Control as Control
 from neurflow_report.results.evidence import EdgeDrop as EdgeDrop
@@ -401,6 +402,7 @@ class ClassResult(Record):
     not_run: tuple[NotRun, ...] = ()
     claims: tuple[Claim, ...] = ()
     controls: tuple[Control, ...] = ()
+    census: tuple[Census, ...] = ()
 
 
 class Clock(Record):

@@ -90,7 +90,7 @@ RUNS: list[tuple[Change, str]] = [
     (put("some", "data", "select"), "data.select: 'some' is none of 'any', 'correct', 'labelled', 'predicted'"),
     (put("last", "data", "sample"), "data.sample: 'last' is none of 'first', 'random'"),
     (put("simpson", "settings", "rule"), "settings.rule: 'simpson' is none of 'cells', 'gauss'"),
-    (put(["masking", "luck"], "settings", "experiments"), "settings.experiments[1]: 'luck' is none of 'concepts', "),
+    (put(["masking", "luck"], "settings", "experiments"), "settings.experiments[1]: 'luck' is none of 'channels', "),
     (put("luck", "settings", "thresholds", 0, "claim"), "settings.thresholds[0].claim: 'luck' is none of "),
     (twice("settings", "thresholds"), "settings.thresholds: the claim 'needed' stands there twice"),
     (put(0, "model", "preprocess", "size"), "model.preprocess.size: it is 0, and at least 1 is possible"),

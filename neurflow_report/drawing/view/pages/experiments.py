@@ -52,11 +52,16 @@ def _experiment(index: Index, name: str) -> ExperimentView:
         title=f"{kind.number}: {kind.question}",
         words=words,
         lines=verdicts.lines([c for c in index.claims if c.experiment == name], index.too_few),
-        chart=_forest(index, name, rows) if rows else None,
+        chart=None if _exact(rows) else _forest(index, name, rows),
         scatter=_scatter(index) if name == "edges" else None,
         table=_table(index, name, rows) if rows else None,
         missing=missing_lines(missing),
     )
+
+
+def _exact(rows: Sequence[Measure]) -> bool:
+    """Whether no figure has an interval: all that there is was counted."""
+    return all(m.low == m.high for m in rows)
 
 
 def missing_lines(what: Sequence[NotRun]) -> tuple[str, ...]:
@@ -161,12 +166,12 @@ def _matching(control: Control, m: Measure) -> Measure | None:
 def _table(index: Index, name: str, rows: Sequence[Measure]) -> Table:
     slug = index.result.slug
     varied = EXPERIMENTS[name].varied
-    tested = any(m.p_value is not None for m in rows)
+    tested, exact = any(m.p_value is not None for m in rows), _exact(rows)
     columns = (
         Column(label="Layer"),
         *((Column(label=varied),) if varied else ()),
         Column(label="Figure", numeric=True),
-        Column(label="95% interval", numeric=True),
+        *(() if exact else (Column(label="95% interval", numeric=True),)),
         Column(label="n", numeric=True),
         Column(label="Chance", numeric=True),
         *((Column(label="p", numeric=True),) if tested else ()),
@@ -175,19 +180,19 @@ def _table(index: Index, name: str, rows: Sequence[Measure]) -> Table:
     return Table(
         caption=f"{EXPERIMENTS[name].number}, {index.result.name}: {EXPERIMENTS[name].axis}",
         columns=columns,
-        rows=tuple(_cells(index, name, m, bool(varied), tested) for m in rows),
+        rows=tuple(_cells(index, name, m, bool(varied), tested, exact) for m in rows),
         download=urls.data(slug, "fidelity.csv"),
     )
 
 
-def _cells(index: Index, name: str, m: Measure, varied: bool, tested: bool) -> tuple[Cell, ...]:
+def _cells(index: Index, name: str, m: Measure, varied: bool, tested: bool, exact: bool) -> tuple[Cell, ...]:
     what = EXPERIMENTS[name].cell.format(case=m.case, setting=m.setting)
     others = [_matching(c, m) for c in index.result.controls]
     return (
         Cell(text=m.layer, href=urls.layer_page(index.result.slug, m.layer)),
         *((Cell(text=what),) if varied else ()),
         Cell(text=_told(name, m.value)),
-        Cell(text=_spread(name, m.low, m.high)),
+        *(() if exact else (Cell(text=_spread(name, m.low, m.high)),)),
         Cell(text=count(m.n, m.unit)),
         Cell(text="" if m.null is None else _told(name, m.null)),
         *((Cell(text="" if m.p_value is None else p_value(m.p_value)),) if tested else ()),
