@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,8 +41,8 @@ def _run(at: Subject) -> Results:
     return Results(measures=tuple(measures), census=(found,))
 
 
-def _work(_at: LayerSize) -> Iterator[Work]:
-    yield Work(part="reading")
+def _work(_at: LayerSize) -> tuple[Work, ...]:
+    return ()
 
 
 EXPERIMENT = LayerExperiment(name="channels", stage="census", unit="layers", run=_run, work=_work, top=False)

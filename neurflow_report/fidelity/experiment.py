@@ -125,10 +125,9 @@ class Work:
     - "semantic", "neurons": `times` clusterings of a concept's patches, or of the layer's semantic groups.
     - "marginal contributions": a gradient of the logit with respect to the layer, on `rows` pictures.
     - "knockoffs": of the layer's channels, on `rows` patches.
-    - "reading": what is made of figures at hand, in no time to speak of.
     """
 
-    part: Literal["knock-outs", "semantic", "neurons", "marginal contributions", "knockoffs", "reading"]
+    part: Literal["knock-outs", "semantic", "neurons", "marginal contributions", "knockoffs"]
     times: int = 1
     rows: float = 0.0
     neurons: int | None = None
@@ -143,7 +142,7 @@ class LayerExperiment:
         stage: what the progress and the plan call it; with {layer} in it, each layer is a stage of its own.
         unit: what the plan counts of it, in the plural.
         run: does it at a layer.
-        work: says what that takes.
+        work: says what that takes; nothing where it is made of figures at hand, in no time to speak of.
         lowest: whether it is done at the lowest layer, below which there is none.
         top: whether it is done at the logits.
         ablates: whether it calls `phi`.
