@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache as cache_once
 from functools import partial
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from neurflow_report.ablation.ablation import Ablation
 from neurflow_report.ablation.masked_logits import masked_logits
 from neurflow_report.analysis.activation_cache import ActivationCache
 from neurflow_report.analysis.class_circuit import Circuit, find_circuit
@@ -20,6 +22,7 @@ from neurflow_report.analysis.layer_tests import layer_tests
 from neurflow_report.circuit.top_patches import silent_share
 from neurflow_report.errors import RunError
 from neurflow_report.fidelity import layer_experiments
+from neurflow_report.fidelity.causal import judged
 from neurflow_report.fidelity.cautions import cautions
 from neurflow_report.fidelity.experiment import LayerExperiment, Results, Subject
 from neurflow_report.fidelity.ledger import ledger
@@ -33,6 +36,7 @@ from neurflow_report.results.records import (
     Claim,
     Control,
     EdgeDrop,
+    EdgeEffect,
     GroupEdge,
     LayerResult,
     Masking,
@@ -57,6 +61,7 @@ class Findings:
     candidates: int
     controls: tuple[Control, ...] = ()
     census: tuple[Census, ...] = ()
+    edge_effects: tuple[EdgeEffect, ...] = ()
 
 
 def examine(run: ClassRun) -> Findings:
@@ -96,6 +101,7 @@ def examine(run: ClassRun) -> Findings:
         ),
         candidates=run.patches,
         census=found.census,
+        edge_effects=found.edge_effects,
     )
 
 
@@ -145,7 +151,7 @@ def _experiments(run: ClassRun, circuit: Circuit) -> Results:
         for experiment in at_layers:
             if number in experiment.numbers(top):
                 found += _at_layer(run, cache, circuit, number, experiment)
-    return found
+    return found + judged(found.edge_tests)
 
 
 def _at_layer(
@@ -158,6 +164,20 @@ def _at_layer(
         engine, sets = cache.ablations(number - 1, step.note), torch.from_numpy(removed)
         chunks = cache.chunks(number - 1, np.array(patches))
         return np.concatenate([engine.phi(part, sets, targets).cpu().numpy() for part in chunks], axis=2)
+
+    @cache_once
+    def counted() -> tuple[Ablation, Tensor]:
+        """The knock-outs that set channels to their means, and these."""
+        below, row = number - 1, workspace.forward.activations(number - 1, run.pixels[:1])
+        shape = [1] * row.ndim
+        shape[workspace.segments.feature_axis(below)] = -1
+        mean = torch.from_numpy(circuit.means[below].mean(axis=0, dtype=np.float64)).to(row).view(shape)
+        return workspace.ablations(below, row - mean, step.note, mean), mean
+
+    def from_means(moved: NDArray[np.bool_], target: int, patches: NDArray[np.int64]) -> Tensor:
+        (engine, mean), sets = counted(), torch.from_numpy(moved)
+        found = [engine.phi(part - mean, sets, [target])[:, 0] for part in cache.chunks(number - 1, patches)]
+        return torch.cat(found, dim=1)
 
     def pictures() -> Iterator[Tensor]:
         rows = min(workspace.pair_rows[number:], default=workspace.forward_rows)
@@ -175,6 +195,7 @@ def _at_layer(
             sizes=settings.sizes,
             seed=run.seed(number, EXPERIMENTS[experiment.name].seed),
             phi=phi,
+            from_means=from_means,
             pictures=pictures,
             above=workspace.segments.between(number, top),
             axis=workspace.segments.feature_axis(number),

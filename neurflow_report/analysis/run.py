@@ -293,6 +293,7 @@ def _class_result(
         claims=found.claims,
         controls=found.controls,
         census=found.census,
+        edge_effects=found.edge_effects,
     )
     return record, dict(files.values())
 

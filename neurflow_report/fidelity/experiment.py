@@ -16,9 +16,29 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neurflow_report.results.catalogue import Sizes
-from neurflow_report.results.records import Census, EdgeDrop, GroupEdge, LayerResult, Measure, NotRun
+from neurflow_report.results.flow import Edge
+from neurflow_report.results.records import Census, EdgeDrop, EdgeEffect, GroupEdge, LayerResult, Measure, NotRun
 
 Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EdgeTest:
+    """F11 of one edge, before all of the class's are judged together.
+
+    Attributes:
+        drop: of its upper group.
+        null: the same for each of the sets drawn, (n,).
+    """
+
+    edge: Edge
+    drop: float
+    null: Floats
+
+    @property
+    def way(self) -> int:
+        """1 where the edge is drawn as one that raises, −1 where it lowers."""
+        return 1 if self.edge.signed >= 0 else -1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +49,8 @@ class Results:
     not_run: tuple[NotRun, ...] = ()
     edge_drops: tuple[EdgeDrop, ...] = ()
     census: tuple[Census, ...] = ()
+    edge_tests: tuple[EdgeTest, ...] = ()
+    edge_effects: tuple[EdgeEffect, ...] = ()
 
     def __add__(self, other: Results) -> Results:
         return Results(
@@ -36,6 +58,8 @@ class Results:
             not_run=self.not_run + other.not_run,
             edge_drops=self.edge_drops + other.edge_drops,
             census=self.census + other.census,
+            edge_tests=self.edge_tests + other.edge_tests,
+            edge_effects=self.edge_effects + other.edge_effects,
         )
 
 
@@ -55,6 +79,8 @@ class Subject:
         seed: for all that this experiment draws at this layer.
         phi: φ of this layer's channels with channels of the layer below removed, (sets, targets, patches); takes which
             are removed, bool (sets, C), the targets' channels and the patches' numbers. Not at the lowest layer.
+        from_means: φ of one channel of this layer on some patches, (sets, patches), on the device, with each set of
+            channels of the layer below at their means over the class's patches.
         pictures: gives this layer's activations on the class's pictures, (n, …), some at a time.
         above: the network from such activations to the outputs, (n, outputs).
         axis: which axis of these activations the channels are.
@@ -70,6 +96,7 @@ class Subject:
     sizes: Sizes
     seed: Sequence[int]
     phi: Callable[[NDArray[np.bool_], Sequence[int], Sequence[int]], Floats]
+    from_means: Callable[[NDArray[np.bool_], int, NDArray[np.int64]], Tensor]
     pictures: Callable[[], Iterator[Tensor]]
     above: Callable[[Tensor], Tensor]
     axis: int
@@ -145,7 +172,7 @@ class LayerExperiment:
         work: says what that takes; nothing where it is made of figures at hand, in no time to speak of.
         lowest: whether it is done at the lowest layer, below which there is none.
         top: whether it is done at the logits.
-        ablates: whether it calls `phi`.
+        ablates: whether it calls `phi` or `from_means`.
         place: its place among the experiments of a layer, the smallest first; ties by name.
     """
 

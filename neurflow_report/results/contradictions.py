@@ -239,7 +239,7 @@ def _of_group(
 def _of_edges(result: ClassResult) -> Found:
     groups = {layer.name: {group.index for group in layer.groups} for layer in result.layers}
     neighbours = {(upper.name, lower.name) for lower, upper in pairwise(result.layers)}
-    for field in ("edges", "edge_drops"):
+    for field in ("edges", "edge_drops", "edge_effects"):
         found = [(e.upper_layer, e.upper, e.lower_layer, e.lower) for e in getattr(result, field)]
         yield from _once((field,), found, "edge")
         for number, (upper_layer, upper, lower_layer, lower) in enumerate(found):
@@ -278,6 +278,7 @@ def _of_evidence(place: Path, owner: ClassResult | Control, run: Run, result: Cl
     if isinstance(owner, ClassResult):
         yield from _of_cautions(result)
         yield from _of_census(result)
+        yield from _of_effects(result)
         yield from _once(("controls",), [control.name for control in owner.controls], "control")
         for number, control in enumerate(owner.controls):
             yield from _index(("controls", number, "logit"), control.logit, run.model.outputs, "logit")
@@ -293,6 +294,13 @@ def _of_masking(place: Path, row: Masking, layers: Collection[str]) -> Found:
         yield from _within((*place, name), getattr(row, name), 0, 1)
     odd = next((value for value in row.null if not -1e-6 <= value <= 1 + 1e-6), None)
     yield from _within((*place, "null"), odd, 0, 1)
+
+
+def _of_effects(result: ClassResult) -> Found:
+    for number, row in enumerate(result.edge_effects):
+        yield from _at_least(("edge_effects", number, "sets"), row.sets, 1)
+        for name in ("p_value", "q_value"):
+            yield from _within(("edge_effects", number, name), getattr(row, name), 0, 1)
 
 
 def _of_census(result: ClassResult) -> Found:

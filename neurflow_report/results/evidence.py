@@ -112,6 +112,30 @@ class EdgeDrop(Record):
     drop: float
 
 
+class EdgeEffect(Record):
+    """F11: what becomes of an edge's upper group where its lower group's neurons are set to their means (METHOD §5).
+
+    Attributes:
+        drop: the share of the upper group's activation that goes.
+        null, null_low, null_high: the same for other neurons as active, its mean and 95% range.
+        sets: how many such sets.
+        p_value: that so much goes with them, in the direction that the edge is drawn for.
+        q_value: the same for the class's drawn edges together.
+    """
+
+    upper_layer: str
+    upper: int
+    lower_layer: str
+    lower: int
+    drop: float
+    null: float
+    null_low: float
+    null_high: float
+    sets: int
+    p_value: float
+    q_value: float
+
+
 class Census(Record):
     """F10: of a layer's `channels` those silent on the class's patches, and those that hardly vary (METHOD §5)."""
 

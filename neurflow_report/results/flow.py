@@ -23,6 +23,13 @@ Places = NDArray[np.int64]
 Groups = Sequence[Sequence[Member]]
 
 
+MOST_NODES = 5
+"""Groups or neurons of a layer that a drawing has beside the stack of its others."""
+KEPT = 0.95
+"""Of the flow between two layers, what a drawing holds."""
+ROUNDING = 1e-9
+
+
 @dataclass(frozen=True, kw_only=True)
 class Edge:
     """What goes from one neuron or neuron group of `upper_layer` to one of `lower_layer`, by channel or group number.
@@ -171,6 +178,33 @@ def flow_of(layers: Sequence[LayerResult]) -> Flow:
         edges=tuple(edges),
         neuron_edges=tuple(neuron_edges),
     )
+
+
+def most_drawn(every: int) -> int:
+    """How many of a layer's nodes are drawn each: a stack stands for two or more."""
+    return every if every <= MOST_NODES else min(MOST_NODES, every - 2)
+
+
+def drawn_edges(layers: Sequence[LayerResult]) -> tuple[Edge, ...]:
+    """The edges between groups that a class's drawing shows each: of every pair of layers the largest flows, until
+    `KEPT` of the flow between these groups is there; `layers` from the input to the logit."""
+    flow, found = flow_of(layers), list[Edge]()
+    shown = {
+        (layer.name, number)
+        for layer in layers
+        for number in sorted(flow.groups[layer.name], key=lambda g, own=flow.groups[layer.name]: (-own[g], g))[  # type: ignore[misc]
+            : most_drawn(len(layer.groups))
+        ]
+    }
+    for layer in layers[1:]:
+        mine = [e for e in flow.edges if e.upper_layer == layer.name]
+        mine = [e for e in mine if {(e.upper_layer, e.upper), (e.lower_layer, e.lower)} <= shown]
+        whole, passed = sum(e.flow for e in mine), 0.0
+        for e in sorted(mine, key=lambda e: (-e.flow, e.upper, e.lower)):
+            if passed < (KEPT - ROUNDING) * whole:
+                found.append(e)
+            passed += e.flow
+    return tuple(found)
 
 
 def _group_of(layer: LayerResult) -> Places:

@@ -14,6 +14,7 @@ from neurflow_report.results.evidence import Census as Census
 from neurflow_report.results.evidence import Claim as Claim
 from neurflow_report.results.evidence import Control as Control
 from neurflow_report.results.evidence import EdgeDrop as EdgeDrop
+from neurflow_report.results.evidence import EdgeEffect as EdgeEffect
 from neurflow_report.results.evidence import Masking as Masking
 from neurflow_report.results.evidence import Measure as Measure
 from neurflow_report.results.evidence import NotRun as NotRun
@@ -166,6 +167,7 @@ class Settings(Record):
     method_targets: int = 0
     ks: tuple[int, ...] = ()
     noise_draws: int = 0
+    edge_draws: int = 0
     controls: tuple[str, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
 
@@ -403,6 +405,7 @@ class ClassResult(Record):
     claims: tuple[Claim, ...] = ()
     controls: tuple[Control, ...] = ()
     census: tuple[Census, ...] = ()
+    edge_effects: tuple[EdgeEffect, ...] = ()
 
 
 class Clock(Record):

@@ -117,6 +117,9 @@ class Fidelity(Section):
         None, description="F6: sizes of the concept to compare with concept.k.", examples=[[30, 70]]
     )
     noise_draws: Count | None = Field(None, description="F7: draws of noise.", examples=[10])
+    edge_draws: Count | None = Field(
+        None, description="F11: random sets for each lower group of a drawn edge.", examples=[100]
+    )
     controls: Annotated[tuple[Literal["random_weights"], ...], AfterValidator(unique)] = Field(
         (),
         description="Other networks to run everything on, shown beside: random_weights, the same network with its "

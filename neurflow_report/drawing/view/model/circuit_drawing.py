@@ -17,17 +17,13 @@ from neurflow_report.drawing.view.model.components import Cell, Circuit, Column,
 from neurflow_report.drawing.view.model.graph import LOGIT, Band, Diagram, Link, Node, Tile
 from neurflow_report.drawing.view.model.numbers import count, percent, percent_fine, sign, signed
 from neurflow_report.results.catalogue import prose
-from neurflow_report.results.flow import Edge
+from neurflow_report.results.flow import KEPT, ROUNDING, Edge, most_drawn
 from neurflow_report.results.records import LayerResult, Neuron, NeuronGroup
 
 LEVEL = 0.05
 """The p-value up to which a test tells something apart from chance."""
-LEVELS = (50, 80, 95)
+LEVELS = (50, 80, round(100 * KEPT))
 """Per cent of the flow that a reader may choose to see."""
-KEPT = LEVELS[-1] / 100
-ROUNDING = 1e-9
-MOST_NODES = 5
-"""Groups or neurons of a layer beside the stack of its others."""
 MOST_SMALL, FEW_SMALL, MOST_SMALL_EDGES = 600, 200, 60
 """Cards of a whole circuit, where one has more the cards of it, and edges between two of its layers."""
 INSIDE = 3
@@ -147,13 +143,13 @@ def folded(edges: Sequence[Weight], drawn: frozenset[str]) -> tuple[Weight, ...]
 
 def group_circuit(index: Index) -> Circuit:
     """The circuit of the largest neuron groups; its twin is that of neurons."""
-    nodes = _nodes(index, _group_node, _numbers(index, GROUP), _most)
+    nodes = _nodes(index, _group_node, _numbers(index, GROUP), most_drawn)
     return replace(_circuit(index, "groups", GROUP, nodes, group_weights(index)), twin=neuron_circuit(index))
 
 
 def neuron_circuit(index: Index) -> Circuit:
     """The circuit of the largest neurons; a weight is the mean of w(a, i, j) over the semantic groups j of a."""
-    nodes = _nodes(index, _neuron_node, _numbers(index, NEURON), _most)
+    nodes = _nodes(index, _neuron_node, _numbers(index, NEURON), most_drawn)
     return _circuit(index, "neurons", NEURON, nodes, neuron_weights(index))
 
 
@@ -168,11 +164,6 @@ def whole_circuit(index: Index, what: str) -> Circuit:
     weights, name = (neuron_weights, "all-neurons") if what == NEURON else (group_weights, "all-groups")
     small = tuple(replace(n, tiles=n.tiles[:1], inside=()) for n in nodes)
     return _circuit(index, name, what, small, weights(index), small=True)
-
-
-def _most(every: int) -> int:
-    """How many of a layer's nodes are drawn each: a stack stands for two or more."""
-    return every if every <= MOST_NODES else min(MOST_NODES, every - 2)
 
 
 def _numbers(index: Index, what: str) -> dict[str, list[int]]:
