@@ -28,6 +28,7 @@ from neurflow_report.results.records import (
     CoreScore,
     DataInfo,
     EdgeDrop,
+    EdgeEffect,
     GroupEdge,
     LayerInfo,
     LayerResult,
@@ -75,6 +76,7 @@ EXPERIMENTS = (
     "edges",
     "polysemanticity",
     "channels",
+    "causal",
 )
 PARTS = ("petal-red", "petal-blue", "centre-dark", "stem", "pot")
 
@@ -436,11 +438,23 @@ def _evidence(rng: np.random.Generator, layers: tuple[LayerResult, ...], edges: 
         for e in edges
     )  # fmt: skip
     measures += _described(layers)
+    effects = tuple(
+        EdgeEffect(
+            upper_layer=d.upper_layer, upper=d.upper, lower_layer=d.lower_layer, lower=d.lower, drop=d.drop, null=0.01,
+            null_low=-0.05, null_high=0.06, sets=DRAWS, p_value=1 / (1 + DRAWS), q_value=(0.04, 0.3)[at % 2],
+        )
+        for at, d in enumerate(drops)
+    )  # fmt: skip
+    for name in ("layer2.0", "layer3", "fc"):
+        counted = [e.q_value <= 0.05 for e in effects if e.upper_layer == name]
+        low, high = _wilson(sum(counted), len(counted)) if counted else (0.0, 1.0)
+        share = {"value": sum(counted) / max(1, len(counted)), "low": low, "high": high, "n": len(counted)}
+        measures += [Measure(experiment="causal", layer=name, unit="edge", **share)] if counted else []
     missing = (
         NotRun(experiment="methods", layer="layer3", case="LRP", reason="it has no rule for <Gelu>"),
         NotRun(experiment="critical", case="NeuCEPT", reason="needs the Python package knockpy: pip install <it>"),
     )
-    return {"measures": tuple(measures), "edge_drops": drops, "not_run": missing}
+    return {"measures": tuple(measures), "edge_drops": drops, "edge_effects": effects, "not_run": missing}
 
 
 def _described(layers: tuple[LayerResult, ...]) -> list[Measure]:
@@ -476,7 +490,7 @@ def _control(
     rng: np.random.Generator, layers: tuple[LayerResult, ...], tests: tuple[Masking, ...], edges: tuple[GroupEdge, ...]
 ) -> Control:
     found = _judged(tests[:2], _evidence(rng, layers, edges[:4]))
-    del found["controls"]
+    del found["controls"], found["edge_effects"]
     return Control(name="random_weights", logit=3, logit_name="wasp <3>", masking=tests[:2], **found)
 
 

@@ -3,7 +3,8 @@
 
 For a drawn edge from U to L: the drop, the mean over (a, j) ∈ U of (φ̄ − φ̄ with L's neurons at their means) / |φ̄|,
 where φ̄ is the mean of φ_a over patches of V_{a,j}, and a neuron's mean is that over the class's patches. The null: sets
-of the same size, neuron by neuron near in φ. All edges of a class are judged together.
+of the same size, neuron by neuron near in φ over the upper neurons' concepts, whichever way they work. All edges of a
+class are judged together.
 """
 
 from __future__ import annotations
@@ -39,15 +40,15 @@ LEVEL = 0.05
 def matched_sets(phi: Floats, members: Sequence[int], draws: int, random: np.random.Generator) -> Sets:
     """(n, C) bool: other sets as large as `members`, each of whose neurons is near one of them in log φ; no two alike.
 
-    n is `draws`, or fewer where not so many are found. They hold none of the members where the layer has enough others.
+    n is `draws`, or fewer where not so many are found. They may hold some of the members: were a strong neuron kept out
+    of them, any set that has it would stand out.
 
-    Args: phi: the mean φ of each channel, (C,).
+    Args: phi: the mean φ of each channel where the sets are compared, (C,).
     """
     size, inside = len(members), set(members)
     level = np.log(np.abs(phi) + LEAST * max(float(np.abs(phi).max()), LEAST))
-    others = np.array([c for c in range(len(phi)) if len(phi) < 3 * size or c not in inside])
-    near = {i: others[np.argsort(np.abs(level[others] - level[i]), kind="stable")].tolist() for i in members}
-    width, found = max(NEAREST, ceil(draws / size)), dict[tuple[int, ...], None]()
+    near = {i: np.argsort(np.abs(level - level[i]), kind="stable").tolist() for i in members}
+    width, found = 1 + max(NEAREST, ceil(draws / size)), dict[tuple[int, ...], None]()
     for _ in range(20 * draws):
         taken: set[int] = set()
         for i in random.permutation(members).tolist():
@@ -66,7 +67,7 @@ def edge_tests(
 ) -> Iterator[EdgeTest]:  # fmt: skip
     """Each edge's drop, and that of the sets drawn for its lower group, which all its upper groups share.
 
-    Args: phi: the mean φ of the lower layer's channels, (C,).
+    Args: phi: the mean φ of the lower layer's channels on the upper neurons' concepts, (C,).
     """
     sets, rows = [np.zeros((1, lower.channels), dtype=bool)], dict[int, slice]()
     for group in lower.groups:
@@ -122,7 +123,7 @@ def judged(tests: Sequence[EdgeTest]) -> Results:
     every = np.stack([_padded(t, draws) for t in tests])  # (edges, 1 + draws), its own first
     deviation = every.std(axis=1, keepdims=True)
     z = np.divide(every - every.mean(axis=1, keepdims=True), deviation, out=np.zeros_like(every), where=deviation > 0)
-    alone = [_p(t.way * t.drop, t.way * t.null) for t in tests]
+    alone = [_p(t.way * t.drop, np.abs(t.null)) for t in tests]
     order = np.argsort(-z[:, 0], kind="stable")
     largest = np.maximum.accumulate(z[order][::-1], axis=0)[::-1]  # over those that are no larger
     together, most = np.empty(len(tests)), 0.0
@@ -134,9 +135,9 @@ def judged(tests: Sequence[EdgeTest]) -> Results:
 
 
 def _padded(test: EdgeTest, draws: int) -> Floats:
-    """The drops in the edge's direction, its own first; where fewer sets were found than of other edges, again from the
-    first on."""
-    found: Floats = test.way * np.concatenate([[test.drop], np.resize(test.null, draws)])
+    """How large the drops are, its own first, in the edge's direction; where fewer sets were found than of other edges,
+    again from the first on."""
+    found: Floats = np.concatenate([[test.way * test.drop], np.resize(np.abs(test.null), draws)])
     return found
 
 
@@ -165,7 +166,8 @@ def _shares(effects: Sequence[EdgeEffect]) -> Iterator[Measure]:
 
 def _run(at: Subject) -> Results:
     edges = [e for e in drawn_edges(at.layers) if e.upper_layer == at.layer.name]
-    level = at.means[at.number - 1].mean(axis=0, dtype=np.float64)
+    patches = sorted({p for n in at.layer.neurons for p in n.concept})
+    level = at.means[at.number - 1][patches].mean(axis=0, dtype=np.float64)
     random = np.random.default_rng(at.seed)
     tests = tuple(edge_tests(at.layer, at.below, edges, at.from_means, level, at.sizes.edge_draws, random))
     if not tests:

@@ -119,7 +119,7 @@ class EdgeEffect(Record):
         drop: the share of the upper group's activation that goes.
         null, null_low, null_high: the same for other neurons as active, its mean and 95% range.
         sets: how many such sets.
-        p_value: that so much goes with them, in the direction that the edge is drawn for.
+        p_value: of as large a drop with them, the edge's own counted in the direction that it is drawn for.
         q_value: the same for the class's drawn edges together.
     """
 

@@ -12,7 +12,8 @@ History
   file has its digest in the manifest, and the manifest its own beside it. Bundles of formats 1 and 2 are read without
   one; where one is there, it counts. A neuron group's share is conserved (METHOD §3), and groups are numbered by it; in
   1 and 2 it followed |W|, and whoever shows it computes it anew (results/flow.py). PartAgreement has the commonest
-  parts; Run the names by hand, how patches are shown, and where the site will stand; ClassResult a census of channels.
+  parts; Run the names by hand, how patches are shown, and where the site will stand; ClassResult a census of
+  channels and the effects of edges.
 
 How to raise it
 1. Raise it when a reader of the present number would misread or refuse a new bundle: a field is renamed, removed, gets
