@@ -77,6 +77,7 @@ EXPERIMENTS = (
     "polysemanticity",
     "channels",
     "causal",
+    "quality",
 )
 PARTS = ("petal-red", "petal-blue", "centre-dark", "stem", "pot")
 
@@ -437,7 +438,7 @@ def _evidence(rng: np.random.Generator, layers: tuple[LayerResult, ...], edges: 
         )
         for e in edges
     )  # fmt: skip
-    measures += _described(layers)
+    measures += [*_described(layers), *_quality()]
     effects = tuple(
         EdgeEffect(
             upper_layer=d.upper_layer, upper=d.upper, lower_layer=d.lower_layer, lower=d.lower, drop=d.drop, null=0.01,
@@ -472,6 +473,18 @@ def _described(layers: tuple[LayerResult, ...]) -> list[Measure]:
             whole = {"value": share, "low": share, "high": share, "n": layer.channels, "unit": "channel"}
             found.append(Measure(experiment="channels", layer=layer.name, case=case, **whole))
     return found
+
+
+def _quality() -> list[Measure]:
+    """F12."""
+    return [
+        Measure(
+            experiment="quality", layer=name, case=case, value=value, low=0.5 * value, high=2 * value, n=3,
+            unit="neuron", null=3 * value,
+        )
+        for name in ("layer2.0", "layer3", "fc")
+        for case, value in (("infidelity", 0.12), ("max-sensitivity", 0.03))
+    ]  # fmt: skip
 
 
 def _census(layers: tuple[LayerResult, ...], number: int) -> tuple[Census, ...]:

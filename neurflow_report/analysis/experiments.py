@@ -19,12 +19,13 @@ from neurflow_report.analysis.activation_cache import ActivationCache
 from neurflow_report.analysis.class_circuit import Circuit, find_circuit
 from neurflow_report.analysis.class_run import ClassRun
 from neurflow_report.analysis.layer_tests import layer_tests
+from neurflow_report.analysis.network_part import network_part
 from neurflow_report.circuit.top_patches import silent_share
 from neurflow_report.errors import RunError
 from neurflow_report.fidelity import layer_experiments
 from neurflow_report.fidelity.causal import judged
 from neurflow_report.fidelity.cautions import cautions
-from neurflow_report.fidelity.experiment import LayerExperiment, Results, Subject
+from neurflow_report.fidelity.experiment import LayerExperiment, Part, Results, Subject
 from neurflow_report.fidelity.ledger import ledger
 from neurflow_report.fidelity.masking import Predictions, masking
 from neurflow_report.network.forward import AdaptiveBatch
@@ -179,6 +180,10 @@ def _at_layer(
         found = [engine.phi(part - mean, sets, [target])[:, 0] for part in cache.chunks(number - 1, patches)]
         return torch.cat(found, dim=1)
 
+    def part(seed: int | None) -> Part:
+        pair = run.layer_pairs()[number - 1]
+        return network_part(workspace, cache, pair, number, run.settings.quadrature, seed=seed, note=step.note)
+
     def pictures() -> Iterator[Tensor]:
         rows = min(workspace.pair_rows[number:], default=workspace.forward_rows)
         return (workspace.forward.activations(number, part) for part in torch.split(run.pixels, rows))
@@ -196,6 +201,7 @@ def _at_layer(
             seed=run.seed(number, EXPERIMENTS[experiment.name].seed),
             phi=phi,
             from_means=from_means,
+            part=part,
             pictures=pictures,
             above=workspace.segments.between(number, top),
             axis=workspace.segments.feature_axis(number),

@@ -64,6 +64,22 @@ class Results:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Part:
+    """The network from the layer below to a layer; all values are on the device.
+
+    Attributes:
+        activations: the layer below on some patches, (n, …).
+        attributed: T of a channel on such activations, (n, C).
+        ablated: φ of a channel on such activations, with each set of their channels at 0, (sets, n); takes the
+            activations, which are removed, bool (sets, C), and the channel.
+    """
+
+    activations: Callable[[NDArray[np.int64]], Tensor]
+    attributed: Callable[[Tensor, int], Tensor]
+    ablated: Callable[[Tensor, NDArray[np.bool_], int], Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Subject:
     """One layer of a class's circuit, and the network there.
 
@@ -81,6 +97,7 @@ class Subject:
             are removed, bool (sets, C), the targets' channels and the patches' numbers. Not at the lowest layer.
         from_means: φ of one channel of this layer on some patches, (sets, patches), on the device, with each set of
             channels of the layer below at their means over the class's patches.
+        part: the network from the layer below to this one, its weights drawn anew from a seed where one is given.
         pictures: gives this layer's activations on the class's pictures, (n, …), some at a time.
         above: the network from such activations to the outputs, (n, outputs).
         axis: which axis of these activations the channels are.
@@ -97,6 +114,7 @@ class Subject:
     seed: Sequence[int]
     phi: Callable[[NDArray[np.bool_], Sequence[int], Sequence[int]], Floats]
     from_means: Callable[[NDArray[np.bool_], int, NDArray[np.int64]], Tensor]
+    part: Callable[[int | None], Part]
     pictures: Callable[[], Iterator[Tensor]]
     above: Callable[[Tensor], Tensor]
     axis: int
@@ -151,10 +169,11 @@ class Work:
       all) on `rows` patches.
     - "semantic", "neurons": `times` clusterings of a concept's patches, or of the layer's semantic groups.
     - "marginal contributions": a gradient of the logit with respect to the layer, on `rows` pictures.
+    - "search": attributions of a neuron on `rows` patches, `times` over.
     - "knockoffs": of the layer's channels, on `rows` patches.
     """
 
-    part: Literal["knock-outs", "semantic", "neurons", "marginal contributions", "knockoffs"]
+    part: Literal["knock-outs", "semantic", "neurons", "marginal contributions", "knockoffs", "search"]
     times: int = 1
     rows: float = 0.0
     neurons: int | None = None
@@ -172,7 +191,7 @@ class LayerExperiment:
         work: says what that takes; nothing where it is made of figures at hand, in no time to speak of.
         lowest: whether it is done at the lowest layer, below which there is none.
         top: whether it is done at the logits.
-        ablates: whether it calls `phi` or `from_means`.
+        ablates: whether it sets channels of the layer below.
         place: its place among the experiments of a layer, the smallest first; ties by name.
     """
 

@@ -370,6 +370,8 @@ class Tasks:
             neurons = self.found[number].targets if work.neurons is None else work.neurons
             features = self._pairs(number, work.times, work.rows, neurons)
             return ("knock-outs", number, ""), features
+        if work.part == "search":
+            return ("search", number, ""), (float(work.times * work.rows),)
         if work.part in {"semantic", "neurons"}:
             return ("clusters", number, work.part), (float(work.times),)
         return (work.part, number, ""), (float(work.times * work.rows),)

@@ -13,11 +13,13 @@ from neurflow_report.results.evidence import Threshold
 
 PAPER = "NeurFlow's own figures"
 HERE = "set by this project; the paper gives none"
-Unit = Literal["share", "correlation"]
+Unit = Literal["share", "correlation", "figure"]
 STABILITY_NOISE = 0.05
 """By how much F7 puts activations up or down, at most."""
 HARDLY = 0.01
 """The part of its mean under which the standard deviation of a channel that F10 calls saturated is."""
+QUALITY_SETS, QUALITY_NOISE, QUALITY_DRAWS = 100, 0.02, 10
+"""Of F12: the random sets, by how much noise puts activations up or down at most, and how often it is drawn."""
 EVERY = frozenset({"quick", "standard", "paper"})
 """The presets, all of them."""
 METHODS = ("gradient × input", "saliency", "SmoothGrad", "guided backprop", "GradientSHAP", "DeepLift", "LRP")
@@ -84,6 +86,8 @@ class Experiment:
         shares_ablations: whether it shares the knock-outs of random and core sets.
         needs: a Python package, and the extra that brings it.
         headline: the claim whose thresholds its chart shows.
+        beside: what stands beside its figures in a table.
+        charted: whether it has a chart, or its table alone.
     """
 
     name: str
@@ -102,6 +106,8 @@ class Experiment:
     shares_ablations: bool = False
     needs: tuple[str, str] | None = None
     headline: str = ""
+    beside: str = "Chance"
+    charted: bool = True
 
     @property
     def seed(self) -> int:
@@ -465,6 +471,27 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                 ),
             ),
         ),
+        Experiment(
+            name="quality",
+            number="F12",
+            question="How good are the attributions?",
+            words=prose(f"""
+                Infidelity is how far the attributions of a random set of channels are, added up, from what goes when
+                the set is set to 0, as a share of the variance of that: 0 is exact, at 1 they say no more than one
+                number for all sets would. Max-sensitivity is the largest change of the attributions, relative to their
+                size, in {QUALITY_DRAWS} draws of noise of up to {QUALITY_NOISE:.0%} in the activations below. Beside
+                each stands the same with the weights between the two layers drawn anew. These are descriptions, and no
+                test.
+            """),
+            tests="how good the attributions are",
+            axis="quality of the attributions, 0 the best",
+            unit="figure",
+            varied="Measure",
+            beside="Weights drawn anew",
+            charted=False,
+            sizes=f"Here: {{quality_targets}} core neurons of each layer at most, {QUALITY_SETS} random sets for each.",
+            claims=(),
+        ),
     )
 }
 """By the name in the spec, in the order of METHOD §5."""
@@ -637,6 +664,7 @@ class Sizes:
     ks: tuple[int, ...]
     noise_draws: int
     edge_draws: int
+    quality_targets: int
 
 
 def _of_preset(name: str) -> tuple[str, ...]:
@@ -657,6 +685,7 @@ PRESETS: Mapping[str, Sizes] = {
         ks=(30, 70),
         noise_draws=5,
         edge_draws=40,
+        quality_targets=2,
     ),
     "standard": Sizes(
         experiments=_of_preset("standard"),
@@ -671,6 +700,7 @@ PRESETS: Mapping[str, Sizes] = {
         ks=(30, 70, 110, 190),
         noise_draws=10,
         edge_draws=100,
+        quality_targets=3,
     ),
     "paper": Sizes(
         experiments=_of_preset("paper"),
@@ -685,6 +715,7 @@ PRESETS: Mapping[str, Sizes] = {
         ks=(30, 50, 70, 90, 110, 130, 150, 170, 190),
         noise_draws=20,
         edge_draws=200,
+        quality_targets=8,
     ),
 }
 """`paper` draws 100 sets for F1 where METHOD §5 has 20: with 20 no p-value is under 0.048, which no correction for the

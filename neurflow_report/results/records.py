@@ -168,6 +168,7 @@ class Settings(Record):
     ks: tuple[int, ...] = ()
     noise_draws: int = 0
     edge_draws: int = 0
+    quality_targets: int = 0
     controls: tuple[str, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
 

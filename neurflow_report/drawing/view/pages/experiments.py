@@ -9,7 +9,7 @@ from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.charts import Bar, Forest, Point, Scatter
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Cell, Column, Prose, Table
-from neurflow_report.drawing.view.model.numbers import correlation, count, listing, p_value, percent
+from neurflow_report.drawing.view.model.numbers import correlation, count, figure, listing, p_value, percent
 from neurflow_report.drawing.view.text import verdicts
 from neurflow_report.drawing.view.text.ledger import control_name
 from neurflow_report.results.catalogue import EXPERIMENTS, prose
@@ -52,7 +52,7 @@ def _experiment(index: Index, name: str) -> ExperimentView:
         title=f"{kind.number}: {kind.question}",
         words=words,
         lines=verdicts.lines([c for c in index.claims if c.experiment == name], index.too_few),
-        chart=None if _exact(rows) else _forest(index, name, rows),
+        chart=_forest(index, name, rows) if kind.charted and not _exact(rows) else None,
         scatter=_scatter(index) if name == "edges" else None,
         table=_table(index, name, rows) if rows else None,
         missing=missing_lines(missing),
@@ -173,7 +173,7 @@ def _table(index: Index, name: str, rows: Sequence[Measure]) -> Table:
         Column(label="Figure", numeric=True),
         *(() if exact else (Column(label="95% interval", numeric=True),)),
         Column(label="n", numeric=True),
-        Column(label="Chance", numeric=True),
+        Column(label=EXPERIMENTS[name].beside, numeric=True),
         *((Column(label="p", numeric=True),) if tested else ()),
         *(Column(label=control_name(c.name), numeric=True) for c in index.result.controls),
     )
@@ -201,14 +201,15 @@ def _cells(index: Index, name: str, m: Measure, varied: bool, tested: bool, exac
 
 
 def _told(name: str, value: float) -> str:
-    return percent(value) if EXPERIMENTS[name].unit == "share" else correlation(value)
+    unit = EXPERIMENTS[name].unit
+    return percent(value) if unit == "share" else figure(value) if unit == "figure" else correlation(value)
 
 
 def _spread(name: str, low: float, high: float) -> str:
     return (
         f"{100 * low:.0f}–{100 * high:.0f}%"
         if EXPERIMENTS[name].unit == "share"
-        else f"{correlation(low)} to {correlation(high)}"
+        else f"{_told(name, low)} to {_told(name, high)}"
     )
 
 
