@@ -1,9 +1,9 @@
-"""One class from its circuit to its evidence: the experiments F1 to F8, the ledger, the failure signatures (METHOD
+"""One class from its circuit to its evidence: the experiments F1 to F12, the ledger, the failure signatures (METHOD
 §§5–6)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache as cache_once
 from functools import partial
@@ -143,7 +143,7 @@ def _usual(workspace: Workspace, pixels: Tensor) -> int:
 
 
 def _experiments(run: ClassRun, circuit: Circuit) -> Results:
-    """F2 to F8, those asked for, from the lowest layer up."""
+    """F2 to F12, those asked for, from the lowest layer up."""
     cache, found, top = circuit.cache.going_up(), Results(), len(circuit.layers) - 1
     at_layers = layer_experiments(run.settings.sizes.experiments)
     for number in range(top + 1):
@@ -175,10 +175,15 @@ def _at_layer(
         mean = torch.from_numpy(circuit.means[below].mean(axis=0, dtype=np.float64)).to(row).view(shape)
         return workspace.ablations(below, row - mean, step.note, mean), mean
 
-    def from_means(moved: NDArray[np.bool_], target: int, patches: NDArray[np.int64]) -> Tensor:
-        (engine, mean), sets = counted(), torch.from_numpy(moved)
-        found = [engine.phi(part - mean, sets, [target])[:, 0] for part in cache.chunks(number - 1, patches)]
-        return torch.cat(found, dim=1)
+    def from_means(moved: NDArray[np.bool_]) -> Callable[[int, NDArray[np.int64]], Tensor]:
+        engine, mean = counted()
+        sets = torch.from_numpy(moved).to(mean.device)
+
+        def phi_of(target: int, patches: NDArray[np.int64]) -> Tensor:
+            found = [engine.phi(part - mean, sets, [target])[:, 0] for part in cache.chunks(number - 1, patches)]
+            return torch.cat(found, dim=1)
+
+        return phi_of
 
     def part(seed: int | None) -> Part:
         pair = run.layer_pairs()[number - 1]

@@ -26,8 +26,8 @@ from neurflow_report.results.flow import MOST_NODES, Edge, drawn_edges
 from neurflow_report.results.records import EdgeEffect, LayerResult, Measure, NotRun
 
 Floats = NDArray[np.floating]
-Moved = Callable[[NDArray[np.bool_], int, NDArray[np.int64]], Tensor]
-"""φ (sets, patches) of a channel of the upper layer, with each set (M, C) of the lower one at its means."""
+Moved = Callable[[NDArray[np.bool_]], Callable[[int, NDArray[np.int64]], Tensor]]
+"""φ (sets, patches) of a channel of the upper layer on patches, with each set (M, C) of the lower one at its means."""
 MEMBERS, PATCHES = 8, 5
 """Semantic groups of an upper group, and patches of each, that are looked at, at most: drawn at random."""
 NEAREST = 5
@@ -35,6 +35,8 @@ NEAREST = 5
 LEAST = 1e-6
 """Activation under which a member is left out: there is no share of nothing."""
 LEVEL = 0.05
+FEWEST = 19
+"""Sets from which on an edge can count."""
 
 
 def matched_sets(phi: Floats, members: Sequence[int], draws: int, random: np.random.Generator) -> Sets:
@@ -65,7 +67,8 @@ def edge_tests(
     upper: LayerResult, lower: LayerResult, edges: Sequence[Edge], moved: Moved, phi: Floats, draws: int,
     random: np.random.Generator,
 ) -> Iterator[EdgeTest]:  # fmt: skip
-    """Each edge's drop, and that of the sets drawn for its lower group, which all its upper groups share.
+    """Each edge's drop, and that of the sets drawn for its lower group, which all its upper groups share; none of an
+    edge for which there are fewer than `FEWEST` sets.
 
     Args: phi: the mean φ of the lower layer's channels on the upper neurons' concepts, (C,).
     """
@@ -93,7 +96,7 @@ def edge_tests(
     for e in tested:
         mine = [means[member] for member in members[e.upper]]
         drops = [(own[0] - own[rows[e.lower]]) / abs(own[0]) for own in mine if abs(own[0]) > LEAST]
-        if drops and len(drops[0]) > 1:
+        if drops and len(drops[0]) > FEWEST:
             mean = np.mean(drops, axis=0)
             yield EdgeTest(edge=e, drop=float(mean[0]), null=mean[1:])
 
@@ -102,10 +105,10 @@ def _group_means(
     moved: Moved, sets: NDArray[np.bool_], sample: dict[tuple[int, int], NDArray[np.int64]]
 ) -> dict[tuple[int, int], Floats]:
     """φ̄ of each (a, j) under each set, (sets,): neuron by neuron on its own patches; asked for once of the device."""
-    found = list[Tensor]()
+    found, phi_of = list[Tensor](), moved(sets)
     for channel, own in groupby(sample.items(), key=lambda item: item[0][0]):
         wanted = [patches for _, patches in own]
-        phi = moved(sets, channel, np.concatenate(wanted))
+        phi = phi_of(channel, np.concatenate(wanted))
         found += [part.double().mean(dim=1) for part in torch.split(phi, [len(patches) for patches in wanted], dim=1)]
     return dict(zip(sample, torch.stack(found).cpu().numpy(), strict=True))
 
@@ -171,7 +174,9 @@ def _run(at: Subject) -> Results:
     random = np.random.default_rng(at.seed)
     tests = tuple(edge_tests(at.layer, at.below, edges, at.from_means, level, at.sizes.edge_draws, random))
     if not tests:
-        reason = "no edge is drawn whose lower group leaves neurons out"
+        reason = (
+            f"no edge has {FEWEST} sets to be held against, as many as it takes for one to count (fidelity.edge_draws)"
+        )
         return Results(not_run=(NotRun(experiment="causal", layer=at.layer.name, reason=reason),))
     return Results(edge_tests=tests)
 

@@ -95,8 +95,9 @@ class Subject:
         seed: for all that this experiment draws at this layer.
         phi: φ of this layer's channels with channels of the layer below removed, (sets, targets, patches); takes which
             are removed, bool (sets, C), the targets' channels and the patches' numbers. Not at the lowest layer.
-        from_means: φ of one channel of this layer on some patches, (sets, patches), on the device, with each set of
-            channels of the layer below at their means over the class's patches.
+        from_means: takes sets of channels of the layer below, bool (sets, C), and gives what gives φ of one channel of
+            this layer on some patches, (sets, patches), on the device, with each set at its means over the class's
+            patches.
         part: the network from the layer below to this one, its weights drawn anew from a seed where one is given.
         pictures: gives this layer's activations on the class's pictures, (n, …), some at a time.
         above: the network from such activations to the outputs, (n, outputs).
@@ -113,7 +114,7 @@ class Subject:
     sizes: Sizes
     seed: Sequence[int]
     phi: Callable[[NDArray[np.bool_], Sequence[int], Sequence[int]], Floats]
-    from_means: Callable[[NDArray[np.bool_], int, NDArray[np.int64]], Tensor]
+    from_means: Callable[[NDArray[np.bool_]], Callable[[int, NDArray[np.int64]], Tensor]]
     part: Callable[[int | None], Part]
     pictures: Callable[[], Iterator[Tensor]]
     above: Callable[[Tensor], Tensor]

@@ -87,7 +87,7 @@ class Experiment:
         needs: a Python package, and the extra that brings it.
         headline: the claim whose thresholds its chart shows.
         beside: what stands beside its figures in a table.
-        charted: whether it has a chart, or its table alone.
+        wide: whether its table has a row a layer and its cases side by side, without a chart.
     """
 
     name: str
@@ -107,7 +107,7 @@ class Experiment:
     needs: tuple[str, str] | None = None
     headline: str = ""
     beside: str = "Chance"
-    charted: bool = True
+    wide: bool = False
 
     @property
     def seed(self) -> int:
@@ -486,9 +486,8 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             tests="how good the attributions are",
             axis="quality of the attributions, 0 the best",
             unit="figure",
-            varied="Measure",
-            beside="Weights drawn anew",
-            charted=False,
+            beside="weights drawn anew",
+            wide=True,
             sizes=f"Here: {{quality_targets}} core neurons of each layer at most, {QUALITY_SETS} random sets for each.",
             claims=(),
         ),

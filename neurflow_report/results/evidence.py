@@ -65,7 +65,7 @@ class Masking(Record):
 
 
 class Measure(Record):
-    """One figure of F2 and all that follow (METHOD §5), for a layer or, with `channel`, for one neuron of it.
+    """One figure of F2 to F12 (METHOD §5), for a layer or, with `channel`, for one neuron of it.
 
     Attributes:
         experiment: its name in the spec.

@@ -138,7 +138,7 @@ class DataInfo(Record):
 class Settings(Record):
     """The values this run used, under the names of the spec (see docs/spec.md).
 
-    `draws`: random sets of F1; the fields after `precision` size F2 to F8 and came with format 2.
+    `draws`: random sets of F1; the fields after `precision` size F2 to F12 and came with format 2.
     """
 
     k: int

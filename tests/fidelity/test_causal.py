@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from torch import Tensor, fx, nn
 
 from neurflow_report.ablation.ablation import ablations
 from neurflow_report.ablation.shifted import counted_from
-from neurflow_report.fidelity.causal import edge_tests, judged, matched_sets
+from neurflow_report.fidelity.causal import Moved, edge_tests, judged, matched_sets
 from neurflow_report.fidelity.experiment import EdgeTest
 from neurflow_report.fidelity.ledger import ledger, limits
 from neurflow_report.network.forward import AdaptiveBatch
@@ -45,11 +46,11 @@ def edge(upper: int = 1, lower: int = 1, signed: float = 0.3) -> Edge:
     return Edge(upper_layer="b", upper=upper, lower_layer="a", lower=lower, flow=abs(signed), signed=signed)
 
 
-def by_hand(segment: Callable[[Tensor], Tensor], activations: Tensor) -> Callable[..., Tensor]:
+def by_hand(segment: Callable[[Tensor], Tensor], activations: Tensor) -> Moved:
     """φ with channels set to their means over all patches."""
     mean = activations.flatten(2).mean(dim=(0, 2)) if activations.ndim > 2 else activations.mean(dim=0)
 
-    def moved(sets: np.ndarray, target: int, patches: np.ndarray) -> Tensor:
+    def phi_of(sets: np.ndarray, target: int, patches: np.ndarray) -> Tensor:
         found = []
         for row in torch.from_numpy(sets):
             x = activations[torch.from_numpy(patches)].clone()
@@ -58,7 +59,7 @@ def by_hand(segment: Callable[[Tensor], Tensor], activations: Tensor) -> Callabl
             found.append((out.flatten(2).mean(dim=2) if out.ndim > 2 else out)[:, target])
         return torch.stack(found)
 
-    return moved
+    return lambda sets: partial(phi_of, sets)
 
 
 @torch.no_grad()
@@ -108,7 +109,7 @@ def test_what_is_counted_from_the_means_has_them_where_channels_are_removed(segm
     sets = np.random.default_rng(0).random((9, 8)) < 0.4
     found = engine.phi(activations - mean, torch.from_numpy(sets), [1, 6])
     for place, target in enumerate((1, 6)):
-        expected = by_hand(segment, activations)(sets, target, np.arange(P))
+        expected = by_hand(segment, activations)(sets)(target, np.arange(P))
         assert torch.allclose(found[:, place], expected, atol=1e-12, rtol=0)
     assert str(traced.graph) == graph
 
@@ -192,6 +193,15 @@ def test_edges_that_carry_all_count() -> None:
 
     effects = judged(linear_run(0, weight, [[0, 1], [4, 5]], channels=150)).edge_effects
     assert {(e.upper, e.lower) for e in effects if e.q_value <= 0.05} == {(1, 1), (2, 2)}
+
+
+def test_an_edge_with_fewer_than_19_sets_is_not_judged() -> None:
+    """Four neurons leave three others to hold one against: it could never count, whatever it does."""
+    activations = torch.rand(P, 4, dtype=torch.float64)
+    moved = by_hand(lambda x: x @ torch.ones(4, 1, dtype=torch.float64), activations)
+    upper, below, random = layer("b", 1, [[0]], [0, 1, 2]), layer("a", 4, [[1]], [0, 1, 2]), np.random.default_rng(0)
+    assert list(edge_tests(upper, below, [edge()], moved, np.ones(4), 100, random)) == []
+    assert judged([]).measures == ()
 
 
 def naive_step_down(own: np.ndarray, null: np.ndarray) -> list[float]:

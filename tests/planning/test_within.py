@@ -154,6 +154,9 @@ def test_with_forty_random_sets_no_claim_of_f2_can_be_supported():
 
 
 def test_what_few_random_sets_and_few_pictures_cannot_show():
+    few = told(spec(), spec(experiments=["causal"], edge_draws=18))
+    assert "F11: with 18 random sets no edge can count; it takes 19 (fidelity.edge_draws)" in few
+    assert not told(spec(), spec(experiments=["causal"], edge_draws=19))[-1].startswith("F11: with")
     assert "F1: with 18 random sets no claim can be supported; it takes 19 (fidelity.draws)" in told(
         spec(), spec(draws=18)
     )
@@ -176,6 +179,8 @@ def test_what_was_given_up_is_told():
         "F8 (edges) is not run: whether edge weights predict what a knock-out takes away is not tested",
         "F9 (polysemanticity) is not run: whether neurons stand for several things is not tested",
         "F10 (channels) is not run: which channels say nothing is not tested",
+        "F11 (causal) is not run: whether drawn edges carry an effect is not tested",
+        "F12 (quality) is not run: how good the attributions are is not tested",
         "F2, F3: ranks are estimated from 400 of 2,950 patches",
         "F2, F3, F6: of a layer 5 neurons are tested instead of 50",
         "F3: sets of 5 and of 10 and of 20 and of 50 channels are not tested",

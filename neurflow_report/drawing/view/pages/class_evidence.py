@@ -19,7 +19,7 @@ from neurflow_report.results.verdict import undecidable
 
 @dataclass(frozen=True, kw_only=True)
 class ClassFidelityPage(Page):
-    """The evidence of one class: its verdict, what holds at which layer, then F1, then F2 to F8, then its ledger.
+    """The evidence of one class: its verdict, what holds at which layer, then F1, then F2 to F12, then its ledger.
 
     `limits`: the class's, as everywhere; `masking_lines`: what F1 says of its claims; `neighbours`: the circuit, and
     the evidence of the next classes.

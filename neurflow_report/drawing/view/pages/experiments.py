@@ -1,4 +1,4 @@
-"""F2 to F8 of one class, experiment by experiment: the question, a chart with intervals and chance, the table."""
+"""F2 to F12 of one class, experiment by experiment: the question, a chart with intervals and chance, the table."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def _experiment(index: Index, name: str) -> ExperimentView:
         title=f"{kind.number}: {kind.question}",
         words=words,
         lines=verdicts.lines([c for c in index.claims if c.experiment == name], index.too_few),
-        chart=_forest(index, name, rows) if kind.charted and not _exact(rows) else None,
+        chart=None if kind.wide or _exact(rows) else _forest(index, name, rows),
         scatter=_scatter(index) if name == "edges" else None,
-        table=_table(index, name, rows) if rows else None,
+        table=(_wide if kind.wide else _table)(index, name, rows) if rows else None,
         missing=missing_lines(missing),
     )
 
@@ -181,6 +181,36 @@ def _table(index: Index, name: str, rows: Sequence[Measure]) -> Table:
         caption=f"{EXPERIMENTS[name].number}, {index.result.name}: {EXPERIMENTS[name].axis}",
         columns=columns,
         rows=tuple(_cells(index, name, m, bool(varied), tested, exact) for m in rows),
+        download=urls.data(slug, "fidelity.csv"),
+    )
+
+
+def _wide(index: Index, name: str, rows: Sequence[Measure]) -> Table:
+    """A row a layer: each case with its interval and what stands beside it, then n."""
+    slug, kind, cases = index.result.slug, EXPERIMENTS[name], list(dict.fromkeys(m.case for m in rows))
+    found = {(m.layer, m.case): m for m in rows}
+    heads = [label for case in cases for label in (_cap(case), "95% interval", _cap(kind.beside))]
+
+    def cells(m: Measure | None) -> tuple[str, str, str]:
+        if m is None:
+            return "", "", ""
+        return _told(name, m.value), _spread(name, m.low, m.high), "" if m.null is None else _told(name, m.null)
+
+    return Table(
+        caption=f"{kind.number}, {index.result.name}: {kind.axis}",
+        columns=(
+            Column(label="Layer"),
+            *(Column(label=label, numeric=True) for label in heads),
+            Column(label="n", numeric=True),
+        ),
+        rows=tuple(
+            (
+                Cell(text=layer, href=urls.layer_page(slug, layer)),
+                *(Cell(text=text) for case in cases for text in cells(found.get((layer, case)))),
+                Cell(text=count(*next((m.n, m.unit) for m in rows if m.layer == layer))),
+            )
+            for layer in dict.fromkeys(m.layer for m in rows)
+        ),
         download=urls.data(slug, "fidelity.csv"),
     )
 
