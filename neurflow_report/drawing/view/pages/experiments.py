@@ -21,7 +21,8 @@ MANY_CASES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentView:
-    """One experiment of one class; `lines`: at which layers its claim holds; `missing`: what could not be measured."""
+    """One experiment of one class; `lines`: at which layers its claim holds; `missing`: what could not be measured;
+    `edges`: F11's figures edge by edge."""
 
     id: str
     title: str
@@ -30,6 +31,7 @@ class ExperimentView:
     chart: Forest | None
     scatter: Scatter | None
     table: Table | None
+    edges: Table | None
     missing: tuple[str, ...]
 
 
@@ -55,6 +57,7 @@ def _experiment(index: Index, name: str) -> ExperimentView:
         chart=None if kind.wide or _exact(rows) else _forest(index, name, rows),
         scatter=_scatter(index) if name == "edges" else None,
         table=(_wide if kind.wide else _table)(index, name, rows) if rows else None,
+        edges=_edges(index) if name == "causal" and index.effects else None,
         missing=missing_lines(missing),
     )
 
@@ -240,6 +243,38 @@ def _spread(name: str, low: float, high: float) -> str:
         f"{100 * low:.0f}–{100 * high:.0f}%"
         if EXPERIMENTS[name].unit == "share"
         else f"{_told(name, low)} to {_told(name, high)}"
+    )
+
+
+def _edges(index: Index) -> Table:
+    """F11: every edge tested, from the logit down, the largest drop first."""
+    order = {layer.name: at for at, layer in enumerate(index.downward())}
+    slug, numeric = index.result.slug, ("Drop", "Chance, 95%", "Sets", "p", "p of all together")
+
+    def group(layer: str, number: int) -> Cell:
+        called = index.called(layer, index.groups[layer, number])
+        return Cell(text=called, href=urls.group(slug, layer, number))
+
+    return Table(
+        caption=f"Drawn edges of {index.result.name}, one by one",
+        columns=(
+            Column(label="Upper neuron group"),
+            Column(label="Lower neuron group"),
+            *(Column(label=label, numeric=True) for label in numeric),
+        ),
+        rows=tuple(
+            (
+                group(e.upper_layer, e.upper),
+                group(e.lower_layer, e.lower),
+                Cell(text=correlation(e.drop)),
+                Cell(text=f"{correlation(e.null_low)} to {correlation(e.null_high)}"),
+                Cell(text=f"{e.sets:,}"),
+                Cell(text=p_value(e.p_value)),
+                Cell(text=p_value(e.q_value)),
+            )
+            for e in sorted(index.result.edge_effects, key=lambda e: (order[e.upper_layer], -e.drop))
+        ),
+        download=urls.data(slug, "edge-effects.csv"),
     )
 
 
