@@ -138,9 +138,14 @@ def judged(tests: Sequence[EdgeTest]) -> Results:
 
 
 def _padded(test: EdgeTest, draws: int) -> Floats:
-    """How large the drops are, its own first, in the edge's direction; where fewer sets were found than of other edges,
-    again from the first on."""
-    found: Floats = np.concatenate([[test.way * test.drop], np.resize(np.abs(test.null), draws)])
+    """How large the drops are, its own first, in the edge's direction.
+
+    Where there are fewer sets than of other edges, the rest is those again and the edge's own group: of so few, it is
+    the largest by chance in one of them. All edges of a lower group have the same sets in the same places.
+    """
+    own, null = test.way * test.drop, np.abs(test.null)
+    again = np.roll(np.append(null, own), 7 * test.edge.lower)
+    found: Floats = np.concatenate([[own], null, np.resize(again, draws - len(null))])
     return found
 
 
