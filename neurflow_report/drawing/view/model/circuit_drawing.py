@@ -153,11 +153,8 @@ def _with_effects(index: Index, circuit: Circuit) -> Circuit:
     if not index.effects:
         return circuit
     links = tuple(link if _is_stacked(link) else _tested(index, link) for link in circuit.diagram.links)
-    left = sum(link.faint for link in links)
-    told = prose(f"""
-        Pale and dotted: {count(left, "line")} with no effect beyond that of other neurons as active (F11); those of
-        stacks were not tested.
-    """)
+    left = any(link.faint for link in links)
+    told = "Pale dots: no effect shown (F11)."
     caption = f"{circuit.caption} {told}" if left else circuit.caption
     return replace(circuit, diagram=replace(circuit.diagram, links=links), caption=caption)
 
