@@ -20,6 +20,7 @@ from neurflow_report.fidelity.ledger import ledger, limits
 from neurflow_report.results.bundle import Bundle, read_bundle, write_bundle
 from neurflow_report.results.records import (
     Caution,
+    Census,
     ClassEntry,
     ClassResult,
     Clock,
@@ -27,6 +28,7 @@ from neurflow_report.results.records import (
     CoreScore,
     DataInfo,
     EdgeDrop,
+    EdgeEffect,
     GroupEdge,
     LayerInfo,
     LayerResult,
@@ -65,7 +67,19 @@ CLASSES = (
     ClassEntry(index=2, name="bee & <co>", slug="bee-co"),
     ClassEntry(index=5, name="Ångström 3", slug="angstrom-3"),
 )
-EXPERIMENTS = ("masking", "optimality", "weights", "methods", "critical", "stability", "edges")
+EXPERIMENTS = (
+    "masking",
+    "optimality",
+    "weights",
+    "methods",
+    "critical",
+    "stability",
+    "edges",
+    "polysemanticity",
+    "channels",
+    "causal",
+    "quality",
+)
 PARTS = ("petal-red", "petal-blue", "centre-dark", "stem", "pot")
 
 
@@ -189,6 +203,7 @@ def _class_result(number: int, entry: ClassEntry, count: int, seed: int, drawn: 
         edges=edges,
         masking=tests,
         cautions=_cautions(number, layers),
+        census=_census(layers, number),
         **_judged(tests, evidence, _control(other, layers, tests, edges)) if evidence else {},
     )
 
@@ -414,7 +429,7 @@ Evidence = dict[str, Any]
 
 
 def _evidence(rng: np.random.Generator, layers: tuple[LayerResult, ...], edges: tuple[GroupEdge, ...]) -> Evidence:
-    """Figures of F2 to F8: one that holds, one that does not and one in between for most; LRP was not possible."""
+    """What F2 to F8 found: one that holds, one that does not and one in between for most; LRP was not possible."""
     measures: list[Measure] = []
 
     def add(experiment: str, layer: str, middle: float, n: int, unit: str, **more: Any) -> None:
@@ -447,11 +462,60 @@ def _evidence(rng: np.random.Generator, layers: tuple[LayerResult, ...], edges: 
         )
         for e in edges
     )  # fmt: skip
+    measures += [*_described(layers), *_quality()]
+    effects = tuple(
+        EdgeEffect(
+            upper_layer=d.upper_layer, upper=d.upper, lower_layer=d.lower_layer, lower=d.lower, drop=d.drop, null=0.01,
+            null_low=-0.05, null_high=0.06, sets=DRAWS, p_value=1 / (1 + DRAWS), q_value=(0.04, 0.3)[at % 2],
+        )
+        for at, d in enumerate(drops)
+    )  # fmt: skip
+    for name in ("layer2.0", "layer3", "fc"):
+        counted = [e.q_value <= 0.05 for e in effects if e.upper_layer == name]
+        low, high = _wilson(sum(counted), len(counted)) if counted else (0.0, 1.0)
+        share = {"value": sum(counted) / max(1, len(counted)), "low": low, "high": high, "n": len(counted)}
+        measures += [Measure(experiment="causal", layer=name, unit="edge", **share)] if counted else []
     missing = (
         NotRun(experiment="methods", layer="layer3", case="LRP", reason="it has no rule for <Gelu>"),
         NotRun(experiment="critical", case="NeuCEPT", reason="needs the Python package knockpy: pip install <it>"),
     )
-    return {"measures": tuple(measures), "edge_drops": drops, "not_run": missing}
+    return {"measures": tuple(measures), "edge_drops": drops, "edge_effects": effects, "not_run": missing}
+
+
+def _described(layers: tuple[LayerResult, ...]) -> list[Measure]:
+    """F9 and F10."""
+    found = []
+    for layer in layers[:-1]:
+        apart = {"experiment": "polysemanticity", "layer": layer.name, "low": 0.2, "high": 0.4, "null": 0.02}
+        found.append(Measure(value=0.3, n=len(layer.neurons), unit="neuron", **apart))
+        found += [
+            Measure(channel=a.channel, value=0.3, n=K, unit="patch", null_low=0.01, null_high=0.04, **apart)
+            for a in layer.neurons
+        ]
+        for case, number in (("class-silent", 3), ("saturated", 1)):
+            share = number / layer.channels
+            whole = {"value": share, "low": share, "high": share, "n": layer.channels, "unit": "channel"}
+            found.append(Measure(experiment="channels", layer=layer.name, case=case, **whole))
+    return found
+
+
+def _quality() -> list[Measure]:
+    """F12."""
+    return [
+        Measure(
+            experiment="quality", layer=name, case=case, value=value, low=0.5 * value, high=2 * value, n=3,
+            unit="neuron", null=3 * value,
+        )
+        for name in ("layer2.0", "layer3", "fc")
+        for case, value in (("infidelity", 0.12), ("max-sensitivity", 0.03))
+    ]  # fmt: skip
+
+
+def _census(layers: tuple[LayerResult, ...], number: int) -> tuple[Census, ...]:
+    return tuple(
+        Census(layer=a.name, channels=a.channels, silent=(1, 5, 9 + number), saturated=(0,)[number:])
+        for a in layers[:-1]
+    )
 
 
 def _judged(tests: tuple[Masking, ...], evidence: Evidence, *controls: Control) -> Evidence:
@@ -466,7 +530,7 @@ def _control(
     rng: np.random.Generator, layers: tuple[LayerResult, ...], tests: tuple[Masking, ...], edges: tuple[GroupEdge, ...]
 ) -> Control:
     found = _judged(tests[:2], _evidence(rng, layers, edges[:4]))
-    del found["controls"]
+    del found["controls"], found["edge_effects"]
     return Control(name="random_weights", logit=3, logit_name="wasp <3>", masking=tests[:2], **found)
 
 

@@ -1,35 +1,41 @@
-"""One class from its circuit to its evidence: the experiments F1 to F8, the ledger, the failure signatures (METHOD
+"""One class from its circuit to its evidence: the experiments F1 to F12, the ledger, the failure signatures (METHOD
 §§5–6)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache as cache_once
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from neurflow_report.ablation.ablation import Ablation
 from neurflow_report.analysis.activation_cache import ActivationCache
 from neurflow_report.analysis.class_circuit import Circuit, find_circuit
 from neurflow_report.analysis.class_run import ClassRun
 from neurflow_report.analysis.held_out import hold_out
 from neurflow_report.analysis.layer_tests import layer_tests
 from neurflow_report.analysis.masking_passes import MaskingPasses
+from neurflow_report.analysis.network_part import network_part
 from neurflow_report.circuit.top_patches import silent_share
 from neurflow_report.errors import RunError
 from neurflow_report.fidelity import layer_experiments
+from neurflow_report.fidelity.causal import judged
 from neurflow_report.fidelity.cautions import cautions
-from neurflow_report.fidelity.experiment import LayerExperiment, Results, Subject
+from neurflow_report.fidelity.experiment import LayerExperiment, Part, Results, Subject
 from neurflow_report.fidelity.ledger import ledger
 from neurflow_report.fidelity.masking import Masked, masking
 from neurflow_report.results.catalogue import EXPERIMENTS
 from neurflow_report.results.records import (
     Caution,
+    Census,
     Claim,
     Control,
     EdgeDrop,
+    EdgeEffect,
     GroupEdge,
     LayerResult,
     Masking,
@@ -55,6 +61,8 @@ class Findings:
     candidates: int
     two_sided: tuple[TwoSided, ...] = ()
     controls: tuple[Control, ...] = ()
+    census: tuple[Census, ...] = ()
+    edge_effects: tuple[EdgeEffect, ...] = ()
 
 
 def examine(run: ClassRun) -> Findings:
@@ -95,6 +103,8 @@ def examine(run: ClassRun) -> Findings:
             measures=found.measures,
         ),
         candidates=run.patches,
+        census=found.census,
+        edge_effects=found.edge_effects,
     )
 
 
@@ -136,7 +146,7 @@ def _usual(workspace: Workspace, pixels: Tensor) -> int:
 
 
 def _experiments(run: ClassRun, circuit: Circuit) -> Results:
-    """F2 to F8, those asked for, from the lowest layer up."""
+    """F2 to F12, those asked for, from the lowest layer up."""
     cache, found, top = circuit.cache.going_up(), Results(), len(circuit.layers) - 1
     at_layers = layer_experiments(run.settings.sizes.experiments)
     wanted = run.held is not None and any(experiment.held_out for experiment in at_layers)
@@ -152,7 +162,7 @@ def _experiments(run: ClassRun, circuit: Circuit) -> Results:
                     found += _at_layer(run, held.cache, measured, number, experiment)
                 else:
                     found += _at_layer(run, cache, circuit, number, experiment)
-    return found
+    return found + judged(found.edge_tests)
 
 
 def _at_layer(
@@ -165,6 +175,29 @@ def _at_layer(
         engine, sets = cache.ablations(number - 1, step.note), torch.from_numpy(removed)
         chunks = cache.chunks(number - 1, np.array(patches))
         return np.concatenate([engine.phi(part, sets, targets).cpu().numpy() for part in chunks], axis=2)
+
+    @cache_once
+    def counted() -> tuple[Ablation, Tensor]:
+        """The knock-outs that set channels to their means, and these."""
+        below, row = number - 1, workspace.forward.activations(number - 1, run.pixels[:1])
+        shape = [1] * row.ndim
+        shape[workspace.segments.feature_axis(below)] = -1
+        mean = torch.from_numpy(circuit.means[below].mean(axis=0, dtype=np.float64)).to(row).view(shape)
+        return workspace.ablations(below, row - mean, step.note, mean=mean), mean
+
+    def from_means(moved: NDArray[np.bool_]) -> Callable[[int, NDArray[np.int64]], Tensor]:
+        engine, mean = counted()
+        sets = torch.from_numpy(moved).to(mean.device)
+
+        def phi_of(target: int, patches: NDArray[np.int64]) -> Tensor:
+            found = [engine.phi(part - mean, sets, [target])[:, 0] for part in cache.chunks(number - 1, patches)]
+            return torch.cat(found, dim=1)
+
+        return phi_of
+
+    def part(seed: int | None) -> Part:
+        pair = run.layer_pairs()[number - 1]
+        return network_part(workspace, cache, pair, number, run.settings.quadrature, seed=seed, note=step.note)
 
     def pictures() -> Iterator[Tensor]:
         rows = min(workspace.pair_rows[number:], default=workspace.forward_rows)
@@ -182,6 +215,8 @@ def _at_layer(
             sizes=settings.sizes,
             seed=run.seed(number, EXPERIMENTS[experiment.name].seed),
             phi=phi,
+            from_means=from_means,
+            part=part,
             pictures=pictures,
             above=workspace.segments.between(number, top),
             axis=workspace.segments.feature_axis(number),

@@ -96,7 +96,7 @@ class MaskingPasses:
 
     def _run(self, layer: int, passes: Sequence[Pass], n: int) -> list[tuple[Hits, Hits]]:
         means, row = self.means, self._activations(layer, 0, 1)
-        zero, at_mean = (self.workspace.ablations(layer, row, self.step.note, b) for b in (None, means[layer]))
+        zero, at_mean = (self.workspace.ablations(layer, row, self.step.note, baseline=b) for b in (None, means[layer]))
         hits = [self._hits(layer, one, at_mean if one.mean else zero, n) for one in passes]
         every = torch.cat([one.flatten() for one in hits]).cpu().numpy()
         ends = np.cumsum([one.numel() for one in hits])[:-1]

@@ -434,6 +434,8 @@ def _class_result(
         controls=found.controls,
         two_sided=found.two_sided,
         others=tuple(picture.item.name for picture in others),
+        census=found.census,
+        edge_effects=found.edge_effects,
     )
     return record, dict(files.values())
 

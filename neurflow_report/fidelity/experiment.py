@@ -16,9 +16,29 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neurflow_report.results.catalogue import Sizes
-from neurflow_report.results.records import EdgeDrop, GroupEdge, LayerResult, Measure, NotRun
+from neurflow_report.results.flow import Edge
+from neurflow_report.results.records import Census, EdgeDrop, EdgeEffect, GroupEdge, LayerResult, Measure, NotRun
 
 Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EdgeTest:
+    """F11 of one edge, before all of the class's are judged together.
+
+    Attributes:
+        drop: of its upper group.
+        null: the same for each of the sets drawn, (n,).
+    """
+
+    edge: Edge
+    drop: float
+    null: Floats
+
+    @property
+    def way(self) -> int:
+        """1 where the edge is drawn as one that raises, −1 where it lowers."""
+        return 1 if self.edge.signed >= 0 else -1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,13 +48,35 @@ class Results:
     measures: tuple[Measure, ...] = ()
     not_run: tuple[NotRun, ...] = ()
     edge_drops: tuple[EdgeDrop, ...] = ()
+    census: tuple[Census, ...] = ()
+    edge_tests: tuple[EdgeTest, ...] = ()
+    edge_effects: tuple[EdgeEffect, ...] = ()
 
     def __add__(self, other: Results) -> Results:
         return Results(
             measures=self.measures + other.measures,
             not_run=self.not_run + other.not_run,
             edge_drops=self.edge_drops + other.edge_drops,
+            census=self.census + other.census,
+            edge_tests=self.edge_tests + other.edge_tests,
+            edge_effects=self.edge_effects + other.edge_effects,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """The network from the layer below to a layer; all values are on the device.
+
+    Attributes:
+        activations: the layer below on some patches, (n, …).
+        attributed: T of a channel on such activations, (n, C).
+        ablated: φ of a channel on such activations, with each set of their channels at 0, (sets, n); takes the
+            activations, which are removed, bool (sets, C), and the channel.
+    """
+
+    activations: Callable[[NDArray[np.int64]], Tensor]
+    attributed: Callable[[Tensor, int], Tensor]
+    ablated: Callable[[Tensor, NDArray[np.bool_], int], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +95,10 @@ class Subject:
         seed: for all that this experiment draws at this layer.
         phi: φ of this layer's channels with channels of the layer below removed, (sets, targets, patches); takes which
             are removed, bool (sets, C), the targets' channels and the patches' numbers. Not at the lowest layer.
+        from_means: takes sets of channels of the layer below, bool (sets, C), and gives what gives φ of one channel of
+            this layer on some patches, (sets, patches), on the device, with each set at its means over the class's
+            patches.
+        part: the network from the layer below to this one, its weights drawn anew from a seed where one is given.
         pictures: gives this layer's activations on the class's pictures, (n, …), some at a time.
         above: the network from such activations to the outputs, (n, outputs).
         axis: which axis of these activations the channels are.
@@ -68,6 +114,8 @@ class Subject:
     sizes: Sizes
     seed: Sequence[int]
     phi: Callable[[NDArray[np.bool_], Sequence[int], Sequence[int]], Floats]
+    from_means: Callable[[NDArray[np.bool_]], Callable[[int, NDArray[np.int64]], Tensor]]
+    part: Callable[[int | None], Part]
     pictures: Callable[[], Iterator[Tensor]]
     above: Callable[[Tensor], Tensor]
     axis: int
@@ -122,10 +170,11 @@ class Work:
       all) on `rows` patches.
     - "semantic", "neurons": `times` clusterings of a concept's patches, or of the layer's semantic groups.
     - "marginal contributions": a gradient of the logit with respect to the layer, on `rows` pictures.
+    - "search": attributions of a neuron on `rows` patches, `times` over.
     - "knockoffs": of the layer's channels, on `rows` patches.
     """
 
-    part: Literal["knock-outs", "semantic", "neurons", "marginal contributions", "knockoffs"]
+    part: Literal["knock-outs", "semantic", "neurons", "marginal contributions", "knockoffs", "search"]
     times: int = 1
     rows: float = 0.0
     neurons: int | None = None
@@ -140,10 +189,10 @@ class LayerExperiment:
         stage: what the progress and the plan call it; with {layer} in it, each layer is a stage of its own.
         unit: what the plan counts of it, in the plural.
         run: does it at a layer.
-        work: says what that takes.
+        work: says what that takes; nothing where it is made of figures at hand, in no time to speak of.
         lowest: whether it is done at the lowest layer, below which there is none.
         top: whether it is done at the logits.
-        ablates: whether it calls `phi`.
+        ablates: whether it sets channels of the layer below.
         held_out: whether it is measured on the pictures held out, where there are some: then `layers` has this layer's
             neurons with their patches of these, and all others as they were found.
         place: its place among the experiments of a layer, the smallest first; ties by name.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from neurflow_report.fidelity.causal import FEWEST
 from neurflow_report.fidelity.intervals import crossed_drop, drop_interval, wilson
 from neurflow_report.fidelity.ledger import LEVEL, limits
 from neurflow_report.results.catalogue import EXPERIMENTS, prose
@@ -50,6 +51,8 @@ def _every(before: Spec, after: Spec, pictures: int, patches: int) -> Iterator[s
         yield f"F3: sets of {' and of '.join(lost)} channels are not tested"
     if "methods" in new.experiments and new.methods and new.method_targets < 2:
         yield "F4: with one neuron a layer there is no interval: no claim can be supported (fidelity.method_targets)"
+    if "causal" in new.experiments and new.edge_draws < FEWEST:
+        yield f"F11: with {new.edge_draws} random sets no edge can count; it takes {FEWEST} (fidelity.edge_draws)"
     if "concepts" in new.experiments:
         yield from _robust(new.targets * after.core.tau, threshold["robust"])
 

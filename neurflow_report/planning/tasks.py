@@ -206,12 +206,12 @@ class Tasks:
                 yield from self._layer(number)
             for experiment in self.by_layer:
                 if experiment.is_by_layer and number in experiment.numbers(top):
-                    yield self._at_layers(experiment, [number])
+                    yield from self._at_layers(experiment, [number])
         if self.asked("methods"):
             yield from self._methods()
         for experiment in self.by_layer:
             if not experiment.is_by_layer and (numbers := experiment.numbers(top)):
-                yield self._at_layers(experiment, numbers)
+                yield from self._at_layers(experiment, numbers)
 
     def _name(self, number: int) -> str:
         return self.place.segments.layers[number].name
@@ -358,8 +358,8 @@ class Tasks:
             sizes=self.size,
         )
 
-    def _at_layers(self, experiment: LayerExperiment, numbers: Sequence[int]) -> Task:
-        """An experiment that is done at each layer, at some of them, of all classes."""
+    def _at_layers(self, experiment: LayerExperiment, numbers: Sequence[int]) -> Iterator[Task]:
+        """An experiment that is done at each layer, at some of them, of all classes; none where it takes no time."""
         amount, uses, passes, crops = 0, dict[Key, tuple[float, ...]](), list[tuple[int, int, float]](), 0.0
         for number, one in ((number, one) for number in numbers for one in self.classes):
             for work in experiment.work(self._layer_size(number, one)):
@@ -373,8 +373,10 @@ class Tasks:
                     crops += work.rows
                 elif work.part == "knock-outs" and experiment.held_out and one.held:
                     passes.append((number - 1, number, work.rows))
+        if not uses:
+            return
         stage = experiment.stage.format(layer=self._name(numbers[0]))
-        return Task(
+        yield Task(
             name=stage, kind=experiment.stage.format(layer="").rstrip(), stages=len(numbers), amount=amount,
             unit=experiment.unit, uses=tuple(uses.items()), passes=tuple(passes), crops=crops,
         )  # fmt: skip
@@ -385,6 +387,8 @@ class Tasks:
             neurons = self.found[number].targets if work.neurons is None else work.neurons
             features = self._pairs(number, work.times, work.rows, neurons)
             return ("knock-outs", number, ""), features
+        if work.part == "search":
+            return ("search", number, ""), (float(work.times * work.rows),)
         if work.part in {"semantic", "neurons"}:
             return ("clusters", number, work.part), (float(work.times),)
         return (work.part, number, ""), (float(work.times * work.rows),)

@@ -8,7 +8,8 @@ comes last:
 3. other attribution methods (F4);
 4. half of what `standard` has over `quick` in the knock-outs (F2, F3), then the rest of it: fewer neurons tested, ranks
    estimated from some patches, single channels alone; F2's random sets stay;
-5. the experiments that `quick` does without: other sizes of the concept (F6), critical neurons (F5);
+5. the experiments that `quick` does without: other sizes of the concept (F6), critical neurons (F5), causal edges
+   (F11), the quality of the attributions (F12);
 6. sizes over those of the preset `quick`;
 7. pictures: three quarters, a half, … of the most that a class has;
 8. patches in a concept: 30, 20, 10;

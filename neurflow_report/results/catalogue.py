@@ -13,9 +13,13 @@ from neurflow_report.results.evidence import Threshold
 
 PAPER = "NeurFlow's own figures"
 HERE = "set by this project; the paper gives none"
-Unit = Literal["share", "correlation"]
+Unit = Literal["share", "correlation", "figure"]
 STABILITY_NOISE = 0.05
 """By how much F7 puts activations up or down, at most."""
+HARDLY = 0.01
+"""The part of its mean under which the standard deviation of a channel that F10 calls saturated is."""
+QUALITY_SETS, QUALITY_NOISE, QUALITY_DRAWS = 100, 0.02, 10
+"""Of F12: the random sets, by how much noise puts activations up or down at most, and how often it is drawn."""
 EVERY = frozenset({"quick", "standard", "paper"})
 """The presets, all of them."""
 METHODS = ("gradient × input", "saliency", "SmoothGrad", "guided backprop", "GradientSHAP", "DeepLift", "LRP")
@@ -88,6 +92,8 @@ class Experiment:
         shares_ablations: whether it shares the knock-outs of random and core sets.
         needs: a Python package, and the extra that brings it.
         headline: the claim whose thresholds its chart shows.
+        beside: what stands beside its figures in a table.
+        wide: whether its table has a row a layer and its cases side by side, without a chart.
     """
 
     name: str
@@ -106,6 +112,8 @@ class Experiment:
     shares_ablations: bool = False
     needs: tuple[str, str] | None = None
     headline: str = ""
+    beside: str = "Chance"
+    wide: bool = False
 
     @property
     def seed(self) -> int:
@@ -411,6 +419,86 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                 ),
             ),
         ),
+        Experiment(
+            name="polysemanticity",
+            number="F9",
+            question="Do neurons stand for several things?",
+            words=prose("""
+                How far apart a neuron's semantic groups are for the layer below: 1 less the mean cosine of their mean
+                activations. At 0 its groups look alike, towards 1 they have nothing in common. Chance is the same for
+                its concept split at random into parts of these sizes. The groups were made to differ, so a figure over
+                chance is no test. The figure of a layer is the mean over its neurons with several groups.
+            """),
+            tests="whether neurons stand for several things",
+            axis="distance between a neuron's semantic groups",
+            presets=EVERY,
+            claims=(),
+        ),
+        Experiment(
+            name="channels",
+            number="F10",
+            question="Which channels say nothing about the class?",
+            words=prose(f"""
+                A class-silent channel is never above 0 on any patch of the class. A saturated one is, but hardly
+                varies: its standard deviation is under {HARDLY:.0%} of its mean. All channels and patches are counted,
+                so there is no interval.
+            """),
+            tests="which channels say nothing",
+            axis="share of the layer's channels",
+            unit="share",
+            varied="Channels",
+            presets=EVERY,
+            claims=(),
+        ),
+        Experiment(
+            name="causal",
+            number="F11",
+            question="Does a drawn edge carry an effect?",
+            words=prose("""
+                The neurons of an edge's lower group are set to their means over the class's patches, and the share of
+                the upper group's activation that goes is held against the same for other neurons as active, as many.
+                All drawn edges of the class are tested together: where an edge counts, the chance that any does
+                without cause is at most 5%. The figure of a layer is the share of its drawn edges that count.
+            """),
+            tests="whether drawn edges carry an effect",
+            axis="drawn edges with an effect beyond that of neurons as active",
+            unit="share",
+            sizes="Here: {edge_draws} random sets for each lower group.",
+            headline="causal",
+            claims=(
+                ClaimKind(
+                    name="causal",
+                    statement="Drawn edges carry an effect of their own",
+                    measured="edges with an effect",
+                    defined="share of the drawn edges whose effect is beyond that of neurons as active",
+                    unit="share",
+                    refuted="other neurons as active matter as much to an upper group as those of its lower groups",
+                    supported=0.5,
+                    against=0.2,
+                    example={"supported": 0.5, "against": 0.2},
+                ),
+            ),
+        ),
+        Experiment(
+            name="quality",
+            number="F12",
+            question="How good are the attributions?",
+            words=prose(f"""
+                Infidelity is how far the attributions of a random set of channels are, added up, from what goes when
+                the set is set to 0, as a share of the variance of that: 0 is exact, at 1 they say no more than one
+                number for all sets would. Max-sensitivity is the largest change of the attributions, relative to their
+                size, in {QUALITY_DRAWS} draws of noise of up to {QUALITY_NOISE:.0%} in the activations below. Beside
+                each stands the same with the weights between the two layers drawn anew. These are descriptions, and no
+                test.
+            """),
+            tests="how good the attributions are",
+            axis="quality of the attributions, 0 the best",
+            unit="figure",
+            beside="weights drawn anew",
+            wide=True,
+            sizes=f"Here: {{quality_targets}} core neurons of each layer at most, {QUALITY_SETS} random sets for each.",
+            claims=(),
+        ),
     )
 }
 """By the name in the spec, in the order of METHOD §5."""
@@ -586,6 +674,8 @@ class Sizes:
     method_targets: int
     ks: tuple[int, ...]
     noise_draws: int
+    edge_draws: int
+    quality_targets: int
     critical: str = "methods"
 
 
@@ -606,6 +696,8 @@ PRESETS: Mapping[str, Sizes] = {
         method_targets=1,
         ks=(30, 70),
         noise_draws=5,
+        edge_draws=40,
+        quality_targets=2,
     ),
     "standard": Sizes(
         experiments=_of_preset("standard"),
@@ -619,6 +711,8 @@ PRESETS: Mapping[str, Sizes] = {
         method_targets=3,
         ks=(30, 70, 110, 190),
         noise_draws=10,
+        edge_draws=100,
+        quality_targets=3,
     ),
     "paper": Sizes(
         experiments=_of_preset("paper"),
@@ -633,6 +727,8 @@ PRESETS: Mapping[str, Sizes] = {
         ks=(30, 50, 70, 90, 110, 130, 150, 170, 190),
         noise_draws=20,
         critical="paper",
+        edge_draws=200,
+        quality_targets=8,
     ),
 }
 """`paper` draws 100 sets for F1 where METHOD §5 has 20: with 20 no p-value is under 0.048, which no correction for the

@@ -243,7 +243,7 @@ def _of_group(
 def _of_edges(result: ClassResult) -> Found:
     groups = {layer.name: {group.index for group in layer.groups} for layer in result.layers}
     neighbours = {(upper.name, lower.name) for lower, upper in pairwise(result.layers)}
-    for field in ("edges", "edge_drops"):
+    for field in ("edges", "edge_drops", "edge_effects"):
         found = [(e.upper_layer, e.upper, e.lower_layer, e.lower) for e in getattr(result, field)]
         yield from _once((field,), found, "edge")
         for number, (upper_layer, upper, lower_layer, lower) in enumerate(found):
@@ -283,6 +283,8 @@ def _of_evidence(place: Path, owner: ClassResult | Control, run: Run, result: Cl
         yield from _known((*place, "not_run", number, "layer"), missing.layer, ["", *layers], "layer")
     if isinstance(owner, ClassResult):
         yield from _of_cautions(result)
+        yield from _of_census(result)
+        yield from _of_effects(result)
         yield from _once(("controls",), [control.name for control in owner.controls], "control")
         for number, control in enumerate(owner.controls):
             yield from _index(("controls", number, "logit"), control.logit, run.model.outputs, "logit")
@@ -311,6 +313,23 @@ def _of_two_sided(place: Path, row: TwoSided, layers: Collection[str]) -> Found:
     yield from _within((*place, "j"), row.j, row.tpr - row.fpr, row.tpr - row.fpr)
     odd = next((value for value in row.null if not -1 - 1e-6 <= value <= 1 + 1e-6), None)
     yield from _within((*place, "null"), odd, -1, 1)
+
+
+def _of_effects(result: ClassResult) -> Found:
+    for number, row in enumerate(result.edge_effects):
+        yield from _at_least(("edge_effects", number, "sets"), row.sets, 1)
+        for name in ("p_value", "q_value"):
+            yield from _within(("edge_effects", number, name), getattr(row, name), 0, 1)
+
+
+def _of_census(result: ClassResult) -> Found:
+    channels = {layer.name: layer.channels for layer in result.layers}
+    yield from _once(("census",), [row.layer for row in result.census], "layer")
+    for number, row in enumerate(result.census):
+        place: Path = ("census", number)
+        yield from _known((*place, "layer"), row.layer, channels, "layer")
+        for name in ("silent", "saturated"):
+            yield from _all_known((*place, name), getattr(row, name), range(channels.get(row.layer, 0)), "channel")
 
 
 def _of_cautions(result: ClassResult) -> Found:

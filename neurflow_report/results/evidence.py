@@ -74,14 +74,16 @@ class TwoSided(Record):
     """F1 with pictures of other classes beside the class's own (METHOD §5): TPR, FPR and J = TPR − FPR.
 
     Attributes:
+        mode, layer, tau, cumulative, size, channels: as of `Masking`.
         ablation: what removed channels are set to, 0 or their mean over the pictures of all classes.
         n, others: pictures of the class, and of other classes.
-        tpr, fpr: the shares of both that are predicted as the class; `tpr_before`, `fpr_before` with nothing removed.
-        j_low, j_high: 95% interval of J (Newcombe's); those of the shares are Wilson's.
+        tpr_before, fpr_before: the shares of both that are predicted as the class, with nothing removed.
+        tpr, tpr_low, tpr_high: that of the class's own after it, with its 95% Wilson interval.
+        fpr, fpr_low, fpr_high: that of the others.
+        j, j_low, j_high: TPR − FPR, with Newcombe's 95% interval.
         null: J of random sets of the same size; empty where they were not measured.
         null_low, null_high: the 95% interval of its mean; None where there is no null.
         p_value: (1 + #{null at least as extreme}) / (1 + len(null)).
-        cumulative: as of `Masking`.
     """
 
     mode: Literal["mask", "retain"]
@@ -111,7 +113,7 @@ class TwoSided(Record):
 
 
 class Measure(Record):
-    """One figure of F2 to F8 (METHOD §5), for a layer or, with `channel`, for one neuron of it.
+    """One figure of F2 to F12 (METHOD §5), for a layer or, with `channel`, for one neuron of it.
 
     Attributes:
         layer, channel: where.
@@ -175,6 +177,47 @@ class EdgeDrop(Record):
     drop: float
 
 
+class EdgeEffect(Record):
+    """F11: what becomes of an edge's upper group where its lower group's neurons are set to their means (METHOD §5).
+
+    Attributes:
+        upper_layer, upper: the group above, by its number.
+        lower_layer, lower: the group below.
+        drop: the share of the upper group's activation that goes.
+        null, null_low, null_high: the same for other neurons as active, its mean and 95% range.
+        sets: how many such sets.
+        p_value: of as large a drop with them, the edge's own counted in the direction that it is drawn for.
+        q_value: the same for the class's drawn edges together.
+    """
+
+    upper_layer: str
+    upper: int
+    lower_layer: str
+    lower: int
+    drop: float
+    null: float
+    null_low: float
+    null_high: float
+    sets: int
+    p_value: float
+    q_value: float
+
+
+class Census(Record):
+    """F10: which of a layer's channels say nothing of the class (METHOD §5).
+
+    Attributes:
+        layer, channels: which, and how many it has.
+        silent: those silent on the class's patches.
+        saturated: those that hardly vary on them.
+    """
+
+    layer: str
+    channels: int
+    silent: tuple[int, ...]
+    saturated: tuple[int, ...]
+
+
 class Claim(Record):
     """A row of the ledger (METHOD §5): a claim of the method at one layer, and whether the evidence supports it.
 
@@ -218,7 +261,7 @@ class Control(Record):
     Attributes:
         name: which other network.
         logit, logit_name: its number and its name.
-        masking, measures, edge_drops, not_run, claims: as of a class.
+        masking, two_sided, measures, edge_drops, not_run, claims: as of a class.
     """
 
     name: str

@@ -6,6 +6,7 @@ a layer's shares sum to what the layer above hands down: to 1, less what ends in
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,6 +21,13 @@ DIGITS = 6
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 Groups = Sequence[Sequence[Member]]
+
+
+MOST_NODES = 5
+"""Groups or neurons of a layer that a drawing has beside the stack of its others."""
+KEPT = 0.95
+"""Of the flow between two layers, what a drawing holds."""
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +65,11 @@ def parts(neuron: Neuron) -> dict[int, float]:
     """p(a, j): the part of a neuron's concept in each of its semantic groups; they sum to 1."""
     whole = sum(len(g.patches) for g in neuron.groups)
     return {g.index: len(g.patches) / whole for g in neuron.groups}
+
+
+def effective(shares: Sequence[float]) -> float:
+    """e^H of shares that sum to 1, H their entropy: as many equal shares would be as spread out."""
+    return math.exp(-sum(p * math.log(p) for p in shares if p > 0))
 
 
 def memberships(neurons: Sequence[Neuron], groups: Groups) -> Floats:
@@ -165,6 +178,33 @@ def flow_of(layers: Sequence[LayerResult]) -> Flow:
         edges=tuple(edges),
         neuron_edges=tuple(neuron_edges),
     )
+
+
+def most_drawn(every: int) -> int:
+    """How many of a layer's nodes are drawn each: a stack stands for two or more."""
+    return every if every <= MOST_NODES else min(MOST_NODES, every - 2)
+
+
+def drawn_edges(layers: Sequence[LayerResult]) -> tuple[Edge, ...]:
+    """The edges between groups that a class's drawing shows each: of every pair of layers the largest flows, until
+    `KEPT` of the flow between these groups is there; `layers` from the input to the logit."""
+    flow, found = flow_of(layers), list[Edge]()
+    shown = {
+        (layer.name, number)
+        for layer in layers
+        for number in sorted(flow.groups[layer.name], key=lambda g, own=flow.groups[layer.name]: (-own[g], g))[  # type: ignore[misc]
+            : most_drawn(len(layer.groups))
+        ]
+    }
+    for layer in layers[1:]:
+        mine = [e for e in flow.edges if e.upper_layer == layer.name]
+        mine = [e for e in mine if {(e.upper_layer, e.upper), (e.lower_layer, e.lower)} <= shown]
+        whole, passed = sum(e.flow for e in mine), 0.0
+        for e in sorted(mine, key=lambda e: (-e.flow, e.upper, e.lower)):
+            if passed < (KEPT - ROUNDING) * whole:
+                found.append(e)
+            passed += e.flow
+    return tuple(found)
 
 
 def _group_of(layer: LayerResult) -> Places:

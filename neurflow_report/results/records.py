@@ -10,9 +10,11 @@ from __future__ import annotations
 from typing import Literal
 
 from neurflow_report.results.evidence import Caution as Caution
+from neurflow_report.results.evidence import Census as Census
 from neurflow_report.results.evidence import Claim as Claim
 from neurflow_report.results.evidence import Control as Control
 from neurflow_report.results.evidence import EdgeDrop as EdgeDrop
+from neurflow_report.results.evidence import EdgeEffect as EdgeEffect
 from neurflow_report.results.evidence import Masking as Masking
 from neurflow_report.results.evidence import Measure as Measure
 from neurflow_report.results.evidence import NotRun as NotRun
@@ -172,7 +174,7 @@ class DataInfo(Record):
 class Settings(Record):
     """The values this run used, under the names of the spec (see docs/spec.md).
 
-    The fields after `precision` size F2 to F8 and came with format 2.
+    The fields after `precision` size F2 to F12 and came with format 2.
 
     Attributes:
         k: patches in a concept.
@@ -195,6 +197,9 @@ class Settings(Record):
         methods, method_targets: the other methods of F4, and the most neurons at a layer.
         ks: F6: the sizes of a concept that `k` is compared with.
         noise_draws: of F7.
+        critical: F5: by which scores core neurons are found beside the circuit's: `methods`, or `paper` as well.
+        edge_draws: F11: random sets of an edge.
+        quality_targets: F12: the most neurons at a layer.
         controls: networks that the pipeline was run on as well.
         thresholds: when each claim holds.
     """
@@ -226,6 +231,8 @@ class Settings(Record):
     ks: tuple[int, ...] = ()
     noise_draws: int = 0
     critical: str = ""
+    edge_draws: int = 0
+    quality_targets: int = 0
     controls: tuple[str, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
 
@@ -554,11 +561,12 @@ class ClassResult(Record):
         layers: from the input to the logit.
         edges: between neuron groups, from the logit down.
         masking: F1.
-        two_sided: F1 with the pictures of other classes, which are called `others`; none in bundles before these were
-            measured.
+        two_sided: F1 with pictures of other classes; none in bundles before these were measured.
+        others: the names of these pictures.
         cautions: from the logit down.
-        measures: the figures of F2 to F8.
+        measures: the figures of F2 to F12.
         edge_drops: F8, edge by edge.
+        census, edge_effects: F10, layer by layer, and F11, edge by edge.
         not_run: what was asked for and could not be measured.
         claims: the ledger.
         controls: the same on other networks.
@@ -581,6 +589,8 @@ class ClassResult(Record):
     controls: tuple[Control, ...] = ()
     two_sided: tuple[TwoSided, ...] = ()
     others: tuple[str, ...] = ()
+    census: tuple[Census, ...] = ()
+    edge_effects: tuple[EdgeEffect, ...] = ()
 
 
 class Clock(Record):

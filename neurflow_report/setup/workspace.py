@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from neurflow_report.ablation.ablation import Ablation, ablations
+from neurflow_report.ablation.shifted import counted_from
 from neurflow_report.circuit.discovery import LayerPair
 from neurflow_report.errors import InputError
 from neurflow_report.images.patches import PatchGrid, crops
@@ -108,7 +109,13 @@ class Workspace:
         return self.forward.activations(layer, crops(pixels, patches, self.grid))
 
     def ablations(
-        self, layer: int, row: Tensor, note: Callable[[str], None], baseline: Tensor | None = None
+        self,
+        layer: int,
+        row: Tensor,
+        note: Callable[[str], None],
+        *,
+        baseline: Tensor | None = None,
+        mean: Tensor | None = None,
     ) -> Ablation:
         """The knock-outs of layers[layer], seen one layer up, as many rows at once as fit the half of the memory that
         is not for what is kept.
@@ -117,10 +124,11 @@ class Workspace:
             row: (1, …) of the layer.
             note: told where memory runs out.
             baseline: like `row`, what stands in a removed channel's place; None: 0.
+            mean: from which `row`, and what is removed, is counted (shifted.py); None: from 0.
         """
         segments = self.forward.segments
         return ablations(
-            segments.stages[layer],
+            segments.stages[layer] if mean is None else counted_from(segments.stages[layer], mean),
             row,
             axis=segments.feature_axis(layer),
             out_axis=segments.feature_axis(layer + 1),

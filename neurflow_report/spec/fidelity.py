@@ -123,6 +123,12 @@ class Fidelity(Section):
         examples=["paper"],
     )
     noise_draws: Count | None = Field(None, description="F7: draws of noise.", examples=[10])
+    edge_draws: Count | None = Field(
+        None, description="F11: random sets for each lower group of a drawn edge.", examples=[100]
+    )
+    quality_targets: Count | None = Field(
+        None, description="F12: the most neurons at a layer, drawn at random.", examples=[3]
+    )
     controls: Annotated[tuple[Literal["random_weights"], ...], AfterValidator(unique)] = Field(
         (),
         description="Other networks to run everything on, shown beside: random_weights, the same network with its "

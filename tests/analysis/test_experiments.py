@@ -12,14 +12,19 @@ from neurflow_report.network.reinitialise import reinitialised
 from neurflow_report.progress import Silent
 from neurflow_report.results.bundle import read_bundle
 from neurflow_report.results.catalogue import CLAIMS
+from neurflow_report.results.flow import drawn_edges
 from neurflow_report.spec.load import load_spec
 
 pytestmark = pytest.mark.slow
-ALL = ["masking", "optimality", "weights", "methods", "critical", "concepts", "stability", "edges"]
+ALL = [
+    "masking", "optimality", "weights", "methods", "critical", "concepts", "stability", "edges", "polysemanticity",
+    "channels", "causal", "quality",
+]  # fmt: skip
 SIZES = {
     "experiments": ALL, "taus": [3], "draws": 4, "targets": 2, "optimality_draws": 6, "weight_draws": 10,
     "patches": 20, "sizes": [1, 5, 500], "methods": ["saliency", "LRP"], "method_targets": 1, "ks": [8, 14, 900],
-    "noise_draws": 2, "controls": ["random_weights"], "thresholds": {"edges": {"supported": 0.99}},
+    "noise_draws": 2, "edge_draws": 25, "quality_targets": 2,
+    "controls": ["random_weights"], "thresholds": {"edges": {"supported": 0.99}},
 }  # fmt: skip
 
 
@@ -58,7 +63,8 @@ def test_every_experiment_has_figures_with_interval_n_and_unit(found):
         assert m.value <= m.high + 1e-9, m
         assert m.n > 0
         assert m.unit
-        assert -1 <= m.low <= m.high <= 1
+        assert -1 <= m.low <= m.high
+        assert m.high <= 1 or m.experiment == "quality"  # infidelity has no upper end
     assert {m.case for m in result.measures if m.experiment == "critical"} == {"NeuronMCT", "NeuCEPT"}
     assert {m.case for m in result.measures if m.experiment == "methods"} == {
         "integrated gradients", "saliency", "LRP",
@@ -67,6 +73,11 @@ def test_every_experiment_has_figures_with_interval_n_and_unit(found):
     assert {m.setting for m in result.measures if m.experiment == "concepts"} == {8, 14}
     assert all(-10 < d.drop <= 10 for d in result.edge_drops)
     assert result.edge_drops
+    drawn = {(e.upper_layer, e.upper, e.lower_layer, e.lower) for e in drawn_edges(result.layers)}
+    assert {(e.upper_layer, e.upper, e.lower_layer, e.lower) for e in result.edge_effects} <= drawn
+    assert all(e.p_value <= e.q_value <= 1 and 19 <= e.sets <= 25 for e in result.edge_effects)
+    assert result.edge_effects
+    assert [(row.layer, row.channels) for row in result.census] == [("block3", 128), ("block4", 128)]
 
 
 def test_what_does_not_fit_is_told(found):

@@ -143,7 +143,7 @@ def inflow(diagram: Diagram, edges: tuple[Weight, ...]) -> dict[str, float]:
 def test_what_flows_into_a_node_drawn_is_its_share(
     indices: tuple[Index, ...], what: str, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(circuit_drawing, "MOST_NODES", most)
+    monkeypatch.setattr("neurflow_report.results.flow.MOST_NODES", most)
     for index in indices:
         made, weights = (group_circuit, group_weights) if what == GROUP else (neuron_circuit, neuron_weights)
         diagram = made(index).diagram
@@ -162,7 +162,7 @@ def test_what_flows_into_a_node_drawn_is_its_share(
 def test_a_stack_leads_to_its_layer_and_says_how_many_it_holds(
     indices: tuple[Index, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(circuit_drawing, "MOST_NODES", 1)
+    monkeypatch.setattr("neurflow_report.results.flow.MOST_NODES", 1)
     stack = next(n for n in group_circuit(indices[0]).diagram.nodes if n.stack)
     assert stack.href == f"class/bee-co/{stack.band}/index.html"
     assert stack.title == f"+{stack.stack} groups"
@@ -197,6 +197,7 @@ def test_the_table_has_every_edge_with_its_flow_and_weight(indices: tuple[Index,
         "Lower neuron group",
         "Flow (share of the logit)",
         "W (group edge weight)",
+        "Effect (F11)",
     ]
     assert len(table.rows) == len(indices[0].result.edges)
     flows = [float(row[2].text.strip("<%")) for row in table.rows if not row[2].text.startswith("<")]

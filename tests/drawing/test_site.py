@@ -461,6 +461,7 @@ def test_json_says_the_same_as_csv(site: Path) -> None:
     assert {file.stem for file in files} == {
         "group-edges", "groups", "masking", "neuron-edges", "neurons", "pictures", "fidelity", "ledger", "edge-drops",
         "two-sided",
+        "edge-effects",
     }  # fmt: skip
     assert "patches.csv" in (text := (site / "class/bee-co/index.html").read_text())
     assert "patches.json" not in text
@@ -476,7 +477,8 @@ def test_drawings_and_plots_stand_alone(site: Path) -> None:
     files = sorted((site / "data").rglob("*.svg"))
     assert {file.name for file in files} == {
         "groups.svg", "all-groups.svg", "all-neurons.svg", "masking.svg", "optimality.svg", "weights.svg",
-        "methods.svg", "critical.svg", "stability.svg", "edges.svg", "edge-drops.svg",
+        "methods.svg", "critical.svg", "stability.svg", "edges.svg", "edge-drops.svg", "polysemanticity.svg",
+        "causal.svg",
     }  # fmt: skip
     for file in files:
         text = file.read_text(encoding="utf-8")

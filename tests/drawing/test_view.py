@@ -246,7 +246,12 @@ def test_the_lowest_layer_has_no_core_and_no_gap(view: SiteView) -> None:
     page = next(p for p in view.layers if p.path == "class/bee-co/layer1/index.html")
     assert page.below is None
     assert all(a.core is None for a in page.neurons)
-    assert {f.label for a in page.neurons for f in a.facts} == {"Activation over the concept", "Silhouette"}
+    assert {f.label for a in page.neurons for f in a.facts} == {
+        "Activation over the concept",
+        "Silhouette",
+        "Effective number of semantic groups",
+        "Distance between semantic groups",
+    }
 
 
 def test_every_mosaic_has_patches_and_a_spoken_text(view: SiteView) -> None:

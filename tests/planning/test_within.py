@@ -111,7 +111,8 @@ def test_what_is_to_be_set_gives_those_sizes_in_a_file_and_on_the_command_line(w
     loaded = load_spec(write_spec(fidelity={"preset": "paper", "experiments": None, "taus": None, "draws": None}))
     found = fit(loaded.spec, within, price, SUPPLY, lambda _: ())
     options = [
-        f"{path}={yaml.safe_dump(value, default_flow_style=True).split(chr(10))[0]}" for path, value in found.set
+        f"{path}={yaml.safe_dump(value, default_flow_style=True, width=1000).split(chr(10))[0]}"
+        for path, value in found.set
     ]
     again = load_spec(loaded.file, options).spec
     assert amounts(again) == amounts(applied(loaded.spec, found))
@@ -153,6 +154,9 @@ def test_with_forty_random_sets_no_claim_of_f2_can_be_supported():
 
 
 def test_what_few_random_sets_and_few_pictures_cannot_show():
+    few = told(spec(), spec(experiments=["causal"], edge_draws=18))
+    assert "F11: with 18 random sets no edge can count; it takes 19 (fidelity.edge_draws)" in few
+    assert not told(spec(), spec(experiments=["causal"], edge_draws=19))[-1].startswith("F11: with")
     assert "F1: with 18 random sets no claim can be supported; it takes 19 (fidelity.draws)" in told(
         spec(), spec(draws=18)
     )
@@ -167,12 +171,16 @@ def test_what_few_random_sets_and_few_pictures_cannot_show():
 def test_what_was_given_up_is_told():
     before = spec(preset="paper", controls=["random_weights"])
     after = spec(preset="quick", experiments=["masking", "weights", "concepts", "methods"], targets=5)
-    assert [text for text in told(before, after) if not text.startswith("F1")] == [
+    assert [text for text in told(before, after) if not text.startswith(("F1:", "F1 "))] == [
         "no control is run: that what is supported comes from what the network has learnt is not tested",
         "F2 (optimality) is not run: whether core sets matter more to a neuron than random sets is not tested",
         "F5 (critical) is not run: whether other methods find the same neurons is not tested",
         "F7 (stability) is not run: whether the groups are stable is not tested",
         "F8 (edges) is not run: whether edge weights predict what a knock-out takes away is not tested",
+        "F9 (polysemanticity) is not run: whether neurons stand for several things is not tested",
+        "F10 (channels) is not run: which channels say nothing is not tested",
+        "F11 (causal) is not run: whether drawn edges carry an effect is not tested",
+        "F12 (quality) is not run: how good the attributions are is not tested",
         "F2, F3: ranks are estimated from 400 of 2,950 patches",
         "F2, F3, F6: of a layer 5 neurons are tested instead of 50",
         "F3: sets of 5 and of 10 and of 20 and of 50 channels are not tested",

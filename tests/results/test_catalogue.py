@@ -28,7 +28,10 @@ def test_a_claim_s_caution_is_there_and_a_headline_is_the_experiment_s_own() -> 
 
 def test_numbers_are_one_each_and_every_preset_runs_what_it_says() -> None:
     assert [e.number for e in EXPERIMENTS.values()] == [f"F{n}" for n in range(1, len(EXPERIMENTS) + 1)]
-    assert PRESETS["quick"].experiments == ("masking", "optimality", "weights", "stability", "edges")
+    assert PRESETS["quick"].experiments == (
+        *("masking", "optimality", "weights", "stability", "edges"),
+        *("polysemanticity", "channels"),
+    )
     assert PRESETS["standard"].experiments == PRESETS["paper"].experiments == tuple(EXPERIMENTS)
 
 

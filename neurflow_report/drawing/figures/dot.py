@@ -40,7 +40,8 @@ CHECK = "check that `dot -V` answers; " + HINT
 def to_dot(diagram: Diagram) -> str:
     """The circuit as DOT, one rank a band, to be drawn by plain `dot`; equal diagrams give equal text.
 
-    What raises is blue and solid, what lowers red and dashed; the pen's width follows the flow.
+    What raises is blue and solid, what lowers red and dashed, where no effect was shown pale, and dotted if it raises;
+    the pen's width follows the flow.
     """
     names, graph = _names(diagram), Digraph("circuit", format="svg")
     graph.attr("graph", **_graph_look(diagram))
@@ -242,7 +243,10 @@ def _names(diagram: Diagram) -> dict[str, str]:
 
 def _link_look(link: Link) -> dict[str, str]:
     look = {} if link.signed >= 0 else {"color": NEGATIVE, "style": "dashed"}
+    if link.faint:
+        look = {"style": "dotted"} | look | {"color": look.get("color", POSITIVE) + "70"}
     told = percent_fine(link.flow) + ("" if link.weight is None else f", W {link.weight:+.3f}")
+    told += f"; {link.effect}" if link.effect else ""
     return look | {"penwidth": f"{max(0.6, BROAD * link.flow):.2f}", "tooltip": told}
 
 

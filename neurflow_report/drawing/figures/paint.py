@@ -1,4 +1,4 @@
-"""The circuit as an SVG to be inlined: bands, cards with mosaics, and links whose sign is colour and dash.
+"""The circuit as an SVG to be inlined: bands, cards with mosaics, and links: sign is colour and dash, no effect dots.
 
 Colours are CSS custom properties with fallbacks, so the page's theme steers them; highlighting needs no script.
 """
@@ -32,10 +32,13 @@ from neurflow_report.drawing.view.model.numbers import percent, percent_fine, si
 
 Picture = Callable[[Node, float, float, float], str]
 """A node's patches as SVG, in the square at (x, y) with that side."""
+FAINT = "no effect shown"
 SAMPLES = (0.05, 0.25, 0.5)
 """Flows of the key's lines."""
 PALE = 0.3
 """The least opacity of a line beside the main path."""
+DOT, GAP = 1.2, 2.2
+"""Lengths along a line whose effect was not shown."""
 FRAME = 0.05
 """Width of an outlined patch's frame, and how far it lies outside of the patch, in shares of the picture's side."""
 FONT = "font-family:var(--font-sans,Inter,'DejaVu Sans',sans-serif)"
@@ -97,7 +100,7 @@ def paint(
     cards = _cards(diagram, layout, style, picture or windows(linked))
     body = [_bands(diagram, layout, style), _links(diagram, layout, style), cards]
     if not compact:
-        body.append(_legend(layout, style))
+        body.append(_legend(layout, style, faint=any(link.faint for link in diagram.links)))
     look = LOOK + ("\n" + LIVE if interactive and not compact else "")
     head = _head(diagram, layout, id_prefix, compact)
     rules = look.replace("FONT", FONT).replace("ID", id_prefix)
@@ -170,6 +173,7 @@ def _wire(wire: Wire, style: Style, number: dict[str, int], titles: dict[str, st
         return f"{head}/>"
     name = f"{titles[link.upper]} – {titles[link.lower]}: {percent_fine(link.flow)} of the logit"
     name += (", lowers" if link.signed < 0 else "") + ("" if link.weight is None else f", W {signed(link.weight)}")
+    name += f"; {link.effect}" if link.effect else ""
     return f"{head}><title>{escape(name)}</title></path>"
 
 
@@ -179,12 +183,17 @@ def sign_class(link: Link) -> str:
 
 
 def opacity(link: Link) -> float:
-    """0.8 to 0.95 on the main path, else pale (`PALE` to 0.55), by the flow."""
+    """0.8 to 0.95 on the main path, else pale (`PALE` to 0.55), by the flow; paler where no effect was shown."""
+    if link.faint:
+        return PALE + 0.1 * link.main
     return 0.8 + 0.15 * link.flow if link.main else PALE + (0.55 - PALE) * min(1.0, 2 * link.flow) ** 0.5
 
 
 def _dash(link: Link, width: float) -> str:
-    return "" if link.signed >= 0 else f' stroke-dasharray="{_n(4 + 0.6 * width)} {_n(2.5 + 0.4 * width)}"'
+    """Dashes for what lowers. Where no effect was shown, dots; of what lowers between the dashes."""
+    if link.signed >= 0:
+        return f' stroke-dasharray="{DOT} {GAP}"' if link.faint else ""
+    return f' stroke-dasharray="{_n(4 + 0.6 * width)} {f"{GAP} {DOT} {GAP}" if link.faint else _n(2.5 + 0.4 * width)}"'
 
 
 def _cards(diagram: Diagram, layout: Layout, style: Style, picture: Picture) -> str:
@@ -344,8 +353,8 @@ def grid(count: int, x: float, y: float, side: float) -> list[tuple[float, float
     return [(x + (cell + gap) * (i % across), top + (cell + gap) * (i // across), cell) for i in range(count)]
 
 
-def _legend(layout: Layout, style: Style) -> str:
-    """Below the bands: what thin and thick, solid and dashed, and the bar mean."""
+def _legend(layout: Layout, style: Style, *, faint: bool) -> str:
+    """Below the bands: what thin and thick, solid and dashed, dots where there are `faint` lines, and the bar mean."""
     y, x = layout.height - 13, 15.0
     parts = [_key("share of the logit along a line", x, y)]
     x += text_width("share of the logit along a line", TITLE) + 4
@@ -356,6 +365,10 @@ def _legend(layout: Layout, style: Style) -> str:
     for text, way in (("raises", 1), ("lowers", -1)):
         parts.append(_sample(0.1, way, style, x, y, 30) + _key(text, x + 35, y))
         x += 35 + text_width(text, TITLE) + 10
+    if faint:
+        parts += [_sample(0.1, way, style, x + at, y, 26, faint=True) for at, way in ((0, 1), (32, -1))]
+        parts.append(_key(FAINT, x + 63, y))
+        x += 63 + text_width(FAINT, TITLE)
     x += 10
     parts.append(
         f'<rect class="rail" x="{_n(x)}" y="{_n(y - 8)}" width="6" height="16" rx="2"/>'
@@ -364,8 +377,8 @@ def _legend(layout: Layout, style: Style) -> str:
     return f'<g aria-hidden="true">{"".join(parts)}</g>'
 
 
-def _sample(flow: float, signed: float, style: Style, x: float, y: float, length: float) -> str:
-    link = Link(upper="", lower="", flow=flow, signed=signed, main=True)
+def _sample(flow: float, signed: float, style: Style, x: float, y: float, length: float, *, faint: bool = False) -> str:
+    link = Link(upper="", lower="", flow=flow, signed=signed, main=True, faint=faint)
     width = thickness(link, style)
     return (
         f'<path class="s {sign_class(link)}" d="M{_n(x)} {_n(y)}H{_n(x + length)}" stroke-width="{_n(width)}" '

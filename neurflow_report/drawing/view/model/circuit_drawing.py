@@ -15,19 +15,15 @@ from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.class_index import CARD, NODE, Index
 from neurflow_report.drawing.view.model.components import Cell, Circuit, Column, Panel, Table
 from neurflow_report.drawing.view.model.graph import LOGIT, Band, Diagram, Link, Node, Tile
-from neurflow_report.drawing.view.model.numbers import count, percent, percent_fine, sign, signed
+from neurflow_report.drawing.view.model.numbers import correlation, count, p_value, percent, percent_fine, sign, signed
 from neurflow_report.results.catalogue import prose
-from neurflow_report.results.flow import Edge
-from neurflow_report.results.records import LayerResult, Neuron, NeuronGroup
+from neurflow_report.results.flow import KEPT, ROUNDING, Edge, most_drawn
+from neurflow_report.results.records import EdgeEffect, LayerResult, Neuron, NeuronGroup
 
 LEVEL = 0.05
 """The p-value up to which a test tells something apart from chance."""
-LEVELS = (50, 80, 95)
+LEVELS = (50, 80, round(100 * KEPT))
 """Per cent of the flow that a reader may choose to see."""
-KEPT = LEVELS[-1] / 100
-ROUNDING = 1e-9
-MOST_NODES = 5
-"""Groups or neurons of a layer beside the stack of its others."""
 MOST_SMALL, FEW_SMALL, MOST_SMALL_EDGES = 600, 200, 60
 """Cards of a whole circuit, where one has more the cards of it, and edges between two of its layers."""
 INSIDE = 3
@@ -147,13 +143,42 @@ def folded(edges: Sequence[Weight], drawn: frozenset[str]) -> tuple[Weight, ...]
 
 def group_circuit(index: Index) -> Circuit:
     """The circuit of the largest neuron groups; its twin is that of neurons."""
-    nodes = _nodes(index, _group_node, _numbers(index, GROUP), _most)
-    return replace(_circuit(index, "groups", GROUP, nodes, group_weights(index)), twin=neuron_circuit(index))
+    nodes = _nodes(index, _group_node, _numbers(index, GROUP), most_drawn)
+    circuit = _with_effects(index, _circuit(index, "groups", GROUP, nodes, group_weights(index)))
+    return replace(circuit, twin=neuron_circuit(index))
+
+
+def _with_effects(index: Index, circuit: Circuit) -> Circuit:
+    """The circuit with what F11 says of its edges; those of stacks were not tested, and stay as they are."""
+    if not index.effects:
+        return circuit
+    links = tuple(link if _is_stacked(link) else _tested(index, link) for link in circuit.diagram.links)
+    left = any(link.faint for link in links)
+    told = "Pale dots: no effect shown (F11)."
+    caption = f"{circuit.caption} {told}" if left else circuit.caption
+    return replace(circuit, diagram=replace(circuit.diagram, links=links), caption=caption)
+
+
+def _is_stacked(link: Link) -> bool:
+    return any(end.endswith(f"/{REST}") for end in (link.upper, link.lower))
+
+
+def _tested(index: Index, link: Link) -> Link:
+    (layer, _, upper), lower = link.upper.rpartition("/"), link.lower.rpartition("/")[2]
+    found = index.effects.get((layer, int(upper[1:]), int(lower[1:])))
+    if found is None:
+        return replace(link, effect="effect not tested", faint=True)
+    return replace(link, effect=f"effect {effect_words(found)}", faint=found.q_value > LEVEL)
+
+
+def effect_words(found: EdgeEffect) -> str:
+    """ "0.31, p 0.010": the drop, and its p-value among the class's edges."""
+    return f"{correlation(found.drop)}, p {p_value(found.q_value)}"
 
 
 def neuron_circuit(index: Index) -> Circuit:
     """The circuit of the largest neurons; a weight is the mean of w(a, i, j) over the semantic groups j of a."""
-    nodes = _nodes(index, _neuron_node, _numbers(index, NEURON), _most)
+    nodes = _nodes(index, _neuron_node, _numbers(index, NEURON), most_drawn)
     return _circuit(index, "neurons", NEURON, nodes, neuron_weights(index))
 
 
@@ -168,11 +193,6 @@ def whole_circuit(index: Index, what: str) -> Circuit:
     weights, name = (neuron_weights, "all-neurons") if what == NEURON else (group_weights, "all-groups")
     small = tuple(replace(n, tiles=n.tiles[:1], inside=()) for n in nodes)
     return _circuit(index, name, what, small, weights(index), small=True)
-
-
-def _most(every: int) -> int:
-    """How many of a layer's nodes are drawn each: a stack stands for two or more."""
-    return every if every <= MOST_NODES else min(MOST_NODES, every - 2)
 
 
 def _numbers(index: Index, what: str) -> dict[str, list[int]]:
@@ -420,6 +440,14 @@ def _caption(what: str, nodes: Sequence[Node], every: int, pruned: Pruned) -> st
 def _table(index: Index, what: str, weights: Sequence[Weight]) -> Table:
     slug = index.result.slug
     rows = sorted(weights, key=lambda w: (-w.flow, -abs(w.weight or 0)))[:MOST_ROWS]
+    effects = (
+        {
+            (f"{e.upper_layer}/G{e.upper}", f"{e.lower_layer}/G{e.lower}"): effect_words(e)
+            for e in index.result.edge_effects
+        }
+        if what == GROUP
+        else {}
+    )
     label = "W (group edge weight)" if what == GROUP else "mean w (neuron edge weight)"
     which = "Every edge" if len(rows) == len(weights) else f"The {len(rows)} largest of {len(weights):,} edges"
     return Table(
@@ -429,6 +457,7 @@ def _table(index: Index, what: str, weights: Sequence[Weight]) -> Table:
             Column(label=f"Lower {what}"),
             Column(label="Flow (share of the logit)", numeric=True),
             Column(label=label, numeric=True),
+            *((Column(label="Effect (F11)", numeric=True),) if effects else ()),
         ),
         rows=tuple(
             (
@@ -436,6 +465,7 @@ def _table(index: Index, what: str, weights: Sequence[Weight]) -> Table:
                 _end(index, w.lower),
                 Cell(text=percent_fine(w.flow)),
                 weight_cell(w.weight or 0.0),
+                *((Cell(text=effects.get((w.upper, w.lower), "")),) if effects else ()),
             )
             for w in rows
         ),

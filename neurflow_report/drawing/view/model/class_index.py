@@ -16,9 +16,11 @@ from neurflow_report.results.flow import Flow, flow_of, parts
 from neurflow_report.results.records import (
     Claim,
     ClassResult,
+    EdgeEffect,
     GroupEdge,
     LayerResult,
     Masking,
+    Measure,
     Neuron,
     NeuronGroup,
     Patch,
@@ -160,6 +162,19 @@ class Index:
         place = {claim: at for at, claim in enumerate(dict.fromkeys(c.claim for c in self.result.claims))}
         rows = sorted(self.result.claims, key=lambda c: (place[c.claim], order.get(c.layer, len(order))))
         return tuple(rows)
+
+    def measure(self, experiment: str, layer: str, channel: int) -> Measure | None:
+        """An experiment's figure of one neuron."""
+        return self._single.get((experiment, layer, channel))
+
+    @cached_property
+    def _single(self) -> dict[tuple[str, str, int], Measure]:
+        return {(m.experiment, m.layer, m.channel): m for m in self.result.measures if m.channel is not None}
+
+    @cached_property
+    def effects(self) -> dict[tuple[str, int, int], EdgeEffect]:
+        """F11 by the upper group's layer and number, and the lower group's number."""
+        return {(e.upper_layer, e.upper, e.lower): e for e in self.result.edge_effects}
 
     def feeds(self, layer: str, group: int) -> tuple[GroupEdge, ...]:
         """Edges up from a group, the strongest first."""

@@ -101,6 +101,8 @@ class Link:
         weight: W, or the mean w between neurons; None at a stack.
         level: the per cent of its pair of bands' flow (50, 80 or 95) that the drawing has to hold to show it.
         main: whether it is on the main path.
+        effect: what F11 found of it, in words; "" where it was not run.
+        faint: whether that is no effect.
     """
 
     upper: str
@@ -110,6 +112,8 @@ class Link:
     weight: float | None = None
     level: int = 95
     main: bool = False
+    effect: str = ""
+    faint: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

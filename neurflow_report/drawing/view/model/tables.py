@@ -49,6 +49,10 @@ LEDGER = (
 )  # fmt: skip
 DROPS = ("class", "network", "upper_layer", "upper", "lower_layer", "lower", "weight", "drop")
 
+EFFECTS = (
+    "class", "upper_layer", "upper", "lower_layer", "lower", "drop", "null", "null_low", "null_high", "sets", "p_value",
+    "q_value",
+)  # fmt: skip
 PATCHES = ("patch", "picture", "left", "top", "side")
 DIGITS = 6
 """Significant digits of scores, weights and flows, of which there may be hundreds of thousands; the bundle has all."""
@@ -79,6 +83,9 @@ def data_files(indices: Sequence[Index]) -> Iterator[Data]:
         for name, head, field in (*evidence, ("edge-drops.csv", DROPS, "edge_drops")):
             if getattr(i.result, field):
                 yield _file(urls.data(slug, name), head, _records(i, head, field))
+        if i.result.edge_effects:
+            rows = [[i.result.name, *(getattr(e, key) for key in EFFECTS[1:])] for e in i.result.edge_effects]
+            yield _file(urls.data(slug, "edge-effects.csv"), EFFECTS, rows)
     if any(i.result.claims for i in indices):
         yield _file("data/ledger.csv", LEDGER, [row for i in indices for row in _records(i, LEDGER, "claims")])
     if any(i.result.two_sided for i in indices):

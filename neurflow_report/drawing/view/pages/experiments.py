@@ -1,4 +1,4 @@
-"""F2 to F8 of one class, experiment by experiment: the question, a chart with intervals and chance, the table."""
+"""F2 to F12 of one class, experiment by experiment: the question, a chart with intervals and chance, the table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.charts import Bar, Forest, Point, Scatter
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Cell, Column, Prose, Table
-from neurflow_report.drawing.view.model.numbers import correlation, count, listing, p_value, percent
+from neurflow_report.drawing.view.model.numbers import correlation, count, figure, listing, p_value, percent
 from neurflow_report.drawing.view.text import verdicts
 from neurflow_report.drawing.view.text.ledger import control_name
 from neurflow_report.drawing.view.text.limits import held_out
@@ -22,7 +22,8 @@ MANY_CASES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentView:
-    """One experiment of one class; `lines`: at which layers its claim holds; `missing`: what could not be measured."""
+    """One experiment of one class; `lines`: at which layers its claim holds; `missing`: what could not be measured;
+    `edges`: F11's figures edge by edge."""
 
     id: str
     title: str
@@ -31,6 +32,7 @@ class ExperimentView:
     chart: Forest | None
     scatter: Scatter | None
     table: Table | None
+    edges: Table | None
     missing: tuple[str, ...]
 
 
@@ -58,11 +60,17 @@ def _experiment(index: Index, name: str) -> ExperimentView:
         title=f"{kind.number}: {kind.question}",
         words=words,
         lines=verdicts.lines([c for c in index.claims if c.experiment == name], index.too_few),
-        chart=_forest(index, name, rows) if rows else None,
+        chart=None if kind.wide or _exact(rows) else _forest(index, name, rows),
         scatter=_scatter(index) if name == "edges" else None,
-        table=_table(index, name, rows) if rows else None,
+        table=(_wide if kind.wide else _table)(index, name, rows) if rows else None,
+        edges=_edges(index) if name == "causal" and index.effects else None,
         missing=missing_lines(missing),
     )
+
+
+def _exact(rows: Sequence[Measure]) -> bool:
+    """Whether no figure has an interval: all that there is was counted."""
+    return all(m.low == m.high for m in rows)
 
 
 def missing_lines(what: Sequence[NotRun]) -> tuple[str, ...]:
@@ -167,33 +175,63 @@ def _matching(control: Control, m: Measure) -> Measure | None:
 def _table(index: Index, name: str, rows: Sequence[Measure]) -> Table:
     slug = index.result.slug
     varied = EXPERIMENTS[name].varied
-    tested = any(m.p_value is not None for m in rows)
+    tested, exact = any(m.p_value is not None for m in rows), _exact(rows)
     columns = (
         Column(label="Layer"),
         *((Column(label=varied),) if varied else ()),
         Column(label="Figure", numeric=True),
-        Column(label="95% interval", numeric=True),
+        *(() if exact else (Column(label="95% interval", numeric=True),)),
         Column(label="n", numeric=True),
-        Column(label="Chance", numeric=True),
+        Column(label=EXPERIMENTS[name].beside, numeric=True),
         *((Column(label="p", numeric=True),) if tested else ()),
         *(Column(label=control_name(c.name), numeric=True) for c in index.result.controls),
     )
     return Table(
         caption=f"{EXPERIMENTS[name].number}, {index.result.name}: {EXPERIMENTS[name].axis}",
         columns=columns,
-        rows=tuple(_cells(index, name, m, bool(varied), tested) for m in rows),
+        rows=tuple(_cells(index, name, m, bool(varied), tested, exact) for m in rows),
         download=urls.data(slug, "fidelity.csv"),
     )
 
 
-def _cells(index: Index, name: str, m: Measure, varied: bool, tested: bool) -> tuple[Cell, ...]:
+def _wide(index: Index, name: str, rows: Sequence[Measure]) -> Table:
+    """A row a layer: each case with its interval and what stands beside it, then n."""
+    slug, kind, cases = index.result.slug, EXPERIMENTS[name], list(dict.fromkeys(m.case for m in rows))
+    found = {(m.layer, m.case): m for m in rows}
+    heads = [label for case in cases for label in (_cap(case), "95% interval", _cap(kind.beside))]
+
+    def cells(m: Measure | None) -> tuple[str, str, str]:
+        if m is None:
+            return "", "", ""
+        return _told(name, m.value), _spread(name, m.low, m.high), "" if m.null is None else _told(name, m.null)
+
+    return Table(
+        caption=f"{kind.number}, {index.result.name}: {kind.axis}",
+        columns=(
+            Column(label="Layer"),
+            *(Column(label=label, numeric=True) for label in heads),
+            Column(label="n", numeric=True),
+        ),
+        rows=tuple(
+            (
+                Cell(text=layer, href=urls.layer_page(slug, layer)),
+                *(Cell(text=text) for case in cases for text in cells(found.get((layer, case)))),
+                Cell(text=count(*next((m.n, m.unit) for m in rows if m.layer == layer))),
+            )
+            for layer in dict.fromkeys(m.layer for m in rows)
+        ),
+        download=urls.data(slug, "fidelity.csv"),
+    )
+
+
+def _cells(index: Index, name: str, m: Measure, varied: bool, tested: bool, exact: bool) -> tuple[Cell, ...]:
     what = EXPERIMENTS[name].cell.format(case=m.case, setting=m.setting)
     others = [_matching(c, m) for c in index.result.controls]
     return (
         Cell(text=m.layer, href=urls.layer_page(index.result.slug, m.layer)),
         *((Cell(text=what),) if varied else ()),
         Cell(text=_told(name, m.value)),
-        Cell(text=_spread(name, m.low, m.high)),
+        *(() if exact else (Cell(text=_spread(name, m.low, m.high)),)),
         Cell(text=count(m.n, m.unit)),
         Cell(text="" if m.null is None else _told(name, m.null)),
         *((Cell(text="" if m.p_value is None else p_value(m.p_value)),) if tested else ()),
@@ -202,14 +240,47 @@ def _cells(index: Index, name: str, m: Measure, varied: bool, tested: bool) -> t
 
 
 def _told(name: str, value: float) -> str:
-    return percent(value) if EXPERIMENTS[name].unit == "share" else correlation(value)
+    unit = EXPERIMENTS[name].unit
+    return percent(value) if unit == "share" else figure(value) if unit == "figure" else correlation(value)
 
 
 def _spread(name: str, low: float, high: float) -> str:
     return (
         f"{100 * low:.0f}–{100 * high:.0f}%"
         if EXPERIMENTS[name].unit == "share"
-        else f"{correlation(low)} to {correlation(high)}"
+        else f"{_told(name, low)} to {_told(name, high)}"
+    )
+
+
+def _edges(index: Index) -> Table:
+    """F11: every edge tested, from the logit down, the largest drop first."""
+    order = {layer.name: at for at, layer in enumerate(index.downward())}
+    slug, numeric = index.result.slug, ("Drop", "Chance, 95%", "Sets", "p", "p of all together")
+
+    def group(layer: str, number: int) -> Cell:
+        called = index.called(layer, index.groups[layer, number])
+        return Cell(text=called, href=urls.group(slug, layer, number))
+
+    return Table(
+        caption=f"Drawn edges of {index.result.name}, one by one",
+        columns=(
+            Column(label="Upper neuron group"),
+            Column(label="Lower neuron group"),
+            *(Column(label=label, numeric=True) for label in numeric),
+        ),
+        rows=tuple(
+            (
+                group(e.upper_layer, e.upper),
+                group(e.lower_layer, e.lower),
+                Cell(text=correlation(e.drop)),
+                Cell(text=f"{correlation(e.null_low)} to {correlation(e.null_high)}"),
+                Cell(text=f"{e.sets:,}"),
+                Cell(text=p_value(e.p_value)),
+                Cell(text=p_value(e.q_value)),
+            )
+            for e in sorted(index.result.edge_effects, key=lambda e: (order[e.upper_layer], -e.drop))
+        ),
+        download=urls.data(slug, "edge-effects.csv"),
     )
 
 

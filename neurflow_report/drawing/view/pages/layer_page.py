@@ -28,6 +28,7 @@ from neurflow_report.drawing.view.model.components import (
     Table,
 )
 from neurflow_report.drawing.view.model.numbers import (
+    correlation,
     count,
     figure,
     part_of,
@@ -41,7 +42,7 @@ from neurflow_report.drawing.view.pages import PageKind
 from neurflow_report.drawing.view.text import cautions, verdicts
 from neurflow_report.drawing.view.text.cues import cues
 from neurflow_report.results.catalogue import prose
-from neurflow_report.results.flow import Edge
+from neurflow_report.results.flow import Edge, effective, parts
 from neurflow_report.results.records import LayerResult, Neuron, NeuronGroup, SemanticGroup
 
 MOST_NAMES = 8
@@ -82,6 +83,7 @@ class LayerPage(Page):
         neurons: those shown in full; `folded`: the same of under 1% share.
         table: every neuron, a row each, with a place for those that are not shown in full; where there are more than
             200, a line for each of these stands in `lines` instead.
+        census: which of its channels are silent or hardly vary; "" where that was not counted.
         logit: whether this is the layer of the logit, which is the class's own page.
     """
 
@@ -89,6 +91,7 @@ class LayerPage(Page):
     heading: str
     lead: str
     evidence: Prose
+    census: str
     notices: tuple[Notice, ...]
     groups: tuple[GroupView, ...]
     in_full: int
@@ -106,8 +109,11 @@ class LayerPage(Page):
     logit: bool
 
 
-def layer_page(index: Index, layer: LayerResult) -> LayerPage:
-    """The page of one layer of one class."""
+def layer_page(index: Index, layer: LayerResult, census: str = "") -> LayerPage:
+    """The page of one layer of one class.
+
+    Args: census: what is said of the layer's channels.
+    """
     slug, name = index.result.slug, index.result.name
     below, logit = index.below(layer.name), layer.name == index.top.name
     shown, folded, rest = _chosen(index, layer)
@@ -123,6 +129,7 @@ def layer_page(index: Index, layer: LayerResult) -> LayerPage:
         heading=layer.name,
         lead=layer_sentence(index, layer),
         evidence=verdicts.of_layer(index, layer.name),
+        census=census,
         notices=cautions.notices(
             cautions.of_layer(index.result.cautions, layer.name), slug, masking=index.result.masking
         ),
@@ -141,6 +148,21 @@ def layer_page(index: Index, layer: LayerResult) -> LayerPage:
         below=Span(text=below.name, href=urls.layer_page(slug, below.name)) if below else None,
         logit=logit,
     )
+
+
+def census_sentence(indices: Sequence[Index], index: Index, layer: str) -> str:
+    """How many of a layer's channels are silent on the class's patches, on those of every class, or hardly vary."""
+    every = [{row.layer: row for row in one.result.census}.get(layer) for one in indices]
+    own = every[indices.index(index)]
+    if own is None:
+        return ""
+    if not own.silent and not own.saturated:
+        return f"All {count(own.channels, 'channel')} are active and vary on the class's patches."
+    never = len(frozenset[int].intersection(*(frozenset(row.silent) if row else frozenset() for row in every)))
+    other = f" ({never:,} of them for every class of this report)" if len(indices) > 1 and own.silent else ""
+    is_silent = f"{len(own.silent):,} {'is' if len(own.silent) == 1 else 'are'} silent on all of the class's patches"
+    still = f"{len(own.saturated):,} hardly {'varies' if len(own.saturated) == 1 else 'vary'}"
+    return f"Of its {count(own.channels, 'channel')}, {is_silent}{other} and {still}."
 
 
 def _above(index: Index, layer: LayerResult) -> Span | None:
@@ -457,7 +479,7 @@ def _neuron(index: Index, layer: LayerResult, a: Neuron) -> NeuronView:
         href=urls.neuron(slug, layer.name, a.channel),
         share_text=percent(index.flow.neurons[layer.name][a.channel]),
         sentence=_neuron_sentence(index, layer, a),
-        facts=_facts(a),
+        facts=_facts(index, a),
         notices=cautions.own(cautions.of_neuron(index.result.cautions, layer.name, a.channel)),
         concept=concept,
         concept_note=f"Concept: {part_of(len(concept.tiles), len(a.concept), 'patch', 'patches')}, strongest first",
@@ -489,12 +511,19 @@ def _neuron_sentence(index: Index, layer: LayerResult, a: Neuron) -> Prose:
     )
 
 
-def _facts(a: Neuron) -> tuple[Fact, ...]:
+def _facts(index: Index, a: Neuron) -> tuple[Fact, ...]:
     """Its figures; a gap or an error that rounds to nothing is none."""
     k, value = len(a.activations), f"{figure(min(a.activations))} to {figure(max(a.activations))}"
     facts = [Fact(label="Activation over the concept", value=f"{value} (k = {k})")]
     if a.silhouette is not None:
         facts.append(Fact(label="Silhouette", value=silhouette(a.silhouette)))
+    if len(a.groups) > 1:
+        facts.append(
+            Fact(label="Effective number of semantic groups", value=f"{effective(list(parts(a).values())):.1f}")
+        )
+    if (apart := index.measure("polysemanticity", a.layer, a.channel)) is not None and apart.null is not None:
+        told = f"{correlation(apart.value)} (random splits {correlation(apart.null)})"
+        facts.append(Fact(label="Distance between semantic groups", value=told))
     for label, mean, worst in (
         ("Completeness gap", a.gap_mean, a.gap_max),
         ("Error of the attributions (estimated)", a.error_mean, a.error_max),
@@ -547,6 +576,10 @@ def _core(index: Index, layer: LayerResult, a: Neuron) -> Table | None:
 PAGE = PageKind(
     name="layer",
     template="site/layer.html",
-    build=lambda data: (layer_page(index, layer) for index in data.indices for layer in index.downward()),
+    build=lambda data: (
+        layer_page(index, layer, census_sentence(data.indices, index, layer.name))
+        for index in data.indices
+        for layer in index.downward()
+    ),
     order=30,
 )
