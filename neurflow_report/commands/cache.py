@@ -72,5 +72,5 @@ COMMAND = Command(
     run=_run,
     lines=_lines,
     add=_add,
-    place=80,
+    place=75,
 )

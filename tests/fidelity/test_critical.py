@@ -65,6 +65,11 @@ def test_the_paper_s_scores_are_integrated_gradients_of_the_logit_picture_by_pic
     torch.testing.assert_close(logit_attributions(one, single, 1, 1)[:, 0], gap, rtol=1e-9, atol=1e-12)
 
 
+def unasked(*_, **__):
+    """What this experiment does not ask for."""
+    raise AssertionError
+
+
 @pytest.mark.parametrize("asked", ["methods", "paper"])
 def test_the_paper_s_scores_stand_beside_the_others_where_asked_for(asked):
     torch.manual_seed(1)
@@ -76,6 +81,7 @@ def test_the_paper_s_scores_stand_beside_the_others_where_asked_for(asked):
         number=0, layers=(layer, layer), edges=(), means=(activation.numpy(), above(activation).detach().numpy()),
         logit=2, max_semantic=5, max_neuron=5, sizes=replace(PRESETS["quick"], critical=asked), seed=SEED,
         phi=lambda *_: np.zeros(0), pictures=lambda: iter(torch.split(activation, 16)), above=above, axis=1,
+        from_means=unasked, part=unasked,
     )  # fmt: skip
     found = {m.case: m for m in EXPERIMENT.run(subject).measures}
     assert ("IG of the logit" in found) == (asked == "paper")
