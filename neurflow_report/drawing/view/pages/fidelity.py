@@ -52,6 +52,7 @@ class FidelityPage(Page):
     marks, from the logit down."""
 
     lead: str
+    tested: str
     standings: tuple[Standing, ...]
     below: tuple[str, ...]
     rule: str
@@ -84,6 +85,7 @@ def fidelity_page(indices: Sequence[Index]) -> FidelityPage:
         crumbs=(Span(text="Overview", href=urls.OVERVIEW),),
         here="Fidelity",
         lead=_lead(indices),
+        tested=_tested(indices),
         standings=tuple(map(_standing, indices)) if any(i.claims for i in indices) else (),
         below=tuple(layer.name for layer in indices[0].downward()[1:]),
         rule=RULE,
@@ -144,11 +146,19 @@ def _lead(indices: Sequence[Index]) -> str:
     claims = [c for i in indices for c in i.result.claims]
     few = {c for i in indices for c in i.too_few}
     where = verdicts.weakest(claims, [layer.name for layer in indices[0].downward()], few)
+    return f"Of {count(len(indices), 'class', 'classes')}, {listing(told)}. {where}".rstrip()
+
+
+def _tested(indices: Sequence[Index]) -> str:
+    """What the tests ask, and how many said what."""
+    claims = [c for i in indices for c in i.result.claims]
+    if not claims:
+        return ""
+    few = {c for i in indices for c in i.too_few}
     return prose(f"""
             If a circuit is right, the network loses the class without its core neurons and keeps it with them alone.
-            Of {count(len(indices), "class", "classes")}, {listing(told)}. Overall, {verdicts.summary(claims, few)}.
-            {where}
-        """).rstrip()
+            In all, {verdicts.summary(claims, few)}.
+        """)
 
 
 def _ledger_words(indices: Sequence[Index]) -> tuple[str, ...]:
