@@ -106,9 +106,9 @@ def test_over_classes_and_by_class_count_the_same_tests(bundle: Bundle) -> None:
     assert texts(verdicts.by_class((first, second))) == [
         ["Claim", "bee & <co>", "Ångström 3"],
         ["The class needs the core of the layer", "1 of 2", "0 of 1"],
-        ["Edge weights predict what a knock-out takes away", "–", "–"],
         ["Supported, of those that could decide", "1 of 2", "0 of 1"],
     ]
+    assert verdicts.not_run((first, second)) == ["edges"]
     bare = index(bundle)
     assert (verdicts.by_layer(bare), verdicts.over_classes((bare,)), verdicts.by_class((bare,))) == (None, None, None)
 

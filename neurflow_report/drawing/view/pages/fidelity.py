@@ -20,7 +20,7 @@ from neurflow_report.drawing.view.pages.retaining import (
     two_sided_words,
 )
 from neurflow_report.drawing.view.text import ledger, verdicts
-from neurflow_report.results.catalogue import prose
+from neurflow_report.results.catalogue import CLAIMS, prose
 from neurflow_report.results.verdict import RULE
 
 
@@ -59,6 +59,7 @@ class FidelityPage(Page):
     words: tuple[str, ...]
     layers: Table | None
     matrix: Table | None
+    not_run: str
     thresholds: Table | None
     classes: tuple[Span, ...]
     two_sided_lead: str
@@ -96,6 +97,7 @@ def fidelity_page(indices: Sequence[Index]) -> FidelityPage:
         ),
         layers=verdicts.over_classes(indices),
         matrix=verdicts.by_class(indices),
+        not_run=_not_run(indices),
         thresholds=ledger.thresholds(run.settings.thresholds, two_sided=bool(both))
         if any(i.result.claims for i in indices)
         else None,
@@ -147,6 +149,12 @@ def _lead(indices: Sequence[Index]) -> str:
     few = {c for i in indices for c in i.too_few}
     where = verdicts.weakest(claims, [layer.name for layer in indices[0].downward()], few)
     return f"Of {count(len(indices), 'class', 'classes')}, {listing(told)}. {where}".rstrip()
+
+
+def _not_run(indices: Sequence[Index]) -> str:
+    """Which claims were left out altogether."""
+    names = [CLAIMS[claim].statement for claim in verdicts.not_run(indices)]
+    return f"Not run: {'; '.join(f'“{name}”' for name in names)}." if names else ""
 
 
 def _tested(indices: Sequence[Index]) -> str:

@@ -159,13 +159,20 @@ def by_class(indices: Sequence[Index]) -> Table | None:
         for i in indices
     ]
     rows = []
-    for claim in claims:
+    for claim in claims if len(out := not_run(indices)) == len(claims) else [c for c in claims if c not in out]:
         found = (_share(*([c for c in every if c.claim == claim] for every in way[:2])) for way in ways)
         cells = (Cell(text=text or MARKS["not run"], href=page) for text, (_, _, page) in zip(found, ways, strict=True))
         rows.append((Cell(text=CLAIMS[claim].statement), *cells))
     totals = (Cell(text=TOTALS), *(Cell(text=_share(ran, able) or MARKS["not run"]) for ran, able, _ in ways))
     caption = "Tests that support a claim, class by class"
     return _table(caption, [i.result.name for i in indices], (*rows, totals), "data/ledger.csv")
+
+
+def not_run(indices: Sequence[Index]) -> list[str]:
+    """The claims of which nothing was tested in any class."""
+    every = [c for i in indices for c in i.claims]
+    ran = {c.claim for c in tested(every)}
+    return [claim for claim in dict.fromkeys(c.claim for c in every) if claim not in ran]
 
 
 def lines(claims: Sequence[Claim], few: Mapping[Claim, str]) -> tuple[Prose, ...]:
