@@ -372,7 +372,7 @@ def test_a_table_is_sorted_filtered_and_copied(browser: Browser, site: Path) -> 
     rows = page.locator("#table tbody tr:visible")
     expect(rows).to_have_count(4)
     assert all("layer3" in text and "keep" in text for text in rows.all_inner_texts())
-    expect(page.locator(".tools .count")).to_have_text(f"4 of {len(given)} rows")
+    expect(page.locator("#table .tools .count")).to_have_text(f"4 of {len(given)} rows")
     page.context.close()
 
 
