@@ -228,8 +228,8 @@ def test_the_traceback_is_for_those_who_ask(
     ("words", "message"),
     [
         (["biuld", "x"], "there is no command 'biuld' [command-line]\n  hint: did you mean 'build'?\n"),
-        (["diff"], "there is no command 'diff' [command-line]\n"
-         "  hint: the commands are schema, init, validate, plan, analyze, build, layers, render"),
+        (["compare"], "there is no command 'compare' [command-line]\n"
+         "  hint: the commands are schema, init, validate, plan, analyze, merge, build, layers, render"),
         (["build"], "the following arguments are required: SPEC [command-line]\n"
          "  hint: `neurflow-report build --help` tells what it takes\n"),
         ([], "the following arguments are required: COMMAND [command-line]\n"

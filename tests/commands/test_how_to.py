@@ -46,4 +46,4 @@ def test_it_is_found_by_its_name_and_where_it_is_misspelt(capsys: pytest.Capture
 
 def test_without_it_the_commands_begin_so_in_the_order_of_help() -> None:
     assert "describe" not in every()
-    assert list(every())[:8] == ["schema", "init", "validate", "plan", "analyze", "build", "layers", "render"]
+    assert list(every())[:9] == ["schema", "init", "validate", "plan", "analyze", "merge", "build", "layers", "render"]
