@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from neurflow_report.comparison.figures import FIGURES, figures, flat
 from neurflow_report.comparison.matching import DRAWS
 from neurflow_report.comparison.records import Comparison
 from neurflow_report.comparison.told import findings
+from neurflow_report.errors import InputError
 from neurflow_report.results.bundle import Bundle, read_bundle
 from neurflow_report.results.records import Clock, Run
 from tests.comparison.planted import other_weights, renumbered, shuffled, strangers, written
+from tests.mutated import mutate
 from tests.sample_bundle import frozen_bundle
 
 
@@ -174,3 +177,31 @@ def test_every_figure_is_a_number_that_json_can_hold(sample: Bundle, tmp_path: P
     assert set(found) == set(FIGURES)
     json.dumps(flat(found), allow_nan=False)
     assert DRAWS >= 40
+
+
+@pytest.mark.slow
+def test_bundles_of_strangers_are_refused_or_compared(sample: Bundle, tmp_path: Path) -> None:
+    """One thing of a record changed at random: nothing but an InputError, and no figure that JSON cannot hold."""
+    other, compared = written(tmp_path / "other", other_weights), 0
+    for seed in range(60):
+        root = tmp_path / f"{seed}"
+        shutil.copytree((sample if seed % 2 else other).root, root)
+        mutate(root, seed)
+        try:
+            strange = read_bundle(root)
+        except InputError:
+            continue
+        compared += 1
+        for pair in ((sample, strange), (strange, sample)):
+            found = compare(*pair)
+            assert findings(found)
+            json.dumps(flat(figures(found)), allow_nan=False)
+    assert compared > 10
+
+
+def test_a_class_without_its_tests_of_f1_has_a_verdict(sample: Bundle) -> None:
+    """Claims of F1 whose rows somebody left out."""
+    cut = sample.classes[0].model_copy(update={"masking": ()})
+    later = Bundle(root=sample.root, run=sample.run, classes=(cut, *sample.classes[1:]), manifest=sample.manifest)
+    values = figures(compare(sample, later))
+    assert not any(place.slug == cut.slug for place in values["without_core_change"])
