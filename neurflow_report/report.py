@@ -518,9 +518,9 @@ def diff(
             step.advance(1)
     with progress.stage("compare them", None):
         found = compare(bundles[0], bundles[1], same_network=same_network)
-    values, slugs = figures(found), {one.name: one.slug for one in found.classes}
+    values, names = figures(found), {one.slug: one.name for one in found.classes}
     judged = Gathered()
-    told = [judged.attempt(partial(met, one, values, slugs)) for one in asked if one is not None]
+    told = [judged.attempt(partial(met, one, values, names)) for one in asked if one is not None]
     judged.tell()
     result = Compared(
         comparison=found,

@@ -3,6 +3,7 @@ neurons are identified by what they do."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,8 +60,8 @@ def compare(then: Bundle, now: Bundle, *, same_network: bool = False) -> Compari
 
     Args: same_network: neurons are the same by their channels, whatever the digests say (as after fine-tuning).
     """
-    by_name = {result.name: result for result in now.classes}
-    common = [_one(then.run, now.run, one, by_name[one.name]) for one in then.classes if one.name in by_name]
+    named = [_named(bundle.classes, _doubled(then, now)) for bundle in (then, now)]
+    common = [_one(then.run, now.run, one, named[1][name]) for name, one in named[0].items() if name in named[1]]
     layers_now = {layer.name: layer for layer in now.run.layers}
     layers = [layer.name for layer in then.run.layers if layer.name in layers_now]
     same = same_network or then.run.model.digest == now.run.model.digest
@@ -79,12 +80,23 @@ def compare(then: Bundle, now: Bundle, *, same_network: bool = False) -> Compari
         changes=changes,
         layers_lost=tuple(layer.name for layer in then.run.layers if layer.name not in layers_now),
         layers_new=tuple(name for name in layers_now if name not in layers),
-        lost=tuple(one.name for one in then.classes if one.name not in by_name),
-        new=tuple(name for name in by_name if name not in {one.name for one in then.classes}),
+        lost=tuple(one.name for name, one in named[0].items() if name not in named[1]),
+        new=tuple(one.name for name, one in named[1].items() if name not in named[0]),
         accuracy=Row(key={"figure": "accuracy"}, then=_accuracy(then.run), now=_accuracy(now.run)),
         matches=tuple(one.match for one in matched.values()),
         classes=tuple(_class(then.run, now.run, one, matched) for one in common),
     )
+
+
+def _doubled(then: Bundle, now: Bundle) -> frozenset[str]:
+    """Names that several classes of a bundle have, as the two cranes of ImageNet."""
+    counts = [Counter(one.name for one in bundle.classes) for bundle in (then, now)]
+    return frozenset(name for count in counts for name, number in count.items() if number > 1)
+
+
+def _named(classes: Sequence[ClassResult], doubled: frozenset[str]) -> dict[tuple[str, int | None], ClassResult]:
+    """The classes by their names, and where these are several, by their logits too."""
+    return {(one.name, one.index if one.name in doubled else None): one for one in classes}
 
 
 def _one(run_then: Run, run_now: Run, then: ClassResult, now: ClassResult) -> _One:

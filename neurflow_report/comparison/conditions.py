@@ -141,7 +141,7 @@ def _check_selector(text: str, at: int, scope: Scope, selector: str) -> None:
 def chosen(condition: Condition, values: Values, classes: Mapping[str, str]) -> dict[Place, float]:
     """The values that a condition is about.
 
-    Args: classes: the slugs of the compared classes by their names.
+    Args: classes: the names of the compared classes by their slugs.
     Raises: InputError condition-bad where there is none: a condition on nothing would never be met.
     """
     found = {place: v for place, v in values[condition.figure].items() if _is_chosen(condition, place, classes)}
@@ -159,7 +159,7 @@ def _is_chosen(condition: Condition, place: Place, classes: Mapping[str, str]) -
         return True
     if FIGURES[condition.figure].scope == "layer":
         return place.layer == condition.selector
-    names = {place.slug, *(name for name, slug in classes.items() if slug == place.slug)}
+    names = {place.slug, classes.get(place.slug, place.slug)}
     if condition.selector in names:
         return True
     return any(condition.selector == f"{name}/{place.layer}" for name in (*names, "*") if place.layer)

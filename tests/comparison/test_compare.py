@@ -113,6 +113,16 @@ def test_a_lost_class_is_told_first(sample: Bundle, tmp_path: Path) -> None:
     assert told(back)[0] == "1 class is new: the first bundle does not have Ångström 3."
 
 
+def test_classes_of_one_name_are_told_apart_by_their_logits(sample: Bundle) -> None:
+    """As the two cranes of ImageNet."""
+    classes = tuple(one.model_copy(update={"name": "crane"}) for one in sample.classes)
+    twins = Bundle(root=sample.root, run=sample.run, classes=classes, manifest=sample.manifest)
+    found = compare(twins, twins)
+    assert [(one.slug, one.slug_now) for one in found.classes] == [(c.slug, c.slug) for c in classes]
+    one = Bundle(root=sample.root, run=sample.run, classes=classes[:1], manifest=sample.manifest)
+    assert compare(twins, one).lost == ("crane",)
+
+
 def test_without_shared_pictures_neurons_cannot_be_matched_and_why_is_said(sample: Bundle, tmp_path: Path) -> None:
     other = frozen_bundle(tmp_path, seed=8)
     moved = Bundle(root=other.root, run=other_weights(other.run), classes=other.classes, manifest=other.manifest)

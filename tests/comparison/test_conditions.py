@@ -13,7 +13,7 @@ from neurflow_report.comparison.figures import FIGURES, Place, Values, figures
 from neurflow_report.errors import InputError
 
 DOCS = Path(__file__).parents[2] / "docs" / "diff.md"
-CLASSES = {"bee & <co>": "bee-co", "wasp": "wasp"}
+CLASSES = {"bee-co": "bee & <co>", "wasp": "wasp"}
 VALUES: Values = {name: {} for name in FIGURES} | {
     "core_overlap": {
         Place(slug="bee-co", layer="layer1"): 0.9,

@@ -36,7 +36,7 @@ def page(found: Comparison, then: Bundle, now: Bundle) -> bytes:
     """The page, which asks for nothing from anywhere."""
     static, view = static_files(None), difference(found, then, now)
 
-    @lru_cache(maxsize=64)
+    @lru_cache(maxsize=8)
     def picture(bundle: int, file: str) -> Image.Image:
         with opened((then, now)[bundle], file) as shown:
             return shown
