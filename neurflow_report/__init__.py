@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from neurflow_report.errors import CheckError, CheckErrors, InputError, InputErrors, ReportError, RunError
-    from neurflow_report.report import analyze, archive, build, card, check, layers, plan, render, verify
+    from neurflow_report.report import analyze, archive, build, card, check, diff, layers, plan, render, verify
     from neurflow_report.results.bundle import read_bundle
     from neurflow_report.results.frames import tables
     from neurflow_report.spec.load import load_spec
@@ -34,6 +34,7 @@ __all__ = [
     "build",
     "card",
     "check",
+    "diff",
     "layers",
     "load_spec",
     "plan",
@@ -54,6 +55,7 @@ _HOMES = {
     "build": "report",
     "card": "report",
     "check": "report",
+    "diff": "report",
     "layers": "report",
     "plan": "report",
     "render": "report",

@@ -77,6 +77,8 @@ SLUGS: dict[str, str] = {
     "report-changed": "A file of a report is not what the bundle gives.",
     "not-reproduced": "A figure that was computed anew is another.",
     "archive-changed": "An archive, or a file in it, is not as `archive` writes it.",
+    "condition-bad": "A condition on a comparison cannot be understood, or is about nothing.",
+    "condition-met": "A condition on a comparison is met.",
     "card-file": "The file for a model card's section cannot be used.",
     "names-file": "The file with names by hand cannot be used.",
     "output-unwritable": "The output cannot be written.",

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from neurflow_report.drawing.write.atomic_write import drawn
 from neurflow_report.drawing.write.needs import APPENDIX, EVERY, check_places, drawing_problems, places
 from neurflow_report.drawing.write.templates import check_templates, template_problems
-from neurflow_report.errors import InputError, ReportError
+from neurflow_report.errors import CheckError, Gathered, InputError, ReportError
 from neurflow_report.progress import Progress, Silent
 from neurflow_report.results.bundle import Bundle, read_bundle
 from neurflow_report.results.epoch import importing, source_date
@@ -23,6 +24,7 @@ from neurflow_report.spec.load import LoadedSpec, located
 from neurflow_report.spec.names import FILE, read_names, with_names
 
 if TYPE_CHECKING:
+    from neurflow_report.comparison.records import Comparison
     from neurflow_report.packing.archive import Archived
     from neurflow_report.planning.records import Plan
     from neurflow_report.results.contradictions import Contradiction
@@ -62,6 +64,25 @@ class ModelCard:
     text: str
     changed: bool
     metrics: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """Two bundles compared.
+
+    Attributes:
+        lines: the findings in sentences, what matters most first.
+        figures: under flat names, such as `core_overlap[bee/layer3]`.
+        met: the conditions that are met, each with where.
+        page, data: diff.html and diff.json, where they were asked for.
+    """
+
+    comparison: Comparison
+    lines: tuple[str, ...]
+    figures: dict[str, float]
+    met: tuple[CheckError, ...] = ()
+    page: Path | None = None
+    data: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -462,6 +483,71 @@ def card(bundle: Path, *, into: Path | None = None, section: str = "report") -> 
     text = model_card.section(found, into)
     changed = into is not None and model_card.write_section(into, text, section)
     return ModelCard(text=text, changed=changed, metrics=metrics(found))
+
+
+def diff(
+    then: Path,
+    now: Path,
+    *,
+    output: Path | None = None,
+    same_network: bool = False,
+    fail_if: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Compared:
+    """Compare two bundles; with `output`, write `<output>/diff.html` and `diff.json`. It needs no torch, model or data.
+
+    Args:
+        same_network: neurons are the same by their channels, though the weights differ.
+        fail_if: conditions on the figures (docs/diff.md); those that are met are told in `Compared.met`.
+    Raises:
+        InputError bundle-missing, bundle-damaged, bundle-version, condition-bad, output-unwritable.
+        ModuleNotFoundError where neurons are matched by their activations, and SciPy is not installed.
+    """
+    from neurflow_report.comparison.compare import compare
+    from neurflow_report.comparison.conditions import met, parse
+    from neurflow_report.comparison.figures import figures, flat
+    from neurflow_report.comparison.told import findings
+
+    progress, conditions = progress or Silent(), Gathered()
+    asked = [conditions.attempt(partial(parse, text)) for text in fail_if]
+    conditions.tell()
+    bundles = list[Bundle]()
+    with progress.stage("read the bundles", 2) as step:
+        for place in (then, now):
+            bundles.append(read_bundle(place))
+            step.advance(1)
+    with progress.stage("compare them", None):
+        found = compare(bundles[0], bundles[1], same_network=same_network)
+    values, names = figures(found), {one.slug: one.name for one in found.classes}
+    judged = Gathered()
+    told = [judged.attempt(partial(met, one, values, names)) for one in asked if one is not None]
+    judged.tell()
+    result = Compared(
+        comparison=found,
+        lines=tuple(one.text for one in findings(found)),
+        figures=flat(values),
+        met=tuple(one for one in told if one is not None),
+    )
+    return result if output is None else _written(result, bundles[0], bundles[1], output, progress)
+
+
+def _written(result: Compared, then: Bundle, now: Bundle, output: Path, progress: Progress) -> Compared:
+    """The comparison with its files.
+
+    Raises: InputError output-unwritable.
+    """
+    from neurflow_report.drawing.write import diff_page
+
+    for bundle in (then, now):
+        _check_outside(output, bundle.root)
+    with output_folder(output), progress.stage("draw the comparison", None):
+        diff_page.check_diff_free(output)
+        contents = {
+            diff_page.PAGE: diff_page.page(result.comparison, then, now),
+            diff_page.DATA: diff_page.data(result.comparison, result.lines, result.figures),
+        }
+        diff_page.write_diff(output, contents)
+    return replace(result, page=output / diff_page.PAGE, data=output / diff_page.DATA)
 
 
 def build(loaded: LoadedSpec, *, progress: Progress | None = None, jobs: int = 1) -> Built:

@@ -102,7 +102,7 @@ def test_the_public_functions_are_there_by_their_names() -> None:
     assert {name: f.__module__.removeprefix("neurflow_report.") for name, f in found.items()} == {
         "CheckError": "errors", "CheckErrors": "errors", "InputError": "errors", "InputErrors": "errors",
         "ReportError": "errors", "RunError": "errors", "analyze": "report", "archive": "report", "build": "report",
-        "card": "report", "check": "report", "layers": "report", "load_spec": "spec.load",
+        "card": "report", "check": "report", "diff": "report", "layers": "report", "load_spec": "spec.load",
         "plan": "report", "read_bundle": "results.bundle", "render": "report", "tables": "results.frames",
         "verify": "report",
     }  # fmt: skip

@@ -14,7 +14,7 @@ WORDS = ("well supported", "partly supported", "weakly supported", "not decidabl
 
 def metrics(bundle: Bundle) -> dict[str, float]:
     """Names such as `classes/well_supported` and `class/bee/layer4.0/without_core`, and their numbers."""
-    verdicts = {result.slug: _verdict(bundle.run, result) for result in bundle.classes}
+    verdicts = {result.slug: class_verdict(bundle.run, result) for result in bundle.classes}
     words: Counter[str] = Counter(verdict.word for verdict in verdicts.values())
     found: dict[str, float] = {"classes": len(bundle.classes)}
     found |= {f"classes/{word.replace(' ', '_')}": words[word] for word in WORDS}
@@ -29,7 +29,8 @@ def metrics(bundle: Bundle) -> dict[str, float]:
     return {name: float(f"{value:.7g}") if isinstance(value, float) else value for name, value in found.items()}
 
 
-def _verdict(run: Run, result: ClassResult) -> Verdict:
+def class_verdict(run: Run, result: ClassResult) -> Verdict:
+    """The verdict on a class of a run, by the run's own threshold of F2."""
     own = (limit.against for limit in run.settings.thresholds if limit.claim == "optimal")
     return verdict_of(result, next(own, CLAIMS["optimal"].threshold.against))
 

@@ -108,7 +108,7 @@ def too_few_draws(claim: Claim, result: ClassResult | Control, against: float) -
         sets = [m.n for m in result.measures if m.case == "beaten" and m.layer == claim.layer and m.channel is not None]
         least = ceil(against * _Z2 / (1 - against)) if against < 1 else 0
         return f"fidelity.optimality_draws: {least}" if sets and least and min(sets) < least else ""
-    if claim.experiment != "masking" or claim.p_value is None:
+    if claim.experiment != "masking" or claim.p_value is None or not result.masking:
         return ""
     others = [c.p_value for c in result.claims if c.p_value is not None]
     others.remove(claim.p_value)

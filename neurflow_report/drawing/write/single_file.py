@@ -63,7 +63,7 @@ def single_html(bundle: Bundle, templates: Path | None, on_page: Callable[[int, 
         if on_page is not None:
             on_page(done, len(pages))
     texts = {name: file_text(name, static[name], templates) for name in (*STYLES, *SCRIPTS)}
-    style = "".join(_style(texts[name], static) for name in STYLES)
+    style = "".join(inlined_style(texts[name], static) for name in STYLES)
     html = environment.get_template("site/single.html").render(
         site=view,
         pages=[
@@ -75,8 +75,8 @@ def single_html(bundle: Bundle, templates: Path | None, on_page: Callable[[int, 
         scripts=Markup("\n".join(_scripts(view, texts))),  # noqa: S704
         pictures=Markup("".join(_pictures(bundle))),  # noqa: S704
         files=[{"id": f"file--{name}", "name": name, "href": address} for name, address in files.items()],
-        icon=_data("static/favicon.svg", static),
-        logo=_data(str(logo), static) if (logo := environment.globals["logo"]) else "",
+        icon=static_address("static/favicon.svg", static),
+        logo=static_address(str(logo), static) if (logo := environment.globals["logo"]) else "",
     )
     return encodable(html)
 
@@ -138,12 +138,12 @@ def _section(html: str, name: str) -> str:
     return re.sub(r'(<a href="#[^"]*") download', r"\1", body)
 
 
-def _style(text: str, static: Mapping[str, Read]) -> str:
+def inlined_style(text: str, static: Mapping[str, Read]) -> str:
     """A style sheet with the fonts that it asks for inside."""
 
     def inside(found: re.Match[str]) -> str:
         name = f"static/{found[1]}"
-        return f'url("{_data(name, static)}")' if name in static else found[0]
+        return f'url("{static_address(name, static)}")' if name in static else found[0]
 
     return re.sub(r"""url\(["']?([^"')]+)["']?\)""", inside, text)
 
@@ -187,7 +187,8 @@ def _percent(text: str) -> str:
     return quote(text, safe=" !$'()*+,-./:;=?@[]^_`{|}~")
 
 
-def _data(name: str, static: Mapping[str, Read]) -> str:
+def static_address(name: str, static: Mapping[str, Read]) -> str:
+    """A file of `static_files` as an address that holds it."""
     kinds = {".woff2": "font/woff2", ".svg": "image/svg+xml", ".png": "image/png"}
     kind = kinds.get(Path(name).suffix, "application/octet-stream")
     return f"data:{kind};base64," + b64encode(static[name]()).decode()
