@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from torch import Tensor
@@ -30,7 +31,7 @@ from neurflow_report.errors import Gathered, ReportError
 from neurflow_report.images.classes import ClassTarget
 from neurflow_report.images.holdout import halves
 from neurflow_report.images.oddities import unusable
-from neurflow_report.images.select import Choice, Chosen, choice_digest, choose, load_pixels, oddities
+from neurflow_report.images.select import Choice, Chosen, choice_digest, choose, digest_of, load_pixels, oddities
 from neurflow_report.network.cut import Segments, cut
 from neurflow_report.network.fence import blamed
 from neurflow_report.network.reinitialise import reinitialised
@@ -393,6 +394,11 @@ def slugs(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _in_order(spec: Spec, choice: Choice) -> Choice:
+    """The choice with each class's pictures as its record has them: those held out come last."""
+    return replace(choice, classes=tuple(tuple(chain(*in_halves(spec, chosen))) for chosen in choice.classes))
+
+
 def _class_result(
     ready: Ready,
     target: ClassTarget,
@@ -434,6 +440,7 @@ def _class_result(
         controls=found.controls,
         two_sided=found.two_sided,
         others=tuple(picture.item.name for picture in others),
+        others_digest=digest_of(picture.sha256 for picture in others) if others else "",
         census=found.census,
         edge_effects=found.edge_effects,
     )
@@ -499,7 +506,7 @@ def _run(
             skipped=choice.skipped,
             left_out=source.left_out,
             notes=(*source.notes, *oddities(choice, ready.targets)),
-            digest=choice_digest(choice),
+            digest=choice_digest(_in_order(spec, choice)),
             holdout=spec.data.holdout,
             others=OTHERS if settings.asks("masking") else 0,
         ),

@@ -11,7 +11,7 @@ more are looked at: one of each class in turn.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, zip_longest
@@ -327,7 +327,12 @@ def oddities(choice: Choice, targets: Sequence[ClassTarget]) -> tuple[str, ...]:
     )
 
 
-def choice_digest(choice: Choice) -> str:
-    """sha256, in hex, over the digests of all pictures chosen, in order; then of those of other classes."""
-    digests = (picture.sha256 for picture in chain.from_iterable((*choice.classes, *choice.others)))
+def digest_of(digests: Iterable[str]) -> str:
+    """sha256, in hex, over the digests of pictures, in order."""
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def choice_digest(choice: Choice) -> str:
+    """That of all pictures chosen, in order; then of those of other classes, class by class."""
+    own = [picture.sha256 for picture in chain.from_iterable(choice.classes)]
+    return digest_of([*own, *(digest_of(p.sha256 for p in some) for some in choice.others if some)])

@@ -562,7 +562,7 @@ class ClassResult(Record):
         edges: between neuron groups, from the logit down.
         masking: F1.
         two_sided: F1 with pictures of other classes; none in bundles before these were measured.
-        others: the names of these pictures.
+        others, others_digest: the names of these pictures, and the sha256 over their digests, in their order.
         cautions: from the logit down.
         measures: the figures of F2 to F12.
         edge_drops: F8, edge by edge.
@@ -589,6 +589,7 @@ class ClassResult(Record):
     controls: tuple[Control, ...] = ()
     two_sided: tuple[TwoSided, ...] = ()
     others: tuple[str, ...] = ()
+    others_digest: str = ""
     census: tuple[Census, ...] = ()
     edge_effects: tuple[EdgeEffect, ...] = ()
 

@@ -103,8 +103,10 @@ def _told(value: float | None) -> str:
 
 
 def _of_digest(run: Run, classes: Sequence[ClassResult], manifest: Manifest) -> Found:
-    digests = "\n".join(picture.sha256 for result in classes for picture in result.pictures)
-    if manifest.format_version >= CONSERVED and hashlib.sha256(digests.encode()).hexdigest() != run.data.digest:
+    digests = [picture.sha256 for result in classes for picture in result.pictures]
+    digests += [result.others_digest for result in classes if result.others]
+    found = hashlib.sha256("\n".join(digests).encode()).hexdigest()
+    if manifest.format_version >= CONSERVED and found != run.data.digest:
         yield ("data", "digest"), "it is not that of the pictures' digests, in their order"
 
 
@@ -466,7 +468,7 @@ def _of_claims(run: Run, owner: ClassResult | Control) -> Found:
             for limit in run.settings.thresholds
         ]
         given = (owner.masking, owner.measures, owner.not_run)
-        ways.append(ledger(*given, experiments=run.settings.experiments, thresholds=moved))
+        ways.append(ledger(*given, two_sided=owner.two_sided, experiments=run.settings.experiments, thresholds=moved))
     if len(ways[0]) != len(owner.claims):
         yield ("claims",), f"there are {len(owner.claims)} rows, and the figures give {len(ways[0])}"
         return

@@ -90,11 +90,11 @@ def test_a_class_that_is_missing_is_told(shards: list[Path]) -> None:
 def test_shards_of_different_runs_are_told_apart(shards: list[Path], folder: Path, tmp_path: Path) -> None:
     other = folder / "other"
     other.mkdir()
-    changed = analyze_shard(spec(other, runtime={"seed": 5}), Part(i=2, n=3))
+    changed = analyze_shard(spec(other, groups={"max_neuron": 3}), Part(i=2, n=3))
     with pytest.raises(InputError) as error:
         merge([shards[0], changed, shards[2]], output=tmp_path / "out")
     assert error.value.slug == "shard-mismatch"
-    told = "shard-2-of-3.shard is of another run than shard-1-of-3.shard: run.settings.seed differs"
+    told = "shard-2-of-3.shard is of another run than shard-1-of-3.shard: run.settings.max_neuron differs"
     assert error.value.message == told
 
 

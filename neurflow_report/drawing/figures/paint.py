@@ -33,6 +33,8 @@ from neurflow_report.drawing.view.model.numbers import percent, percent_fine, si
 Picture = Callable[[Node, float, float, float], str]
 """A node's patches as SVG, in the square at (x, y) with that side."""
 FAINT = "no effect shown"
+SECOND = 20
+"""How far the key's second line stands below the first."""
 SAMPLES = (0.05, 0.25, 0.5)
 """Flows of the key's lines."""
 PALE = 0.3
@@ -96,6 +98,9 @@ def paint(
     """
     style = COMPACT if compact else SMALL if diagram.small else FULL if interactive else PRINT
     diagram = diagram if interactive and not compact else _unlinked(diagram)
+    faint = any(link.faint for link in diagram.links)
+    if faint and style.foot:
+        style = replace(style, foot=style.foot + SECOND)  # the key has a second line
     layout = lay_out(diagram, order, style)
     cards = _cards(diagram, layout, style, picture or windows(linked))
     body = [_bands(diagram, layout, style), _links(diagram, layout, style), cards]
@@ -355,7 +360,7 @@ def grid(count: int, x: float, y: float, side: float) -> list[tuple[float, float
 
 def _legend(layout: Layout, style: Style, *, faint: bool) -> str:
     """Below the bands: what thin and thick, solid and dashed, dots where there are `faint` lines, and the bar mean."""
-    y, x = layout.height - 13, 15.0
+    y, x = layout.height - 13 - (SECOND if faint else 0), 15.0
     parts = [_key("share of the logit along a line", x, y)]
     x += text_width("share of the logit along a line", TITLE) + 4
     for flow in SAMPLES:
@@ -366,9 +371,9 @@ def _legend(layout: Layout, style: Style, *, faint: bool) -> str:
         parts.append(_sample(0.1, way, style, x, y, 30) + _key(text, x + 35, y))
         x += 35 + text_width(text, TITLE) + 10
     if faint:
-        parts += [_sample(0.1, way, style, x + at, y, 26, faint=True) for at, way in ((0, 1), (32, -1))]
-        parts.append(_key(FAINT, x + 63, y))
-        x += 63 + text_width(FAINT, TITLE)
+        below = 15.0
+        parts += [_sample(0.1, way, style, below + at, y + SECOND, 26, faint=True) for at, way in ((0, 1), (32, -1))]
+        parts.append(_key(FAINT, below + 63, y + SECOND))
     x += 10
     parts.append(
         f'<rect class="rail" x="{_n(x)}" y="{_n(y - 8)}" width="6" height="16" rx="2"/>'
