@@ -35,14 +35,17 @@ def staged(output: Path) -> Iterator[Path]:
 
     Raises: OSError.
     """
-    stage = Path(tempfile.mkdtemp(prefix=PREFIX, dir=output))
+    stage: Path | None = None
     try:
+        with undisturbed():  # a signal between the folder and its name would leave it there
+            stage = Path(tempfile.mkdtemp(prefix=PREFIX, dir=output))
         with alone(stage):
             fresh = stage / "new"
             fresh.mkdir()
             yield fresh
     finally:
-        _remove(stage)
+        if stage is not None:
+            _remove(stage)
 
 
 def publish(fresh: Path, output: Path, names: Sequence[str]) -> None:
