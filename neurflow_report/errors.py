@@ -101,6 +101,9 @@ class Wording(str):
         told.command = command
         return told
 
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, str]]:
+        return (str(self),), {"command": self.command}
+
 
 def at_command(text: str) -> str:
     """`text` as it is told at the command line."""
