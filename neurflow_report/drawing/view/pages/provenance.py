@@ -82,9 +82,10 @@ def _made(manifest: Manifest) -> str:
     """When, by what, on what, and in what time."""
     p = manifest.provenance
     torch = f" with torch {p.versions['torch']}" if "torch" in p.versions else ""
-    took = f" in {duration(sum(p.clock.seconds.values()))}" if p.clock.seconds else ""
+    # Of several processes or shards the stages' times are added up: what they took, not how long one waited.
+    took = f"; its stages took {duration(sum(p.clock.seconds.values()))}" if p.clock.seconds else ""
     device = re.sub("^(cpu|cuda|mps)", lambda found: _DEVICES[found[0]], p.device)
-    return f"{p.generator} made the results on {p.clock.created[:10]}{took}, on {device}{torch}."
+    return f"{p.generator} made the results on {p.clock.created[:10]}, on {device}{torch}{took}."
 
 
 def _named(run: Run) -> str:

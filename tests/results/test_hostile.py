@@ -1,0 +1,16 @@
+"""Bundles that a stranger changed are refused or drawn (hostile.py tries as many as are wanted)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.results.hostile import tried
+
+
+@pytest.mark.slow
+def test_they_are_refused_or_drawn(tmp_path: Path) -> None:
+    found = list(tried(24, 3, tmp_path))
+    assert [one for one in found if one[1] not in {"refused", "drawn"}] == []
+    assert {kind for _, kind in found} == {"refused", "drawn"}
