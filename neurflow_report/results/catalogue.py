@@ -168,7 +168,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                 ClaimKind(
                     name="enough",
                     statement="The core of the layer alone is enough",
-                    measured="J: own pictures kept minus others taken",
+                    measured="J, kept minus others taken",
                     defined="J = TPR − FPR when all but the core of a layer are at their mean",
                     unit="share",
                     refuted="the class is lost with the core alone, or other classes are mistaken for it",
@@ -192,7 +192,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
                 ClaimKind(
                     name="enough_upward",
                     statement="The core from the layer up is enough",
-                    measured="J: own pictures kept minus others taken",
+                    measured="J, kept minus others taken",
                     defined="the same J, kept from the layer up",
                     unit="share",
                     refuted="the class is lost with this circuit alone, or other classes are mistaken for it",

@@ -163,8 +163,8 @@ def _over_at_mean(indices: Sequence[Index]) -> Iterator[Notice]:
             code="needed-at-zero",
             title=f"{_AGAINST_0}, in {len(fallen)} of {count(len(held), 'passed test')}",
             text=prose(f"""
-                {_by_layer(fallen, held)}. Set to 0, the class is lost there. Set to its mean over pictures of all
-                classes, half of the class's pictures or more are still recognised.
+                {_by_layer(fallen, held)}. With the core at its mean over pictures of all classes, half of the class's
+                pictures or more are still recognised.
             """),
             places=_classes([(i, len(some)) for i, some in found]),
         )
