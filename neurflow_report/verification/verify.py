@@ -59,7 +59,7 @@ def _verified(path: Path, draw: Draw, again: Again | None, progress: Progress) -
 
 def _archive(path: Path, scratch: Path, draw: Draw, again: Again | None, progress: Progress) -> Verified:
     if not looks_like_archive(path):
-        raise missing(path)
+        raise missing(path, archives=True)
     with progress.stage("unpack", None):
         root = scratch / "archive"
         problems = [of_archive(name or path.name, message) for name, message in unpacked(path, root)]
