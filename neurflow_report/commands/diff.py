@@ -10,7 +10,9 @@ from neurflow_report.errors import CheckErrors, InputError
 
 
 def _add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("then", metavar="A", type=Path, nargs="?", help="a bundle, the folder that holds bundle/, or an archive")
+    parser.add_argument(
+        "then", metavar="A", type=Path, nargs="?", help="a bundle, the folder that holds bundle/, or an archive"
+    )
     parser.add_argument("now", metavar="B", type=Path, nargs="?", help="the one that it is compared with")
     parser.add_argument("--output", metavar="DIR", type=Path, help="write diff.html, diff.pdf and diff.json there")
     parser.add_argument(

@@ -91,9 +91,7 @@ def test_an_archive_is_compared_as_the_folder_is(
 
 
 @pytest.mark.parametrize("old", ["v1", "v2"])
-def test_bundles_of_earlier_formats_are_compared(
-    old: str, pair: tuple[str, str], tmp_path: Path
-) -> None:
+def test_bundles_of_earlier_formats_are_compared(old: str, pair: tuple[str, str], tmp_path: Path) -> None:
     frozen = Path(__file__).parents[1] / "results" / "frozen" / old
     assert cli.main(["diff", str(frozen), pair[1], "--output", str(tmp_path / "out")]) == 0
     assert (tmp_path / "out" / "diff.pdf").read_bytes().startswith(b"%PDF-")
