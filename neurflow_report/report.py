@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from neurflow_report.comparison.records import Comparison
     from neurflow_report.packing.archive import Archived
     from neurflow_report.planning.records import Plan
-    from neurflow_report.results.contradictions import Contradiction
     from neurflow_report.setup.layer_listing import Tree
     from neurflow_report.verification.findings import Verified
 
@@ -419,11 +418,13 @@ def verify(
     Args:
         templates, names, attach_bundle: those that the report was drawn with, as in `render`.
         loaded: the spec of the run, with its model and data at hand, to compute some of it anew.
-        recompute: how many neurons, and how many tests of F1, are computed anew.
+        recompute: how many neurons, how many tests of F1, and how many of the other experiments at a layer are
+            computed anew.
     Raises:
         InputError bundle-missing, bundle-version, environment-bad-value, template-broken.
         What `analyze` raises, where some is computed anew.
     """
+    from neurflow_report.verification.findings import Recomputed
     from neurflow_report.verification.verify import verify as look
 
     source_date()
@@ -440,18 +441,17 @@ def verify(
             appendix=append,
         )
 
-    def again(bundle: Bundle) -> tuple[str, Sequence[Contradiction]]:
+    def again(bundle: Bundle) -> Recomputed:
         assert loaded is not None  # noqa: S101 it is asked for then alone
         with importing():
-            from neurflow_report.analysis.anew import anew, sample
+            from neurflow_report.analysis.anew import anew, sample_of, told
 
-        drawn = sample(bundle.classes, recompute, bundle.run.settings.seed)
-        neurons, rows = (sum(len(getattr(one, name)) for one in drawn) for name in ("neurons", "rows"))
         try:
             found = tuple(anew(loaded, bundle, recompute, progress=progress or Silent()))
         except ReportError as error:
             raise located(error, loaded) from error
-        return f"{neurons} neurons and {rows} tests, computed anew", found
+        looked_at, passed_over = told(bundle, sample_of(bundle, recompute))
+        return Recomputed(found=found, looked_at=looked_at, passed_over=passed_over)
 
     asked = loaded is not None and recompute > 0
     return look(path, draw=draw, again=again if asked else None, progress=progress)

@@ -6,7 +6,7 @@ Nothing of it is trusted. It is read without following links, copied into a fold
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,13 @@ from neurflow_report.results.contradictions import Contradiction
 from neurflow_report.results.picture_name import is_named
 from neurflow_report.verification import derived
 from neurflow_report.verification.drawn import DRAWN, CannotDraw, Draw, compared
-from neurflow_report.verification.findings import Verified, not_again, of_archive, of_bundle, spelled
+from neurflow_report.verification.findings import Recomputed, Verified, not_again, of_archive, of_bundle, spelled
 
 NAMES = "names.yaml"
 NAMED = 3
 """The first format whose pictures are told by their names."""
-Again = Callable[[Bundle], tuple[str, Sequence[Contradiction]]]
-"""Computes some of a bundle anew: what that was, in words, and what is not as it says."""
+Again = Callable[[Bundle], Recomputed]
+"""Computes some of a bundle anew."""
 METADATA = frozenset({"exif", "xmp", "XML:com.adobe.xmp", "comment", "photoshop", "iptc"})
 
 
@@ -160,12 +160,13 @@ class _Look:
         if bundle is None or self.findings:
             self.passed_over.append("computing anew: what is told above comes first")
             return
-        told, found = again(bundle)
+        anew = again(bundle)
         self.findings += [
             not_again(one.where.file if one.where is not None else "", one.message, one.path)
-            for one in map(self._contradiction, found)
+            for one in map(self._contradiction, anew.found)
         ]
-        self.looked_at.append(told)
+        self.looked_at.append(anew.looked_at)
+        self.passed_over += [anew.passed_over] if anew.passed_over else []
 
     def _drawn(self, bundle: Bundle | None) -> None:
         there = [name for name in DRAWN if (self.root / name).exists() or (self.root / name).is_symlink()]
