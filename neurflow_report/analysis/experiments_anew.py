@@ -103,8 +103,8 @@ def _measures(kept: Mapping[int, Measure], again: Mapping[_Case, Measure]) -> Fo
             continue
         within = FIGURE if one.channel is None else NEURON
         yield from _apart(("measures", n), one, other, ("value", "null"), within)
-    if more := again.keys() - {_key(one) for one in kept.values()}:
-        yield ("measures",), f"anew there are {len(more)} more figures, such as one of {again[min(more, key=str)]}"
+    if len(again) > len(kept):
+        yield ("measures",), f"there are {len(kept)} figures of it, and anew {len(again)}"
 
 
 def _drops(kept: Mapping[int, EdgeDrop], again: Mapping[Ends, EdgeDrop]) -> Found:

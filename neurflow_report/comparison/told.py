@@ -43,8 +43,8 @@ def _findings(found: Comparison) -> Iterator[Finding]:
         yield Finding(kind="same", text=text)
     yield from _classes(found)
     if not found.same_results:
-        yield from _verdicts(found.classes)
         yield from _accuracy(found.accuracy)
+        yield from _verdicts(found.classes)
         yield from _claims(found.classes)
         yield from _masking(found.classes)
         for match in found.matches:
@@ -105,7 +105,17 @@ def _accuracy(row: Row) -> Iterator[Finding]:
         )
         apart = "" if by == 0 else f"; the intervals {'overlap' if _overlap(row.then, row.now) else 'are apart'}"
         text = f"Accuracy on the labelled pictures: {reading(row.then)} → {reading(row.now)}{apart}."
+        if when := [word for word, side in (("then", row.then), ("now", row.now)) if _by_luck(side)]:
+            text += (
+                f" {' and '.join(when).capitalize()} the network is right no more often than by chance: its circuits, "
+                "and their verdicts, say nothing about the classes."
+            )
         yield Finding(kind=kind, text=text)
+
+
+def _by_luck(accuracy: Reading) -> bool:
+    """Whether a network is no better than chance on its pictures, as far as their number tells."""
+    return accuracy.low is not None and accuracy.null is not None and accuracy.low <= accuracy.null
 
 
 def _claims(classes: Sequence[ClassDiff]) -> Iterator[Finding]:

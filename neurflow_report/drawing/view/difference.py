@@ -24,7 +24,9 @@ WORDS = (
     "A core neuron is one that a class rests on, a neuron group some of them that react to the same. Two neurons are "
     "similar, from 0 to 1, where the same patches of pictures make them most active. By chance is the same with the "
     "pictures of one bundle re-labelled at random; of core sets by channel, what random sets of that size have in "
-    "common. A counterpart is more similar than 95 in 100 pairs are by chance, and 0.71 at least."
+    "common. A counterpart is more similar than 95 in 100 pairs are by chance, and 0.71 at least. It reacts to the same "
+    "patches, and no more is told by that: a network with random weights, too, prefers some of the same pictures as a "
+    "trained one, so that it is more similar than by chance, and in its lowest layers has counterparts."
 )
 HOW = {"index": "by channel", "activations": "by activations", "class": "by class", "none": "not possible"}
 
