@@ -559,7 +559,11 @@ def _written(
         if "pdf" in formats:
             with progress.stage("draw its PDF", None) as step:
                 contents[diff_page.PDF] = diff_page.printed(result.comparison, then, now, on_note=step.note)
-        diff_page.write_diff(output, contents)
+        with progress.stage("write the comparison", None) as step:
+            diff_page.write_diff(output, contents)
+            for name in (diff_page.PAGE, diff_page.PDF):
+                if name not in contents and os.path.lexists(output / name):
+                    step.note(f"{name} beside it is of an earlier comparison")
     places = {name: output / name for name in contents}
     return replace(
         result, page=places.get(diff_page.PAGE), pdf=places.get(diff_page.PDF), data=places.get(diff_page.DATA)

@@ -8,7 +8,8 @@ from statistics import fmean
 from typing import Literal
 
 from neurflow_report.comparison.figures import RANKS, change, claims_turned, main_row, told_of
-from neurflow_report.comparison.records import ClassDiff, Comparison, LayerDiff, LayerMatch, Reading, Row
+from neurflow_report.comparison.records import ClassDiff, Comparison, Key, LayerDiff, LayerMatch, Reading, Row
+from neurflow_report.results.catalogue import CLAIMS
 
 Kind = Literal["same", "lost", "changed", "unknown"]
 MOST = 6
@@ -121,7 +122,7 @@ def _by_luck(accuracy: Reading) -> bool:
 def _claims(classes: Sequence[ClassDiff]) -> Iterator[Finding]:
     for lost in (True, False):
         told = [
-            f"{one.name}, " + " ".join(str(v) for k, v in row.key.items() if k in ("claim", "layer", "case") and v)
+            f"{one.name} at {row.key['layer']}, {claim_words(row.key)}"
             for one in classes
             for row in claims_turned(one, lost=lost)
         ]
@@ -129,6 +130,14 @@ def _claims(classes: Sequence[ClassDiff]) -> Iterator[Finding]:
             word = "not supported any more" if lost else "newly supported"
             text = f"{_count(len(told), 'claim is', 'claims are')} {word}: {_some(told, '; ')}."
             yield Finding(kind="lost" if lost else "changed", text=text)
+
+
+def claim_words(key: Key) -> str:
+    """What a row of the ledger claims, in the catalogue's words where it knows the claim, and its case."""
+    name = str(key.get("claim", ""))
+    said = CLAIMS[name].statement if name in CLAIMS else name
+    case = f" ({key['case']})" if key.get("case") else ""
+    return f"{said[:1].lower()}{said[1:]}{case}"
 
 
 def _masking(classes: Sequence[ClassDiff]) -> Iterator[Finding]:

@@ -140,6 +140,8 @@ def _odd_entries(entries: Sequence[zipfile.ZipInfo], size: int) -> tuple[str, st
     seen = set[str]()
     for entry in entries:
         name = entry.filename
+        if entry.is_dir():
+            return name, "it is a folder, and an archive holds files alone: unpack it yourself, and give the folder"
         if not good_name(name):
             return "", f"it holds a file named {name[:80]!r}, which leads outside, or is no name on some systems"
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:

@@ -74,6 +74,9 @@ def test_a_format_may_be_left_out(
     found = json.loads(capsys.readouterr().out)
     assert [name for name in ("page", "pdf", "data") if name in found] == ["page", "data"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["diff.html", "diff.json"]
+    monkeypatch.undo()
+    assert cli.main(["diff", *pair, "--output", str(tmp_path / "out"), "--format", "pdf"]) == 0
+    assert "diff.html beside it is of an earlier comparison" in capsys.readouterr().err
 
 
 def test_an_archive_is_compared_as_the_folder_is(

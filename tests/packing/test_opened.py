@@ -80,6 +80,7 @@ def test_what_is_no_archive_does_no_harm(zipped: Path, tmp_path: Path) -> None:
     for name in ("bundle/../../out", "/bundle/out", "bundle\\..\\out", "C:bundle/out", "../bundle/out"):
         told = refused(made(name))
         assert (told.slug, "leads outside, or is no name on some systems" in told.message) == ("archive-changed", True)
+    assert "it is a folder, and an archive holds files alone" in refused(made("bundle/")).message
     (tmp_path / "text.zip").write_text("no zip")
     assert refused(tmp_path / "text.zip").message.startswith("it cannot be read as a zip (")
     (tmp_path / "text").write_text("no zip")
