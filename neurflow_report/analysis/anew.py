@@ -259,7 +259,7 @@ def _row(place: Path, kept: Masking, found: Masking | None) -> Iterator[tuple[Pa
         return
     pairs = {name: (getattr(kept, name), getattr(found, name)) for name in ("baseline", "accuracy")}
     pairs["null"] = _mean(kept.null), _mean(found.null)
-    yield from _unlike_by_pictures(place, pairs, 1 / kept.n)
+    yield from _unlike_by_pictures(place, pairs, 1 / max(1, kept.n))
 
 
 def _both_sides(place: Path, kept: TwoSided, found: TwoSided | None) -> Iterator[tuple[Path, str]]:
@@ -268,7 +268,7 @@ def _both_sides(place: Path, kept: TwoSided, found: TwoSided | None) -> Iterator
     if found is None:
         yield place, "anew there is no such test"
         return
-    own, others = 1 / kept.n, 1 / kept.others
+    own, others = 1 / max(1, kept.n), 1 / max(1, kept.others)
     for names, one in ((("tpr_before", "tpr"), own), (("fpr_before", "fpr"), others), (("j",), own + others)):
         pairs = {name: (getattr(kept, name), getattr(found, name)) for name in names}
         yield from _unlike_by_pictures(place, pairs, one)
