@@ -6,7 +6,7 @@ Those that print stand in neurflow_report/terminal.py: here nothing knows of a t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
@@ -58,13 +58,30 @@ class Silent:
         yield SilentStep()
 
 
+class Gauge(Protocol):
+    """What measures the most of something, such as memory, since it was told to begin."""
+
+    def begin(self) -> None:
+        """Forget what was."""
+
+    def peak(self) -> int:
+        """The most since `begin`."""
+
+    def rest(self) -> None:
+        """Nothing is measured until the next `begin`."""
+
+
 @dataclass
 class Timed:
-    """A progress that also adds up the wall time of each kind of stage (what stands after a class's name)."""
+    """A progress that also adds up the wall time of each kind of stage (what stands after a class's name), and keeps
+    the most that each gauge told during one: `peaks`, by the gauge's name and the kind."""
 
     progress: Progress
     seconds: dict[str, float] = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
+    gauges: Mapping[str, Gauge] = field(default_factory=dict)
+    peaks: dict[str, dict[str, int]] = field(default_factory=dict)
+    _open: list[dict[str, int]] = field(default_factory=list)
 
     @property
     def expecting(self) -> bool:
@@ -81,11 +98,36 @@ class Timed:
         """Begin a stage, and note how long it took when it ends."""
         kind = name.rpartition(": ")[2]
         begun = self.clock()
+        self._gauge()
+        self._open.append({})
+        for gauge in self.gauges.values():
+            gauge.begin()
         try:
             with self.progress.stage(name, total) as step:
                 yield step
         finally:
             self.seconds[kind] = self.seconds.get(kind, 0.0) + self.clock() - begun
+            self._gauge()
+            self._close(kind)
+
+    def _gauge(self) -> None:
+        """Note what the gauges tell for the stage that is under way."""
+        if self._open:
+            _keep_most(self._open[-1], {name: gauge.peak() for name, gauge in self.gauges.items()})
+
+    def _close(self, kind: str) -> None:
+        found = self._open.pop()
+        for name, value in found.items():
+            _keep_most(self.peaks.setdefault(name, {}), {kind: value} if value else {})
+        if self._open:
+            _keep_most(self._open[-1], found)
+            return
+        for gauge in self.gauges.values():
+            gauge.rest()
+
+
+def _keep_most(kept: dict[str, int], found: Mapping[str, int]) -> None:
+    kept.update({name: max(value, kept.get(name, 0)) for name, value in found.items()})
 
 
 def duration(seconds: float | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from neurflow_report.comparison.records import Comparison
     from neurflow_report.packing.archive import Archived
     from neurflow_report.planning.records import Plan
-    from neurflow_report.results.contradictions import Contradiction
     from neurflow_report.setup.layer_listing import Tree
     from neurflow_report.verification.findings import Verified
 
@@ -74,7 +73,7 @@ class Compared:
         lines: the findings in sentences, what matters most first.
         figures: under flat names, such as `core_overlap[bee/layer3]`.
         met: the conditions that are met, each with where.
-        page, data: diff.html and diff.json, where they were asked for.
+        page, pdf, data: diff.html, diff.pdf and diff.json, where they were asked for.
     """
 
     comparison: Comparison
@@ -82,6 +81,7 @@ class Compared:
     figures: dict[str, float]
     met: tuple[CheckError, ...] = ()
     page: Path | None = None
+    pdf: Path | None = None
     data: Path | None = None
 
 
@@ -418,11 +418,13 @@ def verify(
     Args:
         templates, names, attach_bundle: those that the report was drawn with, as in `render`.
         loaded: the spec of the run, with its model and data at hand, to compute some of it anew.
-        recompute: how many neurons, and how many tests of F1, are computed anew.
+        recompute: how many neurons, how many tests of F1, and how many of the other experiments at a layer are
+            computed anew.
     Raises:
         InputError bundle-missing, bundle-version, environment-bad-value, template-broken.
         What `analyze` raises, where some is computed anew.
     """
+    from neurflow_report.verification.findings import Recomputed
     from neurflow_report.verification.verify import verify as look
 
     source_date()
@@ -439,18 +441,17 @@ def verify(
             appendix=append,
         )
 
-    def again(bundle: Bundle) -> tuple[str, Sequence[Contradiction]]:
+    def again(bundle: Bundle) -> Recomputed:
         assert loaded is not None  # noqa: S101 it is asked for then alone
         with importing():
-            from neurflow_report.analysis.anew import anew, sample
+            from neurflow_report.analysis.anew import anew, sample_of, told
 
-        drawn = sample(bundle.classes, recompute, bundle.run.settings.seed)
-        neurons, rows = (sum(len(getattr(one, name)) for one in drawn) for name in ("neurons", "rows"))
         try:
             found = tuple(anew(loaded, bundle, recompute, progress=progress or Silent()))
         except ReportError as error:
             raise located(error, loaded) from error
-        return f"{neurons} neurons and {rows} tests, computed anew", found
+        looked_at, passed_over = told(bundle, sample_of(bundle, recompute))
+        return Recomputed(found=found, looked_at=looked_at, passed_over=passed_over)
 
     asked = loaded is not None and recompute > 0
     return look(path, draw=draw, again=again if asked else None, progress=progress)
@@ -490,64 +491,83 @@ def diff(
     now: Path,
     *,
     output: Path | None = None,
+    formats: Sequence[str] = ("html", "pdf"),
     same_network: bool = False,
     fail_if: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Compared:
-    """Compare two bundles; with `output`, write `<output>/diff.html` and `diff.json`. It needs no torch, model or data.
+    """Compare two bundles; with `output`, write `<output>/diff.html`, `diff.pdf` and `diff.json`. It needs no torch,
+    model or data.
 
     Args:
+        then, now: bundles, folders that hold bundle/, or archives.
+        formats: what is written beside diff.json.
         same_network: neurons are the same by their channels, though the weights differ.
         fail_if: conditions on the figures (docs/diff.md); those that are met are told in `Compared.met`.
     Raises:
-        InputError bundle-missing, bundle-damaged, bundle-version, condition-bad, output-unwritable.
+        InputError bundle-missing, bundle-damaged, bundle-version, archive-changed, condition-bad, output-unwritable,
+            missing-package where there is to be a PDF, and WeasyPrint or its libraries are not installed.
         ModuleNotFoundError where neurons are matched by their activations, and SciPy is not installed.
     """
     from neurflow_report.comparison.compare import compare
     from neurflow_report.comparison.conditions import met, parse
     from neurflow_report.comparison.figures import figures, flat
     from neurflow_report.comparison.told import findings
+    from neurflow_report.packing.opened import opened
 
     progress, conditions = progress or Silent(), Gathered()
     asked = [conditions.attempt(partial(parse, text)) for text in fail_if]
     conditions.tell()
-    bundles = list[Bundle]()
-    with progress.stage("read the bundles", 2) as step:
-        for place in (then, now):
-            bundles.append(read_bundle(place))
-            step.advance(1)
-    with progress.stage("compare them", None):
-        found = compare(bundles[0], bundles[1], same_network=same_network)
-    values, names = figures(found), {one.slug: one.name for one in found.classes}
-    judged = Gathered()
-    told = [judged.attempt(partial(met, one, values, names)) for one in asked if one is not None]
-    judged.tell()
-    result = Compared(
-        comparison=found,
-        lines=tuple(one.text for one in findings(found)),
-        figures=flat(values),
-        met=tuple(one for one in told if one is not None),
-    )
-    return result if output is None else _written(result, bundles[0], bundles[1], output, progress)
+    with ExitStack() as stack:
+        bundles = list[Bundle]()
+        with progress.stage("read the bundles", 2) as step:
+            for place in (then, now):
+                bundles.append(stack.enter_context(opened(place)))
+                step.advance(1)
+        with progress.stage("compare them", None):
+            found = compare(bundles[0], bundles[1], same_network=same_network)
+        values, names = figures(found), {one.slug: one.name for one in found.classes}
+        judged = Gathered()
+        told = [judged.attempt(partial(met, one, values, names)) for one in asked if one is not None]
+        judged.tell()
+        result = Compared(
+            comparison=found,
+            lines=tuple(one.text for one in findings(found)),
+            figures=flat(values),
+            met=tuple(one for one in told if one is not None),
+        )
+        return result if output is None else _written(result, bundles[0], bundles[1], output, formats, progress)
 
 
-def _written(result: Compared, then: Bundle, now: Bundle, output: Path, progress: Progress) -> Compared:
+def _written(
+    result: Compared, then: Bundle, now: Bundle, output: Path, formats: Sequence[str], progress: Progress
+) -> Compared:
     """The comparison with its files.
 
-    Raises: InputError output-unwritable.
+    Raises: InputError output-unwritable, missing-package.
     """
     from neurflow_report.drawing.write import diff_page
 
     for bundle in (then, now):
         _check_outside(output, bundle.root)
-    with output_folder(output), progress.stage("draw the comparison", None):
+    with output_folder(output):
         diff_page.check_diff_free(output)
-        contents = {
-            diff_page.PAGE: diff_page.page(result.comparison, then, now),
-            diff_page.DATA: diff_page.data(result.comparison, result.lines, result.figures),
-        }
-        diff_page.write_diff(output, contents)
-    return replace(result, page=output / diff_page.PAGE, data=output / diff_page.DATA)
+        contents = {diff_page.DATA: diff_page.data(result.comparison, result.lines, result.figures)}
+        if "html" in formats:
+            with progress.stage("draw the comparison", None):
+                contents[diff_page.PAGE] = diff_page.page(result.comparison, then, now)
+        if "pdf" in formats:
+            with progress.stage("draw its PDF", None) as step:
+                contents[diff_page.PDF] = diff_page.printed(result.comparison, then, now, on_note=step.note)
+        with progress.stage("write the comparison", None) as step:
+            diff_page.write_diff(output, contents)
+            for name in (diff_page.PAGE, diff_page.PDF):
+                if name not in contents and os.path.lexists(output / name):
+                    step.note(f"{name} beside it is of an earlier comparison")
+    places = {name: output / name for name in contents}
+    return replace(
+        result, page=places.get(diff_page.PAGE), pdf=places.get(diff_page.PDF), data=places.get(diff_page.DATA)
+    )
 
 
 def build(loaded: LoadedSpec, *, progress: Progress | None = None, jobs: int = 1) -> Built:

@@ -1,21 +1,24 @@
 """Some neurons and tests of a bundle, computed anew from the model and the data, and compared with what it says.
 
 A neuron is searched again on its own: its concept, its attributions, its core, its semantic groups. A test is a row of
-F1. Another machine rounds otherwise, so they are compared within `ACTIVATION`, `PATCHES`, `SCORE`, `WEIGHT` and a
-picture.
+F1, or another experiment at a layer (experiments_anew.py). Another machine rounds otherwise, so they are compared
+within `ACTIVATION`, `PATCHES`, `SCORE`, `WEIGHT` and a picture.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from neurflow_report.analysis.class_circuit import Circuit, patch_means
 from neurflow_report.analysis.class_run import ClassRun
 from neurflow_report.analysis.experiments import class_masking
+from neurflow_report.analysis.experiments_anew import AtLayer, at_layers_of, experiments_anew
 from neurflow_report.analysis.run import choice_of, class_run, in_halves
 from neurflow_report.circuit.discovery import Search, layer_neurons
 from neurflow_report.errors import Path
@@ -23,8 +26,9 @@ from neurflow_report.images.select import Chosen
 from neurflow_report.network.fence import blamed
 from neurflow_report.progress import Progress
 from neurflow_report.results.bundle import Bundle
+from neurflow_report.results.catalogue import EXPERIMENTS
 from neurflow_report.results.contradictions import Contradiction
-from neurflow_report.results.records import ClassResult, Masking, Neuron
+from neurflow_report.results.records import ClassResult, Masking, Neuron, TwoSided
 from neurflow_report.setup.precision import arithmetic
 from neurflow_report.setup.preflight import Ready, preflight
 from neurflow_report.setup.settings import RunSettings
@@ -40,16 +44,24 @@ WEIGHT = 0.02
 """By how much a weight may differ, where the semantic group has the same patches."""
 
 
+T = TypeVar("T")
+Rows = Literal["masking", "two_sided"]
+CONSERVED = 3
+"""The first format whose experiments are computed as they are today."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """What is looked at of one class: neurons by layer and place there, and rows of F1 by their place."""
+    """What is looked at of one class: neurons by layer and place there, rows of F1 by the record's field and place in
+    it, and other tests."""
 
     neurons: tuple[tuple[int, int], ...]
-    rows: tuple[int, ...]
+    rows: tuple[tuple[Rows, int], ...]
+    tests: tuple[AtLayer, ...] = ()
 
 
 def anew(loaded: LoadedSpec, bundle: Bundle, count: int, *, progress: Progress) -> Iterator[Contradiction]:
-    """Compute `count` neurons and as many tests anew, drawn by the run's seed, where there are so many.
+    """Compute `count` neurons, tests of F1 and other tests anew, drawn by the run's seed, where there are so many.
 
     Returns: what is not as the bundle says.
     Raises: what `analyze` raises.
@@ -60,25 +72,65 @@ def anew(loaded: LoadedSpec, bundle: Bundle, count: int, *, progress: Progress) 
             yield from _anew(loaded, ready, bundle, count, progress)
 
 
-def sample(classes: Sequence[ClassResult], count: int, seed: int) -> tuple[Drawn, ...]:
-    """Which neurons and rows, of each class."""
+def sample(classes: Sequence[ClassResult], count: int, seed: int, *, other_tests: bool = True) -> tuple[Drawn, ...]:
+    """Which neurons, rows of F1 and other tests, `count` of each where there are so many, of each class."""
     neurons = [
-        (n, number, place)
+        (n, (number, place))
         for n, result in enumerate(classes)
         for number, layer in enumerate(result.layers)
         for place in range(len(layer.neurons))
     ]
-    rows = [(n, place) for n, result in enumerate(classes) for place in range(len(result.masking))]
+    rows = [(n, row) for n, result in enumerate(classes) for row in _rows_of(result)]
+    tests = [(n, test) for n, result in enumerate(classes) for test in at_layers_of(result) if other_tests]
     random = np.random.default_rng([seed, count])
-    some = [neurons[i] for i in sorted(random.permutation(len(neurons))[:count].tolist())]
-    tests = [rows[i] for i in sorted(random.permutation(len(rows))[:count].tolist())]
+
+    def some(of: Sequence[T]) -> list[T]:
+        return [of[i] for i in sorted(random.permutation(len(of))[:count].tolist())]
+
+    drawn = some(neurons), some(rows), some(tests)
     return tuple(
         Drawn(
-            neurons=tuple((number, place) for c, number, place in some if c == n),
-            rows=tuple(place for c, place in tests if c == n),
+            neurons=tuple(one for c, one in drawn[0] if c == n),
+            rows=tuple(one for c, one in drawn[1] if c == n),
+            tests=tuple(one for c, one in drawn[2] if c == n),
         )
         for n in range(len(classes))
     )
+
+
+def sample_of(bundle: Bundle, count: int) -> tuple[Drawn, ...]:
+    """The sample that `anew` looks at."""
+    other_tests = bundle.manifest.format_version >= CONSERVED
+    return sample(bundle.classes, count, bundle.run.settings.seed, other_tests=other_tests)
+
+
+def told(bundle: Bundle, drawn: Sequence[Drawn]) -> tuple[str, str]:
+    """What of a bundle is computed anew, and what is not ("" for nothing), in words."""
+    every = sample_of(bundle, sum(map(_size, bundle.classes)))
+    counts = [[sum(len(getattr(one, name)) for one in side) for side in (drawn, every)] for name in _PARTS]
+    some = [f"{few} of {whole} {what}" for (few, whole), what in zip(counts, _PARTS.values(), strict=True)]
+    each = [Counter(test.experiment for one in side for test in one.tests) for side in (drawn, every)]
+    known = [f"{e.number} {each[0][name]} of {each[1][name]}" for name, e in EXPERIMENTS.items() if each[1][name]]
+    among = f" ({', '.join(known)})" if known else ""
+    looked = f"{', '.join(some[:2])} and {some[2]}{among}, computed anew"
+    left = ["all other neurons and tests"] if any(few < whole for few, whole in counts) else []
+    left += ["F11's p- and q-values"] if each[0]["causal"] else []
+    left += ["the controls"] if any(result.controls for result in bundle.classes) else []
+    if bundle.manifest.format_version < CONSERVED:
+        left.append(f"F2 to F12, which were measured otherwise in format {bundle.manifest.format_version}")
+    return looked, f"{', '.join(left)}, computed anew" if left else ""
+
+
+_PARTS = {"neurons": "neurons", "rows": "tests of F1", "tests": "other experiments at a layer"}
+
+
+def _size(result: ClassResult) -> int:
+    return sum(len(layer.neurons) for layer in result.layers) + len(_rows_of(result)) + len(at_layers_of(result))
+
+
+def _rows_of(result: ClassResult) -> list[tuple[Rows, int]]:
+    names: tuple[Rows, ...] = ("masking", "two_sided")
+    return [(name, place) for name in names for place in range(len(getattr(result, name)))]
 
 
 def _anew(loaded: LoadedSpec, ready: Ready, bundle: Bundle, count: int, progress: Progress) -> Iterator[Contradiction]:
@@ -92,8 +144,8 @@ def _anew(loaded: LoadedSpec, ready: Ready, bundle: Bundle, count: int, progress
     settings = replace(RunSettings.of(spec), precision=run.settings.precision)
     known = zip(ready.targets, choice.classes, choice.others, strict=True)
     wanted = {target.index: (target, chosen, alien) for target, chosen, alien in known}
-    for result, drawn in zip(bundle.classes, sample(bundle.classes, count, run.settings.seed), strict=True):
-        if not drawn.neurons and not drawn.rows:
+    for result, drawn in zip(bundle.classes, sample_of(bundle, count), strict=True):
+        if not drawn.neurons and not drawn.rows and not drawn.tests:
             continue
         if result.index not in wanted:
             yield Contradiction(slug=result.slug, place=("pictures",), message="the spec does not ask for this class")
@@ -148,12 +200,19 @@ def _of_class(run: ClassRun, result: ClassResult, drawn: Drawn) -> Iterator[tupl
         for place, one, other in zip(places, own, found, strict=True):
             at: Path = ("layers", number, "neurons", place)
             yield from (((*at, *inner), message) for inner, message in differences(one, other))
+    circuit = Circuit(means=means, layers=result.layers, edges=result.edges, scores={}, cache=cache)
     if drawn.rows:
-        circuit = Circuit(means=means, layers=result.layers, edges=result.edges, scores={}, cache=cache)
-        rows = {_key(row): row for row in class_masking(run, circuit).masking}
-        for place in drawn.rows:
-            row = result.masking[place]
-            yield from _row(("masking", place), row, rows.get(_key(row)))
+        masked = class_masking(run, circuit)
+        one_sided = {_key(row): row for row in masked.masking}
+        two_sided = {(row.ablation, *_key(row)): row for row in masked.two_sided}
+        for name, place in drawn.rows:
+            if name == "masking":
+                row = result.masking[place]
+                yield from _row((name, place), row, one_sided.get(_key(row)))
+            else:
+                both = result.two_sided[place]
+                yield from _both_sides((name, place), both, two_sided.get((both.ablation, *_key(both))))
+    yield from experiments_anew(run, circuit, result, drawn.tests, search)
 
 
 def differences(kept: Neuron, found: Neuron) -> Iterator[tuple[Path, str]]:
@@ -189,7 +248,7 @@ def differences(kept: Neuron, found: Neuron) -> Iterator[tuple[Path, str]]:
                 break
 
 
-def _key(row: Masking) -> tuple[str, str, int, bool]:
+def _key(row: Masking | TwoSided) -> tuple[str, str, int, bool]:
     return row.mode, row.layer, row.tau, row.cumulative
 
 
@@ -198,13 +257,31 @@ def _row(place: Path, kept: Masking, found: Masking | None) -> Iterator[tuple[Pa
     if found is None:
         yield place, "anew there is no such test"
         return
-    picture = 1 / kept.n + 1e-6
-    null = [float(np.mean(row.null)) if row.null else 0.0 for row in (kept, found)]
-    pairs = {
-        "baseline": (kept.baseline, found.baseline),
-        "accuracy": (kept.accuracy, found.accuracy),
-        "null": (null[0], null[1]),
-    }
-    for name, (one, other) in pairs.items():
-        if abs(one - other) > picture:
-            yield (*place, name), f"it is {one:.6g}, and anew {other:.6g}"
+    pairs = {name: (getattr(kept, name), getattr(found, name)) for name in ("baseline", "accuracy")}
+    pairs["null"] = _mean(kept.null), _mean(found.null)
+    yield from _unlike_by_pictures(place, pairs, 1 / max(1, kept.n))
+
+
+def _both_sides(place: Path, kept: TwoSided, found: TwoSided | None) -> Iterator[tuple[Path, str]]:
+    """F1 with pictures of other classes: each share within one of its pictures, J and the mean of its null within one
+    of each."""
+    if found is None:
+        yield place, "anew there is no such test"
+        return
+    own, others = 1 / max(1, kept.n), 1 / max(1, kept.others)
+    for names, one in ((("tpr_before", "tpr"), own), (("fpr_before", "fpr"), others), (("j",), own + others)):
+        pairs = {name: (getattr(kept, name), getattr(found, name)) for name in names}
+        yield from _unlike_by_pictures(place, pairs, one)
+    yield from _unlike_by_pictures(place, {"null": (_mean(kept.null), _mean(found.null))}, own + others)
+
+
+def _unlike_by_pictures(
+    place: Path, pairs: Mapping[str, tuple[float, float]], one: float
+) -> Iterator[tuple[Path, str]]:
+    for name, (kept, found) in pairs.items():
+        if abs(kept - found) > one + 1e-6:
+            yield (*place, name), f"it is {kept:.6g}, and anew {found:.6g}"
+
+
+def _mean(null: Sequence[float]) -> float:
+    return float(np.mean(null)) if null else 0.0

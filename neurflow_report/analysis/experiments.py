@@ -17,7 +17,7 @@ from neurflow_report.analysis.activation_cache import ActivationCache
 from neurflow_report.analysis.class_circuit import Circuit, find_circuit
 from neurflow_report.analysis.class_run import ClassRun
 from neurflow_report.analysis.held_out import hold_out
-from neurflow_report.analysis.layer_tests import layer_tests
+from neurflow_report.analysis.layer_tests import TOGETHER, layer_tests
 from neurflow_report.analysis.masking_passes import MaskingPasses
 from neurflow_report.analysis.network_part import network_part
 from neurflow_report.circuit.top_patches import silent_share
@@ -74,7 +74,7 @@ def examine(run: ClassRun) -> Findings:
     """
     settings, circuit = run.settings, find_circuit(run)
     masked = class_masking(run, circuit)
-    found = Results(not_run=masked.not_run) + _experiments(run, circuit)
+    found = Results(not_run=masked.not_run) + experiments(run, circuit)
     silent = {layer.name: silent_share(m) for layer, m in zip(circuit.layers, circuit.means, strict=True)}
     return Findings(
         layers=circuit.layers,
@@ -145,23 +145,32 @@ def _usual(workspace: Workspace, pixels: Tensor) -> int:
     return int(torch.bincount(workspace.forward.activations(top, pixels).argmax(dim=1)).argmax())
 
 
-def _experiments(run: ClassRun, circuit: Circuit) -> Results:
-    """F2 to F12, those asked for, from the lowest layer up."""
+def experiments(run: ClassRun, circuit: Circuit, wanted: Callable[[str, int], bool] = lambda *_: True) -> Results:
+    """F2 to F12, those asked for, from the lowest layer up.
+
+    Args: wanted: whether an experiment is wanted at the layer of this number. Those that share their draws (F2, F3, F4
+        and F6) are all done where one of them is.
+    """
     cache, found, top = circuit.cache.going_up(), Results(), len(circuit.layers) - 1
-    at_layers = layer_experiments(run.settings.sizes.experiments)
-    wanted = run.held is not None and any(experiment.held_out for experiment in at_layers)
-    held = hold_out(run, circuit) if wanted else None
+    at_layers = [
+        (number, experiment)
+        for number in range(top + 1)
+        for experiment in layer_experiments(run.settings.sizes.experiments)
+        if number in experiment.numbers(top) and wanted(experiment.name, number)
+    ]
+    held = None
+    if run.held is not None and any(experiment.held_out for _, experiment in at_layers):
+        held = hold_out(run, circuit)
     for number in range(top + 1):
-        if number:
+        if number and any(wanted(name, number) for name in TOGETHER):
             found += layer_tests(run, cache, circuit, number)
-        for experiment in at_layers:
-            if number in experiment.numbers(top):
-                if held is not None and experiment.held_out:
-                    layers = [*circuit.layers[:number], held.layers[number], *circuit.layers[number + 1 :]]
-                    measured = replace(circuit, layers=tuple(layers), means=held.means)
-                    found += _at_layer(run, held.cache, measured, number, experiment)
-                else:
-                    found += _at_layer(run, cache, circuit, number, experiment)
+        for _, experiment in (one for one in at_layers if one[0] == number):
+            if held is not None and experiment.held_out:
+                layers = [*circuit.layers[:number], held.layers[number], *circuit.layers[number + 1 :]]
+                measured = replace(circuit, layers=tuple(layers), means=held.means)
+                found += _at_layer(run, held.cache, measured, number, experiment)
+            else:
+                found += _at_layer(run, cache, circuit, number, experiment)
     return found + judged(found.edge_tests)
 
 

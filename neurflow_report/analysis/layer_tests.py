@@ -36,6 +36,8 @@ from neurflow_report.progress import Step
 from neurflow_report.results.catalogue import ABLATING, Sizes
 from neurflow_report.results.records import Neuron, NotRun
 
+TOGETHER = ABLATING | {"concepts"}
+"""The experiments that are done here: what one draws depends on which others are asked for."""
 Floats = NDArray[np.floating]
 Indices = NDArray[np.int64]
 
@@ -43,7 +45,7 @@ Indices = NDArray[np.int64]
 def layer_tests(run: ClassRun, cache: ActivationCache, circuit: Circuit, number: int) -> Results:
     """F2, F3, F4 and F6, those asked for, of the neurons of layer `number` ≥ 1, with knock-outs in the layer below."""
     asked, layer = set(run.settings.sizes.experiments), circuit.layers[number]
-    if not layer.neurons or not asked & (ABLATING | {"concepts"}):
+    if not layer.neurons or not asked & TOGETHER:
         return Results()
     tests = LayerTests(run, cache, circuit, number, np.random.default_rng(run.seed(number, 2)))
     found = Results()

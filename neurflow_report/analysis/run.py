@@ -23,6 +23,7 @@ from neurflow_report.analysis.accuracy import accuracy, measure, predictor, word
 from neurflow_report.analysis.class_run import ClassRun
 from neurflow_report.analysis.cross_check import cross_checks
 from neurflow_report.analysis.experiments import Findings, examine, with_control
+from neurflow_report.analysis.peak_memory import gauges
 from neurflow_report.analysis.planted_parts import with_agreement
 from neurflow_report.analysis.processes import check_jobs, examined_in
 from neurflow_report.analysis.store import Known, Store, noted
@@ -101,7 +102,7 @@ def analyze_shard(
     Returns: the shard's file.
     Raises: what `analyzed` raises.
     """
-    timed = Timed(progress)
+    timed = Timed(progress, gauges=gauges())
     with _located(loaded), arithmetic():
         ready = preflight(loaded, progress=timed, also=also)
         place = folder or output_of(loaded.spec)
@@ -138,7 +139,7 @@ def analyzed(
     with (
         _located(loaded),
         arithmetic(),
-        _analyzed(loaded, Timed(progress), also, drawn, formats, jobs) as bundle,
+        _analyzed(loaded, Timed(progress, gauges=gauges()), also, drawn, formats, jobs) as bundle,
     ):
         yield bundle
 
@@ -244,7 +245,13 @@ def _examine_all(
     checked = next((kept.checks for kept in found if kept.checks), ())
     return Merged(
         run=_run(spec, settings, ready, choice, entries, taken.roundings, checked, fallbacks),
-        provenance=provenance(loaded, device=device, precision=settings.precision, seconds=progress.seconds),
+        provenance=provenance(
+            loaded,
+            device=device,
+            precision=settings.precision,
+            seconds=progress.seconds,
+            peaks=progress.peaks,
+        ),
         classes=tuple(found),
     )
 

@@ -10,9 +10,18 @@ from neurflow_report.errors import CheckErrors, InputError
 
 
 def _add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("then", metavar="A", type=Path, nargs="?", help="a bundle, or the folder that holds bundle/")
+    parser.add_argument(
+        "then", metavar="A", type=Path, nargs="?", help="a bundle, the folder that holds bundle/, or an archive"
+    )
     parser.add_argument("now", metavar="B", type=Path, nargs="?", help="the one that it is compared with")
-    parser.add_argument("--output", metavar="DIR", type=Path, help="write diff.html and diff.json there")
+    parser.add_argument("--output", metavar="DIR", type=Path, help="write diff.html, diff.pdf and diff.json there")
+    parser.add_argument(
+        "--format",
+        dest="formats",
+        action="append",
+        choices=("html", "pdf"),
+        help="what to write beside diff.json, as often as wanted (default: both)",
+    )
     parser.add_argument(
         "--same-network",
         action="store_true",
@@ -47,11 +56,12 @@ def _compared(options: argparse.Namespace) -> Result:
         options.then,
         options.now,
         output=options.output,
+        formats=tuple(options.formats or ("html", "pdf")),
         same_network=options.same_network,
         fail_if=options.fail_if,
         progress=progress(options),
     )
-    written = {"page": found.page, "data": found.data}
+    written = {"page": found.page, "pdf": found.pdf, "data": found.data}
     told = [f"{name}: {path}" for name, path in written.items() if path is not None]
     if found.met:
         errors = CheckErrors(found.met)

@@ -9,7 +9,7 @@ from neurflow_report.commands.command import Command, Result, add_overrides, beg
 from neurflow_report.errors import CheckErrors, InputError
 
 MOST = 100_000
-"""Neurons and tests that are computed anew, at most."""
+"""Neurons, and tests of a kind, that are computed anew, at most."""
 
 
 def _add(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         type=_number,
         default=0,
-        help="compute so many neurons and tests anew, drawn by the run's seed; needs --spec",
+        help="compute so many neurons, tests of F1 and other tests anew, drawn by the run's seed; needs --spec",
     )
     parser.add_argument("--spec", metavar="SPEC", type=Path, help="the spec of the run, its model and data at hand")
     add_overrides(parser)

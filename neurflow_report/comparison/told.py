@@ -8,7 +8,8 @@ from statistics import fmean
 from typing import Literal
 
 from neurflow_report.comparison.figures import RANKS, change, claims_turned, main_row, told_of
-from neurflow_report.comparison.records import ClassDiff, Comparison, LayerDiff, LayerMatch, Reading, Row
+from neurflow_report.comparison.records import ClassDiff, Comparison, Key, LayerDiff, LayerMatch, Reading, Row
+from neurflow_report.results.catalogue import CLAIMS
 
 Kind = Literal["same", "lost", "changed", "unknown"]
 MOST = 6
@@ -43,8 +44,8 @@ def _findings(found: Comparison) -> Iterator[Finding]:
         yield Finding(kind="same", text=text)
     yield from _classes(found)
     if not found.same_results:
-        yield from _verdicts(found.classes)
         yield from _accuracy(found.accuracy)
+        yield from _verdicts(found.classes)
         yield from _claims(found.classes)
         yield from _masking(found.classes)
         for match in found.matches:
@@ -105,13 +106,23 @@ def _accuracy(row: Row) -> Iterator[Finding]:
         )
         apart = "" if by == 0 else f"; the intervals {'overlap' if _overlap(row.then, row.now) else 'are apart'}"
         text = f"Accuracy on the labelled pictures: {reading(row.then)} → {reading(row.now)}{apart}."
+        if when := [word for word, side in (("then", row.then), ("now", row.now)) if _by_luck(side)]:
+            text += (
+                f" {' and '.join(when).capitalize()} the network is right no more often than by chance: its circuits, "
+                "and their verdicts, say nothing about the classes."
+            )
         yield Finding(kind=kind, text=text)
+
+
+def _by_luck(accuracy: Reading) -> bool:
+    """Whether a network is no better than chance on its pictures, as far as their number tells."""
+    return accuracy.low is not None and accuracy.null is not None and accuracy.low <= accuracy.null
 
 
 def _claims(classes: Sequence[ClassDiff]) -> Iterator[Finding]:
     for lost in (True, False):
         told = [
-            f"{one.name}, " + " ".join(str(v) for k, v in row.key.items() if k in ("claim", "layer", "case") and v)
+            f"{one.name} at {row.key['layer']}, {claim_words(row.key)}"
             for one in classes
             for row in claims_turned(one, lost=lost)
         ]
@@ -119,6 +130,14 @@ def _claims(classes: Sequence[ClassDiff]) -> Iterator[Finding]:
             word = "not supported any more" if lost else "newly supported"
             text = f"{_count(len(told), 'claim is', 'claims are')} {word}: {_some(told, '; ')}."
             yield Finding(kind="lost" if lost else "changed", text=text)
+
+
+def claim_words(key: Key) -> str:
+    """What a row of the ledger claims, in the catalogue's words where it knows the claim, and its case."""
+    name = str(key.get("claim", ""))
+    said = CLAIMS[name].statement if name in CLAIMS else name
+    case = f" ({key['case']})" if key.get("case") else ""
+    return f"{said[:1].lower()}{said[1:]}{case}"
 
 
 def _masking(classes: Sequence[ClassDiff]) -> Iterator[Finding]:

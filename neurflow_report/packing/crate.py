@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from neurflow_report.results.bundle import Bundle
 from neurflow_report.results.identity import identity
+from neurflow_report.results.records import Clock
 
 METADATA = "ro-crate-metadata.json"
 CRATE = "https://w3id.org/ro/crate/1.1"
 PROCESS = "https://w3id.org/ro/wfrun/process/0.5"
-_CONTEXT = [f"{CRATE}/context", {"sha256": "https://w3id.org/ro/terms/workflow-run#sha256"}]
+_TERMS = "https://w3id.org/ro/terms/workflow-run#"
+_CONTEXT = [f"{CRATE}/context", {name: f"{_TERMS}{name}" for name in ("sha256", "resourceUsage")}]
 _KINDS = {
     "html": "text/html", "css": "text/css", "js": "text/javascript", "json": "application/json", "csv": "text/csv",
     "svg": "image/svg+xml", "png": "image/png", "webp": "image/webp", "jpg": "image/jpeg", "pdf": "application/pdf",
@@ -33,7 +35,8 @@ def crate(bundle: Bundle, files: Mapping[str, Path], made: Mapping[str, bytes]) 
     """ro-crate-metadata.json of an archive with these files, on the disk and made."""
     sizes = {name: (file.stat().st_size, digest(file)) for name, file in files.items()}
     sizes |= {name: (len(data), hashlib.sha256(data).hexdigest()) for name, data in made.items()}
-    graph = [*_heads(bundle, sizes), *_actions(bundle, sizes), *_things(bundle)]
+    used = list(_used(bundle.manifest.provenance.clock))
+    graph = [*_heads(bundle, sizes), *_actions(bundle, sizes, used), *_things(bundle), *used]
     graph += [_file(name, *sizes[name]) for name in sorted(sizes)]
     return (json.dumps({"@context": _CONTEXT, "@graph": graph}, indent=1, ensure_ascii=False) + "\n").encode()
 
@@ -74,7 +77,21 @@ def _heads(bundle: Bundle, sizes: Mapping[str, object]) -> Iterator[dict[str, An
     yield {"@id": PROCESS, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"}
 
 
-def _actions(bundle: Bundle, sizes: Mapping[str, object]) -> Iterator[dict[str, Any]]:
+def _used(clock: Clock) -> Iterator[dict[str, Any]]:
+    """What the run took in all; the bundle has it stage by stage."""
+    known = (
+        ("#seconds", "seconds of all stages", "SEC", clock.seconds and round(sum(clock.seconds.values()), 2)),
+        ("#resident", "most memory of a process", "AD", clock.resident and max(clock.resident.values())),
+        ("#allocated", "most memory of tensors on a GPU", "AD", clock.allocated and max(clock.allocated.values())),
+    )
+    for name, what, unit, value in known:
+        if value:
+            yield {"@id": name, "@type": "PropertyValue", "name": what, "unitCode": unit, "value": str(value)}
+
+
+def _actions(
+    bundle: Bundle, sizes: Mapping[str, object], used: Sequence[Mapping[str, Any]]
+) -> Iterator[dict[str, Any]]:
     p = bundle.manifest.provenance
     held = [name for name in sorted(sizes) if name.startswith("bundle/")]
     drawn = [
@@ -92,6 +109,7 @@ def _actions(bundle: Bundle, sizes: Mapping[str, object]) -> Iterator[dict[str, 
         "endTime": p.clock.created.replace("Z", "+00:00"),
         "object": [{"@id": _MODEL}, {"@id": _DATA}, {"@id": _SPEC}],
         "result": [{"@id": address(name)} for name in held],
+        **({"resourceUsage": [{"@id": one["@id"]} for one in used]} if used else {}),
         **status,
     }
     yield {

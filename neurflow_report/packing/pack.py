@@ -72,9 +72,14 @@ def good_name(name: str) -> bool:
 
 
 def looks_like_archive(path: Path) -> bool:
-    """Whether a file begins as a zip does, or is named as one."""
-    with path.open("rb") as file:
-        return file.read(2) == b"PK" or path.suffix.lower() == ".zip"
+    """Whether a file is named as a zip is, or begins as one."""
+    if path.suffix.lower() == ".zip":
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(2) == b"PK"
+    except OSError:
+        return False
 
 
 def unpacked(path: Path, root: Path) -> Iterator[tuple[str, str]]:
@@ -86,17 +91,27 @@ def unpacked(path: Path, root: Path) -> Iterator[tuple[str, str]]:
     may have been unpacked.
     """
     root.mkdir(parents=True)
-    try:
-        wrong = list(_extracted(path, root))
-    except _WRONG as error:
-        yield "", f"it cannot be read as a zip ({str(error).rstrip('.') or type(error).__name__})"
-        return
+    wrong = list(_extracted(path, root))
     yield from wrong
     if not wrong:
         yield from _unlike(path, root)
 
 
-def _extracted(path: Path, root: Path) -> Iterator[tuple[str, str]]:
+def bundle_unpacked(path: Path, root: Path) -> Iterator[tuple[str, str]]:
+    """Unpack the bundle of an archive into `root`/bundle, and nothing else; as `unpacked` does, but that the bundle's
+    own digests are left to who reads it."""
+    return _extracted(path, root, "bundle/")
+
+
+def _extracted(path: Path, root: Path, within: str = "") -> Iterator[tuple[str, str]]:
+    """Unpack what lies in the folder `within` of the zip."""
+    try:
+        yield from _each(path, root, within)
+    except _WRONG as error:
+        yield "", f"it cannot be read as a zip ({str(error).rstrip('.') or type(error).__name__})"
+
+
+def _each(path: Path, root: Path, within: str) -> Iterator[tuple[str, str]]:
     size = path.stat().st_size
     if size > LARGEST:
         yield "", f"it has {size:,} bytes, and {LARGEST:,} at most are read"
@@ -106,7 +121,7 @@ def _extracted(path: Path, root: Path) -> Iterator[tuple[str, str]]:
         if wrong := _odd_entries(entries, size):
             yield wrong
             return
-        for entry in entries:
+        for entry in (one for one in entries if one.filename.startswith(within)):
             place = root / entry.filename
             try:
                 place.parent.mkdir(parents=True, exist_ok=True)
@@ -125,10 +140,12 @@ def _odd_entries(entries: Sequence[zipfile.ZipInfo], size: int) -> tuple[str, st
     seen = set[str]()
     for entry in entries:
         name = entry.filename
+        if entry.is_dir():
+            return name, "it is a folder, and an archive holds files alone: unpack it yourself, and give the folder"
         if not good_name(name):
             return "", f"it holds a file named {name[:80]!r}, which leads outside, or is no name on some systems"
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
-            return name, "it is compressed, and an archive stores its files: unpack it yourself, and verify the folder"
+            return name, "it is compressed, and an archive stores its files: unpack it yourself, and give the folder"
         if entry.external_attr >> 16 != 0o100644:
             return name, "it is no ordinary file"
         if name.lower() in seen:

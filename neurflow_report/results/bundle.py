@@ -294,9 +294,13 @@ def _find(root: Path) -> Path:
     raise missing(root)
 
 
-def missing(root: Path) -> InputError:
-    """The error of a place where no bundle lies."""
-    what = "this is a file, and a folder was expected" if root.exists() else "there is no such folder"
+def missing(root: Path, *, archives: bool = False) -> InputError:
+    """The error of a place where no bundle lies.
+
+    Args: archives: whether it might have been an archive.
+    """
+    expected = "a folder or an archive (.zip)" if archives else "a folder"
+    what = f"this is a file, and {expected} was expected" if root.exists() else "there is no such folder"
     found = "the folder has no manifest.json" if root.is_dir() else what
     return InputError(
         "bundle-missing",

@@ -360,7 +360,7 @@ class Picture(Record):
         width, height: of the original.
         region: what of it the model saw.
         sha256: of the original's bytes, or of its mode, size and pixels where it is no file.
-        file: its name under pictures/.
+        file: its name under pictures/: 16 digits of the sha256 over its bytes and the `sha256` above, and its kind.
         held_out: the circuit is not found on it, and F1 and F8 are measured on it; such pictures come last.
     """
 
@@ -595,15 +595,20 @@ class ClassResult(Record):
 
 
 class Clock(Record):
-    """The only part of a bundle that two equal runs differ in. With SOURCE_DATE_EPOCH: its time, and no seconds.
+    """The only part of a bundle that two equal runs differ in. With SOURCE_DATE_EPOCH: its time, and nothing else.
 
     Attributes:
         created: ISO 8601, UTC.
         seconds: by stage.
+        resident: the most memory that the process had during a stage, in bytes, looked at 50 times a second; of several
+            processes that of the largest. None where the system does not tell it.
+        allocated: the most that tensors took on a GPU during a stage, in bytes; None where none was used.
     """
 
     created: str
     seconds: dict[str, float] | None
+    resident: dict[str, int] | None = None
+    allocated: dict[str, int] | None = None
 
 
 class Provenance(Record):

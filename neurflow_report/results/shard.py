@@ -199,15 +199,26 @@ def write_merged(target: Path, found: Merged, note: Callable[[str], None], drawn
 
 
 def _together(shards: Sequence[Shard]) -> Provenance:
-    """One provenance: the last moment, and the seconds of all."""
-    unlike = {shard.path.name: shard for shard in shards}.values()
+    """One provenance: the last moment, the seconds of all, and the memory of the largest."""
+    clocks = [shard.provenance.clock for shard in {shard.path.name: shard for shard in shards}.values()]
     seconds: dict[str, float] | None = None
-    for shard in unlike:
-        for stage, value in (shard.provenance.clock.seconds or {}).items():
+    for clock in clocks:
+        for stage, value in (clock.seconds or {}).items():
             seconds = seconds or {}
             seconds[stage] = round(seconds.get(stage, 0.0) + value, 2)
-    created = max(shard.provenance.clock.created for shard in unlike)
-    return shards[0].provenance.model_copy(update={"clock": Clock(created=created, seconds=seconds)})
+    together = Clock(
+        created=max(clock.created for clock in clocks),
+        seconds=seconds,
+        resident=_most([clock.resident for clock in clocks]),
+        allocated=_most([clock.allocated for clock in clocks]),
+    )
+    return shards[0].provenance.model_copy(update={"clock": together})
+
+
+def _most(found: Sequence[Mapping[str, int] | None]) -> dict[str, int] | None:
+    """The largest value of each stage; None where there is none at all."""
+    stages = dict.fromkeys(stage for one in found for stage in one or {})
+    return {stage: max((one or {}).get(stage, 0) for one in found) for stage in stages} or None
 
 
 def _comparable(record: BaseModel) -> dict[str, Any]:

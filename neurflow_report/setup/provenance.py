@@ -31,12 +31,20 @@ PACKAGES = (
 )
 
 
-def provenance(loaded: LoadedSpec, *, device: torch.device, precision: str, seconds: Mapping[str, float]) -> Provenance:
+def provenance(
+    loaded: LoadedSpec,
+    *,
+    device: torch.device,
+    precision: str,
+    seconds: Mapping[str, float],
+    peaks: Mapping[str, Mapping[str, int]],
+) -> Provenance:
     """The provenance of a run. Absolute paths in the spec are shortened to their last part.
 
     Args:
         precision: of the attributions.
         seconds: wall time of each stage; left out of the record where SOURCE_DATE_EPOCH is set.
+        peaks: `resident` and `allocated` memory by stage, as far as it is known; left out there, too.
     """
     known = described(device)
     return Provenance(
@@ -50,7 +58,7 @@ def provenance(loaded: LoadedSpec, *, device: torch.device, precision: str, seco
             "TF32": "in the attributions" if precision == "tf32" else "off",
             "threads": known["threads"],
         },
-        clock=clock(seconds),
+        clock=clock(seconds, peaks),
     )
 
 
@@ -76,11 +84,13 @@ def resolved(spec: Spec) -> dict[str, Any]:
     return values | {"fidelity": values["fidelity"] | asdict(sizes(spec.fidelity))}
 
 
-def clock(seconds: Mapping[str, float]) -> Clock:
-    """Now, in UTC to the second, and the stages' wall times; SOURCE_DATE_EPOCH, where set, stands for both."""
+def clock(seconds: Mapping[str, float], peaks: Mapping[str, Mapping[str, int]]) -> Clock:
+    """Now, in UTC to the second, the stages' wall times and memory; SOURCE_DATE_EPOCH, where set, stands for all."""
     if moment := source_date():
         return Clock(created=_iso(moment), seconds=None)
-    return Clock(created=_iso(datetime.now(UTC)), seconds={k: round(v, 2) for k, v in seconds.items()})
+    known = {name: dict(values) for name, values in peaks.items() if values}
+    seconds = {k: round(v, 2) for k, v in seconds.items()}
+    return Clock(created=_iso(datetime.now(UTC)), seconds=seconds, **known)
 
 
 def describe(device: torch.device) -> str:

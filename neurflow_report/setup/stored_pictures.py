@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import suppress
 from io import BytesIO
 from typing import Literal
@@ -17,6 +16,7 @@ from neurflow_report.images.preprocess import region_of, region_picture, to_inpu
 from neurflow_report.images.select import Chosen
 from neurflow_report.images.sources import Item, Source
 from neurflow_report.images.taken import again
+from neurflow_report.results.picture_name import picture_name
 from neurflow_report.results.records import Preprocess, Region
 
 Images = Literal["embed", "blur", "none"]
@@ -31,14 +31,13 @@ LOSSLESS = 128
 
 
 def region_bytes(chosen: Chosen, images: Images = "embed") -> tuple[str, bytes]:
-    """File name (from the picture's content) and encoded bytes of the region that the model saw.
+    """File name and encoded bytes of the region that the model saw.
 
     Args: images: as it is, blurred until only colours are left, or a grey square in its place.
     Raises: RunError data-changed where the picture is no longer the one that the model saw.
     """
     suffix, data = _kept(again(chosen.item, chosen.sha256), chosen.region, images)
-    content = data if images == "embed" else data + chosen.sha256.encode()  # blurred ones may be the same
-    return f"{hashlib.sha256(content).hexdigest()[:16]}.{suffix}", data
+    return picture_name(data, chosen.sha256, suffix), data
 
 
 def region_bytes_of(item: Item, size: tuple[int, int], preprocess: Preprocess) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from neurflow_report.errors import CheckError, Path, Where
+from neurflow_report.results.contradictions import Contradiction
 
 MOST_SHOWN = 60
 
@@ -25,6 +26,15 @@ class Verified:
     findings: tuple[CheckError, ...]
     looked_at: tuple[str, ...]
     passed_over: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recomputed:
+    """What of a bundle was computed anew: what is another then, what that was in words, and what it was not."""
+
+    found: tuple[Contradiction, ...]
+    looked_at: str
+    passed_over: str
 
 
 def of_bundle(name: str, message: str, place: Path = ()) -> CheckError:

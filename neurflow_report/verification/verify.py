@@ -6,25 +6,29 @@ Nothing of it is trusted. It is read without following links, copied into a fold
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from neurflow_report.errors import CheckError, InputError, ReportError, Where
+from neurflow_report.errors import Path as Place
 from neurflow_report.packing.pack import looks_like_archive, unpacked
 from neurflow_report.packing.tree import copy
 from neurflow_report.progress import Progress, Silent
 from neurflow_report.results.bundle import MANIFEST, Bundle, damages, missing, read_bundle
 from neurflow_report.results.contradictions import Contradiction
+from neurflow_report.results.picture_name import is_named
 from neurflow_report.verification import derived
 from neurflow_report.verification.drawn import DRAWN, CannotDraw, Draw, compared
-from neurflow_report.verification.findings import Verified, not_again, of_archive, of_bundle, spelled
+from neurflow_report.verification.findings import Recomputed, Verified, not_again, of_archive, of_bundle, spelled
 
 NAMES = "names.yaml"
-Again = Callable[[Bundle], tuple[str, Sequence[Contradiction]]]
-"""Computes some of a bundle anew: what that was, in words, and what is not as it says."""
+NAMED = 3
+"""The first format whose pictures are told by their names."""
+Again = Callable[[Bundle], Recomputed]
+"""Computes some of a bundle anew."""
 METADATA = frozenset({"exif", "xmp", "XML:com.adobe.xmp", "comment", "photoshop", "iptc"})
 
 
@@ -59,7 +63,7 @@ def _verified(path: Path, draw: Draw, again: Again | None, progress: Progress) -
 
 def _archive(path: Path, scratch: Path, draw: Draw, again: Again | None, progress: Progress) -> Verified:
     if not looks_like_archive(path):
-        raise missing(path)
+        raise missing(path, archives=True)
     with progress.stage("unpack", None):
         root = scratch / "archive"
         problems = [of_archive(name or path.name, message) for name, message in unpacked(path, root)]
@@ -131,7 +135,7 @@ class _Look:
         name = file.relative_to(given).as_posix() if file.is_relative_to(given) else file.name
         return self._in(name, error.message, error.path)
 
-    def _in(self, name: str, message: str, place: tuple[str | int, ...] = ()) -> CheckError:
+    def _in(self, name: str, message: str, place: Place = ()) -> CheckError:
         return of_bundle(f"{self.prefix}{name}", message, place)
 
     def _records(self, bundle: Bundle) -> None:
@@ -145,7 +149,7 @@ class _Look:
             self.passed_over.append(
                 f"the ledger's verdicts, and the cautions: {error.name} is not installed (the extra `run`)"
             )
-        self.findings += [self._in(name, message) for name, message in _pictures(bundle)]
+        self.findings += [self._in(*found) for found in _pictures(bundle)]
         self.looked_at.append("the pictures")
 
     def _contradiction(self, found: Contradiction) -> CheckError:
@@ -156,12 +160,13 @@ class _Look:
         if bundle is None or self.findings:
             self.passed_over.append("computing anew: what is told above comes first")
             return
-        told, found = again(bundle)
+        anew = again(bundle)
         self.findings += [
             not_again(one.where.file if one.where is not None else "", one.message, one.path)
-            for one in map(self._contradiction, found)
+            for one in map(self._contradiction, anew.found)
         ]
-        self.looked_at.append(told)
+        self.looked_at.append(anew.looked_at)
+        self.passed_over += [anew.passed_over] if anew.passed_over else []
 
     def _drawn(self, bundle: Bundle | None) -> None:
         there = [name for name in DRAWN if (self.root / name).exists() or (self.root / name).is_symlink()]
@@ -180,16 +185,21 @@ class _Look:
                 self.passed_over.append(f"{spelled(there)}, drawn again: {error}")
 
 
-def _pictures(bundle: Bundle) -> Iterator[tuple[str, str]]:
-    """Pictures that cannot be shown, are not square, or carry what a camera wrote."""
+def _pictures(bundle: Bundle) -> Iterator[tuple[str, str, Place]]:
+    """Pictures that cannot be shown, are not square, carry what a camera wrote, or are not those of the record."""
     for result in bundle.classes:
-        for picture in result.pictures:
-            if picture.file is not None:
-                name = f"pictures/{picture.file}"
-                yield from ((name, message) for message in _odd_picture(bundle, picture.file))
+        for number, picture in enumerate(result.pictures):
+            if picture.file is None:
+                continue
+            name = f"pictures/{picture.file}"
+            yield from ((name, message, ()) for message in _odd_picture(bundle, picture.file))
+            data = bundle.picture_bytes(picture.file)
+            if bundle.manifest.format_version >= NAMED and not is_named(picture.file, data, picture.sha256):
+                told = f"{name} is not named by what it shows and the original's sha256: it is another picture"
+                yield f"classes/{result.slug}.json", told, ("pictures", number, "file")
     named = {f"pictures/{p.file}" for result in bundle.classes for p in result.pictures if p.file is not None}
     listed = {name for name in bundle.manifest.files if name.startswith("pictures/")}
-    yield from ((name, "no record names this picture") for name in sorted(listed - named))
+    yield from ((name, "no record names this picture", ()) for name in sorted(listed - named))
 
 
 def _odd_picture(bundle: Bundle, file: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from neurflow_report import cli, diff
 from neurflow_report.comparison.figures import FIGURES
 from neurflow_report.errors import InputErrors
+from neurflow_report.report import archive, render
 from tests.comparison.planted import other_weights, written
 from tests.sample_bundle import frozen_bundle
 
@@ -47,9 +49,9 @@ def test_the_files(pair: tuple[str, str], tmp_path: Path, capsys: pytest.Capture
     out = tmp_path / "compared"
     for _ in range(2):  # a comparison takes the place of a comparison
         assert cli.main(["diff", *pair, "--output", str(out)]) == 0
-    told = capsys.readouterr().out.splitlines()[-2:]
-    assert told == [f"page: {out / 'diff.html'}", f"data: {out / 'diff.json'}"]
-    assert sorted(path.name for path in out.iterdir()) == ["diff.html", "diff.json"]
+    told = capsys.readouterr().out.splitlines()[-3:]
+    assert told == [f"page: {out / 'diff.html'}", f"pdf: {out / 'diff.pdf'}", f"data: {out / 'diff.json'}"]
+    assert sorted(path.name for path in out.iterdir()) == ["diff.html", "diff.json", "diff.pdf"]
     data = json.loads((out / "diff.json").read_text(encoding="utf-8"))
     assert data["made_by"] == "neurflow-report diff"
     assert data["comparison"]["lost"] == ["Ångström 3"]
@@ -58,7 +60,48 @@ def test_the_files(pair: tuple[str, str], tmp_path: Path, capsys: pytest.Capture
     assert [path.read_bytes() for path in sorted((tmp_path / "again").iterdir())] == before
 
 
-@pytest.mark.parametrize("name", ["diff.html", "diff.json"])
+def test_a_format_may_be_left_out(
+    pair: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where WeasyPrint is not installed, which the error says."""
+    monkeypatch.setitem(sys.modules, "weasyprint", None)
+    assert cli.main(["diff", *pair, "--output", str(tmp_path / "out"), "--quiet"]) == 2
+    told = capsys.readouterr().err
+    assert "[missing-package]" in told
+    assert "pip install weasyprint, or leave diff.pdf out: `--format html`" in told
+    assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
+    assert cli.main(["diff", *pair, "--output", str(tmp_path / "out"), "--format", "html", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [name for name in ("page", "pdf", "data") if name in found] == ["page", "data"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["diff.html", "diff.json"]
+    monkeypatch.undo()
+    assert cli.main(["diff", *pair, "--output", str(tmp_path / "out"), "--format", "pdf"]) == 0
+    assert "diff.html beside it is of an earlier comparison" in capsys.readouterr().err
+
+
+def test_an_archive_is_compared_as_the_folder_is(
+    pair: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(pair[0], tmp_path / "then")
+    render(tmp_path / "then" / "bundle", formats=["html"])
+    zipped = str(archive(tmp_path / "then").archive)
+    assert cli.main(["diff", pair[0], zipped]) == 0
+    assert capsys.readouterr().out == "The two bundles are identical, the clock aside.\n"
+    for name, places in {"folders": pair, "zip": (zipped, pair[1])}.items():
+        assert cli.main(["diff", *places, "--output", str(tmp_path / name), "--quiet"]) == 0
+    for name in ("diff.html", "diff.json", "diff.pdf"):
+        assert (tmp_path / "folders" / name).read_bytes() == (tmp_path / "zip" / name).read_bytes()
+
+
+@pytest.mark.parametrize("old", ["v1", "v2"])
+def test_bundles_of_earlier_formats_are_compared(old: str, pair: tuple[str, str], tmp_path: Path) -> None:
+    frozen = Path(__file__).parents[1] / "results" / "frozen" / old
+    assert cli.main(["diff", str(frozen), pair[1], "--output", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out" / "diff.pdf").read_bytes().startswith(b"%PDF-")
+    assert json.loads((tmp_path / "out" / "diff.json").read_text())["comparison"]["then"]["format"] == int(old[1:])
+
+
+@pytest.mark.parametrize("name", ["diff.html", "diff.json", "diff.pdf"])
 def test_what_is_not_ours_is_left(
     pair: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
@@ -118,6 +161,9 @@ def test_two_bundles_are_needed(pair: tuple[str, str], tmp_path: Path, capsys: p
     assert "two bundles are compared [command-line]" in capsys.readouterr().err
     assert cli.main(["diff", pair[0], str(tmp_path / "nowhere"), "--quiet"]) == 2
     assert "[bundle-missing]" in capsys.readouterr().err
+    (tmp_path / "text.txt").write_text("text")
+    assert cli.main(["diff", pair[0], str(tmp_path / "text.txt"), "--quiet"]) == 2
+    assert "this is a file, and a folder or an archive (.zip) was expected" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from neurflow_report.comparison.records import Comparison
 from neurflow_report.comparison.told import findings
 from neurflow_report.errors import InputError
 from neurflow_report.results.bundle import Bundle, read_bundle
-from neurflow_report.results.records import Clock, Run
+from neurflow_report.results.records import Accuracy, Clock, Run
 from tests.comparison.planted import other_weights, renumbered, shuffled, strangers, written
 from tests.mutated import mutate
 from tests.sample_bundle import frozen_bundle
@@ -40,6 +40,34 @@ def test_bundles_of_one_spec_are_identical_but_for_the_clock(sample: Bundle, tmp
     assert values["identical"] == 1
     assert {v for name, v in values.items() if name.startswith(("core_overlap[", "flow_overlap", "similarity"))} == {1}
     assert {v for name, v in values.items() if "change" in name or name.startswith(("claims", "share_moved"))} == {0}
+
+
+@pytest.mark.parametrize(
+    ("right", "apart", "more"),
+    [
+        (50, "the intervals overlap", ""),
+        (
+            6,
+            "the intervals are apart",
+            " Now the network is right no more often than by chance: its circuits, and their verdicts, say nothing "
+            "about the classes.",
+        ),
+    ],
+)
+def test_accuracy_comes_first_and_a_network_that_guesses_is_said_to(
+    tmp_path: Path, right: int, apart: str, more: str
+) -> None:
+    def accurate(run: Run, right: int) -> Run:
+        low, high = max(0.0, right / 100 - 0.09), min(1.0, right / 100 + 0.09)
+        found = Accuracy(pictures=100, classes=2, right=right, low=low, high=high, chance=0.05)
+        return other_weights(run).model_copy(update={"accuracy": found})
+
+    then = written(tmp_path / "a", lambda run: accurate(run, 55))
+    now = written(tmp_path / "b", lambda run: accurate(run, right), strangers)
+    first = findings(compare(then, now))[0]
+    numbers = f"55% (46–64%) → {right}% ({max(0, right - 9)}–{right + 9}%)"
+    assert first.text == f"Accuracy on the labelled pictures: {numbers}; {apart}.{more}"
+    assert first.kind == ("lost" if more else "changed")
 
 
 def test_what_was_found_is_the_same_with_another_version_of_a_package(sample: Bundle, tmp_path: Path) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
 
+import pypdf
 import pytest
 
 from neurflow_report.comparison.compare import compare
 from neurflow_report.drawing.view.difference import difference
-from neurflow_report.drawing.write.diff_page import page
+from neurflow_report.drawing.write.diff_page import page, printed
 from neurflow_report.results.bundle import Bundle
 from tests.comparison.planted import other_weights, renumbered, shuffled, written
 from tests.drawing.test_browser import CHROMIUM, FLAGS
@@ -84,6 +86,31 @@ def test_the_strongest_groups_stand_side_by_side(bundle: Bundle, tmp_path: Path)
             assert pair.now is not None
             assert pair.then.cuts
             assert [c.picture for c in pair.then.cuts] == [c.picture for c in pair.now.cuts]
+
+
+def test_on_paper_it_is_the_same_tagged_and_on_a4(bundle: Bundle, tmp_path: Path) -> None:
+    """Every text of the page stands in the PDF, which has the same bytes each time."""
+    numbers = shuffled(bundle.run)
+    evil = lambda run: other_weights(run).model_copy(update={"title": EVIL})  # noqa: E731
+    now = written(tmp_path / "b", evil, lambda one: renumbered(one, numbers))
+    found = compare(bundle, now)
+    data = printed(found, bundle, now)
+    assert printed(found, bundle, now) == data
+    made, view = pypdf.PdfReader(BytesIO(data)), difference(found, bundle, now)
+    assert {tuple(round(float(side)) for side in sheet.mediabox[2:]) for sheet in made.pages} == {(595, 842)}
+    assert made.trailer["/Root"]["/MarkInfo"]["/Marked"]
+    assert made.trailer["/Root"]["/Lang"] == "en"
+    assert made.metadata is not None
+    assert made.metadata.title == f"{view.headline} · {view.title}"
+    text = "".join("".join(sheet.extract_text() for sheet in made.pages).split())
+    told = [view.headline, view.lead, view.words, view.lineage, *(one.text for one in view.alarming + view.others)]
+    tables = [view.bundles, view.matches, view.classes, view.settings, *(t for s in view.sections for t in s.tables)]
+    told += [cell for table in tables for row in table.rows for cell in row]
+    told += [part for s in view.sections for layer in s.layers for pair in layer.pairs for part in (pair.note,)]
+    said = [one for one in told if "".join(one.split()) not in text]
+    assert said == []
+    assert any(len(sheet.images) for sheet in made.pages)
+    assert str(tmp_path).encode() not in data
 
 
 @pytest.mark.slow

@@ -110,6 +110,117 @@ def _alike(one: bytes, other: bytes) -> int:
     return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
+CARDS = {
+    "comments in the front matter": b"""---
+# chosen by hand
+license: apache-2.0   # see LICENSE
+library_name: timm
+pipeline_tag: image-classification
+datasets:
+- imagenet-1k  # the 2012 release
+metrics: [accuracy]
+base_model: timm/resnet50.a1_in1k
+---
+# Birds
+
+A classifier of birds.
+
+## Model Examination
+
+To come.
+
+## Environmental Impact
+
+None that was measured.
+""",
+    "a language that YAML takes for a refusal": b"""---
+language: no
+license: mit
+tags:
+- vision
+---
+
+# Fugler
+
+    ---
+    no front matter: this is code
+    ---
+""",
+    "CRLF, with results": b"""---
+license: cc-by-4.0
+model-index:
+- name: Birds
+  results:
+  - task:
+      type: image-classification
+      name: Image Classification
+    dataset:
+      type: birds
+      name: Birds
+    metrics:
+    - type: accuracy
+      value: 0.91
+---
+# Birds
+
+Text.
+""".replace(b"\n", b"\r\n"),
+    "no front matter": b"# Birds\n\nA classifier of birds, without any metadata.",
+    "two sections": b"""---
+license: other
+license_name: own
+license_link: LICENSE
+---
+# Birds
+
+<!-- neurflow-report:begin other -->
+
+of another report
+
+<!-- neurflow-report:end other -->
+
+## Uses
+
+Watching.
+""",
+}
+"""Model cards as they stand on a hub."""
+
+
+def front_matter(text: bytes) -> bytes:
+    return text[: text.index(b"---", 3) + 3] if text.startswith(b"---") else b""
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_a_card_stays_one_to_those_who_read_cards(name: str, bundle: Bundle, tmp_path: Path) -> None:
+    """A second time nothing changes, the front matter is the same byte for byte, and huggingface_hub, which reads and
+    checks cards, finds the same metadata in it."""
+    from huggingface_hub import ModelCard
+
+    file, before = tmp_path / "README.md", CARDS[name]
+    file.write_bytes(before)
+    known = ModelCard.load(file).data.to_dict()
+    assert bool(known) is (name != "no front matter")
+    for changed in (True, False):
+        text = section(bundle, file)
+        assert write_section(file, text, "report") is changed
+        after = file.read_bytes()
+        assert front_matter(after) == front_matter(before)
+        card = ModelCard.load(file)
+        assert card.data.to_dict() == known
+        assert (b"\r\n" in after, after.count(b"\n") - after.count(b"\r\n") == 0) == (
+            b"\r\n" in before,
+            b"\r\n" in before,
+        )
+        assert "**A sample of flowers**" in card.text
+    if name == "CRLF, with results":
+        assert [(r.metric_type, r.metric_value) for r in ModelCard.load(file).data.eval_results] == [("accuracy", 0.91)]
+    if name == "two sections":
+        assert b"\nof another report\n" in after
+    gone = [line for line in before.split(b"\n") if line not in after.split(b"\n")]
+    assert gone == []
+
+
 def test_two_sections_of_two_reports_in_one_file() -> None:
     both = spliced(spliced(b"# Birds\n", "one\n", "birds"), "two\n", "trees")
     assert both.count(b"neurflow-report:begin") == 2

@@ -312,6 +312,27 @@ def test_without_experiments_the_report_says_so(bundle: Bundle) -> None:
     assert view.fidelity.table is None
 
 
+def test_the_memory_of_each_stage_stands_beside_its_seconds(bundle: Bundle) -> None:
+    def told(**changes: object) -> tuple[str, list[tuple[str, str]]]:
+        clock = bundle.manifest.provenance.clock.model_copy(update=changes)
+        origin = bundle.manifest.provenance.model_copy(update={"clock": clock})
+        found = provenance_page(bundle.run, bundle.manifest.model_copy(update={"provenance": origin})).clock
+        return found.caption, [(row[0].text, row[1].text) for row in found.rows[1:]]
+
+    seconds = {"patches": 1.25, "masking": 20.0}
+    memory = {"patches": 612_345_678, "masking": 1_200_000_000}
+    assert told(seconds=seconds) == ("Time", [("patches", "1.2 s"), ("masking", "20.0 s"), ("all stages", "21.2 s")])
+    assert told(seconds=seconds, resident=memory, allocated={"masking": 2_000_000}) == (
+        "Time, and the most memory",
+        [
+            ("patches", "1.2 s, 612 MB"),
+            ("masking", "20.0 s, 1,200 MB, 2 MB on the GPU"),
+            ("all stages", "21.2 s, 1,200 MB, 2 MB on the GPU"),
+        ],
+    )
+    assert told(seconds=None) == ("Time", [])
+
+
 def test_what_tf32_changed_stands_on_the_provenance_page(bundle: Bundle) -> None:
     rounded = Rounding(layer="layer4", error=0.0031, core=0.997)
     page = provenance_page(bundle.run.model_copy(update={"roundings": (rounded,)}), bundle.manifest)

@@ -116,6 +116,33 @@ def test_the_metadata_is_a_process_run_crate(report: Path, zipped: Path) -> None
             assert one["contentSize"] == str((report / unquote(name)).stat().st_size)
 
 
+def test_what_the_run_took_is_told(report: Path) -> None:
+    from neurflow_report.packing.crate import crate
+
+    bundle = read_bundle(report)
+
+    def run(**changes: object) -> list[tuple[str, str, str]]:
+        clock = bundle.manifest.provenance.clock.model_copy(update=changes)
+        provenance = bundle.manifest.provenance.model_copy(update={"clock": clock})
+        manifest = bundle.manifest.model_copy(update={"provenance": provenance})
+        made = json.loads(crate(type(bundle)(**{**vars(bundle), "manifest": manifest}), {}, {}))
+        found = {one["@id"]: one for one in made["@graph"]}
+        used = [found[one["@id"]] for one in found["#run"].get("resourceUsage", [])]
+        assert {one["@type"] for one in used} <= {"PropertyValue"}
+        assert "resourceUsage" in made["@context"][1]
+        return [(one["name"], one["unitCode"], one["value"]) for one in used]
+
+    seconds = ("seconds of all stages", "SEC", "24.75")
+    assert run() == [seconds]
+    assert run(seconds=None) == []
+    memory = {"resident": {"a": 5_000, "b": 7_000}, "allocated": {"b": 3_000}}
+    assert run(**memory) == [
+        seconds,
+        ("most memory of a process", "AD", "7000"),
+        ("most memory of tensors on a GPU", "AD", "3000"),
+    ]
+
+
 def _references(entity: Mapping[str, Any]) -> list[Mapping[str, str]]:
     values = [
         v for key, value in entity.items() if key != "@id" for v in (value if isinstance(value, list) else [value])

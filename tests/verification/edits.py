@@ -172,6 +172,22 @@ def _group(value: Any) -> None:
     groups[0]["patches"].append(groups[1]["patches"].pop(0))
 
 
+def _two_pictures(root: Path) -> None:
+    """Two pictures of the bundle are exchanged, and every digest is renewed."""
+    value = json.loads((root / "bundle" / "classes" / f"{CLASS}.json").read_text(encoding="utf-8"))
+    one, other = [root / "bundle" / "pictures" / p["file"] for p in value["pictures"] if p["file"]][:2]
+    left, right = one.read_bytes(), other.read_bytes()
+    one.write_bytes(right)
+    other.write_bytes(left)
+    renew(root / "bundle", one, other)
+
+
+def _renamed(value: Any) -> None:
+    """Two records name each other's pictures."""
+    one, other = [p for p in value["pictures"] if p["file"]][:2]
+    _exchange(one, other, "file")
+
+
 IN_RECORDS: dict[str, Edit] = {
     "a weight halved": of_class(_half),
     "two weights exchanged": of_class(_two_weights),
@@ -201,6 +217,8 @@ IN_RECORDS: dict[str, Edit] = {
     "a caution's figure": of_class(_figure),
     "an original's digest": of_class(_original),
     "two originals exchanged": of_class(lambda v: _exchange(v["pictures"][0], v["pictures"][1], "sha256")),
+    "two pictures exchanged": _two_pictures,
+    "two pictures exchanged in the records": of_class(_renamed),
     "a picture's region": of_class(lambda v: v["pictures"][0]["region"].update(left=1.0)),
     "a figure of an experiment": of_class(_measure),
     "an edge's drop": of_class(_drop),
@@ -210,16 +228,6 @@ IN_RECORDS: dict[str, Edit] = {
     "τ": of_run(lambda r: r["settings"].update(tau=5)),
 }
 """Those that the bundle alone gives away."""
-
-
-def _two_pictures(root: Path) -> None:
-    """Two pictures of the bundle are exchanged, and every digest is renewed."""
-    value = json.loads((root / "bundle" / "classes" / f"{CLASS}.json").read_text(encoding="utf-8"))
-    one, other = [root / "bundle" / "pictures" / p["file"] for p in value["pictures"] if p["file"]][:2]
-    left, right = one.read_bytes(), other.read_bytes()
-    one.write_bytes(right)
-    other.write_bytes(left)
-    renew(root / "bundle", one, other)
 
 
 def _two_on_the_site(root: Path) -> None:
@@ -252,7 +260,6 @@ IN_WHAT_IS_DRAWN: dict[str, Edit] = {
     "a script in a page": text("site/index.html", "</body>", "<script>0</script></body>"),
     "what hides cautions": text("site/static/site.css", "}", "}.caution{display:none}"),
     "a figure in a table": text("site/data/groups.json", "1", "2"),
-    "two pictures exchanged": _two_pictures,
     "two pictures of the site": _two_on_the_site,
     "a figure that nothing rests on": of_class(_silhouette),
     "a page left out": lambda root: (root / "site" / "method" / "index.html").unlink(),

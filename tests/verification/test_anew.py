@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,19 @@ import pytest
 
 from neurflow_report import cli
 from neurflow_report.analysis.anew import anew, differences, sample
+from neurflow_report.analysis.experiments_anew import at_layers_of, unlike
+from neurflow_report.fidelity.experiment import Results
 from neurflow_report.progress import Silent
 from neurflow_report.results.bundle import Bundle, read_bundle
-from neurflow_report.results.records import CoreScore, Masking, Neuron, NeuronEdge, SemanticGroup
+from neurflow_report.results.catalogue import EXPERIMENTS
+from neurflow_report.results.records import (
+    ClassResult,
+    CoreScore,
+    EdgeEffect,
+    Neuron,
+    NeuronEdge,
+    SemanticGroup,
+)
 from neurflow_report.spec.load import load_spec
 from tests.sample_bundle import sample_bundle
 from tests.verification.kept import built
@@ -63,11 +75,81 @@ def test_the_sample_is_the_same_each_time_and_another_by_its_seed() -> None:
     one = sample(classes, 5, 0)
     assert sample(classes, 5, 0) == one
     assert sample(classes, 5, 1) != one
-    assert sum(len(drawn.neurons) for drawn in one) == sum(len(drawn.rows) for drawn in one) == 5
+    for name in ("neurons", "rows", "tests"):
+        assert sum(len(getattr(drawn, name)) for drawn in one) == 5
     every = sample(classes, 10_000, 0)
     for result, drawn in zip(classes, every, strict=True):
-        assert len(drawn.rows) == len(result.masking)
+        assert len(drawn.rows) == len(result.masking) + len(result.two_sided)
+        assert drawn.tests == at_layers_of(result)
         assert len(drawn.neurons) == sum(len(layer.neurons) for layer in result.layers)
+
+
+def test_the_other_tests_are_those_that_a_class_has_figures_of() -> None:
+    result = sample_bundle()[1][0]
+    names = [layer.name for layer in result.layers]
+    known = {(test.experiment, names[test.number]) for test in at_layers_of(result)}
+    assert {(m.experiment, m.layer) for m in result.measures} <= known
+    assert ("channels", result.census[0].layer) in known
+    strange = result.measures[0].model_copy(update={"experiment": "of_a_later_version"})
+    assert at_layers_of(result.model_copy(update={"measures": (strange,)})) != ()
+    assert "of_a_later_version" not in {
+        test.experiment for test in at_layers_of(result.model_copy(update={"measures": (*result.measures, strange)}))
+    }
+
+
+def results_of(result: ClassResult, **changes: Any) -> Results:
+    """A class's figures as if they had been found anew."""
+    tests = [
+        EdgeEffect.model_validate(effect.model_dump() | changes.get("effects", {})) for effect in result.edge_effects
+    ]
+    return Results(
+        measures=tuple(m.model_copy(update=changes.get("measures", {})) for m in result.measures),
+        edge_drops=tuple(d.model_copy(update=changes.get("drops", {})) for d in result.edge_drops),
+        census=tuple(c.model_copy(update=changes.get("census", {})) for c in result.census),
+        edge_effects=tuple(tests),
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "experiments", "message"),
+    [
+        ({}, (), ""),
+        ({"measures": {"value": 7.0}}, tuple(EXPERIMENTS)[1:], "and anew 7"),
+        ({"measures": {"null": None}}, (), ""),
+        ({"measures": {"case": "another"}}, (), "anew there is no such figure"),
+        ({"drops": {"drop": 7.0}}, ("edges",), "and anew 7"),
+        ({"drops": {"lower": 77}}, ("edges",), "anew there is no such edge"),
+        ({"census": {"silent": (1, 2, 3, 4, 5, 6)}}, ("channels",), "channels are in one of the two lists alone"),
+        ({"effects": {"drop": 7.0}}, ("causal",), "and anew 7"),
+        ({"effects": {"null": 7.0}}, ("causal",), "and anew 7"),
+    ],
+)
+def test_what_of_an_experiment_is_another(changes: Any, experiments: tuple[str, ...], message: str) -> None:
+    """Every figure of the sample bundle is told where it is another, in the experiment that it is of."""
+    result = sample_bundle()[1][0]
+    found, seen = results_of(result, **changes), set[str]()
+    for test in at_layers_of(result):
+        told = list(unlike(result, found, test))
+        seen |= {test.experiment} if told else set()
+        assert all(message in one for _, one in told), told
+    if experiments:
+        of_figures = {t.experiment for t in at_layers_of(result)} & set(experiments)
+        if "measures" in changes:
+            of_figures -= {"causal"}
+        assert seen == of_figures
+    elif not message and "null" not in changes.get("measures", {}):
+        assert seen == set()
+
+
+def test_a_figure_may_differ_as_much_as_is_stated() -> None:
+    result = sample_bundle()[1][0]
+    for test in (t for t in at_layers_of(result) if t.experiment != "causal"):
+        for by, expected in ((0.019, False), (0.06, True)):
+            moved = tuple(m.model_copy(update={"value": m.value + by}) for m in result.measures)
+            found = results_of(result)
+            told = list(unlike(result, replace(found, measures=moved), test))
+            here = [m for m in result.measures if m.experiment == test.experiment]
+            assert bool(told) is (expected and bool(here))
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +169,11 @@ def changed(bundle: Bundle) -> Bundle:
     lowest = neuron(lowest, activations=tuple(1.1 * a for a in lowest.neurons[0].activations))
     rows = [row.model_copy(update={"accuracy": 1 - row.accuracy}) for row in first.masking[:1]]
     update = {"layers": (lowest, neuron(upper, core=core), top), "masking": (*rows, *first.masking[1:])}
+    update |= {
+        "two_sided": (first.two_sided[0].model_copy(update={"fpr": 1 - first.two_sided[0].fpr}), *first.two_sided[1:]),
+        "measures": tuple(m.model_copy(update={"value": m.value - 0.1}) for m in first.measures),
+        "edge_drops": tuple(d.model_copy(update={"drop": d.drop + 0.1}) for d in first.edge_drops),
+    }
     return replace(bundle, classes=(first.model_copy(update=update), *others))
 
 
@@ -95,12 +182,19 @@ def test_a_run_agrees_with_itself_and_with_nothing_else(report: Path) -> None:
     loaded, bundle = load_spec(report.parent / "spec.yaml"), read_bundle(report)
     assert list(anew(loaded, bundle, 1000, progress=Silent())) == []
     found = [(one.slug, one.place) for one in anew(loaded, changed(bundle), 1000, progress=Silent())]
-    row: Masking = bundle.classes[0].masking[0]
-    assert found == [
+    first, row = bundle.classes[0], bundle.classes[0].masking[0]
+    others = found[4:] if row.accuracy != 0.5 else found[3:]
+    assert found[: len(found) - len(others)] == [
         ("firebell", ("layers", 1, "neurons", 0, "core")),
         ("firebell", ("layers", 0, "neurons", 0, "activations")),
         *([("firebell", ("masking", 0, "accuracy"))] if row.accuracy != 0.5 else []),
+        ("firebell", ("two_sided", 0, "fpr")),
     ]
+    assert {slug for slug, _ in others} == {"firebell"}
+    assert {place[0] for _, place in others} == {"measures", "edge_drops"}
+    changed_ones = {("measures", n, "value") for n in range(len(first.measures))}
+    changed_ones |= {("edge_drops", n, "drop") for n in range(len(first.edge_drops))}
+    assert changed_ones <= {place for _, place in others}
 
 
 @pytest.mark.slow
@@ -115,7 +209,13 @@ def test_the_command(report: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "--quiet",
     ]
     assert cli.main([*words, "--json"]) == 0
-    assert '"3 neurons and 3 tests, computed anew"' in capsys.readouterr().out
+    told = json.loads(capsys.readouterr().out)
+    assert re.fullmatch(
+        r"3 of \d+ neurons, 3 of \d+ tests of F1 and 3 of \d+ other experiments at a layer "
+        r"\(F2 \d of \d, F3 \d of \d, F7 \d of \d, F8 \d of \d\), computed anew",
+        told["looked_at"][-1],
+    )
+    assert told["passed_over"] == ["all other neurons and tests, the controls, computed anew"]
     assert cli.main([*words, "--set", "data.limit=3"]) == 3
     assert (
         "from picture 3 on they are not those that the spec chooses (4 and 3) [not-reproduced]"

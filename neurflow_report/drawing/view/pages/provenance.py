@@ -127,9 +127,15 @@ def _fallen_back(run: Run) -> dict[str, str]:
 
 def _clock(manifest: Manifest) -> Table:
     clock = manifest.provenance.clock
-    seconds = {stage: f"{value:,.1f} s" for stage, value in (clock.seconds or {}).items()}
-    whole = {"all stages": f"{sum(clock.seconds.values()):,.1f} s"} if clock.seconds else {}
-    return _pairs("Time", {"made": clock.created, **seconds, **whole}, "Value")
+    told: dict[str, list[str]] = {stage: [f"{value:,.1f} s"] for stage, value in (clock.seconds or {}).items()}
+    if clock.seconds:
+        told["all stages"] = [f"{sum(clock.seconds.values()):,.1f} s"]
+    for values, where in ((clock.resident, ""), (clock.allocated, " on the GPU")):
+        for stage, value in {**values, "all stages": max(values.values())}.items() if values else ():
+            told.setdefault(stage, []).append(f"{value / 1e6:,.0f} MB{where}")
+    rows = {stage: ", ".join(texts) for stage, texts in told.items()}
+    what = "Time, and the most memory" if clock.resident or clock.allocated else "Time"
+    return _pairs(what, {"made": clock.created, **rows}, "Value")
 
 
 def _pairs(caption: str, rows: Mapping[str, str], value: str) -> Table:

@@ -1,0 +1,56 @@
+"""A bundle where it lies: in a folder, a report's folder, or an archive, of which the bundle alone is unpacked."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from neurflow_report.errors import InputError, Where, Wording
+from neurflow_report.packing.pack import bundle_unpacked, looks_like_archive
+from neurflow_report.results.bundle import MANIFEST, Bundle, missing, read_bundle
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Bundle]:
+    """The bundle at `path`, to be read inside the `with`: what is unpacked is gone at its end.
+
+    Of an archive only the bundle's files are looked at, and these by their digests; `verify` looks at the rest.
+
+    Raises:
+        InputError bundle-missing, bundle-damaged, bundle-version; archive-changed for a zip that is none of ours;
+            output-unwritable where there is no room for temporary files.
+    """
+    if not path.is_file():
+        yield read_bundle(path)
+        return
+    if not looks_like_archive(path):
+        raise missing(path, archives=True)
+    with _scratch(path) as folder:
+        root = folder / "bundle"
+        for name, message in bundle_unpacked(path, folder):
+            raise _no_archive(path, f"{name}: {message}" if name else message)
+        if not (root / MANIFEST).is_file():
+            raise _no_archive(path, f"it holds no bundle/{MANIFEST}")
+        yield read_bundle(root)
+
+
+@contextmanager
+def _scratch(path: Path) -> Iterator[Path]:
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="neurflow-report-", ignore_cleanup_errors=True)
+    except OSError as error:
+        message = f"it cannot be unpacked into the folder for temporary files: {error.strerror or error}"
+        hint = "free some space there, or name another folder in TMPDIR"
+        raise InputError("output-unwritable", message, hint=hint, where=Where(file=str(path))) from error
+    with folder as name:
+        yield Path(name)
+
+
+def _no_archive(path: Path, message: str) -> InputError:
+    hint = Wording(
+        "give an archive that archive() wrote, or a folder that holds bundle/",
+        command="give an archive that `neurflow-report archive` wrote, or a folder that holds bundle/",
+    )
+    return InputError("archive-changed", message, hint=hint, where=Where(file=str(path)))
