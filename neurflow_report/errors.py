@@ -56,6 +56,7 @@ SLUGS: dict[str, str] = {
     "data-missing": "The data folder or data set does not exist.",
     "data-unsafe": "The data set's reader would run code that lies in a file.",
     "data-empty": "The data holds no picture.",
+    "picture-unreadable": "A picture that is named cannot be read.",
     "data-layout": "The data folder holds no sub-folder for each class.",
     "labels-unclear": "The labels cannot be read as classes or outputs.",
     "data-changed": "A picture that a run had read was changed, or cannot be read again.",

@@ -211,7 +211,9 @@ def _class_file(slug: str) -> str:
 
 
 def _shown(classes: Sequence[ClassResult]) -> Iterator[str]:
-    return (picture.file for result in classes for picture in result.pictures if picture.file is not None)
+    for result in classes:
+        yield from (picture.file for picture in result.pictures if picture.file is not None)
+        yield from (picture.file for picture in result.debugged)
 
 
 def _contents(run: Run, classes: Sequence[ClassResult], pictures: Mapping[str, bytes]) -> dict[str, bytes]:
