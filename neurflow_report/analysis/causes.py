@@ -181,6 +181,7 @@ class _Passes:
                     self.segments, layer.number, engine, layer.full[n : n + 1], [torch.from_numpy(own)], rows=rows
                 )[0][:, 0]
                 for n, own in enumerate(sets)
+                if len(own)
             ]
 
         found = self.rows.attempt(run)
@@ -260,6 +261,7 @@ class _Passes:
                     group=layer.groups[g],
                     foretold=float(own[g]),
                     measured=float(measured[g]),
+                    without=self.names[int(logits[2 + g].argmax())],
                     presence=pure.presence(crops, usual, layer.members[g]),
                     map=maps[first.index(g)] if g in first else (),
                     **(_tested(null[g], *tests[g]) if g in tests else {}),

@@ -18,6 +18,7 @@ class Cause(Record):
         group: its number at its layer.
         foretold: s_G, the integrated gradients of M to its neurons, each by the part of its concept in the group.
         measured: how much M falls when its neurons are set to 0.
+        without: the class that the picture is taken for then.
         presence: how strongly it shows in the picture, 1 being its neurons' mean on their own concepts; no cause. None
             where none of its neurons is ever active.
         null, null_low, null_high: the mean of what `sets` random sets do, and where 95% of them lie; None where the
@@ -31,6 +32,7 @@ class Cause(Record):
     group: int
     foretold: float
     measured: float
+    without: str
     presence: float | None = None
     null: float | None = None
     null_low: float | None = None

@@ -342,10 +342,9 @@ class Debug(Section):
         Discriminator(_form_of_images),
     ] = Field(
         "none",
-        description="Which pictures are explained: `none`, `misclassified` (those that the run looks at and the network "
-        "takes for another class than theirs), or a list: names within the data, or paths relative to the spec. A "
-        "picture needs a circuit: the class that it is taken for, or the one that it is held against, must be among "
-        "`classes`.",
+        description="Which pictures are explained: `none`, `misclassified` (those that the run looks at and the "
+        "network takes for another class), or a list of names within the data, or of paths relative to the spec. A "
+        "picture needs a circuit: the class that it is taken for, or the one that it is held against, must be among `classes`.",
         examples=["misclassified", ["bee/0013.jpg", "pictures/odd.png"]],
     )
     limit: Count = Field(
