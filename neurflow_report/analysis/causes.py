@@ -323,7 +323,7 @@ class _Passes:
         inside = full.new_zeros((full.shape[1], len(layer.groups)))
         inside[list(layer.channels)] = torch.from_numpy(layer.inside).to(full)
         spread = full.abs() / size * layer.values[:, :, None, None]
-        side = [min(pure.MAP, s) for s in full.shape[2:]]
+        side = min(pure.MAP, full.shape[2]), min(pure.MAP, full.shape[3])
         found = F.adaptive_avg_pool2d(torch.einsum("nchw,cg->nghw", spread, inside), side).double().cpu().numpy()
         return [[pure.digits(np.sign(layer.foretold[n, g]) * found[n, g]) for g in own] for n, own in enumerate(first)]
 

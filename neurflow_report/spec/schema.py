@@ -344,7 +344,8 @@ class Debug(Section):
         "none",
         description="Which pictures are explained: `none`, `misclassified` (those that the run looks at and the "
         "network takes for another class), or a list of names within the data, or of paths relative to the spec. A "
-        "picture needs a circuit: the class that it is taken for, or the one that it is held against, must be among `classes`.",
+        "picture needs a circuit: the class that it is taken for, or the one that it is held against, must be among "
+        "`classes`.",
         examples=["misclassified", ["bee/0013.jpg", "pictures/odd.png"]],
     )
     limit: Count = Field(
