@@ -21,6 +21,7 @@ from neurflow_report.drawing.view.pages.overview import OverviewPage
 from neurflow_report.drawing.view.pages.pictures import PicturesPage
 from neurflow_report.drawing.view.pages.provenance import ProvenancePage
 from neurflow_report.drawing.view.pages.search import SearchPage
+from neurflow_report.drawing.view.pages.why import WhyPage
 from neurflow_report.drawing.view.text import findings, limits
 from neurflow_report.drawing.view.text.card import cards, foot, section_markdown
 from neurflow_report.drawing.view.text.glossary import Word, words
@@ -51,6 +52,7 @@ class SiteView:
     method: MethodPage
     provenance: ProvenancePage
     search: SearchPage
+    why: WhyPage | None
     every: tuple[Page, ...]
     tables: tuple[Data, ...]
     words: Mapping[str, Word]
@@ -116,6 +118,7 @@ def site_view(bundle: Bundle, *, beside: Mapping[str, str] | None = None) -> Sit
         method=pages["method"][0],
         provenance=pages["provenance"][0],
         search=pages["search"][0],
+        why=next(iter(pages["why"]), None),
         every=tuple(page for own in pages.values() for page in own),
         tables=tuple(data_files(indices)),
         words=words(bundle.run),

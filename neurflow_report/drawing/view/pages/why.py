@@ -15,6 +15,9 @@ from neurflow_report.results.catalogue import prose
 from neurflow_report.results.cause_figures import CauseFigures, Score, cause_figures
 from neurflow_report.results.records import Debugged, Debugging
 
+PRINTED = 8
+"""Pictures that print names."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Explained:
@@ -33,6 +36,7 @@ class WhyPage(Page):
 
     lead: str
     finding: str
+    brief: Table | None
     shown: tuple[Explained, ...]
     unexplained: Table | None
     by_class: tuple[Table, ...]
@@ -52,6 +56,7 @@ def why_page(indices: Sequence[Index], asked: Debugging) -> WhyPage:
         here="Why these pictures?",
         lead=told(asked),
         finding=finding(figures),
+        brief=_brief(indices),
         shown=tuple(
             _shown(index, number, one) for index in indices for number, one in enumerate(index.result.debugged)
         ),
@@ -70,6 +75,26 @@ def why_page(indices: Sequence[Index], asked: Debugging) -> WhyPage:
             mean over all groups. Best possible: the group with the largest measured effect; for the last column, any.
         """),
     )
+
+
+def _brief(indices: Sequence[Index]) -> Table | None:
+    """The first pictures, a line each, for print."""
+    every = [(index, one) for index in indices for one in index.result.debugged]
+    if not every:
+        return None
+    more = f" of {len(every)}" if len(every) > PRINTED else ""
+    return Table(
+        caption=f"{count(min(len(every), PRINTED), 'picture')}{more} explained",
+        columns=(Column(label="Picture"), Column(label="Taken for"), Column(label="What carries it")),
+        rows=tuple(
+            (Cell(text=bare(one.name)), Cell(text=_said(one)), Cell(text=because(index, one)))
+            for index, one in every[:PRINTED]
+        ),
+    )
+
+
+def _said(one: Debugged) -> str:
+    return f"{one.predicted}, {'not' if one.contrast == 'truth' else 'then'} {one.against}"
 
 
 def told(asked: Debugging) -> str:
@@ -101,23 +126,25 @@ def finding(figures: Sequence[CauseFigures]) -> str:
 
 
 def _shown(index: Index, number: int, one: Debugged) -> Explained:
-    held = f"not {one.against}" if one.contrast == "truth" else f"then {one.against}"
     return Explained(
         file=urls.debugged_file(index.result.slug, number),
         name=bare(one.name),
         href=address(one),
-        said=f"{one.predicted}, {held}",
+        said=_said(one),
         because=because(index, one),
     )
 
 
 def because(index: Index, one: Debugged) -> str:
-    """The group that carries most of a picture's margin at the highest layer with groups, with what is measured."""
+    """The group that carries most of a picture's margin at the highest layer with groups, or holds out most against it
+    where the circuit is that of the other class; with what is measured."""
+    own = one.p == index.result.index
     for layer in one.layers:
         if layer.causes:
-            best = max(layer.causes, key=lambda c: c.foretold)
+            best = max(layer.causes, key=lambda c: c.foretold if own else -c.foretold)
             called = index.called(layer.layer, index.groups[layer.layer, best.group])
-            return f"{called}: {signed(best.foretold)} foretold, {signed(best.measured)} measured"
+            against = "" if own else "against it, "
+            return f"{against}{called}: {signed(best.foretold)} foretold, {signed(best.measured)} measured"
     return ""
 
 

@@ -6,16 +6,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from neurflow_report.drawing.view.model import urls
+from neurflow_report.drawing.view.model.captions import captions
 from neurflow_report.drawing.view.model.class_index import Index, bare
-from neurflow_report.drawing.view.model.components import Cell, Column, Page, Prose, Span, Table
+from neurflow_report.drawing.view.model.components import (
+    Captions,
+    Cell,
+    Column,
+    Mosaic,
+    Page,
+    Prose,
+    Span,
+    Table,
+)
 from neurflow_report.drawing.view.model.numbers import count, listing, p_value, sign, signed
 from neurflow_report.drawing.view.model.spotlight import Cover, cover
 from neurflow_report.drawing.view.pages import PageKind
-from neurflow_report.drawing.view.pages.pictures import IMAGES
 from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import Cause, Debugged, LayerCauses, WhatIf
 
+SEEN = {
+    "embed": "",
+    "blur": "The picture is blurred, as report.images asks.",
+    "none": "The picture is left out, as report.images asks.",
+}
+"""What is to be said of the picture where it is not as the model saw it."""
 LEVEL = 0.05
+STRIP = 5
+"""Patches of a group beside its bars."""
 LITTLE = 0.01
 """The part of the margin's parts under which what the integral leaves is not told."""
 
@@ -45,6 +62,7 @@ class CauseView:
     called: str
     href: str
     cover: Cover | None
+    strip: Mosaic
     foretold: Beam
     measured: Beam
     null: Beam | None
@@ -91,6 +109,7 @@ class WhyPicturePage(Page):
     layers: tuple[CausesView, ...]
     before: Span | None
     after: Span | None
+    pictures: Captions
 
 
 def address(one: Debugged) -> str:
@@ -119,12 +138,13 @@ def _page(index: Index, number: int, one: Debugged, before: Span | None, after: 
         kicker=f"Why this picture? {bare(one.name)}",
         file=urls.debugged_file(index.result.slug, number),
         alt=bare(one.name),
-        caption=" ".join(filter(None, [_labelled(one), _seen(one, index), IMAGES[index.run.images]])),
+        caption=" ".join(filter(None, [_labelled(one), _seen(one, index), SEEN[index.run.images]])),
         lead=tuple(_lead(index, one)),
         note=_units(one),
         layers=tuple(_layer(index, one, layer) for layer in one.layers),
         before=before,
         after=after,
+        pictures=captions(index),
     )
 
 
@@ -257,6 +277,7 @@ def _cause(index: Index, layer: str, cause: Cause, reach: float) -> CauseView:
         called=_called(index, layer, cause.group),
         href=urls.group(index.result.slug, layer, cause.group),
         cover=cover(cause.map),
+        strip=index.strip(layer, index.groups[layer, cause.group], STRIP),
         foretold=_beam(cause.foretold, reach),
         measured=_beam(cause.measured, reach),
         null=_range(cause, reach),
