@@ -68,6 +68,7 @@ SLUGS: dict[str, str] = {
     "device-unavailable": "The device asked for is not there.",
     "out-of-memory": "The memory does not suffice for even one patch.",
     "bundle-missing": "There is no bundle there.",
+    "bundle-other": "The bundle is of another network than the spec's.",
     "bundle-damaged": "A file of the bundle does not match its digest, is missing, or contradicts another.",
     "shard-missing": "There is no shard there.",
     "shard-damaged": "A shard is not what was written.",

@@ -73,7 +73,8 @@ def questions(debug: Debug, ready: Ready, predicted: Mapping[int, int], progress
         labelled, mistakes = len(known), len(wrong)
         items = tuple(ready.source.items[n] for n in _in_turn(wrong, ready)[: debug.limit])
     with progress.stage("choose pictures to explain", None):
-        asked, unexplained = asked_of(items, ready, debug.contrast)
+        logits = [target.index for target in ready.targets]
+        asked, unexplained = asked_of(items, ready, debug.contrast, logits)
     record = Debugging(
         images="misclassified" if debug.images == "misclassified" else "named",
         limit=debug.limit,
@@ -110,14 +111,19 @@ def _in_turn(wrong: Sequence[tuple[int, int, int]], ready: Ready) -> list[int]:
     return [n for own in (said, true) for turn in zip_longest(*own) for n in turn if n is not None]
 
 
-def asked_of(items: Sequence[Item], ready: Ready, contrast: str) -> tuple[tuple[Asked, ...], tuple[Unexplained, ...]]:
+def asked_of(
+    items: Sequence[Item], ready: Ready, contrast: str, circuits: Sequence[int]
+) -> tuple[tuple[Asked, ...], tuple[Unexplained, ...]]:
     """What there is to be asked of pictures; those that no circuit explains, and why.
 
+    Args:
+        contrast: as the spec's.
+        circuits: the logits of the classes that have one.
     Raises: RunError not-finite; what reading a picture raises.
     """
     asked, unexplained = dict[tuple[str, int], Asked](), list[Unexplained]()
     for first in range(0, len(items), TOGETHER):
-        for one in _looked_at(items[first : first + TOGETHER], ready, contrast):
+        for one in _looked_at(items[first : first + TOGETHER], ready, contrast, circuits):
             if isinstance(one, Unexplained):
                 unexplained.append(one)
             else:
@@ -125,7 +131,9 @@ def asked_of(items: Sequence[Item], ready: Ready, contrast: str) -> tuple[tuple[
     return tuple(asked.values()), tuple(unexplained)
 
 
-def _looked_at(items: Sequence[Item], ready: Ready, contrast: str) -> Iterator[Asked | Unexplained]:
+def _looked_at(
+    items: Sequence[Item], ready: Ready, contrast: str, circuits: Sequence[int]
+) -> Iterator[Asked | Unexplained]:
     segments, forward, preprocess = ready.workspace.segments, ready.workspace.forward, ready.network.preprocess
     taken = [take(item) for item in items]
     pixels = torch.stack([to_input(one.picture, preprocess)[0] for one in taken])
@@ -139,7 +147,7 @@ def _looked_at(items: Sequence[Item], ready: Ready, contrast: str) -> Iterator[A
         )
     check_finite(logits, segments.layers[top].name)
     order = np.argsort(-logits.double().cpu().numpy(), axis=1, kind="stable")
-    targets = {target.index: n for n, target in enumerate(ready.targets)}
+    targets = {logit: n for n, logit in enumerate(circuits)}
     for item, one, best in zip(items, taken, order[:, :2].tolist(), strict=True):
         true = None if item.label is None else ready.logits[item.label]
         p, runner_up = best
@@ -172,6 +180,8 @@ def explained(
     Raises: RunError not-finite.
     """
     found, files = list[Debugged](), dict[str, bytes]()
+    if not asked:
+        return (), {}
     found_on = {p.sha256 for p in result.pictures if not p.held_out}
     workspace, layers = ready.workspace, len(result.layers) - 1
     with progress.stage(f"{result.name}: why these pictures", layers * -(-len(asked) // TOGETHER)) as step:

@@ -67,6 +67,10 @@ class Bundle:
         """
         return self.read(self.picture(file).relative_to(self.root).as_posix())
 
+    def pictures(self) -> tuple[str, ...]:
+        """The names of all pictures."""
+        return tuple(n.removeprefix("pictures/") for n in self.manifest.files if n.startswith("pictures/"))
+
     def read(self, name: str) -> bytes:
         """The bytes of a file that the manifest lists, if they are still those.
 

@@ -29,7 +29,7 @@ from neurflow_report.results.bundle import Bundle
 from neurflow_report.results.flow import flow_of, with_shares
 from neurflow_report.results.records import ClassResult, Run
 
-__all__ = ["SiteView", "model_card", "site_view"]
+__all__ = ["SiteView", "index_of", "model_card", "site_view"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,8 @@ class SiteView:
                 yield from (chart for chart in (experiment.chart, experiment.scatter) if chart is not None)
 
 
-def _index(run: Run, result: ClassResult) -> Index:
+def index_of(run: Run, result: ClassResult) -> Index:
+    """A class's records, indexed."""
     given = {(one.layer, one.code): one.text for one in run.names if one.slug == result.slug}
     flow = flow_of(result.layers)
     return Index(run, with_shares(result, flow), given, flow)
@@ -88,7 +89,7 @@ def _index(run: Run, result: ClassResult) -> Index:
 
 def model_card(bundle: Bundle, *, pictured: bool) -> str:
     """What a model card says of the report, as Markdown. `pictured`: whether its picture can be had where it stands."""
-    indices = tuple(_index(bundle.run, result) for result in bundle.classes)
+    indices = tuple(index_of(bundle.run, result) for result in bundle.classes)
     told = [notice.title for notice in limits.over_classes(indices)]
     found = findings.of_report(indices)
     return section_markdown(indices, bundle.manifest, limits=told, found=found, pictured=pictured)
@@ -96,7 +97,7 @@ def model_card(bundle: Bundle, *, pictured: bool) -> str:
 
 def site_view(bundle: Bundle, *, beside: Mapping[str, str] | None = None) -> SiteView:
     """Everything the report shows. `beside`: files to fetch, label → address from the site's root."""
-    indices = tuple(_index(bundle.run, result) for result in bundle.classes)
+    indices = tuple(index_of(bundle.run, result) for result in bundle.classes)
     data, kinds = ReportData(indices=indices, manifest=bundle.manifest, beside=beside or {}), page_kinds()
     pages = {name: data.pages(kind) for name, kind in kinds.items()}
     paths = [page.path for own in pages.values() for page in own]
