@@ -92,6 +92,9 @@ def test_all_pages_are_there(pages: dict[str, Reader]) -> None:
             "fidelity/angstrom-3/index.html",
             "method/index.html",
             "provenance/index.html",
+            "why/index.html",
+            "why/bee-co-flower-1-926c28-5/index.html",
+            "why/bee-co-flower-0-521d1d-3/index.html",
             *layers,
             *pictures,
         ]
