@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from neurflow_report.fidelity.causes import holm
 from neurflow_report.fidelity.ledger import ledger, limits
 from neurflow_report.results.bundle import Bundle, read_bundle, write_bundle
 from neurflow_report.results.records import (
@@ -237,19 +238,19 @@ def _debugged(
 def _causes(rng: np.random.Generator, layer: LayerResult, predicted: str, against: str) -> LayerCauses:
     own = sorted(((g.index, round(float(rng.normal(0.3, 0.6)), 3)) for g in layer.groups), key=lambda x: -abs(x[1]))
     largest, side = [g for g, _ in own[:5]], int(layer.channels**0.5)
+    alone = [min(1.0, (1, 40)[at % 2] / (1 + DRAWS)) for at in range(len(largest))]
     causes = []
     for at, (group, foretold) in enumerate(own):
-        tested, measured = at < 5, round(1.3 * foretold + float(rng.normal(0, 0.1)), 3)
-        p = (1, 40)[at % 2] / (1 + DRAWS)
+        measured = round(1.3 * foretold + float(rng.normal(0, 0.1)), 3)
         more = {
-            "null": 0.02, "null_low": -0.2, "null_high": 0.25, "sets": DRAWS, "p_value": min(1.0, p),
-            "q_value": min(1.0, p),
+            "null": 0.02, "null_low": -0.2, "null_high": 0.25, "sets": DRAWS, "p_value": alone[at],
+            "q_value": holm(alone)[at],
             "map": tuple("".join(map(str, row)) for row in rng.integers(0, 10, (side, side)).tolist()),
-        }  # fmt: skip
+        } if at < 5 else {}  # fmt: skip
         causes.append(
             Cause(
                 group=group, foretold=foretold, measured=measured, without=against if measured > 1 else predicted,
-                presence=0.4 + 0.1 * at, **(more if tested else {}),
+                presence=0.4 + 0.1 * at, **more,
             )
         )  # fmt: skip
     fell = {c.group: c.measured for c in causes}
