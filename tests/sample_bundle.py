@@ -231,7 +231,9 @@ def _debugged(
             contrast="truth" if label else "runner_up", margin=1.25,
             layers=tuple(_causes(rng, layer, entry.name, against) for layer in reversed(layers[:-1])),
         )
-        for number, label, q, against in ((1, CLASSES[1].name, 5, CLASSES[1].name), (0, None, 3, "wasp <3>"))
+        for number, label, q, against in (
+            (min(1, len(pictures) - 1), CLASSES[1].name, 5, CLASSES[1].name), (0, None, 3, "wasp <3>"),
+        )
     )  # fmt: skip
 
 

@@ -39,9 +39,7 @@ def named(
         hint = "give the name of a picture of the data, or the path of a picture file"
         hint = f"{close} Or {hint}" if close else hint
         message = f"the picture {text!r} cannot be used: {str(error).removeprefix('cannot be read: ')}"
-        raise InputError(
-            "picture-unreadable", message, hint=hint, path=path
-        ) from error
+        raise InputError("picture-unreadable", message, hint=hint, path=path) from error
     return item
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from neurflow_report.drawing.view.model import urls
-from neurflow_report.drawing.view.model.class_index import Index, bare
+from neurflow_report.drawing.view.model.class_index import Index, bare, debugged_file
 from neurflow_report.drawing.view.model.components import Cell, Column, Page, Span, Table
 from neurflow_report.drawing.view.model.numbers import correlation, count, listing, mean, percent, sign, signed
 from neurflow_report.drawing.view.pages import PageKind
@@ -127,7 +127,7 @@ def finding(figures: Sequence[CauseFigures]) -> str:
 
 def _shown(index: Index, number: int, one: Debugged) -> Explained:
     return Explained(
-        file=urls.debugged_file(index.result.slug, number),
+        file=debugged_file(index.result, number),
         name=bare(one.name),
         href=address(one),
         said=_said(one),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.captions import captions
-from neurflow_report.drawing.view.model.class_index import Index, bare
+from neurflow_report.drawing.view.model.class_index import Index, bare, debugged_file
 from neurflow_report.drawing.view.model.components import (
     Captions,
     Cell,
@@ -136,7 +136,7 @@ def _page(index: Index, number: int, one: Debugged, before: Span | None, after: 
         here=bare(one.name),
         heading=f"Taken for {one.predicted}",
         kicker=f"Why this picture? {bare(one.name)}",
-        file=urls.debugged_file(index.result.slug, number),
+        file=debugged_file(index.result, number),
         alt=bare(one.name),
         caption=" ".join(filter(None, [_labelled(one), _seen(one, index), SEEN[index.run.images]])),
         lead=tuple(_lead(index, one)),
