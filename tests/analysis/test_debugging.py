@@ -99,8 +99,8 @@ def test_other_pictures_are_explained_without_examining_a_class_again(named, fol
 def test_shards_make_the_same_bundle(named, folder):
     loaded, bundle = named
     for i in (1, 2):
-        analyze_shard(loaded, Part(i=i, n=2), folder=folder / "shards")
-    assert files(merge([folder / "shards"], output=folder / "merged")) == files(bundle.root)
+        analyze_shard(loaded, Part(i=i, n=2))
+    assert files(merge([folder / "out"], output=folder / "merged")) == files(bundle.root)
 
 
 def test_misclassified_pictures_of_each_class_in_turn_up_to_the_limit(folder):
@@ -120,7 +120,10 @@ def test_misclassified_pictures_of_each_class_in_turn_up_to_the_limit(folder):
 
 
 def test_without_mistakes_there_is_nothing_to_explain(folder):
-    loaded = spec(folder, "right.yaml", debug={"images": "misclassified"}, output=str(folder / "right"))
+    loaded = spec(
+        folder, "right.yaml", debug={"images": "misclassified"}, output=str(folder / "right"),
+        classes=["snowstar", "larkheart"], data={"select": "labelled"},
+    )  # fmt: skip
     bundle = read_bundle(analyze(loaded))
     asked = bundle.run.debugging
     assert (asked.mistakes, asked.explained) == (0, 0)
