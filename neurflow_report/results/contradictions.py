@@ -29,7 +29,7 @@ SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 LARGEST, MAP, ADDING_UP = 5, 14, 1e-5
 """Groups that what-ifs are about, rows of a map, at most; how far parts may be from their sum, relative to their sizes
 (figures are kept to 7 digits)."""
-_DIGITS = re.compile(r"[0-9]{1,14}")
+_DIGITS, _SHA256 = re.compile(r"[0-9]{1,14}"), re.compile(r"[0-9a-f]{64}")
 
 Found = Iterator[tuple[Path, str]]
 _STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
@@ -356,6 +356,8 @@ def _of_debugging(run: Run, classes: Sequence[ClassResult]) -> Found:
         return
     if found != asked.explained:
         yield ("debugging", "explained"), f"it is {asked.explained}, and {found} pictures are explained"
+    every = [(one.sha256[:12], one.q) for result in classes for one in result.debugged]
+    yield from _once(("debugging",), every, "picture")
     for name in ("labelled", "mistakes"):
         yield from _at_least(("debugging", name), getattr(asked, name), 0)
     if asked.mistakes > asked.labelled:
@@ -365,9 +367,10 @@ def _of_debugging(run: Run, classes: Sequence[ClassResult]) -> Found:
 def _of_debugged(run: Run, result: ClassResult) -> Found:
     below = [layer.name for layer in reversed(run.layers[:-1])]
     groups = {layer.name: [group.index for group in layer.groups] for layer in result.layers}
-    yield from _once(("debugged",), [(one.sha256, one.q) for one in result.debugged], "picture")
     for number, one in enumerate(result.debugged):
         place: Path = ("debugged", number)
+        if not _SHA256.fullmatch(one.sha256):
+            yield (*place, "sha256"), f"{one.sha256[:80]!r} is no sha256"
         for name in ("p", "q"):
             yield from _index((*place, name), getattr(one, name), run.model.outputs, "logit")
         if one.p == one.q or result.index not in {one.p, one.q}:

@@ -93,8 +93,8 @@ def test_all_pages_are_there(pages: dict[str, Reader]) -> None:
             "method/index.html",
             "provenance/index.html",
             "why/index.html",
-            "why/bee-co-flower-1-926c28-5/index.html",
-            "why/bee-co-flower-0-521d1d-3/index.html",
+            "why/bee-co-flower-1-926c2892f25d-5/index.html",
+            "why/bee-co-flower-0-521d1d936e97-3/index.html",
             *layers,
             *pictures,
         ]

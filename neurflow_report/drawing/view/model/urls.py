@@ -105,7 +105,7 @@ def data(slug: str, name: str) -> str:
 def debugged(name: str, sha256: str, against: int) -> str:
     """The page of a picture that is explained, held against a class."""
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name.rpartition(".")[0] or name).strip("-")[-40:] or "picture"
-    return f"why/{plain}-{sha256[:6]}-{against}/index.html"
+    return f"why/{plain}-{sha256[:12]}-{against}/index.html"
 
 
 def debugged_file(slug: str, number: int) -> str:
