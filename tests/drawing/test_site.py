@@ -263,8 +263,8 @@ def test_an_old_site_is_replaced_whole_by_the_same_bytes(bundle: Bundle, site: P
     files = tree(target)
     assert files == tree(site)
     assert [p.name for p in tmp_path.iterdir()] == ["site"]
-    assert (summary.pages, summary.files, summary.bytes) == (21, len(files), sum(map(len, files.values())))
-    assert seen == [(n, 21) for n in range(1, 22)]
+    assert (summary.pages, summary.files, summary.bytes) == (24, len(files), sum(map(len, files.values())))
+    assert seen == [(n, 24) for n in range(1, 22)]
 
 
 def test_a_folder_that_is_no_site_is_left_alone(bundle: Bundle, tmp_path: Path) -> None:
