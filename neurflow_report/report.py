@@ -16,8 +16,9 @@ from neurflow_report.drawing.write.needs import APPENDIX, EVERY, check_places, d
 from neurflow_report.drawing.write.templates import check_templates, template_problems
 from neurflow_report.errors import CheckError, Gathered, InputError, ReportError
 from neurflow_report.progress import Progress, Silent
-from neurflow_report.results.bundle import Bundle, read_bundle
+from neurflow_report.results.bundle import Bundle, read_bundle, write_bundle
 from neurflow_report.results.epoch import importing, source_date
+from neurflow_report.results.records import Debugged, Unexplained
 from neurflow_report.results.shard import Part, merged, read_shard, shards_in, write_merged
 from neurflow_report.setup.output import mended, output_folder, output_of
 from neurflow_report.spec.load import LoadedSpec, located
@@ -83,6 +84,24 @@ class Compared:
     page: Path | None = None
     pdf: Path | None = None
     data: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explained:
+    """Why pictures are taken for what they are taken for.
+
+    Attributes:
+        lines: the same in words.
+        pictures: those explained, by the slug of the class whose circuit explains them.
+        unexplained: those that no circuit explains.
+        bundle, site: what was written, where it was asked for.
+    """
+
+    lines: tuple[str, ...]
+    pictures: dict[str, tuple[Debugged, ...]]
+    unexplained: tuple[Unexplained, ...]
+    bundle: Path | None = None
+    site: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +194,55 @@ def plan(
 
     timed = timed or within is not None
     return make(loaded, timed=timed, within=within, progress=progress or Silent(), also=_drawing_problems(loaded))
+
+
+def explain(
+    loaded: LoadedSpec,
+    bundle: Path,
+    pictures: Sequence[str],
+    *,
+    output: Path | None = None,
+    progress: Progress | None = None,
+) -> Explained:
+    """Why pictures are taken for what they are taken for, by the circuits of a bundle; with `output`, write
+    `<output>/bundle` and `<output>/site`, which show them, too.
+
+    Args:
+        loaded: the spec of the bundle's run, its model and data at hand.
+        pictures: paths, or names of pictures of the spec's data.
+    Raises:
+        InputError bundle-missing, bundle-damaged, bundle-version, bundle-other, picture-unreadable, output-unwritable.
+        What `check` raises.
+    """
+    with importing():
+        from neurflow_report.analysis.explaining import explain_pictures
+    from neurflow_report.drawing.view import index_of
+    from neurflow_report.drawing.view.text.causes import lines
+
+    progress = progress or Silent()
+    source = read_bundle(bundle)
+    if output is not None:
+        _check_outside(output, source.root)
+    try:
+        found = explain_pictures(loaded, source, pictures, progress=progress)
+    except ReportError as error:
+        raise located(error, loaded) from error
+    run, classes = found.bundle.run, found.bundle.classes
+    told = [line for result in classes for one in result.debugged for line in lines(index_of(run, result), one)]
+    result = Explained(
+        lines=(*told, *(f"{one.name}: not explained: {one.reason}" for one in found.unexplained)),
+        pictures={one.slug: one.debugged for one in classes if one.debugged},
+        unexplained=found.unexplained,
+    )
+    if output is None:
+        return result
+    kept = {file: source.picture_bytes(file) for file in source.pictures()} | found.pictures
+    with output_folder(output):
+        written = write_bundle(
+            output / "bundle", run=run, classes=classes, provenance=source.manifest.provenance, pictures=kept
+        )
+    drawn_too = render(written.root, output=output, formats=["html"], progress=progress)
+    return replace(result, bundle=written.root, site=drawn_too.site)
 
 
 def layers(loaded: LoadedSpec) -> Tree:

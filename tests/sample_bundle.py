@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from neurflow_report.fidelity.causes import holm
 from neurflow_report.fidelity.ledger import ledger, limits
 from neurflow_report.results.bundle import Bundle, read_bundle, write_bundle
 from neurflow_report.results.records import (
+    Cause,
     Caution,
     Census,
     ClassEntry,
@@ -27,9 +29,12 @@ from neurflow_report.results.records import (
     Control,
     CoreScore,
     DataInfo,
+    Debugged,
+    Debugging,
     EdgeDrop,
     EdgeEffect,
     GroupEdge,
+    LayerCauses,
     LayerInfo,
     LayerResult,
     Masking,
@@ -51,6 +56,8 @@ from neurflow_report.results.records import (
     Settings,
     Skipped,
     TwoSided,
+    Unexplained,
+    WhatIf,
 )
 
 SIZE = 64
@@ -161,7 +168,11 @@ def _run() -> Run:
         layers=LAYERS,
         classes=CLASSES,
         parts=PARTS,
-    )
+        debugging=Debugging(
+            images="misclassified", limit=20, contrast="truth", labelled=290, mistakes=3, explained=2,
+            unexplained=(Unexplained(name="wasp/<0>.png", reason="neither wasp <3> nor ant is examined"),),
+        ),
+    )  # fmt: skip
 
 
 def _provenance() -> Provenance:
@@ -204,8 +215,59 @@ def _class_result(number: int, entry: ClassEntry, count: int, seed: int, drawn: 
         masking=tests,
         cautions=_cautions(number, layers),
         census=_census(layers, number),
+        debugged=_debugged(np.random.default_rng([seed, 9]), entry, shared, pictures) if number == 0 else (),
         **_judged(tests, evidence, _control(other, layers, tests, edges)) if evidence else {},
     )
+
+
+def _debugged(
+    rng: np.random.Generator, entry: ClassEntry, layers: tuple[LayerResult, ...], pictures: tuple[Picture, ...]
+) -> tuple[Debugged, ...]:
+    """Two of the class's pictures: one held against its true class, one that has no label against the runner-up."""
+    return tuple(
+        Debugged(
+            name=pictures[number].name, sha256=pictures[number].sha256, label=label, file=pictures[number].file or "",
+            found_on=number > 0, p=entry.index, predicted=entry.name, q=q, against=against,
+            contrast="truth" if label else "runner_up", margin=1.25,
+            layers=tuple(_causes(rng, layer, entry.name, against) for layer in reversed(layers[:-1])),
+        )
+        for number, label, q, against in (
+            (min(1, len(pictures) - 1), CLASSES[1].name, 5, CLASSES[1].name), (0, None, 3, "wasp <3>"),
+        )
+    )  # fmt: skip
+
+
+def _causes(rng: np.random.Generator, layer: LayerResult, predicted: str, against: str) -> LayerCauses:
+    own = sorted(((g.index, round(float(rng.normal(0.3, 0.6)), 3)) for g in layer.groups), key=lambda x: -abs(x[1]))
+    largest, side = [g for g, _ in own[:5]], int(layer.channels**0.5)
+    alone = [min(1.0, (1, 40)[at % 2] / (1 + DRAWS)) for at in range(len(largest))]
+    causes = []
+    for at, (group, foretold) in enumerate(own):
+        measured = round(1.3 * foretold + float(rng.normal(0, 0.1)), 3)
+        more = {
+            "null": 0.02, "null_low": -0.2, "null_high": 0.25, "sets": DRAWS, "p_value": alone[at],
+            "q_value": holm(alone)[at],
+            "map": tuple("".join(map(str, row)) for row in rng.integers(0, 10, (side, side)).tolist()),
+        } if at < 5 else {}  # fmt: skip
+        causes.append(
+            Cause(
+                group=group, foretold=foretold, measured=measured, without=against if measured > 1 else predicted,
+                presence=0.4 + 0.1 * at, **more,
+            )
+        )  # fmt: skip
+    fell = {c.group: c.measured for c in causes}
+    what_ifs = []
+    for bits in range(2 ** len(largest)):
+        removed = tuple(g for n, g in enumerate(largest) if bits >> n & 1)
+        margin = round(1.25 - sum(fell[g] for g in removed), 3)
+        what_ifs.append(WhatIf(removed=removed, predicted=predicted if margin >= 0 else against, margin=margin))
+    flips = [w for w in what_ifs if w.margin < 0]
+    rest = 1.25 - sum(s for _, s in own)
+    return LayerCauses(
+        layer=layer.name, causes=tuple(causes), outside=round(rest - 0.1, 4), baseline=0.08, rest=0.02,
+        largest=tuple(largest), what_ifs=tuple(what_ifs),
+        flip=min(flips, key=lambda w: len(w.removed)) if flips else None,
+    )  # fmt: skip
 
 
 def _picture(rng: np.random.Generator, entry: ClassEntry, number: int, drawn: dict[str, bytes]) -> Picture:

@@ -4,7 +4,8 @@
 2. The pictures that count.
 3. Each class: patches, circuit (class_circuit.py), experiments (experiments.py); the same on the control networks; in
    the demo, agreement with the planted parts.
-4. The bundle, written whole at the end.
+4. The pictures that are to be explained, by the classes' circuits (debugging.py).
+5. The bundle, written whole at the end.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from torch import Tensor
 from neurflow_report.analysis.accuracy import accuracy, measure, predictor, words
 from neurflow_report.analysis.class_run import ClassRun
 from neurflow_report.analysis.cross_check import cross_checks
+from neurflow_report.analysis.debugging import Questions, questions, with_explained
 from neurflow_report.analysis.experiments import Findings, examine, with_control
 from neurflow_report.analysis.peak_memory import gauges
 from neurflow_report.analysis.planted_parts import with_agreement
@@ -216,6 +218,7 @@ def _examine_all(
         for note in _without_others(spec, ready, choice):
             step.note(note)
     _check_enough(spec, ready, choice)
+    asked = questions(spec.debug, ready, choice.predicted, progress)
     device = workspace.segments.device
     settings = RunSettings.of(spec)
     others = {name: _control(spec, ready) for name in settings.controls}
@@ -236,6 +239,10 @@ def _examine_all(
         for number in wanted:
             found.append(store.found(number) or store.kept(number, one(number, *every[number])))
             on_class(every[number][0].name)
+    found = [
+        with_explained(kept, asked.of(number), ready, settings, images=spec.report.images, progress=progress)
+        for number, kept in zip(wanted, found, strict=True)
+    ]
     fallbacks = [
         *workspace.notes,
         *filter(None, [taken.note]),
@@ -244,7 +251,7 @@ def _examine_all(
     entries = tuple(ClassEntry(index=target.index, name=target.name, slug=slug) for target, slug, *_ in every)
     checked = next((kept.checks for kept in found if kept.checks), ())
     return Merged(
-        run=_run(spec, settings, ready, choice, entries, taken.roundings, checked, fallbacks),
+        run=_run(spec, settings, ready, choice, entries, taken.roundings, checked, fallbacks, asked),
         provenance=provenance(
             loaded,
             device=device,
@@ -483,6 +490,7 @@ def _run(
     roundings: tuple[Rounding, ...],
     checked: tuple[CrossCheck, ...],
     fallbacks: Sequence[str],
+    asked: Questions,
 ) -> Run:
     """All of the bundle that is not about one class."""
     network, segments, source = ready.network, ready.workspace.segments, ready.source
@@ -529,6 +537,7 @@ def _run(
         tiles=spec.report.tiles,
         images=spec.report.images,
         url=spec.report.url or "",
+        debugging=asked.record,
     )
 
 

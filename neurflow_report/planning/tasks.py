@@ -147,7 +147,25 @@ class Tasks:
         for name in self.spec.fidelity.controls:
             circuit += tuple(replace(task, name=f"{task.name} ({name})") for task in self.circuit())
         keep = Task(name="keep pictures", amount=kept, unit="pictures", opened=kept, kept=kept)
-        return (choose, *circuit, *self._cross_check(), keep)
+        return (choose, *circuit, *self._cross_check(), *self._explained(looked_at), keep)
+
+    def _explained(self, looked_at: int) -> tuple[Task, ...]:
+        """Pictures that are explained, as many as there can be: their crops, and at each layer T and the knock-outs."""
+        images, one = self.spec.debug.images, self.classes[0]
+        pictures = len(images) if isinstance(images, tuple) else min(self.spec.debug.limit, looked_at)
+        if images == "none" or not pictures:
+            return ()
+        top, crops = self.place.top, pictures * one.patches / max(1, one.pictures - one.held)
+        passes = [(0, top + 1, float(crops))]
+        for number in range(top):
+            rows = workload.explained_rows(self.neuron_groups(number))
+            passes.append((number + 1, top + 1, float(pictures * rows)))
+        return (
+            Task(
+                name="why these pictures", amount=pictures, unit="pictures", passes=tuple(passes), crops=crops,
+                opened=2.0 * pictures, kept=float(pictures),
+            ),
+        )  # fmt: skip
 
     def _cross_check(self) -> tuple[Task, ...]:
         """Captum's passes there and back, of the first class alone."""

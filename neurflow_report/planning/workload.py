@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from neurflow_report.fidelity.causes import DRAWS, LARGEST, STEPS, TRIED
 from neurflow_report.fidelity.methods import SAMPLES
 from neurflow_report.results.catalogue import ABLATING, Sizes
 
@@ -34,6 +35,10 @@ class Knocking:
     removed: tuple[int, ...]
     ranked: int
     every: bool
+
+
+ATTRIBUTED = 2 * 3 * 12
+"""Rows that T of two logits takes: a way there and two back for each of a dozen points of the path."""
 
 
 def masks(draws: int) -> int:
@@ -103,3 +108,10 @@ def depth(size: Sizes, k: int, patches: int) -> int:
 def compared(size: Sizes, tested: int) -> int:
     """F4: how many of the neurons tested are put through each other method; 0 where no method is asked for."""
     return min(size.method_targets, tested) if "methods" in size.experiments and size.methods else 0
+
+
+def explained_rows(groups: int) -> int:
+    """Rows that a picture which is explained takes from a layer up: its groups alone, sets, what-ifs, the search for
+    the smallest set; T of two logits, there and back, as `ATTRIBUTED` rows."""
+    largest, tried = min(groups, LARGEST), min(groups, TRIED)
+    return 2 + groups + (1 << largest) + largest * DRAWS + tried * STEPS + ATTRIBUTED

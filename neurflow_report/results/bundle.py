@@ -67,6 +67,10 @@ class Bundle:
         """
         return self.read(self.picture(file).relative_to(self.root).as_posix())
 
+    def pictures(self) -> tuple[str, ...]:
+        """The names of all pictures."""
+        return tuple(n.removeprefix("pictures/") for n in self.manifest.files if n.startswith("pictures/"))
+
     def read(self, name: str) -> bytes:
         """The bytes of a file that the manifest lists, if they are still those.
 
@@ -211,7 +215,9 @@ def _class_file(slug: str) -> str:
 
 
 def _shown(classes: Sequence[ClassResult]) -> Iterator[str]:
-    return (picture.file for result in classes for picture in result.pictures if picture.file is not None)
+    for result in classes:
+        yield from (picture.file for picture in result.pictures if picture.file is not None)
+        yield from (picture.file for picture in result.debugged)
 
 
 def _contents(run: Run, classes: Sequence[ClassResult], pictures: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -13,6 +13,7 @@ from itertools import chain, pairwise
 
 from neurflow_report.errors import Path
 from neurflow_report.results.catalogue import CLAIMS, EXPERIMENTS
+from neurflow_report.results.causes import Debugged, LayerCauses
 from neurflow_report.results.evidence import Masking, TwoSided
 from neurflow_report.results.given import CODE, is_address, odd_name
 from neurflow_report.results.records import ClassResult, Control, LayerInfo, LayerResult, Neuron, NeuronGroup, Run
@@ -25,6 +26,10 @@ RULES = frozenset({"cells", "gauss"})
 TILES = frozenset({"auto", "patch", "outlined"})
 IMAGES = frozenset({"embed", "blur", "none"})
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
+LARGEST, MAP, ADDING_UP = 5, 14, 1e-5
+"""Groups that what-ifs are about, rows of a map, at most; how far parts may be from their sum, relative to their sizes
+(figures are kept to 7 digits)."""
+_DIGITS, _SHA256 = re.compile(r"[0-9]{1,14}"), re.compile(r"[0-9a-f]{64}")
 
 Found = Iterator[tuple[Path, str]]
 _STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
@@ -45,10 +50,12 @@ class Contradiction:
 
 def contradictions(run: Run, classes: Sequence[ClassResult]) -> Iterator[Contradiction]:
     """All that does not fit together, in the order of the records; what comes later may rest on what comes before."""
-    for place, message in _of_run(run):
+    for place, message in chain(_of_run(run), _of_debugging(run, classes)):
         yield Contradiction(slug=None, place=place, message=message)
     for result in classes:
-        for place, message in chain(_of_class(run, result), _of_evidence((), result, run, result)):
+        for place, message in chain(
+            _of_class(run, result), _of_evidence((), result, run, result), _of_debugged(run, result)
+        ):
             yield Contradiction(slug=result.slug, place=place, message=message)
 
 
@@ -339,6 +346,69 @@ def _of_cautions(result: ClassResult) -> Found:
         yield from _known((*place, "layer"), caution.layer, ["", *neurons], "layer")
         if caution.channel is not None and caution.channel not in neurons.get(caution.layer, ()):
             yield (*place, "channel"), f"there is no neuron {caution.channel} of {caution.layer!r}"
+
+
+def _of_debugging(run: Run, classes: Sequence[ClassResult]) -> Found:
+    found, asked = sum(len(result.debugged) for result in classes), run.debugging
+    if asked is None:
+        if found:
+            yield ("debugging",), f"{found} pictures are explained, and none was asked for"
+        return
+    if found != asked.explained:
+        yield ("debugging", "explained"), f"it is {asked.explained}, and {found} pictures are explained"
+    every = [(one.sha256[:12], one.q) for result in classes for one in result.debugged]
+    yield from _once(("debugging",), every, "picture")
+    for name in ("labelled", "mistakes"):
+        yield from _at_least(("debugging", name), getattr(asked, name), 0)
+    if asked.mistakes > asked.labelled:
+        yield ("debugging", "mistakes"), f"{asked.mistakes} of {asked.labelled} pictures are none"
+
+
+def _of_debugged(run: Run, result: ClassResult) -> Found:
+    below = [layer.name for layer in reversed(run.layers[:-1])]
+    groups = {layer.name: [group.index for group in layer.groups] for layer in result.layers}
+    for number, one in enumerate(result.debugged):
+        place: Path = ("debugged", number)
+        if not _SHA256.fullmatch(one.sha256):
+            yield (*place, "sha256"), f"{one.sha256[:80]!r} is no sha256"
+        for name in ("p", "q"):
+            yield from _index((*place, name), getattr(one, name), run.model.outputs, "logit")
+        if one.p == one.q or result.index not in {one.p, one.q}:
+            yield (*place, "p"), f"logit {one.p} against {one.q} is nothing that the circuit of {result.index} explains"
+        if [layer.layer for layer in one.layers] != below:
+            yield (*place, "layers"), f"the layers are {_told([x.layer for x in one.layers])}, not {_told(below)}"
+            continue
+        for at, causes in enumerate(one.layers):
+            yield from _of_causes((*place, "layers", at), causes, one, groups[causes.layer])
+
+
+def _of_causes(place: Path, causes: LayerCauses, of: Debugged, groups: Sequence[int]) -> Found:
+    found = [cause.group for cause in causes.causes]
+    if sorted(found) != sorted(groups):
+        yield (*place, "causes"), f"the groups are {sorted(found)}, and those of the layer {sorted(groups)}"
+    terms = [*(c.foretold for c in causes.causes), causes.outside, causes.baseline, causes.rest]
+    if abs(sum(terms) - of.margin) > ADDING_UP * (sum(map(abs, terms)) + abs(of.margin)):
+        yield place, f"its parts add up to {sum(terms):.6g}, and the margin is {of.margin:.6g}"
+    for number, cause in enumerate(causes.causes):
+        at: Path = (*place, "causes", number)
+        for name in ("p_value", "q_value"):
+            yield from _within((*at, name), getattr(cause, name), 0, 1)
+        yield from _at_least((*at, "sets"), cause.sets, 0)
+        yield from _at_least((*at, "presence"), cause.presence or 0.0, 0)
+        rows = cause.map
+        if len(rows) > MAP or any(len(row) != len(rows[0]) or not _DIGITS.fullmatch(row) for row in rows):
+            yield (*at, "map"), f"it is no rows of equally many digits, {MAP} at most"
+    yield from _once((*place, "largest"), causes.largest, "group")
+    yield from _all_known((*place, "largest"), causes.largest, frozenset(found), "group")
+    if len(causes.largest) > LARGEST or len(causes.what_ifs) != 2 ** len(causes.largest):
+        yield (*place, "what_ifs"), f"{len(causes.largest)} groups have {len(causes.what_ifs)} what-ifs"
+        return
+    for bits, one in enumerate(causes.what_ifs):
+        due = [group for n, group in enumerate(causes.largest) if bits >> n & 1]
+        if list(one.removed) != due:
+            yield (*place, "what_ifs", bits), f"the groups removed are {list(one.removed)}, and {due} were due"
+    if causes.flip is not None:
+        yield from _all_known((*place, "flip", "removed"), causes.flip.removed, frozenset(found), "group")
 
 
 def _known(place: Path, value: str, known: Collection[str], what: str = "") -> Found:

@@ -9,6 +9,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+from neurflow_report.results.causes import Cause as Cause
+from neurflow_report.results.causes import Debugged as Debugged
+from neurflow_report.results.causes import Debugging as Debugging
+from neurflow_report.results.causes import LayerCauses as LayerCauses
+from neurflow_report.results.causes import Unexplained as Unexplained
+from neurflow_report.results.causes import WhatIf as WhatIf
 from neurflow_report.results.evidence import Caution as Caution
 from neurflow_report.results.evidence import Census as Census
 from neurflow_report.results.evidence import Claim as Claim
@@ -316,6 +322,7 @@ class Run(Record):
         fallbacks: which quick ways through the network were not taken, since they gave something else than the network
             itself on the pictures.
         cross_checks: of the layers but the lowest, where Captum was there, on the first class.
+        debugging: which pictures were to be explained; None where none were.
     """
 
     title: str
@@ -335,6 +342,7 @@ class Run(Record):
     tiles: str = "auto"
     url: str = ""
     images: str = "embed"
+    debugging: Debugging | None = None
 
 
 class Region(Record):
@@ -570,6 +578,7 @@ class ClassResult(Record):
         not_run: what was asked for and could not be measured.
         claims: the ledger.
         controls: the same on other networks.
+        debugged: pictures that are explained by this class's circuit.
     """
 
     index: int
@@ -592,6 +601,7 @@ class ClassResult(Record):
     others_digest: str = ""
     census: tuple[Census, ...] = ()
     edge_effects: tuple[EdgeEffect, ...] = ()
+    debugged: tuple[Debugged, ...] = ()
 
 
 class Clock(Record):

@@ -25,10 +25,11 @@ from neurflow_report.errors import Gathered, InputError, ReportError
 from neurflow_report.images.classes import ClassTarget, class_indices, display_names, label_names
 from neurflow_report.images.holdout import held_out
 from neurflow_report.images.labels import read_labels
+from neurflow_report.images.named import named
 from neurflow_report.images.patches import PatchGrid
 from neurflow_report.images.pictures import PictureError
 from neurflow_report.images.select import eligible_pictures
-from neurflow_report.images.sources import Source, open_source
+from neurflow_report.images.sources import Item, Source, open_source
 from neurflow_report.images.ties import Labels, Tie, tie
 from neurflow_report.network.checkpoint import is_checkpoint
 from neurflow_report.network.conduct import check_conduct
@@ -84,6 +85,7 @@ class Ready:
         pictures: a few of the data's as inputs, on which what is made of the network is compared with it.
         uncompared: seconds that trying the network out would have taken, where that was left out.
         trying: those that it took, with all that was checked after.
+        debugged: the pictures that the spec names to be explained.
     """
 
     network: Network
@@ -100,6 +102,7 @@ class Ready:
     input_notes: tuple[str, ...] = ()
     uncompared: float | None = None
     trying: float = 0.0
+    debugged: tuple[Item, ...] = ()
 
 
 def preflight(
@@ -129,6 +132,7 @@ def _preflight(checks: _Checks, progress: Progress) -> Ready:
     with progress.stage("check", None) as step:
         checks.memory()
         checks.classes()
+        checks.named_pictures()
         ready = checks.ready()
         for note in ready.notes:
             step.note(note)
@@ -160,6 +164,7 @@ class _Checks:
         self.targets: tuple[ClassTarget, ...] = ()
         self.eligible: tuple[list[int], ...] = ()
         self.tied: Tie | None = None
+        self.debugged: tuple[Item, ...] = ()
 
     def machine(self) -> None:
         """The environment, the output, the device, and the packages of experiments that the spec itself asks for."""
@@ -294,6 +299,20 @@ class _Checks:
             needed = _bytes_needed(self.spec, self.source, self.network.preprocess, self.eligible)
             self.gathered.attempt(partial(check_space, self.output, self.place, needed))
 
+    def named_pictures(self) -> None:
+        """The pictures that the spec names to be explained."""
+        images = self.spec.debug.images
+        if self.network is None or self.source is None or isinstance(images, str):
+            return
+        one = partial(
+            named, source=self.source, base=self.base, preprocess=self.network.preprocess, white=self.spec.data.white
+        )
+        found = [
+            self.gathered.attempt(partial(one, text, path=("debug", "images", number)))
+            for number, text in enumerate(images)
+        ]
+        self.debugged = tuple(item for item in found if item is not None)
+
     def _open(self) -> Source:
         data = self.spec.data
         return open_source(
@@ -379,6 +398,7 @@ class _Checks:
             input_notes=given,
             uncompared=self.uncompared,
             trying=self.clock() - self.began,
+            debugged=self.debugged,
         )
 
 

@@ -281,6 +281,11 @@ def _address(text: str) -> str:
     return address
 
 
+def _form_of_images(images: object) -> str:
+    """Which form of `debug.images` a value is meant to be."""
+    return "list" if isinstance(images, (list, tuple)) else "word"
+
+
 class Report(Section):
     """What is drawn."""
 
@@ -325,6 +330,34 @@ class Report(Section):
         description="The address at which the site will stand. Pages then name their pictures for previews by whole "
         "addresses, which most that show previews need.",
         examples=["https://example.org/birds/"],
+    )
+
+
+class Debug(Section):
+    """Why is this picture taken for that class? (METHOD §7)"""
+
+    images: Annotated[
+        Annotated[Literal["none", "misclassified"], Tag("word")]
+        | Annotated[tuple[Text, ...], Field(min_length=1), AfterValidator(unique), Tag("list")],
+        Discriminator(_form_of_images),
+    ] = Field(
+        "none",
+        description="Which pictures are explained: `none`, `misclassified` (those that the run looks at and the "
+        "network takes for another class), or a list of names within the data, or of paths relative to the spec. A "
+        "picture needs a circuit: the class that it is taken for, or the one that it is held against, must be among "
+        "`classes`.",
+        examples=["misclassified", ["bee/0013.jpg", "pictures/odd.png"]],
+    )
+    limit: Count = Field(
+        20,
+        description="The most misclassified pictures, in all: of each class in turn, those taken for it first.",
+        examples=[50],
+    )
+    contrast: Literal["truth", "runner_up"] = Field(
+        "truth",
+        description="Which class a picture is held against: its true one (where that is not known, or is the one "
+        "that it is taken for, the runner-up), or in any case the runner-up, the one with the second largest logit.",
+        examples=["runner_up"],
     )
 
 
@@ -391,6 +424,7 @@ class Spec(Section):
     fidelity: Fidelity = Field(
         default_factory=Fidelity, examples=[{"preset": "standard", "controls": ["random_weights"]}]
     )
+    debug: Debug = Field(default_factory=Debug, examples=[{"images": "misclassified", "limit": 20}])
     report: Report = Field(default_factory=Report, examples=[{"formats": ["html", "single"], "theme": "dark"}])
     names: Names = Field(
         {},

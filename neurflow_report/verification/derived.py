@@ -16,13 +16,14 @@ from statistics import NormalDist
 from typing import Any
 
 from neurflow_report.errors import Path
-from neurflow_report.results.contradictions import Contradiction
+from neurflow_report.results.contradictions import LARGEST, Contradiction
 from neurflow_report.results.flow import flow_of
 from neurflow_report.results.records import (
     Caution,
     Claim,
     ClassResult,
     Control,
+    LayerCauses,
     LayerResult,
     Manifest,
     Masking,
@@ -36,6 +37,8 @@ CONSERVED = 3
 """The first format whose shares are conserved, and whose experiments are computed as they are today."""
 FAR = 1e-5
 """How far a figure may be from the same one computed of figures that were rounded to 7 digits."""
+TWICE = 1e-4
+"""How far the same margin may be from itself, computed in two batches, relative to the logits' differences."""
 _OWN_FORM = frozenset({"thresholds", "experiments", "methods"})
 """Settings that a spec says in another form, or order."""
 MOST_PATCHES = 1_000_000
@@ -53,7 +56,7 @@ def contradicted(run: Run, classes: Sequence[ClassResult], manifest: Manifest) -
         yield Contradiction(slug=None, place=place, message=message)
     checks: list[Callable[..., Found]] = [_of_patches, _of_neurons, _of_cores, _of_groups]
     if manifest.format_version >= CONSERVED:
-        checks += [_of_pictures, _of_shares, _of_edges, _of_masking, _of_measures, _of_drops]
+        checks += [_of_pictures, _of_shares, _of_edges, _of_masking, _of_measures, _of_drops, _of_debugged]
     for result in classes:
         for place, message in chain(*(_kept(check, run, result) for check in checks)):
             yield Contradiction(slug=result.slug, place=place, message=message)
@@ -333,6 +336,39 @@ def _of_drops(_run: Run, result: ClassResult) -> Found:
     for number, drop in enumerate(result.edge_drops):
         ends = (drop.upper_layer, drop.upper, drop.lower_layer, drop.lower)
         yield from _equal(("edge_drops", number, "weight"), drop.weight, weights.get(ends, 0.0), "the edge has")
+
+
+def _of_debugged(_run: Run, result: ClassResult) -> Found:
+    """Of each explained picture: the order of its groups, what their single knock-outs say twice, Holm's p-values."""
+    for number, one in enumerate(result.debugged):
+        for at, layer in enumerate(one.layers):
+            place: Path = ("debugged", number, "layers", at)
+            sizes = [abs(cause.foretold) for cause in layer.causes]
+            if sizes != sorted(sizes, reverse=True):
+                yield (*place, "causes"), "the group with the largest |foretold| does not come first"
+            if layer.largest != tuple(c.group for c in layer.causes[:LARGEST] if c.foretold):
+                yield (*place, "largest"), "they are not the groups with the largest |foretold|"
+            whole = layer.what_ifs[0].margin
+            alone = {what_if.removed[0]: what_if for what_if in layer.what_ifs if len(what_if.removed) == 1}
+            for n, cause in enumerate(layer.causes):
+                if cause.group in alone:
+                    due = whole - alone[cause.group].margin
+                    if abs(cause.measured - due) > TWICE * (1 + abs(whole) + abs(due)):
+                        yield (
+                            (*place, "causes", n, "measured"),
+                            f"it is {_told(cause.measured)}, and the what-ifs give {_told(due)}",
+                        )
+            yield from _of_tests(place, layer)
+            if layer.flip is not None and layer.flip.predicted == one.predicted:
+                yield (*place, "flip"), "the picture is taken for the same class without these groups"
+
+
+def _of_tests(place: Path, layer: LayerCauses) -> Found:
+    tested = sorted((c.p_value, n) for n, c in enumerate(layer.causes) if c.p_value is not None)
+    most = 0.0
+    for rank, (p, n) in enumerate(tested):
+        most = max(most, min(1.0, (len(tested) - rank) * p))
+        yield from _equal((*place, "causes", n, "q_value"), layer.causes[n].q_value, most, "Holm's procedure gives")
 
 
 def _of_masking(run: Run, result: ClassResult) -> Found:

@@ -30,6 +30,7 @@ PAGES = (
     "class/angstrom-3/layer2.0/index.html", "fidelity/index.html",
     "fidelity/bee-co/index.html",
     "search/index.html", "method/index.html", "provenance/index.html",
+    "why/index.html", "why/bee-co-flower-1-926c2892f25d-5/index.html",
 )  # fmt: skip
 
 

@@ -92,7 +92,7 @@ def test_it_is_written_whole_and_the_same_twice(bundle: Bundle, text: str, tmp_p
     written = slim(text).encode() + b"<!-- neurflow-report -->\n"
     assert (tmp_path / "a" / "report.html").read_bytes() == written
     assert size == len(written)
-    assert seen == list(range(1, 22))
+    assert seen == list(range(1, 25))
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["report.html"]
     assert render_single(bundle, tmp_path / "a" / "report.html") == size
 

@@ -92,6 +92,9 @@ def test_all_pages_are_there(pages: dict[str, Reader]) -> None:
             "fidelity/angstrom-3/index.html",
             "method/index.html",
             "provenance/index.html",
+            "why/index.html",
+            "why/bee-co-flower-1-926c2892f25d-5/index.html",
+            "why/bee-co-flower-0-521d1d936e97-3/index.html",
             *layers,
             *pictures,
         ]
@@ -260,8 +263,8 @@ def test_an_old_site_is_replaced_whole_by_the_same_bytes(bundle: Bundle, site: P
     files = tree(target)
     assert files == tree(site)
     assert [p.name for p in tmp_path.iterdir()] == ["site"]
-    assert (summary.pages, summary.files, summary.bytes) == (21, len(files), sum(map(len, files.values())))
-    assert seen == [(n, 21) for n in range(1, 22)]
+    assert (summary.pages, summary.files, summary.bytes) == (24, len(files), sum(map(len, files.values())))
+    assert seen == [(n, 24) for n in range(1, 25)]
 
 
 def test_a_folder_that_is_no_site_is_left_alone(bundle: Bundle, tmp_path: Path) -> None:

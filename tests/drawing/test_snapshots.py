@@ -32,6 +32,8 @@ PAGES = {
     "method": "method/index.html",
     "provenance": "provenance/index.html",
     "search": "search/index.html",
+    "why": "why/index.html",
+    "why-picture": "why/bee-co-flower-1-926c2892f25d-5/index.html",
 }
 REPOSITORY = "../../../.."
 BOXES = "test_patch_boxes.css"

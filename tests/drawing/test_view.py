@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurflow_report.drawing.view import SiteView, _index, site_view
+from neurflow_report.drawing.view import SiteView, index_of, site_view
 from neurflow_report.drawing.view.model import numbers, urls
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.pages.class_page import selection
@@ -360,7 +360,7 @@ def test_names_by_hand_come_first_and_neurons_have_them_too(bundle: Bundle) -> N
         GivenName(slug="angstrom-3", layer="layer3", code="G999", text="not there"),
     ]
     named = replace(bundle, run=bundle.run.model_copy(update={"names": tuple(names)}))
-    (bee, other) = (_index(named.run, result) for result in named.classes)
+    (bee, other) = (index_of(named.run, result) for result in named.classes)
     assert bee.called("layer3", bee.groups["layer3", 1]) == "pink petals · layer3 G1"
     assert bee.name("layer3", bee.groups["layer3", 1]).note == ""
     assert bee.neuron_title("layer2.0", n) == f"vertical edges · n{n}"

@@ -21,6 +21,7 @@ from neurflow_report.drawing.view.pages.overview import OverviewPage
 from neurflow_report.drawing.view.pages.pictures import PicturesPage
 from neurflow_report.drawing.view.pages.provenance import ProvenancePage
 from neurflow_report.drawing.view.pages.search import SearchPage
+from neurflow_report.drawing.view.pages.why import WhyPage
 from neurflow_report.drawing.view.text import findings, limits
 from neurflow_report.drawing.view.text.card import cards, foot, section_markdown
 from neurflow_report.drawing.view.text.glossary import Word, words
@@ -28,7 +29,7 @@ from neurflow_report.results.bundle import Bundle
 from neurflow_report.results.flow import flow_of, with_shares
 from neurflow_report.results.records import ClassResult, Run
 
-__all__ = ["SiteView", "model_card", "site_view"]
+__all__ = ["SiteView", "index_of", "model_card", "site_view"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,7 @@ class SiteView:
     method: MethodPage
     provenance: ProvenancePage
     search: SearchPage
+    why: WhyPage | None
     every: tuple[Page, ...]
     tables: tuple[Data, ...]
     words: Mapping[str, Word]
@@ -78,7 +80,8 @@ class SiteView:
                 yield from (chart for chart in (experiment.chart, experiment.scatter) if chart is not None)
 
 
-def _index(run: Run, result: ClassResult) -> Index:
+def index_of(run: Run, result: ClassResult) -> Index:
+    """A class's records, indexed."""
     given = {(one.layer, one.code): one.text for one in run.names if one.slug == result.slug}
     flow = flow_of(result.layers)
     return Index(run, with_shares(result, flow), given, flow)
@@ -86,7 +89,7 @@ def _index(run: Run, result: ClassResult) -> Index:
 
 def model_card(bundle: Bundle, *, pictured: bool) -> str:
     """What a model card says of the report, as Markdown. `pictured`: whether its picture can be had where it stands."""
-    indices = tuple(_index(bundle.run, result) for result in bundle.classes)
+    indices = tuple(index_of(bundle.run, result) for result in bundle.classes)
     told = [notice.title for notice in limits.over_classes(indices)]
     found = findings.of_report(indices)
     return section_markdown(indices, bundle.manifest, limits=told, found=found, pictured=pictured)
@@ -94,7 +97,7 @@ def model_card(bundle: Bundle, *, pictured: bool) -> str:
 
 def site_view(bundle: Bundle, *, beside: Mapping[str, str] | None = None) -> SiteView:
     """Everything the report shows. `beside`: files to fetch, label → address from the site's root."""
-    indices = tuple(_index(bundle.run, result) for result in bundle.classes)
+    indices = tuple(index_of(bundle.run, result) for result in bundle.classes)
     data, kinds = ReportData(indices=indices, manifest=bundle.manifest, beside=beside or {}), page_kinds()
     pages = {name: data.pages(kind) for name, kind in kinds.items()}
     paths = [page.path for own in pages.values() for page in own]
@@ -116,6 +119,7 @@ def site_view(bundle: Bundle, *, beside: Mapping[str, str] | None = None) -> Sit
         method=pages["method"][0],
         provenance=pages["provenance"][0],
         search=pages["search"][0],
+        why=next(iter(pages["why"]), None),
         every=tuple(page for own in pages.values() for page in own),
         tables=tuple(data_files(indices)),
         words=words(bundle.run),

@@ -14,9 +14,10 @@ HTML_END = b"<!-- " + MARK + b" -->\n"
 """How every single file ends."""
 
 MARKS = ("index.html", "static/boxes.css", "provenance/index.html")
-PARTS = frozenset(
-    {"card.png", "class", "data", "downloads", "fidelity", "index.html", "method", "provenance", "search", "static"}
-)
+PARTS = frozenset({
+    "card.png", "class", "data", "downloads", "fidelity", "index.html", "method", "provenance", "search", "static",
+    "why",
+})  # fmt: skip
 """A folder that holds the marks, and nothing but parts, is a site, and may be replaced by a new one."""
 
 _PDF, _PDF_MARK = b"%PDF-", b"stream\n" + MARK + b"\nendstream"

@@ -24,7 +24,6 @@ from neurflow_report.drawing.figures.paint import frame, window, windows
 from neurflow_report.drawing.view import SiteView, site_view
 from neurflow_report.drawing.view.model.charts import Forest, Scatter
 from neurflow_report.drawing.view.model.components import Circuit, Mosaic, Notice, Plot, Prose
-from neurflow_report.drawing.view.model.urls import picture_file
 from neurflow_report.drawing.view.pages.class_page import ClassPage, Outlined
 from neurflow_report.drawing.view.pages.classes import ClassesPage
 from neurflow_report.drawing.view.pages.overview import ClassRow
@@ -33,6 +32,7 @@ from neurflow_report.drawing.write.atomic_write import write_file
 from neurflow_report.drawing.write.downloads import bundle_zip
 from neurflow_report.drawing.write.glyphs import boxes_note
 from neurflow_report.drawing.write.html import encodable
+from neurflow_report.drawing.write.kept_pictures import kept_pictures
 from neurflow_report.drawing.write.overwrite_guard import check_file_free
 from neurflow_report.drawing.write.templates import LOGOS, Read, files_in, template_environment
 from neurflow_report.drawing.write.typeset import PrintError, typeset
@@ -210,11 +210,8 @@ def every_row(view: SiteView) -> tuple[ClassRow, ...]:
 def print_files(bundle: Bundle, templates: Path | None) -> dict[str, Read]:
     """Everything the page may ask for, by its path: pictures as JPEG, made when read; the style sheet, the fonts."""
     files: dict[str, Read] = {}
-    for result in bundle.classes:
-        for number, picture in enumerate(result.pictures):
-            if picture.file is not None:
-                read = partial(_jpeg, bundle, picture.file)
-                files[jpeg_name(picture_file(result.slug, number))] = lru_cache(maxsize=1)(read)
+    for address, file in kept_pictures(bundle):
+        files[jpeg_name(address)] = lru_cache(maxsize=1)(partial(_jpeg, bundle, file))
     files |= {name: read for name, read in files_in("print", templates).items() if name.endswith(".css")}
     static = files_in("static", templates)
     return files | {name: read for name, read in static.items() if name.endswith(".woff2") or name in LOGOS}

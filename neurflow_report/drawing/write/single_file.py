@@ -19,10 +19,10 @@ from neurflow_report.drawing.figures.mosaic import opened, stored
 from neurflow_report.drawing.figures.paint import frame, window
 from neurflow_report.drawing.view import SiteView, site_view
 from neurflow_report.drawing.view.model.components import Page
-from neurflow_report.drawing.view.model.urls import picture_file
 from neurflow_report.drawing.write.atomic_write import write_file
 from neurflow_report.drawing.write.downloads import captions_script, data_files
 from neurflow_report.drawing.write.html import Boxes, Medium, box_names, box_rules, encodable, page_html
+from neurflow_report.drawing.write.kept_pictures import kept_pictures
 from neurflow_report.drawing.write.overwrite_guard import HTML_END, check_file_free
 from neurflow_report.drawing.write.slim import slim
 from neurflow_report.drawing.write.templates import Read, file_text, static_files
@@ -31,7 +31,7 @@ from neurflow_report.results.bundle import Bundle
 
 KINDS = {".csv": "text/csv", ".json": "application/json", ".dot": "text/vnd.graphviz", ".svg": "image/svg+xml"}
 STYLES = ("static/site.css", "static/brand.css")
-SCRIPTS = tuple(f"static/{name}.js" for name in ("site", "tables", "patches", "circuit", "search", "words"))
+SCRIPTS = tuple(f"static/{name}.js" for name in ("site", "tables", "patches", "circuit", "search", "words", "why"))
 LEAD = "#!"
 """How an address of the whole file begins until its page's own are made unique."""
 
@@ -156,18 +156,14 @@ def _scripts(view: SiteView, texts: Mapping[str, str]) -> Iterator[str]:
 
 
 def _pictures(bundle: Bundle) -> Iterator[str]:
-    """Every picture of which a patch is shown, under its name."""
-    for result in bundle.classes:
-        for number, picture in enumerate(result.pictures):
-            if picture.file is None:
-                continue
-            with opened(bundle, picture.file) as shown:
-                data = b64encode(stored(shown, "webp")).decode()
-            name = _picture_name(picture_file(result.slug, number))
-            yield (
-                f'<image id="{name}" href="data:image/webp;base64,{data}" width="1" height="1" '
-                'preserveAspectRatio="none"/>\n'
-            )
+    """Every picture that is shown, under its name."""
+    for address, file in kept_pictures(bundle):
+        with opened(bundle, file) as shown:
+            data = b64encode(stored(shown, "webp")).decode()
+        yield (
+            f'<image id="{_picture_name(address)}" href="data:image/webp;base64,{data}" width="1" height="1" '
+            'preserveAspectRatio="none"/>\n'
+        )
 
 
 def _picture_name(file: str) -> str:

@@ -19,11 +19,11 @@ from markupsafe import Markup
 from neurflow_report.drawing.figures.diagram import Tile
 from neurflow_report.drawing.figures.mosaic import opened, stored
 from neurflow_report.drawing.view import SiteView, site_view
-from neurflow_report.drawing.view.model.urls import picture_file
 from neurflow_report.drawing.write.atomic_write import drawn
 from neurflow_report.drawing.write.downloads import bundle_zip, captions_script, card_files, data_files
 from neurflow_report.drawing.write.glyphs import boxes_note
 from neurflow_report.drawing.write.html import BOXES, Boxes, Medium, box_names, box_rules, page_html
+from neurflow_report.drawing.write.kept_pictures import kept_pictures
 from neurflow_report.drawing.write.overwrite_guard import check_site_free, unwritable
 from neurflow_report.drawing.write.slim import slim
 from neurflow_report.drawing.write.templates import static_files, template_environment
@@ -151,15 +151,9 @@ def _drawn(bundle: Bundle, view: SiteView) -> Iterator[tuple[str, bytes]]:
 
 
 def _pictures(bundle: Bundle) -> Iterator[tuple[str, bytes]]:
-    """Every picture of which a patch is shown, once."""
-    wanted = [
-        (picture_file(result.slug, number), picture.file)
-        for result in bundle.classes
-        for number, picture in enumerate(result.pictures)
-        if picture.file is not None
-    ]
+    """Every picture that is shown, once."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield from pool.map(lambda one: (one[0], _stored(bundle, one[1])), wanted)
+        yield from pool.map(lambda one: (one[0], _stored(bundle, one[1])), kept_pictures(bundle))
 
 
 def _stored(bundle: Bundle, file: str) -> bytes:

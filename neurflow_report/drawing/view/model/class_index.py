@@ -337,6 +337,15 @@ class Index:
         }
 
 
+def debugged_file(result: ClassResult, number: int) -> str:
+    """The address of a picture that is explained: that of the class's picture, or of an earlier one, which it is."""
+    file = result.debugged[number].file
+    own = [picture.file for picture in result.pictures]
+    if file in own:
+        return urls.picture_file(result.slug, own.index(file))
+    return urls.debugged_file(result.slug, [one.file for one in result.debugged].index(file))
+
+
 def bare(name: str) -> str:
     """A picture's name without what kind of file it is: "rosemallow/0038"."""
     stem, dot, kind = name.rpartition(".")

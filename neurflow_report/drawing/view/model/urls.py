@@ -16,6 +16,7 @@ SEARCH = "search/index.html"
 MEDIA = "media"
 """The folder of a class's pictures, beside those of its layers."""
 PROVENANCE = "provenance/index.html"
+WHY = "why/index.html"
 
 
 _TAKEN = frozenset({MEDIA, "index.html", "pictures.html", "circuit.html"})
@@ -99,3 +100,14 @@ def card(slug: str = "") -> str:
 
 def data(slug: str, name: str) -> str:
     return f"data/{slug}/{name}"
+
+
+def debugged(name: str, sha256: str, against: int) -> str:
+    """The page of a picture that is explained, held against a class."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name.rpartition(".")[0] or name).strip("-")[-40:] or "picture"
+    return f"why/{plain}-{sha256[:12]}-{against}/index.html"
+
+
+def debugged_file(slug: str, number: int) -> str:
+    """The stored picture that is explained, by its place in the record of the class."""
+    return f"class/{slug}/{MEDIA}/why-{number}.webp"

@@ -10,7 +10,7 @@ from math import prod
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.captions import captions
 from neurflow_report.drawing.view.model.circuit_drawing import LEVEL, group_circuit, neuron_circuit
-from neurflow_report.drawing.view.model.class_index import Index
+from neurflow_report.drawing.view.model.class_index import Index, bare
 from neurflow_report.drawing.view.model.components import (
     Captions,
     Cell,
@@ -29,6 +29,7 @@ from neurflow_report.drawing.view.model.numbers import count, listing, p_value, 
 from neurflow_report.drawing.view.pages import PageKind, ReportData, retaining
 from neurflow_report.drawing.view.pages.layer_page import PAGE as LAYER
 from neurflow_report.drawing.view.pages.layer_page import LayerPage
+from neurflow_report.drawing.view.pages.why_picture import address
 from neurflow_report.drawing.view.text import findings, ledger, limits, verdicts
 from neurflow_report.drawing.view.text.card import class_markdown
 from neurflow_report.drawing.view.text.findings import Answer
@@ -102,6 +103,7 @@ class ClassPage(Page):
     agreement: Table | None
     pictures: Captions
     pictures_href: str
+    explained: Prose
     downloads: tuple[Download, ...]
     card_markdown: str
 
@@ -175,9 +177,18 @@ def class_page(index: Index, layers: Sequence[LayerPage], manifest: Manifest, ev
         agreement=_agreement_table(index),
         pictures=captions(index),
         pictures_href=urls.pictures(slug),
+        explained=_explained(index),
         downloads=_downloads(result),
         card_markdown=class_markdown(index, manifest),
     )
+
+
+def _explained(index: Index) -> Prose:
+    """The pictures that the class's circuit explains, each a link."""
+    found: list[Span] = []
+    for one in index.result.debugged:
+        found += [Span(text=", " if found else "Why these pictures? "), Span(text=bare(one.name), href=address(one))]
+    return tuple(found)
 
 
 def _tested(index: Index) -> str:

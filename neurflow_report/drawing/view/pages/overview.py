@@ -18,12 +18,15 @@ from neurflow_report.drawing.view.model.components import (
     Mosaic,
     Notice,
     Page,
+    Prose,
+    Span,
     Table,
 )
 from neurflow_report.drawing.view.model.numbers import count, mean, percent
 from neurflow_report.drawing.view.pages import PageKind, retaining
 from neurflow_report.drawing.view.pages.class_page import SHOWN_GROUPS, picture_of, selection, whose
 from neurflow_report.drawing.view.pages.pictures import IMAGES
+from neurflow_report.drawing.view.pages.why import told
 from neurflow_report.drawing.view.text import findings, ledger, limits, verdicts
 from neurflow_report.drawing.view.text.card import report_markdown
 from neurflow_report.drawing.view.text.citation import citations
@@ -106,6 +109,7 @@ class OverviewPage(Page):
     downloads: tuple[Download, ...]
     citations: tuple[Citation, ...]
     card_markdown: str
+    why: Prose
 
 
 def overview_page(indices: Sequence[Index], manifest: Manifest, beside: Mapping[str, str]) -> OverviewPage:
@@ -132,7 +136,15 @@ def overview_page(indices: Sequence[Index], manifest: Manifest, beside: Mapping[
         downloads=_downloads(indices, beside),
         citations=citations(run, manifest),
         card_markdown=report_markdown(indices, manifest),
+        why=_why(run),
     )
+
+
+def _why(run: Run) -> Prose:
+    """That pictures are explained, and where."""
+    if run.debugging is None:
+        return ()
+    return Span(text=f"{told(run.debugging)} "), Span(text="Why these pictures?", href=urls.WHY)
 
 
 def _facts_line(run: Run, manifest: Manifest) -> str:

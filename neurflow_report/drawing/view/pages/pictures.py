@@ -10,6 +10,7 @@ from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Captions, Cell, Column, Page, Span, Table
 from neurflow_report.drawing.view.model.numbers import count
 from neurflow_report.drawing.view.pages import PageKind
+from neurflow_report.drawing.view.pages.why_picture import address
 from neurflow_report.drawing.view.text.limits import held_out
 from neurflow_report.results.catalogue import prose
 from neurflow_report.results.records import Patch, Picture
@@ -35,12 +36,13 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class PictureView:
-    """A picture as the model saw it; `file` is "" where no patch of it is shown."""
+    """A picture as the model saw it; `file` is "" where no patch of it is shown, `why` where it is not explained."""
 
     anchor: str
     file: str
     name: str
     caption: str
+    why: str
     places: tuple[Place, ...]
 
 
@@ -90,6 +92,7 @@ def _picture(index: Index, number: int, picture: Picture) -> PictureView:
         file=urls.picture_file(index.result.slug, number) if picture.file is not None else "",
         name=picture.name,
         caption=f"{described(picture)}; {what}",
+        why=next((address(one) for one in index.result.debugged if one.sha256 == picture.sha256), ""),
         places=tuple(_place(index, p) for p in own),
     )
 
