@@ -1,4 +1,4 @@
-"""One class from its circuit to its evidence: the experiments F1 to F12, the ledger, the failure signatures (METHOD
+"""One class from its circuit to its evidence: the experiments F1 to F13, the ledger, the failure signatures (METHOD
 §§5–6)."""
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def _usual(workspace: Workspace, pixels: Tensor) -> int:
 
 
 def _experiments(run: ClassRun, circuit: Circuit) -> Results:
-    """F2 to F12, those asked for, from the lowest layer up."""
+    """F2 to F13, those asked for, from the lowest layer up."""
     cache, found, top = circuit.cache.going_up(), Results(), len(circuit.layers) - 1
     at_layers = layer_experiments(run.settings.sizes.experiments)
     wanted = run.held is not None and any(experiment.held_out for experiment in at_layers)
@@ -220,6 +220,7 @@ def _at_layer(
             pictures=pictures,
             above=workspace.segments.between(number, top),
             axis=workspace.segments.feature_axis(number),
+            inclusion=circuit.inclusion.get(circuit.layers[number].name),
         )
         return experiment.run(subject)
 

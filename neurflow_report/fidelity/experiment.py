@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from neurflow_report.circuit.deletions import Inclusion
 from neurflow_report.results.catalogue import Sizes
 from neurflow_report.results.flow import Edge
 from neurflow_report.results.records import Census, EdgeDrop, EdgeEffect, GroupEdge, LayerResult, Measure, NotRun
@@ -102,6 +103,7 @@ class Subject:
         pictures: gives this layer's activations on the class's pictures, (n, …), some at a time.
         above: the network from such activations to the outputs, (n, outputs).
         axis: which axis of these activations the channels are.
+        inclusion: what of this layer is core without some of the pictures; None where that was not asked for.
     """
 
     number: int
@@ -119,6 +121,7 @@ class Subject:
     pictures: Callable[[], Iterator[Tensor]]
     above: Callable[[Tensor], Tensor]
     axis: int
+    inclusion: Inclusion | None = None
 
     @property
     def layer(self) -> LayerResult:

@@ -20,6 +20,8 @@ HARDLY = 0.01
 """The part of its mean under which the standard deviation of a channel that F10 calls saturated is."""
 QUALITY_SETS, QUALITY_NOISE, QUALITY_DRAWS = 100, 0.02, 10
 """Of F12: the random sets, by how much noise puts activations up or down at most, and how often it is drawn."""
+HALF_OF_DRAWS = 0.5
+"""The share of F13's draws that a sure neuron is core in, and its interval beyond; one that is out stays under it."""
 EVERY = frozenset({"quick", "standard", "paper"})
 """The presets, all of them."""
 METHODS = ("gradient × input", "saliency", "SmoothGrad", "guided backprop", "GradientSHAP", "DeepLift", "LRP")
@@ -497,6 +499,23 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             beside="weights drawn anew",
             wide=True,
             sizes=f"Here: {{quality_targets}} core neurons of each layer at most, {QUALITY_SETS} random sets for each.",
+            claims=(),
+        ),
+        Experiment(
+            name="deletions",
+            number="F13",
+            question="Which core neurons are sure?",
+            words=prose("""
+                In each of 1,000 draws, every picture is deleted with probability ½, and concepts and core sets are
+                chosen again from what is left. A core neuron is sure where the interval of the share of draws in which
+                it is core again lies over one half, out where it lies under it, else unsure. The figure of a layer is
+                the share of its core neurons that are sure; chance is the same where each picture's attributions are
+                shuffled among the channels. This says how much the circuit owes to these pictures, and is no test.
+            """),
+            tests="which core neurons are sure",
+            axis="core neurons that are sure",
+            unit="share",
+            presets=EVERY,
             claims=(),
         ),
     )

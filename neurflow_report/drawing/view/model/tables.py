@@ -27,6 +27,7 @@ NEURONS = (
     "error_max",
     "nodes",
     "dead",
+    "sure",
     "core",
     "concept",
 )
@@ -149,8 +150,9 @@ def _neurons(i: Index) -> list[list[Value]]:
             core = " ".join(f"n{c.channel}:{_short(c.score)}" for c in a.core)
             concept = " ".join(str(p) for p in a.concept)
             figures = [a.silhouette, a.gap_mean, a.gap_max, a.error_mean, a.error_max, a.nodes, a.dead]
+            sure = i.sureness(layer.name, a.channel)
             share = _short(i.flow.neurons[layer.name][a.channel])
-            rows.append([i.result.name, layer.name, a.channel, share, named, *figures, core, concept])
+            rows.append([i.result.name, layer.name, a.channel, share, named, *figures, sure, core, concept])
     return rows
 
 
