@@ -31,7 +31,8 @@ class Circuit:
         means: φ of all its patches, (P, C) a layer, which it was found from.
         scores: all of them.
         cache: the activations on these patches.
-        inclusion: by layer below the logits, what is core without some of the pictures; none where it is not asked for.
+        inclusion: by layer below the logits and τ, what is core without some of the pictures; none where it is not
+            asked for.
     """
 
     means: Means
@@ -39,7 +40,7 @@ class Circuit:
     edges: tuple[GroupEdge, ...]
     scores: Scores
     cache: ActivationCache
-    inclusion: Mapping[str, Inclusion] = field(default_factory=dict)
+    inclusion: Mapping[tuple[str, int], Inclusion] = field(default_factory=dict)
 
 
 def find_circuit(run: ClassRun) -> Circuit:
@@ -112,7 +113,10 @@ def search_neurons(
             yield step
 
     settings = run.settings
-    search = Search(k=settings.k, tau=settings.tau, max_semantic=settings.max_semantic, quadrature=settings.quadrature)
+    search = Search(
+        k=settings.k, tau=settings.tau, max_semantic=settings.max_semantic, quadrature=settings.quadrature,
+        taus=settings.tried,
+    )  # fmt: skip
     return find_neurons(
         search,
         layers=[info.name for info in run.workspace.segments.layers],

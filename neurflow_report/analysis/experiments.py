@@ -14,6 +14,7 @@ from torch import Tensor
 
 from neurflow_report.ablation.ablation import Ablation
 from neurflow_report.analysis.activation_cache import ActivationCache
+from neurflow_report.analysis.certify import at_tau, certify
 from neurflow_report.analysis.class_circuit import Circuit, find_circuit
 from neurflow_report.analysis.class_run import ClassRun
 from neurflow_report.analysis.held_out import hold_out
@@ -25,6 +26,7 @@ from neurflow_report.errors import RunError
 from neurflow_report.fidelity import layer_experiments
 from neurflow_report.fidelity.causal import judged
 from neurflow_report.fidelity.cautions import cautions
+from neurflow_report.fidelity.certificates import chosen_tau
 from neurflow_report.fidelity.experiment import LayerExperiment, Part, Results, Subject
 from neurflow_report.fidelity.ledger import ledger
 from neurflow_report.fidelity.masking import Masked, masking
@@ -32,6 +34,7 @@ from neurflow_report.results.catalogue import EXPERIMENTS
 from neurflow_report.results.records import (
     Caution,
     Census,
+    Certificate,
     Claim,
     Control,
     EdgeDrop,
@@ -63,6 +66,7 @@ class Findings:
     controls: tuple[Control, ...] = ()
     census: tuple[Census, ...] = ()
     edge_effects: tuple[EdgeEffect, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
 
 
 def examine(run: ClassRun) -> Findings:
@@ -72,7 +76,11 @@ def examine(run: ClassRun) -> Findings:
         InputError too-few-patches.
         RunError not-finite.
     """
-    settings, circuit = run.settings, find_circuit(run)
+    circuit, certificates = find_circuit(run), tuple[Certificate, ...]()
+    if run.settings.automatic is not None:
+        certificates = certify(run, circuit)
+        run, circuit = at_tau(run, circuit, chosen_tau(certificates, run.settings.tau))
+    settings = run.settings
     masked = class_masking(run, circuit)
     found = Results(not_run=masked.not_run) + _experiments(run, circuit)
     silent = {layer.name: silent_share(m) for layer, m in zip(circuit.layers, circuit.means, strict=True)}
@@ -105,6 +113,7 @@ def examine(run: ClassRun) -> Findings:
         candidates=run.patches,
         census=found.census,
         edge_effects=found.edge_effects,
+        certificates=certificates,
     )
 
 
@@ -220,7 +229,7 @@ def _at_layer(
             pictures=pictures,
             above=workspace.segments.between(number, top),
             axis=workspace.segments.feature_axis(number),
-            inclusion=circuit.inclusion.get(circuit.layers[number].name),
+            inclusion=circuit.inclusion.get((circuit.layers[number].name, settings.tau)),
         )
         return experiment.run(subject)
 

@@ -443,6 +443,7 @@ def _class_result(
         others_digest=digest_of(picture.sha256 for picture in others) if others else "",
         census=found.census,
         edge_effects=found.edge_effects,
+        certificates=found.certificates,
     )
     return record, dict(files.values())
 
@@ -543,6 +544,9 @@ def _settings(spec: Spec, settings: RunSettings, segments: Segments) -> Settings
         max_semantic=settings.max_semantic,
         max_neuron=settings.max_neuron,
         taus=settings.taus,
+        automatic=settings.automatic is not None,
+        enough=settings.automatic.enough if settings.automatic else 0.0,
+        false_alarms=settings.automatic.false_alarms if settings.automatic else 0.0,
         seed=settings.seed,
         device=segments.device.type,
         precision=settings.precision,

@@ -12,7 +12,7 @@ what is chosen from such scores is chosen by chance, and stays by chance.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,10 +53,10 @@ class Deletions:
     def __init__(self, *, pictures: int, per_picture: int, seed: tuple[int, ...], draws: int = DRAWS) -> None:
         self.random, self.per_picture = np.random.default_rng(seed), per_picture
         self.kept: Draws = self.random.random((draws, pictures)) < 0.5
-        self.found: dict[str, Inclusion] = {}
-        self._core: Tensor | None = None  # (draws, C) of the layer that is next: None at the logit
+        self.found: dict[tuple[str, int], Inclusion] = {}
+        self._core: dict[int, Tensor] = {}  # by τ (draws + 1, C) of the layer that is next; none at the logit
 
-    def descend(self, below: str, values: Tensor, core: Indices, wanted: Indices, tau: int) -> None:
+    def descend(self, below: str, values: Tensor, core: Indices, wanted: Indices, taus: Sequence[int]) -> None:
         """What the draws leave of the core of a layer.
 
         Args:
@@ -64,25 +64,31 @@ class Deletions:
             values: T of the targets above on their concepts' patches, (targets, k, C), in float64 where it can be.
             core: these targets' channels.
             wanted: their concepts, the strongest patch first, (targets, k).
+            taus: the τ at which core sets are chosen, by which `found` tells them apart.
         """
-        picture, channels = wanted // self.per_picture, values.shape[2]
+        order = self.random.random((self.kept.shape[1], values.shape[2])).argsort(axis=1)
+        for tau in taus:
+            self._descend(below, values, core, wanted, tau, order)
+
+    def _descend(
+        self, below: str, values: Tensor, core: Indices, wanted: Indices, tau: int, order: NDArray[np.int64]
+    ) -> None:
+        """The same at one τ. Args: order: the channels of each picture in an order of its own, (pictures, C)."""
+        picture, channels, draws = wanted // self.per_picture, values.shape[2], len(self.kept)
         among = strongest_left(self.kept, picture)  # (targets, draws, k)
-        shuffled = _on(values, self.random.random((self.kept.shape[1], channels)).argsort(axis=1))
-        above = None if self._core is None else self._core[:, torch.from_numpy(core).to(values.device)]
-        whole = values.new_ones((1, values.shape[1]), dtype=torch.bool)
-        own, chance = (values.new_zeros((len(self.kept), channels), dtype=torch.bool) for _ in range(2))
-        mixed = values.new_zeros(channels, dtype=torch.bool)
+        everything = np.pad(among, ((0, 0), (0, 1), (0, 0)), constant_values=True)
+        own, mixed = (values.new_zeros((draws + 1, channels), dtype=torch.bool) for _ in range(2))
+        known, place = self._core.get(tau), torch.from_numpy(core).to(values.device)
+        above = own.new_ones((draws + 1, len(core))) if known is None else known[:, place]
         for some in self._parts(values):
-            t, inside = values[some].abs().double(), _on(values, among[some])
-            place = _on(values, picture[some])
-            again = t.gather(2, shuffled[place])  # each picture's channels in an order of its own
-            mixed |= chosen(again, whole.expand(len(t), -1, -1), tau).any(dim=1).any(dim=0)
-            for found, scores in ((own, t), (chance, again)):
-                every = chosen(scores, inside, tau)  # (targets, draws, C)
-                found |= (every if above is None else every & above[:, some].T[:, :, None]).any(dim=0)
-        self._core = own
-        counts, by_chance = torch.stack([own.sum(dim=0), chance.sum(dim=0)]).cpu().numpy()
-        self.found[below] = Inclusion(draws=len(self.kept), core=counts, shuffled=by_chance[mixed.cpu().numpy()])
+            t, inside = values[some].abs().double(), _on(values, everything[some])
+            again = t.gather(2, _on(values, order[picture[some]]))
+            for found, scores in ((own, t), (mixed, again)):
+                found |= (chosen(scores, inside, tau) & above[:, some].T[:, :, None]).any(dim=0)
+        self._core[tau] = own  # the last row: with no picture deleted
+        counts, by_chance = torch.stack([one[:draws].sum(dim=0) for one in (own, mixed)]).cpu().numpy()
+        shuffled = by_chance[mixed[draws].cpu().numpy()]
+        self.found[below, tau] = Inclusion(draws=draws, core=counts, shuffled=shuffled)
 
     def _parts(self, values: Tensor) -> Iterator[slice]:
         """Some targets at a time."""

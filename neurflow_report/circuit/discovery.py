@@ -86,12 +86,14 @@ class LayerPair:
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """The settings of a search, under the names of METHOD §1; `max_semantic`: the most semantic groups of a neuron."""
+    """The settings of a search, under the names of METHOD §1; `max_semantic`: the most semantic groups of a neuron;
+    `taus`: those that the circuit may be cut to afterwards, none where that is not asked for."""
 
     k: int
     tau: int
     max_semantic: int
     quadrature: Quadrature
+    taus: tuple[int, ...] = ()
 
 
 def find_neurons(
@@ -163,7 +165,7 @@ def layer_neurons(
             scores.update(zip([(layers[number], a) for a in core.tolist()], found.scores, strict=True))
         if deletions is not None:
             values = scored.values.to(place).view(*wanted.shape, -1)
-            deletions.descend(layers[below], values, core, wanted, search.tau)
+            deletions.descend(layers[below], values, core, wanted, search.taus or (search.tau,))
     else:
         counter.advance(len(core))
         place = devices.with_float64(activations(below, wanted[0, :1]).device)

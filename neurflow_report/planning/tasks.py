@@ -247,7 +247,7 @@ class Tasks:
         """F1: each picture under its masks of each layer and τ, at that layer and from it up; the way there once, but
         for layers whose activations do not fit."""
         top, draws = self.place.top, self.size.draws
-        taus = len(self.spec.fidelity.taus or (self.spec.core.tau,))
+        taus = len(self.spec.fidelity.taus or (self.spec.core.searched,))
         uses, passes, amount = list[tuple[Key, tuple[float, ...]]](), list[tuple[int, int, float]](), 0
         for number in range(top):
             rows = min(self.place.forward_rows, self._engine(number + 1).together or self.place.forward_rows)
@@ -286,8 +286,8 @@ class Tasks:
         """The knock-outs of a class at a layer."""
         layer = self.found[number]
         return workload.knocking(
-            self.size, self.spec.core.tau, self.spec.concept.k, width=self._width(number - 1), targets=layer.targets,
-            patches=one.patches,
+            self.size, self.spec.core.searched, self.spec.concept.k, width=self._width(number - 1),
+            targets=layer.targets, patches=one.patches,
         )  # fmt: skip
 
     def is_bounded(self, number: int, pass_: workload.Knocking) -> bool:

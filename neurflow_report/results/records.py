@@ -11,6 +11,7 @@ from typing import Literal
 
 from neurflow_report.results.evidence import Caution as Caution
 from neurflow_report.results.evidence import Census as Census
+from neurflow_report.results.evidence import Certificate as Certificate
 from neurflow_report.results.evidence import Claim as Claim
 from neurflow_report.results.evidence import Control as Control
 from neurflow_report.results.evidence import EdgeDrop as EdgeDrop
@@ -18,6 +19,7 @@ from neurflow_report.results.evidence import EdgeEffect as EdgeEffect
 from neurflow_report.results.evidence import Masking as Masking
 from neurflow_report.results.evidence import Measure as Measure
 from neurflow_report.results.evidence import NotRun as NotRun
+from neurflow_report.results.evidence import OneTau as OneTau
 from neurflow_report.results.evidence import Threshold as Threshold
 from neurflow_report.results.evidence import TwoSided as TwoSided
 from neurflow_report.results.record import Record as Record
@@ -183,6 +185,8 @@ class Settings(Record):
         tolerance: the largest error of the integral, relative.
         rule: how the integral is taken.
         tau: τ, core neurons of a neuron at most.
+        automatic: whether each class has a τ of its own, up to `tau`.
+        enough, false_alarms: what it is then certified for: the TPR over the one, the FPR under the other.
         max_semantic, max_neuron: semantic groups of a neuron, and neuron groups of a layer, at most.
         taus: the τ at which F1 is done.
         draws: random sets of F1.
@@ -233,6 +237,9 @@ class Settings(Record):
     critical: str = ""
     edge_draws: int = 0
     quality_targets: int = 0
+    automatic: bool = False
+    enough: float = 0.0
+    false_alarms: float = 0.0
     controls: tuple[str, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
 
@@ -567,6 +574,7 @@ class ClassResult(Record):
         measures: the figures of F2 to F13.
         edge_drops: F8, edge by edge.
         census, edge_effects: F10, layer by layer, and F11, edge by edge.
+        certificates: layer by layer what τ was chosen by, where it was.
         not_run: what was asked for and could not be measured.
         claims: the ledger.
         controls: the same on other networks.
@@ -592,6 +600,7 @@ class ClassResult(Record):
     others_digest: str = ""
     census: tuple[Census, ...] = ()
     edge_effects: tuple[EdgeEffect, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
 
 
 class Clock(Record):

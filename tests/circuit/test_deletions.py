@@ -57,10 +57,10 @@ def test_as_many_draws_as_counted_one_by_one(seed: int, pictures: int, tau: int,
         given_t = torch.from_numpy(values)
         if single and ties:
             given_t = given_t.float()
-        found.descend(str(number), given_t, core, wanted, tau)
-    expected = naive(found.kept, layers, tau)
-    for number, counts in enumerate(expected):
-        assert found.found[str(number)].core.tolist() == counts.tolist()
+        found.descend(str(number), given_t, core, wanted, sorted({tau, 1}))
+    for one in {tau, 1}:
+        for number, counts in enumerate(naive(found.kept, layers, one)):
+            assert found.found[str(number), one].core.tolist() == counts.tolist()
 
 
 def test_in_parts_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +70,7 @@ def test_in_parts_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("neurflow_report.circuit.deletions.PART", part)
         found = Deletions(pictures=6, per_picture=PER_PICTURE, seed=(1,), draws=50)
         for number, (values, core, wanted) in enumerate(layers):
-            found.descend(str(number), torch.from_numpy(values), core, wanted, 3)
+            found.descend(str(number), torch.from_numpy(values), core, wanted, [3])
         both.append([one.tolist() for f in found.found.values() for one in (f.core, f.shuffled)])
     assert both[0] == both[1]
 
@@ -79,17 +79,17 @@ def test_of_one_picture_nothing_is_sure() -> None:
     """Without it there is nothing to choose from: its core is core in half of the draws."""
     values, wanted = torch.rand(1, 3, 5, dtype=torch.float64), np.array([[2, 0, 1]])
     found = Deletions(pictures=1, per_picture=PER_PICTURE, seed=(0,))
-    found.descend("a", values, np.array([0]), wanted, 2)
-    assert sorted(found.found["a"].core.tolist(), reverse=True)[:3] == [found.kept.sum(), found.kept.sum(), 0]
+    found.descend("a", values, np.array([0]), wanted, [2])
+    assert sorted(found.found["a", 2].core.tolist(), reverse=True)[:3] == [found.kept.sum(), found.kept.sum(), 0]
 
 
 def test_with_tau_over_the_channels_all_that_have_any_t_are_core_wherever_a_patch_is_left() -> None:
     values, wanted = torch.ones(1, 4, 5, dtype=torch.float64), np.array([[0, 3, 6, 9]])
     values[:, :, 2] = 0
     found = Deletions(pictures=4, per_picture=PER_PICTURE, seed=(0,), draws=200)
-    found.descend("a", values, np.array([0]), wanted, 9)
+    found.descend("a", values, np.array([0]), wanted, [9])
     left = int(found.kept.any(axis=1).sum())
-    assert found.found["a"].core.tolist() == [left, left, 0, left, left]
+    assert found.found["a", 9].core.tolist() == [left, left, 0, left, left]
 
 
 def test_channels_that_are_alike_in_everything_go_to_the_lower_index() -> None:
@@ -116,8 +116,8 @@ def test_a_channel_above_all_others_on_every_picture_is_always_core_and_noise_is
     values[:, :, 7] += 50
     wanted = np.arange(0, 120, 3)[None]
     found = Deletions(pictures=40, per_picture=PER_PICTURE, seed=(0,))
-    found.descend("a", values, np.array([0]), wanted, 4)
-    inclusion = found.found["a"]
+    found.descend("a", values, np.array([0]), wanted, [4])
+    inclusion = found.found["a", 4]
     assert inclusion.core[7] == inclusion.draws
     others = core_set(values[0].mean(dim=0).numpy(), 4)[1:]
     assert (inclusion.core[others] < inclusion.draws).all()
@@ -129,7 +129,7 @@ def test_without_a_neuron_above_what_only_it_needs_is_not_core_either() -> None:
     top = torch.tensor([[[5.0, 0.0], [5.0, 6.0]]], dtype=torch.float64)
     below = torch.tensor([[[9.0, 0, 0, 0]] * 2, [[0, 0, 0, 9.0]] * 2], dtype=torch.float64)
     found = Deletions(pictures=2, per_picture=PER_PICTURE, seed=(0,), draws=400)
-    found.descend("b", top, np.array([0]), np.array([[0, 3]]), 1)
-    found.descend("a", below, np.array([0, 1]), np.array([[0, 3], [0, 3]]), 1)
-    assert found.found["a"].core[3] == found.found["b"].core[1]
-    assert found.found["a"].core[0] == found.found["b"].core[0]
+    found.descend("b", top, np.array([0]), np.array([[0, 3]]), [1])
+    found.descend("a", below, np.array([0, 1]), np.array([[0, 3], [0, 3]]), [1])
+    assert found.found["a", 1].core[3] == found.found["b", 1].core[1]
+    assert found.found["a", 1].core[0] == found.found["b", 1].core[0]
