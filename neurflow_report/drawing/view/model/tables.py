@@ -54,6 +54,10 @@ EFFECTS = (
     "class", "upper_layer", "upper", "lower_layer", "lower", "drop", "null", "null_low", "null_high", "sets", "p_value",
     "q_value",
 )  # fmt: skip
+CERTIFICATES = (
+    "class", "layer", "channels", "certified_tau", "n", "others", "tau", "size", "tpr", "tpr_low", "fpr", "fpr_high",
+    "random_size", "needed_n", "needed_others",
+)  # fmt: skip
 PATCHES = ("patch", "picture", "left", "top", "side")
 DIGITS = 6
 """Significant digits of scores, weights and flows, of which there may be hundreds of thousands; the bundle has all."""
@@ -87,6 +91,8 @@ def data_files(indices: Sequence[Index]) -> Iterator[Data]:
         if i.result.edge_effects:
             rows = [[i.result.name, *(getattr(e, key) for key in EFFECTS[1:])] for e in i.result.edge_effects]
             yield _file(urls.data(slug, "edge-effects.csv"), EFFECTS, rows)
+        if rows := _certificates(i):
+            yield _file(urls.data(slug, "certificates.csv"), CERTIFICATES, rows)
     if any(i.result.claims for i in indices):
         yield _file("data/ledger.csv", LEDGER, [row for i in indices for row in _records(i, LEDGER, "claims")])
     if any(i.result.two_sided for i in indices):
@@ -167,6 +173,18 @@ def _masking(i: Index) -> list[list[Value]]:
             m.p_value, " ".join(str(v) for v in m.null), m.cumulative,
         ]
         for m in (*i.masking, *i.masking_upward)
+    ]  # fmt: skip
+
+
+def _certificates(i: Index) -> list[list[Value]]:
+    """A row for each τ tried at a layer."""
+    return [
+        [
+            i.result.name, c.layer, c.channels, c.tau, c.n, c.others, one.tau, one.size, one.tpr, one.tpr_low, one.fpr,
+            one.fpr_high, c.random_size, c.needed_n, c.needed_others,
+        ]
+        for c in i.result.certificates
+        for one in c.tried
     ]  # fmt: skip
 
 

@@ -28,6 +28,7 @@ def of_class(index: Index) -> tuple[Notice, ...]:
         *_one_sided([index]),
         *ledger.refuted(index, besides=("needed", "enough")),
         *_too_few(index),
+        *_uncertified([index]),
         *_unsure([index]),
         *class_cues(index),
         *cautions.notices(_left(index), index.result.slug, masking=index.result.masking),
@@ -52,6 +53,7 @@ def over_classes(indices: Sequence[Index]) -> tuple[Notice, ...]:
             for notice in _over(indices, claim, ledger.title(claim))
         ),
         *_over_too_few(indices),
+        *_uncertified(indices),
         *_unsure(indices),
         *_over_cues(indices),
         *cautions.over_classes([(i.result.name, i.result.slug, _left(i)) for i in indices]),
@@ -110,6 +112,26 @@ def _one_sided(indices: Sequence[Index]) -> Iterator[Notice]:
                 keep them all. It takes pictures of other classes in the data.
             """),
             places=_classes([(i, 1) for i in found]) if len(indices) > 1 else (),
+        )
+
+
+def _uncertified(indices: Sequence[Index]) -> Iterator[Notice]:
+    """At how many layers no τ is certified to be enough."""
+    every = [(i, c) for i in indices for c in i.result.certificates]
+    failed = [(i, c) for i, c in every if c.tau is None]
+    if failed:
+        s = indices[0].run.settings
+        at = "" if len(indices) > 1 else f" at {listing([c.layer for _, c in failed])}"
+        yield Notice(
+            code="not-certifiable",
+            title=f"The core is not certified to be enough{at}: {len(failed)} of {count(len(every), 'layer')}",
+            text=prose(f"""
+                Not even with τ = {s.tau} is it shown that the core alone keeps {percent(s.enough)} of the class and
+                takes at most {percent(s.false_alarms)} of the others. The evidence page says what it would take.
+            """),
+            places=_classes([(i, n) for i in indices if (n := sum(one is i for one, _ in failed))])
+            if len(indices) > 1
+            else (),
         )
 
 
