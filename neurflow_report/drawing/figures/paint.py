@@ -54,7 +54,7 @@ LOOK = """#ID{FONT}
 #ID .band{fill:var(--band,#f3f5f8)}
 #ID .card{fill:var(--card,#ffffff);stroke:var(--line,#cbd4de);stroke-width:1}
 #ID .main .card{stroke:var(--muted,#5a6675)}
-#ID .loose{stroke-dasharray:5 4}
+#ID .loose{stroke:var(--muted,#5a6675);stroke-dasharray:5 4}
 #ID .rail{fill:var(--line,#cbd4de)}
 #ID .bar{fill:var(--ink,#1c2430)}
 #ID .side .bar{fill:var(--muted,#5a6675)}

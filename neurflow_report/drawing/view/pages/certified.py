@@ -23,7 +23,7 @@ def certificate_words(index: Index) -> Iterator[str]:
         return
     held = [c.tau for c in every if c.tau is not None]
     chosen = (
-        f"The circuit has τ = {max(held)}, at which {count(len(held), 'layer')} of {len(every)} are certified."
+        f"The circuit has τ = {max(held)}, certified at {len(held)} of {count(len(every), 'layer')}."
         if held
         else f"No layer is certifiable, so the circuit has the largest, τ = {s.tau}."
     )
