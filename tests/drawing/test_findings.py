@@ -129,7 +129,7 @@ def test_a_core_that_is_no_better_than_random_neurons_is_not_said_to_be_unneeded
     claims = (claim("layer3", NO, figure=0.9, null=0.5, q_value=0.01), claim("layer1", YES, q_value=0.01))
     one = index(bundle, claims=claims, masking=(masked("layer3", 4, 0.5), masked("layer1", 0, 0.99)), cautions=())
     assert findings.needed((one,)) == (
-        "No class survives without its core at any layer (1 of 2 tests where random neurons do too much of the same)."
+        "No class survives without its core at any layer (1 of 2 tests where random neurons do much the same)."
     )
     codes = [n.code for n in limits.of_class(one)]
     assert "claim-needed" not in codes

@@ -54,7 +54,7 @@ def test_the_table_has_both_shares_of_the_core_alone_and_of_what_is_left_without
 
 
 def test_the_figure_of_enough_is_named_by_what_the_bundle_has(bundle: Bundle, old: Bundle) -> None:
-    new = "J, kept less others taken"
+    new = "J: own pictures kept minus others taken"
     assert ledger.measured(enough("supported")) == new
     assert ledger.measured(enough("supported", case="")) == "accuracy left"
     for some, expected in ((bundle, new), (old, "accuracy left")):

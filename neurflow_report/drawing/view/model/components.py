@@ -10,7 +10,7 @@ from math import ceil, sqrt
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.graph import Diagram, Tile
-from neurflow_report.results.records import Masking
+from neurflow_report.results.records import Masking, TwoSided
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +177,7 @@ class Plot:
 
     id: str
     title: str
-    rows: tuple[Masking, ...]
+    rows: tuple[Masking | TwoSided, ...]
     caption: str
     svg: str
     download: str

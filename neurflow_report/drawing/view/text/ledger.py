@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.class_index import Index
@@ -75,6 +76,35 @@ def word(c: Claim, few: Container[Claim]) -> str:
 def remedy(setting: str) -> str:
     """What would decide a test with too few draws: "fidelity.draws: 240 would decide it"."""
     return f"{setting} would decide it" if ":" in setting else f"it takes a larger {setting}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """A claim at one layer: a mark, its look (yes, no, open, chance, none), and the same in words.
+
+    Attributes:
+        left: the share of the class's pictures recognised without that layer's core, "" where it is not told.
+    """
+
+    layer: str
+    mark: str
+    look: str
+    words: str
+    left: str = ""
+
+
+_LOOKS = {"supported": "yes", "not supported": "no", "inconclusive": "open"}
+
+
+def mark(index: Index, claim: str, layer: str) -> Mark:
+    """What the tests of a claim at a layer say."""
+    c = next((c for c in index.claims if c.claim == claim and c.layer == layer), None)
+    verdict = "not run" if c is None else word(c, index.too_few)
+    said = "not tested" if verdict == "not run" else verdict
+    look, shown = _LOOKS.get(verdict, "none"), MARKS[verdict]
+    if c is not None and c.verdict == "not supported" and c not in fails(index, claim):
+        said, look, shown = "random neurons do much the same", "chance", AS_RANDOM
+    return Mark(layer=layer, mark=shown, look=look, words=f"{layer}: {said}")
 
 
 def ledger_table(index: Index) -> Table | None:
