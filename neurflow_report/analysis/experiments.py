@@ -1,4 +1,4 @@
-"""One class from its circuit to its evidence: the experiments F1 to F13, the ledger, the failure signatures (METHOD
+"""One class from its circuit to its evidence: the experiments F1 to F14, the ledger, the failure signatures (METHOD
 §§5–6)."""
 
 from __future__ import annotations
@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache as cache_once
+from functools import partial
 
 import numpy as np
 import torch
@@ -155,7 +156,7 @@ def _usual(workspace: Workspace, pixels: Tensor) -> int:
 
 
 def _experiments(run: ClassRun, circuit: Circuit) -> Results:
-    """F2 to F13, those asked for, from the lowest layer up."""
+    """F2 to F14, those asked for, from the lowest layer up."""
     cache, found, top = circuit.cache.going_up(), Results(), len(circuit.layers) - 1
     at_layers = layer_experiments(run.settings.sizes.experiments)
     wanted = run.held is not None and any(experiment.held_out for experiment in at_layers)
@@ -208,9 +209,9 @@ def _at_layer(
         pair = run.layer_pairs()[number - 1]
         return network_part(workspace, cache, pair, number, run.settings.quadrature, seed=seed, note=step.note)
 
-    def pictures() -> Iterator[Tensor]:
+    def activations(pixels: Tensor) -> Iterator[Tensor]:
         rows = min(workspace.pair_rows[number:], default=workspace.forward_rows)
-        return (workspace.forward.activations(number, part) for part in torch.split(cache.pixels, rows))
+        return (workspace.forward.activations(number, part) for part in torch.split(pixels, rows) if len(part))
 
     with run.stage(experiment.stage.format(layer=circuit.layers[number].name), None) as step:
         subject = Subject(
@@ -226,7 +227,9 @@ def _at_layer(
             phi=phi,
             from_means=from_means,
             part=part,
-            pictures=pictures,
+            pictures=partial(activations, cache.pixels),
+            measured=partial(activations, run.measured),
+            others=partial(activations, run.of_others),
             above=workspace.segments.between(number, top),
             axis=workspace.segments.feature_axis(number),
             inclusion=circuit.inclusion.get((circuit.layers[number].name, settings.tau)),

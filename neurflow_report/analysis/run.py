@@ -509,7 +509,7 @@ def _run(
             notes=(*source.notes, *oddities(choice, ready.targets)),
             digest=choice_digest(_in_order(spec, choice)),
             holdout=spec.data.holdout,
-            others=OTHERS if settings.asks("masking") else 0,
+            others=OTHERS if others_wanted(spec)(1) else 0,
         ),
         settings=_settings(spec, settings, segments),
         layers=segments.layers,

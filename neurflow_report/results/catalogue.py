@@ -22,6 +22,8 @@ QUALITY_SETS, QUALITY_NOISE, QUALITY_DRAWS = 100, 0.02, 10
 """Of F12: the random sets, by how much noise puts activations up or down at most, and how often it is drawn."""
 HALF_OF_DRAWS = 0.5
 """The share of F13's draws that a sure neuron is core in, and its interval beyond; one that is out stays under it."""
+RANGE = 2.5
+"""Of F14: how many standard deviations from its mean a neuron's range reaches (NeuronLens)."""
 EVERY = frozenset({"quick", "standard", "paper"})
 """The presets, all of them."""
 METHODS = ("gradient × input", "saliency", "SmoothGrad", "guided backprop", "GradientSHAP", "DeepLift", "LRP")
@@ -516,6 +518,23 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             axis="core neurons that are sure",
             unit="share",
             presets=EVERY,
+            claims=(),
+        ),
+        Experiment(
+            name="ranges",
+            number="F14",
+            question="Is the class in a range of its core neurons?",
+            words=prose(f"""
+                A core neuron is set to 0 only where its activation is within {RANGE:g} standard deviations of its mean
+                over the class's pictures. The figure is the share of the class's pictures lost by that, less the share
+                of other classes' pictures whose prediction changes: what is more of the class than of all. Chance is
+                the same with the ranges that other classes give these neurons. Beside it stands the same with the
+                neurons at 0 altogether. This is a description, and no test of a claim.
+            """),
+            tests="whether the class is in a range of its core neurons",
+            axis="share of the pictures lost",
+            unit="share",
+            varied="What is lost",
             claims=(),
         ),
     )

@@ -113,7 +113,7 @@ class TwoSided(Record):
 
 
 class Measure(Record):
-    """One figure of F2 to F13 (METHOD §5), for a layer or, with `channel`, for one neuron of it.
+    """One figure of F2 to F14 (METHOD §5), for a layer or, with `channel`, for one neuron of it.
 
     Attributes:
         layer, channel: where.

@@ -176,7 +176,7 @@ class DataInfo(Record):
 class Settings(Record):
     """The values this run used, under the names of the spec (see docs/spec.md).
 
-    The fields after `precision` size F2 to F13 and came with format 2.
+    The fields after `precision` size F2 to F14 and came with format 2.
 
     Attributes:
         k: patches in a concept.
@@ -571,7 +571,7 @@ class ClassResult(Record):
         two_sided: F1 with pictures of other classes; none in bundles before these were measured.
         others, others_digest: the names of these pictures, and the sha256 over their digests, in their order.
         cautions: from the logit down.
-        measures: the figures of F2 to F13.
+        measures: the figures of F2 to F14.
         edge_drops: F8, edge by edge.
         census, edge_effects: F10, layer by layer, and F11, edge by edge.
         certificates: layer by layer what τ was chosen by, where it was.

@@ -88,8 +88,8 @@ class RunSettings:
 
 
 def others_wanted(spec: Spec) -> Callable[[int], int]:
-    """How many pictures of other classes F1 is to have beside so many of a class: `OTHERS` times as many as it is
-    measured on; none where neither it nor an automatic τ is asked for."""
-    asked = "masking" in sizes(spec.fidelity).experiments or spec.core.tau == "auto"
+    """How many pictures of other classes F1 and F14 are to have beside so many of a class: `OTHERS` times as many as
+    they are measured on; none where none of these, nor an automatic τ, is asked for."""
+    asked = not {"masking", "ranges"}.isdisjoint(sizes(spec.fidelity).experiments) or spec.core.tau == "auto"
     share = spec.data.holdout
     return lambda pictures: OTHERS * measured(pictures, share) if asked else 0

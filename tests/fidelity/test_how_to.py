@@ -62,7 +62,7 @@ def test_its_oracle_holds(house: Path) -> None:
 @pytest.mark.slow
 def test_the_spec_and_its_page_know_it(house: Path) -> None:
     _run(house, "-m", "neurflow_report.spec.document")
-    assert "deletions (F13), sufficiency (F14)" in (house / "docs/spec.md").read_text(encoding="utf-8")
+    assert "ranges (F14), sufficiency (F15)" in (house / "docs/spec.md").read_text(encoding="utf-8")
     schema = json.loads(_run(house, "-m", "neurflow_report", "schema"))
     assert "sufficient" in schema["$defs"]["Thresholds"]["properties"]
 

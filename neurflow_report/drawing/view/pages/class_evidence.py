@@ -29,7 +29,7 @@ UPWARD = "From a layer up to the logits, with pictures of other classes"
 
 @dataclass(frozen=True, kw_only=True)
 class ClassFidelityPage(Page):
-    """The evidence of one class: its verdict, what holds at which layer, then F1, then F2 to F13, then its ledger.
+    """The evidence of one class: its verdict, what holds at which layer, then F1, then F2 to F14, then its ledger.
 
     `limits`: the class's, as everywhere; `masking_lines`: what F1 says of its claims; `two_sided`: with pictures of
     other classes, one layer at a time and from a layer up; `certified`, `certificates`: what an automatic τ was chosen

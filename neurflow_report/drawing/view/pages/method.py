@@ -262,7 +262,7 @@ def _of_others(run: Run) -> tuple[str, ...]:
 
 
 def _experiments(s: Settings) -> tuple[MethodStep, ...]:
-    """F2 to F13, those that were run: what they ask, how they measure it, and how large they were."""
+    """F2 to F14, those that were run: what they ask, how they measure it, and how large they were."""
     return tuple(
         MethodStep(id=e.name, title=f"{e.question} ({e.number})", text=(f"{e.words} {_size(s, e)}".rstrip(),))
         for e in EXPERIMENTS.values()
