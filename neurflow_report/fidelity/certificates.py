@@ -18,8 +18,9 @@ from neurflow_report.results.records import Certificate, OneTau
 
 Hits = NDArray[np.bool_]
 LEVEL = 0.05
-ORDERS = 9
-"""Random orders of a layer's channels, of which each size of random sets is the head."""
+ORDERS, STEPS = 5, 32
+"""Random orders of a layer's channels, of which each size of random sets is the head; to which part of the layer sizes
+are told apart."""
 MOST_PICTURES = 20_000
 """Pictures over which nothing is said to be needed."""
 
@@ -86,12 +87,12 @@ def _first(holds: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bo
 
 
 def smallest(meets: Callable[[int], bool], most: int) -> int | None:
-    """The smallest size, 1 … most, that meets the bounds, if larger ones do where it does; None where `most` does not.
-    A handful of sizes is tried."""
+    """The smallest size, 1 … most, that meets the bounds, if larger ones do where it does, or one that is larger by a
+    step at most; None where `most` does not."""
     if not meets(most):
         return None
     low, high = 0, most
-    while high - low > 1:
+    while high - low > max(1, most // STEPS):
         middle = (low + high) // 2
         low, high = (low, middle) if meets(middle) else (middle, high)
     return high

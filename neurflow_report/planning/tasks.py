@@ -14,7 +14,7 @@ from functools import cached_property
 from importlib.util import find_spec
 
 from neurflow_report.fidelity import layer_experiments
-from neurflow_report.fidelity.certificates import ORDERS
+from neurflow_report.fidelity.certificates import ORDERS, STEPS
 from neurflow_report.fidelity.experiment import LayerExperiment, LayerSize, Work
 from neurflow_report.network.cut import Segments
 from neurflow_report.network.forward import kept_bytes, layers_to_keep, staying
@@ -273,7 +273,7 @@ class Tasks:
         top, uses = self.place.top, list[tuple[Key, tuple[float, ...]]]()
         pictures = [float(one.measured + one.others) for one in self.classes]
         for number in range(top):
-            sets = [self.spec.core.searched, *[ORDERS] * math.ceil(1 + math.log2(self._width(number)))]
+            sets = [self.spec.core.searched, 1, *[ORDERS] * math.ceil(math.log2(STEPS))]
             rows = min(self.place.forward_rows, self._engine(number + 1).together or self.place.forward_rows)
             batches = sum(math.ceil(some / rows) for some in sets)
             uses.append((("masking", number, ""), (sum(pictures) * batches, sum(pictures) * sum(sets))))

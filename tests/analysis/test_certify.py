@@ -25,6 +25,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     changes = {
         "data": {"limit": 40},
         "classes": ["firebell"],
+        "layers": ["block4", "fc"],
         "core": {"tau": "auto", "largest": 3, "enough": 0.5, "false_alarms": 0.5},
         "fidelity": {"experiments": ["masking", "deletions"], "taus": [1, 2, 3]},
         "output": str(folder / "out"),
@@ -41,7 +42,7 @@ def test_what_is_certified_is_what_is_measured_and_the_circuit_has_its_tau(bundl
     tau = chosen_tau(result.certificates, 3)
     assert run.settings.automatic
     assert run.settings.tau == 3
-    assert [c.layer for c in result.certificates] == ["block3", "block4"]
+    assert [c.layer for c in result.certificates] == ["block4"]
     assert max(len(n.core) for layer in result.layers for n in layer.neurons) == tau
     assert max(m.tau for m in result.two_sided) == tau
     rows = {
@@ -64,7 +65,7 @@ def test_what_is_certified_is_what_is_measured_and_the_circuit_has_its_tau(bundl
     assert words.startswith("τ is automatic. The core of a layer alone")
     table = certificate_table(index)
     assert table is not None
-    assert [row[0].text for row in table.rows] == ["block4", "block3"]
+    assert [row[0].text for row in table.rows] == ["block4"]
 
 
 @pytest.mark.slow
