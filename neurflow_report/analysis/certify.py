@@ -15,6 +15,7 @@ from neurflow_report.circuit.neuron_groups import group_neurons
 from neurflow_report.circuit.shorter import with_tau
 from neurflow_report.fidelity.certificates import ORDERS, Hits, certificate, one_tau, passes, smallest
 from neurflow_report.fidelity.masking import Pass, core_sets
+from neurflow_report.progress import Step
 from neurflow_report.results.records import Certificate
 
 SEED = 0
@@ -36,35 +37,50 @@ def certify(run: ClassRun, circuit: Circuit) -> tuple[Certificate, ...]:
             for i in tested
         )  # fmt: skip
     with run.stage("certificates", None) as step:
-        keeps = MaskingPasses(run.workspace, run.measured, run.of_others, run.logit, step)
-        return tuple(_layer(run, circuit, number, keeps) for number in tested)
+        kept = Kept(run, circuit, step)
+        return tuple(_layer(run, circuit, number, kept) for number in tested)
 
 
-def _layer(run: ClassRun, circuit: Circuit, number: int, passes_of: MaskingPasses) -> Certificate:
+class Kept:
+    """Which pictures, the class's that F1 is measured on and then those of other classes, are predicted as the class
+    with some channels of a layer alone, all else at its mean."""
+
+    def __init__(self, run: ClassRun, circuit: Circuit, step: Step) -> None:
+        self.run, self.circuit = run, circuit
+        self.predictions = MaskingPasses(run.workspace, run.measured, run.of_others, run.logit, step)
+
+    def alone(self, number: int, sets: Sequence[Sequence[int]]) -> Hits:
+        """With each of some sets of channels, (sets, pictures)."""
+        removed = torch.ones((len(sets), self.circuit.layers[number].channels), dtype=torch.bool)
+        for row, own in zip(removed, sets, strict=True):
+            row[list(own)] = False
+        return self.predictions(number, [Pass(removed=[removed], mean=True, own=True, others=True)])[0][0]
+
+    def cores(self, number: int) -> list[tuple[int, ...]]:
+        """The core of the layer at each τ, the largest first."""
+        return [core_sets([one.neurons for one in self.circuit.layers], t)[number] for t in self.run.settings.tried]
+
+    def at_each_tau(self, number: int) -> Hits:
+        """With the core at each τ, (taus, pictures)."""
+        return self.alone(number, self.cores(number))
+
+
+def _layer(run: ClassRun, circuit: Circuit, number: int, kept: Kept) -> Certificate:
     asked, layer, n = run.settings.automatic, circuit.layers[number], len(run.measured)
     assert asked is not None  # noqa: S101 the caller has looked
-    sets = [core_sets([one.neurons for one in circuit.layers], tau)[number] for tau in run.settings.tried]
     random = np.random.default_rng(run.seed(number, SEED))
     orders = [random.permutation(layer.channels) for _ in range(ORDERS)]
 
-    def kept(some: Sequence[Sequence[int]]) -> Hits:
-        """Which pictures are predicted as the class with each set alone, (sets, pictures)."""
-        removed = torch.ones((len(some), layer.channels), dtype=torch.bool)
-        for row, own in zip(removed, some, strict=True):
-            row[list(own)] = False
-        alone, _ = passes_of(number, [Pass(removed=[removed], mean=True, own=True, others=True)])[0]
-        return alone
-
     def meets(size: int) -> bool:
         # all channels are one set, whatever the order
-        hits = kept([order[:size].tolist() for order in orders[: 1 if size == layer.channels else ORDERS]])
-        found = [one_tau(0, size, one[:n], one[n:]) for one in hits]
+        some = [order[:size].tolist() for order in orders[: 1 if size == layer.channels else ORDERS]]
+        found = [one_tau(0, size, one[:n], one[n:]) for one in kept.alone(number, some)]
         good = sum(passes(one, enough=asked.enough, false_alarms=asked.false_alarms) for one in found)
         return 2 * good > len(found)
 
     each = [
         one_tau(tau, len(own), hits[:n], hits[n:])
-        for tau, own, hits in zip(run.settings.tried, sets, kept(sets), strict=True)
+        for tau, own, hits in zip(run.settings.tried, kept.cores(number), kept.at_each_tau(number), strict=True)
     ]
     return certificate(
         layer=layer.name, channels=layer.channels, each=each, n=n, others=len(run.of_others), enough=asked.enough,
