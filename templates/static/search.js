@@ -53,6 +53,7 @@
       .map((found) => found.entry);
   };
 
+  const names = page.querySelectorAll(".names");
   const input = form.elements.q;
   const list = results.querySelector("ol");
   const head = results.querySelector("h2");
@@ -60,6 +61,7 @@
   const show = () => {
     const found = find(input.value);
     results.hidden = !input.value.trim();
+    names.forEach((one) => { one.hidden = !results.hidden; });
     head.textContent = found.length ? `${found.length} found` : "Nothing found";
     list.replaceChildren(...found.slice(0, MOST).map(({ link, owners, beside }) => {
       const item = document.createElement("li");

@@ -67,11 +67,13 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A table's cell; `sign` is "positive" or "negative" for a weight or a verdict, beside its printed sign or mark."""
+    """A table's cell; `sign` is "positive" or "negative" for a weight or a verdict, beside its printed sign or mark;
+    `part`: of a count such as "3 of 4" the share in 0..1, which tints the cell."""
 
     text: str
     href: str = ""
     sign: str = ""
+    part: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

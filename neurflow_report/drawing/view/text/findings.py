@@ -234,7 +234,8 @@ def answers(index: Index) -> tuple[Answer, ...]:
 
 def _answer_figure(index: Index, claim: Claim) -> str:
     """The figure that decides, and why it does not where the test is inconclusive."""
-    why = claim.reason.partition(",")[0] if claim.verdict == "inconclusive" and claim not in index.too_few else ""
+    decided = claim.verdict != "inconclusive" or claim in index.too_few
+    why = "" if decided else ledger.why_of(claim).partition(",")[0]
     return f"{_figure(index, claim)}{f'; {why}' if why else ''}"
 
 

@@ -26,6 +26,12 @@ TOO_FEW = "too few draws"
 MARKS = {"supported": "✓", "not supported": "✕", "inconclusive": "?", TOO_FEW: "…", "not run": "–"}
 AS_RANDOM = "≈"
 """The mark of a claim that falls because random neurons do as much, whatever its own figure."""
+_REASONS = {
+    "the interval of the random sets contains the most of the effect that they may have":
+        "the random sets' interval straddles the limit",
+    "not told apart from chance after correction": "not distinguishable from chance after correction",
+    "random sets have too much of the same effect": "random sets do nearly as much",
+}  # fmt: skip
 TITLES: Mapping[str, str] = {
     name: CAUTIONS[claim.caution, False].title for name, claim in CLAIMS.items() if claim.caution
 }
@@ -71,6 +77,14 @@ def verdict_text(verdict: str) -> str:
 def word(c: Claim, few: Container[Claim]) -> str:
     """A test's verdict as readers see it. `few`: the tests with too few draws."""
     return TOO_FEW if c in few else c.verdict
+
+
+def why_of(c: Claim) -> str:
+    """Why a test was judged so, in the report's words: a bundle holds those of its program."""
+    for kept, shown in _REASONS.items():
+        if c.reason.startswith(kept):
+            return shown + c.reason.removeprefix(kept)
+    return c.reason
 
 
 def remedy(setting: str) -> str:
@@ -161,7 +175,7 @@ def _row(index: Index, c: Claim, others: Sequence[Claim | None], limit: Threshol
         *(Cell(text=text) for text in beside),
         Cell(text="" if c.q_value is None else p_value(c.q_value) if c.q_value >= 0.001 else "<0.001"),
         Cell(text="" if c.n is None else count(c.n, c.unit)),
-        Cell(text=remedy(index.too_few[c]) if c in index.too_few else c.reason),
+        Cell(text=remedy(index.too_few[c]) if c in index.too_few else why_of(c)),
     )
 
 
