@@ -67,7 +67,9 @@
       const item = document.createElement("li");
       const copy = link.cloneNode(true);
       copy.removeAttribute("data-kind");
-      item.append(copy, ` ${[link.dataset.kind.toLowerCase(), ...owners, beside].filter(Boolean).join(" · ")}`);
+      const named = beside && link.dataset.kind === "Neuron group";
+      if (named) copy.textContent = `${beside} · ${link.textContent}`;
+      item.append(copy, ` ${[link.dataset.kind.toLowerCase(), ...owners, named ? "" : beside].filter(Boolean).join(" · ")}`);
       return item;
     }));
     if (found.length > MOST) list.append(Object.assign(document.createElement("li"), { textContent: `and ${found.length - MOST} more` }));

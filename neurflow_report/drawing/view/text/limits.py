@@ -17,6 +17,7 @@ from neurflow_report.results.verdict import LEVEL
 MOST_CLASSES = 12
 _UNCLEAR = "the core does not clearly stand out from random neurons"
 _WHY_UNCLEAR = f"In these tests q exceeds {LEVEL}, or random sets do nearly as much."
+_AGAINST_0 = "The core is needed against 0, but not against its mean"
 STILL = 0.5
 """The share of a class's pictures from which it is said to survive a core that is set to its mean."""
 
@@ -202,7 +203,7 @@ def _at_mean(index: Index) -> Iterator[Notice]:
         told = listing([f"{round(m.tpr * m.n)} of {m.n} at {m.layer}" for _, m in found])
         yield Notice(
             code="needed-at-zero",
-            title=f"At {listing([m.layer for _, m in found])} the core is needed only against 0",
+            title=f"{_AGAINST_0}, at {listing([m.layer for _, m in found])}",
             text=f"Set to 0, the class is lost. Set to its mean over pictures of all classes, {told} are recognised.",
             places=_layers(index, [c for c, _ in found]),
         )
@@ -215,7 +216,7 @@ def _over_at_mean(indices: Sequence[Index]) -> Iterator[Notice]:
         fallen = [c for _, some in found for c, _ in some]
         yield Notice(
             code="needed-at-zero",
-            title=f"In {len(fallen)} of the {count(len(held), 'test')} that the core passes as needed, only 0 shows it",
+            title=f"{_AGAINST_0}, in {len(fallen)} of {count(len(held), 'passed test')}",
             text=prose(f"""
                 {_by_layer(fallen, held)}. Set to 0, the class is lost there. Set to its mean over pictures of all
                 classes, half of the class's pictures or more are still recognised.
