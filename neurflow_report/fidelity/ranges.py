@@ -8,7 +8,7 @@ ranges of the same neurons.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,39 +95,37 @@ def lost(logit: int, before: tuple[Indices, Indices], after: tuple[Indices, Indi
     )  # fmt: skip
 
 
-def measures(layer: str, own: Lost, whole: Lost, null: Sequence[Lost]) -> tuple[Measure, ...]:
-    """The figures of a layer, from what is lost in the class's ranges, with all of the neurons, and in the ranges of
-    other classes."""
-    chance = [one.more for one in null]
-    ends = np.quantile(chance, [0.025, 0.975]).tolist() if chance else [None, None]
-    found = []
+def measures(layer: str, own: Lost, whole: Lost, null: Sequence[float]) -> tuple[Measure, ...]:
+    """The figures of a layer, from what is lost in the class's ranges, with all of the neurons, and what of the class
+    is lost in the ranges of other classes."""
+    found = list[tuple[str, float, float, float, int, dict[str, float]]]()
     for case, one in (("more of the class, its ranges", own), ("more of the class, whole neurons", whole)):
         low, high = difference_interval(one.own, one.own_range, one.others, one.others_range)
-        more = {
-            "null": float(np.mean(chance)), "null_low": ends[0], "null_high": ends[1],
-            "p_value": permutation_p(own.more, chance, smaller=False),
-        } if chance and one is own else {}  # fmt: skip
-        found.append(
-            Measure(
-                experiment="ranges", layer=layer, case=case, value=one.more, low=low, high=high, n=one.n + one.alien,
-                unit="picture", **more,
-            )
-        )  # fmt: skip
-    for case, value, (low, high), n in (
-        ("the class, its ranges", own.own, own.own_range, own.n),
-        ("others, its ranges", own.others, own.others_range, own.alien),
-    ):
-        found.append(
-            Measure(experiment="ranges", layer=layer, case=case, value=value, low=low, high=high, n=n, unit="picture")
+        found.append((case, one.more, low, high, one.n + one.alien, {}))
+    chance = dict[str, float]()
+    if null:
+        low, high = np.quantile(null, [0.025, 0.975]).tolist()
+        p_value = permutation_p(own.own, null, smaller=False)
+        chance = {"null": float(np.mean(null)), "null_low": low, "null_high": high, "p_value": p_value}
+    found.append(("the class, its ranges", own.own, *own.own_range, own.n, chance))
+    found.append(("others, its ranges", own.others, *own.others_range, own.alien, {}))
+    return tuple(
+        Measure(
+            experiment="ranges", layer=layer, case=case, value=value, low=low, high=high, n=n, unit="picture", **more
         )
-    return tuple(found)
+        for case, value, low, high, n, more in found
+    )
 
 
 def _run(at: Subject) -> Results:
     core = [n.channel for n in at.layer.neurons]
-    predicted = _predictor(at, core)
     if not core:
         return Results()
+
+    def predicted(ranges: Ranges | None) -> tuple[Indices, Indices]:
+        """For the pictures measured, and for the others."""
+        return (_predicted(at, core, at.measured(), ranges), _predicted(at, core, at.others(), ranges))
+
     before = predicted(None)
     if not len(before[1]):
         return Results(not_run=(NotRun(experiment="ranges", layer=at.layer.name, reason=NO_OTHERS),))
@@ -136,9 +134,9 @@ def _run(at: Subject) -> Results:
     own = lost(at.logit, before, predicted(ranges_of(at.pictures(), core, at.axis)))
     null = []
     for name in _classes(before[1], at.logit):
-        theirs, left = np.flatnonzero(before[1] == name), before[1] != name
-        after = predicted(ranges_of(_some(at.others(), theirs), core, at.axis))
-        null.append(lost(at.logit, (before[0], before[1][left]), (after[0], after[1][left])))
+        theirs = ranges_of(_some(at.others(), np.flatnonzero(before[1] == name)), core, at.axis)
+        after = _predicted(at, core, at.measured(), theirs)
+        null.append(float((before[0] == at.logit).mean() - (after == at.logit).mean()))
     return Results(measures=measures(at.layer.name, own, lost(at.logit, before, predicted(whole)), null))
 
 
@@ -159,24 +157,17 @@ def _some(parts: Iterator[Tensor], wanted: Indices) -> Iterator[Tensor]:
             yield part[torch.from_numpy(mine).to(part.device)]
 
 
-def _predictor(at: Subject, core: Sequence[int]) -> Callable[[Ranges | None], tuple[Indices, Indices]]:
-    """Which class is predicted for each picture measured, and for each of the others, with the core put out in ranges
-    (None: as it is)."""
-
-    @torch.no_grad()
-    def of(parts: Iterator[Tensor], ranges: Ranges | None) -> Indices:
-        found = [
-            at.above(part if ranges is None else put_out(part, core, at.axis, ranges)).argmax(dim=1) for part in parts
-        ]
-        every: Indices = torch.cat(found).cpu().numpy() if found else np.zeros(0, np.int64)
-        return every
-
-    return lambda ranges: (of(at.measured(), ranges), of(at.others(), ranges))
+@torch.no_grad()
+def _predicted(at: Subject, core: Sequence[int], parts: Iterator[Tensor], ranges: Ranges | None) -> Indices:
+    """Which class is predicted for each picture, with the core put out in ranges (None: as it is)."""
+    found = [at.above(part if ranges is None else put_out(part, core, at.axis, ranges)).argmax(dim=1) for part in parts]
+    every: Indices = torch.cat(found).cpu().numpy() if found else np.zeros(0, np.int64)
+    return every
 
 
 def _work(at: LayerSize) -> Iterator[Work]:
     """Passes from the layer up, each at about a third of one with its gradient."""
-    yield Work(part="marginal contributions", rows=(3 + CLASSES) * 5 * at.pictures / 3)
+    yield Work(part="marginal contributions", rows=(3 * 5 + CLASSES) * at.pictures / 3)
 
 
 EXPERIMENT = LayerExperiment(name="ranges", stage="range masking", unit="layers", run=_run, work=_work, top=False)

@@ -527,9 +527,9 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             words=prose(f"""
                 A core neuron is set to 0 only where its activation is within {RANGE:g} standard deviations of its mean
                 over the class's pictures. The figure is the share of the class's pictures lost by that, less the share
-                of other classes' pictures whose prediction changes: what is more of the class than of all. Chance is
-                the same with the ranges that other classes give these neurons. Beside it stands the same with the
-                neurons at 0 altogether. This is a description, and no test of a claim.
+                of other classes' pictures whose prediction changes: what is more of the class than of all. Beside it
+                stand the same with the neurons at 0 altogether, and both shares; chance is what of the class is lost in
+                the ranges that other classes give these neurons. This is a description, and no test of a claim.
             """),
             tests="whether the class is in a range of its core neurons",
             axis="share of the pictures lost",

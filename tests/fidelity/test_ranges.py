@@ -49,9 +49,9 @@ def test_of_two_gaussians_the_class_is_lost_in_its_range_and_the_others_stay() -
     assert found["the class, its ranges"].value == inside.mean()
     assert inside.mean() == pytest.approx(norm.cdf(2.5) - norm.cdf(-2.5), abs=0.01)
     assert found["others, its ranges"].value == 0.0
-    more = found["more of the class, its ranges"]
-    assert more.value == inside.mean()
-    assert (more.null, more.p_value) == (0.0, 0.5)  # in the range of the others nothing of the class lies
+    assert found["more of the class, its ranges"].value == inside.mean()
+    its = found["the class, its ranges"]
+    assert (its.null, its.p_value) == (0.0, 0.5)  # in the range of the others nothing of the class lies
     whole = found["more of the class, whole neurons"]
     assert whole.value == pytest.approx(1.0 - 1.0)  # at 0 altogether, the others go as well
 
