@@ -84,7 +84,7 @@ def test_it_runs_is_planned_judged_and_shown(house: Path) -> None:
     assert all(0 <= m["low"] <= m["value"] <= m["high"] <= 1 for m in measures.values())
     assert {c["layer"] for c in result["claims"] if c["claim"] == "sufficient"} == {"block4", "fc"}
     page = (house / "out/site/fidelity/firebell/index.html").read_text(encoding="utf-8")
-    assert "F13: Are core sets enough for a neuron?" in page
+    assert "F15: Are core sets enough for a neuron?" in page
     assert "random sets that keep less than the core sets" in page
     assert "at most, 40 random sets for each." in (house / "out/site/method/index.html").read_text(encoding="utf-8")
 
