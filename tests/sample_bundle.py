@@ -86,6 +86,7 @@ EXPERIMENTS = (
     "channels",
     "causal",
     "quality",
+    "deletions",
 )
 PARTS = ("petal-red", "petal-blue", "centre-dark", "stem", "pot")
 
@@ -524,7 +525,7 @@ def _evidence(rng: np.random.Generator, layers: tuple[LayerResult, ...], edges: 
         )
         for e in edges
     )  # fmt: skip
-    measures += [*_described(layers), *_quality()]
+    measures += [*_described(layers), *_quality(), *_deleted(layers)]
     effects = tuple(
         EdgeEffect(
             upper_layer=d.upper_layer, upper=d.upper, lower_layer=d.lower_layer, lower=d.lower, drop=d.drop, null=0.01,
@@ -571,6 +572,25 @@ def _quality() -> list[Measure]:
         for name in ("layer2.0", "layer3", "fc")
         for case, value in (("infidelity", 0.12), ("max-sensitivity", 0.03))
     ]  # fmt: skip
+
+
+def _deleted(layers: tuple[LayerResult, ...]) -> list[Measure]:
+    """F13: of each layer every third neuron is unsure, and the one after it out."""
+    found = []
+    for layer in layers[:-1]:
+        shares = [(0.97, 0.51, 0.2)[at % 3] for at in range(len(layer.neurons))]
+        sure = sum(share == 0.97 for share in shares)
+        low, high = _wilson(sure, len(shares))
+        whole = {"value": sure / len(shares), "low": low, "high": high, "n": len(shares), "null": 0.4}
+        found.append(Measure(experiment="deletions", layer=layer.name, unit="neuron", **whole))
+        found += [
+            Measure(
+                experiment="deletions", layer=layer.name, channel=a.channel, value=share, low=share - 0.03,
+                high=min(1.0, share + 0.03), n=1000, unit="draw",
+            )
+            for a, share in zip(layer.neurons, shares, strict=True)
+        ]  # fmt: skip
+    return found
 
 
 def _census(layers: tuple[LayerResult, ...], number: int) -> tuple[Census, ...]:

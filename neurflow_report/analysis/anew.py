@@ -22,6 +22,7 @@ from neurflow_report.analysis.experiments_anew import AtLayer, at_layers_of, exp
 from neurflow_report.analysis.run import choice_of, class_run, in_halves
 from neurflow_report.circuit.discovery import Search, layer_neurons
 from neurflow_report.errors import Path
+from neurflow_report.fidelity.certificates import chosen_tau
 from neurflow_report.images.select import Chosen
 from neurflow_report.network.fence import blamed
 from neurflow_report.progress import Progress
@@ -182,6 +183,8 @@ def _other_pictures(result: ClassResult, chosen: Sequence[Chosen]) -> str:
 
 
 def _of_class(run: ClassRun, result: ClassResult, drawn: Drawn) -> Iterator[tuple[Path, str]]:
+    if run.settings.automatic is not None:
+        run = replace(run, settings=run.settings.at(chosen_tau(result.certificates, run.settings.tau)))
     means, cache = patch_means(run, "patches")
     search = Search(
         k=run.settings.k,

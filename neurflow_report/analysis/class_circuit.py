@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from numpy.typing import NDArray
 
 from neurflow_report.analysis.activation_cache import ActivationCache
 from neurflow_report.analysis.class_run import ClassRun
+from neurflow_report.circuit.deletions import Deletions, Inclusion
 from neurflow_report.circuit.discovery import Scores, Search, find_neurons
 from neurflow_report.circuit.neuron_groups import group_neurons
 from neurflow_report.network.forward import layer_means
 from neurflow_report.progress import Step
+from neurflow_report.results.catalogue import EXPERIMENTS
 from neurflow_report.results.records import GroupEdge, LayerResult, Neuron
 from neurflow_report.setup.workspace import check_patches, patch_batches
 
@@ -29,6 +31,8 @@ class Circuit:
         means: φ of all its patches, (P, C) a layer, which it was found from.
         scores: all of them.
         cache: the activations on these patches.
+        inclusion: by layer below the logits and τ, what is core without some of the pictures; none where it is not
+            asked for.
     """
 
     means: Means
@@ -36,6 +40,7 @@ class Circuit:
     edges: tuple[GroupEdge, ...]
     scores: Scores
     cache: ActivationCache
+    inclusion: Mapping[tuple[str, int], Inclusion] = field(default_factory=dict)
 
 
 def find_circuit(run: ClassRun) -> Circuit:
@@ -49,11 +54,16 @@ def find_circuit(run: ClassRun) -> Circuit:
     check_patches(run.name, len(run.pixels), run.patches, settings.k)
     means, cache = patch_means(run, "patches")
     scores: Scores = {}
-    neurons = search_neurons(run, means, cache, scores)
+    deletions = None
+    if settings.asks("deletions"):
+        seed = run.seed(0, EXPERIMENTS["deletions"].seed)
+        deletions = Deletions(pictures=len(run.pixels), per_picture=workspace.grid.per_image, seed=seed)
+    neurons = search_neurons(run, means, cache, scores, deletions)
     with run.stage("neuron groups", None):
         names = [info.name for info in workspace.segments.layers]
         layers, edges = group_neurons(names, neurons, means, settings.max_neuron)
-    return Circuit(means=means, layers=layers, edges=edges, scores=scores, cache=cache)
+    inclusion = {} if deletions is None else deletions.found
+    return Circuit(means=means, layers=layers, edges=edges, scores=scores, cache=cache, inclusion=inclusion)
 
 
 def patch_means(run: ClassRun, stage: str) -> tuple[Means, ActivationCache]:
@@ -79,7 +89,11 @@ def patch_means(run: ClassRun, stage: str) -> tuple[Means, ActivationCache]:
 
 
 def search_neurons(
-    run: ClassRun, means: Means, cache: ActivationCache, scores: Scores | None = None
+    run: ClassRun,
+    means: Means,
+    cache: ActivationCache,
+    scores: Scores | None = None,
+    deletions: Deletions | None = None,
 ) -> tuple[tuple[Neuron, ...], ...]:
     """The core neurons of every layer, input → output (METHOD §§2–3).
 
@@ -88,6 +102,7 @@ def search_neurons(
         means: φ of all patches, (P, C) for each layer.
         cache: of the activations.
         scores: a dictionary that takes the scores.
+        deletions: is told of T.
     Raises: RunError not-finite.
     """
 
@@ -98,7 +113,10 @@ def search_neurons(
             yield step
 
     settings = run.settings
-    search = Search(k=settings.k, tau=settings.tau, max_semantic=settings.max_semantic, quadrature=settings.quadrature)
+    search = Search(
+        k=settings.k, tau=settings.tau, max_semantic=settings.max_semantic, quadrature=settings.quadrature,
+        taus=settings.tried,
+    )  # fmt: skip
     return find_neurons(
         search,
         layers=[info.name for info in run.workspace.segments.layers],
@@ -108,4 +126,5 @@ def search_neurons(
         activations=cache.activations,
         stage=stage,
         scores=scores,
+        deletions=deletions,
     )

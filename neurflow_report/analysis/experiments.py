@@ -1,4 +1,4 @@
-"""One class from its circuit to its evidence: the experiments F1 to F12, the ledger, the failure signatures (METHOD
+"""One class from its circuit to its evidence: the experiments F1 to F14, the ledger, the failure signatures (METHOD
 §§5–6)."""
 
 from __future__ import annotations
@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache as cache_once
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from neurflow_report.ablation.ablation import Ablation
 from neurflow_report.analysis.activation_cache import ActivationCache
+from neurflow_report.analysis.certify import at_tau, certify
 from neurflow_report.analysis.class_circuit import Circuit, find_circuit
 from neurflow_report.analysis.class_run import ClassRun
 from neurflow_report.analysis.held_out import hold_out
@@ -25,6 +27,7 @@ from neurflow_report.errors import RunError
 from neurflow_report.fidelity import layer_experiments
 from neurflow_report.fidelity.causal import judged
 from neurflow_report.fidelity.cautions import cautions
+from neurflow_report.fidelity.certificates import chosen_tau
 from neurflow_report.fidelity.experiment import LayerExperiment, Part, Results, Subject
 from neurflow_report.fidelity.ledger import ledger
 from neurflow_report.fidelity.masking import Masked, masking
@@ -32,6 +35,7 @@ from neurflow_report.results.catalogue import EXPERIMENTS
 from neurflow_report.results.records import (
     Caution,
     Census,
+    Certificate,
     Claim,
     Control,
     EdgeDrop,
@@ -63,6 +67,7 @@ class Findings:
     controls: tuple[Control, ...] = ()
     census: tuple[Census, ...] = ()
     edge_effects: tuple[EdgeEffect, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
 
 
 def examine(run: ClassRun) -> Findings:
@@ -72,7 +77,11 @@ def examine(run: ClassRun) -> Findings:
         InputError too-few-patches.
         RunError not-finite.
     """
-    settings, circuit = run.settings, find_circuit(run)
+    circuit, certificates = find_circuit(run), tuple[Certificate, ...]()
+    if run.settings.automatic is not None:
+        certificates = certify(run, circuit)
+        run, circuit = at_tau(run, circuit, chosen_tau(certificates, run.settings.tau))
+    settings = run.settings
     masked = class_masking(run, circuit)
     found = Results(not_run=masked.not_run) + experiments(run, circuit)
     silent = {layer.name: silent_share(m) for layer, m in zip(circuit.layers, circuit.means, strict=True)}
@@ -105,6 +114,7 @@ def examine(run: ClassRun) -> Findings:
         candidates=run.patches,
         census=found.census,
         edge_effects=found.edge_effects,
+        certificates=certificates,
     )
 
 
@@ -146,7 +156,7 @@ def _usual(workspace: Workspace, pixels: Tensor) -> int:
 
 
 def experiments(run: ClassRun, circuit: Circuit, wanted: Callable[[str, int], bool] = lambda *_: True) -> Results:
-    """F2 to F12, those asked for, from the lowest layer up.
+    """F2 to F14, those asked for, from the lowest layer up.
 
     Args: wanted: whether an experiment is wanted at the layer of this number. Those that share their draws (F2, F3, F4
         and F6) are all done where one of them is.
@@ -208,9 +218,9 @@ def _at_layer(
         pair = run.layer_pairs()[number - 1]
         return network_part(workspace, cache, pair, number, run.settings.quadrature, seed=seed, note=step.note)
 
-    def pictures() -> Iterator[Tensor]:
+    def activations(pixels: Tensor) -> Iterator[Tensor]:
         rows = min(workspace.pair_rows[number:], default=workspace.forward_rows)
-        return (workspace.forward.activations(number, part) for part in torch.split(cache.pixels, rows))
+        return (workspace.forward.activations(number, part) for part in torch.split(pixels, rows) if len(part))
 
     with run.stage(experiment.stage.format(layer=circuit.layers[number].name), None) as step:
         subject = Subject(
@@ -226,9 +236,12 @@ def _at_layer(
             phi=phi,
             from_means=from_means,
             part=part,
-            pictures=pictures,
+            pictures=partial(activations, cache.pixels),
+            measured=partial(activations, run.measured),
+            others=partial(activations, run.of_others),
             above=workspace.segments.between(number, top),
             axis=workspace.segments.feature_axis(number),
+            inclusion=circuit.inclusion.get((circuit.layers[number].name, settings.tau)),
         )
         return experiment.run(subject)
 

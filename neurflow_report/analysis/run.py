@@ -457,6 +457,7 @@ def _class_result(
         others_digest=digest_of(picture.sha256 for picture in others) if others else "",
         census=found.census,
         edge_effects=found.edge_effects,
+        certificates=found.certificates,
     )
     return record, dict(files.values())
 
@@ -523,7 +524,7 @@ def _run(
             notes=(*source.notes, *oddities(choice, ready.targets)),
             digest=choice_digest(_in_order(spec, choice)),
             holdout=spec.data.holdout,
-            others=OTHERS if settings.asks("masking") else 0,
+            others=OTHERS if others_wanted(spec)(1) else 0,
         ),
         settings=_settings(spec, settings, segments),
         layers=segments.layers,
@@ -559,6 +560,9 @@ def _settings(spec: Spec, settings: RunSettings, segments: Segments) -> Settings
         max_semantic=settings.max_semantic,
         max_neuron=settings.max_neuron,
         taus=settings.taus,
+        automatic=settings.automatic is not None,
+        enough=spec.core.enough,
+        false_alarms=spec.core.false_alarms,
         seed=settings.seed,
         device=segments.device.type,
         precision=settings.precision,

@@ -35,6 +35,7 @@ from neurflow_report.attribution.integrated_gradients import (
     prepared,
 )
 from neurflow_report.circuit.clustering import Partitions, distances, partitions, stays
+from neurflow_report.circuit.deletions import Deletions
 from neurflow_report.circuit.top_patches import concepts, dead
 from neurflow_report.errors import RunError
 from neurflow_report.network import devices
@@ -85,12 +86,14 @@ class LayerPair:
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """The settings of a search, under the names of METHOD §1; `max_semantic`: the most semantic groups of a neuron."""
+    """The settings of a search, under the names of METHOD §1; `max_semantic`: the most semantic groups of a neuron;
+    `taus`: those that the circuit may be cut to afterwards, none where that is not asked for."""
 
     k: int
     tau: int
     max_semantic: int
     quadrature: Quadrature
+    taus: tuple[int, ...] = ()
 
 
 def find_neurons(
@@ -103,6 +106,7 @@ def find_neurons(
     activations: Activations,
     stage: Callable[[str, int], AbstractContextManager[Counter]],
     scores: Scores | None = None,
+    deletions: Deletions | None = None,
 ) -> tuple[tuple[Neuron, ...], ...]:
     """The core neurons of every layer, input → output; the last layer's is the logit alone.
 
@@ -115,13 +119,16 @@ def find_neurons(
         activations: gives a layer's full activation on patches.
         stage: given a layer's name and target count, it counts the targets done.
         scores: a dictionary that takes the scores.
+        deletions: is told of T, to see what would be core on fewer pictures.
     Raises: RunError not-finite when an attribution is NaN or infinite.
     """
     core = np.array([logit], dtype=np.int64)
     found: list[tuple[Neuron, ...]] = []
     for number in range(len(layers) - 1, -1, -1):
         with stage(layers[number], len(core)) as counter:
-            neurons = layer_neurons(search, layers, layer_pairs, means, number, core, activations, counter, scores)
+            neurons = layer_neurons(
+                search, layers, layer_pairs, means, number, core, activations, counter, scores, deletions
+            )
         found.append(tuple(neurons))
         core = np.array(sorted({s.channel for n in neurons for s in n.core}), dtype=np.int64)
     return tuple(reversed(found))
@@ -137,6 +144,7 @@ def layer_neurons(
     activations: Activations,
     counter: Counter,
     scores: Scores | None = None,
+    deletions: Deletions | None = None,
 ) -> list[Neuron]:
     """The records of all targets `core` of one layer, by its number: a step of `find_neurons`, with its arguments.
 
@@ -155,6 +163,9 @@ def layer_neurons(
             raise RunError("not-finite", f"an attribution of layer {layers[number]!r} is NaN or infinite")
         if scores is not None:
             scores.update(zip([(layers[number], a) for a in core.tolist()], found.scores, strict=True))
+        if deletions is not None:
+            values = scored.values.to(place).view(*wanted.shape, -1)
+            deletions.descend(layers[below], values, core, wanted, search.taus or (search.tau,))
     else:
         counter.advance(len(core))
         place = devices.with_float64(activations(below, wanted[0, :1]).device)

@@ -3,15 +3,15 @@
 
 For a drawn edge from U to L: the drop, the mean over (a, j) ∈ U of (φ̄ − φ̄ with L's neurons at their means) / |φ̄|,
 where φ̄ is the mean of φ_a over patches of V_{a,j}, and a neuron's mean is that over the class's patches. The null: sets
-of the same size, neuron by neuron near in φ over the upper neurons' concepts, whichever way they work. All edges of a
-class are judged together.
+with as many neurons of each block of neurons near in φ over the upper neurons' concepts, whichever way they work. All
+edges of a class are judged together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
-from math import ceil
+from math import comb
 
 import numpy as np
 import torch
@@ -30,8 +30,10 @@ Moved = Callable[[NDArray[np.bool_]], Callable[[int, NDArray[np.int64]], Tensor]
 """φ (sets, patches) of a channel of the upper layer on patches, with each set (M, C) of the lower one at its means."""
 MEMBERS, PATCHES = 8, 5
 """Semantic groups of an upper group, and patches of each, that are looked at, at most: drawn at random."""
-NEAREST = 5
+NARROWEST = 6
 """Neurons near in φ, at least, of which one takes the place of a neuron."""
+SPARE = 2
+"""Times as many choices for each neuron as the sets wanted take: of few, too many sets hold the neuron itself."""
 LEAST = 1e-6
 """Activation under which a member is left out: there is no share of nothing."""
 LEVEL = 0.05
@@ -40,27 +42,42 @@ FEWEST = 19
 
 
 def matched_sets(phi: Floats, members: Sequence[int], draws: int, random: np.random.Generator) -> Sets:
-    """(n, C) bool: other sets as large as `members`, each of whose neurons is near one of them in log φ; no two alike.
+    """(n, C) bool: other sets that hold as many channels of each block of near ones as `members` does; no two alike.
 
-    n is `draws`, or fewer where not so many are found. They may hold some of the members: were a strong neuron kept out
+    Had the members been drawn from their blocks, any of these sets could as well have been they, so that a p-value
+    against them holds. (A neighbourhood of each member would not do: a channel at an end is a neighbour of few.) n is
+    `draws`, or fewer where there are not so many sets. They may hold some of the members: were a strong neuron kept out
     of them, any set that has it would stand out.
 
     Args: phi: the mean φ of each channel where the sets are compared, (C,).
     """
-    size, inside = len(members), set(members)
-    level = np.log(np.abs(phi) + LEAST * max(float(np.abs(phi).max()), LEAST))
-    near = {i: np.argsort(np.abs(level - level[i]), kind="stable").tolist() for i in members}
-    width, found = 1 + max(NEAREST, ceil(draws / size)), dict[tuple[int, ...], None]()
+    order, choices = np.argsort(-np.abs(phi), kind="stable"), SPARE * (1 + draws) ** (1 / len(members))
+    parts = list(_blocks(order, np.asarray(members), choices))
+    inside, found = set(members), dict[tuple[int, ...], None]()
     for _ in range(20 * draws):
-        taken: set[int] = set()
-        for i in random.permutation(members).tolist():
-            free = [c for c in near[i][: width + size] if c not in taken][:width]
-            taken.add(free[int(random.integers(len(free)))])
+        taken = {c for block, count in parts for c in random.permutation(block)[:count].tolist()}
         if taken != inside:
             found[tuple(sorted(taken))] = None
         if len(found) == draws:
             break
     return as_sets(list(found), len(phi))
+
+
+def _blocks(
+    channels: NDArray[np.int64], members: NDArray[np.int64], choices: float
+) -> Iterator[tuple[NDArray[np.int64], int]]:
+    """Channels in their order in blocks, each with how many members it has; none without any.
+
+    A block is halved where a half that held all of its members would be twice as large as they, and leave as many
+    `choices` for each. What decides is how many members it has, not which: sets with as many of each block have the
+    same blocks.
+    """
+    count, half = int(np.isin(channels, members).sum()), len(channels) // 2
+    if count and half >= max(2 * count, NARROWEST) and comb(half, count) >= choices**count:
+        yield from _blocks(channels[:half], members, choices)
+        yield from _blocks(channels[half:], members, choices)
+    elif count:
+        yield channels, count
 
 
 def edge_tests(

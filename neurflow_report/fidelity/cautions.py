@@ -44,7 +44,7 @@ def cautions(
         crowded: the share of the class's patches that a concept has.
         tolerance: completeness gap.
         silent: the share of each layer's channels that are dead on all the class's patches (METHOD §6).
-        measures: F2 to F12.
+        measures: F2 to F14.
     """
     found: list[Caution] = []
     if pictures < limit:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from neurflow_report.circuit.deletions import Inclusion
 from neurflow_report.results.catalogue import Sizes
 from neurflow_report.results.flow import Edge
 from neurflow_report.results.records import Census, EdgeDrop, EdgeEffect, GroupEdge, LayerResult, Measure, NotRun
@@ -100,8 +101,11 @@ class Subject:
             patches.
         part: the network from the layer below to this one, its weights drawn anew from a seed where one is given.
         pictures: gives this layer's activations on the class's pictures, (n, …), some at a time.
+        measured: the same on those that F1 is measured on: held out, where some are.
+        others: the same on pictures of other classes; nothing where there are none.
         above: the network from such activations to the outputs, (n, outputs).
         axis: which axis of these activations the channels are.
+        inclusion: what of this layer is core without some of the pictures; None where that was not asked for.
     """
 
     number: int
@@ -117,8 +121,11 @@ class Subject:
     from_means: Callable[[NDArray[np.bool_]], Callable[[int, NDArray[np.int64]], Tensor]]
     part: Callable[[int | None], Part]
     pictures: Callable[[], Iterator[Tensor]]
+    measured: Callable[[], Iterator[Tensor]]
+    others: Callable[[], Iterator[Tensor]]
     above: Callable[[Tensor], Tensor]
     axis: int
+    inclusion: Inclusion | None = None
 
     @property
     def layer(self) -> LayerResult:

@@ -42,6 +42,15 @@ def wilson(successes: float, trials: int) -> tuple[float, float]:
     return low, high
 
 
+def clopper_pearson(successes: int, trials: int, each: float = 0.025) -> Range:
+    """Clopper and Pearson's interval of a share (1934), in 0..1: whatever the share is, the chance that it lies beyond
+    either end is at most `each`. (0, 1) for no trials."""
+    beta = stats().beta
+    low = float(beta.ppf(each, successes, trials - successes + 1)) if successes else 0.0
+    high = float(beta.ppf(1 - each, successes + 1, trials - successes)) if successes < trials else 1.0
+    return low, high
+
+
 def drop_interval(lost: int, gained: int, wrong: int, trials: int) -> Range:
     """95% interval of the share by which an accuracy goes down, (lost − gained) / trials, over the same `trials` before
     and after; `wrong` of them were wrong before.

@@ -1,6 +1,6 @@
 """The ledger: each claim of the method at each layer, with its figure, interval, null, n and verdict (METHOD §5).
 
-1. The results of F1 to F12 give rows: a figure for which larger is better, its interval, its null, its test.
+1. The results of F1 to F14 give rows: a figure for which larger is better, its interval, its null, its test.
 2. The p-values of a class's rows are corrected for their number (Benjamini and Hochberg).
 3. A row is *supported* where the figure reaches the claim's threshold, its interval stays over the lower one, the null
    and its interval stay under the null's own, and the test, where there is one, has q ≤ 0.05. It is *not supported*

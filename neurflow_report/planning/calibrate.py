@@ -99,7 +99,7 @@ def search_layers(
     """
     layers, axis = workspace.segments.layers, workspace.segments.feature_axis
     means = [spatial_mean(v, axis(i)).cpu().numpy() for i, v in enumerate(passed.values)]
-    most_of = most_targets([info.channels for info in layers], spec.core.tau)
+    most_of = most_targets([info.channels for info in layers], spec.core.searched)
     rates.add(search_part(passed, number) for number in range(len(layers)))
     targets, total, found = [logit], 1, list[ExpectedLayer]()
     end = budget.spent + SEARCHING * budget.left
@@ -201,7 +201,7 @@ class _Trial:
         rule, core = self.spec.attribution.model_dump(), self.spec.core
         search = Search(
             k=k,
-            tau=core.tau,
+            tau=core.searched,
             max_semantic=self.spec.groups.max_semantic,
             quadrature=Quadrature(**(rule if whole else rule | {"max_nodes": rule["nodes"]})),
         )

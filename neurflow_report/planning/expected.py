@@ -39,7 +39,7 @@ def expected(
     place = Place(
         segments=workspace.segments, keep=workspace.keep, tables=workspace.tables, forward_rows=workspace.forward_rows
     )
-    mosts = most_targets([info.channels for info in workspace.segments.layers], spec.core.tau)
+    mosts = most_targets([info.channels for info in workspace.segments.layers], spec.core.searched)
     found = [
         ExpectedLayer(targets=max(1, round(SHARE * most)), groups=GROUPS, parted=1.0, distinct=None, seen=False)
         for most in mosts

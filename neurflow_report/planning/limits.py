@@ -54,7 +54,7 @@ def _every(before: Spec, after: Spec, pictures: int, patches: int) -> Iterator[s
     if "causal" in new.experiments and new.edge_draws < FEWEST:
         yield f"F11: with {new.edge_draws} random sets no edge can count; it takes {FEWEST} (fidelity.edge_draws)"
     if "concepts" in new.experiments:
-        yield from _robust(new.targets * after.core.tau, threshold["robust"])
+        yield from _robust(new.targets * after.core.searched, threshold["robust"])
 
 
 def _masking(draws: int, pictures: int, threshold: Mapping[str, Threshold]) -> Iterator[str]:

@@ -75,7 +75,8 @@ def _ablated(workspace: Workspace, spec: Spec, rows: Sequence[Tensor]) -> list[i
 
     Args: rows: (1, …) of each.
     """
-    if not _ablating(spec) and "masking" not in sizes(spec.fidelity).experiments:
+    masked = "masking" in sizes(spec.fidelity).experiments or spec.core.tau == "auto"
+    if not _ablating(spec) and not masked:
         return []
     stages = zip(workspace.forward.segments.stages, rows, strict=False)
     return [workspace.ablation_rows(stage, row) * row_bytes(stage, row, kept=True) * 5 // 4 for stage, row in stages]

@@ -143,7 +143,7 @@ def _plan(loaded: LoadedSpec, ready: Ready, timed: bool, within: float | None, w
         device=describe(device),
         precision="float64" if spec.runtime.precision == "float64" else "float32",  # TF32 is tried in a run
         k=spec.concept.k,
-        tau=spec.core.tau,
+        tau=spec.core.searched,
         classes=now.classes,
         layers=layers,
         patches_per_picture=workspace.grid.per_image,
@@ -215,7 +215,7 @@ def _layers(workspace: Workspace, spec: Spec, costs: Costs) -> tuple[PlannedLaye
     """Input → output."""
     found, mosts = (
         list[PlannedLayer](),
-        most_targets([info.channels for info in workspace.segments.layers], spec.core.tau),
+        most_targets([info.channels for info in workspace.segments.layers], spec.core.searched),
     )
     for number, (info, most) in enumerate(zip(workspace.segments.layers, mosts, strict=True)):
         found.append(

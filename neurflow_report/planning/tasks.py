@@ -14,6 +14,7 @@ from functools import cached_property
 from importlib.util import find_spec
 
 from neurflow_report.fidelity import layer_experiments
+from neurflow_report.fidelity.certificates import ORDERS, STEPS
 from neurflow_report.fidelity.experiment import LayerExperiment, LayerSize, Work
 from neurflow_report.network.cut import Segments
 from neurflow_report.network.forward import kept_bytes, layers_to_keep, staying
@@ -215,6 +216,8 @@ class Tasks:
         for number in range(top, -1, -1):
             yield self._neurons(number)
         yield self._groups()
+        if self.spec.core.tau == "auto":
+            yield self._certificates()
         if self.asked("masking"):
             yield self._masking()
         if (held := float(sum(c.held_patches for c in self.classes))) and any(e.held_out for e in self.by_layer):
@@ -265,7 +268,7 @@ class Tasks:
         """F1: each picture under its masks of each layer and τ, at that layer and from it up; the way there once, but
         for layers whose activations do not fit."""
         top, draws = self.place.top, self.size.draws
-        taus = len(self.spec.fidelity.taus or (self.spec.core.tau,))
+        taus = len(self.spec.fidelity.taus or (self.spec.core.searched,))
         uses, passes, amount = list[tuple[Key, tuple[float, ...]]](), list[tuple[int, int, float]](), 0
         for number in range(top):
             rows = min(self.place.forward_rows, self._engine(number + 1).together or self.place.forward_rows)
@@ -282,6 +285,20 @@ class Tasks:
             passes.append((0, top, float(every)))
             passes += [(0, number + 1, float(taus * every)) for number in range(top) if number not in kept]
         return Task(name="masking", amount=amount, unit="masked pictures", uses=tuple(uses), passes=tuple(passes))
+
+    def _certificates(self) -> Task:
+        """Of an automatic τ: every picture with the core of each τ kept alone, and random sets of a few sizes."""
+        top, uses = self.place.top, list[tuple[Key, tuple[float, ...]]]()
+        pictures = [float(one.measured + one.others) for one in self.classes]
+        for number in range(top):
+            sets = [self.spec.core.searched, 1, *[ORDERS] * math.ceil(math.log2(STEPS))]
+            rows = min(self.place.forward_rows, self._engine(number + 1).together or self.place.forward_rows)
+            batches = sum(math.ceil(some / rows) for some in sets)
+            uses.append((("masking", number, ""), (sum(pictures) * batches, sum(pictures) * sum(sets))))
+        return Task(
+            name="certificates", amount=float(top * len(self.classes)), unit="layers", uses=tuple(uses),
+            passes=((0, top, sum(pictures)),),
+        )  # fmt: skip
 
     def _engine(self, number: int) -> Engine:
         return self.place.engines.get(number, Engine())
@@ -304,8 +321,8 @@ class Tasks:
         """The knock-outs of a class at a layer."""
         layer = self.found[number]
         return workload.knocking(
-            self.size, self.spec.core.tau, self.spec.concept.k, width=self._width(number - 1), targets=layer.targets,
-            patches=one.patches,
+            self.size, self.spec.core.searched, self.spec.concept.k, width=self._width(number - 1),
+            targets=layer.targets, patches=one.patches,
         )  # fmt: skip
 
     def is_bounded(self, number: int, pass_: workload.Knocking) -> bool:

@@ -20,6 +20,10 @@ HARDLY = 0.01
 """The part of its mean under which the standard deviation of a channel that F10 calls saturated is."""
 QUALITY_SETS, QUALITY_NOISE, QUALITY_DRAWS = 100, 0.02, 10
 """Of F12: the random sets, by how much noise puts activations up or down at most, and how often it is drawn."""
+HALF_OF_DRAWS = 0.5
+"""The share of F13's draws that a sure neuron is core in, and its interval beyond; one that is out stays under it."""
+RANGE = 2.5
+"""Of F14: how many standard deviations from its mean a neuron's range reaches (NeuronLens)."""
 EVERY = frozenset({"quick", "standard", "paper"})
 """The presets, all of them."""
 METHODS = ("gradient × input", "saliency", "SmoothGrad", "guided backprop", "GradientSHAP", "DeepLift", "LRP")
@@ -497,6 +501,40 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             beside="weights drawn anew",
             wide=True,
             sizes=f"Here: {{quality_targets}} core neurons of each layer at most, {QUALITY_SETS} random sets for each.",
+            claims=(),
+        ),
+        Experiment(
+            name="deletions",
+            number="F13",
+            question="Which core neurons are sure?",
+            words=prose("""
+                In each of 1,000 draws, every picture is deleted with probability ½, and concepts and core sets are
+                chosen again from what is left. A core neuron is sure where the interval of the share of draws in which
+                it is core again lies over one half, out where it lies under it, else unsure. The figure of a layer is
+                the share of its core neurons that are sure; chance is the same where each picture's attributions are
+                shuffled among the channels. This says how much the circuit owes to these pictures, and is no test.
+            """),
+            tests="which core neurons are sure",
+            axis="core neurons that are sure",
+            unit="share",
+            presets=EVERY,
+            claims=(),
+        ),
+        Experiment(
+            name="ranges",
+            number="F14",
+            question="Is the class in a range of its core neurons?",
+            words=prose(f"""
+                A core neuron is set to 0 only where its activation is within {RANGE:g} standard deviations of its mean
+                over the class's pictures. The figure is the share of the class's pictures lost by that, less the share
+                of other classes' pictures whose prediction changes: what is more of the class than of all. Beside it
+                stand the same with the neurons at 0 altogether, and both shares; chance is what of the class is lost in
+                the ranges that other classes give these neurons. This is a description, and no test of a claim.
+            """),
+            tests="whether the class is in a range of its core neurons",
+            axis="share of the pictures lost",
+            unit="share",
+            varied="What is lost",
             claims=(),
         ),
     )

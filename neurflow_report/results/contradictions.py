@@ -292,6 +292,7 @@ def _of_evidence(place: Path, owner: ClassResult | Control, run: Run, result: Cl
         yield from _of_cautions(result)
         yield from _of_census(result)
         yield from _of_effects(result)
+        yield from _of_certificates(result)
         yield from _once(("controls",), [control.name for control in owner.controls], "control")
         for number, control in enumerate(owner.controls):
             yield from _index(("controls", number, "logit"), control.logit, run.model.outputs, "logit")
@@ -327,6 +328,24 @@ def _of_effects(result: ClassResult) -> Found:
         yield from _at_least(("edge_effects", number, "sets"), row.sets, 1)
         for name in ("p_value", "q_value"):
             yield from _within(("edge_effects", number, name), getattr(row, name), 0, 1)
+
+
+def _of_certificates(result: ClassResult) -> Found:
+    layers = [layer.name for layer in result.layers]
+    yield from _once(("certificates",), [row.layer for row in result.certificates], "layer")
+    for number, row in enumerate(result.certificates):
+        place: Path = ("certificates", number)
+        yield from _known((*place, "layer"), row.layer, layers, "layer")
+        yield from _at_least((*place, "n"), row.n, 1)
+        yield from _at_least((*place, "others"), row.others, 0)
+        taus = [one.tau for one in row.tried]
+        if row.tau is not None and row.tau not in taus:
+            yield (*place, "tau"), f"τ = {row.tau} is certified, and was not tried"
+        if taus != sorted(set(taus), reverse=True):
+            yield (*place, "tried"), "τ is to fall"
+        for at, one in enumerate(row.tried):
+            for name in ("tpr", "tpr_low", "fpr", "fpr_high"):
+                yield from _within((*place, "tried", at, name), getattr(one, name), 0, 1)
 
 
 def _of_census(result: ClassResult) -> Found:

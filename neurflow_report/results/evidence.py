@@ -113,7 +113,7 @@ class TwoSided(Record):
 
 
 class Measure(Record):
-    """One figure of F2 to F12 (METHOD §5), for a layer or, with `channel`, for one neuron of it.
+    """One figure of F2 to F14 (METHOD §5), for a layer or, with `channel`, for one neuron of it.
 
     Attributes:
         layer, channel: where.
@@ -216,6 +216,47 @@ class Census(Record):
     channels: int
     silent: tuple[int, ...]
     saturated: tuple[int, ...]
+
+
+class OneTau(Record):
+    """What the core of a layer at one τ keeps, with all else at its mean (METHOD §5).
+
+    Attributes:
+        tau, size: τ, and how many neurons the core has.
+        tpr, tpr_low: the share of the class's pictures kept, and Clopper and Pearson's lower 95% bound.
+        fpr, fpr_high: the share of other classes' pictures taken for it, and their upper 95% bound.
+    """
+
+    tau: int
+    size: int
+    tpr: float
+    tpr_low: float
+    fpr: float
+    fpr_high: float
+
+
+class Certificate(Record):
+    """The smallest τ at which a layer's core is certified to be enough, by a test from the largest τ down (METHOD §5).
+
+    Attributes:
+        layer, channels: which, and how many channels it has.
+        tau: the smallest certified; None: not certifiable, not even the largest.
+        n, others: pictures of the class, and of other classes.
+        tried: from the largest τ down, as far as the first that failed.
+        random_size: the fewest neurons drawn at random of which most sets meet the same bounds; None: no number does.
+        needed_n, needed_others: pictures with which the largest τ would pass if it kept and took the same shares; None
+            where no number of them would do, or it is certified.
+    """
+
+    layer: str
+    channels: int
+    tau: int | None
+    n: int
+    others: int
+    tried: tuple[OneTau, ...]
+    random_size: int | None = None
+    needed_n: int | None = None
+    needed_others: int | None = None
 
 
 class Claim(Record):

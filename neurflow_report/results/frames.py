@@ -70,7 +70,7 @@ class Tables:
         members: the semantic groups in them.
         edges: between groups.
         masking: F1.
-        measures: F2 to F12.
+        measures: F2 to F14.
         verdicts: of the ledger.
     """
 

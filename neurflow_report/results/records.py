@@ -17,6 +17,7 @@ from neurflow_report.results.causes import Unexplained as Unexplained
 from neurflow_report.results.causes import WhatIf as WhatIf
 from neurflow_report.results.evidence import Caution as Caution
 from neurflow_report.results.evidence import Census as Census
+from neurflow_report.results.evidence import Certificate as Certificate
 from neurflow_report.results.evidence import Claim as Claim
 from neurflow_report.results.evidence import Control as Control
 from neurflow_report.results.evidence import EdgeDrop as EdgeDrop
@@ -24,6 +25,7 @@ from neurflow_report.results.evidence import EdgeEffect as EdgeEffect
 from neurflow_report.results.evidence import Masking as Masking
 from neurflow_report.results.evidence import Measure as Measure
 from neurflow_report.results.evidence import NotRun as NotRun
+from neurflow_report.results.evidence import OneTau as OneTau
 from neurflow_report.results.evidence import Threshold as Threshold
 from neurflow_report.results.evidence import TwoSided as TwoSided
 from neurflow_report.results.record import Record as Record
@@ -180,7 +182,7 @@ class DataInfo(Record):
 class Settings(Record):
     """The values this run used, under the names of the spec (see docs/spec.md).
 
-    The fields after `precision` size F2 to F12 and came with format 2.
+    The fields after `precision` size F2 to F14 and came with format 2.
 
     Attributes:
         k: patches in a concept.
@@ -189,6 +191,8 @@ class Settings(Record):
         tolerance: the largest error of the integral, relative.
         rule: how the integral is taken.
         tau: τ, core neurons of a neuron at most.
+        automatic: whether each class has a τ of its own, up to `tau`.
+        enough, false_alarms: what it is then certified for: the TPR over the one, the FPR under the other.
         max_semantic, max_neuron: semantic groups of a neuron, and neuron groups of a layer, at most.
         taus: the τ at which F1 is done.
         draws: random sets of F1.
@@ -239,6 +243,9 @@ class Settings(Record):
     critical: str = ""
     edge_draws: int = 0
     quality_targets: int = 0
+    automatic: bool = False
+    enough: float = 0.0
+    false_alarms: float = 0.0
     controls: tuple[str, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
 
@@ -572,9 +579,10 @@ class ClassResult(Record):
         two_sided: F1 with pictures of other classes; none in bundles before these were measured.
         others, others_digest: the names of these pictures, and the sha256 over their digests, in their order.
         cautions: from the logit down.
-        measures: the figures of F2 to F12.
+        measures: the figures of F2 to F14.
         edge_drops: F8, edge by edge.
         census, edge_effects: F10, layer by layer, and F11, edge by edge.
+        certificates: layer by layer what τ was chosen by, where it was.
         not_run: what was asked for and could not be measured.
         claims: the ledger.
         controls: the same on other networks.
@@ -602,6 +610,7 @@ class ClassResult(Record):
     census: tuple[Census, ...] = ()
     edge_effects: tuple[EdgeEffect, ...] = ()
     debugged: tuple[Debugged, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
 
 
 class Clock(Record):

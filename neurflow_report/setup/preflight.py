@@ -381,7 +381,7 @@ class _Checks:
         given = input_notes(self.network.preprocess, self.network.assumed, looks(self.source, self.eligible))
         copies = self.workspace.notes
         left_out = "" if self.uncompared is None else _left_out(self.uncompared)
-        network = (*self.network.notes, left_out, _large_core_sets(self.spec.core.tau, self.workspace.segments))
+        network = (*self.network.notes, left_out, _large_core_sets(self.spec.core.searched, self.workspace.segments))
         notes = (*network, *given, self.tied.caution, *self.source.told, *copies, *_not_run(self.spec))
         return Ready(
             network=self.network,

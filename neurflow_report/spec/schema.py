@@ -259,7 +259,29 @@ class Attribution(Section):
 class Core(Section):
     """Core concept neurons (METHOD §2)."""
 
-    tau: Count = Field(16, description="Core neurons of each target, τ.", examples=[8])
+    tau: Count | Literal["auto"] = Field(
+        16,
+        description="Core neurons of each target, τ; auto: of each class the fewest that are certified on pictures "
+        "held out to be enough (METHOD §5).",
+        examples=[8, "auto"],
+    )
+    largest: Count = Field(16, description="With `tau: auto` the most, at which the one search is run.", examples=[24])
+    enough: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.8,
+        description="With `tau: auto`: the share of the class's pictures that the core alone is to keep, all else at "
+        "its mean.",
+        examples=[0.9],
+    )
+    false_alarms: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.3,
+        description="With `tau: auto`: the share of other classes' pictures that it may take for the class.",
+        examples=[0.1],
+    )
+
+    @property
+    def searched(self) -> int:
+        """The τ that the search is run with."""
+        return self.largest if self.tau == "auto" else self.tau
 
 
 class Groups(Section):
@@ -446,9 +468,10 @@ class Spec(Section):
 
     def _wrong(self) -> Iterator[PydanticCustomError]:
         for index, tau in enumerate(self.fidelity.taus or ()):
-            if tau > self.core.tau:
-                message = f"found {tau}, expected at most core.tau, which is {self.core.tau}"
-                yield problem(message, "fidelity", "taus", index, against=("core", "tau"))
+            if tau > self.core.searched:
+                name = "largest" if self.core.tau == "auto" else "tau"
+                message = f"found {tau}, expected at most core.{name}, which is {self.core.searched}"
+                yield problem(message, "fidelity", "taus", index, against=("core", name))
         layers = self.layers if isinstance(self.layers, tuple) else None
         for odd in odd_names(self.names, [str(c) for c in self.classes], layers):
             against = (odd.against,) if odd.against else ()

@@ -18,7 +18,7 @@ from neurflow_report.spec.load import load_spec
 pytestmark = pytest.mark.slow
 ALL = [
     "masking", "optimality", "weights", "methods", "critical", "concepts", "stability", "edges", "polysemanticity",
-    "channels", "causal", "quality",
+    "channels", "causal", "quality", "deletions", "ranges",
 ]  # fmt: skip
 SIZES = {
     "experiments": ALL, "taus": [3], "draws": 4, "targets": 2, "optimality_draws": 6, "weight_draws": 10,

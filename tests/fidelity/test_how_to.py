@@ -62,7 +62,7 @@ def test_its_oracle_holds(house: Path) -> None:
 @pytest.mark.slow
 def test_the_spec_and_its_page_know_it(house: Path) -> None:
     _run(house, "-m", "neurflow_report.spec.document")
-    assert "quality (F12), sufficiency (F13)" in (house / "docs/spec.md").read_text(encoding="utf-8")
+    assert "ranges (F14), sufficiency (F15)" in (house / "docs/spec.md").read_text(encoding="utf-8")
     schema = json.loads(_run(house, "-m", "neurflow_report", "schema"))
     assert "sufficient" in schema["$defs"]["Thresholds"]["properties"]
 
@@ -84,7 +84,7 @@ def test_it_runs_is_planned_judged_and_shown(house: Path) -> None:
     assert all(0 <= m["low"] <= m["value"] <= m["high"] <= 1 for m in measures.values())
     assert {c["layer"] for c in result["claims"] if c["claim"] == "sufficient"} == {"block4", "fc"}
     page = (house / "out/site/fidelity/firebell/index.html").read_text(encoding="utf-8")
-    assert "F13: Are core sets enough for a neuron?" in page
+    assert "F15: Are core sets enough for a neuron?" in page
     assert "random sets that keep less than the core sets" in page
     assert "at most, 40 random sets for each." in (house / "out/site/method/index.html").read_text(encoding="utf-8")
 

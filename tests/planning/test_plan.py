@@ -323,7 +323,7 @@ def test_every_experiment_is_predicted(write_spec):
     )
     ran = set(read_bundle(analyze(load_spec(spec), progress=Silent())).manifest.provenance.clock.seconds)
     names = {stage.name for stage in planned(spec, timed=True).stages}
-    free = {"polysemanticity", "census"}
+    free = {"polysemanticity", "census", "deletions"}
     assert free <= ran
     assert ran - names == free
     assert names - ran == {"keep pictures"}

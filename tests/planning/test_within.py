@@ -181,6 +181,8 @@ def test_what_was_given_up_is_told():
         "F10 (channels) is not run: which channels say nothing is not tested",
         "F11 (causal) is not run: whether drawn edges carry an effect is not tested",
         "F12 (quality) is not run: how good the attributions are is not tested",
+        "F13 (deletions) is not run: which core neurons are sure is not tested",
+        "F14 (ranges) is not run: whether the class is in a range of its core neurons is not tested",
         "F2, F3: ranks are estimated from 400 of 2,950 patches",
         "F2, F3, F6: of a layer 5 neurons are tested instead of 50",
         "F3: sets of 5 and of 10 and of 20 and of 50 channels are not tested",

@@ -30,7 +30,7 @@ def test_numbers_are_one_each_and_every_preset_runs_what_it_says() -> None:
     assert [e.number for e in EXPERIMENTS.values()] == [f"F{n}" for n in range(1, len(EXPERIMENTS) + 1)]
     assert PRESETS["quick"].experiments == (
         *("masking", "optimality", "weights", "stability", "edges"),
-        *("polysemanticity", "channels"),
+        *("polysemanticity", "channels", "deletions"),
     )
     assert PRESETS["standard"].experiments == PRESETS["paper"].experiments == tuple(EXPERIMENTS)
 

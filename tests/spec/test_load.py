@@ -95,15 +95,25 @@ def test_bare_exponents_are_numbers(tmp_path: Path) -> None:
          "F1: core set sizes τ to test, each at most core.tau; default: core.tau alone."),
         ("attribution: {max_nodes: 100000}", "13:26 attribution.max_nodes: found 100000, expected a number of at most 1000 "
          "[spec-bad-value] | The most steps: doubled for patches over the tolerance."),
-        ("core: {tau: many}", "13:13 core.tau: found 'many', expected a whole number [spec-wrong-type] | "
-         "Core neurons of each target, τ."),
-        ('core: {tau: "3"}', "13:13 core.tau: found '3', expected a whole number [spec-wrong-type] | leave out the quotes"),
-        ("core: {tau: 3.5}", "13:13 core.tau: found 3.5, expected a whole number [spec-wrong-type] | "
-         "Core neurons of each target, τ."),
-        ("core: {tau: true}", "13:13 core.tau: found true, expected a whole number [spec-wrong-type] | "
-         "Core neurons of each target, τ."),
-        ("core: {tau: 0}", "13:13 core.tau: found 0, expected a number of at least 1 [spec-bad-value] | "
-         "Core neurons of each target, τ."),
+        ("core: {largest: many}", "13:17 core.largest: found 'many', expected a whole number [spec-wrong-type] | "
+         "With `tau: auto` the most, at which the one search is run."),
+        ('core: {largest: "3"}', "13:17 core.largest: found '3', expected a whole number [spec-wrong-type] | leave out the "
+         "quotes"),
+        ("core: {largest: 3.5}", "13:17 core.largest: found 3.5, expected a whole number [spec-wrong-type] | "
+         "With `tau: auto` the most, at which the one search is run."),
+        ("core: {largest: true}", "13:17 core.largest: found true, expected a whole number [spec-wrong-type] | "
+         "With `tau: auto` the most, at which the one search is run."),
+        ("core: {largest: 0}", "13:17 core.largest: found 0, expected a number of at least 1 [spec-bad-value] | "
+         "With `tau: auto` the most, at which the one search is run."),
+        ("core: {tau: many}", "13:13 core.tau: found 'many', expected a whole number or 'auto' [spec-bad-value] | "
+         "Core neurons of each target, τ; auto: of each class the fewest that are certified on pictures held out to be "
+         "enough (METHOD §5)."),
+        ("core: {tau: 0}", "13:13 core.tau: found 0, expected a number of at least 1 or 'auto' [spec-bad-value] | "
+         "Core neurons of each target, τ; auto: of each class the fewest that are certified on pictures held out to be "
+         "enough (METHOD §5)."),
+        ("core: {tau: auto, largest: 8}\nfidelity: {taus: [9]}", "14:19 fidelity.taus[0]: found 9, expected at most "
+         "core.largest, which is 8 [spec-bad-value] | F1: core set sizes τ to test, each at most core.tau; default: "
+         "core.tau alone."),
         ("core: 5", "13:7 core: found 5, expected a mapping of keys to values [spec-wrong-type] | "
          "Core concept neurons (METHOD §2). Such as core: {tau: 8}"),
         ("core:", "13:6 core: found nothing, expected a mapping of keys to values [spec-wrong-type] | "
@@ -186,7 +196,8 @@ def test_a_changed_line(tmp_path: Path, old: str, new: str, expected: str) -> No
 
 def test_all_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
     text = (
-        GOOD.replace("demo\n  name", "dmeo\n  nmae").replace("version: 1", "version: 2") + "core: {tau: x}\ncore: 3\n"
+        GOOD.replace("demo\n  name", "dmeo\n  nmae").replace("version: 1", "version: 2")
+        + "core: {largest: x}\ncore: 3\n"
     )
     slugs = [
         (line.split(" ")[0], line.split(" | ")[0].split("[")[-1].rstrip("]"))
@@ -194,7 +205,7 @@ def test_all_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
     ]
     assert slugs == [
         ("1:10", "spec-bad-value"), ("4:11", "spec-bad-value"), ("5:3", "spec-unknown-key"),
-        ("13:13", "spec-wrong-type"), ("14:1", "spec-duplicate-key"), ("override", "spec-override"),
+        ("13:17", "spec-wrong-type"), ("14:1", "spec-duplicate-key"), ("override", "spec-override"),
         ("override", "spec-wrong-type"),
     ]  # fmt: skip
 
@@ -279,8 +290,8 @@ class TestOverrides:
              "number 0 [spec-override] | set the whole list instead: 'fidelity.taus=[…]'"),
             ("core.tau=[", "override 'core.tau=[': the value is not YAML: while parsing a flow node, expected the node "
              "content, but found '<stream end>' [spec-override] | docs/guide.md shows how a spec is written"),
-            ("core.tau=x", "override 'core.tau=x' core.tau: found 'x', expected a whole number [spec-wrong-type] | "
-             "Core neurons of each target, τ."),
+            ("core.largest=x", "override 'core.largest=x' core.largest: found 'x', expected a whole number "
+             "[spec-wrong-type] | With `tau: auto` the most, at which the one search is run."),
             ("cor.tau=1", "override 'cor.tau=1' cor: the spec has no key 'cor' [spec-unknown-key] | did you mean 'core'?"),
         ],
     )  # fmt: skip

@@ -32,6 +32,7 @@ NODE_LOOK = {
     "shape": "box", "style": "rounded,filled", "fillcolor": "#f4f6f9", "color": "#c9d3de",
     "fontname": "Helvetica", "fontsize": "11",
 }  # fmt: skip
+LOOSE_LOOK = {"style": "rounded,filled,dashed", "color": "#5a6675"}
 EDGE_LOOK = {"arrowhead": "none", "color": POSITIVE}
 MISSING, HINT = "Graphviz's program `dot` was not found", "install Graphviz: apt-get install graphviz"
 CHECK = "check that `dot -V` answers; " + HINT
@@ -41,7 +42,7 @@ def to_dot(diagram: Diagram) -> str:
     """The circuit as DOT, one rank a band, to be drawn by plain `dot`; equal diagrams give equal text.
 
     What raises is blue and solid, what lowers red and dashed, where no effect was shown pale, and dotted if it raises;
-    the pen's width follows the flow.
+    the pen's width follows the flow. A card that is not sure has a dashed outline.
     """
     names, graph = _names(diagram), Digraph("circuit", format="svg")
     graph.attr("graph", **_graph_look(diagram))
@@ -53,8 +54,8 @@ def to_dot(diagram: Diagram) -> str:
             look = {"shape": "plaintext", "style": "", "fontcolor": "#5a6675"}
             rank.node(f"band {i}", _label([band.label]), **look)
             for node in row:
-                lines = [node.title, node.subtitle, percent(node.value)]
-                rank.node(names[node.id], _label(lines), tooltip=_label([node.alt or node.title]))
+                lines, own = [node.title, node.subtitle, percent(node.value)], LOOSE_LOOK if node.loose else {}
+                rank.node(names[node.id], _label(lines), tooltip=_label([node.alt or node.title]), **own)
     for i in range(len(diagram.bands) - 1):
         graph.edge(f"band {i}", f"band {i + 1}", style="invis", weight="100")
     for link in sorted(diagram.links, key=_link_key):

@@ -32,7 +32,7 @@ from neurflow_report.drawing.view.model.numbers import percent, percent_fine, si
 
 Picture = Callable[[Node, float, float, float], str]
 """A node's patches as SVG, in the square at (x, y) with that side."""
-FAINT = "no effect shown"
+FAINT, LOOSE = "no effect shown", "not sure: may not be there on other pictures"
 SECOND = 20
 """How far the key's second line stands below the first."""
 SAMPLES = (0.05, 0.25, 0.5)
@@ -54,6 +54,7 @@ LOOK = """#ID{FONT}
 #ID .band{fill:var(--band,#f3f5f8)}
 #ID .card{fill:var(--card,#ffffff);stroke:var(--line,#cbd4de);stroke-width:1}
 #ID .main .card{stroke:var(--muted,#5a6675)}
+#ID .loose{stroke:var(--muted,#5a6675);stroke-dasharray:5 4}
 #ID .rail{fill:var(--line,#cbd4de)}
 #ID .bar{fill:var(--ink,#1c2430)}
 #ID .side .bar{fill:var(--muted,#5a6675)}
@@ -98,14 +99,14 @@ def paint(
     """
     style = COMPACT if compact else SMALL if diagram.small else FULL if interactive else PRINT
     diagram = diagram if interactive and not compact else _unlinked(diagram)
-    faint = any(link.faint for link in diagram.links)
-    if faint and style.foot:
+    faint, loose = any(link.faint for link in diagram.links), any(node.loose for node in diagram.nodes)
+    if (faint or loose) and style.foot:
         style = replace(style, foot=style.foot + SECOND)  # the key has a second line
     layout = lay_out(diagram, order, style)
     cards = _cards(diagram, layout, style, picture or windows(linked))
     body = [_bands(diagram, layout, style), _links(diagram, layout, style), cards]
     if not compact:
-        body.append(_legend(layout, style, faint=any(link.faint for link in diagram.links)))
+        body.append(_legend(layout, style, faint=faint, loose=loose))
     look = LOOK + ("\n" + LIVE if interactive and not compact else "")
     head = _head(diagram, layout, id_prefix, compact)
     rules = look.replace("FONT", FONT).replace("ID", id_prefix)
@@ -221,7 +222,7 @@ def _thumb(node: Node, box: Box, picture: Picture) -> str:
 
 def _card(look: str, node: Node, box: Box, style: Style, picture: Picture, single: bool) -> str:
     parts = [_sheet(box, 4), _sheet(box, 2)] if node.stack else []
-    parts.append(f'<rect class="card" {_rect(box)} rx="6"/>')
+    parts.append(f'<rect class="card{" loose" if node.loose else ""}" {_rect(box)} rx="6"/>')
     if single and style.line:
         parts.append(_line(node, box, style, picture))
     elif style.line:
@@ -358,9 +359,10 @@ def grid(count: int, x: float, y: float, side: float) -> list[tuple[float, float
     return [(x + (cell + gap) * (i % across), top + (cell + gap) * (i // across), cell) for i in range(count)]
 
 
-def _legend(layout: Layout, style: Style, *, faint: bool) -> str:
-    """Below the bands: what thin and thick, solid and dashed, dots where there are `faint` lines, and the bar mean."""
-    y, x = layout.height - 13 - (SECOND if faint else 0), 15.0
+def _legend(layout: Layout, style: Style, *, faint: bool, loose: bool) -> str:
+    """Below the bands: what thin and thick, solid and dashed, and the bar mean; on a second line what dots mean where
+    there are `faint` lines, and dashed outlines where there are `loose` cards."""
+    y, x = layout.height - 13 - (SECOND if faint or loose else 0), 15.0
     parts = [_key("share of the logit along a line", x, y)]
     x += text_width("share of the logit along a line", TITLE) + 4
     for flow in SAMPLES:
@@ -370,10 +372,14 @@ def _legend(layout: Layout, style: Style, *, faint: bool) -> str:
     for text, way in (("raises", 1), ("lowers", -1)):
         parts.append(_sample(0.1, way, style, x, y, 30) + _key(text, x + 35, y))
         x += 35 + text_width(text, TITLE) + 10
+    below = 15.0
     if faint:
-        below = 15.0
         parts += [_sample(0.1, way, style, below + at, y + SECOND, 26, faint=True) for at, way in ((0, 1), (32, -1))]
         parts.append(_key(FAINT, below + 63, y + SECOND))
+        below += 63 + text_width(FAINT, TITLE) + 24
+    if loose:
+        outline = Box(x=below, y=y + SECOND - 7, width=20, height=14)
+        parts.append(f'<rect class="card loose" {_rect(outline)} rx="3"/>' + _key(LOOSE, below + 25, y + SECOND))
     x += 10
     parts.append(
         f'<rect class="rail" x="{_n(x)}" y="{_n(y - 8)}" width="6" height="16" rx="2"/>'

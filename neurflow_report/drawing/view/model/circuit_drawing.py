@@ -243,7 +243,7 @@ def _stack(index: Index, layer: LayerResult, first: Sequence[Node], every: Seque
 
 def _group_node(index: Index, layer: LayerResult, number: int) -> Node:
     g = index.groups[layer.name, number]
-    code, lent = f"G{number}", index.lent(layer.name, g)
+    code, lent, loose = f"G{number}", index.lent(layer.name, g), index.is_loose(layer.name, g)
     logit = layer.name == index.top.name and len(index.top.groups) < 2
     name = index.result.name if logit else index.name(layer.name, g).text
     called = f"the logit {name}" if logit else index.called(layer.name, g)
@@ -255,8 +255,9 @@ def _group_node(index: Index, layer: LayerResult, number: int) -> Node:
         value=g.share,
         href=urls.group(index.result.slug, layer.name, number),
         tiles=index.card(layer.name, g).tiles[: 1 if logit else None],
-        alt=f"{called}, share {percent(g.share)}, {count(len(lent), 'neuron')}",
+        alt=f"{called}, share {percent(g.share)}, {count(len(lent), 'neuron')}{', most of it unsure' if loose else ''}",
         inside=() if logit else _inside(lent),
+        loose=loose,
     )
 
 
@@ -268,7 +269,8 @@ def _inside(lent: Mapping[int, float]) -> tuple[str, ...]:
 
 def _neuron_node(index: Index, layer: LayerResult, channel: int) -> Node:
     share = index.flow.neurons[layer.name][channel]
-    top = layer.name == index.top.name
+    top, sure = layer.name == index.top.name, index.sureness(layer.name, channel)
+    told = f", {sure}" if sure else ""
     return Node(
         id=f"{layer.name}/n{channel}",
         band=layer.name,
@@ -277,7 +279,8 @@ def _neuron_node(index: Index, layer: LayerResult, channel: int) -> Node:
         value=share,
         href=urls.neuron(index.result.slug, layer.name, channel),
         tiles=index.concept(index.neurons[layer.name, channel]).tiles[: 1 if top else NODE],
-        alt=f"{'Logit' if top else 'Neuron'} n{channel} of {layer.name}, share {percent(share)}",
+        alt=f"{'Logit' if top else 'Neuron'} n{channel} of {layer.name}, share {percent(share)}{told}",
+        loose=sure in {"unsure", "out"},
         groups=() if top else tuple(f"{layer.name}/G{g}" for g in index.groups_of(layer.name, channel)),
     )
 
@@ -428,13 +431,13 @@ def _caption(what: str, nodes: Sequence[Node], every: int, pruned: Pruned) -> st
         if single == every
         else f"{single} of {every:,} {what}s, the largest of each layer; the rest of each layer is stacked."
     )
-    left = pruned.total - len(pruned.links)
+    left, loose = pruned.total - len(pruned.links), any(n.loose for n in nodes)
     carry = f"carrying {percent_fine(1 - pruned.kept)} of the flow"
     held = f"{count(left, 'thinner line')}, {carry}, {'is' if left == 1 else 'are'} not drawn"
     rest = f"all {pruned.total:,} lines are drawn" if not left else held
     return prose(f"""
             {drawn} A line is as wide as the share of the logit that goes along it; {rest}. In strong colours: the main
-            path, from the logit along the largest flow.
+            path, from the logit along the largest flow.{" Dashed cards: not sure (F13)." if loose else ""}
         """)
 
 

@@ -11,7 +11,7 @@ from neurflow_report.drawing.view.model import names, urls
 from neurflow_report.drawing.view.model.components import Mosaic
 from neurflow_report.drawing.view.model.graph import FEW_PIXELS, Tile
 from neurflow_report.drawing.view.model.names import Name
-from neurflow_report.results.catalogue import CLAIMS
+from neurflow_report.results.catalogue import CLAIMS, HALF_OF_DRAWS
 from neurflow_report.results.flow import Flow, flow_of, parts
 from neurflow_report.results.records import (
     Claim,
@@ -170,6 +170,19 @@ class Index:
     @cached_property
     def _single(self) -> dict[tuple[str, str, int], Measure]:
         return {(m.experiment, m.layer, m.channel): m for m in self.result.measures if m.channel is not None}
+
+    def sureness(self, layer: str, channel: int) -> str:
+        """Whether F13 found a core neuron "sure", "unsure" or "out"; "" where it was not run."""
+        found = self.measure("deletions", layer, channel)
+        if found is None:
+            return ""
+        return "sure" if found.low > HALF_OF_DRAWS else "out" if found.high < HALF_OF_DRAWS else "unsure"
+
+    def is_loose(self, layer: str, group: NeuronGroup) -> bool:
+        """Whether half of a group's share or more comes from neurons that are not sure."""
+        lent = self.lent(layer, group)
+        loose = sum(share for channel, share in lent.items() if self.sureness(layer, channel) in {"unsure", "out"})
+        return loose > 0 and 2 * loose >= sum(lent.values())
 
     @cached_property
     def effects(self) -> dict[tuple[str, int, int], EdgeEffect]:

@@ -61,6 +61,8 @@ class Node:
         groups: the neuron groups that a neuron is in, where a script may pick them out.
         inside: a group's strongest neurons with what each lends it, for who asks to see both.
         stack: how many groups or neurons stand here as one; 0 for one alone.
+        loose: whether it might not be there on other pictures (F13): a neuron that is not sure, a group most of whose
+            share comes from such.
     """
 
     id: str
@@ -74,6 +76,7 @@ class Node:
     groups: tuple[str, ...] = ()
     inside: tuple[str, ...] = ()
     stack: int = 0
+    loose: bool = False
 
     @property
     def named(self) -> str:

@@ -27,6 +27,7 @@ NEURONS = (
     "error_max",
     "nodes",
     "dead",
+    "sure",
     "core",
     "concept",
 )
@@ -52,6 +53,10 @@ DROPS = ("class", "network", "upper_layer", "upper", "lower_layer", "lower", "we
 EFFECTS = (
     "class", "upper_layer", "upper", "lower_layer", "lower", "drop", "null", "null_low", "null_high", "sets", "p_value",
     "q_value",
+)  # fmt: skip
+CERTIFICATES = (
+    "class", "layer", "channels", "certified_tau", "n", "others", "tau", "size", "tpr", "tpr_low", "fpr", "fpr_high",
+    "random_size", "needed_n", "needed_others",
 )  # fmt: skip
 PATCHES = ("patch", "picture", "left", "top", "side")
 DIGITS = 6
@@ -86,6 +91,8 @@ def data_files(indices: Sequence[Index]) -> Iterator[Data]:
         if i.result.edge_effects:
             rows = [[i.result.name, *(getattr(e, key) for key in EFFECTS[1:])] for e in i.result.edge_effects]
             yield _file(urls.data(slug, "edge-effects.csv"), EFFECTS, rows)
+        if rows := _certificates(i):
+            yield _file(urls.data(slug, "certificates.csv"), CERTIFICATES, rows)
     if any(i.result.claims for i in indices):
         yield _file("data/ledger.csv", LEDGER, [row for i in indices for row in _records(i, LEDGER, "claims")])
     if any(i.result.two_sided for i in indices):
@@ -149,8 +156,9 @@ def _neurons(i: Index) -> list[list[Value]]:
             core = " ".join(f"n{c.channel}:{_short(c.score)}" for c in a.core)
             concept = " ".join(str(p) for p in a.concept)
             figures = [a.silhouette, a.gap_mean, a.gap_max, a.error_mean, a.error_max, a.nodes, a.dead]
+            sure = i.sureness(layer.name, a.channel)
             share = _short(i.flow.neurons[layer.name][a.channel])
-            rows.append([i.result.name, layer.name, a.channel, share, named, *figures, core, concept])
+            rows.append([i.result.name, layer.name, a.channel, share, named, *figures, sure, core, concept])
     return rows
 
 
@@ -165,6 +173,18 @@ def _masking(i: Index) -> list[list[Value]]:
             m.p_value, " ".join(str(v) for v in m.null), m.cumulative,
         ]
         for m in (*i.masking, *i.masking_upward)
+    ]  # fmt: skip
+
+
+def _certificates(i: Index) -> list[list[Value]]:
+    """A row for each τ tried at a layer."""
+    return [
+        [
+            i.result.name, c.layer, c.channels, c.tau, c.n, c.others, one.tau, one.size, one.tpr, one.tpr_low, one.fpr,
+            one.fpr_high, c.random_size, c.needed_n, c.needed_others,
+        ]
+        for c in i.result.certificates
+        for one in c.tried
     ]  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Notice, Page, Plot, Prose, Span, Table
 from neurflow_report.drawing.view.model.numbers import listing
 from neurflow_report.drawing.view.pages import PageKind
+from neurflow_report.drawing.view.pages.certified import certificate_table, certificate_words
 from neurflow_report.drawing.view.pages.experiments import ExperimentView, experiments
 from neurflow_report.drawing.view.pages.retaining import (
     masking_table,
@@ -28,11 +29,11 @@ UPWARD = "From a layer up to the logits, with pictures of other classes"
 
 @dataclass(frozen=True, kw_only=True)
 class ClassFidelityPage(Page):
-    """The evidence of one class: its verdict, what holds at which layer, then F1, then F2 to F12, then its ledger.
+    """The evidence of one class: its verdict, what holds at which layer, then F1, then F2 to F14, then its ledger.
 
     `limits`: the class's, as everywhere; `masking_lines`: what F1 says of its claims; `two_sided`: with pictures of
-    other classes, one layer at a time and from a layer up; `neighbours`: the circuit, and
-    the evidence of the next classes.
+    other classes, one layer at a time and from a layer up; `certified`, `certificates`: what an automatic τ was chosen
+    by; `neighbours`: the circuit, and the evidence of the next classes.
     """
 
     heading: str
@@ -44,6 +45,8 @@ class ClassFidelityPage(Page):
     ledger: Table | None
     control_words: tuple[str, ...]
     masking_lines: tuple[Prose, ...]
+    certified: tuple[str, ...]
+    certificates: Table | None
     words: tuple[str, ...]
     plot: Plot | None
     two_sided: tuple[Table, ...]
@@ -73,6 +76,8 @@ def class_fidelity_page(index: Index) -> ClassFidelityPage:
         ledger=ledger.ledger_table(index),
         control_words=_control_words(index),
         masking_lines=verdicts.lines([c for c in index.claims if c.experiment == "masking"], index.too_few),
+        certified=tuple(certificate_words(index)),
+        certificates=certificate_table(index),
         words=(
             *filter(None, [held_out(index)]),
             *two_sided_words(index.two_sided),

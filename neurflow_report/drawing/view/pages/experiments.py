@@ -1,4 +1,4 @@
-"""F2 to F12 of one class, experiment by experiment: the question, a chart with intervals and chance, the table."""
+"""F2 to F14 of one class, experiment by experiment: the question, a chart with intervals and chance, the table."""
 
 from __future__ import annotations
 

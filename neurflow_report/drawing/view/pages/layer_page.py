@@ -524,6 +524,8 @@ def _facts(index: Index, a: Neuron) -> tuple[Fact, ...]:
     if (apart := index.measure("polysemanticity", a.layer, a.channel)) is not None and apart.null is not None:
         told = f"{correlation(apart.value)} (random splits {correlation(apart.null)})"
         facts.append(Fact(label="Distance between semantic groups", value=told))
+    if (sure := index.sureness(a.layer, a.channel)) and (again := index.measure("deletions", a.layer, a.channel)):
+        facts.append(Fact(label="Core again without half of the pictures", value=f"{percent(again.value)}: {sure}"))
     for label, mean, worst in (
         ("Completeness gap", a.gap_mean, a.gap_max),
         ("Error of the attributions (estimated)", a.error_mean, a.error_max),

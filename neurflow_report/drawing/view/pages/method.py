@@ -113,8 +113,8 @@ def _attribution(s: Settings) -> tuple[MethodStep, ...]:
                 prose(f"""
                     Integrated gradients say how much of a neuron's activation comes through each neuron of the layer
                     below, against an activation of 0 everywhere. The score of a neuron below is the mean size of its
-                    attribution over the concept; the {s.tau} with the largest scores are the core concept neurons. A
-                    score of exactly 0 never counts.
+                    attribution over the concept; the {"τ" if s.automatic else s.tau} with the largest scores are the
+                    core concept neurons. A score of exactly 0 never counts.{_automatic(s)}
                 """),
                 prose(f"""
                     Attributions should add up to the activation they explain. How far they miss it, as a share of it,
@@ -200,6 +200,17 @@ def _verdict(run: Run) -> tuple[MethodStep, ...]:
     return (MethodStep(id="verdict", title="A class's verdict", text=(RULE,)),)
 
 
+def _automatic(s: Settings) -> str:
+    """How τ came about where it was not given."""
+    if not s.automatic:
+        return ""
+    return prose(f"""
+         Of each class τ is the smallest, up to {s.tau}, at which the core of every layer that can be certified is: on
+        pictures held out the core alone, with all else at its mean, keeps at least {percent(s.enough)} of the class and
+        takes at most {percent(s.false_alarms)} of the others, by bounds that each hold with 95%.
+    """)
+
+
 def _masking(run: Run) -> tuple[MethodStep, ...]:
     s = run.settings
     if not s.experiments:
@@ -251,7 +262,7 @@ def _of_others(run: Run) -> tuple[str, ...]:
 
 
 def _experiments(s: Settings) -> tuple[MethodStep, ...]:
-    """F2 to F12, those that were run: what they ask, how they measure it, and how large they were."""
+    """F2 to F14, those that were run: what they ask, how they measure it, and how large they were."""
     return tuple(
         MethodStep(id=e.name, title=f"{e.question} ({e.number})", text=(f"{e.words} {_size(s, e)}".rstrip(),))
         for e in EXPERIMENTS.values()

@@ -34,7 +34,11 @@ def _sentence(term: str, rest: str) -> str:
 
 def _fill(text: str, run: Run) -> str:
     s = run.settings
-    values = {"tau": str(s.tau), "taus": listing([str(tau) for tau in s.taus]), "k": str(s.k)}
+    values = {
+        "tau": f"up to {s.tau}" if s.automatic else str(s.tau),
+        "taus": listing([str(tau) for tau in s.taus]),
+        "k": str(s.k),
+    }
     return text.format(**values, tolerance=f"{100 * s.tolerance:g}%")
 
 

@@ -32,6 +32,8 @@ def of_class(index: Index) -> tuple[Notice, ...]:
         *_one_sided([index]),
         *ledger.refuted(index, besides=("needed", "enough")),
         *_too_few(index),
+        *_uncertified([index]),
+        *_unsure([index]),
         *class_cues(index),
         *cautions.notices(_left(index), index.result.slug, masking=index.result.masking),
         *cautions.untested(index.run.settings.experiments),
@@ -56,6 +58,8 @@ def over_classes(indices: Sequence[Index]) -> tuple[Notice, ...]:
             for notice in _over(indices, claim, ledger.title(claim))
         ),
         *_over_too_few(indices),
+        *_uncertified(indices),
+        *_unsure(indices),
         *_over_cues(indices),
         *cautions.over_classes([(i.result.name, i.result.slug, _left(i)) for i in indices]),
         *(n for n in wrong if n.code == examined.ASSUMED),
@@ -114,6 +118,57 @@ def _one_sided(indices: Sequence[Index]) -> Iterator[Notice]:
             """),
             places=_classes([(i, 1) for i in found]) if len(indices) > 1 else (),
         )
+
+
+def _uncertified(indices: Sequence[Index]) -> Iterator[Notice]:
+    """At how many layers no τ is certified to be enough."""
+    every = [(i, c) for i in indices for c in i.result.certificates]
+    failed = [(i, c) for i, c in every if c.tau is None]
+    if failed:
+        s = indices[0].run.settings
+        at = "" if len(indices) > 1 else f" at {listing([c.layer for _, c in failed])}"
+        yield Notice(
+            code="not-certifiable",
+            title=f"The core is not certified to be enough{at}: {len(failed)} of {count(len(every), 'layer')}",
+            text=prose(f"""
+                Not even with τ = {s.tau} is it shown that the core alone keeps {percent(s.enough)} of the class and
+                takes at most {percent(s.false_alarms)} of the others. The evidence page says what it would take.
+            """),
+            places=_classes([(i, n) for i in indices if (n := sum(one is i for one, _ in failed))])
+            if len(indices) > 1
+            else (),
+        )
+
+
+def _unsure(indices: Sequence[Index]) -> Iterator[Notice]:
+    """How many core neurons would not be core as well on half of the pictures (F13)."""
+    found = [(i, _sureness(i)) for i in indices]
+    every = [told for _, own in found for told in own]
+    loose = [told for told in every if told != "sure"]
+    if not loose:
+        return
+    out = loose.count("out")
+    yield Notice(
+        code="unsure",
+        title=f"{len(loose)} of {count(len(every), 'core neuron')} {'is' if len(loose) == 1 else 'are'} not sure",
+        text=prose(f"""
+            With every picture deleted with probability ½, {out} of them {"is" if out == 1 else "are"} core in clearly
+            fewer than half of the draws, and {len(loose) - out} in about half: other pictures might give others.
+            Drawings show them with dashed outlines.
+        """),
+        places=_classes([(i, n) for i, own in found if (n := sum(t != "sure" for t in own))])
+        if len(indices) > 1
+        else (),
+    )
+
+
+def _sureness(index: Index) -> list[str]:
+    return [
+        told
+        for layer in index.result.layers
+        for neuron in layer.neurons
+        if (told := index.sureness(layer.name, neuron.channel))
+    ]
 
 
 def _falls_by_null(index: Index, claim: Claim) -> bool:
