@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import chain
@@ -26,6 +26,7 @@ from neurflow_report.analysis.experiments import Findings, examine, with_control
 from neurflow_report.analysis.planted_parts import with_agreement
 from neurflow_report.analysis.processes import check_jobs, examined_in
 from neurflow_report.analysis.store import Known, Store, noted
+from neurflow_report.analysis.unchanged import Unchanged, handed_on
 from neurflow_report.demo.flowers import DATASET
 from neurflow_report.errors import Gathered, ReportError
 from neurflow_report.images.classes import ClassTarget
@@ -66,6 +67,22 @@ from neurflow_report.spec.schema import Spec
 from neurflow_report.time_left import Expected
 
 
+@dataclass(frozen=True, kw_only=True)
+class How:
+    """How a run goes about what was done before, or beside it.
+
+    Attributes:
+        force: nothing is taken from the cache; what is found is kept as ever.
+        wait: whether it waits for another run that has the output folder.
+    """
+
+    force: bool = False
+    wait: bool = False
+
+
+USUAL = How()
+
+
 def analyze(
     loaded: LoadedSpec,
     *,
@@ -73,6 +90,7 @@ def analyze(
     also: Sequence[ReportError] = (),
     drawn: Sequence[str] = (),
     jobs: int = 1,
+    how: How = USUAL,
 ) -> Path:
     """Run the analysis of a spec and write `<output>/bundle`.
 
@@ -80,7 +98,7 @@ def analyze(
     Returns: that directory.
     Raises: what `analyzed` raises.
     """
-    with analyzed(loaded, progress=progress, also=also, drawn=drawn, jobs=jobs) as bundle:
+    with analyzed(loaded, progress=progress, also=also, drawn=drawn, jobs=jobs, how=how) as bundle:
         return bundle
 
 
@@ -92,6 +110,7 @@ def analyze_shard(
     folder: Path | None = None,
     also: Sequence[ReportError] = (),
     on_class: Callable[[str], None] = lambda _name: None,
+    how: How = USUAL,
 ) -> Path:
     """Run a spec's analysis of one shard of its classes and write it.
 
@@ -107,7 +126,7 @@ def analyze_shard(
         place = folder or output_of(loaded.spec)
         with output_folder(place, shared=True):
             with blamed("it is examined"):
-                found = _examine_all(loaded, ready, timed, (), part, on_class)
+                found = _examine_all(loaded, ready, timed, how, (), part, on_class)
             file = place / part.file
             write_shard(file, run=found.run, provenance=found.provenance, classes=found.classes)
             return file
@@ -122,6 +141,7 @@ def analyzed(
     drawn: Sequence[str] = (),
     formats: Sequence[str] = (),
     jobs: int = 1,
+    how: How = USUAL,
 ) -> Iterator[Path]:
     """Run the analysis of a spec and write `<output>/bundle`, which is given inside: there the output folder is this
     run's alone.
@@ -138,7 +158,7 @@ def analyzed(
     with (
         _located(loaded),
         arithmetic(),
-        _analyzed(loaded, Timed(progress), also, drawn, formats, jobs) as bundle,
+        _analyzed(loaded, Timed(progress), also, drawn, formats, jobs, how) as bundle,
     ):
         yield bundle
 
@@ -175,35 +195,52 @@ def _analyzed(
     drawn: Sequence[str],
     formats: Sequence[str],
     jobs: int,
+    how: How,
 ) -> Iterator[Path]:
     output = output_of(loaded.spec)
+    unchanged = Unchanged.of(loaded, also)
+    if not how.force and (known := unchanged.found(progress)) is not None:
+        with _own(output, how, progress):
+            _write(output, known, progress, drawn, known=True)
+            yield output / "bundle"
+        return
     if jobs > 1 and (jobs := check_jobs(loaded, jobs)) > 1:
-        with output_folder(output), staged(output) as folder:
-            found = examined_in(loaded, jobs, folder, analyze_shard, progress=progress, also=also)
+        with _own(output, how, progress), staged(output) as folder:
+            shard = partial(analyze_shard, how=how)
+            found = examined_in(loaded, jobs, folder, shard, progress=progress, also=also)
             _write(output, found, progress, drawn)
             yield output / "bundle"
         return
-    ready = preflight(loaded, progress=progress, also=also)
-    with output_folder(output):
+    ready = preflight(loaded, progress=progress, also=also, witness=unchanged.witness)
+    with _own(output, how, progress):
         with blamed("it is examined"):
-            found = _examine_all(loaded, ready, progress, formats)
+            found = _examine_all(loaded, ready, progress, how, formats, unchanged=unchanged)
         del ready  # whoever draws meanwhile needs the memory of the network
         _write(output, found, progress, drawn)
         yield output / "bundle"
 
 
-def _write(output: Path, found: Merged, progress: Progress, drawn: Sequence[str]) -> None:
+def _own(output: Path, how: How, progress: Progress) -> AbstractContextManager[None]:
+    """The output folder, this run's alone."""
+    wait = partial(progress.stage, "wait for the other run", None) if how.wait else None
+    return output_folder(output, wait=wait)
+
+
+def _write(output: Path, found: Merged, progress: Progress, drawn: Sequence[str], *, known: bool = False) -> None:
+    """Args: known: an earlier run found it: where the bundle is there already, it is left."""
     with progress.stage("write the bundle", None) as step:
-        write_merged(output / "bundle", found, step.note, drawn)
+        write_merged(output / "bundle", found, step.note, drawn, known=known)
 
 
 def _examine_all(
     loaded: LoadedSpec,
     ready: Ready,
     progress: Timed,
+    how: How,
     formats: Sequence[str],
     part: Part | None = None,
     on_class: Callable[[str], None] = lambda _name: None,
+    unchanged: Unchanged | None = None,
 ) -> Merged:
     """What is found of all classes, or of those of one shard; the run's record is of all in any case."""
     spec, workspace = loaded.spec, ready.workspace
@@ -227,7 +264,7 @@ def _examine_all(
     names = slugs([t.name for t in ready.targets])
     every = tuple(zip(ready.targets, names, choice.classes, choice.others, strict=True))
     wanted = [number for number in range(len(every)) if part is None or part.has(number)]
-    store = Store.of(spec, ready, settings, every, wanted, progress)
+    store = Store.of(spec, ready, settings, every, wanted, progress, look=not how.force)
     if progress.expecting:
         progress.expect(_expected(spec, ready, [every[number] for number in store.missing()], formats))
     with noted(lambda: len(store.there) + store.made):
@@ -242,8 +279,11 @@ def _examine_all(
     ]
     entries = tuple(ClassEntry(index=target.index, name=target.name, slug=slug) for target, slug, *_ in every)
     checked = next((kept.checks for kept in found if kept.checks), ())
+    record = _run(spec, settings, ready, choice, entries, taken.roundings, checked, fallbacks)
+    if unchanged is not None:
+        unchanged.keep(ready, store, record, settings.precision)
     return Merged(
-        run=_run(spec, settings, ready, choice, entries, taken.roundings, checked, fallbacks),
+        run=record,
         provenance=provenance(loaded, device=device, precision=settings.precision, seconds=progress.seconds),
         classes=tuple(found),
     )
@@ -480,9 +520,7 @@ def _run(
     """All of the bundle that is not about one class."""
     network, segments, source = ready.network, ready.workspace.segments, ready.source
     return Run(
-        title=spec.title,
-        theme=spec.report.theme,
-        formats=spec.report.formats,
+        **handed_on(spec),
         model=ModelInfo(
             source=network.source,
             name=network.name,
@@ -519,9 +557,7 @@ def _run(
         accuracy=accuracy(choice.predicted, ready),
         fallbacks=tuple(without_paths(note) for note in fallbacks),
         names=given_names(spec.names, {str(c): one.slug for c, one in zip(spec.classes, classes, strict=True)}),
-        tiles=spec.report.tiles,
         images=spec.report.images,
-        url=spec.report.url or "",
     )
 
 

@@ -27,6 +27,7 @@ from pydantic import BaseModel, ValidationError
 from neurflow_report.errors import Gathered, InputError, ReportError, Where, Wording, spell_path
 from neurflow_report.ordinary import open_ordinary, read_ordinary
 from neurflow_report.results.contradictions import contradictions, odd_text
+from neurflow_report.results.epoch import source_date
 from neurflow_report.results.format import FORMAT_VERSION, READABLE, WITH_DIGEST
 from neurflow_report.results.os_metadata import is_dropping
 from neurflow_report.results.records import ClassResult, Manifest, Provenance, Run
@@ -120,6 +121,33 @@ def write_bundle(
         classes=tuple(ClassResult.model_validate_json(contents[_class_file(c.slug)]) for c in classes),
         manifest=Manifest.model_validate_json(contents[MANIFEST]),
     )
+
+
+def is_there(
+    target: Path,
+    *,
+    run: Run,
+    classes: Sequence[ClassResult],
+    provenance: Provenance,
+    pictures: Mapping[str, bytes],
+) -> bool:
+    """Whether what `write_bundle` would write is at `target` already, file by file, but for the clock; where
+    SOURCE_DATE_EPOCH is set, that too."""
+    contents = _contents(run, classes, pictures)
+    digests = {name: hashlib.sha256(contents[name]).hexdigest() for name in sorted(contents)}
+    try:
+        there, _ = _read_manifest(target)
+        fixed = source_date() is not None or there.provenance.clock.seconds is None
+        clock = provenance.clock if fixed else there.provenance.clock
+        wanted = provenance.model_copy(update={"clock": clock})
+        manifest = Manifest(format_version=FORMAT_VERSION, provenance=wanted, files=digests)
+        if canonical_json(manifest) != read_ordinary(target / MANIFEST):
+            return False
+        for name, digest in digests.items():
+            _check_digest(target, name, digest)
+        return not list(_others(target, {MANIFEST, DIGEST, *digests}))
+    except (ReportError, OSError):
+        return False
 
 
 def check_free(target: Path) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from neurflow_report.errors import InputError, Where
-from neurflow_report.results.bundle import canonical_json, write_bundle
+from neurflow_report.results.bundle import canonical_json, is_there, write_bundle
 from neurflow_report.results.cache import Kept, files_of, kept_of
 from neurflow_report.results.contradictions import contradictions
 from neurflow_report.results.given import missing, missing_told
@@ -179,16 +179,22 @@ def merged(shards: Sequence[Shard]) -> Merged:
     return Merged(run=run, provenance=_together(shards), classes=classes)
 
 
-def write_merged(target: Path, found: Merged, note: Callable[[str], None], drawn: Sequence[str] = ()) -> None:
+def write_merged(
+    target: Path, found: Merged, note: Callable[[str], None], drawn: Sequence[str] = (), *, known: bool = False
+) -> None:
     """Write the bundle of what was found.
 
     Args:
         note: told what should be known of it.
         drawn: the names of what is drawn from a bundle and will not be drawn anew: it is told where it is there.
+        known: an earlier run found it: where its bundle is there, it is left, with that run's clock.
     Raises: InputError output-unwritable.
     """
     output, results = target.parent, [kept.result for kept in found.classes]
     pictures = {name: data for kept in found.classes for name, data in kept.pictures.items()}
+    if known and is_there(target, run=found.run, classes=results, provenance=found.provenance, pictures=pictures):
+        note("the bundle is there already")
+        return
     write_bundle(target, run=found.run, classes=results, provenance=found.provenance, pictures=pictures)
     if absent := missing(found.run.names, results):
         note(missing_told(absent))

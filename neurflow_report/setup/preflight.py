@@ -30,6 +30,7 @@ from neurflow_report.images.pictures import PictureError
 from neurflow_report.images.select import eligible_pictures
 from neurflow_report.images.sources import Source, open_source
 from neurflow_report.images.ties import Labels, Tie, tie
+from neurflow_report.images.witness import Witness
 from neurflow_report.network.checkpoint import is_checkpoint
 from neurflow_report.network.conduct import check_conduct
 from neurflow_report.network.cut import Segments
@@ -109,6 +110,7 @@ def preflight(
     also: Sequence[ReportError] = (),
     patience: float = math.inf,
     clock: Callable[[], float] = time.monotonic,
+    witness: Witness | None = None,
 ) -> Ready:
     """Check a spec against the machine, the network and the data; nothing is written, and no picture predicted.
 
@@ -116,10 +118,11 @@ def preflight(
         also: what the caller found wrong already, told with the rest.
         patience: seconds that trying the network out may take; where it is likely to take longer, that is left out, and
             told.
+        witness: sees which pictures are read, from here on.
     Raises: InputErrors, or the one error there is, with their places in the spec's file and in its order.
     """
     with blamed("it is checked"):
-        return _preflight(_Checks(loaded, also, patience, clock), progress)
+        return _preflight(_Checks(loaded, also, patience, clock, witness), progress)
 
 
 def _preflight(checks: _Checks, progress: Progress) -> Ready:
@@ -139,9 +142,14 @@ class _Checks:
     """The checks, in the order in which they are called, and what they found; None: not known, or not to be had."""
 
     def __init__(
-        self, loaded: LoadedSpec, also: Sequence[ReportError], patience: float, clock: Callable[[], float]
+        self,
+        loaded: LoadedSpec,
+        also: Sequence[ReportError],
+        patience: float,
+        clock: Callable[[], float],
+        witness: Witness | None,
     ) -> None:
-        self.patience, self.clock = patience, clock
+        self.patience, self.clock, self.witness = patience, clock, witness
         self.uncompared: float | None = None  # seconds that trying it out would take, where that is left out
         self.began = clock()  # when the network is there, and trying it out begins
         self.loaded, self.spec, self.gathered = loaded, loaded.spec, Gathered(also)
@@ -295,20 +303,8 @@ class _Checks:
             self.gathered.attempt(partial(check_space, self.output, self.place, needed))
 
     def _open(self) -> Source:
-        data = self.spec.data
-        return open_source(
-            source=data.source,
-            name=data.name,
-            root=None if data.root is None else resolved(self.base, data.root),
-            split=data.split,
-            file=None if data.file is None else resolved(self.base, data.file),
-            path_column=data.path_column,
-            image_column=data.image_column,
-            label_column=data.label_column,
-            label_pattern=data.label_pattern,
-            extension=data.extension,
-            white=data.white,
-        )
+        found = source_of(self.loaded)
+        return found if self.witness is None else self.witness.watched(found)
 
     def _targets(self, network: Network, outputs: int) -> dict[int, ClassTarget]:
         """The spec's classes by their number in it, without those that are wrong. Without the data, or the logits'
@@ -380,6 +376,27 @@ class _Checks:
             uncompared=self.uncompared,
             trying=self.clock() - self.began,
         )
+
+
+def source_of(loaded: LoadedSpec) -> Source:
+    """The spec's pictures.
+
+    Raises: what `open_source` raises.
+    """
+    data, base = loaded.spec.data, loaded.file.resolve().parent
+    return open_source(
+        source=data.source,
+        name=data.name,
+        root=None if data.root is None else resolved(base, data.root),
+        split=data.split,
+        file=None if data.file is None else resolved(base, data.file),
+        path_column=data.path_column,
+        image_column=data.image_column,
+        label_column=data.label_column,
+        label_pattern=data.label_pattern,
+        extension=data.extension,
+        white=data.white,
+    )
 
 
 def _names_of_no_layer(spec: Spec, segments: Segments) -> Iterator[InputError]:
