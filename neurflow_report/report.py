@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Literal
 from neurflow_report.drawing.write.atomic_write import drawn
 from neurflow_report.drawing.write.needs import APPENDIX, EVERY, check_places, drawing_problems, places
 from neurflow_report.drawing.write.templates import check_templates, template_problems
-from neurflow_report.errors import CheckError, Gathered, InputError, ReportError
+from neurflow_report.errors import CheckError, Gathered, InputError, ReportError, RunError
 from neurflow_report.progress import Progress, Silent
-from neurflow_report.results.bundle import Bundle, read_bundle
+from neurflow_report.results.bundle import Bundle, read_bundle, read_run
 from neurflow_report.results.cache import Cache
 from neurflow_report.results.cache import folder as folder_of_cache
 from neurflow_report.results.epoch import importing, source_date
-from neurflow_report.results.shard import Part, merged, read_shard, shards_in, write_merged
+from neurflow_report.results.records import Run
+from neurflow_report.results.shard import Part, failed_told, merged, read_shard, shards_in, write_merged
 from neurflow_report.setup.output import mended, output_folder, output_of
 from neurflow_report.spec.load import LoadedSpec, located
 from neurflow_report.spec.names import FILE, read_names, with_names
@@ -103,6 +104,7 @@ def analyze(
     jobs: int = 1,
     force: bool = False,
     wait: bool = False,
+    keep_going: bool = False,
 ) -> Path:
     """Run the spec's analysis and write `<output>/bundle`.
 
@@ -111,8 +113,10 @@ def analyze(
             needs `if __name__ == "__main__"`, as multiprocessing does).
         force: take nothing from what earlier runs kept.
         wait: where another run has the output folder, wait until it is done.
+        keep_going: a class that fails (no pictures, too few, NaN) loses no other: when all is written, it is told.
     Returns: that directory.
     Raises:
+        RunError class-failed where it kept going; the bundle, of the other classes, is there then.
         InputError where the spec, the model or the data is wrong (InputErrors with all that could be checked).
         RunError where the run fails.
         InputError missing-package where torch is not installed.
@@ -121,15 +125,24 @@ def analyze(
         from neurflow_report.analysis.run import How
         from neurflow_report.analysis.run import analyze as run
 
-    how = How(force=force, wait=wait)
-    return run(loaded, progress=progress or Silent(), drawn=EVERY, jobs=jobs, how=how)
+    how = How(force=force, wait=wait, keep_going=keep_going)
+    bundle = run(loaded, progress=progress or Silent(), drawn=EVERY, jobs=jobs, how=how)
+    _tell_failed(read_run(bundle))
+    return bundle
 
 
-def analyze_shard(loaded: LoadedSpec, part: Part, *, progress: Progress | None = None, force: bool = False) -> Path:
+def analyze_shard(
+    loaded: LoadedSpec,
+    part: Part,
+    *,
+    progress: Progress | None = None,
+    force: bool = False,
+    keep_going: bool = False,
+) -> Path:
     """Run the spec's analysis of one shard of its classes, as one of several processes or machines; `merge` makes the
     bundle. The bytes of a bundle are the same however many shards there are.
 
-    Args: force: as `analyze` has it.
+    Args: force, keep_going: as `analyze` has them.
     Returns: the file `<output>/shard-<i>-of-<n>.shard`.
     Raises: what `analyze` raises.
     """
@@ -137,7 +150,18 @@ def analyze_shard(loaded: LoadedSpec, part: Part, *, progress: Progress | None =
         from neurflow_report.analysis.run import How
         from neurflow_report.analysis.run import analyze_shard as run
 
-    return run(loaded, part, progress=progress or Silent(), how=How(force=force))
+    how = How(force=force, keep_going=keep_going)
+    shard = run(loaded, part, progress=progress or Silent(), how=how)
+    if keep_going:
+        _tell_failed(read_shard(shard).run)
+    return shard
+
+
+def _tell_failed(run: Run) -> None:
+    """Raises: RunError class-failed where classes failed, when all else is done."""
+    if run.failed:
+        hint = "what was written is of the other classes, and says so; the same command tries these again"
+        raise RunError("class-failed", failed_told(run.failed, len(run.classes)), hint=hint)
 
 
 def merge(shards: Sequence[Path], *, output: Path | None = None, progress: Progress | None = None) -> Path:
@@ -160,6 +184,7 @@ def merge(shards: Sequence[Path], *, output: Path | None = None, progress: Progr
     together, output = merged(found), output or files[0].parent
     with output_folder(output), progress.stage("write the bundle", None) as step:
         write_merged(output / "bundle", together, step.note, EVERY)
+    _tell_failed(together.run)
     return output / "bundle"
 
 
@@ -573,10 +598,11 @@ def build(
     jobs: int = 1,
     force: bool = False,
     wait: bool = False,
+    keep_going: bool = False,
 ) -> Built:
     """`analyze`, then `render` into the same output folder; what stands there already as it would be, is left.
 
-    Args: jobs, force, wait: as `analyze` has them.
+    Args: jobs, force, wait, keep_going: as `analyze` has them.
     Raises: what both raise; before anything is computed, all that `check` raises.
     """
     with importing():
@@ -594,11 +620,12 @@ def build(
                 drawn=others,
                 formats=tuple(wanted),
                 jobs=jobs,
-                how=How(force=force, wait=wait),
+                how=How(force=force, wait=wait, keep_going=keep_going),
             ) as bundle,
             _left_noted(bundle.parent),
         ):
             rendered = _rendered(loaded, bundle, wanted, progress, force=force)
+        _tell_failed(read_run(bundle))
     except ReportError as error:
         raise located(error, loaded) from error
     return Built(bundle=bundle, rendered=rendered, seconds=time.monotonic() - begun)

@@ -23,6 +23,7 @@ from neurflow_report.analysis.accuracy import accuracy, measure, predictor, word
 from neurflow_report.analysis.class_run import ClassRun
 from neurflow_report.analysis.cross_check import cross_checks
 from neurflow_report.analysis.experiments import Findings, examine, with_control
+from neurflow_report.analysis.failing import failed_class, ready_without, spec_without
 from neurflow_report.analysis.planted_parts import with_agreement
 from neurflow_report.analysis.processes import check_jobs, examined_in
 from neurflow_report.analysis.store import Known, Store, noted
@@ -45,6 +46,7 @@ from neurflow_report.results.records import (
     ClassResult,
     CrossCheck,
     DataInfo,
+    FailedClass,
     ModelInfo,
     Picture,
     Rounding,
@@ -52,7 +54,7 @@ from neurflow_report.results.records import (
     Settings,
 )
 from neurflow_report.results.redact import without_paths
-from neurflow_report.results.shard import Merged, Part, write_merged, write_shard
+from neurflow_report.results.shard import Merged, Part, settled, write_merged, write_shard
 from neurflow_report.results.staging import staged
 from neurflow_report.setup.output import output_folder, output_of
 from neurflow_report.setup.precision import arithmetic, attributions_in
@@ -74,10 +76,12 @@ class How:
     Attributes:
         force: nothing is taken from the cache; what is found is kept as ever.
         wait: whether it waits for another run that has the output folder.
+        keep_going: whether a class that fails is left out, and told, and the others go on.
     """
 
     force: bool = False
     wait: bool = False
+    keep_going: bool = False
 
 
 USUAL = How()
@@ -122,7 +126,7 @@ def analyze_shard(
     """
     timed = Timed(progress)
     with _located(loaded), arithmetic():
-        ready = preflight(loaded, progress=timed, also=also)
+        ready = preflight(loaded, progress=timed, also=also, keep_going=how.keep_going)
         place = folder or output_of(loaded.spec)
         with output_folder(place, shared=True):
             with blamed("it is examined"):
@@ -211,7 +215,7 @@ def _analyzed(
             _write(output, found, progress, drawn)
             yield output / "bundle"
         return
-    ready = preflight(loaded, progress=progress, also=also, witness=unchanged.witness)
+    ready = preflight(loaded, progress=progress, also=also, witness=unchanged.witness, keep_going=how.keep_going)
     with _own(output, how, progress):
         with blamed("it is examined"):
             found = _examine_all(loaded, ready, progress, how, formats, unchanged=unchanged)
@@ -243,15 +247,9 @@ def _examine_all(
     unchanged: Unchanged | None = None,
 ) -> Merged:
     """What is found of all classes, or of those of one shard; the run's record is of all in any case."""
-    spec, workspace = loaded.spec, ready.workspace
     with progress.stage("choose pictures", None) as step:
-        choice = choice_of(spec, ready, step)
-
-        for note in (*unusable([(s.name, s.reason) for s in choice.skipped]), *oddities(choice, ready.targets)):
-            step.note(note)
-        for note in _without_others(spec, ready, choice):
-            step.note(note)
-    _check_enough(spec, ready, choice)
+        spec, ready, choice, failed = _pictures_of(loaded.spec, ready, how, step)
+    workspace = ready.workspace
     device = workspace.segments.device
     settings = RunSettings.of(spec)
     others = {name: _control(spec, ready) for name in settings.controls}
@@ -268,10 +266,21 @@ def _examine_all(
     if progress.expecting:
         progress.expect(_expected(spec, ready, [every[number] for number in store.missing()], formats))
     with noted(lambda: len(store.there) + store.made):
-        found = []
+        found, errors = list[Kept](), list[ReportError]()
         for number in wanted:
-            found.append(store.found(number) or store.kept(number, one(number, *every[number])))
-            on_class(every[number][0].name)
+            target, slug, *_ = every[number]
+            try:
+                found.append(store.found(number) or store.kept(number, one(number, *every[number])))
+            except ReportError as error:
+                if not how.keep_going:
+                    raise
+                errors.append(error)
+                failed = (*failed, failed_class(target.name, error, slug))
+                with progress.stage(target.name, None) as step:
+                    step.note(f"this class is left out: {error.message}")
+            on_class(target.name)
+    if errors and len(errors) == len(every):
+        Gathered(errors).tell()
     fallbacks = [
         *workspace.notes,
         *filter(None, [taken.note]),
@@ -280,7 +289,10 @@ def _examine_all(
     entries = tuple(ClassEntry(index=target.index, name=target.name, slug=slug) for target, slug, *_ in every)
     checked = next((kept.checks for kept in found if kept.checks), ())
     record = _run(spec, settings, ready, choice, entries, taken.roundings, checked, fallbacks)
-    if unchanged is not None:
+    if failed:
+        record = record.model_copy(update={"failed": failed})
+        record = record if part is not None else settled(record, [kept.result for kept in found])
+    elif unchanged is not None:
         unchanged.keep(ready, store, record, settings.precision)
     return Merged(
         run=record,
@@ -384,21 +396,50 @@ def in_halves(spec: Spec, chosen: Sequence[Chosen]) -> tuple[tuple[Chosen, ...],
     return tuple(chosen[n] for n in first), tuple(chosen[n] for n in held)
 
 
-def _check_enough(spec: Spec, ready: Ready, choice: Choice) -> None:
-    """Check that enough pictures of each class count.
+def _pictures_of(spec: Spec, ready: Ready, how: How, step: Step) -> tuple[Spec, Ready, Choice, tuple[FailedClass, ...]]:
+    """The pictures of each class; where the run keeps going, those classes are gone that have none, or too few.
 
-    Raises: InputError too-few-patches for every class of which too few do.
+    Raises: what `choice_of` raises; InputError too-few-patches for every class of which too few pictures count.
     """
-    gathered = Gathered()
-    for target, chosen in zip(ready.targets, choice.classes, strict=True):
+    failed = [failed_class(str(spec.classes[n]), error) for n, error in sorted(ready.failing.items())]
+    spec, left = spec_without(spec, ready.failing), dict[int, ReportError]()
+    choice = choice_of(spec, ready, step, left.__setitem__ if how.keep_going else None)
+    failed += [failed_class(ready.targets[n].name, error) for n, error in sorted(left.items())]
+    spec, ready = spec_without(spec, left), ready_without(ready, left)
+    for note in (*unusable([(s.name, s.reason) for s in choice.skipped]), *oddities(choice, ready.targets)):
+        step.note(note)
+    for note in _without_others(spec, ready, choice):
+        step.note(note)
+    few = _too_few(spec, ready, choice)
+    if few and (not how.keep_going or len(few) == len(ready.targets)):
+        Gathered(list(few.values())).tell()
+    failed += [failed_class(ready.targets[n].name, error) for n, error in sorted(few.items())]
+    keep = [n for n in range(len(ready.targets)) if n not in few]
+    choice = replace(
+        choice,
+        classes=tuple(choice.classes[n] for n in keep),
+        others=tuple(choice.others[n] for n in keep) if choice.others else (),
+    )
+    return spec_without(spec, few), ready_without(ready, few), choice, tuple(failed)
+
+
+def _too_few(spec: Spec, ready: Ready, choice: Choice) -> dict[int, ReportError]:
+    """By their numbers the classes of which too few pictures count, and the error of each."""
+    found = dict[int, ReportError]()
+    for number, (target, chosen) in enumerate(zip(ready.targets, choice.classes, strict=True)):
         found_on, held = map(len, in_halves(spec, chosen))
-        patches = found_on * ready.workspace.grid.per_image
+        patches, gathered = found_on * ready.workspace.grid.per_image, Gathered()
         gathered.attempt(partial(check_patches, target.name, found_on, patches, spec.concept.k, held))
-    gathered.tell()
+        if gathered.errors:
+            found[number] = gathered.errors[0]
+    return found
 
 
-def choice_of(spec: Spec, ready: Ready, step: Step) -> Choice:
-    """The pictures of each class; how often the network is right on what was looked at is told first."""
+def choice_of(spec: Spec, ready: Ready, step: Step, leave: Callable[[int, ReportError], None] | None = None) -> Choice:
+    """The pictures of each class; how often the network is right on what was looked at is told first.
+
+    Args: leave: as `choose` has it.
+    """
     return choose(
         ready.source,
         ready.targets,
@@ -412,6 +453,7 @@ def choice_of(spec: Spec, ready: Ready, step: Step) -> Choice:
         others=others_wanted(spec),
         on_batch=step.advance,
         on_looked=lambda predicted: step.note(words(accuracy(predicted, ready), looked=len(predicted))),
+        leave=leave,
     )
 
 

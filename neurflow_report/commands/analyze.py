@@ -9,6 +9,7 @@ from neurflow_report.commands.command import (
     Result,
     add_force,
     add_jobs,
+    add_keep_going,
     add_spec,
     add_wait,
     begin,
@@ -28,10 +29,17 @@ def _run(options: argparse.Namespace) -> Result:
         from neurflow_report.results.shard import Part
 
         part = Part.of(options.shard)
-        shard = report.analyze_shard(loaded, part, progress=progress(options), force=options.force)
+        shard = report.analyze_shard(
+            loaded, part, progress=progress(options), force=options.force, keep_going=options.keep_going
+        )
         return {"shard": str(shard)}
     bundle = report.analyze(
-        loaded, progress=progress(options), jobs=options.jobs, force=options.force, wait=options.wait
+        loaded,
+        progress=progress(options),
+        jobs=options.jobs,
+        force=options.force,
+        wait=options.wait,
+        keep_going=options.keep_going,
     )
     return {"bundle": str(bundle)}
 
@@ -40,6 +48,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
     add_spec(parser)
     add_jobs(parser)
     add_force(parser)
+    add_keep_going(parser)
     add_wait(parser)
     parser.add_argument(
         "--shard", metavar="I/N", help="only classes I, I+N, … of the spec, for `merge` (docs/scale.md): 3/10"

@@ -10,6 +10,7 @@ from neurflow_report.commands.command import (
     Result,
     add_force,
     add_jobs,
+    add_keep_going,
     add_spec,
     add_wait,
     begin,
@@ -25,7 +26,14 @@ def _run(options: argparse.Namespace) -> Result:
     begin(options)
     from neurflow_report import report
 
-    built = report.build(loaded, progress=progress(options), jobs=options.jobs, force=options.force, wait=options.wait)
+    built = report.build(
+        loaded,
+        progress=progress(options),
+        jobs=options.jobs,
+        force=options.force,
+        wait=options.wait,
+        keep_going=options.keep_going,
+    )
     return {"bundle": str(built.bundle), **asdict(built.rendered), "seconds": round(built.seconds, 2)}
 
 
@@ -33,6 +41,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
     add_spec(parser)
     add_jobs(parser)
     add_force(parser)
+    add_keep_going(parser)
     add_wait(parser)
 
 

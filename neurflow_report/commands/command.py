@@ -91,6 +91,15 @@ def add_wait(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_keep_going(parser: argparse.ArgumentParser) -> None:
+    """The option for losing no class to another."""
+    parser.add_argument(
+        "--keep-going",
+        action="store_true",
+        help="a class that fails (too few pictures, NaN) loses no other; the report tells it, and the exit code is 1",
+    )
+
+
 def _number(text: str) -> int:
     number = int(text)
     if number < 1:

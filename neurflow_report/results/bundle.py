@@ -194,6 +194,15 @@ def read_bundle(root: Path | str) -> Bundle:
     return bundle
 
 
+def read_run(root: Path) -> Run:
+    """The record of the run alone, of a bundle that was just written.
+
+    Raises: InputError bundle-missing, bundle-damaged.
+    """
+    manifest, _ = _read_manifest(root)
+    return _parse(root, RUN, Run, manifest)
+
+
 def damages(root: Path) -> tuple[ReportError, ...]:
     """All for which `read_bundle` would refuse the bundle at `root`, not the first of it alone: files, then records.
 

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -59,6 +60,7 @@ from neurflow_report.spec.load import LoadedSpec, in_order, located
 from neurflow_report.spec.names import unknown
 from neurflow_report.spec.schema import Spec
 
+T = TypeVar("T")
 OF_WEIGHTS = {"weights-unknown", "weights-unreadable", "weights-mismatch", "weights-ambiguous"}
 """Errors of the weights alone: the network can be looked at without them."""
 PASSES = 120
@@ -85,6 +87,8 @@ class Ready:
         pictures: a few of the data's as inputs, on which what is made of the network is compared with it.
         uncompared: seconds that trying the network out would have taken, where that was left out.
         trying: those that it took, with all that was checked after.
+        failing: what is wrong with classes that are left out, by their numbers in the spec; `targets` and `eligible`
+            are the others'.
     """
 
     network: Network
@@ -101,6 +105,7 @@ class Ready:
     input_notes: tuple[str, ...] = ()
     uncompared: float | None = None
     trying: float = 0.0
+    failing: Mapping[int, ReportError] = field(default_factory=dict)
 
 
 def preflight(
@@ -111,6 +116,7 @@ def preflight(
     patience: float = math.inf,
     clock: Callable[[], float] = time.monotonic,
     witness: Witness | None = None,
+    keep_going: bool = False,
 ) -> Ready:
     """Check a spec against the machine, the network and the data; nothing is written, and no picture predicted.
 
@@ -119,10 +125,11 @@ def preflight(
         patience: seconds that trying the network out may take; where it is likely to take longer, that is left out, and
             told.
         witness: sees which pictures are read, from here on.
+        keep_going: a class that has no pictures, or too few, is left out, unless all are such.
     Raises: InputErrors, or the one error there is, with their places in the spec's file and in its order.
     """
     with blamed("it is checked"):
-        return _preflight(_Checks(loaded, also, patience, clock, witness), progress)
+        return _preflight(_Checks(loaded, also, patience, clock, witness, keep_going=keep_going), progress)
 
 
 def _preflight(checks: _Checks, progress: Progress) -> Ready:
@@ -148,7 +155,10 @@ class _Checks:
         patience: float,
         clock: Callable[[], float],
         witness: Witness | None,
+        *,
+        keep_going: bool,
     ) -> None:
+        self.keep_going, self.failing = keep_going, dict[int, ReportError]()
         self.patience, self.clock, self.witness = patience, clock, witness
         self.uncompared: float | None = None  # seconds that trying it out would take, where that is left out
         self.began = clock()  # when the network is there, and trying it out begins
@@ -296,11 +306,24 @@ class _Checks:
         if self.source is None or self.grid is None:
             return
         each = partial(_eligible, self.spec, self.source, self.grid)
-        found = [self.gathered.attempt(partial(each, target, i)) for i, target in targets.items()]
-        self.eligible = tuple(numbers for numbers in found if numbers is not None)
-        if self.place is not None and len(self.eligible) == len(self.spec.classes):
+        found = {i: self._of_class(i, partial(each, target, i)) for i, target in targets.items()}
+        self.eligible = tuple(numbers for numbers in found.values() if numbers is not None)
+        if self.failing and len(self.failing) < len(targets):
+            self.targets = tuple(target for i, target in targets.items() if i not in self.failing)
+        else:
+            self.gathered.errors += self.failing.values()
+            self.failing = {}
+        if self.place is not None and len(self.eligible) + len(self.failing) == len(self.spec.classes):
             needed = _bytes_needed(self.spec, self.source, self.network.preprocess, self.eligible)
             self.gathered.attempt(partial(check_space, self.output, self.place, needed))
+
+    def _of_class(self, number: int, work: Callable[[], T]) -> T | None:
+        """What `work` gives; None where it says what is wrong with a class."""
+        own = self.gathered if not self.keep_going else Gathered()
+        found = own.attempt(work)
+        if self.keep_going and own.errors:
+            self.failing[number] = located(own.errors[0], self.loaded)
+        return found
 
     def _open(self) -> Source:
         found = source_of(self.loaded)
@@ -375,6 +398,7 @@ class _Checks:
             input_notes=given,
             uncompared=self.uncompared,
             trying=self.clock() - self.began,
+            failing=self.failing,
         )
 
 
