@@ -135,9 +135,8 @@ class _Looker:
             if not self.lenient or error.slug != "not-finite":
                 raise
             if len(inputs) > 1:
-                return {
-                    n: logit for number, one in inputs.items() for n, logit in self._predicted({number: one}).items()
-                }
+                alone = [self._predicted({number: one}) for number, one in inputs.items()]
+                return {number: logit for one in alone for number, logit in one.items()}
             for number in inputs:
                 self.seen[number] = Skipped(name=self.source.items[number].name, reason=error.message)
             return {}

@@ -17,6 +17,7 @@ from neurflow_report.analysis.run import analyze
 from neurflow_report.analysis.unchanged import Unchanged
 from neurflow_report.demo.flowers import DATASET
 from neurflow_report.demo.networks import NETWORKS
+from neurflow_report.errors import InputError
 from neurflow_report.progress import Silent, Timed
 from neurflow_report.results import surroundings
 from neurflow_report.results.bundle import read_bundle
@@ -256,8 +257,6 @@ def test_of_a_users_own_code_nobody_knows(folder: Path) -> None:
 
 
 def test_what_is_wrong_already_is_told_by_the_run(folder: Path) -> None:
-    from neurflow_report.errors import InputError
-
     assert Unchanged.of(spec(folder), [InputError("graphviz-missing", "m")]).found(Timed(Silent())) is None
 
 
@@ -266,14 +265,12 @@ def test_a_picture_that_changes_during_the_run_is_not_kept(folder: Path, monkeyp
     """Nor are weights that do."""
     for name in ("pictures/firebell/x.png", "net.safetensors"):
         shutil.rmtree(folder / "cache")
-        chosen = run.choice_of
 
-        def changed(*args: Any, name: str = name) -> Any:
+        def changed(*args: Any, name: str = name, chosen: Any = run.choice_of) -> Any:
             found = chosen(*args)
             file = folder / name
             flip(file) if name.startswith("net") else file.write_bytes(b"another")
             if not name.startswith("net"):
-                args[1].source.items[4].open  # noqa: B018
                 with pytest.raises(Exception, match="known format"):
                     args[1].source.items[4].open()
             return found
@@ -286,13 +283,13 @@ def test_a_picture_that_changes_during_the_run_is_not_kept(folder: Path, monkeyp
 
 
 def test_force_takes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Loads(Exception):
+    class LoadsError(Exception):
         pass
 
     def loads(*_: object, **__: object) -> None:
-        raise Loads
+        raise LoadsError
 
     monkeypatch.setattr(run, "preflight", loads)
-    with pytest.raises(Loads):
+    with pytest.raises(LoadsError):
         analyze(spec(folder), progress=Silent(), how=run.How(force=True))
     assert read_bundle(folder / "out").run.title == "Small"
