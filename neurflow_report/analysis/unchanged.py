@@ -88,11 +88,13 @@ class Unchanged:
 
     Attributes:
         cache, key: None where nothing is kept, or where nobody can tell whether something changed.
+        begun: the state of the files that the run reads, before the key was made.
     """
 
     loaded: LoadedSpec
     cache: Cache | None
     key: str | None
+    begun: str | None = None
     witness: Witness = field(default_factory=Witness)
 
     @classmethod
@@ -101,7 +103,8 @@ class Unchanged:
         place = folder(loaded.spec.runtime.cache)
         if place is None or also:
             return cls(loaded=loaded, cache=None, key=None)
-        return cls(loaded=loaded, cache=Cache(folder=place), key=_key(loaded))
+        begun = _state(loaded)  # before the key: what changes between the two, or later, is seen
+        return cls(loaded=loaded, cache=Cache(folder=place), key=_key(loaded), begun=begun)
 
     def found(self, progress: Timed) -> Merged | None:
         """What an earlier run found, where nothing changed since."""
@@ -143,7 +146,7 @@ class Unchanged:
         """Keep what a whole run found, if nothing that it read was changed meanwhile."""
         if self.cache is None or self.key is None or store.cache is None or not self.witness.steady:
             return
-        if self.key != _key(self.loaded):
+        if self.begun is None or self.begun != _state(self.loaded):
             return
         found = _Found(
             run=run,
@@ -185,6 +188,16 @@ def _key(loaded: LoadedSpec) -> str | None:
             "files": digests,
         }
     )
+
+
+def _state(loaded: LoadedSpec) -> str | None:
+    """Of what a key holds, that which can change while a run goes on and reads it. (Libraries set variables of the
+    environment when they are imported: how it was at the beginning counts, and is in the key.)"""
+    try:
+        files = _files(loaded.spec, loaded.file.resolve().parent) or {}
+        return digest([{name: file_digest(path) for name, path in files.items()}, modules(IMPORTED)])
+    except (OSError, ValueError):
+        return None
 
 
 def _looked_at(spec: Spec) -> dict[str, Any]:

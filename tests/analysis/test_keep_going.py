@@ -38,7 +38,6 @@ def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LoadedSpec:
     changes = {
         "classes": NAMES,
         "data": {"source": "folder", "root": "pictures", "select": "labelled", "pool": "class", "labels": "names"},
-        "concept": {"k": 8},
         "fidelity": {"experiments": ["masking"]},
         "names": {"larkheart": {"block4": {"G1": "x"}}, "snowstar": {"block4": {"G1": "y"}}},
         "output": str(tmp_path / "out"),

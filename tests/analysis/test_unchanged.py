@@ -22,6 +22,7 @@ from neurflow_report.progress import Silent, Timed
 from neurflow_report.results import surroundings
 from neurflow_report.results.bundle import read_bundle
 from neurflow_report.results.shard import Merged
+from neurflow_report.setup.precision import arithmetic
 from neurflow_report.spec.load import LoadedSpec, load_spec
 from tests.small_spec import SMALL, merged
 
@@ -72,7 +73,8 @@ def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def found(loaded: LoadedSpec) -> Merged | None:
-    return Unchanged.of(loaded).found(Timed(Silent()))
+    with arithmetic():
+        return Unchanged.of(loaded).found(Timed(Silent()))
 
 
 def test_the_same_bundle_comes_without_a_network(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
