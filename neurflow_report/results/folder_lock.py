@@ -86,16 +86,17 @@ def _awaited(place: Path) -> int | None:
         place.mkdir(parents=True, exist_ok=True)
         with suppress(OSError):
             handle = _lock(place)
-            if handle is None or _is_at(place, handle):
+            if _is_at(place, handle):
                 return handle
             _release(handle)
             continue
         time.sleep(PAUSE)
 
 
-def _is_at(place: Path, handle: int) -> bool:
+def _is_at(place: Path, handle: int | None) -> bool:
+    """Whether a lock is on the folder that is there now; where there can be none, whether there is a folder."""
     try:
-        return os.path.samestat(os.fstat(handle), place.stat())
+        return place.is_dir() if handle is None else os.path.samestat(os.fstat(handle), place.stat())
     except OSError:
         return False
 

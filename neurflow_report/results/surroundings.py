@@ -22,6 +22,8 @@ NUMERIC = (
     "NVIDIA_", "HIP_", "ROCM_", "TORCH", "PYTORCH_", "HF_", "LD_",
 )  # fmt: skip
 """How the names begin of the environment's variables that may change what is computed."""
+_BY_IMPORTS = frozenset({"KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK"})
+"""What scikit-learn sets when it is imported, which changes no figure."""
 IMPORTED = (
     "torch", "torchvision", "timm", "datasets", "numpy", "scipy", "sklearn", "PIL", "safetensors", "captum",
 )  # fmt: skip
@@ -125,7 +127,8 @@ def system() -> dict[str, Any]:
 
 def variables(beginnings: Sequence[str]) -> dict[str, str]:
     """The environment's variables whose names begin so."""
-    return {name: value for name, value in sorted(os.environ.items()) if name.startswith(tuple(beginnings))}
+    found = {name: value for name, value in sorted(os.environ.items()) if name.startswith(tuple(beginnings))}
+    return {name: value for name, value in found.items() if name not in _BY_IMPORTS}
 
 
 def _processor() -> list[str]:

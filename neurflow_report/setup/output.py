@@ -33,19 +33,27 @@ def output_folder(output: Path, *, shared: bool = False, wait: Waiting | None = 
     Raises: InputError output-unwritable, also where another run is writing there.
     """
     made = [folder for folder in (output, *output.parents) if not os.path.lexists(folder)]
-    try:
+    with _gone_again(made):
         _make(output)
         check_writable(output)
         if shared:
             yield
             return
-        with claimed(output, wait=wait):
+        # Before the claim ends, so that who waits for it makes the folders anew.
+        with claimed(output, wait=wait), _gone_again(made):
             _mend(output)
             yield
+
+
+@contextmanager
+def _gone_again(made: list[Path]) -> Iterator[None]:
+    """Where the block fails, the folders that were made for it are gone again, as far as they are empty; once."""
+    try:
+        yield
     except BaseException:
         with suppress(OSError):
-            for folder in made:
-                folder.rmdir()
+            while made:
+                made.pop(0).rmdir()
         raise
 
 
