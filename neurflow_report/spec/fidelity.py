@@ -132,7 +132,7 @@ class Fidelity(Section):
     controls: Annotated[tuple[Literal["random_weights"], ...], AfterValidator(unique)] = Field(
         (),
         description="Other networks to run everything on, shown beside: random_weights, the same network with its "
-        "training undone.",
+        "weights drawn at random.",
         examples=[["random_weights"]],
     )
     thresholds: Thresholds = Field(

@@ -51,11 +51,12 @@
       box.scrollLeft = left * scale - x;
       box.scrollTop = top * scale - y;
     };
-    const whole = () => { set((box.clientWidth - 8) / full); box.scrollTo(0, 0); };
+    const tall = svg.viewBox.baseVal.height;
+    const whole = () => { set(Math.min((box.clientWidth - 8) / full, (0.85 * innerHeight - 12) / tall)); box.scrollTo(0, 0); };
     const actual = () => { set(1); box.scrollLeft = (full - box.clientWidth) / 2; };
     tools.append(element("div", "zoom", button("Zoom in", () => set(now() * 1.25)), button("Zoom out", () => set(now() / 1.25)),
       button("Whole", whole), button("Actual size", actual)));
-    if (box.clientWidth && box.clientWidth < full) whole();
+    if (box.clientWidth && (box.clientWidth < full || 0.85 * innerHeight < tall)) whole();
     box.addEventListener("wheel", (event) => {
       if (!event.ctrlKey && !event.metaKey) return;
       event.preventDefault();
@@ -353,6 +354,7 @@
     const section = figure.closest("section");
     if (!known.length) return;
     const { pin, again, unpin } = pickable(figure, drawings);
+    tools.append(element("span", "hint", "Point at a card for its lines; click it for its patches."));
     levels(drawings, again, tools);
     if (boxes[1]) choice(boxes, unpin, tools);
     const pick = section.querySelector("script.edges") && neuronsOf(section, boxes[0], drawings[0], zoom, tools);

@@ -53,6 +53,7 @@
       .map((found) => found.entry);
   };
 
+  const names = page.querySelectorAll(".names");
   const input = form.elements.q;
   const list = results.querySelector("ol");
   const head = results.querySelector("h2");
@@ -60,12 +61,15 @@
   const show = () => {
     const found = find(input.value);
     results.hidden = !input.value.trim();
+    names.forEach((one) => { one.hidden = !results.hidden; });
     head.textContent = found.length ? `${found.length} found` : "Nothing found";
     list.replaceChildren(...found.slice(0, MOST).map(({ link, owners, beside }) => {
       const item = document.createElement("li");
       const copy = link.cloneNode(true);
       copy.removeAttribute("data-kind");
-      item.append(copy, ` ${[link.dataset.kind.toLowerCase(), ...owners, beside].filter(Boolean).join(" · ")}`);
+      const named = beside && link.dataset.kind === "Neuron group";
+      if (named) copy.textContent = `${beside} · ${link.textContent}`;
+      item.append(copy, ` ${[link.dataset.kind.toLowerCase(), ...owners, named ? "" : beside].filter(Boolean).join(" · ")}`);
       return item;
     }));
     if (found.length > MOST) list.append(Object.assign(document.createElement("li"), { textContent: `and ${found.length - MOST} more` }));

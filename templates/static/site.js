@@ -1,5 +1,5 @@
 // What the report gains from a script: a theme switch, wide drawings that open at their logit, and sections that
-// unfold when linked to or printed.
+// unfold when linked to or printed, but for tables that say what a figure says.
 "use strict";
 (() => {
   const root = document.documentElement;
@@ -87,7 +87,7 @@
   addEventListener("beforeprint", () => drawings.forEach((box) => { box.scrollLeft = 0; names(box); }));
   addEventListener("afterprint", () => drawings.forEach(centre));
 
-  const closed = () => document.querySelectorAll("details:not([open])");
+  const closed = () => document.querySelectorAll("details:not([open], .same)");
   let opened = [];
   addEventListener("beforeprint", () => { opened = [...closed()]; opened.forEach((box) => { box.open = true; }); });
   addEventListener("afterprint", () => opened.forEach((box) => { box.open = false; }));

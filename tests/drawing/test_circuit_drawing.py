@@ -180,7 +180,7 @@ def test_a_whole_circuit_of_very_many_nodes_shows_the_largest(
         drawing = whole_circuit(indices[0], what)
         assert len([n for n in drawing.diagram.nodes if not n.stack]) <= 6 + len(drawing.diagram.bands)
         assert any(n.stack for n in drawing.diagram.nodes)
-        assert "a layer's others are in one stack" in drawing.caption
+        assert "the rest of each layer is stacked" in drawing.caption
         assert len(drawing.diagram.links) <= (MOST_SMALL_EDGES + 1) * len(drawing.diagram.bands)
 
 

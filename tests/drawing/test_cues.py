@@ -143,7 +143,7 @@ def test_a_class_is_told_of_its_groups_of_some_share_with_links(index: Index) ->
         (layer.name, g) for layer in reversed(result.layers[:-1]) for g in layer.groups
         if g.share >= LEAST_SHARE and len(g.patches) >= 8
     ]  # fmt: skip
-    assert notice.title == "Groups mostly from one picture"
+    assert notice.title == "Groups drawn mostly from one picture"
     assert notice.text.startswith(
         f"{len(met)} groups with a share of 5% or more: most of a group's patches come from one"
     )

@@ -68,10 +68,10 @@ def masked(layer: str, kept: int, null: float, mode: str = "mask") -> Masking:
 def test_the_neurons_that_carry_a_class_are_named(bundle: Bundle) -> None:
     one = weighing(bundle, 0.9, -0.1)
     first = one.top.neurons[0].groups[0].edges[0].channel
-    assert text(findings.of_class(one))[1] == f"One neuron of layer3, n{first}, carries 90% of the class."
+    assert text(findings.of_class(one))[1] == f"One layer3 neuron, n{first}, carries 90% of the class."
     two = weighing(bundle, 0.5, 0.4, 0.1)
     second = two.top.neurons[0].groups[0].edges[1].channel
-    assert text(findings.of_class(two))[1] == f"Two neurons of layer3, n{first} and n{second}, carry 90% of the class."
+    assert text(findings.of_class(two))[1] == f"Two layer3 neurons (n{first} and n{second}) carry 90% of the class."
 
 
 def test_what_lowers_the_logit_is_not_said_to_carry_it(bundle: Bundle) -> None:
@@ -85,8 +85,8 @@ def test_a_class_has_three_sentences_with_five_figures_at_most(bundle: Bundle) -
     rows = (masked("layer3", 0, 0.98),)
     told = text(findings.of_class(index(bundle, masking=rows, claims=())))
     assert told[2] == (
-        "Without the 4 core neurons of layer3, the network recognises none of the 40 pictures; without 4 random ones, "
-        "98% of them."
+        "With the 4 core neurons of layer3 masked, the network recognises none of the 40 pictures; with 4 random ones "
+        "masked, 98% of them."
     )
     assert len(told) == 3
 
@@ -104,8 +104,8 @@ def test_the_report_begins_with_what_failed(bundle: Bundle) -> None:
     first = index(bundle, claims=claims)
     second = index(bundle, 1, claims=(claim("layer3", YES), claim("layer1", NO)))
     assert findings.of_report((first, second)) == (
-        "In 3 of 5 tests a class survives without its core: 2 of 2 classes do so at one layer or more, most often at "
-        "layer1. 2 classes are not decidable at these sizes. At layer3, both classes are lost without their core."
+        "2 of 2 classes survive without their core neurons at one layer or more: 2 at layer1 and 1 at layer2.0. "
+        "At layer3, both classes are lost without their core. 2 circuits are not decidable at these sizes."
     )
     held = index(bundle, claims=(claim("layer3", YES), claim("layer1", OPEN)))
     other = index(bundle, 1, claims=(claim("layer3", YES),))
@@ -121,7 +121,7 @@ def test_one_class_alone_is_named(bundle: Bundle) -> None:
     claims = (claim("layer3", NO), claim("layer1", NO), *(claim(str(n), YES, "faithful") for n in range(4)))
     assert findings.of_report((index(bundle, claims=claims, masking=()),)) == (
         "bee & <co> survives without its core at layer3 and layer1: it does not need what the circuit shows there. "
-        "Weakly supported: of 6 tests that could decide, 4 support the claim they test and 2 contradict it."
+        "Weakly supported: 4 of 6 tests support the circuit and 2 contradict it."
     )
 
 
@@ -129,15 +129,30 @@ def test_a_core_that_is_no_better_than_random_neurons_is_not_said_to_be_unneeded
     claims = (claim("layer3", NO, figure=0.9, null=0.5, q_value=0.01), claim("layer1", YES, q_value=0.01))
     one = index(bundle, claims=claims, masking=(masked("layer3", 4, 0.5), masked("layer1", 0, 0.99)), cautions=())
     assert findings.needed((one,)) == (
-        "No class survives without its core at any layer (1 of 2 tests where random neurons do too much of the same)."
+        "No class survives without its core at any layer (1 of 2 tests where random neurons do much the same)."
     )
     codes = [n.code for n in limits.of_class(one)]
     assert "claim-needed" not in codes
     assert {"claim-needed-null", "not-told-apart"} <= set(codes)
     (row,) = overview_page([one], bundle.manifest, {}).rows
     assert row.marks[0].words == (
-        "layer3: masking random neurons does too much damage, too, 10% recognised (random neurons masked: 50%)"
+        "layer3: random neurons do much the same, 10% recognised (random neurons masked: 50%)"
     )
+
+
+def test_groups_that_show_the_same_parts_are_named_together(bundle: Bundle) -> None:
+    one = weighing(bundle, 0.5, 0.5)
+    layer = one.below_top
+    named = tuple(
+        g.model_copy(update={"agreement": group(g.index, purity=0.5, commonest=parts).agreement, "share": 0.4})
+        for g, parts in zip(
+            [layer.groups[0].model_copy(update={"index": n}) for n in (1, 2)],
+            [(("petal", 0.5, 0.1), ("leaf", 0.3, 0.1)), (("leaf", 0.5, 0.1), ("petal", 0.4, 0.1))],
+            strict=True,
+        )
+    )
+    told = "".join(s.text for s in findings._listed(one, layer, named))
+    assert told == "petal with leaf (80%, in groups G1, 40% and G2, 40%)"
 
 
 def test_limits_begin_with_a_core_that_is_not_needed(bundle: Bundle) -> None:

@@ -42,7 +42,7 @@ def test_every_layer_tau_and_random_set_is_drawn() -> None:
     root = ElementTree.fromstring(masking_plot(ROWS, title="Masking of bee & <co>", id_prefix="p1"))
     for name in ("block1 τ 4", "block1 τ 8", "block & <2> τ 4", "block & <2> τ 8"):
         assert texts(root).count(name) == 2
-    words = {"Accuracy without the core", "Accuracy with the core alone", "100%", "core set, 95% interval"}
+    words = {"Accuracy without the core, set to 0", "Accuracy with the core alone, the others at 0", "100%"}
     assert words <= set(texts(root))
     assert len(drawn(root, "core")) == len(ROWS)
     assert [[tall for _, tall in bars(strip)] for strip in drawn(root, "null")] == [[6.7, 13.3]] * len(

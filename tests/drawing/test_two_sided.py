@@ -6,11 +6,12 @@ import dataclasses
 
 import pytest
 
+from neurflow_report.drawing.figures.plots import masking_plot
 from neurflow_report.drawing.view import site_view
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.numbers import percent
 from neurflow_report.drawing.view.pages.method import method_page
-from neurflow_report.drawing.view.pages.retaining import two_sided_lead, two_sided_table
+from neurflow_report.drawing.view.pages.retaining import plot, two_sided_lead, two_sided_table
 from neurflow_report.drawing.view.text import findings, ledger, limits
 from neurflow_report.results.bundle import Bundle
 from neurflow_report.results.catalogue import TWO_SIDED
@@ -54,7 +55,7 @@ def test_the_table_has_both_shares_of_the_core_alone_and_of_what_is_left_without
 
 
 def test_the_figure_of_enough_is_named_by_what_the_bundle_has(bundle: Bundle, old: Bundle) -> None:
-    new = "J, kept less others taken"
+    new = "J: own pictures kept minus others taken"
     assert ledger.measured(enough("supported")) == new
     assert ledger.measured(enough("supported", case="")) == "accuracy left"
     for some, expected in ((bundle, new), (old, "accuracy left")):
@@ -96,8 +97,44 @@ def test_what_the_core_alone_lets_pass_is_told(bundle: Bundle) -> None:
     own, others = round(m.tpr * m.n), round(m.fpr * m.others)
     assert f"{own} of its 6 pictures are taken for it at layer3, and so" in notice.text
     assert f"{others or 'none'} of 24 of other classes" in notice.text
-    answer = next(a for a in findings.answers(index) if a.question == "Kept by its core alone?")
-    assert answer.figure == f"layer3: {own} of 6 recognised, and {others or 'none'} of 24 others"
+    answer = next(a for a in findings.answers(index) if a.question == "Is the core enough?")
+    assert answer.figure == f"layer3, the rest at its mean: {own} of 6 recognised, and {others or 'none'} of 24 others"
+
+
+def test_a_core_that_is_needed_against_0_alone_is_a_limit(bundle: Bundle) -> None:
+    held = Claim(claim="needed", experiment="masking", layer="layer3", figure=0.9, verdict="supported")
+    rows = [m for m in bundle.classes[0].two_sided if (m.layer, m.mode, m.ablation) == ("layer3", "mask", "mean")]
+    kept = tuple(m.model_copy(update={"tpr": 2 / 3, "n": 6}) for m in rows)
+    index = changed(bundle, claims=(held,), two_sided=kept)
+    (notice,) = (n for n in limits.of_class(index) if n.code == "needed-at-zero")
+    assert notice.title == "The core is needed against 0, but not against its mean, at layer3"
+    assert notice.text == (
+        "Set to 0, the class is lost. Set to its mean over pictures of all classes, 4 of 6 at layer3 are recognised."
+    )
+    (over,) = (n for n in limits.over_classes([index]) if n.code == "needed-at-zero")
+    assert over.title == "The core is needed against 0, but not against its mean, in 1 of 1 passed test"
+    lost = changed(bundle, claims=(held,), two_sided=tuple(m.model_copy(update={"tpr": 0.4}) for m in rows))
+    assert not any(n.code == "needed-at-zero" for n in limits.of_class(lost))
+
+
+def test_the_plot_shows_the_figure_that_decides(bundle: Bundle, old: Bundle) -> None:
+    index = changed(bundle)
+    drawn = plot(index)
+    assert drawn is not None
+    kept = [row for row in drawn.rows if row.mode == "retain"]
+    assert kept == [m for m in index.two_sided if (m.mode, m.ablation, m.cumulative) == ("retain", "mean", False)]
+    assert "J with the core alone, the others at their mean" in masking_plot(drawn.rows, title="t", id_prefix="p")
+    before = plot(Index(old.run, old.classes[0]))
+    assert before is not None
+    assert "Accuracy with the core alone, the others at 0" in masking_plot(before.rows, title="t", id_prefix="p")
+
+
+def test_why_a_test_was_judged_so_is_told_in_todays_words() -> None:
+    few = "not told apart from chance after correction, as it must with 3 random sets (fidelity.draws)"
+    assert ledger.why_of(enough("inconclusive", reason=few)) == (
+        "not distinguishable from chance after correction, as it must with 3 random sets (fidelity.draws)"
+    )
+    assert ledger.why_of(enough("inconclusive", reason="another")) == "another"
 
 
 def test_what_was_not_tested_for_want_of_other_pictures_is_told_first(bundle: Bundle) -> None:

@@ -10,6 +10,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from io import StringIO
 from typing import Any
@@ -18,7 +19,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from neurflow_report.drawing.figures.layout import ending, text_width
-from neurflow_report.results.records import Masking
+from neurflow_report.results.records import Masking, TwoSided
 
 INK, MUTED, LINE, BAND, CORE, NULL, PAPER = (f"#0{i}0{i}0{i}" for i in range(1, 8))
 COLOURS = {
@@ -48,7 +49,12 @@ STYLE: Any = {
     "path.simplify": False,
 }
 WIDTH = 5.2  # inches: 499 CSS pixels; on a screen of 360, where it has 328, the text is still over 8
-MODES = (("mask", "Accuracy without the core"), ("retain", "Accuracy with the core alone"))
+PANELS = {
+    "mask": "Accuracy without the core, set to 0",
+    "retain": "Accuracy with the core alone, the others at 0",
+    "both": "J with the core alone, the others at their mean",
+}
+"""The panels from the top down. "both": pictures of other classes are counted, too."""
 
 WIDE, LABEL, EDGE, SIZE, SMALL = 480, 150, 30, 14, 12
 """F1's strips in CSS pixels: the picture, the most that the rows' names take of it, what is left free beside a strip's
@@ -64,19 +70,20 @@ LEAST = 2.5
 """Height of the lowest bar: a set alone stays in sight."""
 
 
-def masking_plot(rows: Sequence[Masking], *, title: str, id_prefix: str) -> str:
-    """F1 of one class (METHOD §5) as SVG text: strips of the accuracy in per cent, a row a layer and τ: above without
-    the core set, below with it alone.
+def masking_plot(rows: Sequence[Masking | TwoSided], *, title: str, id_prefix: str) -> str:
+    """F1 of one class (METHOD §5) as SVG text: strips in per cent, a row a layer and τ: above the accuracy without the
+    core set, below that with it alone, or J.
 
-    In a row the bars count the random sets by the accuracy that they leave, with figures beside the ends for those at 0
-    and at 100%; the triangle over them is the core set, with its 95% interval; the broken line the accuracy with
-    nothing masked. The order of layers is the rows'; an empty `rows` gives "".
+    In a row the bars count the random sets by what they leave, with figures beside the ends for those at 0 and at 100%;
+    the triangle over them is the core set, with its 95% interval; the broken line what nothing masked gives. J under 0
+    stands at 0. The order of layers is the rows'; an empty `rows` gives "".
     """
     if not rows:
         return ""
     keys = list(dict.fromkeys((row.layer, row.tau) for row in rows))
     names, left = _names(keys)
-    panels = [(name, [row for row in rows if row.mode == mode]) for mode, name in MODES]
+    strips = [_strip(row) for row in rows]
+    panels = [(name, [one for one in strips if one.panel == panel]) for panel, name in PANELS.items()]
     parts, y = list[str](), 0.0
     for name, own in panels:
         if own:
@@ -89,6 +96,32 @@ def masking_plot(rows: Sequence[Masking], *, title: str, id_prefix: str) -> str:
         f'aria-label="{escape(title)}" {size}>\n<title>{escape(title)}</title>{_looks(id_prefix)}'
     )
     return "\n".join([head, *parts, *legend, "</svg>"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Strip:
+    """A row of a panel: the core's figure with its interval, that of nothing masked, those of the random sets."""
+
+    panel: str
+    layer: str
+    tau: int
+    value: float
+    low: float
+    high: float
+    base: float
+    null: tuple[float, ...]
+
+
+def _strip(row: Masking | TwoSided) -> _Strip:
+    if isinstance(row, Masking):
+        panel, figures = str(row.mode), (row.accuracy, row.low, row.high, row.baseline)
+    else:
+        panel, figures = "both", (row.j, row.j_low, row.j_high, row.tpr_before - row.fpr_before)
+    value, low, high, base = (max(0.0, figure) for figure in figures)
+    return _Strip(
+        panel=panel, layer=row.layer, tau=row.tau, value=value, low=low, high=high, base=base,
+        null=tuple(max(0.0, figure) for figure in row.null),
+    )  # fmt: skip
 
 
 def _looks(name: str) -> str:
@@ -118,7 +151,7 @@ def _names(keys: Sequence[tuple[str, int]]) -> tuple[list[str], float]:
 
 def _panel(
     name: str,
-    rows: Sequence[Masking],
+    rows: Sequence[_Strip],
     keys: Sequence[tuple[str, int]],
     names: Sequence[str],
     left: float,
@@ -153,10 +186,10 @@ def _at(share: float, left: float) -> float:
     return start + share * (stop - start)
 
 
-def _row(row: Masking, left: float, top: float, most: float) -> list[str]:
+def _row(row: _Strip, left: float, top: float, most: float) -> list[str]:
     """The core's mark with its interval, and under it the random sets, their bars at `most` so tall."""
     foot, upper = top + LINE_UP + most + 2, top + LINE_UP - 4
-    x = _at(row.baseline, left)
+    x = _at(row.base, left)
     parts = [f'<path class="base" d="M{x:.1f} {top + 1:g}V{foot:g}"/>']
     bars, wide = Counter(round(value / BIN) for value in row.null), BIN * (_at(1, left) - _at(0, left)) - 1
     path = ""
@@ -169,7 +202,7 @@ def _row(row: Masking, left: float, top: float, most: float) -> list[str]:
         if times := sum(abs(v - value) < 1e-9 for v in row.null):
             x = _at(value, left) + way * (wide / 2 + 4)
             parts.append(f'<text class="{look}" x="{x:.1f}" y="{foot:g}">{times}</text>')
-    low, high, x = _at(row.low, left), _at(row.high, left), _at(row.accuracy, left)
+    low, high, x = _at(row.low, left), _at(row.high, left), _at(row.value, left)
     parts.append(f'<path class="core" d="M{low:.1f} {upper:g}H{high:.1f}M{x - 4:.1f} {upper - 4:g}h8l-4 8z"/>')
     return parts
 

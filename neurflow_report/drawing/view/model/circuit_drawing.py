@@ -426,10 +426,11 @@ def _caption(what: str, nodes: Sequence[Node], every: int, pruned: Pruned) -> st
     drawn = (
         f"All {every:,} {what}s."
         if single == every
-        else f"{single} of {every:,} {what}s, the largest of each layer; a layer's others are in one stack."
+        else f"{single} of {every:,} {what}s, the largest of each layer; the rest of each layer is stacked."
     )
     left = pruned.total - len(pruned.links)
-    held = f"{percent_fine(1 - pruned.kept)} of the flow goes through {count(left, 'thinner line')} not drawn"
+    carry = f"carrying {percent_fine(1 - pruned.kept)} of the flow"
+    held = f"{count(left, 'thinner line')}, {carry}, {'is' if left == 1 else 'are'} not drawn"
     rest = f"all {pruned.total:,} lines are drawn" if not left else held
     return prose(f"""
             {drawn} A line is as wide as the share of the logit that goes along it; {rest}. In strong colours: the main

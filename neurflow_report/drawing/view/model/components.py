@@ -10,7 +10,7 @@ from math import ceil, sqrt
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.graph import Diagram, Tile
-from neurflow_report.results.records import Masking
+from neurflow_report.results.records import Masking, TwoSided
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +67,13 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A table's cell; `sign` is "positive" or "negative" for a weight or a verdict, beside its printed sign or mark."""
+    """A table's cell; `sign` is "positive" or "negative" for a weight or a verdict, beside its printed sign or mark;
+    `part`: of a count such as "3 of 4" the share in 0..1, which tints the cell."""
 
     text: str
     href: str = ""
     sign: str = ""
+    part: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +179,7 @@ class Plot:
 
     id: str
     title: str
-    rows: tuple[Masking, ...]
+    rows: tuple[Masking | TwoSided, ...]
     caption: str
     svg: str
     download: str

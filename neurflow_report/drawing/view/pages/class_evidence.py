@@ -125,7 +125,7 @@ def _neighbours(index: Index) -> tuple[Span, ...]:
 def _control_words(index: Index) -> tuple[str, ...]:
     return tuple(
         prose(f"""
-            {ledger.control_name(c.name)}: everything was done again on the same network with its training undone,
+            {ledger.control_name(c.name)}: everything was done again on the same network with random weights,
             over the same pictures. It calls most of them {c.logit_name}, so its circuit is that logit's. There,
             {verdicts.summary(c.claims, undecidable(c, index.most_beaten))}. What holds there too is no evidence of what
             the network has learnt.

@@ -25,11 +25,11 @@ from neurflow_report.drawing.view.model.components import (
     Span,
     Table,
 )
-from neurflow_report.drawing.view.model.numbers import count, p_value, percent
+from neurflow_report.drawing.view.model.numbers import count, listing, p_value, percent
 from neurflow_report.drawing.view.pages import PageKind, ReportData, retaining
 from neurflow_report.drawing.view.pages.layer_page import PAGE as LAYER
 from neurflow_report.drawing.view.pages.layer_page import LayerPage
-from neurflow_report.drawing.view.text import findings, limits, verdicts
+from neurflow_report.drawing.view.text import findings, ledger, limits, verdicts
 from neurflow_report.drawing.view.text.card import class_markdown
 from neurflow_report.drawing.view.text.findings import Answer
 from neurflow_report.results.catalogue import prose
@@ -77,6 +77,7 @@ class ClassPage(Page):
     kicker: str
     heading: str
     verdict: str
+    tested: str
     shape: str
     lead: tuple[Prose, ...]
     picture: Outlined | None
@@ -142,7 +143,8 @@ def class_page(index: Index, layers: Sequence[LayerPage], manifest: Manifest, ev
         here=result.name,
         kicker=f"Class (logit {result.index})",
         heading=result.name,
-        verdict=findings.verdict_sentence(index),
+        verdict=findings.verdict_words(index)[0],
+        tested=_tested(index),
         shape=verdicts.standing(index.verdict).mark,
         lead=findings.of_class(index),
         picture=_outlined(index),
@@ -152,9 +154,7 @@ def class_page(index: Index, layers: Sequence[LayerPage], manifest: Manifest, ev
         after=every[at + 1] if at + 1 < len(every) else None,
         limits=limits.of_class(index),
         circuit=group_circuit(index),
-        circuit_words=prose("""
-            From the logit down: each card shows what a neuron group answers to. The main path is in strong colours.
-        """),
+        circuit_words="Read from the logit down.",
         grid=verdicts.by_layer(index),
         evidence=Span(text="Every test, with its interval and what random neurons do", href=urls.class_fidelity(slug)),
         masking_words=_masking_words(index),
@@ -180,6 +180,13 @@ def class_page(index: Index, layers: Sequence[LayerPage], manifest: Manifest, ev
     )
 
 
+def _tested(index: Index) -> str:
+    """ "21 of 30 tests support the circuit, …. rosemallow survives without its core at block2." """
+    failed = [c.layer for c in ledger.fails(index, "needed")]
+    survives = f"{index.result.name} survives without its core at {listing(failed)}." if failed else ""
+    return " ".join(filter(None, (findings.verdict_words(index)[1], survives)))
+
+
 def _outlined(index: Index) -> Outlined | None:
     """The picture that stands for the class, with the patches in it of the groups right below the logit."""
     image = picture_of(index)
@@ -194,12 +201,12 @@ def _outlined(index: Index) -> Outlined | None:
         if t.side < 1 and len(places) < MOST_OUTLINED and all(_overlap(place, other) < LITTLE for other in places):
             places.append(place)
     picture = index.result.pictures[image]
-    what = f"{count(len(places), 'patch', 'patches')} of its groups at {layer.name} outlined"
+    what = f"with {count(len(places), f'{layer.name} patch', f'{layer.name} patches')} outlined"
     return Outlined(
         file=urls.picture_file(index.result.slug, image),
         name=picture.name,
         places=tuple(places),
-        caption=f"{picture.name}" + (f": {what}" if places else ""),
+        caption=picture.name + (f", {what}" if places else ""),
     )
 
 
@@ -232,9 +239,10 @@ def _masking_words(index: Index) -> str:
     row = retaining.main_row(index, "retain")
     if row is None:
         return "No masking experiment was part of this run: nothing here was tested on the network."
-    return prose("""
-        Masking sets the core neurons of one layer to 0; retaining sets all others to 0. The triangles are the core,
-        the bars random sets of as many neurons.
+    rest = "their mean over pictures of all classes" if index.two_sided else "0"
+    return prose(f"""
+        Masking sets the core neurons of one layer to 0; retaining sets all others to {rest}. The triangles are the
+        core, the bars are random sets of the same size.
     """)
 
 
@@ -256,7 +264,7 @@ def _agreement_words(result: ClassResult) -> str:
             {beyond.count(BACKGROUND)} of them with the background; by chance alone {LEVEL * len(known):.1f} would (no
             correction for the number of groups). These pictures are drawn by a program, so the part that each patch
             mainly shows is known. Purity is the share of a group's patches that mainly show the named part; chance is
-            that share over all the class's patches; p comes from a permutation test of purity less chance against
+            that share over all the class's patches; p comes from a permutation test of purity minus chance against
             random patch sets of the same size.
         """)
 

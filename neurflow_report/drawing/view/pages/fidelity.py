@@ -10,7 +10,7 @@ from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Page, Plot, Span, Table
 from neurflow_report.drawing.view.model.numbers import count, listing
 from neurflow_report.drawing.view.pages import PageKind
-from neurflow_report.drawing.view.pages.overview import Mark, row
+from neurflow_report.drawing.view.pages.overview import row
 from neurflow_report.drawing.view.pages.retaining import (
     masking_table,
     null_words,
@@ -41,7 +41,7 @@ class Standing:
     href: str
     mark: str
     word: str
-    marks: tuple[Mark, ...]
+    marks: tuple[ledger.Mark, ...]
     counts: tuple[Count, ...]
     order: float
 
@@ -177,7 +177,7 @@ def _ledger_words(indices: Sequence[Index]) -> tuple[str, ...]:
             A test supports its claim where the figure reaches the upper threshold, its 95% interval stays over the
             lower threshold, chance stays within its limit, and q is at most 0.05 (p corrected over all tests of the
             class, by Benjamini and Hochberg). It contradicts the claim where the figure is under the lower threshold
-            and the whole interval under the upper, or where random sets have too much of the same effect. Otherwise
+            and the whole interval under the upper, or where random sets do nearly as much. Otherwise
             it is inconclusive. Where no outcome with so few random sets could have supported the claim, the test has
             too few draws and does not count.
         """),

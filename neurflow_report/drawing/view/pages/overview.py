@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from neurflow_report.drawing.view.model import urls
@@ -53,20 +53,6 @@ class Strip:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mark:
-    """Whether the core of one layer is needed: a mark, and the same in words.
-
-    Attributes:
-        left: the share of the class's pictures recognised without that core, "" where it was not masked.
-    """
-
-    mark: str
-    look: str
-    words: str
-    left: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
 class ClassRow:
     """A class on the overview.
 
@@ -85,10 +71,11 @@ class ClassRow:
     carries: tuple[str, ...]
     left: str
     beside: str
-    marks: tuple[Mark, ...]
+    marks: tuple[ledger.Mark, ...]
     verdict: str
     shape: str
     tests: str
+    why: str
     order: float
 
 
@@ -159,8 +146,10 @@ def _facts_line(run: Run, manifest: Manifest) -> str:
         alone = run.accuracy.pictures == run.data.pool
         accuracy = f"{right} {'' if alone else 'labelled '}pictures right"
         seen = run.data.name if alone else seen
+    classes = f"{len(run.classes)} of its {m.outputs:,} classes" if m.outputs > len(run.classes) else ""
     found = (
         f"{m.name}{f' ({weights})' if weights else ''}, {m.parameters:,} parameters",
+        classes,
         accuracy,
         seen,
         known.clock.created[:10],
@@ -172,10 +161,10 @@ def _facts_line(run: Run, manifest: Manifest) -> str:
 def _rows_words(run: Run, indices: Sequence[Index], shown: int) -> str:
     """On which pictures the circuits were found, which must not say more than the choice of pictures does."""
     found = {
-        "predicted": "Circuits were found on pictures that the network takes for the class.",
-        "correct": "Circuits were found on pictures that the network rightly takes for the class.",
-        "labelled": "Circuits were found on pictures labelled as the class, whatever the network takes them for.",
-    }.get(run.data.select, f"Circuits were found on pictures of any kind: {_whose(indices)}.")
+        "predicted": "Each circuit was found on pictures that the network assigns to the class.",
+        "correct": "Each circuit was found on pictures that the network rightly assigns to the class.",
+        "labelled": "Each circuit was found on pictures labelled as the class, whatever the network takes them for.",
+    }.get(run.data.select, f"Each circuit was found on pictures of any kind: {_whose(indices)}.")
     first = "" if shown == len(indices) else f"The {shown} classes with the weakest evidence, of {len(indices):,}. "
     return first + found
 
@@ -203,19 +192,18 @@ def row(index: Index) -> ClassRow:
         marks=tuple(_mark(index, one.name) for one in index.downward()[1:]),
         verdict=verdicts.standing(found).short,
         shape=verdicts.standing(found).mark,
-        tests=_reason(found),
+        tests=f"{found.supported} of {count(found.deciding, 'test')}" if found.deciding else "",
+        why=_reason(found),
         order=_order(index),
     )
 
 
 def _reason(found: Verdict) -> str:
-    """What decided a class's verdict, by the rule: layers that do not need their core, or the share of tests."""
-    layers = len(found.needed) + len(found.not_needed)
-    if found.word == "weakly supported" and Fraction(found.supported, found.deciding) >= LEAST:
-        return f"“core needed” fails at {count(len(found.not_needed), 'layer')}" if layers else ""
-    if found.word == "partly supported" and Fraction(found.supported, found.deciding) >= MOST and found.not_needed:
-        return f"“core needed” fails at {count(len(found.not_needed), 'layer')}"
-    return f"{found.supported} of {found.deciding} tests" if found.deciding else ""
+    """How many layers do not need their core, where by the rule these decided a class's verdict."""
+    decided = {"weakly supported": LEAST, "partly supported": MOST}.get(found.word)
+    if decided is None or not found.not_needed or Fraction(found.supported, found.deciding) < decided:
+        return ""
+    return f"core not needed at {count(len(found.not_needed), 'layer')}"
 
 
 def _order(index: Index) -> float:
@@ -236,21 +224,15 @@ def _strip(index: Index, layer: LayerResult, group: NeuronGroup) -> Strip:
     )
 
 
-def _mark(index: Index, layer: str) -> Mark:
-    claim = next((c for c in index.claims if c.claim == "needed" and c.layer == layer), None)
-    verdict = claim.verdict if claim is not None else "not run"
+def _mark(index: Index, layer: str) -> ledger.Mark:
+    """Whether the core of a layer is needed, with what is left without it."""
+    found = ledger.mark(index, "needed", layer)
     row = retaining.row_of(index, layer, "mask")
     left = percent(row.accuracy) if row is not None else ""
     told = f", {left} recognised" if left else ""
     told += f" (random neurons masked: {percent(mean(row.null))})" if row is not None and row.null else ""
-    look = {"supported": "yes", "not supported": "no", "inconclusive": "open"}.get(verdict, "none")
-    words = {"supported": "needed", "not supported": "not needed", "inconclusive": "inconclusive"}
-    said = ledger.TOO_FEW if claim in index.too_few else words.get(verdict, "not tested")
-    if verdict == "not supported" and claim not in ledger.fails(index, "needed"):
-        said, look, mark = "masking random neurons does too much damage, too", "chance", ledger.AS_RANDOM
-    else:
-        mark = ledger.MARKS[verdict]
-    return Mark(mark=mark, look=look, words=f"{layer}: {said}{told}", left=left)
+    words = found.words.replace("not supported", "not needed").replace("supported", "needed")
+    return replace(found, words=f"{words}{told}", left=left)
 
 
 def initial(name: str) -> str:
@@ -277,7 +259,7 @@ def _facts(run: Run) -> Table:
         **({"Labels": d.labels} if d.labels else {}),
         **({"Of the pictures": "; ".join(d.notes)} if d.notes else {}),
         **({"Shown": IMAGES[run.images]} if IMAGES[run.images] else {}),
-        "Could not be read": count(len(d.skipped), "picture"),
+        "Unreadable": count(len(d.skipped), "picture"),
     }
     return _pairs("What was examined", rows)
 

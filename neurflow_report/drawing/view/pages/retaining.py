@@ -14,7 +14,7 @@ from neurflow_report.results.records import Masking, TwoSided
 MODES = ("retain", "mask")
 SET_TO = {"mean": "their mean", "zero": "0"}
 """What removed channels are set to, in words."""
-_ONE_SIDED = " These are the paper's figures, of the class's own pictures alone."
+_J = " J: the share of its own pictures kept less the share of others taken for it."
 
 
 def main_row(index: Index, mode: str) -> Masking | None:
@@ -69,7 +69,7 @@ def _cells(slug: str, m: Masking) -> tuple[Cell, ...]:
 def two_sided_table(
     rows: Sequence[tuple[str, str, TwoSided]], *, download: str, caption: str, brief: bool = False
 ) -> Table | None:
-    """The core kept alone and the core removed, beside each other: how many pictures of the class are said to be of it
+    """The core kept alone and the core removed, beside each other: how many pictures of the class are recognised
     (TPR), how many of other classes (FPR), and J = TPR − FPR.
 
     Args:
@@ -130,11 +130,11 @@ def two_sided_words(rows: Sequence[TwoSided]) -> tuple[str, ...]:
     n, others = rows[0].n, rows[0].others
     return (
         prose(f"""
-            TPR is the share of the class's {count(n, "picture")} that are said to be of the class, FPR that of
-            {count(others, "picture")} of other classes, J = TPR − FPR. A network that says the class of every picture
-            has J = 0. “Enough” is judged by J with the core alone and all other channels at their mean over these
-            pictures, beside random sets of as many neurons. Setting them to 0 shifts the network further; TPR with the
-            others at 0 is the paper's figure, which counts the class's own pictures alone.
+            TPR is the share of the class's {count(n, "picture")} recognised as the class, FPR that of
+            {count(others, "picture")} of other classes, J = TPR − FPR. A network that assigns every picture to the
+            class scores J = 0. “Enough” is judged by J with the core alone and all other channels at their mean over
+            these pictures, beside random sets of as many neurons. Setting them to 0 shifts the network further; TPR
+            with the others at 0 is the paper's figure, which counts the class's own pictures alone.
         """),
     )
 
@@ -165,19 +165,26 @@ def plot(index: Index) -> Plot | None:
     """The masking plot of one class."""
     if not index.masking:
         return None
+    judged = [m for m in index.two_sided if (m.mode, m.ablation, m.cumulative) == ("retain", "mean", False)]
+    kept: Sequence[Masking | TwoSided] = judged or [m for m in index.masking if m.mode == "retain"]
+    n, sets = index.masking[0].n, count(len(index.masking[0].null), "random set")
+    rest = f"all others at their mean, over these and {_others(judged)}" if judged else "all the others"
     return Plot(
         id=f"masking-{index.result.slug}",
         title=f"Masking and retaining: {index.result.name}",
-        rows=index.masking,
+        rows=(*(m for m in index.masking if m.mode == "mask"), *kept),
         caption=prose(f"""
-            Over the class's {count(index.masking[0].n, "picture")}: above, a layer's core neurons set to 0; below, all
-            the others. Bars count the {count(len(index.masking[0].null), "random set")} of
-            as many neurons by the accuracy that they leave; figures at the ends count those at 0 and at 100%. The
-            triangle is the core set, its line the 95% interval.{_ONE_SIDED if index.two_sided else ""}
+            Over the class's {count(n, "picture")}: above, a layer's core neurons set to 0; below, {rest}. Bars count
+            the {sets} of as many neurons by what they leave; figures at the ends count those at 0 and at 100%. The
+            triangle is the core set, its line the 95% interval.{_J if judged else ""}
         """),
         svg=urls.data(index.result.slug, "masking.svg"),
         download=urls.data(index.result.slug, "masking.csv"),
     )
+
+
+def _others(rows: Sequence[TwoSided]) -> str:
+    return count(rows[0].others, "picture of another class", "pictures of other classes")
 
 
 def null_words(draws: int, rows: Sequence[Masking]) -> tuple[str, ...]:
@@ -188,8 +195,8 @@ def null_words(draws: int, rows: Sequence[Masking]) -> tuple[str, ...]:
         prose(f"""
             Chance in masking is what {count(draws, "random set")} of as many neurons of the same layer do when treated
             in the same way. p is the share of sets at least as extreme as the core, with the core counted among them;
-            with {draws} sets it is never under {p_value(1 / (1 + draws))}. The verdict rests on the ledger's thresholds
-            and on q, which is p corrected for all tests of the class.
+            with {draws} sets it cannot fall below {p_value(1 / (1 + draws))}. The verdict rests on the ledger's
+            thresholds and on q, which is p corrected for all tests of the class.
         """),
         prose("""
             Intervals are Wilson's 95% intervals over the class's pictures: they show how a figure might change with

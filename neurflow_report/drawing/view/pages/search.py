@@ -64,7 +64,7 @@ def search_page(indices: Sequence[Index]) -> SearchPage:
         crumbs=(Span(text="Overview", href=urls.OVERVIEW),),
         here="Search",
         lead=prose("""
-            Everything here that has a name: classes, layers, groups by name or number (G2), neurons by number (n31),
+            Search the report: classes, layers, groups by name or number (G2), neurons by number (n31),
             and pictures with their labels.
         """),
         classes=tuple(_class(i, listed) for i in indices),

@@ -35,7 +35,7 @@ LABELS = 2
 _Z = 1.959964
 _KINDS: dict[Code, tuple[str, str]] = {
     "one-picture": (
-        "Groups mostly from one picture",
+        "Groups drawn mostly from one picture",
         "most of a group's patches come from one picture, so it may stand for that picture alone.",
     ),
     "other-class": (

@@ -59,8 +59,8 @@ def doubts(run: Run) -> Iterator[Notice]:
 def _measured(found: Accuracy) -> str:
     return prose(f"""
             {percent(found.right / found.pictures)}: {found.right:,} of {count(found.pictures, "labelled picture")} of
-            {count(found.classes, "class", "classes")} right (95% interval {interval(found.low, found.high)}; chance
-            {percent(found.chance)})
+            {count(found.classes, "class", "classes")} right (95% interval {interval(found.low, found.high)};
+            the same answers shuffled, {percent(found.chance)})
         """)
 
 

@@ -16,7 +16,7 @@ from neurflow_report.results.records import Claim, LayerResult, Masking, NeuronG
 from neurflow_report.results.verdict import Verdict
 
 MOST_NAMED = 3
-ALIKE = "where random neurons do too much of the same"
+ALIKE = "where random neurons do much the same"
 ENOUGH = 0.8
 """The share from which the groups or neurons named are said to carry the class."""
 UNTESTED = "Nothing was tested in this run: what follows are attributions, not what the classes were shown to need."
@@ -24,15 +24,16 @@ UNTESTED = "Nothing was tested in this run: what follows are attributions, not w
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """The result of a test as a reader asks for it.
+    """The results of a test as a reader asks for them.
 
     Attributes:
-        verdict: the ledger's, or "too few draws".
-        href: leads to the test.
+        marks: of the layers at which it was made, from the logit down.
+        figure: at the first of them.
+        href: leads to the tests.
     """
 
     question: str
-    verdict: str
+    marks: tuple[ledger.Mark, ...]
     figure: str
     href: str
 
@@ -61,23 +62,20 @@ def needed(indices: Sequence[Index]) -> str:
         ways = ((open_, "inconclusive"), (alike, ALIKE))
         told = [f"{n} of {count(len(rows), 'test')} {what}" for n, what in ways if n]
         return "No class survives without its core at any layer" + (f" ({'; '.join(told)})." if told else ".")
-    layer, times = Counter(c.layer for _, c in failed).most_common(1)[0]
-    worst = f", most often at {layer}" if times > 1 and len({c.layer for _, c in failed}) > 1 else f" ({layer})"
     if len(indices) == 1:
         where = listing([c.layer for _, c in failed])
         name = indices[0].result.name
         return f"{name} survives without its core at {where}: it does not need what the circuit shows there."
-    return (
-        f"In {len(failed)} of {count(len(rows), 'test')} a class survives without its core: {classes} of "
-        f"{count(len(indices), 'class', 'classes')} {'does' if classes == 1 else 'do'} so at one layer or more{worst}."
-    )
+    at = [f"{times} at {layer}" for layer, times in Counter(c.layer for _, c in failed).most_common(MOST_NAMED)]
+    their = "survives without its" if classes == 1 else "survive without their"
+    return f"{classes} of {len(indices)} classes {their} core neurons at one layer or more: {listing(at)}."
 
 
 def _verdicts(indices: Sequence[Index]) -> str:
-    """ "1 class is well supported, 4 partly, 3 weakly. At block4, 6 of 8 classes are lost without their core." """
+    """ "At block4, 6 of 8 classes are lost without their core. 1 circuit is well supported, 4 partly, 3 weakly." """
     words = Counter(i.verdict.word for i in indices)
     known = [(word, words[word]) for word in verdicts.WORDS if words[word]]
-    first = f"{count(known[0][1], 'class is', 'classes are')} {known[0][0]}"
+    first = f"{count(known[0][1], 'circuit is', 'circuits are')} {known[0][0]}"
     told = ", ".join([first, *(f"{number} {word.split()[0]}" for word, number in known[1:])])
     held = Counter(c.layer for i in indices for c in i.claims if c.claim == "needed" and c.verdict == "supported")
     best = max(held, key=lambda layer: held[layer], default=None)
@@ -87,21 +85,27 @@ def _verdicts(indices: Sequence[Index]) -> str:
     every = "both classes" if len(indices) == 2 else f"all {some}"
     who = every if held[best] == len(indices) > 1 else f"{held[best]} of {some}"
     lost = f"{who} {'is' if one else 'are'} lost without {'its' if one else 'their'} core"
-    return f"{told}. At {best}, {lost}."
+    return f"At {best}, {lost}. {told}."
 
 
 def verdict_sentence(index: Index) -> str:
-    """ "Partly supported: 24 of 30 deciding tests support the method's claims, 1 refutes its claim."""
+    """ "Partly supported: 24 of 30 tests support the circuit, 1 contradicts it and 5 are inconclusive."""
+    word, rest = verdict_words(index)
+    return f"{word}: {rest}" if rest else word
+
+
+def verdict_words(index: Index) -> tuple[str, str]:
+    """The verdict's word, and what it rests on."""
     found: Verdict = index.verdict
     if found.word == "not tested":
-        return "Nothing was tested for this class."
-    few = f"; {found.too_few} more had too few draws" if found.too_few else ""
-    one = found.supported == 1
-    ways = [f"{found.supported} {'supports the claim it tests' if one else 'support the claim they test'}"]
+        return "Nothing was tested for this class.", ""
+    few = f"; {found.too_few} more had too few random draws to count" if found.too_few else ""
+    number = count(found.deciding, "test")
+    ways = [f"{found.supported} of {number} {'supports' if found.supported == 1 else 'support'} the circuit"]
     ways += [f"{found.refuted} {'contradicts' if found.refuted == 1 else 'contradict'} it"] if found.refuted else []
     ways += [f"{found.open} {'is' if found.open == 1 else 'are'} inconclusive"] if found.open else []
     word = f"{found.word[0].upper()}{found.word[1:]}"
-    return f"{word}: of {count(found.deciding, 'test')} that could decide, {listing(ways)}{few}."
+    return word, f"{listing(ways)}{few}."
 
 
 def of_class(index: Index) -> tuple[Prose, ...]:
@@ -133,11 +137,23 @@ def _drives(index: Index, layer: LayerResult) -> Prose:
 
 def _listed(index: Index, layer: LayerResult, groups: Sequence[NeuronGroup]) -> list[Span]:
     spans: list[Span] = []
-    for at, g in enumerate(groups):
-        spans += [Span(text=" and " if at == len(groups) - 1 else ", ")] if at else []
-        text = index.name(layer.name, g).text or f"G{g.index} of {layer.name}"
-        spans.append(Span(text=text, href=urls.group_on_class(index.result.slug, layer.name, g.index), strong=True))
-        spans.append(Span(text=f" ({percent(g.share)})"))
+    alike: dict[frozenset[str], list[NeuronGroup]] = {}
+    for g in groups:
+        name = index.name(layer.name, g).text
+        alike.setdefault(frozenset(name.split(" / ") if name else [f"G{g.index}"]), []).append(g)
+    for at, same in enumerate(alike.values()):
+        spans += [Span(text=" and " if at == len(alike) - 1 else ", ")] if at else []
+        links = [urls.group_on_class(index.result.slug, layer.name, g.index) for g in same]
+        text = index.name(layer.name, same[0]).text.replace(" / ", " with ") or f"G{same[0].index} of {layer.name}"
+        if len(same) == 1:
+            spans += [Span(text=text, href=links[0], strong=True), Span(text=f" ({percent(same[0].share)})")]
+            continue
+        spans += [Span(text=text, strong=True), Span(text=f" ({percent(sum(g.share for g in same))}, in groups ")]
+        for number, (g, link) in enumerate(zip(same, links, strict=True)):
+            between = "" if not number else " and " if number == len(same) - 1 else ", "
+            spans += [Span(text=between)] if between else []
+            spans += [Span(text=f"G{g.index}", href=link), Span(text=f", {percent(g.share)}")]
+        spans.append(Span(text=")"))
     return spans
 
 
@@ -157,7 +173,7 @@ def _carried(index: Index, layer: LayerResult) -> Prose:
     links = [Span(text=f"n{channel}", href=urls.neuron(index.result.slug, layer.name, channel)) for channel, _ in found]
     if len(found) == 1:
         return (
-            Span(text=f"One neuron of {layer.name}, "),
+            Span(text=f"One {layer.name} neuron, "),
             links[0],
             Span(text=f", carries {percent(found[0][1])} of the class."),
         )  # fmt: skip
@@ -166,9 +182,9 @@ def _carried(index: Index, layer: LayerResult) -> Prose:
         named[-2] = Span(text=" and ")
     carried = percent(sum(share for _, share in found))
     return (
-        Span(text=f"{_number(len(found))} neurons of {layer.name}, "),
+        Span(text=f"{_number(len(found))} {layer.name} neurons ("),
         *named,
-        Span(text=f", carry {carried} of the class."),
+        Span(text=f") carry {carried} of the class."),
     )  # fmt: skip
 
 
@@ -183,31 +199,32 @@ def _row(index: Index, mode: str) -> Masking | None:
 
 def _without(m: Masking) -> str:
     """ "Without its 4 core neurons there the network recognises 0 of 40 pictures; without random ones, 99%."""
-    random = f"; without {m.size} random ones, {percent(mean(m.null))} of them" if m.null else ""
+    random = f"; with {m.size} random ones masked, {percent(mean(m.null))} of them" if m.null else ""
     kept = round(m.accuracy * m.n)
-    core = "its core neuron" if m.size == 1 else f"the {m.size} core neurons"
-    return f"Without {core} of {m.layer}, the network recognises {kept or 'none'} of the {m.n} pictures{random}."
+    core = "the core neuron" if m.size == 1 else f"the {m.size} core neurons"
+    return f"With {core} of {m.layer} masked, the network recognises {kept or 'none'} of the {m.n} pictures{random}."
 
 
 QUESTIONS = {
-    "needed": "Lost without its core?",
-    "enough": "Kept by its core alone?",
+    "needed": "Does it need its core?",
+    "enough": "Is the core enough?",
     "faithful": "Do scores predict knock-outs?",
 }
 """The three results that matter most, as a reader would ask."""
 
 
 def answers(index: Index) -> tuple[Answer, ...]:
-    """The answers at the layer below the logit; a claim that was not tested there is left out."""
+    """The answers at every layer where the claim was tested, with the figure nearest to the logit."""
     found = []
     for claim, question in QUESTIONS.items():
-        row = next((c for c in index.claims if c.claim == claim and c.layer == index.below_top.name), None)
-        row = row or next((c for c in index.claims if c.claim == claim and c.layer == index.top.name), None)
-        if row is not None and row.verdict != "not run":
+        ran = {c.layer: c for c in index.claims if c.claim == claim and c.verdict != "not run"}
+        layers = [layer.name for layer in index.downward() if layer.name in ran]
+        if layers:
+            row = ran.get(index.below_top.name, ran[layers[0]])
             found.append(
                 Answer(
                     question=question,
-                    verdict=ledger.word(row, index.too_few),
+                    marks=tuple(ledger.mark(index, claim, layer) for layer in layers),
                     figure=_answer_figure(index, row),
                     href=f"{urls.class_fidelity(index.result.slug)}#{row.experiment}",
                 )
@@ -217,17 +234,21 @@ def answers(index: Index) -> tuple[Answer, ...]:
 
 def _answer_figure(index: Index, claim: Claim) -> str:
     """The figure that decides, and why it does not where the test is inconclusive."""
-    why = claim.reason.partition(",")[0] if claim.verdict == "inconclusive" and claim not in index.too_few else ""
+    decided = claim.verdict != "inconclusive" or claim in index.too_few
+    why = "" if decided else ledger.why_of(claim).partition(",")[0]
     return f"{_figure(index, claim)}{f'; {why}' if why else ''}"
 
 
 def _figure(index: Index, claim: Claim) -> str:
     if (both := limits.two_sided_of(index, claim)) is not None:
         own, others = round(both.tpr * both.n), round(both.fpr * both.others)
-        return f"{claim.layer}: {own} of {both.n} recognised, and {others or 'none'} of {both.others} others"
+        return (
+            f"{claim.layer}, the rest at its mean: {own} of {both.n} recognised, and {others or 'none'} of "
+            f"{both.others} others"
+        )
     m = limits.row_of(index, claim) if claim.experiment == "masking" else None
     if m is not None:
-        random = f" (random neurons: {percent(mean(m.null))})" if m.null else ""
-        return f"{claim.layer}: {round(m.accuracy * m.n)} of {m.n} recognised{random}"
+        random = f" ({percent(mean(m.null))} with random neurons masked)" if m.null else ""
+        return f"{claim.layer}, core set to 0: {round(m.accuracy * m.n)} of {m.n} recognised{random}"
     value = "" if claim.figure is None else f"{claim.figure:.2f}".replace("-", "−")
     return f"{claim.layer}: {CLAIMS[claim.claim].measured} {value}".replace("correlation r", "r =")

@@ -53,7 +53,7 @@ _TERMS: dict[str, tuple[str, str]] = {
     ),
     "neuron": (
         "Neuron",
-        ": one channel of a layer, by its mean over space; n12 is channel 12.",
+        ": one channel of a layer, averaged over space; n12 is channel 12.",
     ),
     "concept": (
         "Concept",
@@ -112,7 +112,7 @@ _TERMS: dict[str, tuple[str, str]] = {
     ),
     "control": (
         "Random weights",
-        ": the same network with its training undone, put through every test as well.",
+        ": the same network with random weights, put through every test as well.",
     ),
     "ledger": (
         "Supported",

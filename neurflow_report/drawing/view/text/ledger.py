@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.class_index import Index
@@ -25,6 +26,12 @@ TOO_FEW = "too few draws"
 MARKS = {"supported": "✓", "not supported": "✕", "inconclusive": "?", TOO_FEW: "…", "not run": "–"}
 AS_RANDOM = "≈"
 """The mark of a claim that falls because random neurons do as much, whatever its own figure."""
+_REASONS = {
+    "the interval of the random sets contains the most of the effect that they may have":
+        "the random sets' interval straddles the limit",
+    "not told apart from chance after correction": "not distinguishable from chance after correction",
+    "random sets have too much of the same effect": "random sets do nearly as much",
+}  # fmt: skip
 TITLES: Mapping[str, str] = {
     name: CAUTIONS[claim.caution, False].title for name, claim in CLAIMS.items() if claim.caution
 }
@@ -72,9 +79,46 @@ def word(c: Claim, few: Container[Claim]) -> str:
     return TOO_FEW if c in few else c.verdict
 
 
+def why_of(c: Claim) -> str:
+    """Why a test was judged so, in the report's words: a bundle holds those of its program."""
+    for kept, shown in _REASONS.items():
+        if c.reason.startswith(kept):
+            return shown + c.reason.removeprefix(kept)
+    return c.reason
+
+
 def remedy(setting: str) -> str:
     """What would decide a test with too few draws: "fidelity.draws: 240 would decide it"."""
     return f"{setting} would decide it" if ":" in setting else f"it takes a larger {setting}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """A claim at one layer: a mark, its look (yes, no, open, chance, none), and the same in words.
+
+    Attributes:
+        left: the share of the class's pictures recognised without that layer's core, "" where it is not told.
+    """
+
+    layer: str
+    mark: str
+    look: str
+    words: str
+    left: str = ""
+
+
+_LOOKS = {"supported": "yes", "not supported": "no", "inconclusive": "open"}
+
+
+def mark(index: Index, claim: str, layer: str) -> Mark:
+    """What the tests of a claim at a layer say."""
+    c = next((c for c in index.claims if c.claim == claim and c.layer == layer), None)
+    verdict = "not run" if c is None else word(c, index.too_few)
+    said = "not tested" if verdict == "not run" else verdict
+    look, shown = _LOOKS.get(verdict, "none"), MARKS[verdict]
+    if c is not None and c.verdict == "not supported" and c not in fails(index, claim):
+        said, look, shown = "random neurons do much the same", "chance", AS_RANDOM
+    return Mark(layer=layer, mark=shown, look=look, words=f"{layer}: {said}")
 
 
 def ledger_table(index: Index) -> Table | None:
@@ -131,7 +175,7 @@ def _row(index: Index, c: Claim, others: Sequence[Claim | None], limit: Threshol
         *(Cell(text=text) for text in beside),
         Cell(text="" if c.q_value is None else p_value(c.q_value) if c.q_value >= 0.001 else "<0.001"),
         Cell(text="" if c.n is None else count(c.n, c.unit)),
-        Cell(text=remedy(index.too_few[c]) if c in index.too_few else c.reason),
+        Cell(text=remedy(index.too_few[c]) if c in index.too_few else why_of(c)),
     )
 
 

@@ -16,13 +16,17 @@ from neurflow_report.results.verdict import LEVEL
 
 MOST_CLASSES = 12
 _UNCLEAR = "the core does not clearly stand out from random neurons"
-_WHY_UNCLEAR = f"In these tests q is over {LEVEL}, or random sets have too much of the same effect."
+_WHY_UNCLEAR = f"In these tests q exceeds {LEVEL}, or random sets do nearly as much."
+_AGAINST_0 = "The core is needed against 0, but not against its mean"
+STILL = 0.5
+"""The share of a class's pictures from which it is said to survive a core that is set to its mean."""
 
 
 def of_class(index: Index) -> tuple[Notice, ...]:
     """The limits of one class's findings, the gravest first."""
     return (
         *_not_needed(index),
+        *_at_mean(index),
         *_random_as_good(index),
         *_not_enough(index),
         *_one_sided([index]),
@@ -41,6 +45,7 @@ def over_classes(indices: Sequence[Index]) -> tuple[Notice, ...]:
     return (
         *(n for n in wrong if n.code != examined.ASSUMED),
         *_over(indices, "needed", "The core is not needed"),
+        *_over_at_mean(indices),
         *_over_random(indices),
         *_over(indices, "enough", "The core alone is not enough"),
         *_one_sided(indices),
@@ -104,8 +109,8 @@ def _one_sided(indices: Sequence[Index]) -> Iterator[Notice]:
             code="one-sided",
             title="Whether the core alone is enough was not tested: no pictures of other classes",
             text=prose("""
-                Kept pictures of the class alone do not show it: a network that says the class of every picture would
-                keep them all. It takes pictures of other classes in the data.
+                Kept pictures of the class alone do not show it: a network that assigns every picture to the class
+                would keep them all. It takes pictures of other classes in the data.
             """),
             places=_classes([(i, 1) for i in found]) if len(indices) > 1 else (),
         )
@@ -129,13 +134,49 @@ def _not_needed(index: Index) -> Iterator[Notice]:
     )
 
 
+def needed_at_zero(index: Index) -> list[tuple[Claim, TwoSided]]:
+    """The layers whose core is needed by F1, which sets it to 0, but where most of the class's pictures are still
+    recognised with it at its mean."""
+    means = {m.layer: m for m in index.two_sided if (m.mode, m.ablation, m.cumulative) == ("mask", "mean", False)}
+    held = [c for c in index.claims if c.claim == "needed" and c.verdict == "supported" and c.layer in means]
+    return [(c, m) for c in held if (m := means[c.layer]).tpr >= STILL]
+
+
+def _at_mean(index: Index) -> Iterator[Notice]:
+    found = needed_at_zero(index)
+    if found:
+        told = listing([f"{round(m.tpr * m.n)} of {m.n} at {m.layer}" for _, m in found])
+        yield Notice(
+            code="needed-at-zero",
+            title=f"{_AGAINST_0}, at {listing([m.layer for _, m in found])}",
+            text=f"Set to 0, the class is lost. Set to its mean over pictures of all classes, {told} are recognised.",
+            places=_layers(index, [c for c, _ in found]),
+        )
+
+
+def _over_at_mean(indices: Sequence[Index]) -> Iterator[Notice]:
+    found = [(i, rows) for i in indices if (rows := needed_at_zero(i))]
+    if found:
+        held = [c for i in indices for c in i.claims if c.claim == "needed" and c.verdict == "supported"]
+        fallen = [c for _, some in found for c, _ in some]
+        yield Notice(
+            code="needed-at-zero",
+            title=f"{_AGAINST_0}, in {len(fallen)} of {count(len(held), 'passed test')}",
+            text=prose(f"""
+                {_by_layer(fallen, held)}. Set to 0, the class is lost there. Set to its mean over pictures of all
+                classes, half of the class's pictures or more are still recognised.
+            """),
+            places=_classes([(i, len(some)) for i, some in found]),
+        )
+
+
 def _not_enough(index: Index) -> Iterator[Notice]:
     failed = ledger.fails(index, "enough")
     if failed:
         yield Notice(
             code="claim-enough",
-            title=f"The core alone does not carry {index.result.name} at {listing([c.layer for c in failed])}",
-            text=f"With the core alone, {_told_apart(index, failed)}. Something else matters too.",
+            title=f"At {listing([c.layer for c in failed])} the core alone is not enough for {index.result.name}",
+            text=f"With the core alone, {_told_apart(index, failed)}. Other neurons matter, too.",
             places=_layers(index, failed),
         )
 

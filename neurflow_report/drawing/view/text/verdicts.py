@@ -22,6 +22,7 @@ from neurflow_report.drawing.view.text.ledger import (
     measured,
     remedy,
     told,
+    why_of,
     word,
 )
 from neurflow_report.results.catalogue import CLAIMS, prose
@@ -143,7 +144,7 @@ def over_classes(indices: Sequence[Index]) -> Table | None:
     rows = []
     for claim in dict.fromkeys(c.claim for c in claims):
         mine = [[c for c in every if c.claim == claim] for every in (claims, able)]
-        cells = [Cell(text=_share(*([c for c in every if c.layer == name] for every in mine))) for name in layers]
+        cells = [_share(*([c for c in every if c.layer == name] for every in mine)) for name in layers]
         rows.append((Cell(text=CLAIMS[claim].statement), *cells))
     caption = "Tests that support a claim, layer by layer over all classes"
     return _table(caption, layers, (*rows, _totals(claims, able, layers)), "data/ledger.csv")
@@ -161,9 +162,13 @@ def by_class(indices: Sequence[Index]) -> Table | None:
     rows = []
     for claim in claims if len(out := not_run(indices)) == len(claims) else [c for c in claims if c not in out]:
         found = (_share(*([c for c in every if c.claim == claim] for every in way[:2])) for way in ways)
-        cells = (Cell(text=text or MARKS["not run"], href=page) for text, (_, _, page) in zip(found, ways, strict=True))
+        cells = (
+            replace(cell, text=cell.text or MARKS["not run"], href=page)
+            for cell, (_, _, page) in zip(found, ways, strict=True)
+        )
         rows.append((Cell(text=CLAIMS[claim].statement), *cells))
-    totals = (Cell(text=TOTALS), *(Cell(text=_share(ran, able) or MARKS["not run"]) for ran, able, _ in ways))
+    sums = (_share(ran, able) for ran, able, _ in ways)
+    totals = (Cell(text=TOTALS), *(replace(cell, text=cell.text or MARKS["not run"]) for cell in sums))
     caption = "Tests that support a claim, class by class"
     return _table(caption, [i.result.name for i in indices], (*rows, totals), "data/ledger.csv")
 
@@ -201,7 +206,7 @@ def _line(key: tuple[str, str], claims: Sequence[Claim], few: Mapping[Claim, str
             continue
         spans += [Span(text="; ")] if len(spans) > 1 else []
         spans.append(Span(text=verdict, strong=True))
-        why = {c: remedy(few[c]) if c in few else c.reason for c in mine}
+        why = {c: remedy(few[c]) if c in few else why_of(c) for c in mine}
         reasons = dict.fromkeys(why.values())
         told = listing([_where([c for c in mine if why[c] == reason], reason) for reason in reasons])
         spans += [Span(text=f" {told}")] if told else []
@@ -234,15 +239,17 @@ def _cell(c: Claim, page: str, limit: Threshold | None, few: Collection[Claim]) 
     return Cell(text=text, href=f"{page}#{c.experiment}", sign=_SIGNS.get(c.verdict, ""))
 
 
-def _share(claims: Sequence[Claim], able: Sequence[Claim]) -> str:
+def _share(claims: Sequence[Claim], able: Sequence[Claim]) -> Cell:
     """ "3 of 4": how many are supported, of those that were `able` to decide."""
     held = sum(c.verdict == "supported" for c in able)
-    return f"{held} of {len(able)}" if able else MARKS[TOO_FEW] if claims else ""
+    if not able:
+        return Cell(text=MARKS[TOO_FEW] if claims else "")
+    return Cell(text=f"{held} of {len(able)}", part=held / len(able))
 
 
 def _totals(claims: Sequence[Claim], able: Sequence[Claim], layers: Sequence[str]) -> tuple[Cell, ...]:
     counts = (_share(*([c for c in every if c.layer == name] for every in (claims, able))) for name in layers)
-    return (Cell(text=TOTALS), *(Cell(text=text) for text in counts))
+    return (Cell(text=TOTALS), *counts)
 
 
 def _table(caption: str, names: Sequence[str], rows: tuple[tuple[Cell, ...], ...], download: str) -> Table:
