@@ -16,7 +16,7 @@ History
   the site will stand. ClassResult and Control have F1 with pictures of other classes, and a claim
   that is judged by them says so in its case; Picture says whether it was held out, DataInfo how many
   were, and how many of other classes there are for each. ClassResult has a census of channels and the
-  effects of edges.
+  effects of edges. Run has the classes that failed and are missing.
 
 How to raise it
 1. Raise it when a reader of the present number would misread or refuse a new bundle: a field is renamed, removed, gets

@@ -148,6 +148,7 @@ def main(kills: int, seed: int = 1) -> int:
         for one in tried(kills, seed, Path(folder)):
             seen.update({"builds": 1, "kills": one.kills, "odd": bool(one.odd)})
             seen.update(how.split(" ")[0] for how in one.how)
+            print(f"build {seen['builds']}: killed {one.kills} times, {seen['kills']} in all", flush=True)
             if one.odd:
                 print(f"--- {one.odd}\n" + "\n".join(one.how), flush=True)
     told = ", ".join(f"{name} {number}" for name, number in sorted(seen.items()))
