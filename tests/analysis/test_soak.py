@@ -1,4 +1,4 @@
-"""Builds that are killed at random moments come to the bundle of an undisturbed one (soak.py kills as often as asked)."""
+"""Builds that are killed at any moment come to the bundle of an undisturbed one (soak.py kills as many as asked)."""
 
 from __future__ import annotations
 
