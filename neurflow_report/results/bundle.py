@@ -123,6 +123,18 @@ def write_bundle(
     )
 
 
+def check_fit(run: Run, classes: Sequence[ClassResult], pictures: Mapping[str, bytes]) -> None:
+    """Check that records and pictures that somebody else made can be written as a bundle.
+
+    Raises: ValueError.
+    """
+    for name, data in _contents(run, classes, pictures).items():
+        if name.endswith(".json") and (odd := odd_text(data)):
+            raise ValueError(odd)
+    if more := sorted(set(pictures) - set(_shown(classes))):
+        raise ValueError(f"no record names the picture {more[0]!r}")
+
+
 def is_there(
     target: Path,
     *,

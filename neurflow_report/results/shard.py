@@ -22,7 +22,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from neurflow_report.errors import InputError, RunError, Where
-from neurflow_report.results.bundle import canonical_json, is_there, write_bundle
+from neurflow_report.results.bundle import canonical_json, check_fit, is_there, write_bundle
 from neurflow_report.results.cache import Kept, files_of, kept_of
 from neurflow_report.results.contradictions import contradictions
 from neurflow_report.results.given import missing, missing_told
@@ -82,6 +82,10 @@ class Merged:
     run: Run
     provenance: Provenance
     classes: tuple[Kept, ...]
+
+    @property
+    def pictures(self) -> dict[str, bytes]:
+        return {name: data for kept in self.classes for name, data in kept.pictures.items()}
 
 
 def write_shard(path: Path, *, run: Run, provenance: Provenance, classes: Iterable[Kept]) -> None:
@@ -184,7 +188,12 @@ def merged(shards: Sequence[Shard]) -> Merged:
     for odd in contradictions(run, [kept.result for kept in classes]):
         where = found[odd.slug][0].path if odd.slug else first.path
         raise _damaged(where, odd.message)
-    return Merged(run=run, provenance=_together(shards), classes=classes)
+    together = Merged(run=run, provenance=_together(shards), classes=classes)
+    try:
+        check_fit(run, [kept.result for kept in classes], together.pictures)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(first.path, str(error)) from error
+    return together
 
 
 def settled(run: Run, results: Sequence[ClassResult]) -> Run:
@@ -220,11 +229,10 @@ def write_merged(
     Raises: InputError output-unwritable.
     """
     output, results = target.parent, [kept.result for kept in found.classes]
-    pictures = {name: data for kept in found.classes for name, data in kept.pictures.items()}
-    if known and is_there(target, run=found.run, classes=results, provenance=found.provenance, pictures=pictures):
+    if known and is_there(target, run=found.run, classes=results, provenance=found.provenance, pictures=found.pictures):
         note("the bundle is there already")
         return
-    write_bundle(target, run=found.run, classes=results, provenance=found.provenance, pictures=pictures)
+    write_bundle(target, run=found.run, classes=results, provenance=found.provenance, pictures=found.pictures)
     if absent := missing(found.run.names, results):
         note(missing_told(absent))
     if old := [name for name in drawn if os.path.lexists(output / name)]:
