@@ -86,6 +86,7 @@ SLUGS: dict[str, str] = {
     "output-unwritable": "The output cannot be written.",
     "template-broken": "A template of yours is not there, or cannot be used.",
     "graphviz-missing": "Graphviz's program `dot` is not installed, or failed.",
+    "class-failed": "A class could not be examined, and the run kept going.",
     "process-ended": "A process of the run ended by itself.",
     "interrupted": "The run was interrupted.",
     "internal-error": "The program itself failed.",

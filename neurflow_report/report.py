@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Literal
 from neurflow_report.drawing.write.atomic_write import drawn
 from neurflow_report.drawing.write.needs import APPENDIX, EVERY, check_places, drawing_problems, places
 from neurflow_report.drawing.write.templates import check_templates, template_problems
-from neurflow_report.errors import CheckError, Gathered, InputError, ReportError
+from neurflow_report.errors import CheckError, Gathered, InputError, ReportError, RunError
 from neurflow_report.progress import Progress, Silent
-from neurflow_report.results.bundle import Bundle, read_bundle, write_bundle
+from neurflow_report.results.bundle import Bundle, read_bundle, read_run, write_bundle
+from neurflow_report.results.cache import Cache
+from neurflow_report.results.cache import folder as folder_of_cache
 from neurflow_report.results.epoch import importing, source_date
-from neurflow_report.results.records import Debugged, Unexplained
-from neurflow_report.results.shard import Part, merged, read_shard, shards_in, write_merged
+from neurflow_report.results.records import Debugged, Run, Unexplained
+from neurflow_report.results.shard import Part, failed_told, merged, read_shard, shards_in, write_merged
 from neurflow_report.setup.output import mended, output_folder, output_of
 from neurflow_report.spec.load import LoadedSpec, located
 from neurflow_report.spec.names import FILE, read_names, with_names
@@ -113,34 +115,71 @@ class Built:
     seconds: float
 
 
-def analyze(loaded: LoadedSpec, *, progress: Progress | None = None, jobs: int = 1) -> Path:
+def analyze(
+    loaded: LoadedSpec,
+    *,
+    progress: Progress | None = None,
+    jobs: int = 1,
+    force: bool = False,
+    wait: bool = False,
+    keep_going: bool = False,
+) -> Path:
     """Run the spec's analysis and write `<output>/bundle`.
 
-    Args: jobs: processes that share the classes, where the run is on a processor (a script that asks for more than one
-        needs `if __name__ == "__main__"`, as multiprocessing does).
+    Args:
+        jobs: processes that share the classes, where the run is on a processor (a script that asks for more than one
+            needs `if __name__ == "__main__"`, as multiprocessing does).
+        force: take nothing from what earlier runs kept.
+        wait: where another run has the output folder, wait until it is done.
+        keep_going: a class that fails (no pictures, too few, NaN) loses no other: when all is written, it is told.
     Returns: that directory.
     Raises:
+        RunError class-failed where it kept going; the bundle, of the other classes, is there then.
         InputError where the spec, the model or the data is wrong (InputErrors with all that could be checked).
         RunError where the run fails.
         InputError missing-package where torch is not installed.
     """
     with importing():
+        from neurflow_report.analysis.run import How
         from neurflow_report.analysis.run import analyze as run
 
-    return run(loaded, progress=progress or Silent(), drawn=EVERY, jobs=jobs)
+    how = How(force=force, wait=wait, keep_going=keep_going)
+    bundle = run(loaded, progress=progress or Silent(), drawn=EVERY, jobs=jobs, how=how)
+    _tell_failed(read_run(bundle))
+    return bundle
 
 
-def analyze_shard(loaded: LoadedSpec, part: Part, *, progress: Progress | None = None) -> Path:
+def analyze_shard(
+    loaded: LoadedSpec,
+    part: Part,
+    *,
+    progress: Progress | None = None,
+    force: bool = False,
+    keep_going: bool = False,
+) -> Path:
     """Run the spec's analysis of one shard of its classes, as one of several processes or machines; `merge` makes the
     bundle. The bytes of a bundle are the same however many shards there are.
 
+    Args: force, keep_going: as `analyze` has them.
     Returns: the file `<output>/shard-<i>-of-<n>.shard`.
     Raises: what `analyze` raises.
     """
     with importing():
+        from neurflow_report.analysis.run import How
         from neurflow_report.analysis.run import analyze_shard as run
 
-    return run(loaded, part, progress=progress or Silent())
+    how = How(force=force, keep_going=keep_going)
+    shard = run(loaded, part, progress=progress or Silent(), how=how)
+    if keep_going:
+        _tell_failed(read_shard(shard).run)
+    return shard
+
+
+def _tell_failed(run: Run) -> None:
+    """Raises: RunError class-failed where classes failed, when all else is done."""
+    if run.failed:
+        hint = "what was written is of the other classes, and says so; the same command tries these again"
+        raise RunError("class-failed", failed_told(run.failed, len(run.classes)), hint=hint)
 
 
 def merge(shards: Sequence[Path], *, output: Path | None = None, progress: Progress | None = None) -> Path:
@@ -163,6 +202,7 @@ def merge(shards: Sequence[Path], *, output: Path | None = None, progress: Progr
     together, output = merged(found), output or files[0].parent
     with output_folder(output), progress.stage("write the bundle", None) as step:
         write_merged(output / "bundle", together, step.note, EVERY)
+    _tell_failed(together.run)
     return output / "bundle"
 
 
@@ -638,14 +678,22 @@ def _written(
     )
 
 
-def build(loaded: LoadedSpec, *, progress: Progress | None = None, jobs: int = 1) -> Built:
-    """`analyze`, then `render` into the same output folder.
+def build(
+    loaded: LoadedSpec,
+    *,
+    progress: Progress | None = None,
+    jobs: int = 1,
+    force: bool = False,
+    wait: bool = False,
+    keep_going: bool = False,
+) -> Built:
+    """`analyze`, then `render` into the same output folder; what stands there already as it would be, is left.
 
-    Args: jobs: as `analyze` has it.
+    Args: jobs, force, wait, keep_going: as `analyze` has them.
     Raises: what both raise; before anything is computed, all that `check` raises.
     """
     with importing():
-        from neurflow_report.analysis.run import analyzed
+        from neurflow_report.analysis.run import How, analyzed
 
     begun, progress = time.monotonic(), progress or Silent()
     try:
@@ -659,13 +707,45 @@ def build(loaded: LoadedSpec, *, progress: Progress | None = None, jobs: int = 1
                 drawn=others,
                 formats=tuple(wanted),
                 jobs=jobs,
+                how=How(force=force, wait=wait, keep_going=keep_going),
             ) as bundle,
             _left_noted(bundle.parent),
         ):
-            rendered = render(bundle, templates=_templates(loaded), progress=progress)
+            rendered = _rendered(loaded, bundle, wanted, progress, force=force)
+        _tell_failed(read_run(bundle))
     except ReportError as error:
         raise located(error, loaded) from error
     return Built(bundle=bundle, rendered=rendered, seconds=time.monotonic() - begun)
+
+
+def _rendered(
+    loaded: LoadedSpec, bundle: Path, wanted: Mapping[str, Path], progress: Progress, *, force: bool
+) -> Rendered:
+    """`render`, unless what it would draw stands there already."""
+    from neurflow_report.drawing.write.redrawn import Redrawn
+
+    begun, kept = time.monotonic(), folder_of_cache(loaded.spec.runtime.cache)
+    redrawn = None
+    if kept is not None:
+        names, attach = bundle.parent / FILE, loaded.spec.report.attach_bundle
+        redrawn = Redrawn.of(Cache(folder=kept), bundle, wanted, _templates(loaded), names, attach)
+    if redrawn is not None and not force and (told := redrawn.there()) is not None:
+        with progress.stage("draw the report", None) as step:
+            step.note("it is there already, drawn from this bundle by this program")
+        return Rendered(
+            site=wanted.get("html"),
+            pdf=wanted.get("pdf"),
+            single=wanted.get("single"),
+            appendix=wanted.get("appendix"),
+            pages=int(told["pages"]),
+            bytes=int(told["bytes"]),
+            seconds=time.monotonic() - begun,
+        )
+    rendered = render(bundle, templates=_templates(loaded), progress=progress)
+    if redrawn is not None:
+        with suppress(OSError):  # then it is drawn again the next time
+            redrawn.keep({"pages": rendered.pages, "bytes": rendered.bytes}, loaded.spec.title)
+    return rendered
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,22 @@ def test_all_of_it_is_drawn_before_any_is_replaced(loaded: LoadedSpec, monkeypat
     assert files() == dict.fromkeys(OLD, "new")
     assert (built.rendered.site, built.rendered.pdf) == (Path("OUT/site"), Path("OUT/report.pdf"))
     assert there() == ["appendix.pdf", "bundle", "report.html", "report.pdf", "site"]
+
+
+def test_a_report_that_is_there_is_left(loaded: LoadedSpec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NEURFLOW_REPORT_CACHE", str(tmp_path / "cache"))
+    times = list[int]()
+    drawing(monkeypatch, lambda: times.append(1))
+    first = report.build(loaded).rendered
+    again = report.build(loaded).rendered
+    assert len(times) == 1
+    assert replace(again, seconds=0.0) == replace(first, seconds=0.0)
+    report.build(loaded, force=True)
+    assert len(times) == 2
+    Path("OUT/report.pdf").write_text("changed")
+    report.build(loaded)
+    assert len(times) == 3
+    assert files() == dict.fromkeys(OLD, "new")
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), InputError("template-broken", "m"), ZeroDivisionError()])

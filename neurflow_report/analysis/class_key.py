@@ -14,7 +14,7 @@ from torch import Tensor
 from neurflow_report.images.classes import ClassTarget
 from neurflow_report.images.select import Chosen
 from neurflow_report.network.cut import Segments
-from neurflow_report.results.cache import digest
+from neurflow_report.results.surroundings import digest
 from neurflow_report.setup.preflight import Ready
 from neurflow_report.setup.provenance import described, resolved
 from neurflow_report.setup.settings import RunSettings

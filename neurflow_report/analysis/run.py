@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import chain
@@ -25,10 +25,12 @@ from neurflow_report.analysis.class_run import ClassRun
 from neurflow_report.analysis.cross_check import cross_checks
 from neurflow_report.analysis.debugging import Questions, questions, with_explained
 from neurflow_report.analysis.experiments import Findings, examine, with_control
+from neurflow_report.analysis.failing import failed_class, ready_without, spec_without
 from neurflow_report.analysis.peak_memory import gauges
 from neurflow_report.analysis.planted_parts import with_agreement
 from neurflow_report.analysis.processes import check_jobs, examined_in
 from neurflow_report.analysis.store import Known, Store, noted
+from neurflow_report.analysis.unchanged import Unchanged, handed_on
 from neurflow_report.demo.flowers import DATASET
 from neurflow_report.errors import Gathered, ReportError
 from neurflow_report.images.classes import ClassTarget
@@ -47,6 +49,7 @@ from neurflow_report.results.records import (
     ClassResult,
     CrossCheck,
     DataInfo,
+    FailedClass,
     ModelInfo,
     Picture,
     Rounding,
@@ -54,7 +57,7 @@ from neurflow_report.results.records import (
     Settings,
 )
 from neurflow_report.results.redact import without_paths
-from neurflow_report.results.shard import Merged, Part, write_merged, write_shard
+from neurflow_report.results.shard import Merged, Part, settled, write_merged, write_shard
 from neurflow_report.results.staging import staged
 from neurflow_report.setup.output import output_folder, output_of
 from neurflow_report.setup.precision import arithmetic, attributions_in
@@ -69,6 +72,24 @@ from neurflow_report.spec.schema import Spec
 from neurflow_report.time_left import Expected
 
 
+@dataclass(frozen=True, kw_only=True)
+class How:
+    """How a run goes about what was done before, or beside it.
+
+    Attributes:
+        force: nothing is taken from the cache; what is found is kept as ever.
+        wait: whether it waits for another run that has the output folder.
+        keep_going: whether a class that fails is left out, and told, and the others go on.
+    """
+
+    force: bool = False
+    wait: bool = False
+    keep_going: bool = False
+
+
+USUAL = How()
+
+
 def analyze(
     loaded: LoadedSpec,
     *,
@@ -76,6 +97,7 @@ def analyze(
     also: Sequence[ReportError] = (),
     drawn: Sequence[str] = (),
     jobs: int = 1,
+    how: How = USUAL,
 ) -> Path:
     """Run the analysis of a spec and write `<output>/bundle`.
 
@@ -83,7 +105,7 @@ def analyze(
     Returns: that directory.
     Raises: what `analyzed` raises.
     """
-    with analyzed(loaded, progress=progress, also=also, drawn=drawn, jobs=jobs) as bundle:
+    with analyzed(loaded, progress=progress, also=also, drawn=drawn, jobs=jobs, how=how) as bundle:
         return bundle
 
 
@@ -95,6 +117,7 @@ def analyze_shard(
     folder: Path | None = None,
     also: Sequence[ReportError] = (),
     on_class: Callable[[str], None] = lambda _name: None,
+    how: How = USUAL,
 ) -> Path:
     """Run a spec's analysis of one shard of its classes and write it.
 
@@ -106,11 +129,11 @@ def analyze_shard(
     """
     timed = Timed(progress, gauges=gauges())
     with _located(loaded), arithmetic():
-        ready = preflight(loaded, progress=timed, also=also)
+        ready = preflight(loaded, progress=timed, also=also, keep_going=how.keep_going)
         place = folder or output_of(loaded.spec)
         with output_folder(place, shared=True):
             with blamed("it is examined"):
-                found = _examine_all(loaded, ready, timed, (), part, on_class)
+                found = _examine_all(loaded, ready, timed, how, (), part, on_class)
             file = place / part.file
             write_shard(file, run=found.run, provenance=found.provenance, classes=found.classes)
             return file
@@ -125,6 +148,7 @@ def analyzed(
     drawn: Sequence[str] = (),
     formats: Sequence[str] = (),
     jobs: int = 1,
+    how: How = USUAL,
 ) -> Iterator[Path]:
     """Run the analysis of a spec and write `<output>/bundle`, which is given inside: there the output folder is this
     run's alone.
@@ -141,7 +165,7 @@ def analyzed(
     with (
         _located(loaded),
         arithmetic(),
-        _analyzed(loaded, Timed(progress, gauges=gauges()), also, drawn, formats, jobs) as bundle,
+        _analyzed(loaded, Timed(progress, gauges=gauges()), also, drawn, formats, jobs, how) as bundle,
     ):
         yield bundle
 
@@ -178,46 +202,57 @@ def _analyzed(
     drawn: Sequence[str],
     formats: Sequence[str],
     jobs: int,
+    how: How,
 ) -> Iterator[Path]:
     output = output_of(loaded.spec)
+    unchanged = Unchanged.of(loaded, also)
+    if not how.force and (known := unchanged.found(progress)) is not None:
+        with _own(output, how, progress):
+            _write(output, known, progress, drawn, known=True)
+            yield output / "bundle"
+        return
     if jobs > 1 and (jobs := check_jobs(loaded, jobs)) > 1:
-        with output_folder(output), staged(output) as folder:
-            found = examined_in(loaded, jobs, folder, analyze_shard, progress=progress, also=also)
+        with _own(output, how, progress), staged(output) as folder:
+            shard = partial(analyze_shard, how=how)
+            found = examined_in(loaded, jobs, folder, shard, progress=progress, also=also)
             _write(output, found, progress, drawn)
             yield output / "bundle"
         return
-    ready = preflight(loaded, progress=progress, also=also)
-    with output_folder(output):
+    ready = preflight(loaded, progress=progress, also=also, witness=unchanged.witness, keep_going=how.keep_going)
+    with _own(output, how, progress):
         with blamed("it is examined"):
-            found = _examine_all(loaded, ready, progress, formats)
+            found = _examine_all(loaded, ready, progress, how, formats, unchanged=unchanged)
         del ready  # whoever draws meanwhile needs the memory of the network
         _write(output, found, progress, drawn)
         yield output / "bundle"
 
 
-def _write(output: Path, found: Merged, progress: Progress, drawn: Sequence[str]) -> None:
+def _own(output: Path, how: How, progress: Progress) -> AbstractContextManager[None]:
+    """The output folder, this run's alone."""
+    wait = partial(progress.stage, "wait for the other run", None) if how.wait else None
+    return output_folder(output, wait=wait)
+
+
+def _write(output: Path, found: Merged, progress: Progress, drawn: Sequence[str], *, known: bool = False) -> None:
+    """Args: known: an earlier run found it: where the bundle is there already, it is left."""
     with progress.stage("write the bundle", None) as step:
-        write_merged(output / "bundle", found, step.note, drawn)
+        write_merged(output / "bundle", found, step.note, drawn, known=known)
 
 
 def _examine_all(
     loaded: LoadedSpec,
     ready: Ready,
     progress: Timed,
+    how: How,
     formats: Sequence[str],
     part: Part | None = None,
     on_class: Callable[[str], None] = lambda _name: None,
+    unchanged: Unchanged | None = None,
 ) -> Merged:
     """What is found of all classes, or of those of one shard; the run's record is of all in any case."""
-    spec, workspace = loaded.spec, ready.workspace
     with progress.stage("choose pictures", None) as step:
-        choice = choice_of(spec, ready, step)
-
-        for note in (*unusable([(s.name, s.reason) for s in choice.skipped]), *oddities(choice, ready.targets)):
-            step.note(note)
-        for note in _without_others(spec, ready, choice):
-            step.note(note)
-    _check_enough(spec, ready, choice)
+        spec, ready, choice, failed = _pictures_of(loaded.spec, ready, how, step)
+    workspace = ready.workspace
     asked = questions(spec.debug, ready, choice.predicted, progress)
     device = workspace.segments.device
     settings = RunSettings.of(spec)
@@ -231,27 +266,44 @@ def _examine_all(
     names = slugs([t.name for t in ready.targets])
     every = tuple(zip(ready.targets, names, choice.classes, choice.others, strict=True))
     wanted = [number for number in range(len(every)) if part is None or part.has(number)]
-    store = Store.of(spec, ready, settings, every, wanted, progress)
+    store = Store.of(spec, ready, settings, every, wanted, progress, look=not how.force)
     if progress.expecting:
         progress.expect(_expected(spec, ready, [every[number] for number in store.missing()], formats))
     with noted(lambda: len(store.there) + store.made):
-        found = []
+        found, errors = list[tuple[int, Kept]](), list[ReportError]()
         for number in wanted:
-            found.append(store.found(number) or store.kept(number, one(number, *every[number])))
-            on_class(every[number][0].name)
-    found = [
+            target, slug, *_ = every[number]
+            try:
+                found.append((number, store.found(number) or store.kept(number, one(number, *every[number]))))
+            except ReportError as error:
+                if not how.keep_going:
+                    raise
+                errors.append(error)
+                failed = (*failed, failed_class(target.name, error, slug))
+                with progress.stage(target.name, None) as step:
+                    step.note(f"this class is left out: {error.message}")
+            on_class(target.name)
+    if errors and len(errors) == len(every):
+        Gathered(errors).tell()
+    classes = tuple(
         with_explained(kept, asked.of(number), ready, settings, images=spec.report.images, progress=progress)
-        for number, kept in zip(wanted, found, strict=True)
-    ]
+        for number, kept in found
+    )
     fallbacks = [
         *workspace.notes,
         *filter(None, [taken.note]),
         *(f"{name}: {note}" for name, other in others.items() for note in other.notes),
     ]
     entries = tuple(ClassEntry(index=target.index, name=target.name, slug=slug) for target, slug, *_ in every)
-    checked = next((kept.checks for kept in found if kept.checks), ())
+    checked = next((kept.checks for kept in classes if kept.checks), ())
+    record = _run(spec, settings, ready, choice, entries, taken.roundings, checked, fallbacks, asked)
+    if failed:
+        record = record.model_copy(update={"failed": failed})
+        record = record if part is not None else settled(record, [kept.result for kept in classes])
+    elif unchanged is not None:
+        unchanged.keep(ready, store, record, settings.precision)
     return Merged(
-        run=_run(spec, settings, ready, choice, entries, taken.roundings, checked, fallbacks, asked),
+        run=record,
         provenance=provenance(
             loaded,
             device=device,
@@ -259,7 +311,7 @@ def _examine_all(
             seconds=progress.seconds,
             peaks=progress.peaks,
         ),
-        classes=tuple(found),
+        classes=classes,
     )
 
 
@@ -358,21 +410,50 @@ def in_halves(spec: Spec, chosen: Sequence[Chosen]) -> tuple[tuple[Chosen, ...],
     return tuple(chosen[n] for n in first), tuple(chosen[n] for n in held)
 
 
-def _check_enough(spec: Spec, ready: Ready, choice: Choice) -> None:
-    """Check that enough pictures of each class count.
+def _pictures_of(spec: Spec, ready: Ready, how: How, step: Step) -> tuple[Spec, Ready, Choice, tuple[FailedClass, ...]]:
+    """The pictures of each class; where the run keeps going, those classes are gone that have none, or too few.
 
-    Raises: InputError too-few-patches for every class of which too few do.
+    Raises: what `choice_of` raises; InputError too-few-patches for every class of which too few pictures count.
     """
-    gathered = Gathered()
-    for target, chosen in zip(ready.targets, choice.classes, strict=True):
+    failed = [failed_class(str(spec.classes[n]), error) for n, error in sorted(ready.failing.items())]
+    spec, left = spec_without(spec, ready.failing), dict[int, ReportError]()
+    choice = choice_of(spec, ready, step, left.__setitem__ if how.keep_going else None)
+    failed += [failed_class(ready.targets[n].name, error) for n, error in sorted(left.items())]
+    spec, ready = spec_without(spec, left), ready_without(ready, left)
+    for note in (*unusable([(s.name, s.reason) for s in choice.skipped]), *oddities(choice, ready.targets)):
+        step.note(note)
+    for note in _without_others(spec, ready, choice):
+        step.note(note)
+    few = _too_few(spec, ready, choice)
+    if few and (not how.keep_going or len(few) == len(ready.targets)):
+        Gathered(list(few.values())).tell()
+    failed += [failed_class(ready.targets[n].name, error) for n, error in sorted(few.items())]
+    keep = [n for n in range(len(ready.targets)) if n not in few]
+    choice = replace(
+        choice,
+        classes=tuple(choice.classes[n] for n in keep),
+        others=tuple(choice.others[n] for n in keep) if choice.others else (),
+    )
+    return spec_without(spec, few), ready_without(ready, few), choice, tuple(failed)
+
+
+def _too_few(spec: Spec, ready: Ready, choice: Choice) -> dict[int, ReportError]:
+    """By their numbers the classes of which too few pictures count, and the error of each."""
+    found = dict[int, ReportError]()
+    for number, (target, chosen) in enumerate(zip(ready.targets, choice.classes, strict=True)):
         found_on, held = map(len, in_halves(spec, chosen))
-        patches = found_on * ready.workspace.grid.per_image
+        patches, gathered = found_on * ready.workspace.grid.per_image, Gathered()
         gathered.attempt(partial(check_patches, target.name, found_on, patches, spec.concept.k, held))
-    gathered.tell()
+        if gathered.errors:
+            found[number] = gathered.errors[0]
+    return found
 
 
-def choice_of(spec: Spec, ready: Ready, step: Step) -> Choice:
-    """The pictures of each class; how often the network is right on what was looked at is told first."""
+def choice_of(spec: Spec, ready: Ready, step: Step, leave: Callable[[int, ReportError], None] | None = None) -> Choice:
+    """The pictures of each class; how often the network is right on what was looked at is told first.
+
+    Args: leave: as `choose` has it.
+    """
     return choose(
         ready.source,
         ready.targets,
@@ -386,6 +467,7 @@ def choice_of(spec: Spec, ready: Ready, step: Step) -> Choice:
         others=others_wanted(spec),
         on_batch=step.advance,
         on_looked=lambda predicted: step.note(words(accuracy(predicted, ready), looked=len(predicted))),
+        leave=leave,
     )
 
 
@@ -496,9 +578,7 @@ def _run(
     """All of the bundle that is not about one class."""
     network, segments, source = ready.network, ready.workspace.segments, ready.source
     return Run(
-        title=spec.title,
-        theme=spec.report.theme,
-        formats=spec.report.formats,
+        **handed_on(spec),
         model=ModelInfo(
             source=network.source,
             name=network.name,
@@ -535,9 +615,7 @@ def _run(
         accuracy=accuracy(choice.predicted, ready),
         fallbacks=tuple(without_paths(note) for note in fallbacks),
         names=given_names(spec.names, {str(c): one.slug for c, one in zip(spec.classes, classes, strict=True)}),
-        tiles=spec.report.tiles,
         images=spec.report.images,
-        url=spec.report.url or "",
         debugging=asked.record,
     )
 

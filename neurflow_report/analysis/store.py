@@ -48,19 +48,22 @@ class Store:
         classes: Sequence[Known],
         wanted: Sequence[int],
         progress: Progress,
+        *,
+        look: bool = True,
     ) -> Store:
         """What the cache has of the classes.
 
         Args:
             settings: with the precision that was taken.
             wanted: the numbers of the classes that are to be known.
+            look: whether what is there is taken.
         """
         place = folder(spec.runtime.cache)
         if place is None:
             return cls(cache=None, keys=(), wanted=wanted, title=spec.title, progress=progress)
         known = keys(spec, ready, settings, classes)
         store = cls(cache=Cache(folder=place), keys=known, wanted=wanted, title=spec.title, progress=progress)
-        if place.is_dir():
+        if look and place.is_dir():
             with progress.stage("look into the cache", len(wanted)) as step:
                 store._look(step.advance)
                 if store.there:

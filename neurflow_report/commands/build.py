@@ -5,7 +5,18 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from neurflow_report.commands.command import Command, Result, add_jobs, add_spec, begin, file_lines, progress
+from neurflow_report.commands.command import (
+    Command,
+    Result,
+    add_force,
+    add_jobs,
+    add_keep_going,
+    add_spec,
+    add_wait,
+    begin,
+    file_lines,
+    progress,
+)
 
 
 def _run(options: argparse.Namespace) -> Result:
@@ -15,13 +26,23 @@ def _run(options: argparse.Namespace) -> Result:
     begin(options)
     from neurflow_report import report
 
-    built = report.build(loaded, progress=progress(options), jobs=options.jobs)
+    built = report.build(
+        loaded,
+        progress=progress(options),
+        jobs=options.jobs,
+        force=options.force,
+        wait=options.wait,
+        keep_going=options.keep_going,
+    )
     return {"bundle": str(built.bundle), **asdict(built.rendered), "seconds": round(built.seconds, 2)}
 
 
 def _add(parser: argparse.ArgumentParser) -> None:
     add_spec(parser)
     add_jobs(parser)
+    add_force(parser)
+    add_keep_going(parser)
+    add_wait(parser)
 
 
 COMMAND = Command(

@@ -19,7 +19,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> Result:
-    from neurflow_report.results.cache import Cache, folder
+    from neurflow_report.results.cache import SUFFIX, Cache, folder
 
     place = folder(options.folder)
     if place is None:
@@ -33,6 +33,7 @@ def _run(options: argparse.Namespace) -> Result:
         "entries": [
             {
                 "class": entry.name,
+                "of_a_class": entry.kind == SUFFIX,
                 "title": entry.title,
                 "bytes": entry.bytes,
                 "used": datetime.fromtimestamp(entry.used, UTC).strftime("%Y-%m-%d %H:%M"),
@@ -55,7 +56,7 @@ def _lines(result: Result) -> list[str]:
         f"{one['used']}  {_size(one['bytes']):>9}  {one['class'] or '(damaged)'}  {one['title']}" for one in entries
     ]
     size = sum(one["bytes"] for one in entries)
-    return [f"{place}: {_classes(len(entries))}, {_size(size)}; last used:", *rows]
+    return [f"{place}: {_classes(sum(one['of_a_class'] for one in entries))}, {_size(size)}; last used:", *rows]
 
 
 def _classes(number: object) -> str:

@@ -79,6 +79,27 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_force(parser: argparse.ArgumentParser) -> None:
+    """The option for doing all of it again."""
+    parser.add_argument("--force", action="store_true", help="take nothing from what earlier runs kept (docs/scale.md)")
+
+
+def add_wait(parser: argparse.ArgumentParser) -> None:
+    """The option for waiting."""
+    parser.add_argument(
+        "--wait", action="store_true", help="where another run has the output folder, wait until it is done"
+    )
+
+
+def add_keep_going(parser: argparse.ArgumentParser) -> None:
+    """The option for losing no class to another."""
+    parser.add_argument(
+        "--keep-going",
+        action="store_true",
+        help="a class that fails (too few pictures, NaN) loses no other; the report tells it, and the exit code is 1",
+    )
+
+
 def _number(text: str) -> int:
     number = int(text)
     if number < 1:

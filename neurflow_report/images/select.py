@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from neurflow_report.errors import Gathered, InputError, did_you_mean
+from neurflow_report.errors import Gathered, InputError, ReportError, RunError, did_you_mean
 from neurflow_report.images.classes import ClassTarget
 from neurflow_report.images.names import matches
 from neurflow_report.images.oddities import Look, look_at, odd
@@ -84,13 +84,15 @@ class _Seen:
 
 @dataclass(kw_only=True)
 class _Looker:
-    """Predicts pictures in batches, each only once. `seen` holds what was predicted, or why nothing was, per item."""
+    """Predicts pictures in batches, each only once. `seen` holds what was predicted, or why nothing was, per item;
+    where it is `lenient`, a picture of which the network makes nothing finite is one of the latter."""
 
     source: Source
     predict: Predict
     preprocess: Preprocess
     batch: int
     on_batch: Callable[[int], None]
+    lenient: bool = False
     seen: dict[int, _Seen | Skipped] = field(default_factory=dict)
 
     def predictions(self, numbers: Sequence[int]) -> Iterator[tuple[int, _Seen]]:
@@ -119,11 +121,25 @@ class _Looker:
             except PictureError as error:
                 self.seen[number] = Skipped(name=item.name, reason=str(error))
         if inputs:
-            predicted = self.predict(torch.stack(list(inputs.values())))
-            for (number, (size, sha256, seen)), logit in zip(known.items(), predicted, strict=True):
-                self.seen[number] = _Seen(predicted=int(logit), size=size, sha256=sha256, look=seen)
+            for number, logit in self._predicted(inputs).items():
+                size, sha256, seen = known[number]
+                self.seen[number] = _Seen(predicted=logit, size=size, sha256=sha256, look=seen)
         if numbers:
             self.on_batch(len(numbers))
+
+    def _predicted(self, inputs: Mapping[int, Tensor]) -> dict[int, int]:
+        """What is predicted of pictures, by item number."""
+        try:
+            return dict(zip(inputs, map(int, self.predict(torch.stack(list(inputs.values())))), strict=True))
+        except RunError as error:
+            if not self.lenient or error.slug != "not-finite":
+                raise
+            if len(inputs) > 1:
+                alone = [self._predicted({number: one}) for number, one in inputs.items()]
+                return {number: logit for one in alone for number, logit in one.items()}
+            for number in inputs:
+                self.seen[number] = Skipped(name=self.source.items[number].name, reason=error.message)
+            return {}
 
 
 def _unheard(_rows: int) -> None:
@@ -145,6 +161,7 @@ def choose(
     batch: int = BATCH,
     on_batch: Callable[[int], None] = _unheard,
     on_looked: Callable[[Mapping[int, int]], None] = lambda _predicted: None,
+    leave: Callable[[int, ReportError], None] | None = None,
 ) -> Choice:
     """The first `limit` pictures that count for each target (METHOD §1); looking stops as soon as a class has enough.
 
@@ -156,12 +173,20 @@ def choose(
         batch: pictures a call of `predict`.
         on_batch: told how many pictures were looked at, after each batch.
         on_looked: told at the end what was predicted, by item number, before what is wrong is raised.
+        leave: told of a target, by its number, what is wrong with it: the others go on, unless there are none.
     Raises (of all targets at once):
         InputError class-empty (path data.root) where the data has the class but no picture of it, or pictures of its
             own are needed and the data does not have the class (path ("classes", i)).
         InputError too-few-images (the same path) where none counts, with how many were looked at.
     """
-    looker = _Looker(source=source, predict=predict, preprocess=preprocess, batch=batch, on_batch=on_batch)
+    looker = _Looker(
+        source=source,
+        predict=predict,
+        preprocess=preprocess,
+        batch=batch,
+        on_batch=on_batch,
+        lenient=leave is not None,
+    )
 
     def chosen_for(i: int, target: ClassTarget) -> tuple[Chosen, ...]:
         eligible = eligible_pictures(source, target, i, select=select, pool=pool, sample=sample, seed=seed)
@@ -170,8 +195,10 @@ def choose(
             raise _none(target, select, [looker.seen[n] for n in eligible if n in looker.seen], i)
         return tuple(_chosen(source.items[n], seen, preprocess) for n, seen in found)
 
-    gathered = Gathered()
-    chosen = [gathered.attempt(partial(chosen_for, i, target)) for i, target in enumerate(targets)]
+    each = [Gathered() for _ in targets]
+    chosen = [
+        one.attempt(partial(chosen_for, i, target)) for i, (one, target) in enumerate(zip(each, targets, strict=True))
+    ]
     beside = tuple(
         tuple(
             _chosen(source.items[n], seen, preprocess)
@@ -181,7 +208,12 @@ def choose(
         if own is not None
     )
     on_looked(looker.predicted())
-    gathered.tell()
+    if leave is None or not any(chosen):
+        Gathered([error for one in each for error in one.errors]).tell()
+    elif leave is not None:
+        for i, one in enumerate(each):
+            for error in one.errors:
+                leave(i, error)
     skipped = tuple(s for _, s in sorted(looker.seen.items()) if isinstance(s, Skipped))
     return Choice(
         classes=tuple(c for c in chosen if c is not None),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 import torch
 from torch import nn
@@ -133,6 +136,18 @@ def _from_entry(asked: Asked, entries: Mapping[str, object]) -> Built:
     with _download(asked):
         module = get_model(asked.name, weights=entry, progress=False, **asked.kwargs)
     return Built(module=module, preprocess=preprocess_of(entry.transforms()), class_names=names)  # type: ignore[attr-defined]
+
+
+def weights_file(name: str, weights: str) -> Path | None:
+    """Where torchvision has the file of weights of that name, or puts it when it fetches them; None where there are
+    none such."""
+    from torchvision.models import get_model_weights
+
+    with suppress(ValueError):
+        entry = get_model_weights(name).__members__.get(weights.rpartition(".")[2])
+        if entry is not None:
+            return Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(entry.url).path).name
+    return None
 
 
 def names_of(name: str, weights: str) -> tuple[str, ...] | None:

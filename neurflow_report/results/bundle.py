@@ -27,6 +27,7 @@ from pydantic import BaseModel, ValidationError
 from neurflow_report.errors import Gathered, InputError, ReportError, Where, Wording, spell_path
 from neurflow_report.ordinary import open_ordinary, read_ordinary
 from neurflow_report.results.contradictions import contradictions, odd_text
+from neurflow_report.results.epoch import source_date
 from neurflow_report.results.format import FORMAT_VERSION, READABLE, WITH_DIGEST
 from neurflow_report.results.os_metadata import is_dropping
 from neurflow_report.results.records import ClassResult, Manifest, Provenance, Run
@@ -126,6 +127,45 @@ def write_bundle(
     )
 
 
+def check_fit(run: Run, classes: Sequence[ClassResult], pictures: Mapping[str, bytes]) -> None:
+    """Check that records and pictures that somebody else made can be written as a bundle.
+
+    Raises: ValueError.
+    """
+    for name, data in _contents(run, classes, pictures).items():
+        if name.endswith(".json") and (odd := odd_text(data)):
+            raise ValueError(odd)
+    if more := sorted(set(pictures) - set(_shown(classes))):
+        raise ValueError(f"no record names the picture {more[0]!r}")
+
+
+def is_there(
+    target: Path,
+    *,
+    run: Run,
+    classes: Sequence[ClassResult],
+    provenance: Provenance,
+    pictures: Mapping[str, bytes],
+) -> bool:
+    """Whether what `write_bundle` would write is at `target` already, file by file, but for the clock; where
+    SOURCE_DATE_EPOCH is set, that too."""
+    contents = _contents(run, classes, pictures)
+    digests = {name: hashlib.sha256(contents[name]).hexdigest() for name in sorted(contents)}
+    try:
+        there, _ = _read_manifest(target)
+        fixed = source_date() is not None or there.provenance.clock.seconds is None
+        clock = provenance.clock if fixed else there.provenance.clock
+        wanted = provenance.model_copy(update={"clock": clock})
+        manifest = Manifest(format_version=FORMAT_VERSION, provenance=wanted, files=digests)
+        if canonical_json(manifest) != read_ordinary(target / MANIFEST):
+            return False
+        for name, digest in digests.items():
+            _check_digest(target, name, digest)
+        return not list(_others(target, {MANIFEST, DIGEST, *digests}))
+    except (ReportError, OSError):
+        return False
+
+
 def check_free(target: Path) -> None:
     """Check that `write_bundle` may write to `target`.
 
@@ -168,6 +208,15 @@ def read_bundle(root: Path | str) -> Bundle:
     for file in _shown(classes):
         bundle.picture(file)
     return bundle
+
+
+def read_run(root: Path) -> Run:
+    """The record of the run alone, of a bundle that was just written.
+
+    Raises: InputError bundle-missing, bundle-damaged.
+    """
+    manifest, _ = _read_manifest(root)
+    return _parse(root, RUN, Run, manifest)
 
 
 def damages(root: Path) -> tuple[ReportError, ...]:

@@ -4,25 +4,26 @@ A run that was ended goes on where it was, and one that was changed does again o
 written whole or not at all:
 
     <folder>/<digest>.class    (packed.py)
-        entry.json             what it is of: its class, its title, the program
+        entry.json             what it is of: its class, its title
         class.json             records.ClassResult
         checks.json            records.CrossCheck, a list
         pictures/<name>        the pictures shown
+    <folder>/<digest>.run      all else that a run found, and what it read (analysis/unchanged.py)
+    <folder>/<digest>.drawn    what was drawn from a bundle, as digests (drawing/write/redrawn.py)
 
 An entry that is not what it was is as good as none: it is made again.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from pydantic import TypeAdapter
 
@@ -32,10 +33,14 @@ from neurflow_report.results.records import ClassResult, CrossCheck
 
 NAME = "NEURFLOW_REPORT_CACHE"
 SUFFIX = ".class"
+SUFFIXES = (SUFFIX, ".run", ".drawn")
+ENTRY = "entry.json"
+"""What every entry has beside its own: of which class and report it is."""
 MOST = 4_000_000_000
 """Bytes of all entries, at most; the ones longest unused go first."""
 _STALE = 24 * 3600.0
 """Seconds after which what a killed run had begun to write is swept away."""
+T = TypeVar("T")
 _PICTURES = "pictures/"
 _CHECKS = TypeAdapter(tuple[CrossCheck, ...])
 
@@ -51,13 +56,18 @@ class Kept:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """An entry as it lies there: of which class and report it says it is, its bytes, and when it was last used."""
+    """An entry as it lies there: of which class and report it says it is, its bytes, and when it was last used; `kind`
+    is the ending of its name."""
 
     path: Path
     name: str
     title: str
     bytes: int
     used: float
+
+    @property
+    def kind(self) -> str:
+        return self.path.suffix
 
 
 def folder(asked: str = "auto") -> Path | None:
@@ -83,12 +93,6 @@ def folder(asked: str = "auto") -> Path | None:
     return None
 
 
-def digest(values: Mapping[str, Any]) -> str:
-    """The sha256, in hex, of values that JSON can hold: equal values, equal digests."""
-    text = json.dumps(values, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 @dataclass(frozen=True, kw_only=True)
 class Cache:
     """Entries in `folder`, which is made when the first is written; of at most `most` bytes in all."""
@@ -97,10 +101,24 @@ class Cache:
     most: int = MOST
 
     def get(self, key: str) -> Kept | None:
-        """What is kept under `key`; None where nothing is, or nothing that is whole."""
-        path = self._path(key)
+        """What is kept of a class under `key`; None where nothing is, or nothing that is whole."""
+        return self.read(key, SUFFIX, kept_of)
+
+    def put(self, key: str, kept: Kept, *, title: str) -> None:
+        """Keep it under `key`, in place of what is there; older entries go where there is too much.
+
+        Raises: OSError.
+        """
+        self.write(key, SUFFIX, files_of(kept), name=kept.result.name, title=title)
+
+    def read(self, key: str, suffix: str, made: Callable[[Mapping[str, bytes]], T]) -> T | None:
+        """What `made` makes of the files of an entry; None where there is none, or none that is whole.
+
+        Args: made: raises KeyError or ValueError for files that are not as they should be.
+        """
+        path = self._path(key, suffix)
         try:
-            found = kept_of(unpacked(path))
+            found = made(unpacked(path))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, RecursionError):
@@ -111,15 +129,16 @@ class Cache:
             os.utime(path)
         return found
 
-    def put(self, key: str, kept: Kept, *, title: str) -> None:
-        """Keep it under `key`, in place of what is there; older entries go where there is too much.
+    def write(self, key: str, suffix: str, files: Mapping[str, bytes], *, name: str, title: str) -> None:
+        """Keep files under `key`.
 
+        Args: name, title: of what they are.
         Raises: OSError.
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        entry = {"class": kept.result.name, "title": title}
-        write_whole(self._path(key), packed({"entry.json": json.dumps(entry).encode(), **files_of(kept)}))
-        self._make_room(but=self._path(key))
+        entry, path = {"class": name, "title": title}, self._path(key, suffix)
+        write_whole(path, packed({ENTRY: json.dumps(entry).encode(), **files}))
+        self._make_room(but=path)
 
     def entries(self) -> list[Entry]:
         """Every entry, the last used first; what cannot be read has no name."""
@@ -129,7 +148,7 @@ class Cache:
     def clean(self, *, unused: float = 0.0) -> tuple[int, int]:
         """Delete what was not used for so many seconds.
 
-        Returns: how many entries, and how many bytes.
+        Returns: how many classes, and how many bytes in all.
         """
         before, gone, size = time.time() - unused, 0, 0
         for path in self._files():
@@ -137,17 +156,17 @@ class Cache:
                 state = path.stat()
                 if state.st_mtime <= before:
                     path.unlink()
-                    gone, size = gone + 1, size + state.st_size
+                    gone, size = gone + (path.suffix == SUFFIX), size + state.st_size
         return gone, size
 
-    def _path(self, key: str) -> Path:
-        return self.folder / f"{key}{SUFFIX}"
+    def _path(self, key: str, suffix: str) -> Path:
+        return self.folder / f"{key}{suffix}"
 
     def _files(self) -> Iterator[Path]:
         """The entries; what a run that was killed had begun to write is deleted after a day."""
         with suppress(OSError):
             for path in sorted(self.folder.iterdir()):
-                if path.name.endswith(SUFFIX) and not path.is_symlink() and path.is_file():
+                if path.name.endswith(SUFFIXES) and not path.is_symlink() and path.is_file():
                     yield path
                 elif path.name.startswith(PREFIX):
                     with suppress(OSError):
@@ -196,7 +215,7 @@ def _entry(path: Path) -> Entry | None:
     name = title = ""
     try:
         state = path.stat()
-        said = json.loads(unpacked(path)["entry.json"])
+        said = json.loads(unpacked(path)[ENTRY])
         name, title = str(said["class"]), str(said["title"])
     except FileNotFoundError:
         return None

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -20,21 +21,28 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+PAUSE = 0.2
+"""Seconds between two looks whether another run is done."""
 _TAKEN = {errno.EWOULDBLOCK, errno.EACCES}
 _mine: ContextVar[frozenset[Path]] = ContextVar("the folders that this run has claimed", default=frozenset())
 
 
+Waiting = Callable[[], AbstractContextManager[object]]
+"""Entered while it is waited for another run."""
+
+
 @contextmanager
-def claimed(folder: Path) -> Iterator[None]:
+def claimed(folder: Path, *, wait: Waiting | None = None) -> Iterator[None]:
     """Inside, `folder` (which is there) is this run's alone; a claim within a claim of the same run is none.
 
+    Args: wait: where another run has it, it is waited for.
     Raises: InputError output-unwritable where another run has it.
     """
     place = folder.resolve()
     if place in _mine.get():
         yield
         return
-    handle = _locked(place, folder)
+    handle = _locked(place, folder, wait)
     before = _mine.set(_mine.get() | {place})
     try:
         yield
@@ -59,14 +67,38 @@ def alone(folder: Path) -> Iterator[bool]:
         _release(handle)
 
 
-def _locked(place: Path, folder: Path) -> int | None:
+def _locked(place: Path, folder: Path, wait: Waiting | None) -> int | None:
     """A handle that holds the lock; None where there can be none."""
     try:
         return _lock(place)
     except OSError as error:
+        if wait is not None:
+            with wait():
+                return _awaited(place)
         hint = "wait until it is done, or set `output` to another folder"
         message = f"another run is writing to {folder}"
         raise InputError("output-unwritable", message, hint=hint, path=("output",)) from error
+
+
+def _awaited(place: Path) -> int | None:
+    """The same, as soon as the other run is done; one that failed may have taken the folder away."""
+    while True:
+        place.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):
+            handle = _lock(place)
+            if _is_at(place, handle):
+                return handle
+            _release(handle)
+            continue
+        time.sleep(PAUSE)
+
+
+def _is_at(place: Path, handle: int | None) -> bool:
+    """Whether a lock is on the folder that is there now; where there can be none, whether there is a folder."""
+    try:
+        return place.is_dir() if handle is None else os.path.samestat(os.fstat(handle), place.stat())
+    except OSError:
+        return False
 
 
 def _lock(place: Path) -> int | None:

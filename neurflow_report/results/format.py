@@ -17,8 +17,8 @@ History
   that is judged by them says so in its case; Picture says whether it was held out, DataInfo how many
   were, and how many of other classes there are for each. ClassResult has a census of channels, the
   effects of edges, the certificates of an automatic τ, and the pictures that are explained by its circuit;
-  Run says which were to be. Clock has the memory of each stage. A picture's name follows from what it
-  shows and its original.
+  Run says which were to be, and which classes failed and are missing. Clock has the memory of each stage.
+  A picture's name follows from what it shows and its original.
 
 How to raise it
 1. Raise it when a reader of the present number would misread or refuse a new bundle: a field is renamed, removed, gets

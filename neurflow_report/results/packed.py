@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from io import BytesIO
@@ -17,6 +20,11 @@ PREFIX = ".neurflow-report-"
 """How the name begins of a file that is still being written."""
 MOST = 2_000_000_000
 """Bytes that all files of one may have, unpacked."""
+_NO_ZIP = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, ArithmeticError, EOFError, LookupError,
+    NotImplementedError, RuntimeError, ValueError,
+)  # fmt: skip
+"""What zipfile raises for bytes that are no zip."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -48,7 +56,7 @@ def unpacked(path: Path) -> dict[str, bytes]:
             if sum(one.file_size for one in source.infolist()) > MOST:
                 raise BrokenError(f"it holds over {MOST / 1e9:.0f} GB")
             return {name: source.read(name) for name in source.namelist()}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+    except _NO_ZIP as error:
         raise BrokenError(f"it is no zip: {error}") from error
 
 

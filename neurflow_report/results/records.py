@@ -295,6 +295,22 @@ class ClassEntry(Record):
     slug: str
 
 
+class FailedClass(Record):
+    """A class that was to be examined, and could not be (`--keep-going`).
+
+    Attributes:
+        name: as the spec or the model calls it.
+        kind: of the error, a slug of docs/errors.md.
+        reason: why, in a sentence.
+        slug: where it would stand in the bundle; "" where it failed before that was known.
+    """
+
+    name: str
+    kind: str
+    reason: str
+    slug: str = ""
+
+
 class GivenName(Record):
     """A name by hand: `code` is G3, a neuron group, or n12, a neuron, of a layer of the class `slug`. That layer may
     have no such group.
@@ -330,6 +346,7 @@ class Run(Record):
             itself on the pictures.
         cross_checks: of the layers but the lowest, where Captum was there, on the first class.
         debugging: which pictures were to be explained; None where none were.
+        failed: classes that are missing, since they could not be examined.
     """
 
     title: str
@@ -350,6 +367,7 @@ class Run(Record):
     url: str = ""
     images: str = "embed"
     debugging: Debugging | None = None
+    failed: tuple[FailedClass, ...] = ()
 
 
 class Region(Record):

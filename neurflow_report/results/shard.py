@@ -10,6 +10,7 @@ Shard i of n has the classes i, i + n, i + 2n, … of the spec.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -20,19 +21,19 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from neurflow_report.errors import InputError, Where
-from neurflow_report.results.bundle import canonical_json, write_bundle
+from neurflow_report.errors import InputError, RunError, Where
+from neurflow_report.results.bundle import canonical_json, check_fit, is_there, write_bundle
 from neurflow_report.results.cache import Kept, files_of, kept_of
 from neurflow_report.results.contradictions import contradictions
 from neurflow_report.results.given import missing, missing_told
 from neurflow_report.results.packed import BrokenError, packed, unpacked, write_whole
-from neurflow_report.results.records import Clock, Provenance, Run
+from neurflow_report.results.records import ClassResult, Clock, FailedClass, Provenance, Run
 
 SUFFIX = ".shard"
 FORMAT = 1
 _TEXT = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})")
-APART = frozenset({"cross_checks"})
-"""What of a run's record may differ between its shards: only the first has it."""
+APART = frozenset({"cross_checks", "failed"})
+"""What of a run's record may differ between its shards: the first alone has it, or it is of a shard's own classes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +82,10 @@ class Merged:
     run: Run
     provenance: Provenance
     classes: tuple[Kept, ...]
+
+    @property
+    def pictures(self) -> dict[str, bytes]:
+        return {name: data for kept in self.classes for name, data in kept.pictures.items()}
 
 
 def write_shard(path: Path, *, run: Run, provenance: Provenance, classes: Iterable[Kept]) -> None:
@@ -164,32 +169,70 @@ def merged(shards: Sequence[Shard]) -> Merged:
             if canonical_json(same.result) != canonical_json(kept.result):
                 message = f"{before.path.name} and {shard.path.name} have found different things of {slug}"
                 raise InputError("shard-mismatch", message, hint="remove the one that is not of this run")
-    absent = [entry.name for entry in first.run.classes if entry.slug not in found]
+    failed = {(one.slug, one.name): one for shard in shards for one in shard.run.failed if one.slug not in found}
+    lost = {slug for slug, _ in failed}
+    absent = [entry.name for entry in first.run.classes if entry.slug not in found and entry.slug not in lost]
     if absent:
         some = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
         are = "is" if len(absent) == 1 else "are"
         message = f"{len(absent)} of {len(first.run.classes)} classes {are} in no shard: {some}"
         raise InputError("shard-incomplete", message, hint="run the shards that are missing, then merge all")
-    classes = tuple(found[entry.slug][1] for entry in first.run.classes)
+    classes = tuple(found[entry.slug][1] for entry in first.run.classes if entry.slug in found)
+    if not classes:
+        raise RunError("class-failed", failed_told(tuple(failed.values()), 0), hint="mend what is told of each")
     checks = next((shard.run.cross_checks for shard in shards if shard.run.cross_checks), ())
-    run = first.run.model_copy(update={"cross_checks": checks})
+    order = {entry.slug: number for number, entry in enumerate(first.run.classes)}
+    all_failed = sorted(failed.values(), key=lambda one: order.get(one.slug, -1))
+    run = first.run.model_copy(update={"cross_checks": checks, "failed": tuple(all_failed)})
+    run = settled(run, [kept.result for kept in classes]) if all_failed else run
     for odd in contradictions(run, [kept.result for kept in classes]):
         where = found[odd.slug][0].path if odd.slug else first.path
         raise _damaged(where, odd.message)
-    return Merged(run=run, provenance=_together(shards), classes=classes)
+    together = Merged(run=run, provenance=_together(shards), classes=classes)
+    try:
+        check_fit(run, [kept.result for kept in classes], together.pictures)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(first.path, str(error)) from error
+    return together
 
 
-def write_merged(target: Path, found: Merged, note: Callable[[str], None], drawn: Sequence[str] = ()) -> None:
+def settled(run: Run, results: Sequence[ClassResult]) -> Run:
+    """The record of a run of which some classes failed: it tells of no others than there are results of."""
+    slugs = {result.slug for result in results}
+    digests = [picture.sha256 for result in results for picture in result.pictures]
+    digests += [result.others_digest for result in results if result.others]
+    data = run.data.model_copy(update={"digest": hashlib.sha256("\n".join(digests).encode()).hexdigest()})
+    entries = tuple(entry for entry in run.classes if entry.slug in slugs)
+    names = tuple(name for name in run.names if name.slug in slugs)
+    return run.model_copy(update={"classes": entries, "names": names, "data": data})
+
+
+def failed_told(failed: Sequence[FailedClass], others: int) -> str:
+    """Which classes failed, and why.
+
+    Args: others: classes that did not.
+    """
+    some = "; ".join(f"{one.name} ({one.reason})" for one in failed[:5])
+    more = f"; and {len(failed) - 5} more" if len(failed) > 5 else ""
+    return f"{len(failed)} of {len(failed) + others} classes could not be examined: {some}{more}"
+
+
+def write_merged(
+    target: Path, found: Merged, note: Callable[[str], None], drawn: Sequence[str] = (), *, known: bool = False
+) -> None:
     """Write the bundle of what was found.
 
     Args:
         note: told what should be known of it.
         drawn: the names of what is drawn from a bundle and will not be drawn anew: it is told where it is there.
+        known: an earlier run found it: where its bundle is there, it is left, with that run's clock.
     Raises: InputError output-unwritable.
     """
     output, results = target.parent, [kept.result for kept in found.classes]
-    pictures = {name: data for kept in found.classes for name, data in kept.pictures.items()}
-    write_bundle(target, run=found.run, classes=results, provenance=found.provenance, pictures=pictures)
+    if known and is_there(target, run=found.run, classes=results, provenance=found.provenance, pictures=found.pictures):
+        note("the bundle is there already")
+        return
+    write_bundle(target, run=found.run, classes=results, provenance=found.provenance, pictures=found.pictures)
     if absent := missing(found.run.names, results):
         note(missing_told(absent))
     if old := [name for name in drawn if os.path.lexists(output / name)]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from neurflow_report.errors import InputError
-from neurflow_report.results.folder_lock import claimed
+from neurflow_report.results.folder_lock import Waiting, claimed
 from neurflow_report.results.staging import mend
 from neurflow_report.spec.schema import Spec
 
@@ -23,27 +23,37 @@ def output_of(spec: Spec) -> Path:
 
 
 @contextmanager
-def output_folder(output: Path, *, shared: bool = False) -> Iterator[None]:
+def output_folder(output: Path, *, shared: bool = False, wait: Waiting | None = None) -> Iterator[None]:
     """The output folder is there inside, and this run's alone; what a run that was killed had begun to put there is
     finished, and what it left is gone. Where the block fails, the folders that were made for it are gone again.
 
-    Args: shared: others may be at work there, too: nothing is finished, and nothing claimed.
+    Args:
+        shared: others may be at work there, too: nothing is finished, and nothing claimed.
+        wait: where another run is writing there, it is waited for.
     Raises: InputError output-unwritable, also where another run is writing there.
     """
     made = [folder for folder in (output, *output.parents) if not os.path.lexists(folder)]
-    try:
+    with _gone_again(made):
         _make(output)
         check_writable(output)
         if shared:
             yield
             return
-        with claimed(output):
+        # Before the claim ends, so that who waits for it makes the folders anew.
+        with claimed(output, wait=wait), _gone_again(made):
             _mend(output)
             yield
+
+
+@contextmanager
+def _gone_again(made: list[Path]) -> Iterator[None]:
+    """Where the block fails, the folders that were made for it are gone again, as far as they are empty; once."""
+    try:
+        yield
     except BaseException:
         with suppress(OSError):
-            for folder in made:
-                folder.rmdir()
+            while made:
+                made.pop(0).rmdir()
         raise
 
 

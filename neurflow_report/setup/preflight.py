@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -31,6 +32,7 @@ from neurflow_report.images.pictures import PictureError
 from neurflow_report.images.select import eligible_pictures
 from neurflow_report.images.sources import Item, Source, open_source
 from neurflow_report.images.ties import Labels, Tie, tie
+from neurflow_report.images.witness import Witness
 from neurflow_report.network.checkpoint import is_checkpoint
 from neurflow_report.network.conduct import check_conduct
 from neurflow_report.network.cut import Segments
@@ -59,6 +61,7 @@ from neurflow_report.spec.load import LoadedSpec, in_order, located
 from neurflow_report.spec.names import unknown
 from neurflow_report.spec.schema import Spec
 
+T = TypeVar("T")
 OF_WEIGHTS = {"weights-unknown", "weights-unreadable", "weights-mismatch", "weights-ambiguous"}
 """Errors of the weights alone: the network can be looked at without them."""
 PASSES = 120
@@ -86,6 +89,8 @@ class Ready:
         uncompared: seconds that trying the network out would have taken, where that was left out.
         trying: those that it took, with all that was checked after.
         debugged: the pictures that the spec names to be explained.
+        failing: what is wrong with classes that are left out, by their numbers in the spec; `targets` and `eligible`
+            are the others'.
     """
 
     network: Network
@@ -103,6 +108,7 @@ class Ready:
     uncompared: float | None = None
     trying: float = 0.0
     debugged: tuple[Item, ...] = ()
+    failing: Mapping[int, ReportError] = field(default_factory=dict)
 
 
 def preflight(
@@ -112,6 +118,8 @@ def preflight(
     also: Sequence[ReportError] = (),
     patience: float = math.inf,
     clock: Callable[[], float] = time.monotonic,
+    witness: Witness | None = None,
+    keep_going: bool = False,
 ) -> Ready:
     """Check a spec against the machine, the network and the data; nothing is written, and no picture predicted.
 
@@ -119,10 +127,12 @@ def preflight(
         also: what the caller found wrong already, told with the rest.
         patience: seconds that trying the network out may take; where it is likely to take longer, that is left out, and
             told.
+        witness: sees which pictures are read, from here on.
+        keep_going: a class that has no pictures, or too few, is left out, unless all are such.
     Raises: InputErrors, or the one error there is, with their places in the spec's file and in its order.
     """
     with blamed("it is checked"):
-        return _preflight(_Checks(loaded, also, patience, clock), progress)
+        return _preflight(_Checks(loaded, also, patience, clock, witness, keep_going=keep_going), progress)
 
 
 def _preflight(checks: _Checks, progress: Progress) -> Ready:
@@ -143,9 +153,17 @@ class _Checks:
     """The checks, in the order in which they are called, and what they found; None: not known, or not to be had."""
 
     def __init__(
-        self, loaded: LoadedSpec, also: Sequence[ReportError], patience: float, clock: Callable[[], float]
+        self,
+        loaded: LoadedSpec,
+        also: Sequence[ReportError],
+        patience: float,
+        clock: Callable[[], float],
+        witness: Witness | None,
+        *,
+        keep_going: bool,
     ) -> None:
-        self.patience, self.clock = patience, clock
+        self.keep_going, self.failing = keep_going, dict[int, ReportError]()
+        self.patience, self.clock, self.witness = patience, clock, witness
         self.uncompared: float | None = None  # seconds that trying it out would take, where that is left out
         self.began = clock()  # when the network is there, and trying it out begins
         self.loaded, self.spec, self.gathered = loaded, loaded.spec, Gathered(also)
@@ -293,9 +311,14 @@ class _Checks:
         if self.source is None or self.grid is None:
             return
         each = partial(_eligible, self.spec, self.source, self.grid)
-        found = [self.gathered.attempt(partial(each, target, i)) for i, target in targets.items()]
-        self.eligible = tuple(numbers for numbers in found if numbers is not None)
-        if self.place is not None and len(self.eligible) == len(self.spec.classes):
+        found = {i: self._of_class(i, partial(each, target, i)) for i, target in targets.items()}
+        self.eligible = tuple(numbers for numbers in found.values() if numbers is not None)
+        if self.failing and len(self.failing) < len(targets):
+            self.targets = tuple(target for i, target in targets.items() if i not in self.failing)
+        else:
+            self.gathered.errors += self.failing.values()
+            self.failing = {}
+        if self.place is not None and len(self.eligible) + len(self.failing) == len(self.spec.classes):
             needed = _bytes_needed(self.spec, self.source, self.network.preprocess, self.eligible)
             self.gathered.attempt(partial(check_space, self.output, self.place, needed))
 
@@ -313,21 +336,17 @@ class _Checks:
         ]
         self.debugged = tuple(item for item in found if item is not None)
 
+    def _of_class(self, number: int, work: Callable[[], T]) -> T | None:
+        """What `work` gives; None where it says what is wrong with a class."""
+        own = self.gathered if not self.keep_going else Gathered()
+        found = own.attempt(work)
+        if self.keep_going and own.errors:
+            self.failing[number] = located(own.errors[0], self.loaded)
+        return found
+
     def _open(self) -> Source:
-        data = self.spec.data
-        return open_source(
-            source=data.source,
-            name=data.name,
-            root=None if data.root is None else resolved(self.base, data.root),
-            split=data.split,
-            file=None if data.file is None else resolved(self.base, data.file),
-            path_column=data.path_column,
-            image_column=data.image_column,
-            label_column=data.label_column,
-            label_pattern=data.label_pattern,
-            extension=data.extension,
-            white=data.white,
-        )
+        found = source_of(self.loaded)
+        return found if self.witness is None else self.witness.watched(found)
 
     def _targets(self, network: Network, outputs: int) -> dict[int, ClassTarget]:
         """The spec's classes by their number in it, without those that are wrong. Without the data, or the logits'
@@ -399,7 +418,29 @@ class _Checks:
             uncompared=self.uncompared,
             trying=self.clock() - self.began,
             debugged=self.debugged,
+            failing=self.failing,
         )
+
+
+def source_of(loaded: LoadedSpec) -> Source:
+    """The spec's pictures.
+
+    Raises: what `open_source` raises.
+    """
+    data, base = loaded.spec.data, loaded.file.resolve().parent
+    return open_source(
+        source=data.source,
+        name=data.name,
+        root=None if data.root is None else resolved(base, data.root),
+        split=data.split,
+        file=None if data.file is None else resolved(base, data.file),
+        path_column=data.path_column,
+        image_column=data.image_column,
+        label_column=data.label_column,
+        label_pattern=data.label_pattern,
+        extension=data.extension,
+        white=data.white,
+    )
 
 
 def _names_of_no_layer(spec: Spec, segments: Segments) -> Iterator[InputError]:

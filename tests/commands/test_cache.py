@@ -10,7 +10,8 @@ import pytest
 
 from neurflow_report.cli import main
 from neurflow_report.results.bundle import read_bundle
-from neurflow_report.results.cache import NAME, Cache, Kept, digest, folder
+from neurflow_report.results.cache import NAME, Cache, Kept, folder
+from neurflow_report.results.surroundings import digest
 from tests.sample_bundle import frozen_bundle
 
 

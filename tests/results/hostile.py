@@ -1,4 +1,5 @@
-"""Bundles that a stranger changed, their digests renewed: `python -m tests.results.hostile 1000`.
+"""Bundles and shards that a stranger changed, their digests renewed: `python -m tests.results.hostile 1000`, and
+`… 1000 1 shards`.
 
 A value anywhere in the records is replaced, left out, doubled, or moved; pictures too. Such a bundle is refused, or
 drawn: anything else is an error of ours.
@@ -21,7 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from neurflow_report.errors import ReportError
-from neurflow_report.report import render
+from neurflow_report.report import merge, render
+from neurflow_report.results.bundle import read_bundle
+from neurflow_report.results.cache import Kept
+from neurflow_report.results.packed import packed, unpacked
+from neurflow_report.results.shard import write_shard
 from tests.sample_bundle import frozen_bundle
 
 NUMBERS = (0, -1, 1, 2**31, 2**63, -(2**63), 10**30, 1e308, -1e308, 5e-324, 0.5, 1.0000001, 65_536, 1_000_000)
@@ -69,6 +74,8 @@ def changed(value: Any, chance: random.Random) -> tuple[Any, str]:
     """The value with one or a few places changed; and what was done."""
     value, told = copy.deepcopy(value), []
     every = [path for path in places(value) if path]
+    if not every:
+        return chance.choice(({}, [{}], 3, None, "x")), "all of it"
     for _ in range(chance.choice((1, 1, 1, 2, 5))):
         path = chance.choice(every)
         try:
@@ -151,11 +158,60 @@ def tried(count: int, seed: int, scratch: Path) -> Iterator[tuple[str, str]]:
         shutil.rmtree(folder)
 
 
-def main(count: int, seed: int = 1) -> int:
+def mutated_shard(inside: dict[str, bytes], chance: random.Random) -> tuple[bytes, str]:
+    """A shard of other files than these, or a file that is none; and what was done."""
+    files, name = dict(inside), chance.choice(list(inside))
+    told = f"{name} left out"
+    if chance.random() < 0.1:
+        data = bytearray(packed(files))
+        for _ in range(chance.choice((1, 3, 50))):
+            data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        cut = bytes(data[: chance.randrange(len(data))]) if chance.random() < 0.5 else bytes(data)
+        body = cut[64:] if chance.random() < 0.8 else b"PK"
+        return hashlib.sha256(body).hexdigest().encode() + body, "bytes of it are others"
+    if name.endswith(".json"):
+        value, told = changed(json.loads(files[name]), chance)
+        files[name] = json.dumps(value, ensure_ascii=True).encode()
+        told = f"{name}: {told}"
+    elif chance.random() < 0.5:
+        files[chance.choice(TEXTS[2:5])] = files.pop(name)
+        told = f"{name} is called otherwise"
+    else:
+        del files[name]
+    return packed(files), told
+
+
+def tried_shards(count: int, seed: int, scratch: Path) -> Iterator[tuple[str, str]]:
+    """The same for shards, which are merged."""
+    bundle = frozen_bundle(scratch / "sample", pictures=2, classes=2)
+    kept = [
+        Kept(result=c, pictures={p.file: bundle.picture_bytes(p.file) for p in c.pictures if p.file})
+        for c in bundle.classes
+    ]
+    sample = scratch / "sample.shard"
+    write_shard(sample, run=bundle.run, provenance=bundle.manifest.provenance, classes=kept)
+    inside, chance = unpacked(sample), random.Random(seed)
+    for number in range(count):
+        folder = scratch / str(number)
+        (folder / "in").mkdir(parents=True)
+        data, told = mutated_shard(inside, chance)
+        (folder / "in" / "shard-1-of-1.shard").write_bytes(data)
+        try:
+            found = "drawn" if read_bundle(merge([folder / "in"], output=folder / "out")) else ""
+        except ReportError as error:
+            found = "refused" if error.slug != "internal-error" else str(error)
+        except Exception:
+            found = traceback.format_exc()
+        beside = {path.name for path in folder.iterdir()}
+        yield told, found if beside <= {"in", "out"} else f"written beside: {beside}"
+        shutil.rmtree(folder)
+
+
+def main(count: int, seed: int = 1, what: str = "bundles") -> int:
     """Count them, and tell those that are errors of ours."""
     begun, seen = time.monotonic(), Counter[str]()
     with tempfile.TemporaryDirectory() as folder:
-        for told, found in tried(count, seed, Path(folder)):
+        for told, found in (tried_shards if what == "shards" else tried)(count, seed, Path(folder)):
             kind = found if found in {"refused", "drawn"} else "failed"
             seen[kind] += 1
             if kind == "failed":
@@ -167,4 +223,4 @@ def main(count: int, seed: int = 1) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(int, sys.argv[1:])))
+    sys.exit(main(*map(int, sys.argv[1:3]), *sys.argv[3:]))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -97,3 +99,36 @@ def test_a_folder_that_cannot_be_opened_is_nobody_s(tmp_path: Path) -> None:
     for name in ("not/yet", "a" * 300):
         with claimed(tmp_path / name):
             assert not taken_by_another_thread(tmp_path / name)
+
+
+@pytest.mark.parametrize("taken_away", [False, True], ids=["stays", "taken away"])
+def test_who_waits_has_it_when_the_other_is_done(tmp_path: Path, taken_away: bool) -> None:
+    """A run that fails takes the folder away that was made for it."""
+    folder, told = tmp_path / "out", list[str]()
+    folder.mkdir()
+    held, go = Event(), Event()
+
+    def other() -> None:
+        with claimed(folder):
+            held.set()
+            go.wait(20)
+            if taken_away:
+                folder.rmdir()
+        told.append("done")
+
+    @contextmanager
+    def waiting() -> Iterator[None]:
+        told.append("waits")
+        go.set()
+        yield
+
+    thread = Thread(target=other)
+    thread.start()
+    assert held.wait(20)
+    with claimed(folder, wait=waiting):
+        thread.join()
+        assert told == ["waits", "done"]
+        assert folder.is_dir()
+        assert taken_by_another_thread(folder)
+    with claimed(folder, wait=waiting):
+        assert told == ["waits", "done"]

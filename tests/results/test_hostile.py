@@ -6,11 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.results.hostile import tried
+from tests.results.hostile import tried, tried_shards
 
 
 @pytest.mark.slow
 def test_they_are_refused_or_drawn(tmp_path: Path) -> None:
     found = list(tried(24, 3, tmp_path))
+    assert [one for one in found if one[1] not in {"refused", "drawn"}] == []
+    assert {kind for _, kind in found} == {"refused", "drawn"}
+
+
+def test_shards_are_refused_or_merged(tmp_path: Path) -> None:
+    found = list(tried_shards(40, 3, tmp_path))
     assert [one for one in found if one[1] not in {"refused", "drawn"}] == []
     assert {kind for _, kind in found} == {"refused", "drawn"}

@@ -101,6 +101,14 @@ def check_dot() -> None:
         raise InputError(error.slug, error.message, hint=error.hint) from error
 
 
+def dot_marks() -> tuple[str, int, int] | None:
+    """Which program `dot` is: where, how large, and when it was written; None where there is none."""
+    if (found := shutil.which("dot")) is None:
+        return None
+    state = os.stat(found)  # noqa: PTH116
+    return os.path.realpath(found), state.st_size, state.st_mtime_ns
+
+
 def barycentre_order(diagram: Diagram) -> dict[str, tuple[str, ...]]:
     """The order by weighted barycentre sweeps, down and up in turn; the order with the fewest crossings seen."""
     order = {band: tuple(n.id for n in row) for band, row in diagram.rows().items()}

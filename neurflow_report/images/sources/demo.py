@@ -31,4 +31,4 @@ def open_pictures(split: str) -> Source:
         for label, name in enumerate(DATASET.class_names)
         for number in range(DATASET.per_class)
     )
-    return Source(name=f"flowers ({split})", class_names=DATASET.class_names, items=items, order="own")
+    return Source(name=f"flowers ({split})", class_names=DATASET.class_names, items=items, order="own", painted=True)

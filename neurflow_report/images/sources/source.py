@@ -52,6 +52,7 @@ class Source:
         notes: what should be known of the pictures before any is opened.
         left_out: what was found and is no picture of a class.
         empty: folders without a picture.
+        painted: whether its pictures follow from this program alone.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Source:
     notes: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     empty: tuple[str, ...] = ()
+    painted: bool = False
 
     @property
     def told(self) -> tuple[str, ...]:

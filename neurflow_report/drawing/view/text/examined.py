@@ -11,6 +11,8 @@ from neurflow_report.results.records import Accuracy, Preprocess, Run
 
 ASSUMED = "assumed"
 """The code of the doubt that a preprocessing was assumed."""
+FAILED = "failed"
+"""The code of the doubt that classes are missing."""
 LOW = 0.5
 """Accuracy under which most predictions are wrong."""
 _ASSUMED = "assumed"
@@ -29,6 +31,12 @@ def given(run: Run) -> dict[str, str]:
 
 def doubts(run: Run) -> Iterator[Notice]:
     """An accuracy that is no better than chance, or low; a preprocessing that was assumed."""
+    if run.failed:
+        text = " ".join(f"{one.name}: {one.reason}." for one in run.failed)
+        lost, whole = len(run.failed), len(run.failed) + len(run.classes)
+        are = "is" if lost == 1 else "are"
+        title = f"{lost} of {count(whole, 'class', 'classes')} could not be examined, and {are} missing"
+        yield Notice(code=FAILED, title=title, text=text)
     found = run.accuracy
     cause = "Wrong preprocessing, wrong weights, or classes tied to the wrong outputs would look like this"
     if found is not None and found.reordered is not None:
