@@ -25,14 +25,15 @@ SEED = 0
 def certify(run: ClassRun, circuit: Circuit) -> tuple[Certificate, ...]:
     """The certificates of the layers below the logits that have a core, from the lowest up.
 
-    Without pictures of other classes nothing can be certified.
+    Without pictures held out (n is 0 then), or of other classes, nothing can be certified: on those that the core was
+    found on, it is no wonder that it is enough.
     """
     tested = [number for number, layer in enumerate(circuit.layers[:-1]) if layer.neurons]
-    if not len(run.of_others):
+    if run.held is None or not len(run.of_others):
         return tuple(
             Certificate(
-                layer=circuit.layers[i].name, channels=circuit.layers[i].channels, tau=None, n=len(run.measured),
-                others=0, tried=(),
+                layer=circuit.layers[i].name, channels=circuit.layers[i].channels, tau=None,
+                n=0 if run.held is None else len(run.held), others=len(run.of_others), tried=(),
             )
             for i in tested
         )  # fmt: skip

@@ -301,7 +301,7 @@ def _examine_all(
         record = record.model_copy(update={"failed": failed})
         record = record if part is not None else settled(record, [kept.result for kept in classes])
     elif unchanged is not None:
-        unchanged.keep(ready, store, record, settings.precision)
+        unchanged.keep(ready, store, record, settings.precision, progress)
     return Merged(
         run=record,
         provenance=provenance(

@@ -71,7 +71,7 @@ def handed_on(spec: Spec) -> dict[str, Any]:
 
 
 class _Found(BaseModel):
-    """All that a run found but its classes, and what it read."""
+    """All that a run found but its classes, what it read, and what its stages took."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -80,6 +80,8 @@ class _Found(BaseModel):
     pictures: dict[int, str]
     classes: tuple[str, ...]
     precision: str
+    seconds: dict[str, float]
+    peaks: dict[str, dict[str, int]]
 
 
 @dataclass(kw_only=True)
@@ -131,8 +133,8 @@ class Unchanged:
                 self.loaded,
                 device=choose_device(self.loaded.spec.runtime.device),
                 precision=entry.precision,
-                seconds=progress.seconds,
-                peaks=progress.peaks,
+                seconds=entry.seconds,
+                peaks=entry.peaks,
             ),
             classes=whole,
         )
@@ -144,7 +146,7 @@ class Unchanged:
             return False
         return entry.source == _listing(source) and unchanged(source, entry.pictures, lambda: advance(1))
 
-    def keep(self, ready: Ready, store: Store, run: Run, precision: str) -> None:
+    def keep(self, ready: Ready, store: Store, run: Run, precision: str, progress: Timed) -> None:
         """Keep what a whole run found, if nothing that it read was changed meanwhile."""
         if self.cache is None or self.key is None or store.cache is None or not self.witness.steady:
             return
@@ -156,6 +158,8 @@ class Unchanged:
             pictures=self.witness.read,
             classes=tuple(store.keys),
             precision=precision,
+            seconds=progress.seconds,
+            peaks=progress.peaks,
         )
         files = {"found.json": canonical_json(found)}
         try:

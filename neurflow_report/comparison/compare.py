@@ -369,7 +369,10 @@ def _settings(bundle: Bundle) -> dict[str, Any]:
     program = {name: provenance[name] for name in ("generator", "versions", "device", "determinism")}
     format_version = bundle.manifest.format_version
     spec = {name: value for name, value in provenance["spec_resolved"].items() if name != "output"}
-    return {**kept, "program": {**program, "format": format_version}, "spec": spec}
+    taus = {one.name: max((c.tau for c in one.certificates if c.tau is not None), default=run["settings"]["tau"])
+            for one in bundle.classes if one.certificates}  # fmt: skip
+    chosen = {"tau of": taus} if taus else {}
+    return {**kept, **chosen, "program": {**program, "format": format_version}, "spec": spec}
 
 
 def _flat(value: object, place: str = "") -> Iterator[tuple[str, str]]:

@@ -336,8 +336,11 @@ def _of_certificates(result: ClassResult) -> Found:
     for number, row in enumerate(result.certificates):
         place: Path = ("certificates", number)
         yield from _known((*place, "layer"), row.layer, layers, "layer")
-        yield from _at_least((*place, "n"), row.n, 1)
-        yield from _at_least((*place, "others"), row.others, 0)
+        least = 1 if row.tried else 0
+        yield from _at_least((*place, "n"), row.n, least)
+        yield from _at_least((*place, "others"), row.others, least)
+        if not row.tried and row.n and row.others:
+            yield (*place, "tried"), "no τ was tried, and there are pictures to try it on"
         taus = [one.tau for one in row.tried]
         if row.tau is not None and row.tau not in taus:
             yield (*place, "tau"), f"τ = {row.tau} is certified, and was not tried"

@@ -241,7 +241,7 @@ class Certificate(Record):
     Attributes:
         layer, channels: which, and how many channels it has.
         tau: the smallest certified; None: not certifiable, not even the largest.
-        n, others: pictures of the class, and of other classes.
+        n, others: pictures of the class that were held out, and of other classes; without either nothing is tried.
         tried: from the largest τ down, as far as the first that failed.
         random_size: the fewest neurons drawn at random of which most sets meet the same bounds; None: no number does.
         needed_n, needed_others: pictures with which the largest τ would pass if it kept and took the same shares; None

@@ -19,7 +19,7 @@ from neurflow_report.ordinary import open_ordinary
 
 NUMERIC = (
     "OMP_", "MKL_", "KMP_", "GOMP_", "OPENBLAS_", "BLIS_", "ATEN_", "DNNL_", "ONEDNN_", "CUBLAS", "CUDA_", "CUDNN_",
-    "NVIDIA_", "HIP_", "ROCM_", "TORCH", "PYTORCH_", "HF_", "LD_",
+    "NVIDIA_", "HIP_", "ROCM_", "TORCH", "PYTORCH_", "HF_", "TIMM_", "LD_",
 )  # fmt: skip
 """How the names begin of the environment's variables that may change what is computed."""
 _BY_IMPORTS = frozenset({"KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK"})

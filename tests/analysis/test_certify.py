@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 import yaml
 
+from neurflow_report.analysis.certify import certify
 from neurflow_report.analysis.run import analyze
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.pages.certified import certificate_table, certificate_words
@@ -74,3 +77,15 @@ def test_a_bundle_of_it_is_in_order(bundle: Path) -> None:
     given = (found.run, found.classes, found.manifest)
     assert list(contradictions(*given[:2])) == []
     assert [(c.place, c.message) for c in (*contradicted(*given), *unjudged(*given))] == []
+
+
+def test_on_the_pictures_that_the_core_was_found_on_nothing_is_certified() -> None:
+    class Layer:
+        name, channels, neurons = "block4", 8, ("n",)
+
+    class Found:
+        held, measured, of_others = None, torch.zeros(16, 3, 8, 8), torch.zeros(9, 3, 8, 8)
+
+    circuit = SimpleNamespace(layers=[Layer(), Layer()])
+    (one,) = certify(Found(), circuit)  # type: ignore[arg-type]
+    assert (one.tau, one.n, one.others, one.tried) == (None, 0, 9, ())

@@ -66,5 +66,13 @@ def test_without_pictures_of_other_classes_nothing_is_certified(bundle: Bundle) 
     assert certificate_table(index) is None
 
 
+def test_without_pictures_held_out_nothing_is_certified(bundle: Bundle) -> None:
+    nothing = Certificate(layer="layer3", channels=32, tau=None, n=0, others=24, tried=())
+    (told,) = certificate_words(of(bundle, nothing))
+    assert told.startswith("τ is the largest: without pictures held out nothing can be certified.")
+    (notice,) = (n for n in of_class(of(bundle, nothing)) if n.code == "not-certifiable")
+    assert notice.text == "It takes pictures that are held out, and pictures of other classes: here there are none."
+
+
 def test_a_tau_that_was_given_has_no_words(bundle: Bundle) -> None:
     assert list(certificate_words(Index(bundle.run, bundle.classes[0]))) == []

@@ -24,7 +24,10 @@ IMPORTED = (
 """The packages that reports are drawn with."""
 VARIABLES = ("LANG", "LC_", "TZ", "SOURCE_DATE_EPOCH", "FONTCONFIG", "XDG_", "HOME", "PANGO", "GV", "GRAPHVIZ", "MPL",
              "LD_")  # fmt: skip
-_FONTS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts", "/etc/fonts")
+_FONTS = (
+    "/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts", "~/.config/fontconfig",
+    "/etc/fonts",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,9 +94,10 @@ class Redrawn:
 
 
 def _fonts(folder: Path) -> list[list[Any]]:
-    """When the folders of fonts were changed: one that is added or taken away changes its folder."""
-    found = [folder, *(path for path in sorted(folder.rglob("*")) if path.is_dir())] if folder.is_dir() else []
-    return [[str(path), path.stat().st_mtime_ns] for path in found]
+    """The sizes and times of the files of a folder of fonts, or of their configuration."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+    found = [folder] if folder.is_file() else found
+    return [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in found]
 
 
 def _matplotlibrc() -> list[Path]:

@@ -18,6 +18,12 @@ def certificate_words(index: Index) -> Iterator[str]:
     if not every:
         return
     n, others = every[0].n, every[0].others
+    if not n:
+        yield prose("""
+            τ is the largest: without pictures held out nothing can be certified. `data.holdout` holds some out where a
+            class has 40 or more.
+        """)
+        return
     if not others:
         yield "τ is the largest: without pictures of other classes nothing can be certified."
         return

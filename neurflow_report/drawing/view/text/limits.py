@@ -127,13 +127,15 @@ def _uncertified(indices: Sequence[Index]) -> Iterator[Notice]:
     if failed:
         s = indices[0].run.settings
         at = "" if len(indices) > 1 else f" at {listing([c.layer for _, c in failed])}"
+        shown = prose(f"""
+            Not even with τ = {s.tau} is it shown that the core alone keeps {percent(s.enough)} of the class and takes
+            at most {percent(s.false_alarms)} of the others. The evidence page says what it would take.
+        """)
+        none = "It takes pictures that are held out, and pictures of other classes: here there are none."
         yield Notice(
             code="not-certifiable",
             title=f"The core is not certified to be enough{at}: {len(failed)} of {count(len(every), 'layer')}",
-            text=prose(f"""
-                Not even with τ = {s.tau} is it shown that the core alone keeps {percent(s.enough)} of the class and
-                takes at most {percent(s.false_alarms)} of the others. The evidence page says what it would take.
-            """),
+            text=shown if any(c.tried for _, c in failed) else none,
             places=_classes([(i, n) for i in indices if (n := sum(one is i for one, _ in failed))])
             if len(indices) > 1
             else (),
