@@ -33,6 +33,8 @@ ShardRun = Callable[..., Path]
 """`run.analyze_shard`."""
 _WAIT = 0.5
 """Seconds between two looks at whether a process still lives."""
+TIDY = 10.0
+"""Seconds that a process has to end by itself when its work is done."""
 
 
 def check_jobs(loaded: LoadedSpec, jobs: int) -> int:
@@ -100,6 +102,8 @@ def _ended(processes: Sequence[SpawnProcess]) -> Iterator[None]:
     """No process outlives the block."""
     try:
         yield
+        for process in processes:  # ended while it puts away what is its own, it would leave some
+            process.join(TIDY)
     finally:
         begun = [process for process in processes if process.pid is not None]
         for process in begun:

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 from neurflow_report.errors import RunError
 
 T = TypeVar("T")
+TIDY = 10.0
+"""Seconds that a process has to end by itself when its work is done."""
 
 
 @contextmanager
@@ -28,6 +30,8 @@ def aside(work: Callable[..., T], *args: object) -> Iterator[Callable[[], T]]:
     def result() -> T:
         try:
             good, value = here.recv()
+            # Ended while it puts away what is its own, it would leave some, which Python tells on stderr.
+            process.join(TIDY)
         except EOFError:
             process.join()
             message = f"the process that drew the appendix ended by itself, with code {process.exitcode}"
