@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from neurflow_report.errors import Path as Place
 from tests.mutated import renew
 
 Edit = Callable[[Path], None]
@@ -228,6 +229,25 @@ IN_RECORDS: dict[str, Edit] = {
     "τ": of_run(lambda r: r["settings"].update(tau=5)),
 }
 """Those that the bundle alone gives away."""
+
+
+def explained_exchanged(root: Path) -> None:
+    """Two explained pictures are exchanged, and every digest is renewed."""
+    value = json.loads((root / "bundle" / "classes" / f"{CLASS}.json").read_text(encoding="utf-8"))
+    one, other = [root / "bundle" / "pictures" / d["file"] for d in value["debugged"]]
+    left, right = one.read_bytes(), other.read_bytes()
+    one.write_bytes(right)
+    other.write_bytes(left)
+    renew(root / "bundle", one, other)
+
+
+IN_FULL: dict[str, tuple[Edit, Place]] = {
+    "two explained pictures exchanged": (explained_exchanged, ("debugged", 0, "file")),
+    "two explained pictures exchanged in the records": (
+        of_class(lambda v: _exchange(v["debugged"][0], v["debugged"][1], "file")), ("debugged", 0, "file"),
+    ),
+}  # fmt: skip
+"""The same of explained pictures, and where each is found."""
 
 
 def _two_on_the_site(root: Path) -> None:
