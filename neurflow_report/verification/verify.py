@@ -28,6 +28,7 @@ from neurflow_report.verification.findings import Recomputed, Verified, not_agai
 NAMES = "names.yaml"
 NAMED = 3
 """The first format whose pictures are told by their names."""
+JUDGED = "the ledger's verdicts, cautions and certificates"
 Again = Callable[[Bundle], Recomputed]
 """Computes some of a bundle anew."""
 METADATA = frozenset({"exif", "xmp", "XML:com.adobe.xmp", "comment", "photoshop", "iptc"})
@@ -145,11 +146,9 @@ class _Look:
         self.looked_at.append("weights, shares, edges, groups, patches, intervals and p-values")
         try:
             self.findings += map(self._contradiction, derived.unjudged(*given))
-            self.looked_at.append("the ledger's verdicts, and the cautions")
+            self.looked_at.append(JUDGED)
         except ModuleNotFoundError as error:
-            self.passed_over.append(
-                f"the ledger's verdicts, and the cautions: {error.name} is not installed (the extra `run`)"
-            )
+            self.passed_over.append(f"{JUDGED}: {error.name} is not installed (the extra `run`)")
         self.findings += [self._in(*found) for found in _pictures(bundle)]
         self.looked_at.append("the pictures")
 

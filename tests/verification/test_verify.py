@@ -156,7 +156,7 @@ print(len(found.findings) > 0, *found.passed_over)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (
         done.stdout
-        == "True the ledger's verdicts, and the cautions: torch is not installed (the extra `run`)\n"
+        == "True the ledger's verdicts, cautions and certificates: torch is not installed (the extra `run`)\n"
     )
 
 
