@@ -18,7 +18,7 @@ import numpy as np
 from neurflow_report.analysis.class_circuit import Circuit, patch_means
 from neurflow_report.analysis.class_run import ClassRun
 from neurflow_report.analysis.experiments import class_masking
-from neurflow_report.analysis.experiments_anew import AtLayer, at_layers_of, experiments_anew
+from neurflow_report.analysis.experiments_anew import NOT_ANEW, AtLayer, at_layers_of, experiments_anew
 from neurflow_report.analysis.run import choice_of, class_run, in_halves
 from neurflow_report.circuit.discovery import Search, layer_neurons
 from neurflow_report.errors import Path
@@ -116,9 +116,13 @@ def told(bundle: Bundle, drawn: Sequence[Drawn]) -> tuple[str, str]:
     looked = f"{', '.join(some[:2])} and {some[2]}{among}, computed anew"
     left = ["all other neurons and tests"] if any(few < whole for few, whole in counts) else []
     left += ["F11's p- and q-values"] if each[0]["causal"] else []
+    if any(m.experiment == NOT_ANEW for result in bundle.classes for m in result.measures):
+        left.append(f"{EXPERIMENTS[NOT_ANEW].number} (its draws need the whole search)")
+    left += ["the certificates of τ"] if any(result.certificates for result in bundle.classes) else []
+    left += ["the explained pictures"] if any(result.debugged for result in bundle.classes) else []
     left += ["the controls"] if any(result.controls for result in bundle.classes) else []
     if bundle.manifest.format_version < CONSERVED:
-        left.append(f"F2 to F12, which were measured otherwise in format {bundle.manifest.format_version}")
+        left.append(f"all experiments but F1, which were measured otherwise in format {bundle.manifest.format_version}")
     return looked, f"{', '.join(left)}, computed anew" if left else ""
 
 
