@@ -18,8 +18,8 @@ import numpy as np
 from neurflow_report.analysis.class_circuit import Circuit, patch_means
 from neurflow_report.analysis.class_run import ClassRun
 from neurflow_report.analysis.experiments import class_masking
-from neurflow_report.analysis.experiments_anew import AtLayer, at_layers_of, experiments_anew
-from neurflow_report.analysis.run import choice_of, class_run, in_halves
+from neurflow_report.analysis.experiments_anew import NOT_ANEW, AtLayer, at_layers_of, experiments_anew
+from neurflow_report.analysis.run import How, class_run, in_halves, pictures_of
 from neurflow_report.circuit.discovery import Search, layer_neurons
 from neurflow_report.errors import Path
 from neurflow_report.fidelity.certificates import chosen_tau
@@ -68,7 +68,7 @@ def anew(loaded: LoadedSpec, bundle: Bundle, count: int, *, progress: Progress) 
     Raises: what `analyze` raises.
     """
     with arithmetic():
-        ready = preflight(loaded, progress=progress)
+        ready = preflight(loaded, progress=progress, keep_going=bool(bundle.run.failed))
         with blamed("it is examined"):
             yield from _anew(loaded, ready, bundle, count, progress)
 
@@ -116,9 +116,13 @@ def told(bundle: Bundle, drawn: Sequence[Drawn]) -> tuple[str, str]:
     looked = f"{', '.join(some[:2])} and {some[2]}{among}, computed anew"
     left = ["all other neurons and tests"] if any(few < whole for few, whole in counts) else []
     left += ["F11's p- and q-values"] if each[0]["causal"] else []
+    if any(m.experiment == NOT_ANEW for result in bundle.classes for m in result.measures):
+        left.append(f"{EXPERIMENTS[NOT_ANEW].number} (its draws need the whole search)")
+    left += ["the certificates of τ"] if any(result.certificates for result in bundle.classes) else []
+    left += ["the explained pictures"] if any(result.debugged for result in bundle.classes) else []
     left += ["the controls"] if any(result.controls for result in bundle.classes) else []
     if bundle.manifest.format_version < CONSERVED:
-        left.append(f"F2 to F12, which were measured otherwise in format {bundle.manifest.format_version}")
+        left.append(f"all experiments but F1, which were measured otherwise in format {bundle.manifest.format_version}")
     return looked, f"{', '.join(left)}, computed anew" if left else ""
 
 
@@ -135,13 +139,13 @@ def _rows_of(result: ClassResult) -> list[tuple[Rows, int]]:
 
 
 def _anew(loaded: LoadedSpec, ready: Ready, bundle: Bundle, count: int, progress: Progress) -> Iterator[Contradiction]:
-    spec, run = loaded.spec, bundle.run
+    run = bundle.run
     unlike = list(_unlike(ready, bundle))
     if unlike:
         yield from (Contradiction(slug=None, place=place, message=message) for place, message in unlike)
         return
     with progress.stage("choose pictures", None) as step:
-        choice = choice_of(spec, ready, step)
+        spec, ready, choice, _ = pictures_of(loaded.spec, ready, How(keep_going=bool(run.failed)), step)
     settings = replace(RunSettings.of(spec), precision=run.settings.precision)
     known = zip(ready.targets, choice.classes, choice.others, strict=True)
     wanted = {target.index: (target, chosen, alien) for target, chosen, alien in known}
@@ -149,7 +153,8 @@ def _anew(loaded: LoadedSpec, ready: Ready, bundle: Bundle, count: int, progress
         if not drawn.neurons and not drawn.rows and not drawn.tests:
             continue
         if result.index not in wanted:
-            yield Contradiction(slug=result.slug, place=("pictures",), message="the spec does not ask for this class")
+            told = "the spec does not ask for this class" + (", or it cannot be examined" if run.failed else "")
+            yield Contradiction(slug=result.slug, place=("pictures",), message=told)
             continue
         target, chosen, alien = wanted[result.index]
         if told := _other_pictures(result, [*chain(*in_halves(spec, chosen))]):

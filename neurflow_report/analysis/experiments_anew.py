@@ -1,9 +1,9 @@
-"""F2 to F12 computed anew: an experiment at a layer of a class, on the circuit that the bundle has, and what of its
-figures is another than the bundle says."""
+"""F2 to F12 and F14 computed anew: an experiment at a layer of a class, on the circuit that the bundle has, and what of
+its figures is another than the bundle says."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from neurflow_report.analysis.layer_tests import TOGETHER
 from neurflow_report.circuit.discovery import Search, layer_neurons
 from neurflow_report.errors import Path
 from neurflow_report.fidelity.experiment import Results
+from neurflow_report.fidelity.ranges import ALIEN, OWN
 from neurflow_report.results.catalogue import EXPERIMENTS
 from neurflow_report.results.records import Census, ClassResult, EdgeDrop, EdgeEffect, Measure
 
@@ -24,6 +25,9 @@ NEURON = 0.05
 """The same for a figure of one neuron, where one patch of its concept counts for more."""
 CHANNELS = 0.01
 """The share of a layer's channels that may have come to be silent or saturated, or ceased to be; one in any case."""
+NOT_ANEW = "deletions"
+"""F13: what it counts, the whole search leaves on its way down."""
+_ANEW = frozenset(EXPERIMENTS) - {NOT_ANEW}
 Found = Iterator[tuple[Path, str]]
 Ends = tuple[str, int, str, int]
 
@@ -37,13 +41,13 @@ class AtLayer:
 
 
 def at_layers_of(result: ClassResult) -> tuple[AtLayer, ...]:
-    """All of which a class has figures, those of an experiment that this program does not know left out."""
+    """All of which a class has figures, but for `NOT_ANEW` and an experiment that this program does not know."""
     places = {layer.name: number for number, layer in enumerate(result.layers)}
     pairs = [(m.experiment, m.layer) for m in result.measures]
     pairs += [("edges", d.upper_layer) for d in result.edge_drops]
     pairs += [("channels", c.layer) for c in result.census]
     pairs += [("causal", e.upper_layer) for e in result.edge_effects]
-    known = {(name, places[layer]) for name, layer in pairs if name in EXPERIMENTS and layer in places}
+    known = {(name, places[layer]) for name, layer in pairs if name in _ANEW and layer in places}
     return tuple(sorted(AtLayer(number=number, experiment=name) for name, number in known))
 
 
@@ -101,10 +105,18 @@ def _measures(kept: Mapping[int, Measure], again: Mapping[_Case, Measure]) -> Fo
         if other is None:
             yield ("measures", n), "anew there is no such figure"
             continue
-        within = FIGURE if one.channel is None else NEURON
-        yield from _apart(("measures", n), one, other, ("value", "null"), within)
+        yield from _apart(("measures", n), one, other, ("value", "null"), _within(other, again.values()))
     if len(again) > len(kept):
         yield ("measures",), f"there are {len(kept)} figures of it, and anew {len(again)}"
+
+
+def _within(one: Measure, beside: Iterable[Measure]) -> float:
+    """By how much a figure may differ. Shares of pictures (F14): one picture, where another class is predicted at one;
+    a difference of two shares: one of each."""
+    if one.unit != "picture":
+        return FIGURE if one.channel is None else NEURON
+    shares = {m.case: 1 / m.n for m in beside if m.case in {OWN, ALIEN}}
+    return shares.get(one.case, sum(shares.values())) + 1e-6
 
 
 def _drops(kept: Mapping[int, EdgeDrop], again: Mapping[Ends, EdgeDrop]) -> Found:

@@ -251,7 +251,7 @@ def _examine_all(
 ) -> Merged:
     """What is found of all classes, or of those of one shard; the run's record is of all in any case."""
     with progress.stage("choose pictures", None) as step:
-        spec, ready, choice, failed = _pictures_of(loaded.spec, ready, how, step)
+        spec, ready, choice, failed = pictures_of(loaded.spec, ready, how, step)
     workspace = ready.workspace
     asked = questions(spec.debug, ready, choice.predicted, progress)
     device = workspace.segments.device
@@ -410,7 +410,7 @@ def in_halves(spec: Spec, chosen: Sequence[Chosen]) -> tuple[tuple[Chosen, ...],
     return tuple(chosen[n] for n in first), tuple(chosen[n] for n in held)
 
 
-def _pictures_of(spec: Spec, ready: Ready, how: How, step: Step) -> tuple[Spec, Ready, Choice, tuple[FailedClass, ...]]:
+def pictures_of(spec: Spec, ready: Ready, how: How, step: Step) -> tuple[Spec, Ready, Choice, tuple[FailedClass, ...]]:
     """The pictures of each class; where the run keeps going, those classes are gone that have none, or too few.
 
     Raises: what `choice_of` raises; InputError too-few-patches for every class of which too few pictures count.

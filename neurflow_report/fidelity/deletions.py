@@ -13,7 +13,8 @@ from neurflow_report.results.records import Measure, NotRun
 def _run(at: Subject) -> Results:
     name, found = at.layer.name, at.inclusion
     if found is None or not at.layer.neurons:
-        reason = "no neuron of the layer is core"
+        unknown = "what is core without some of the pictures was not counted in the search"
+        reason = unknown if at.layer.neurons else "no neuron of the layer is core"
         return Results(not_run=(NotRun(experiment="deletions", layer=name, reason=reason),))
     single = []
     for neuron in at.layer.neurons:

@@ -25,6 +25,8 @@ from neurflow_report.results.records import Measure, NotRun
 CLASSES, FEWEST = 10, 3
 """Other classes whose ranges are the null, at most, and the pictures of each, at least."""
 NO_OTHERS = "no pictures of other classes"
+OWN, ALIEN = "the class, its ranges", "others, its ranges"
+"""The cases that are shares of one kind of picture; the others are differences of two."""
 Indices = NDArray[np.int64]
 
 
@@ -107,8 +109,8 @@ def measures(layer: str, own: Lost, whole: Lost, null: Sequence[float]) -> tuple
         low, high = np.quantile(null, [0.025, 0.975]).tolist()
         p_value = permutation_p(own.own, null, smaller=False)
         chance = {"null": float(np.mean(null)), "null_low": low, "null_high": high, "p_value": p_value}
-    found.append(("the class, its ranges", own.own, *own.own_range, own.n, chance))
-    found.append(("others, its ranges", own.others, *own.others_range, own.alien, {}))
+    found.append((OWN, own.own, *own.own_range, own.n, chance))
+    found.append((ALIEN, own.others, *own.others_range, own.alien, {}))
     return tuple(
         Measure(
             experiment="ranges", layer=layer, case=case, value=value, low=low, high=high, n=n, unit="picture", **more

@@ -15,11 +15,14 @@ from math import floor, isclose, sqrt
 from statistics import NormalDist
 from typing import Any
 
+import numpy as np
+
 from neurflow_report.errors import Path
 from neurflow_report.results.contradictions import LARGEST, Contradiction
 from neurflow_report.results.flow import flow_of
 from neurflow_report.results.records import (
     Caution,
+    Certificate,
     Claim,
     ClassResult,
     Control,
@@ -28,6 +31,7 @@ from neurflow_report.results.records import (
     Manifest,
     Masking,
     Neuron,
+    OneTau,
     Picture,
     Preprocess,
     Run,
@@ -63,7 +67,7 @@ def contradicted(run: Run, classes: Sequence[ClassResult], manifest: Manifest) -
 
 
 def unjudged(run: Run, classes: Sequence[ClassResult], manifest: Manifest) -> Iterator[Contradiction]:
-    """Rows of the ledger and cautions that do not follow from the figures by METHOD §§5–6.
+    """Rows of the ledger, cautions and certificates that do not follow from the figures by METHOD §§5–6.
 
     Raises: ModuleNotFoundError where SciPy or torch, which the ledger is computed with, is not installed.
     """
@@ -77,7 +81,7 @@ def unjudged(run: Run, classes: Sequence[ClassResult], manifest: Manifest) -> It
         for at, owner in owners:
             for place, message in _kept(_of_claims, run, owner):
                 yield Contradiction(slug=result.slug, place=(*at, *place), message=message)
-        for place, message in _kept(_of_cautions, run, result):
+        for place, message in chain(_kept(_of_cautions, run, result), _kept(_of_certificates, run, result)):
             yield Contradiction(slug=result.slug, place=place, message=message)
 
 
@@ -126,10 +130,12 @@ def _of_spec(run: Run, _classes: Sequence[ClassResult], manifest: Manifest) -> F
         known = spec.get(section)
         names = [name for name in run.settings.__class__.model_fields if isinstance(known, dict) and name in known]
         same += [(("settings", n), getattr(run.settings, n), (section, n)) for n in names if n not in _OWN_FORM]
+    if _at(spec, ("core", "tau")) == "auto":
+        same = [(p, value, ("core", "largest") if p == ("settings", "tau") else key) for p, value, key in same]
     for place, value, key in same:
         asked = _at(spec, key)
         found = list(value) if isinstance(value, tuple) else value
-        if asked is not None and asked != found and not (place == ("settings", "tau") and asked == "auto"):
+        if asked is not None and asked != found:
             yield place, f"it is {found!r}, and the spec in manifest.json says {asked!r}"
 
 
@@ -480,6 +486,77 @@ def _of_cautions(run: Run, result: ClassResult) -> Found:
     for number, caution in (one for same in found.values() for one in same):
         if not _same(caution.figure, caution.threshold):
             yield ("cautions", number), _where(caution, f"{caution.code} is raised, and nothing in the records does so")
+
+
+def _of_certificates(run: Run, result: ClassResult) -> Found:
+    """That each is what its counts give, that the counts are of the core and the pictures, and that the class has the τ
+    that they lead to."""
+    if not run.settings.automatic:
+        if result.certificates:
+            yield ("certificates",), "there are some, and τ was given"
+        return
+    from neurflow_report.fidelity.certificates import chosen_tau
+
+    chosen = chosen_tau(result.certificates, run.settings.tau)
+    longest = max((len(neuron.core) for layer in result.layers for neuron in layer.neurons), default=0)
+    if longest > chosen:
+        yield ("certificates",), f"they lead to τ = {chosen}, and a core has {longest} neurons"
+    if result.masking and (largest := max(row.tau for row in result.masking)) != chosen:
+        yield ("certificates",), f"they lead to τ = {chosen}, and F1 was done at {largest}"
+    known = {row.layer for row in result.certificates}
+    if odd := next((x.name for x in result.layers[:-1] if x.neurons and x.name not in known), None):
+        yield ("certificates",), f"there is none of {odd!r}"
+    for number, row in enumerate(result.certificates):
+        yield from _of_certificate(("certificates", number), row, run, result, chosen)
+
+
+def _of_certificate(place: Path, row: Certificate, run: Run, result: ClassResult, chosen: int) -> Found:
+    from neurflow_report.fidelity.certificates import certificate, one_tau
+
+    channels = next(layer.channels for layer in result.layers if layer.name == row.layer)
+    pictures = sum(picture.held_out for picture in result.pictures) or len(result.pictures)
+    for name, count in (("channels", channels), ("n", pictures), ("others", len(result.others))):
+        if getattr(row, name) != count:
+            yield (*place, name), f"it is {getattr(row, name)}, and the class has {count}"
+            return
+    asked, again = run.settings, list[OneTau]()
+    for number, one in enumerate(row.tried):
+        at: Path = (*place, "tried", number)
+        for name, value, n in (("tpr", one.tpr, row.n), ("fpr", one.fpr, row.others)):
+            if not isclose(value * n, round(value * n), abs_tol=FAR * max(1, n)):
+                yield (*at, name), f"{value:.6g} is no share of {n} pictures"
+                return
+        hits = (np.arange(n) < round(value * n) for value, n in ((one.tpr, row.n), (one.fpr, row.others)))
+        again.append(one_tau(one.tau, one.size, *hits))
+        for name in ("tpr_low", "fpr_high"):
+            yield from _equal((*at, name), getattr(one, name), getattr(again[-1], name), "Clopper and Pearson's is")
+        yield from _of_tried(at, one, row, result, chosen)
+    due = certificate(
+        layer=row.layer, channels=channels, each=again, n=row.n, others=row.others, enough=asked.enough,
+        false_alarms=asked.false_alarms,
+    )  # fmt: skip
+    taus, every = [one.tau for one in row.tried], range(asked.tau, 0, -1) if row.others else range(0)
+    ended = len(taus) == len(every) or due.tau != taus[-1] if taus else not every
+    if taus != list(every[: len(taus)]) or len(due.tried) != len(taus) or not ended:
+        yield (*place, "tried"), f"from τ = {asked.tau} down as far as the first that fails, it is to be tried"
+        return
+    for name in ("tau", "needed_n", "needed_others"):
+        yield from _equal((*place, name), getattr(row, name), getattr(due, name), "what was tried leads to")
+
+
+def _of_tried(place: Path, one: OneTau, row: Certificate, result: ClassResult, chosen: int) -> Found:
+    """That a core is the class's own, where the class has it still, and that F1 gives the same of it but for a picture
+    of each kind."""
+    size = _core_sizes(result, min(one.tau, chosen))[row.layer]
+    if one.size < size or (one.tau <= chosen and one.size > size) or one.size > row.channels:
+        yield (*place, "size"), f"it is {one.size}, and the core at τ = {min(one.tau, chosen)} has {size} neurons"
+    for same in result.two_sided:
+        if (same.layer, same.tau, same.mode, same.ablation, same.cumulative) == (
+            row.layer, one.tau, "retain", "mean", False,
+        ):  # fmt: skip
+            for name, n in (("tpr", row.n), ("fpr", row.others)):
+                if abs(getattr(one, name) - getattr(same, name)) > 1 / n + FAR:
+                    yield (*place, name), f"it is {getattr(one, name):.6g}, and F1 has {getattr(same, name):.6g}"
 
 
 def _where(caution: Caution, told: str) -> str:

@@ -6,7 +6,7 @@ Nothing of it is trusted. It is read without following links, copied into a fold
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from neurflow_report.progress import Progress, Silent
 from neurflow_report.results.bundle import MANIFEST, Bundle, damages, missing, read_bundle
 from neurflow_report.results.contradictions import Contradiction
 from neurflow_report.results.picture_name import is_named
+from neurflow_report.results.records import ClassResult
 from neurflow_report.verification import derived
 from neurflow_report.verification.drawn import DRAWN, CannotDraw, Draw, compared
 from neurflow_report.verification.findings import Recomputed, Verified, not_again, of_archive, of_bundle, spelled
@@ -27,6 +28,7 @@ from neurflow_report.verification.findings import Recomputed, Verified, not_agai
 NAMES = "names.yaml"
 NAMED = 3
 """The first format whose pictures are told by their names."""
+JUDGED = "the ledger's verdicts, cautions and certificates"
 Again = Callable[[Bundle], Recomputed]
 """Computes some of a bundle anew."""
 METADATA = frozenset({"exif", "xmp", "XML:com.adobe.xmp", "comment", "photoshop", "iptc"})
@@ -144,11 +146,9 @@ class _Look:
         self.looked_at.append("weights, shares, edges, groups, patches, intervals and p-values")
         try:
             self.findings += map(self._contradiction, derived.unjudged(*given))
-            self.looked_at.append("the ledger's verdicts, and the cautions")
+            self.looked_at.append(JUDGED)
         except ModuleNotFoundError as error:
-            self.passed_over.append(
-                f"the ledger's verdicts, and the cautions: {error.name} is not installed (the extra `run`)"
-            )
+            self.passed_over.append(f"{JUDGED}: {error.name} is not installed (the extra `run`)")
         self.findings += [self._in(*found) for found in _pictures(bundle)]
         self.looked_at.append("the pictures")
 
@@ -187,19 +187,28 @@ class _Look:
 
 def _pictures(bundle: Bundle) -> Iterator[tuple[str, str, Place]]:
     """Pictures that cannot be shown, are not square, carry what a camera wrote, or are not those of the record."""
-    for result in bundle.classes:
-        for number, picture in enumerate(result.pictures):
-            if picture.file is None:
-                continue
-            name = f"pictures/{picture.file}"
-            yield from ((name, message, ()) for message in _odd_picture(bundle, picture.file))
-            data = bundle.picture_bytes(picture.file)
-            if bundle.manifest.format_version >= NAMED and not is_named(picture.file, data, picture.sha256):
-                told = f"{name} is not named by what it shows and the original's sha256: it is another picture"
-                yield f"classes/{result.slug}.json", told, ("pictures", number, "file")
-    named = {f"pictures/{p.file}" for result in bundle.classes for p in result.pictures if p.file is not None}
+    seen = set[str]()
+    for slug, place, file, original in _shown(bundle.classes):
+        name = f"pictures/{file}"
+        if name not in seen:
+            seen.add(name)
+            yield from ((name, message, ()) for message in _odd_picture(bundle, file))
+        if bundle.manifest.format_version >= NAMED and not is_named(file, bundle.picture_bytes(file), original):
+            told = f"{name} is not named by what it shows and the original's sha256: it is another picture"
+            yield f"classes/{slug}.json", told, (*place, "file")
     listed = {name for name in bundle.manifest.files if name.startswith("pictures/")}
-    yield from ((name, "no record names this picture", ()) for name in sorted(listed - named))
+    yield from ((name, "no record names this picture", ()) for name in sorted(listed - seen))
+
+
+def _shown(classes: Sequence[ClassResult]) -> Iterator[tuple[str, Place, str, str]]:
+    """Every picture that a record names, those explained included: the class's slug, the place there, the picture's
+    file and the sha256 of its original."""
+    for result in classes:
+        for number, picture in enumerate(result.pictures):
+            if picture.file is not None:
+                yield result.slug, ("pictures", number), picture.file, picture.sha256
+        for number, one in enumerate(result.debugged):
+            yield result.slug, ("debugged", number), one.file, one.sha256
 
 
 def _odd_picture(bundle: Bundle, file: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ import yaml
 
 from neurflow_report import report
 from neurflow_report.analysis import run
+from neurflow_report.analysis.anew import anew
 from neurflow_report.cli import main
 from neurflow_report.demo.flowers import DATASET
 from neurflow_report.drawing.view.text.examined import FAILED, doubts
@@ -81,6 +82,8 @@ def test_the_others_are_examined(loaded: LoadedSpec, tmp_path: Path, capsys: pyt
     doubt = next(notice for notice in doubts(bundle.run) if notice.code == FAILED)
     assert doubt.title == "3 of 4 classes could not be examined, and are missing"
     assert REASON in doubt.text
+
+    assert list(anew(loaded, bundle, 3, progress=Silent())) == []
 
     whole = files(tmp_path / "out" / "bundle")
     for number in (1, 2):

@@ -49,3 +49,5 @@ def test_the_share_of_neurons_that_are_sure_and_each_neurons_own() -> None:
 
 def test_where_nothing_was_drawn_it_is_not_run() -> None:
     assert EXPERIMENT.run(subject(None, [])).not_run[0].reason == "no neuron of the layer is core"
+    reason = "what is core without some of the pictures was not counted in the search"
+    assert EXPERIMENT.run(subject(None, [3])).not_run[0].reason == reason

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from neurflow_report.errors import Path as Place
+from neurflow_report.fidelity.intervals import clopper_pearson
 from tests.mutated import renew
 
 Edit = Callable[[Path], None]
@@ -228,6 +230,83 @@ IN_RECORDS: dict[str, Edit] = {
     "τ": of_run(lambda r: r["settings"].update(tau=5)),
 }
 """Those that the bundle alone gives away."""
+
+
+def explained_exchanged(root: Path) -> None:
+    """Two explained pictures are exchanged, and every digest is renewed."""
+    value = json.loads((root / "bundle" / "classes" / f"{CLASS}.json").read_text(encoding="utf-8"))
+    one, other = [root / "bundle" / "pictures" / d["file"] for d in value["debugged"]]
+    left, right = one.read_bytes(), other.read_bytes()
+    one.write_bytes(right)
+    other.write_bytes(left)
+    renew(root / "bundle", one, other)
+
+
+def _certified(value: Any) -> Any:
+    """The certificate at block4, which passes at τ 4, 3 and 2, and fails at 1."""
+    found = next(c for c in value["certificates"] if c["layer"] == "block4")
+    assert (found["tau"], [one["tau"] for one in found["tried"]]) == (2, [4, 3, 2, 1])
+    return found
+
+
+def _of_tau(tau: int, **changes: Any) -> Edit:
+    def change(value: Any) -> None:
+        next(one for one in _certified(value)["tried"] if one["tau"] == tau).update(changes)
+
+    return of_class(change)
+
+
+def _counts(value: Any) -> None:
+    """More pictures of the class, and all that follows from their number."""
+    found = _certified(value)
+    found["n"] = 60
+    for one in found["tried"]:
+        one["tpr_low"] = clopper_pearson(60, 60, 0.05)[0]
+
+
+def _passes_at_1(value: Any) -> None:
+    """The last τ passes too: fewer pictures of other classes are taken, with the bound that they have."""
+    found = _certified(value)
+    found["tried"][-1].update(fpr=0.0625, fpr_high=clopper_pearson(2, 32, 0.05)[1])
+    found["tau"] = 1
+
+
+def _fails_at_2(value: Any) -> None:
+    """τ = 2 fails, with the bound of the pictures taken: what comes after it is not tried."""
+    found = _certified(value)
+    found["tried"][-2].update(fpr=0.28125, fpr_high=clopper_pearson(9, 32, 0.05)[1])
+    found["tried"].pop()
+    found["tau"] = 3
+
+
+CERTIFICATE, TRIED = ("certificates", 1), ("certificates", 1, "tried")
+IN_FULL: dict[str, tuple[Edit, Place]] = {
+    "two explained pictures exchanged": (explained_exchanged, ("debugged", 0, "file")),
+    "two explained pictures exchanged in the records": (
+        of_class(lambda v: _exchange(v["debugged"][0], v["debugged"][1], "file")), ("debugged", 0, "file"),
+    ),
+    "the lower bound": (_of_tau(3, tpr_low=0.81), (*TRIED, 1, "tpr_low")),
+    "the upper bound": (_of_tau(2, fpr_high=0.2), (*TRIED, 2, "fpr_high")),
+    "a share that no pictures have": (_of_tau(3, tpr=0.95), (*TRIED, 1, "tpr")),
+    "a core's size": (_of_tau(2, size=1), (*TRIED, 2, "size")),
+    "a larger core's size": (_of_tau(4, size=1), (*TRIED, 0, "size")),
+    "pictures that are not there": (of_class(_counts), (*CERTIFICATE, "n")),
+    "a τ certified that failed": (of_class(lambda v: _certified(v).update(tau=1)), (*CERTIFICATE, "tau")),
+    "a larger τ": (of_class(lambda v: _certified(v).update(tau=3)), (*CERTIFICATE, "tau")),
+    "what failed left out": (of_class(lambda v: _certified(v)["tried"].pop()), TRIED),
+    "the first left out": (of_class(lambda v: _certified(v)["tried"].pop(0)), TRIED),
+    "the last passes": (of_class(_passes_at_1), ("certificates",)),
+    "one fails": (of_class(_fails_at_2), ("certificates",)),
+    "needed pictures": (of_class(lambda v: v["certificates"][0].update(needed_n=4)), ("certificates", 0, "needed_n")),
+    "needed others": (
+        of_class(lambda v: v["certificates"][0].update(needed_others=90)), ("certificates", 0, "needed_others"),
+    ),
+    "one left out": (of_class(lambda v: v["certificates"].pop(0)), ("certificates",)),
+    "the largest τ": (of_run(lambda r: r["settings"].update(tau=5)), ("settings", "tau")),
+    "what is enough": (of_run(lambda r: r["settings"].update(enough=0.7)), ("settings", "enough")),
+    "that τ is automatic": (of_run(lambda r: r["settings"].update(automatic=False)), ("certificates",)),
+}  # fmt: skip
+"""The same of explained pictures and certificates, and where each is found."""
 
 
 def _two_on_the_site(root: Path) -> None:

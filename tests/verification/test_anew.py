@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from neurflow_report import cli
-from neurflow_report.analysis.anew import anew, differences, sample
+from neurflow_report.analysis.anew import anew, differences, sample, sample_of, told
 from neurflow_report.analysis.experiments_anew import at_layers_of, unlike
 from neurflow_report.fidelity.experiment import Results
+from neurflow_report.fidelity.ranges import Lost, measures
 from neurflow_report.progress import Silent
 from neurflow_report.results.bundle import Bundle, read_bundle
 from neurflow_report.results.catalogue import EXPERIMENTS
@@ -21,6 +22,7 @@ from neurflow_report.results.records import (
     ClassResult,
     CoreScore,
     EdgeEffect,
+    Measure,
     Neuron,
     NeuronEdge,
     SemanticGroup,
@@ -88,7 +90,10 @@ def test_the_other_tests_are_those_that_a_class_has_figures_of() -> None:
     result = sample_bundle()[1][0]
     names = [layer.name for layer in result.layers]
     known = {(test.experiment, names[test.number]) for test in at_layers_of(result)}
-    assert {(m.experiment, m.layer) for m in result.measures} <= known
+    of_figures = {(m.experiment, m.layer) for m in result.measures}
+    assert {(name, layer) for name, layer in of_figures if name != "deletions"} <= known
+    assert "deletions" in {name for name, _ in of_figures}
+    assert "deletions" not in {name for name, _ in known}
     assert ("channels", result.census[0].layer) in known
     strange = result.measures[0].model_copy(update={"experiment": "of_a_later_version"})
     assert at_layers_of(result.model_copy(update={"measures": (strange,)})) != ()
@@ -150,6 +155,50 @@ def test_a_figure_may_differ_as_much_as_is_stated() -> None:
             told = list(unlike(result, replace(found, measures=moved), test))
             here = [m for m in result.measures if m.experiment == test.experiment]
             assert bool(told) is (expected and bool(here))
+
+
+def pictured(own: int, others: int) -> tuple[Measure, ...]:
+    """F14 of the lowest layer, over so many pictures of the class and of other classes."""
+    layer, whole = sample_bundle()[1][0].layers[0].name, (0.0, 1.0)
+    shares = [Lost(own=0.5, own_range=whole, others=0.25, others_range=whole, n=own, alien=others) for _ in range(2)]
+    return measures(layer, *shares, [0.25, 0.5])
+
+
+@pytest.mark.parametrize(("own", "others"), [(4, 16), (20, 80), (200, 800)])
+def test_a_share_of_pictures_may_differ_by_one_picture_and_a_difference_by_one_of_each(own: int, others: int) -> None:
+    kept = pictured(own, others)
+    result = sample_bundle()[1][0].model_copy(update={"measures": kept, "census": (), "edge_drops": ()})
+    (test,) = (test for test in at_layers_of(result) if test.experiment == "ranges")
+    ones = [1 / own + 1 / others, 1 / own + 1 / others, 1 / own, 1 / others]
+    for number, one in enumerate(ones):
+        for by, place in ((one, []), (1.5 * one, [("measures", number, "value")])):
+            moved = list(kept)
+            moved[number] = kept[number].model_copy(update={"value": kept[number].value - by})
+            assert [at for at, _ in unlike(result, Results(measures=tuple(moved)), test)] == place
+    null = tuple(m.model_copy(update={"null": 0.375 + 1.5 / own if m.null else None}) for m in kept)
+    assert [at for at, _ in unlike(result, Results(measures=null), test)] == [("measures", 2, "null")]
+
+
+@pytest.mark.slow
+def test_what_an_automatic_run_has_agrees_with_it_and_what_was_not_done_is_told(full: Path) -> None:
+    loaded, bundle = load_spec(full.parent / "spec.yaml"), read_bundle(full)
+    assert {m.experiment for result in bundle.classes for m in result.measures} == {"deletions", "ranges"}
+    assert list(anew(loaded, bundle, 1000, progress=Silent())) == []
+    looked_at, passed_over = told(bundle, sample_of(bundle, 1000))
+    assert looked_at.endswith(" and 4 of 4 other experiments at a layer (F14 4 of 4), computed anew")
+    assert passed_over == (
+        "F13 (its draws need the whole search), the certificates of τ, the explained pictures, computed anew"
+    )
+    first, *others = bundle.classes
+    moved = tuple(m.model_copy(update={"value": m.value - 0.4}) for m in first.measures)
+    found = anew(
+        loaded,
+        replace(bundle, classes=(first.model_copy(update={"measures": moved}), *others)),
+        1000,
+        progress=Silent(),
+    )
+    places = {("measures", n, "value") for n, m in enumerate(first.measures) if m.experiment == "ranges"}
+    assert {one.place for one in found} == places
 
 
 @pytest.fixture(scope="module")

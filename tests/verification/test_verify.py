@@ -21,7 +21,7 @@ from neurflow_report.verification.findings import Verified, difference
 from neurflow_report.verification.verify import verify
 from tests.mutated import mutate, renew
 from tests.sample_bundle import frozen_bundle, seal
-from tests.verification.edits import IN_RECORDS, IN_WHAT_IS_DRAWN
+from tests.verification.edits import IN_FULL, IN_RECORDS, IN_WHAT_IS_DRAWN
 from tests.verification.flips import flips
 from tests.verification.kept import Drawing, built
 
@@ -70,6 +70,22 @@ def test_what_contradicts_the_rest_of_a_bundle_is_found(copied: Path, name: str)
         assert one.where is not None
         assert one.where.file in {"run.json", "classes/firebell.json", "manifest.json"}
         assert one.path or ":" in one.message
+
+
+@pytest.mark.slow
+def test_a_bundle_with_explained_pictures_and_certificates_is_whole(full: Path) -> None:
+    found = verify(full / "bundle", draw=never)
+    assert (told(found), found.passed_over) == ([], ())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", IN_FULL)
+def test_what_contradicts_an_explained_picture_or_a_certificate_is_found(full: Path, tmp_path: Path, name: str) -> None:
+    root = Path(shutil.copytree(full, tmp_path / "copied"))
+    edit, place = IN_FULL[name]
+    edit(root)
+    found = verify(root / "bundle", draw=never)
+    assert place in {one.path[: len(place)] for one in found.findings}, told(found)
 
 
 @pytest.mark.slow
@@ -138,7 +154,10 @@ found = verify(__import__("pathlib").Path({str(root)!r}))
 print(len(found.findings) > 0, *found.passed_over)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "True the ledger's verdicts, and the cautions: torch is not installed (the extra `run`)\n"
+    assert (
+        done.stdout
+        == "True the ledger's verdicts, cautions and certificates: torch is not installed (the extra `run`)\n"
+    )
 
 
 def test_what_is_no_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
