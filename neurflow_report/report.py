@@ -180,7 +180,9 @@ def _tell_failed(run: Run) -> None:
     """Raises: RunError class-failed where classes failed, when all else is done."""
     if run.failed:
         hint = "what was written is of the other classes, and says so; the same command tries these again"
-        raise RunError("class-failed", failed_told(run.failed, len(run.classes)), hint=hint)
+        lost = {one.slug for one in run.failed}
+        others = sum(entry.slug not in lost for entry in run.classes)  # a shard's record has all classes
+        raise RunError("class-failed", failed_told(run.failed, others), hint=hint)
 
 
 def merge(shards: Sequence[Path], *, output: Path | None = None, progress: Progress | None = None) -> Path:

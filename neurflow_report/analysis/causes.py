@@ -225,11 +225,11 @@ class _Passes:
                 for n in part
             ]
             sets = [
-                np.concatenate([ends, alone, as_sets(_unions(layer.members, first[n]), channels), *own.values()])
-                for n, own in zip(part, nulls, strict=True)
+                np.concatenate([ends, alone, as_sets(_unions(layer.members, first[n]), channels), *null.values()])
+                for n, null in zip(part, nulls, strict=True)
             ]
-            for n, own, logits in zip(part, nulls, self._logits(layer, sets, part), strict=True):
-                counts = {g: len(some) for g, some in own.items()}
+            for n, null, logits in zip(part, nulls, self._logits(layer, sets, part), strict=True):
+                counts = {g: len(some) for g, some in null.items()}
                 found.append(
                     self._of_picture(layer, n, logits, first[n], counts, flips[n], maps[n], crops[n], usual, whole[n])
                 )
