@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Literal
 from neurflow_report.drawing.write.atomic_write import drawn
 from neurflow_report.drawing.write.needs import APPENDIX, EVERY, check_places, drawing_problems, places
 from neurflow_report.drawing.write.templates import check_templates, template_problems
-from neurflow_report.errors import CheckError, Gathered, InputError, ReportError, RunError
+from neurflow_report.errors import CheckError, Gathered, InputError, ReportError, RunError, Where
 from neurflow_report.progress import Progress, Silent
 from neurflow_report.results.bundle import Bundle, read_bundle, read_run, write_bundle
 from neurflow_report.results.cache import Cache
 from neurflow_report.results.cache import folder as folder_of_cache
 from neurflow_report.results.epoch import importing, source_date
+from neurflow_report.results.format import FORMAT_VERSION
 from neurflow_report.results.records import Debugged, Run, Unexplained
 from neurflow_report.results.shard import Part, failed_told, merged, read_shard, shards_in, write_merged
 from neurflow_report.setup.output import mended, output_folder, output_of
@@ -179,7 +180,9 @@ def _tell_failed(run: Run) -> None:
     """Raises: RunError class-failed where classes failed, when all else is done."""
     if run.failed:
         hint = "what was written is of the other classes, and says so; the same command tries these again"
-        raise RunError("class-failed", failed_told(run.failed, len(run.classes)), hint=hint)
+        lost = {one.slug for one in run.failed}
+        others = sum(entry.slug not in lost for entry in run.classes)  # a shard's record has all classes
+        raise RunError("class-failed", failed_told(run.failed, others), hint=hint)
 
 
 def merge(shards: Sequence[Path], *, output: Path | None = None, progress: Progress | None = None) -> Path:
@@ -251,7 +254,8 @@ def explain(
         loaded: the spec of the bundle's run, its model and data at hand.
         pictures: paths, or names of pictures of the spec's data.
     Raises:
-        InputError bundle-missing, bundle-damaged, bundle-version, bundle-other, picture-unreadable, output-unwritable.
+        InputError bundle-missing, bundle-damaged, bundle-version (also where one to be written is made of an older
+            format), bundle-other, picture-unreadable, output-unwritable.
         What `check` raises.
     """
     with importing():
@@ -263,6 +267,7 @@ def explain(
     source = read_bundle(bundle)
     if output is not None:
         _check_outside(output, source.root)
+        _check_format(source)
     try:
         found = explain_pictures(loaded, source, pictures, progress=progress)
     except ReportError as error:
@@ -283,6 +288,18 @@ def explain(
         )
     drawn_too = render(written.root, output=output, formats=["html"], progress=progress)
     return replace(result, bundle=written.root, site=drawn_too.site)
+
+
+def _check_format(bundle: Bundle) -> None:
+    """Check that a bundle written from this one's records is what it says.
+
+    Raises: InputError bundle-version.
+    """
+    if bundle.manifest.format_version < FORMAT_VERSION:
+        found = bundle.manifest.format_version
+        message = f"the bundle has format {found}; what is written with --output has {FORMAT_VERSION}"
+        hint = "make the bundle again with `analyze`, or leave out --output to read the explanation only"
+        raise InputError("bundle-version", message, hint=hint, where=Where(file=str(bundle.root)))
 
 
 def layers(loaded: LoadedSpec) -> Tree:

@@ -7,7 +7,7 @@ for the smallest set asks once more for each group that it takes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +31,8 @@ from neurflow_report.setup.agreement import why_not_split
 from neurflow_report.setup.workspace import Workspace, patch_batches
 
 Floats = NDArray[np.floating]
+AT_ONCE, WIDTH = 2**27, 8
+"""Bytes of sets, or of their logits of so many bytes, that are there at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,8 +173,8 @@ class _Passes:
         values = AdaptiveBatch(most=most, note=self.step.note).attempt(attributed)
         return values[:n] - values[n:]
 
-    def _logits(self, layer: _Layer, sets: Sequence[NDArray[np.bool_]]) -> list[Floats]:
-        """The logits of each picture with its own sets of channels at 0, (sets, outputs) each."""
+    def _logits(self, layer: _Layer, sets: Sequence[NDArray[np.bool_]], pictures: Sequence[int]) -> list[Floats]:
+        """The logits of each of some pictures with its own sets of channels at 0, (sets, outputs) each."""
 
         def run(rows: int) -> list[Tensor]:
             engine = self.workspace.ablations(layer.number, layer.full[:1], self.step.note)
@@ -180,7 +182,7 @@ class _Passes:
                 masked_logits(
                     self.segments, layer.number, engine, layer.full[n : n + 1], [torch.from_numpy(own)], rows=rows
                 )[0][:, 0]
-                for n, own in enumerate(sets)
+                for n, own in zip(pictures, sets, strict=True)
                 if len(own)
             ]
 
@@ -206,26 +208,37 @@ class _Passes:
         for neuron in of.neurons:
             usual[neuron.channel] = np.mean([float(f"{a:.{DIGITS}g}") for a in neuron.activations])
         first = [pure.largest(row) for row in layer.foretold]
-        nulls = [
-            [
-                pure.null_sets(layer.phi[n], layer.members[g], np.random.default_rng([*seed, self.margins.seeds[n], g]))
-                for g in first[n]
-            ]
-            for n in range(count)
-        ]
         alone = as_sets(layer.members, channels)
         ends = as_sets([(), range(channels)], channels)
-        sets = [
-            np.concatenate([ends, alone, as_sets(_unions(layer.members, first[n]), channels), *nulls[n]])
-            for n in range(count)
-        ]
-        logits = self._logits(layer, sets)
         flips = self._flips(layer)
         maps = self._maps(layer, first)
-        return [
-            self._of_picture(layer, n, logits[n], first[n], nulls[n], flips[n], maps[n], crops[n], usual, whole[n])
-            for n in range(count)
-        ]
+        found, rows = list[LayerCauses](), 2 + (1 << pure.LARGEST) + (1 + pure.DRAWS) * len(layer.groups)
+        together = max(1, AT_ONCE // (rows * max(channels, WIDTH * self.segments.layers[-1].channels)))
+        for start in range(0, count, together):
+            part = range(start, min(count, start + together))
+            nulls = [
+                {
+                    g: own
+                    for g in np.flatnonzero(layer.foretold[n]).tolist()
+                    if len(own := self._null(layer, n, g, seed))
+                }
+                for n in part
+            ]
+            sets = [
+                np.concatenate([ends, alone, as_sets(_unions(layer.members, first[n]), channels), *null.values()])
+                for n, null in zip(part, nulls, strict=True)
+            ]
+            for n, null, logits in zip(part, nulls, self._logits(layer, sets, part), strict=True):
+                counts = {g: len(some) for g, some in null.items()}
+                found.append(
+                    self._of_picture(layer, n, logits, first[n], counts, flips[n], maps[n], crops[n], usual, whole[n])
+                )
+        return found
+
+    def _null(self, layer: _Layer, n: int, group: int, seed: tuple[int, int, int]) -> NDArray[np.bool_]:
+        """Sets to hold a group of a picture against."""
+        random = np.random.default_rng([*seed, self.margins.seeds[n], group])
+        return pure.null_sets(layer.phi[n], layer.members[group], random)
 
     def _of_picture(
         self,
@@ -233,7 +246,7 @@ class _Passes:
         n: int,
         logits: Floats,
         first: Sequence[int],
-        nulls: Sequence[NDArray[np.bool_]],
+        counts: Mapping[int, int],
         flip: WhatIf | None,
         maps: Sequence[tuple[str, ...]],
         crops: Floats,
@@ -244,14 +257,8 @@ class _Passes:
         groups, what_ifs = len(layer.groups), 2 ** len(first)
         drops = margin[0] - margin
         measured, after = drops[2 : 2 + groups], 2 + groups + what_ifs
-        null = (
-            dict(zip(first, np.split(drops[after:], np.cumsum([len(s) for s in nulls])[:-1]), strict=True))
-            if first
-            else {}
-        )
-        tested = [g for g in first if len(null[g])]
-        alone = [pure.p_value(own[g], measured[g], null[g]) for g in tested]
-        tests = dict(zip(tested, zip(alone, pure.holm(alone), strict=True), strict=True))
+        null = dict(zip(counts, np.split(drops[after:], np.cumsum([*counts.values()])), strict=False))
+        tests = pure.tested(own, measured, null, pure.TIE * float(np.abs(logits[0]).max()))
         order = np.argsort(-np.abs(own), kind="stable").tolist()
         baseline = float(margin[1])
         return LayerCauses(
@@ -302,7 +309,7 @@ class _Passes:
                 as_sets([sorted({c for h in [*taken[n], g] for c in layer.members[h]}) for g in own], channels)
                 for n, own in enumerate(left)
             ]
-            for n, logits in enumerate(self._logits(layer, sets)):
+            for n, logits in enumerate(self._logits(layer, sets, range(len(left)))):
                 if not left[n]:
                     continue
                 others = np.delete(logits, self.margins.p[n], axis=1).max(axis=1)

@@ -6,14 +6,16 @@ needed, and its pictures, to say which of them its circuit was found on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import zip_longest
 
 import numpy as np
 import torch
 
 from neurflow_report.analysis.causes import Margins, explain
+from neurflow_report.errors import ReportError
 from neurflow_report.images.preprocess import region_of, to_input
 from neurflow_report.images.select import Chosen, load_pixels
 from neurflow_report.images.sources import Item
@@ -22,6 +24,7 @@ from neurflow_report.network.forward import AdaptiveBatch, check_finite
 from neurflow_report.progress import Progress
 from neurflow_report.results.cache import Kept
 from neurflow_report.results.records import ClassResult, Debugged, Debugging, Unexplained
+from neurflow_report.results.redact import without_paths
 from neurflow_report.setup.preflight import Ready
 from neurflow_report.setup.settings import RunSettings
 from neurflow_report.setup.stored_pictures import Images, region_bytes
@@ -59,10 +62,14 @@ class Questions:
         return tuple(one for one in self.asked if one.number == number)
 
 
-def questions(debug: Debug, ready: Ready, predicted: Mapping[int, int], progress: Progress) -> Questions:
+def questions(
+    debug: Debug, ready: Ready, predicted: Mapping[int, int], progress: Progress, *, keep_going: bool = False
+) -> Questions:
     """Which pictures are to be explained.
 
-    Args: predicted: the logits of the pictures that the run looked at, by item number.
+    Args:
+        predicted: the logits of the pictures that the run looked at, by item number.
+        keep_going: a picture whose logits are not finite is not explained, and ends nothing.
     """
     if debug.images == "none":
         return Questions(asked=(), record=None)
@@ -74,7 +81,7 @@ def questions(debug: Debug, ready: Ready, predicted: Mapping[int, int], progress
         items = tuple(ready.source.items[n] for n in _in_turn(wrong, ready)[: debug.limit])
     with progress.stage("choose pictures to explain", None):
         logits = [target.index for target in ready.targets]
-        asked, unexplained = asked_of(items, ready, debug.contrast, logits)
+        asked, unexplained = asked_of(items, ready, debug.contrast, logits, keep_going=keep_going)
     record = Debugging(
         images="misclassified" if debug.images == "misclassified" else "named",
         limit=debug.limit,
@@ -112,18 +119,19 @@ def _in_turn(wrong: Sequence[tuple[int, int, int]], ready: Ready) -> list[int]:
 
 
 def asked_of(
-    items: Sequence[Item], ready: Ready, contrast: str, circuits: Sequence[int]
+    items: Sequence[Item], ready: Ready, contrast: str, circuits: Sequence[int], *, keep_going: bool = False
 ) -> tuple[tuple[Asked, ...], tuple[Unexplained, ...]]:
     """What there is to be asked of pictures; those that no circuit explains, and why.
 
     Args:
         contrast: as the spec's.
         circuits: the logits of the classes that have one.
+        keep_going: as `questions` has it.
     Raises: RunError not-finite; what reading a picture raises.
     """
     asked, unexplained = dict[tuple[str, int], Asked](), list[Unexplained]()
     for first in range(0, len(items), TOGETHER):
-        for one in _looked_at(items[first : first + TOGETHER], ready, contrast, circuits):
+        for one in _looked_at(items[first : first + TOGETHER], ready, contrast, circuits, keep_going):
             if isinstance(one, Unexplained):
                 unexplained.append(one)
             else:
@@ -132,7 +140,7 @@ def asked_of(
 
 
 def _looked_at(
-    items: Sequence[Item], ready: Ready, contrast: str, circuits: Sequence[int]
+    items: Sequence[Item], ready: Ready, contrast: str, circuits: Sequence[int], keep_going: bool
 ) -> Iterator[Asked | Unexplained]:
     segments, forward, preprocess = ready.workspace.segments, ready.workspace.forward, ready.network.preprocess
     taken = [take(item) for item in items]
@@ -145,10 +153,15 @@ def _looked_at(
                 [forward.activations(top, part.to(segments.device, segments.dtype)) for part in torch.split(pixels, n)]
             )
         )
-    check_finite(logits, segments.layers[top].name)
+    finite = logits.isfinite().all(dim=1).tolist()
+    if not keep_going:
+        check_finite(logits, segments.layers[top].name)
     order = np.argsort(-logits.double().cpu().numpy(), axis=1, kind="stable")
     targets = {logit: n for n, logit in enumerate(circuits)}
-    for item, one, best in zip(items, taken, order[:, :2].tolist(), strict=True):
+    for item, one, best, sound in zip(items, taken, order[:, :2].tolist(), finite, strict=True):
+        if not sound:
+            yield Unexplained(name=item.name, reason="its logits are not finite")
+            continue
         true = None if item.label is None else ready.logits[item.label]
         p, runner_up = best
         of_truth = contrast == "truth" and true is not None and true != p
@@ -222,11 +235,34 @@ def explained(
 
 
 def with_explained(
-    kept: Kept, asked: Sequence[Asked], ready: Ready, settings: RunSettings, *, images: Images, progress: Progress
+    kept: Kept,
+    asked: Sequence[Asked],
+    ready: Ready,
+    settings: RunSettings,
+    *,
+    images: Images,
+    progress: Progress,
+    leave: Callable[[Unexplained], None] | None = None,
 ) -> Kept:
-    """A class with the pictures that its circuit explains."""
+    """A class with the pictures that its circuit explains.
+
+    Args: leave: takes a picture that fails, which is left out; None: it ends the run.
+    """
     if not asked:
         return kept
-    found, files = explained(asked, kept.result, ready, settings, images=images, progress=progress)
+    one = partial(explained, result=kept.result, ready=ready, settings=settings, images=images, progress=progress)
+    try:
+        found, files = one(asked)
+    except ReportError:
+        if leave is None:
+            raise
+        found, files = (), {}
+        for picture in asked:
+            try:
+                more, file = one([picture])
+            except ReportError as error:
+                leave(Unexplained(name=picture.chosen.item.name, reason=without_paths(error.message)))
+            else:
+                found, files = found + more, files | file
     result = kept.result.model_copy(update={"debugged": found})
     return replace(kept, result=result, pictures={**kept.pictures, **files})

@@ -14,7 +14,7 @@ from neurflow_report.images.sources import Item
 from neurflow_report.network.fence import blamed
 from neurflow_report.progress import Progress
 from neurflow_report.results.bundle import Bundle
-from neurflow_report.results.records import Debugging, Unexplained
+from neurflow_report.results.records import Debugging, Run, Unexplained
 from neurflow_report.setup.precision import arithmetic
 from neurflow_report.setup.preflight import Ready, preflight
 from neurflow_report.setup.settings import RunSettings
@@ -42,12 +42,15 @@ def explain_pictures(
     """Explain pictures by the circuits of a bundle.
 
     Args:
-        loaded: the spec of its run, whose model is at hand; `debug.contrast` counts, too.
+        loaded: the spec of its run, whose model is at hand; `debug.contrast` counts, too. The crops, the integral and
+            how pictures are kept are as the bundle has them.
         pictures: paths, or names of pictures of the spec's data.
     Raises: what `analyze` raises before it looks at the pictures; InputError picture-unreadable, bundle-other.
     """
     with arithmetic():
-        ready = preflight(loaded, progress=progress)
+        loaded = _as_run(loaded, bundle.run)
+        # Classes that a run left out when it kept going are not asked for.
+        ready = preflight(loaded, progress=progress, keep_going=bool(bundle.run.failed))
         _check_same(ready, bundle)
         items = _items(loaded, ready, pictures)
         with blamed("it is examined"):
@@ -70,6 +73,19 @@ def explain_pictures(
     return Explanations(
         bundle=replace(bundle, run=run, classes=tuple(classes)), pictures=files, unexplained=unexplained
     )
+
+
+def _as_run(loaded: LoadedSpec, run: Run) -> LoadedSpec:
+    """The spec with the crops and the integral of a run, and what it kept of the pictures."""
+    spec, of = loaded.spec, run.settings
+    crops = {"scales": of.scales, "stride": of.stride}
+    integral = {"rule": of.rule, "nodes": of.nodes, "max_nodes": of.max_nodes, "tolerance": of.tolerance}
+    own = {
+        "concept": spec.concept.model_copy(update=crops),
+        "attribution": spec.attribution.model_copy(update=integral),
+        "report": spec.report.model_copy(update={"images": run.images}),
+    }
+    return replace(loaded, spec=spec.model_copy(update=own))
 
 
 def _items(loaded: LoadedSpec, ready: Ready, pictures: Sequence[str]) -> list[Item]:

@@ -55,9 +55,10 @@ from neurflow_report.results.records import (
     Rounding,
     Run,
     Settings,
+    Unexplained,
 )
 from neurflow_report.results.redact import without_paths
-from neurflow_report.results.shard import Merged, Part, settled, write_merged, write_shard
+from neurflow_report.results.shard import Merged, Part, settled, with_lost, write_merged, write_shard
 from neurflow_report.results.staging import staged
 from neurflow_report.setup.output import output_folder, output_of
 from neurflow_report.setup.precision import arithmetic, attributions_in
@@ -253,7 +254,7 @@ def _examine_all(
     with progress.stage("choose pictures", None) as step:
         spec, ready, choice, failed = pictures_of(loaded.spec, ready, how, step)
     workspace = ready.workspace
-    asked = questions(spec.debug, ready, choice.predicted, progress)
+    asked = questions(spec.debug, ready, choice.predicted, progress, keep_going=how.keep_going)
     device = workspace.segments.device
     settings = RunSettings.of(spec)
     others = {name: _control(spec, ready) for name in settings.controls}
@@ -270,7 +271,7 @@ def _examine_all(
     if progress.expecting:
         progress.expect(_expected(spec, ready, [every[number] for number in store.missing()], formats))
     with noted(lambda: len(store.there) + store.made):
-        found, errors = list[tuple[int, Kept]](), list[ReportError]()
+        found, errors, lost = list[tuple[int, Kept]](), list[ReportError](), list[Unexplained]()
         for number in wanted:
             target, slug, *_ = every[number]
             try:
@@ -280,15 +281,22 @@ def _examine_all(
                     raise
                 errors.append(error)
                 failed = (*failed, failed_class(target.name, error, slug))
+                reason = f"{target.name}, whose circuit would explain it, could not be examined"
+                lost += [Unexplained(name=one.chosen.item.name, reason=reason) for one in asked.of(number)]
                 with progress.stage(target.name, None) as step:
                     step.note(f"this class is left out: {error.message}")
             on_class(target.name)
     if errors and len(errors) == len(every):
         Gathered(errors).tell()
-    classes = tuple(
-        with_explained(kept, asked.of(number), ready, settings, images=spec.report.images, progress=progress)
-        for number, kept in found
+    explain = partial(
+        with_explained,
+        ready=ready,
+        settings=settings,
+        images=spec.report.images,
+        progress=progress,
+        leave=lost.append if how.keep_going else None,
     )
+    classes = tuple(explain(kept, asked.of(number)) for number, kept in found)
     fallbacks = [
         *workspace.notes,
         *filter(None, [taken.note]),
@@ -297,8 +305,8 @@ def _examine_all(
     entries = tuple(ClassEntry(index=target.index, name=target.name, slug=slug) for target, slug, *_ in every)
     checked = next((kept.checks for kept in classes if kept.checks), ())
     record = _run(spec, settings, ready, choice, entries, taken.roundings, checked, fallbacks, asked)
-    if failed:
-        record = record.model_copy(update={"failed": failed})
+    if failed or lost:
+        record = with_lost(record.model_copy(update={"failed": failed}), lost)
         record = record if part is not None else settled(record, [kept.result for kept in classes])
     elif unchanged is not None:
         unchanged.keep(ready, store, record, settings.precision, progress)

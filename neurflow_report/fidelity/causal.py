@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
-from math import comb
+from math import comb, log
 
 import numpy as np
 import torch
@@ -73,7 +73,7 @@ def _blocks(
     same blocks.
     """
     count, half = int(np.isin(channels, members).sum()), len(channels) // 2
-    if count and half >= max(2 * count, NARROWEST) and comb(half, count) >= choices**count:
+    if count and half >= max(2 * count, NARROWEST) and log(comb(half, count)) >= count * log(choices):
         yield from _blocks(channels[:half], members, choices)
         yield from _blocks(channels[half:], members, choices)
     elif count:
@@ -131,37 +131,49 @@ def _group_means(
 
 
 def judged(tests: Sequence[EdgeTest]) -> Results:
-    """The edges of a class with their p-values, alone and together, and how many of each layer's carry an effect.
-
-    Together: the step-down of P. Westfall and S. Young (1993), Holm's with the sets themselves in the place of
-    Bonferroni's bound. Each edge's drops, its own with those of its sets, are put in units of their deviation; an edge
-    is held against the largest of the edges that are no larger than it, set by set.
-    """
+    """The edges of a class with their p-values, alone and together, and how many of each layer's carry an effect."""
     if not tests:
         return Results()
-    draws = max(len(t.null) for t in tests)
-    every = np.stack([_padded(t, draws) for t in tests])  # (edges, 1 + draws), its own first
-    deviation = every.std(axis=1, keepdims=True)
-    z = np.divide(every - every.mean(axis=1, keepdims=True), deviation, out=np.zeros_like(every), where=deviation > 0)
-    alone = [_p(t.way * t.drop, np.abs(t.null)) for t in tests]
-    order = np.argsort(-z[:, 0], kind="stable")
-    largest = np.maximum.accumulate(z[order][::-1], axis=0)[::-1]  # over those that are no larger
-    together, most = np.empty(len(tests)), 0.0
-    for row, place in enumerate(order.tolist()):
-        most = max(most, alone[place], _p(float(largest[row, 0]), largest[row, 1:]))
-        together[place] = most
-    effects = tuple(_effect(t, p, float(q)) for t, p, q in zip(tests, alone, together, strict=True))
+    alone, together = step_down(
+        [t.way * t.drop for t in tests], [np.abs(t.null) for t in tests], [t.edge.lower for t in tests]
+    )
+    effects = tuple(_effect(t, p, q) for t, p, q in zip(tests, alone, together, strict=True))
     return Results(edge_effects=effects, measures=tuple(_shares(effects)))
 
 
-def _padded(test: EdgeTest, draws: int) -> Floats:
-    """How large the drops are, its own first, in the edge's direction.
+def step_down(own: Sequence[float], nulls: Sequence[Floats], turns: Sequence[int]) -> tuple[list[float], list[float]]:
+    """The p-values of tests, alone and together.
 
-    Where there are fewer sets than of other edges, the rest is those again and the edge's own group: of so few, it is
-    the largest by chance in one of them. All edges of a lower group have the same sets in the same places.
+    Together: the step-down of P. Westfall and S. Young (1993), Holm's with the sets themselves in the place of
+    Bonferroni's bound. Each test's effects, its own with those of its sets, are put in units of their deviation; a test
+    is held against the largest of the tests that are no larger than it, set by set.
+
+    Args:
+        own: each test's effect, in the direction that is expected of it.
+        nulls: how large those of its sets are.
+        turns: equal for tests that share their sets.
     """
-    own, null = test.way * test.drop, np.abs(test.null)
-    again = np.roll(np.append(null, own), 7 * test.edge.lower)
+    draws = max(map(len, nulls), default=0)
+    every = np.stack([_padded(*one, draws) for one in zip(own, nulls, turns, strict=True)])  # (tests, 1 + draws)
+    deviation = every.std(axis=1, keepdims=True)
+    z = np.divide(every - every.mean(axis=1, keepdims=True), deviation, out=np.zeros_like(every), where=deviation > 0)
+    alone = [_p(*one) for one in zip(own, nulls, strict=True)]
+    order = np.argsort(-z[:, 0], kind="stable")
+    largest = np.maximum.accumulate(z[order][::-1], axis=0)[::-1]  # over those that are no larger
+    together, most = [0.0] * len(alone), 0.0
+    for row, place in enumerate(order.tolist()):
+        most = max(most, alone[place], _p(float(largest[row, 0]), largest[row, 1:]))
+        together[place] = most
+    return alone, together
+
+
+def _padded(own: float, null: Floats, turn: int, draws: int) -> Floats:
+    """A test's own effect, and those of its sets.
+
+    Where there are fewer sets than of other tests, the rest is those again and the test's own: of so few, it is the
+    largest by chance in one of them. Tests that share their sets have the same ones in the same places.
+    """
+    again = np.roll(np.append(null, own), 7 * turn)
     found: Floats = np.concatenate([[own], null, np.resize(again, draws - len(null))])
     return found
 

@@ -5,12 +5,12 @@ M = z_p − z_q. Pure functions: T of M and what knock-outs leave of it come fro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurflow_report.fidelity.causal import FEWEST, matched_sets
+from neurflow_report.fidelity.causal import FEWEST, matched_sets, step_down
 from neurflow_report.fidelity.draws import Sets
 from neurflow_report.results.contradictions import LARGEST as LARGEST
 from neurflow_report.results.contradictions import MAP as MAP
@@ -21,6 +21,8 @@ DRAWS = 100
 LEVEL = 0.05
 TRIED, STEPS = 12, 6
 """Groups that the smallest set is looked for among, those with the largest s_G, and of how many it is at most."""
+TIE = 1e-5
+"""What of the largest logit is rounding."""
 FAINT = 1e-6
 """The part of its mean under which a neuron's activation counts as this part of it."""
 
@@ -50,7 +52,8 @@ def choices(groups: int) -> list[tuple[int, ...]]:
 
 
 def null_sets(phi: Floats, members: Sequence[int], random: np.random.Generator, draws: int = DRAWS) -> Sets:
-    """Sets to hold a group against: as large, near in φ on the picture; none where there are fewer than `FEWEST`.
+    """Sets to hold a group against: as many channels of each block of near |φ| on the picture; none where there are
+    fewer than `FEWEST`.
 
     Args: phi: of each channel on the picture, (C,).
     """
@@ -60,19 +63,24 @@ def null_sets(phi: Floats, members: Sequence[int], random: np.random.Generator, 
     return found if len(found) >= FEWEST else found[:0]
 
 
-def p_value(foretold: float, measured: float, null: Floats) -> float:
-    """How often a random set moves the margin, whichever way, as far as the group does in the way it is foretold."""
-    own = measured if foretold >= 0 else -measured
-    return float((1 + np.sum(np.abs(null) >= own)) / (1 + len(null)))
+def tested(
+    foretold: Floats, measured: Floats, nulls: Mapping[int, Floats], tie: float
+) -> dict[int, tuple[float, float]]:
+    """The p-values, alone and together, of the groups with sets: how often a random set moves the margin, whichever
+    way, as far as the group does in the way it is foretold; together as F11's, over all groups, for which of them are
+    looked at may hang on what they do.
 
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values corrected together by Holm's step-down procedure."""
-    order, found, most = np.argsort(p_values, kind="stable"), [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(order.tolist()):
-        most = max(most, min(1.0, (len(p_values) - rank) * p_values[place]))
-        found[place] = most
-    return found
+    Args:
+        measured: ΔM of each group, (G,).
+        nulls: of each group that has sets their ΔM.
+        tie: by how much a group has to do more than a set; less is rounding.
+    """
+    places = list(nulls)
+    if not places:
+        return {}
+    own = [float(measured[g] if foretold[g] >= 0 else -measured[g]) - tie for g in places]
+    alone, together = step_down(own, [np.abs(nulls[g]) for g in places], places)
+    return dict(zip(places, zip(alone, together, strict=True), strict=True))
 
 
 def presence(crops: Floats, usual: Floats, members: Sequence[int]) -> float | None:

@@ -17,7 +17,7 @@ from neurflow_report.results.records import Preprocess
 def named(
     text: str, source: Source, base: Path, preprocess: Preprocess, *, white: float | None, path: errors.Path = ()
 ) -> Item:
-    """The picture called `text`, which can be read.
+    """The picture called `text`, which can be read; a file that is none of the data is called by its name alone.
 
     Args:
         base: the folder that a relative path begins in.
@@ -29,7 +29,7 @@ def named(
     item = known.get(text)
     if item is None:
         file = base / text
-        item = file_item(file.name if Path(text).is_absolute() else Path(text).as_posix(), None, file, white)
+        item = file_item(file.name, None, file, white)
         same = [one for one in source.items if one.data is not None and text.endswith(f"/{one.name}")]
         item = same[0] if len(same) == 1 and _same(same[0], item) else item
     try:

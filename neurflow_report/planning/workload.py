@@ -114,4 +114,4 @@ def explained_rows(groups: int) -> int:
     """Rows that a picture which is explained takes from a layer up: its groups alone, sets, what-ifs, the search for
     the smallest set; T of two logits, there and back, as `ATTRIBUTED` rows."""
     largest, tried = min(groups, LARGEST), min(groups, TRIED)
-    return 2 + groups + (1 << largest) + largest * DRAWS + tried * STEPS + ATTRIBUTED
+    return 2 + groups + (1 << largest) + groups * DRAWS + tried * STEPS + ATTRIBUTED

@@ -23,8 +23,8 @@ class Cause(Record):
             where none of its neurons is ever active.
         null, null_low, null_high: the mean of what `sets` random sets do, and where 95% of them lie; None where the
             group is not tested.
-        sets: sets of as many neurons, near in φ on the picture.
-        p_value, q_value: alone, and by Holm's procedure over the groups tested at the layer.
+        sets: sets of as many neurons of each block of near |φ| on the picture.
+        p_value, q_value: alone, and by a step-down over all groups of the layer.
         map: how much each place of the picture has to do with it, rows of the digits 0 to 9; none where the layer has
             no space, and for groups that are not among the largest.
     """
@@ -86,7 +86,7 @@ class Debugged(Record):
     """A picture, and why it is taken for what it is taken for, by the circuit of the class in whose record it stands.
 
     Attributes:
-        name: within the data set, or as the spec or the command gives it.
+        name: within the data set, or that of the file without its folder.
         sha256: as that of a Picture.
         label: the data's class, where it is known.
         file: its name under pictures/.

@@ -16,6 +16,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,14 @@ from neurflow_report.results.cache import Kept, files_of, kept_of
 from neurflow_report.results.contradictions import contradictions
 from neurflow_report.results.given import missing, missing_told
 from neurflow_report.results.packed import BrokenError, packed, unpacked, write_whole
-from neurflow_report.results.records import ClassResult, Clock, FailedClass, Provenance, Run
+from neurflow_report.results.records import ClassResult, Clock, FailedClass, Provenance, Run, Unexplained
 
 SUFFIX = ".shard"
 FORMAT = 1
 _TEXT = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})")
 APART = frozenset({"cross_checks", "failed"})
-"""What of a run's record may differ between its shards: the first alone has it, or it is of a shard's own classes."""
+"""What of a run's record may differ between its shards, as which pictures `debugging` explains may: the first
+alone has it, or it is of a shard's own classes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +186,10 @@ def merged(shards: Sequence[Shard]) -> Merged:
     order = {entry.slug: number for number, entry in enumerate(first.run.classes)}
     all_failed = sorted(failed.values(), key=lambda one: order.get(one.slug, -1))
     run = first.run.model_copy(update={"cross_checks": checks, "failed": tuple(all_failed)})
-    run = settled(run, [kept.result for kept in classes]) if all_failed else run
+    told = {_unexplained(shard.run) for shard in shards}
+    if len(told) > 1:
+        run = with_lost(run, list(chain.from_iterable(told)))
+    run = settled(run, [kept.result for kept in classes]) if all_failed or len(told) > 1 else run
     for odd in contradictions(run, [kept.result for kept in classes]):
         where = found[odd.slug][0].path if odd.slug else first.path
         raise _damaged(where, odd.message)
@@ -197,14 +202,33 @@ def merged(shards: Sequence[Shard]) -> Merged:
 
 
 def settled(run: Run, results: Sequence[ClassResult]) -> Run:
-    """The record of a run of which some classes failed: it tells of no others than there are results of."""
+    """The record of a run of which some classes or pictures failed: it tells of no others than there are results of."""
     slugs = {result.slug for result in results}
     digests = [picture.sha256 for result in results for picture in result.pictures]
     digests += [result.others_digest for result in results if result.others]
     data = run.data.model_copy(update={"digest": hashlib.sha256("\n".join(digests).encode()).hexdigest()})
     entries = tuple(entry for entry in run.classes if entry.slug in slugs)
     names = tuple(name for name in run.names if name.slug in slugs)
-    return run.model_copy(update={"classes": entries, "names": names, "data": data})
+    debugging = run.debugging and run.debugging.model_copy(
+        update={"explained": sum(len(result.debugged) for result in results)}
+    )
+    return run.model_copy(update={"classes": entries, "names": names, "data": data, "debugging": debugging})
+
+
+def with_lost(run: Run, lost: Sequence[Unexplained]) -> Run:
+    """The record of a run with pictures that could not be explained after all; the same in whichever order they are
+    found, and by however many shards."""
+    if run.debugging is None or not lost:
+        return run
+    every = {(one.name, one.reason): one for one in (*run.debugging.unexplained, *lost)}
+    unexplained = tuple(one for _, one in sorted(every.items()))
+    explained = run.debugging.explained - len(lost)
+    debugging = run.debugging.model_copy(update={"explained": explained, "unexplained": unexplained})
+    return run.model_copy(update={"debugging": debugging})
+
+
+def _unexplained(run: Run) -> tuple[Unexplained, ...]:
+    return run.debugging.unexplained if run.debugging else ()
 
 
 def failed_told(failed: Sequence[FailedClass], others: int) -> str:
@@ -265,7 +289,10 @@ def _most(found: Sequence[Mapping[str, int] | None]) -> dict[str, int] | None:
 
 
 def _comparable(record: BaseModel) -> dict[str, Any]:
-    return {key: value for key, value in record.model_dump(mode="json").items() if key not in {*APART, "clock"}}
+    found = {key: value for key, value in record.model_dump(mode="json").items() if key not in {*APART, "clock"}}
+    if found.get("debugging"):
+        found["debugging"] |= {"explained": 0, "unexplained": []}
+    return found
 
 
 def _difference(one: Any, other: Any) -> str:

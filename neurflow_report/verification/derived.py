@@ -346,7 +346,7 @@ def _of_drops(_run: Run, result: ClassResult) -> Found:
 
 
 def _of_debugged(_run: Run, result: ClassResult) -> Found:
-    """Of each explained picture: the order of its groups, what their single knock-outs say twice, Holm's p-values."""
+    """Of each explained picture: the order of its groups, what their single knock-outs say twice, their p-values."""
     for number, one in enumerate(result.debugged):
         for at, layer in enumerate(one.layers):
             place: Path = ("debugged", number, "layers", at)
@@ -371,11 +371,11 @@ def _of_debugged(_run: Run, result: ClassResult) -> Found:
 
 
 def _of_tests(place: Path, layer: LayerCauses) -> Found:
-    tested = sorted((c.p_value, n) for n, c in enumerate(layer.causes) if c.p_value is not None)
-    most = 0.0
-    for rank, (p, n) in enumerate(tested):
-        most = max(most, min(1.0, (len(tested) - rank) * p))
-        yield from _equal((*place, "causes", n, "q_value"), layer.causes[n].q_value, most, "Holm's procedure gives")
+    for n, cause in enumerate(layer.causes):
+        if (cause.p_value is None) != (cause.q_value is None):
+            yield (*place, "causes", n, "q_value"), "one of the two p-values is missing"
+        elif cause.p_value is not None and cause.q_value is not None and cause.q_value < cause.p_value - FAR:
+            yield (*place, "causes", n, "q_value"), f"it is under the p-value alone, {_told(cause.p_value)}"
 
 
 def _of_masking(run: Run, result: ClassResult) -> Found:

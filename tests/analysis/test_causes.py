@@ -182,11 +182,11 @@ def test_presence_is_that_of_the_crops(found, workspace, result, margins):
                 assert cause.presence == pytest.approx(naive, rel=1e-5)
 
 
-def test_tests_stand_beside_the_largest_groups_alone(found):
+def test_tests_stand_beside_all_groups_that_foretell_something(found):
     for _, layers in found:
         for layer in layers:
             tested = {c.group for c in layer.causes if c.p_value is not None}
-            assert tested <= set(layer.largest)
+            assert tested <= {c.group for c in layer.causes if c.foretold}
             for cause in layer.causes:
                 if cause.group in tested:
                     assert cause.sets >= 19
@@ -203,6 +203,14 @@ def test_a_picture_s_figures_do_not_depend_on_those_beside_it(found, workspace, 
         assert [c.foretold for c in one.causes] == pytest.approx([c.foretold for c in other.causes], abs=1e-9)
         assert [c.p_value for c in one.causes] == [c.p_value for c in other.causes]
         assert (one.flip and one.flip.removed) == (other.flip and other.flip.removed)
+
+
+def test_pictures_one_after_the_other_have_the_same_figures(found, workspace, result, margins, monkeypatch):
+    monkeypatch.setattr(passes, "AT_ONCE", 1)
+    for (_, one), (_, other) in zip(explained(workspace, result, margins), found, strict=True):
+        for a, b in zip(one, other, strict=True):
+            assert [c.measured for c in a.causes] == pytest.approx([c.measured for c in b.causes], abs=1e-9)
+            assert [c.q_value for c in a.causes] == [c.q_value for c in b.causes]
 
 
 def test_a_segment_that_cannot_be_split_gives_the_same(found, workspace, result, margins, monkeypatch):

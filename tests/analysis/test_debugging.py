@@ -1,19 +1,25 @@
 """Which pictures a run explains, by whose circuit, and that shards, the cache and `explain` give the same."""
 
+import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 from PIL import Image
 
+from neurflow_report import report
+from neurflow_report.analysis.explaining import explain_pictures
 from neurflow_report.cli import main
 from neurflow_report.errors import InputError, InputErrors
+from neurflow_report.progress import Silent
 from neurflow_report.report import analyze, analyze_shard, explain, merge
 from neurflow_report.results.bundle import read_bundle
 from neurflow_report.results.shard import Part
 from neurflow_report.spec.load import load_spec
+from neurflow_report.verification.derived import contradicted
 from tests.small_spec import SMALL, merged
 
 pytestmark = pytest.mark.slow
@@ -177,3 +183,62 @@ def test_a_bundle_of_other_layers_is_refused(named, folder):
     loaded = spec(folder, "layers.yaml", layers=["block4", "fc"], output=str(folder / "layers"))
     with pytest.raises(InputError, match=r"layers are block3, block4, fc, and the spec's block4, fc"):
         explain(loaded, bundle.root, ["firebell/0028"])
+
+
+def test_crops_the_integral_and_how_pictures_are_kept_are_the_bundle_s(named, folder, monkeypatch):
+    _, bundle = named
+    monkeypatch.chdir(folder)
+    loaded = spec(
+        folder, "else.yaml", output=str(folder / "else"), debug={"images": NAMED},
+        concept={"scales": [1.0], "stride": 0.25}, attribution={"rule": "gauss", "nodes": 5, "max_nodes": 5},
+        report={"images": "none"},
+    )  # fmt: skip
+    kept = read_bundle(explain(loaded, bundle.root, NAMED, output=folder / "as-run").bundle)
+    assert {result.slug: result.debugged for result in kept.classes if result.debugged} == {
+        result.slug: result.debugged for result in bundle.classes if result.debugged
+    }
+
+
+def test_p_values_together_under_those_alone_are_a_contradiction(named):
+    _, bundle = named
+    assert list(contradicted(bundle.run, bundle.classes, bundle.manifest)) == []
+    result = next(result for result in bundle.classes if result.debugged)
+    one, layer = result.debugged[0], result.debugged[0].layers[0]
+    cause = layer.causes[0].model_copy(update={"p_value": 0.5, "q_value": 0.25})
+    layer = layer.model_copy(update={"causes": (cause, *layer.causes[1:])})
+    one = one.model_copy(update={"layers": (layer, *one.layers[1:])})
+    edited = [c.model_copy(update={"debugged": (one, *c.debugged[1:])}) if c is result else c for c in bundle.classes]
+    (found,) = contradicted(bundle.run, edited, bundle.manifest)
+    assert found.place[-3:] == ("causes", 0, "q_value")
+
+
+def test_a_bundle_without_pictures_gets_none(named, folder, monkeypatch):
+    loaded, bundle = named
+    run = bundle.run.model_copy(update={"images": "none"})
+    found = explain_pictures(loaded, replace(bundle, run=run), ["firebell/0028"], progress=Silent())
+    (data,) = found.pictures.values()
+    with Image.open(io.BytesIO(data)) as picture:
+        assert picture.convert("RGB").getcolors() == [(picture.width * picture.height, (176, 176, 176))]
+
+
+def test_a_bundle_of_an_older_format_is_not_written_anew(named, folder, monkeypatch):
+    loaded, bundle = named
+    old = replace(bundle, manifest=bundle.manifest.model_copy(update={"format_version": 2}))
+    monkeypatch.setattr(report, "read_bundle", lambda root: old)
+    with pytest.raises(InputError, match=r"the bundle has format 2; what is written with --output has 3") as told:
+        explain(loaded, bundle.root, ["firebell/0028"], output=folder / "restamped")
+    assert told.value.slug == "bundle-version"
+    assert not (folder / "restamped").exists()
+    assert explain(loaded, bundle.root, ["firebell/0028"]).pictures
+
+
+def test_a_file_that_is_none_of_the_data_is_called_by_its_name_alone(named, folder, monkeypatch):
+    loaded, bundle = named
+    (folder / "work").mkdir()
+    (folder / "private").mkdir()
+    Image.new("RGB", (40, 30), (200, 40, 40)).save(folder / "private" / "x.jpg")
+    monkeypatch.chdir(folder / "work")
+    found = explain(loaded, bundle.root, ["../private/x.jpg"])
+    told = [*found.unexplained, *(one for own in found.pictures.values() for one in own)]
+    assert [one.name for one in told] == ["x.jpg"]
+    assert "private" not in " ".join(found.lines)

@@ -9,15 +9,17 @@ import pytest
 import yaml
 
 from neurflow_report import report
-from neurflow_report.analysis import run
+from neurflow_report.analysis import debugging, run
 from neurflow_report.analysis.anew import anew
 from neurflow_report.cli import main
 from neurflow_report.demo.flowers import DATASET
 from neurflow_report.drawing.view.text.examined import FAILED, doubts
 from neurflow_report.errors import ReportError, RunError
+from neurflow_report.images.taken import take
 from neurflow_report.progress import Silent
 from neurflow_report.results.bundle import read_bundle
 from neurflow_report.results.shard import Part
+from neurflow_report.setup.preflight import source_of
 from neurflow_report.spec.load import LoadedSpec, load_spec
 from neurflow_report.verification.derived import contradicted
 from tests.small_spec import SMALL, merged
@@ -94,6 +96,76 @@ def test_the_others_are_examined(loaded: LoadedSpec, tmp_path: Path, capsys: pyt
         report.merge([tmp_path / "out"], output=tmp_path / "merged")
     assert error.value.slug == "class-failed"
     assert files(tmp_path / "merged" / "bundle") == whole
+
+
+@pytest.fixture
+def debugged(loaded: LoadedSpec, tmp_path: Path) -> LoadedSpec:
+    """The same with pictures to be explained, two of them by the circuit of the class that fails."""
+    values = yaml.safe_load((tmp_path / "spec.yaml").read_text())
+    values["debug"] = {"images": [f"{name}/{n}.png" for name in ("firebell", "larkheart") for n in (0, 1)]}
+    values["fidelity"] = {"experiments": [], "taus": None, "draws": None}
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    return load_spec(tmp_path / "spec.yaml")
+
+
+@pytest.mark.slow
+def test_the_pictures_of_a_class_that_fails_are_told_as_not_explained(debugged: LoadedSpec, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="3 of 4 classes"):
+        report.analyze(debugged, keep_going=True)
+    bundle = read_bundle(tmp_path / "out")
+    asked = bundle.run.debugging
+    assert asked is not None
+    assert asked.explained == sum(len(result.debugged) for result in bundle.classes) >= 1
+    lost = {one.name for one in asked.unexplained if one.reason.startswith("larkheart, whose circuit would explain it")}
+    assert lost
+    assert lost <= {"larkheart/0.png", "larkheart/1.png", "firebell/0.png", "firebell/1.png"}
+    assert list(contradicted(bundle.run, bundle.classes, bundle.manifest)) == []
+
+    whole = files(tmp_path / "out" / "bundle")
+    for number, count in ((1, "2 of 4"), (2, "3 of 4")):
+        with pytest.raises(RunError, match=f"{count} classes could not"):
+            report.analyze_shard(debugged, Part(i=number, n=2), keep_going=True)
+    with pytest.raises(RunError, match="3 of 4 classes"):
+        report.merge([tmp_path / "out"], output=tmp_path / "merged")
+    assert files(tmp_path / "merged" / "bundle") == whole
+
+    found = report.explain(debugged, tmp_path / "out" / "bundle", ["firebell/0.png"])
+    assert [one.name for own in found.pictures.values() for one in own] == ["firebell/0.png"]
+
+
+@pytest.mark.slow
+def test_a_picture_that_fails_is_told_and_ends_nothing(
+    debugged: LoadedSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explain, to_input, progress, seen = debugging.explain, debugging.to_input, Silent(), [0]
+
+    def failing(workspace: Any, result: Any, margins: Any, **more: Any) -> Any:
+        due = take(next(i for i in source_of(debugged).items if i.name == "firebell/0.png")).sha256
+        if int(due[:8], 16) in margins.seeds:
+            raise RunError("not-finite", "layer block3 holds NaN")
+        return explain(workspace, result, margins, **more)
+
+    def nan_for_the_second(*given: Any) -> Any:
+        seen[0] += 1
+        pixels, *more = to_input(*given)
+        return (pixels * float("nan") if seen[0] % 4 == 2 else pixels, *more)
+
+    monkeypatch.setattr(debugging, "explain", failing)
+    monkeypatch.setattr(debugging, "to_input", nan_for_the_second)
+    for number in (1, 2):
+        run.analyze_shard(debugged, Part(i=number, n=2), progress=progress, how=run.How(keep_going=True))
+    run.analyze(debugged, progress=progress, how=run.How(keep_going=True))
+    bundle = read_bundle(tmp_path / "out")
+    asked = bundle.run.debugging
+    assert asked is not None
+    told = {(one.name, one.reason) for one in asked.unexplained}
+    assert {("firebell/0.png", "layer block3 holds NaN"), ("firebell/1.png", "its logits are not finite")} <= told
+    assert asked.explained == sum(len(result.debugged) for result in bundle.classes)
+    with pytest.raises(RunError, match="3 of 4 classes"):
+        report.merge([tmp_path / "out"], output=tmp_path / "merged")
+    assert files(tmp_path / "merged" / "bundle") == files(tmp_path / "out" / "bundle")
+    with pytest.raises(ReportError):
+        run.analyze(debugged, progress=progress)
 
 
 @pytest.mark.slow

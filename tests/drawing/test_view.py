@@ -19,11 +19,12 @@ from neurflow_report.drawing.view.pages.layer_page import group_view
 from neurflow_report.drawing.view.pages.method import method_page
 from neurflow_report.drawing.view.pages.overview import overview_page
 from neurflow_report.drawing.view.pages.provenance import provenance_page
+from neurflow_report.drawing.view.pages.why import told
 from neurflow_report.drawing.view.text import cautions, findings
 from neurflow_report.results.bundle import Bundle
 from neurflow_report.results.catalogue import EXPERIMENTS
 from neurflow_report.results.given import missing, missing_told
-from neurflow_report.results.records import Caution, GivenName, Masking, Rounding
+from neurflow_report.results.records import Caution, Debugging, GivenName, Masking, Rounding
 from tests.sample_bundle import K
 
 
@@ -381,3 +382,8 @@ def test_files_of_the_site_are_downloads(bundle: Bundle, tmp_path: Path) -> None
     view = site_view(bundle, beside={"Report as PDF": "downloads/report.pdf"})
     first = view.overview.downloads[0]
     assert (first.label, first.href) == ("Report as PDF", "downloads/report.pdf")
+
+
+def test_pictures_that_are_named_are_told_as_such_whoever_names_them() -> None:
+    asked = Debugging(images="named", limit=1, contrast="truth", labelled=0, mistakes=0, explained=1)
+    assert told(asked) == "1 picture is explained here, asked for by name."

@@ -234,3 +234,11 @@ def test_together_they_are_judged_as_it_is_written() -> None:
     assert [e.q_value for e in found.edge_effects] == pytest.approx(naive_step_down(z[:, 0], z[:, 1:]))
     lowers = [EdgeTest(edge=edge(signed=-0.2), drop=0.9, null=null[0]), EdgeTest(edge=edge(2), drop=9, null=null[1])]
     assert judged(lowers).edge_effects[0].p_value == 1.0  # a drop where the edge is drawn to lower
+
+
+def test_sets_for_a_thousand_channels_of_a_wide_layer_are_drawn():
+    """The choices are compared as logarithms: as numbers they would overflow."""
+    random = np.random.default_rng(0)
+    members = random.permutation(8192)[:1100].tolist()
+    found = matched_sets(random.normal(size=8192), members, 3, random)
+    assert found.sum(axis=1).tolist() == [1100] * 3

@@ -11,23 +11,6 @@ from neurflow_report.fidelity import causes
 from neurflow_report.fidelity.causal import FEWEST
 
 
-def naive_holm(p_values):
-    """Holm (1979): the smallest p times n, the next times n − 1, never under one before it."""
-    found = {}
-    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        found[place] = max([min(1.0, p_values[place] * (len(p_values) - rank)), *found.values()])
-    return [found[i] for i in range(len(p_values))]
-
-
-@given(st.lists(st.floats(0.001, 1), max_size=8))
-def test_holm_s_procedure(p_values):
-    assert causes.holm(p_values) == pytest.approx(naive_holm(p_values))
-
-
-def test_five_groups_of_a_hundred_sets_can_pass_together():
-    assert max(causes.holm([1 / 101] * causes.LARGEST)) <= causes.LEVEL
-
-
 @given(st.integers(0, 2**31))
 def test_foretold_and_outside_add_up_to_all_of_t(seed):
     random = np.random.default_rng(seed)
@@ -51,11 +34,45 @@ def test_every_choice_has_the_number_of_its_bits():
     assert len(causes.choices(5)) == 32
 
 
+def alone(foretold, measured, null, tie=0.0):
+    return causes.tested(np.array([foretold]), np.array([measured]), {0: null}, tie)[0][0]
+
+
 def test_a_group_counts_in_the_way_that_it_is_foretold_and_the_sets_in_either():
     null = np.array([0.5, -2.0, 0.1, 0.2])
-    assert causes.p_value(1.0, 1.5, null) == (1 + 1) / 5
-    assert causes.p_value(-1.0, -3.0, null) == 1 / 5
-    assert causes.p_value(-1.0, 3.0, null) == 1.0
+    assert alone(1.0, 1.5, null) == (1 + 1) / 5
+    assert alone(-1.0, -3.0, null) == 1 / 5
+    assert alone(-1.0, 3.0, null) == 1.0
+
+
+def test_what_rounding_makes_is_no_difference():
+    null = np.full(99, 2.0)
+    assert alone(1.0, 2.0 + 1e-6, null) == 1 / 100
+    assert alone(1.0, 2.0 + 1e-6, null, tie=1e-5) == 1.0
+    assert alone(1.0, 2.1, null, tie=1e-5) == 1 / 100
+
+
+@pytest.mark.parametrize("groups", [5, 11, 30])
+def test_of_groups_that_are_no_better_than_their_sets_one_counts_in_no_more_than_five_of_a_hundred_runs(groups):
+    """s_G goes with ΔM, so that the groups looked at are those that do the most."""
+    random, runs, counted = np.random.default_rng(groups), 200, 0
+    for _ in range(runs):
+        scales = random.lognormal(0, 0.5, size=groups)
+        every = random.standard_t(5, size=(groups, 1 + causes.DRAWS)) * scales[:, None]
+        measured = every[:, 0]
+        foretold = 0.8 * measured + 0.6 * scales * random.normal(size=groups)
+        found = causes.tested(foretold, measured, dict(enumerate(every[:, 1:])), 1e-9)
+        counted += any(found[g][1] <= causes.LEVEL for g in causes.largest(foretold))
+    assert counted <= 0.05 * runs + 3 * math.sqrt(runs * 0.05 * 0.95)
+
+
+def test_groups_that_do_more_than_their_sets_count_beside_many_that_do_not():
+    random = np.random.default_rng(7)
+    every = random.normal(size=(30, 1 + causes.DRAWS))
+    every[:2, 0] = 9.0, -8.0
+    found = causes.tested(every[:, 0], every[:, 0], dict(enumerate(every[:, 1:])), 1e-9)
+    assert {g for g, (_, together) in found.items() if together <= causes.LEVEL} == {0, 1}
+    assert all(p <= together <= 1 for p, together in found.values())
 
 
 def test_presence_is_the_notebook_s_score():

@@ -32,7 +32,7 @@ def test_a_path_to_a_picture_of_the_data_is_that_picture(source, tmp_path):
 
 def test_another_file_has_no_label_and_no_absolute_name(source, tmp_path):
     Image.new("RGB", (3, 1), (9, 9, 9)).save(tmp_path / "odd.png")
-    for text in ("odd.png", str(tmp_path / "odd.png")):
+    for text in ("odd.png", str(tmp_path / "odd.png"), f"../{tmp_path.name}/odd.png"):
         item = found(text, source, tmp_path)
         assert (item.name, item.label, item.open().size) == ("odd.png", None, (3, 1))
 

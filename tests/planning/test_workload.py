@@ -41,5 +41,5 @@ def test_how_many_patches_concepts_hold_of_which_the_share_is_known():
 
 def test_an_explained_picture_takes_its_groups_their_sets_and_what_ifs_and_the_search():
     assert workload.explained_rows(0) == 2 + 1 + workload.ATTRIBUTED
-    assert workload.explained_rows(7) == 2 + 7 + 32 + 5 * 100 + 7 * 6 + workload.ATTRIBUTED
-    assert workload.explained_rows(50) == 2 + 50 + 32 + 5 * 100 + 12 * 6 + workload.ATTRIBUTED
+    assert workload.explained_rows(7) == 2 + 7 + 32 + 7 * 100 + 7 * 6 + workload.ATTRIBUTED
+    assert workload.explained_rows(50) == 2 + 50 + 32 + 50 * 100 + 12 * 6 + workload.ATTRIBUTED

@@ -101,7 +101,7 @@ def told(asked: Debugging) -> str:
     """Which pictures are explained, in a sentence or two."""
     explained = f"{count(asked.explained, 'picture')} {'is' if asked.explained == 1 else 'are'} explained here"
     if asked.images == "named":
-        return f"{explained}, as the spec names them."
+        return f"{explained}, asked for by name."
     if not asked.labelled:
         return "No picture that the run looked at has a label, so that none can be called misclassified."
     looked = f"Of {count(asked.labelled, 'labelled picture')} that the run looked at, the network takes"
