@@ -116,6 +116,7 @@ def told(bundle: Bundle, drawn: Sequence[Drawn]) -> tuple[str, str]:
     looked = f"{', '.join(some[:2])} and {some[2]}{among}, computed anew"
     left = ["all other neurons and tests"] if any(few < whole for few, whole in counts) else []
     left += ["F11's p- and q-values"] if each[0]["causal"] else []
+    left += ["the tests of concepts"] if any(result.concept_tests for result in bundle.classes) else []
     left += ["the controls"] if any(result.controls for result in bundle.classes) else []
     if bundle.manifest.format_version < CONSERVED:
         left.append(f"F2 to F12, which were measured otherwise in format {bundle.manifest.format_version}")

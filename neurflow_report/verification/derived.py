@@ -19,11 +19,12 @@ from neurflow_report.errors import Path
 from neurflow_report.results.contradictions import LARGEST, Contradiction
 from neurflow_report.results.flow import flow_of
 from neurflow_report.results.records import (
+    Cause,
     Caution,
     Claim,
     ClassResult,
+    ConceptTest,
     Control,
-    LayerCauses,
     LayerResult,
     Manifest,
     Masking,
@@ -56,7 +57,16 @@ def contradicted(run: Run, classes: Sequence[ClassResult], manifest: Manifest) -
         yield Contradiction(slug=None, place=place, message=message)
     checks: list[Callable[..., Found]] = [_of_patches, _of_neurons, _of_cores, _of_groups]
     if manifest.format_version >= CONSERVED:
-        checks += [_of_pictures, _of_shares, _of_edges, _of_masking, _of_measures, _of_drops, _of_debugged]
+        checks += [
+            _of_pictures,
+            _of_shares,
+            _of_edges,
+            _of_masking,
+            _of_measures,
+            _of_drops,
+            _of_debugged,
+            _of_concepts,
+        ]
     for result in classes:
         for place, message in chain(*(_kept(check, run, result) for check in checks)):
             yield Contradiction(slug=result.slug, place=place, message=message)
@@ -359,17 +369,26 @@ def _of_debugged(_run: Run, result: ClassResult) -> Found:
                             (*place, "causes", n, "measured"),
                             f"it is {_told(cause.measured)}, and the what-ifs give {_told(due)}",
                         )
-            yield from _of_tests(place, layer)
+            yield from _of_tests((*place, "causes"), layer.causes)
             if layer.flip is not None and layer.flip.predicted == one.predicted:
                 yield (*place, "flip"), "the picture is taken for the same class without these groups"
 
 
-def _of_tests(place: Path, layer: LayerCauses) -> Found:
-    tested = sorted((c.p_value, n) for n, c in enumerate(layer.causes) if c.p_value is not None)
+def _of_concepts(_run: Run, result: ClassResult) -> Found:
+    """Of the tests of concepts: Wilson's intervals, Holm's p-values."""
+    for n, row in enumerate(result.concept_tests):
+        if row.value is not None:
+            for name, due in zip(("low", "high"), _wilson(row.value * row.n, row.n), strict=True):
+                yield from _equal(("concept_tests", n, name), getattr(row, name), due, "Wilson's interval gives")
+    yield from _of_tests(("concept_tests",), result.concept_tests)
+
+
+def _of_tests(place: Path, rows: Sequence[Cause | ConceptTest]) -> Found:
+    tested = sorted((row.p_value, n) for n, row in enumerate(rows) if row.p_value is not None)
     most = 0.0
     for rank, (p, n) in enumerate(tested):
         most = max(most, min(1.0, (len(tested) - rank) * p))
-        yield from _equal((*place, "causes", n, "q_value"), layer.causes[n].q_value, most, "Holm's procedure gives")
+        yield from _equal((*place, n, "q_value"), rows[n].q_value, most, "Holm's procedure gives")
 
 
 def _of_masking(run: Run, result: ClassResult) -> Found:
