@@ -4,7 +4,8 @@
 2. The pictures that count.
 3. Each class: patches, circuit (class_circuit.py), experiments (experiments.py); the same on the control networks; in
    the demo, agreement with the planted parts.
-4. The pictures that are to be explained, by the classes' circuits (debugging.py).
+4. The pictures that are to be explained, by the classes' circuits (debugging.py); the user's own concepts, tested for
+   each class (concept_tests.py).
 5. The bundle, written whole at the end.
 """
 
@@ -22,6 +23,7 @@ from torch import Tensor
 
 from neurflow_report.analysis.accuracy import accuracy, measure, predictor, words
 from neurflow_report.analysis.class_run import ClassRun
+from neurflow_report.analysis.concept_tests import directions, with_concepts
 from neurflow_report.analysis.cross_check import cross_checks
 from neurflow_report.analysis.debugging import Questions, questions, with_explained
 from neurflow_report.analysis.experiments import Findings, examine, with_control
@@ -297,6 +299,12 @@ def _examine_all(
         leave=lost.append if how.keep_going else None,
     )
     classes = tuple(explain(kept, asked.of(number)) for number, kept in found)
+    if ready.concepts:
+        given = directions(ready.concepts, choice, ready, settings.seed, progress)
+        classes = tuple(
+            with_concepts(kept, pixels_of(ready, choice.classes[number]), given, workspace, progress)
+            for (number, _), kept in zip(found, classes, strict=True)
+        )
     fallbacks = [
         *workspace.notes,
         *filter(None, [taken.note]),
@@ -625,6 +633,7 @@ def _run(
         names=given_names(spec.names, {str(c): one.slug for c, one in zip(spec.classes, classes, strict=True)}),
         images=spec.report.images,
         debugging=asked.record,
+        concepts=tuple(concept.record for concept in ready.concepts),
     )
 
 

@@ -103,8 +103,9 @@ class Unchanged:
     def of(cls, loaded: LoadedSpec, also: Sequence[ReportError] = ()) -> Unchanged:
         """Args: also: what is wrong already: then the run is to tell it."""
         place = folder(loaded.spec.runtime.cache)
-        # Pictures that are explained are found anew each time, and may lie outside the data.
-        if place is None or also or loaded.spec.debug.images != "none":
+        # Pictures that are explained, and concepts, are found anew each time, and may lie outside the data.
+        anew = loaded.spec.debug.images != "none" or loaded.spec.fidelity.concepts_from is not None
+        if place is None or also or anew:
             return cls(loaded=loaded, cache=None, key=None)
         begun = _state(loaded)  # before the key: what changes between the two, or later, is seen
         return cls(loaded=loaded, cache=Cache(folder=place), key=_key(loaded), begun=begun)

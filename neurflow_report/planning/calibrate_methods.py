@@ -11,6 +11,7 @@ from torch import fx
 
 from neurflow_report.circuit.clustering import distances, partition, partitions
 from neurflow_report.fidelity import methods
+from neurflow_report.fidelity.concept_tests import A_CONCEPT, vectors
 from neurflow_report.fidelity.critical import MOST, knockoff_scores, marginal_contributions
 from neurflow_report.fidelity.knockoffs import NoKnockoffsError
 from neurflow_report.network.count import multiply_adds
@@ -29,6 +30,8 @@ PATCHES, POINTS, LASSO = 2, 400, 60
 guessed, times the channels."""
 CLUSTERING = 2e7
 """What a clustering takes whatever its size, in multiply-adds, as guessed."""
+REGRESSION = 100
+"""What a logistic regression takes for each number, in multiply-adds, as guessed."""
 TOGETHER = 5
 """Sets of patches that are clustered together, as for the draws of F7."""
 NOTHING = Rate(work=(0.0,), seconds=(0.0,))
@@ -79,6 +82,19 @@ class MethodCosts:
             guess=(guess,),
             least=guess * min(rows, POINTS // 4),
             measure=lambda seconds: self._knockoffs(number, rows, seconds),
+            counts=False,
+        )
+
+    def concept_vectors(self, number: int, features: tuple[float, ...], pictures: int) -> Part:
+        """Concepts of the user's own: a unit is a logistic regression of so many pictures and as many others."""
+        rows, width = 2 * min(pictures, A_CONCEPT), self.workspace.segments.layers[number].channels
+        guess = CLUSTERING + float(REGRESSION * rows * width)
+        return Part(
+            key=("concept vectors", number, ""),
+            features=features,
+            guess=(guess,),
+            least=2 * guess,
+            measure=lambda _seconds: self._separated(rows, width),
             counts=False,
         )
 
@@ -159,6 +175,14 @@ class MethodCosts:
         except NoKnockoffsError:  # the run says why, and goes on
             return NOTHING
         return Rate(work=(0.0,), seconds=(spent / count,))
+
+    def _separated(self, rows: int, width: int) -> Rate:
+        """Of one set of rows."""
+        if self.timed is None:
+            return Rate(work=(0.0,), seconds=None)
+        phi = np.random.default_rng(0).normal(size=(rows, width))
+        vectors(phi[:4], 2, 0, seed=(0,))  # the first loads what it needs
+        return Rate(work=(0.0,), seconds=(self.timed(lambda: vectors(phi, rows // 2, 0, seed=(0,))),))
 
     def _clustered(self, points: int, width: int, most: int, *, together: bool) -> Rate:
         """Of one set of points; `together`: as one of several."""

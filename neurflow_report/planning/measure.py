@@ -87,6 +87,7 @@ def measure(
     classes: Sequence[PlannedClass],
     others: Sequence[tuple[Spec, Sequence[PlannedClass]]] = (),
     logit: int,
+    concepts: tuple[int, ...] = (),
     seconds: bool,
     pictures: PictureSeconds,
     budget: Budget,
@@ -97,6 +98,7 @@ def measure(
     Args:
         known: whether they are pictures.
         others: specs of other sizes that may be asked for.
+        concepts: the pictures of each of the user's own.
         seconds: whether these are wanted, else all is only counted.
     """
     verb, patches = "time" if seconds else "count", max(c.patches for c in classes)
@@ -111,7 +113,7 @@ def measure(
         )  # fmt: skip
     place = Place(
         segments=workspace.segments, keep=workspace.keep, tables=workspace.tables, forward_rows=workspace.forward_rows,
-        engines=_engines(workspace, passed, budget),
+        engines=_engines(workspace, passed, budget), concepts=concepts,
     )  # fmt: skip
     costs = Costs(passed=passed, place=place, found=found, rates=rates, pictures=pictures, known=known)
     for one, theirs in (*reversed(others), (spec, classes)):
@@ -167,6 +169,8 @@ def parts_of(workspace: Workspace, spec: Spec, passed: Passed, tasks: Tasks, sec
             yield costs.marginal(number, features)
         elif kind == "knockoffs":
             yield costs.knockoffs(number, features, most.patches)
+        elif kind == "concept vectors":
+            yield costs.concept_vectors(number, features, max(tasks.place.concepts))
         elif kind == "clusters":
             groups, semantic = spec.groups, case == "semantic"
             points = spec.concept.k if semantic else tasks.semantic(number)

@@ -118,6 +118,7 @@ def _plan(loaded: LoadedSpec, ready: Ready, timed: bool, within: float | None, w
                 classes=now.classes,
                 others=tuple((other, sized(other).classes) for other in others),
                 logit=targets[0].index,
+                concepts=tuple(len(concept.items) for concept in ready.concepts),
                 seconds=timed,
                 pictures=PictureSeconds() if seen is None else seen.each,
                 budget=budget,

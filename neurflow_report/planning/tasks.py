@@ -15,6 +15,7 @@ from importlib.util import find_spec
 
 from neurflow_report.fidelity import layer_experiments
 from neurflow_report.fidelity.certificates import ORDERS, STEPS
+from neurflow_report.fidelity.concept_tests import A_CONCEPT, OTHERS, draws
 from neurflow_report.fidelity.experiment import LayerExperiment, LayerSize, Work
 from neurflow_report.network.cut import Segments
 from neurflow_report.network.forward import kept_bytes, layers_to_keep, staying
@@ -78,6 +79,7 @@ class Place:
     Attributes:
         keep, tables: bytes, as `Workspace` has them.
         engines: of each layer but the lowest, by its number.
+        concepts: the pictures of each of the user's own concepts.
     """
 
     segments: Segments
@@ -85,6 +87,7 @@ class Place:
     tables: int
     forward_rows: int
     engines: Mapping[int, Engine] = field(default_factory=dict)
+    concepts: tuple[int, ...] = ()
 
     @property
     def top(self) -> int:
@@ -148,7 +151,7 @@ class Tasks:
         for name in self.spec.fidelity.controls:
             circuit += tuple(replace(task, name=f"{task.name} ({name})") for task in self.circuit())
         keep = Task(name="keep pictures", amount=kept, unit="pictures", opened=kept, kept=kept)
-        return (choose, *circuit, *self._cross_check(), *self._explained(looked_at), keep)
+        return (choose, *circuit, *self._cross_check(), *self._explained(looked_at), *self._concepts(), keep)
 
     def _explained(self, looked_at: int) -> tuple[Task, ...]:
         """Pictures that are explained, as many as there can be: their crops, and at each layer T and the knock-outs."""
@@ -165,6 +168,24 @@ class Tasks:
             Task(
                 name="why these pictures", amount=pictures, unit="pictures", passes=tuple(passes), crops=crops,
                 opened=2.0 * pictures, kept=float(pictures),
+            ),
+        )  # fmt: skip
+
+    def _concepts(self) -> tuple[Task, ...]:
+        """The user's own concepts: φ of their pictures and the run's, their directions, and each class's gradients."""
+        top, own = self.place.top, [min(A_CONCEPT, count) for count in self.place.concepts]
+        if not own:
+            return ()
+        pictures = float(sum(own) + min(OTHERS, sum(c.pictures + c.others for c in self.classes)))
+        mine = float(sum(c.pictures for c in self.classes))
+        sets = 1 + draws(len(own) * top)
+        uses = [(("marginal contributions", number, ""), (mine,)) for number in range(top)]
+        uses += [(("concept vectors", number, ""), (float(sets * len(own)),)) for number in range(top)]
+        passes = ((0, top + 1, pictures), *((0, number + 1, mine) for number in range(top)))
+        return (
+            Task(
+                name="concepts", amount=len(own) * top * len(self.classes), unit="tests", uses=tuple(uses),
+                passes=passes, opened=pictures + mine,
             ),
         )  # fmt: skip
 

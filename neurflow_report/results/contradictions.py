@@ -293,6 +293,7 @@ def _of_evidence(place: Path, owner: ClassResult | Control, run: Run, result: Cl
         yield from _of_census(result)
         yield from _of_effects(result)
         yield from _of_certificates(result)
+        yield from _of_concepts(run, result)
         yield from _once(("controls",), [control.name for control in owner.controls], "control")
         for number, control in enumerate(owner.controls):
             yield from _index(("controls", number, "logit"), control.logit, run.model.outputs, "logit")
@@ -349,6 +350,20 @@ def _of_certificates(result: ClassResult) -> Found:
         for at, one in enumerate(row.tried):
             for name in ("tpr", "tpr_low", "fpr", "fpr_high"):
                 yield from _within((*place, "tried", at, name), getattr(one, name), 0, 1)
+
+
+def _of_concepts(run: Run, result: ClassResult) -> Found:
+    layers, concepts = [layer.name for layer in result.layers], [concept.name for concept in run.concepts]
+    yield from _once(("concept_tests",), [(row.layer, row.concept) for row in result.concept_tests], "test")
+    for number, row in enumerate(result.concept_tests):
+        place: Path = ("concept_tests", number)
+        yield from _known((*place, "layer"), row.layer, layers, "layer")
+        yield from _known((*place, "concept"), row.concept, concepts, "concept")
+        yield from _at_least((*place, "n"), row.n, 1)
+        for name in ("value", "low", "high", "null", "null_low", "null_high", "p_value", "q_value"):
+            yield from _within((*place, name), getattr(row, name), 0, 1)
+            if (getattr(row, name) is None) != bool(row.reason):
+                yield (*place, name), "there is either a figure or a reason for none"
 
 
 def _of_census(result: ClassResult) -> Found:

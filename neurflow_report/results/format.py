@@ -17,7 +17,8 @@ History
   that is judged by them says so in its case; Picture says whether it was held out, DataInfo how many
   were, and how many of other classes there are for each. ClassResult has a census of channels, the
   effects of edges, the certificates of an automatic τ, and the pictures that are explained by its circuit;
-  Run says which were to be, and which classes failed and are missing. Clock has the memory of each stage.
+  Run says which were to be, and which classes failed and are missing. Both have the user's own concepts: Run their
+  pictures, ClassResult their tests. Clock has the memory of each stage.
   A picture's name follows from what it shows and its original.
 
 How to raise it

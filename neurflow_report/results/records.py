@@ -15,6 +15,7 @@ from neurflow_report.results.causes import Debugging as Debugging
 from neurflow_report.results.causes import LayerCauses as LayerCauses
 from neurflow_report.results.causes import Unexplained as Unexplained
 from neurflow_report.results.causes import WhatIf as WhatIf
+from neurflow_report.results.concept_tests import ConceptTest as ConceptTest
 from neurflow_report.results.evidence import Caution as Caution
 from neurflow_report.results.evidence import Census as Census
 from neurflow_report.results.evidence import Certificate as Certificate
@@ -311,6 +312,22 @@ class FailedClass(Record):
     slug: str = ""
 
 
+class ConceptPictures(Record):
+    """A concept of the user's own, and the pictures that show it.
+
+    Attributes:
+        name: of its subfolder.
+        pictures: how many there are, each counted once.
+        digest: the sha256 over their digests, in the order of their names.
+        skipped: those that could not be read.
+    """
+
+    name: str
+    pictures: int
+    digest: str
+    skipped: tuple[Skipped, ...] = ()
+
+
 class GivenName(Record):
     """A name by hand: `code` is G3, a neuron group, or n12, a neuron, of a layer of the class `slug`. That layer may
     have no such group.
@@ -347,6 +364,7 @@ class Run(Record):
         cross_checks: of the layers but the lowest, where Captum was there, on the first class.
         debugging: which pictures were to be explained; None where none were.
         failed: classes that are missing, since they could not be examined.
+        concepts: the user's own that were tested.
     """
 
     title: str
@@ -368,6 +386,7 @@ class Run(Record):
     images: str = "embed"
     debugging: Debugging | None = None
     failed: tuple[FailedClass, ...] = ()
+    concepts: tuple[ConceptPictures, ...] = ()
 
 
 class Region(Record):
@@ -605,6 +624,7 @@ class ClassResult(Record):
         claims: the ledger.
         controls: the same on other networks.
         debugged: pictures that are explained by this class's circuit.
+        concept_tests: of the user's own concepts, layer by layer; none where none were given.
     """
 
     index: int
@@ -629,6 +649,7 @@ class ClassResult(Record):
     edge_effects: tuple[EdgeEffect, ...] = ()
     debugged: tuple[Debugged, ...] = ()
     certificates: tuple[Certificate, ...] = ()
+    concept_tests: tuple[ConceptTest, ...] = ()
 
 
 class Clock(Record):

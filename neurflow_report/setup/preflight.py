@@ -24,9 +24,11 @@ from torch import Tensor
 
 from neurflow_report.errors import Gathered, InputError, ReportError
 from neurflow_report.images.classes import ClassTarget, class_indices, display_names, label_names
+from neurflow_report.images.concepts import Concept, read_concepts
 from neurflow_report.images.holdout import held_out
 from neurflow_report.images.labels import read_labels
 from neurflow_report.images.named import named
+from neurflow_report.images.oddities import unusable
 from neurflow_report.images.patches import PatchGrid
 from neurflow_report.images.pictures import PictureError
 from neurflow_report.images.select import eligible_pictures
@@ -89,6 +91,7 @@ class Ready:
         uncompared: seconds that trying the network out would have taken, where that was left out.
         trying: those that it took, with all that was checked after.
         debugged: the pictures that the spec names to be explained.
+        concepts: the user's own that are to be tested.
         failing: what is wrong with classes that are left out, by their numbers in the spec; `targets` and `eligible`
             are the others'.
     """
@@ -108,6 +111,7 @@ class Ready:
     uncompared: float | None = None
     trying: float = 0.0
     debugged: tuple[Item, ...] = ()
+    concepts: tuple[Concept, ...] = ()
     failing: Mapping[int, ReportError] = field(default_factory=dict)
 
 
@@ -143,6 +147,7 @@ def _preflight(checks: _Checks, progress: Progress) -> Ready:
         checks.memory()
         checks.classes()
         checks.named_pictures()
+        checks.own_concepts()
         ready = checks.ready()
         for note in ready.notes:
             step.note(note)
@@ -183,6 +188,7 @@ class _Checks:
         self.eligible: tuple[list[int], ...] = ()
         self.tied: Tie | None = None
         self.debugged: tuple[Item, ...] = ()
+        self.concepts: tuple[Concept, ...] = ()
 
     def machine(self) -> None:
         """The environment, the output, the device, and the packages of experiments that the spec itself asks for."""
@@ -336,6 +342,17 @@ class _Checks:
         ]
         self.debugged = tuple(item for item in found if item is not None)
 
+    def own_concepts(self) -> None:
+        """The user's own concepts that the spec names a folder of."""
+        folder = self.spec.fidelity.concepts_from
+        if self.network is None or folder is None:
+            return
+        read = partial(
+            read_concepts, resolved(self.base, folder), self.network.preprocess, white=self.spec.data.white,
+            path=("fidelity", "concepts_from"),
+        )  # fmt: skip
+        self.concepts = self.gathered.attempt(read) or ()
+
     def _of_class(self, number: int, work: Callable[[], T]) -> T | None:
         """What `work` gives; None where it says what is wrong with a class."""
         own = self.gathered if not self.keep_going else Gathered()
@@ -401,7 +418,8 @@ class _Checks:
         copies = self.workspace.notes
         left_out = "" if self.uncompared is None else _left_out(self.uncompared)
         network = (*self.network.notes, left_out, _large_core_sets(self.spec.core.searched, self.workspace.segments))
-        notes = (*network, *given, self.tied.caution, *self.source.told, *copies, *_not_run(self.spec))
+        unread = unusable([(one.name, one.reason) for concept in self.concepts for one in concept.skipped])
+        notes = (*network, *given, self.tied.caution, *self.source.told, *unread, *copies, *_not_run(self.spec))
         return Ready(
             network=self.network,
             workspace=self.workspace,
@@ -418,6 +436,7 @@ class _Checks:
             uncompared=self.uncompared,
             trying=self.clock() - self.began,
             debugged=self.debugged,
+            concepts=self.concepts,
             failing=self.failing,
         )
 

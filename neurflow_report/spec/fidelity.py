@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import AfterValidator, Field, create_model, model_validator
 
 from neurflow_report.results.catalogue import CLAIMS, EXPERIMENT_OF, EXPERIMENTS, METHODS, PRESETS, Sizes
-from neurflow_report.spec.section import Count, Section, problem, tell, unique
+from neurflow_report.spec.section import Count, Section, Text, problem, tell, unique
 
 if TYPE_CHECKING:
     Experiment = str
@@ -128,6 +128,12 @@ class Fidelity(Section):
     )
     quality_targets: Count | None = Field(
         None, description="F12: the most neurons at a layer, drawn at random.", examples=[3]
+    )
+    concepts_from: Text | None = Field(
+        None,
+        description="A folder, relative to the spec, with a subfolder of pictures for each concept of your own; tests "
+        "at each layer whether the class's logit follows the concept (TCAV).",
+        examples=["my-concepts"],
     )
     controls: Annotated[tuple[Literal["random_weights"], ...], AfterValidator(unique)] = Field(
         (),

@@ -60,7 +60,16 @@ def contradicted(run: Run, classes: Sequence[ClassResult], manifest: Manifest) -
         yield Contradiction(slug=None, place=place, message=message)
     checks: list[Callable[..., Found]] = [_of_patches, _of_neurons, _of_cores, _of_groups]
     if manifest.format_version >= CONSERVED:
-        checks += [_of_pictures, _of_shares, _of_edges, _of_masking, _of_measures, _of_drops, _of_debugged]
+        checks += [
+            _of_pictures,
+            _of_shares,
+            _of_edges,
+            _of_masking,
+            _of_measures,
+            _of_drops,
+            _of_debugged,
+            _of_concepts,
+        ]
     for result in classes:
         for place, message in chain(*(_kept(check, run, result) for check in checks)):
             yield Contradiction(slug=result.slug, place=place, message=message)
@@ -376,6 +385,20 @@ def _of_tests(place: Path, layer: LayerCauses) -> Found:
             yield (*place, "causes", n, "q_value"), "one of the two p-values is missing"
         elif cause.p_value is not None and cause.q_value is not None and cause.q_value < cause.p_value - FAR:
             yield (*place, "causes", n, "q_value"), f"it is under the p-value alone, {_told(cause.p_value)}"
+
+
+def _of_concepts(_run: Run, result: ClassResult) -> Found:
+    """Of the tests of concepts: Wilson's intervals, Holm's p-values."""
+    rows = result.concept_tests
+    for n, row in enumerate(rows):
+        if row.value is not None:
+            for name, due in zip(("low", "high"), _wilson(row.value * row.n, row.n), strict=True):
+                yield from _equal(("concept_tests", n, name), getattr(row, name), due, "Wilson's interval gives")
+    tested = sorted((row.p_value, n) for n, row in enumerate(rows) if row.p_value is not None)
+    most = 0.0
+    for rank, (p, n) in enumerate(tested):
+        most = max(most, min(1.0, (len(tested) - rank) * p))
+        yield from _equal(("concept_tests", n, "q_value"), rows[n].q_value, most, "Holm's procedure gives")
 
 
 def _of_masking(run: Run, result: ClassResult) -> Found:

@@ -58,6 +58,10 @@ CERTIFICATES = (
     "class", "layer", "channels", "certified_tau", "n", "others", "tau", "size", "tpr", "tpr_low", "fpr", "fpr_high",
     "random_size", "needed_n", "needed_others",
 )  # fmt: skip
+CONCEPTS = (
+    "class", "layer", "concept", "n", "value", "low", "high", "slope", "null", "null_low", "null_high", "sets",
+    "p_value", "q_value", "reason",
+)  # fmt: skip
 PATCHES = ("patch", "picture", "left", "top", "side")
 DIGITS = 6
 """Significant digits of scores, weights and flows, of which there may be hundreds of thousands; the bundle has all."""
@@ -93,6 +97,9 @@ def data_files(indices: Sequence[Index]) -> Iterator[Data]:
             yield _file(urls.data(slug, "edge-effects.csv"), EFFECTS, rows)
         if rows := _certificates(i):
             yield _file(urls.data(slug, "certificates.csv"), CERTIFICATES, rows)
+        if i.result.concept_tests:
+            rows = [[i.result.name, *(getattr(t, key) for key in CONCEPTS[1:])] for t in i.result.concept_tests]
+            yield _file(urls.data(slug, "concepts.csv"), CONCEPTS, rows)
     if any(i.result.claims for i in indices):
         yield _file("data/ledger.csv", LEDGER, [row for i in indices for row in _records(i, LEDGER, "claims")])
     if any(i.result.two_sided for i in indices):

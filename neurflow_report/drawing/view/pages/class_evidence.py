@@ -10,6 +10,7 @@ from neurflow_report.drawing.view.model.components import Notice, Page, Plot, Pr
 from neurflow_report.drawing.view.model.numbers import listing
 from neurflow_report.drawing.view.pages import PageKind
 from neurflow_report.drawing.view.pages.certified import certificate_table, certificate_words
+from neurflow_report.drawing.view.pages.concept_tests import concept_table, concept_words
 from neurflow_report.drawing.view.pages.experiments import ExperimentView, experiments
 from neurflow_report.drawing.view.pages.retaining import (
     masking_table,
@@ -33,7 +34,8 @@ class ClassFidelityPage(Page):
 
     `limits`: the class's, as everywhere; `masking_lines`: what F1 says of its claims; `two_sided`: with pictures of
     other classes, one layer at a time and from a layer up; `certified`, `certificates`: what an automatic τ was chosen
-    by; `neighbours`: the circuit, and the evidence of the next classes.
+    by; `concept_words`, `concepts`: the tests of the user's own concepts; `neighbours`: the
+    circuit, and the evidence of the next classes.
     """
 
     heading: str
@@ -53,6 +55,8 @@ class ClassFidelityPage(Page):
     masking: Table | None
     upward: Table | None
     experiments: tuple[ExperimentView, ...]
+    concept_words: tuple[str, ...]
+    concepts: Table | None
 
 
 def class_fidelity_page(index: Index) -> ClassFidelityPage:
@@ -102,6 +106,8 @@ def class_fidelity_page(index: Index) -> ClassFidelityPage:
         if upward
         else None,
         experiments=experiments(index),
+        concept_words=tuple(concept_words(index)),
+        concepts=concept_table(index),
     )
 
 
