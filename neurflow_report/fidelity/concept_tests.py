@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from neurflow_report.fidelity.causes import holm
 from neurflow_report.fidelity.intervals import wilson
 from neurflow_report.results.records import ConceptTest
 
@@ -46,6 +45,15 @@ class Vectors:
 
     normals: Floats
     scale: Floats
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values corrected together by Holm's step-down procedure."""
+    order, found, most = np.argsort(p_values, kind="stable"), [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(order.tolist()):
+        most = max(most, min(1.0, (len(p_values) - rank) * p_values[place]))
+        found[place] = most
+    return found
 
 
 def draws(tests: int) -> int:

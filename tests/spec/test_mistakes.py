@@ -87,7 +87,7 @@ def test_all_of_the_options_are_told() -> None:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"core": "{tau: many}", "fidelity": "{taus: [30]}"}, ["core.tau: found 'many', expected a whole number"]),
+        ({"core": "{tau: many}", "fidelity": "{taus: [30]}"}, ["core.tau: found 'many', expected a whole number or 'auto'"]),
         ({"core": "5", "fidelity": "{taus: [30]}"}, ["core: found 5, expected a mapping of keys to values"]),
         ({"preprocess": "{mean: [0.5, x], std: [0.5, 0.1]}"}, ["preprocess.mean[1]: found 'x', expected a number"]),
         ({"preprocess": "{mean: [0.5], std: [x, 0.1]}"}, ["preprocess.std[0]: found 'x', expected a number"]),
@@ -102,7 +102,7 @@ def test_nothing_is_told_by_what_is_wrong_itself(changes: dict[str, str], expect
 @pytest.mark.parametrize(
     ("changes", "message", "hint"),
     [
-        ({"core": "{tau: 1e9}"}, "found 1e9, expected a whole number", "Core neurons of each target, τ."),
+        ({"core": "{tau: 1e9}"}, "found 1e9, expected a whole number or 'auto'", "Core neurons of each target, τ"),
         ({"concept": "{k: 1e400}"}, "found 1e400, expected a whole number", "Patches in a concept."),
         ({"layers": "layer4.0"},
          "found 'layer4.0', expected 'auto', a list of names, or a range such as {from: layer2.3, to: fc}",
