@@ -15,16 +15,7 @@ from neurflow_report.errors import InputError
 from neurflow_report.results.bundle import Bundle
 from neurflow_report.results.flow import flow_of, with_shares
 from neurflow_report.results.record import Record
-from neurflow_report.results.records import (
-    Caution,
-    Claim,
-    ClassResult,
-    ConceptTest,
-    Control,
-    Masking,
-    Measure,
-    PartAgreement,
-)
+from neurflow_report.results.records import Caution, Claim, ClassResult, Control, Masking, Measure, PartAgreement
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -49,18 +40,17 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "measures": ("control", *Measure.model_fields),
     "verdicts": ("control", *Claim.model_fields),
     "cautions": tuple(Caution.model_fields),
-    "concept_tests": tuple(ConceptTest.model_fields),
 }
 """The columns of each table after `logit` and `class`."""
 _WHOLE = {
     *("logit", "picture", "width", "height", "patch", "top", "left", "side", "channel", "patches", "semantic_groups"),
     *("nodes", "rank", "lower_channel", "semantic", "group", "neurons", "upper", "lower", "tau", "size", "channels"),
-    *("n", "draws", "sets", "setting"),
+    *("n", "draws", "setting"),
 }
 _REAL = {
     *("silhouette", "gap_mean", "gap_max", "error_mean", "error_max", "activation", "score", "weight", "share"),
     *("purity", "chance", "p_value", "drop", "baseline", "accuracy", "low", "high", "drop_low", "drop_high", "null"),
-    *("null_low", "null_high", "null_drop_low", "null_drop_high", "value", "figure", "q_value", "threshold", "slope"),
+    *("null_low", "null_high", "null_drop_low", "null_drop_high", "value", "figure", "q_value", "threshold"),
 }
 _YES_OR_NO = {"dead", "cumulative"}
 """The columns of numbers and of truth values, under these names in every table; all others are text."""
@@ -82,7 +72,6 @@ class Tables:
         masking: F1.
         measures: F2 to F14.
         verdicts: of the ledger.
-        concept_tests: of the user's own concepts.
     """
 
     pictures: DataFrame
@@ -98,7 +87,6 @@ class Tables:
     measures: DataFrame
     verdicts: DataFrame
     cautions: DataFrame
-    concept_tests: DataFrame
 
 
 def tables(bundle: Bundle) -> Tables:
@@ -239,5 +227,4 @@ _MAKERS: Mapping[str, Callable[[ClassResult], Iterator[Row]]] = {
     "measures": _with_controls(lambda owner: _values(owner.measures)),
     "verdicts": _with_controls(lambda owner: _values(owner.claims)),
     "cautions": lambda result: _values(result.cautions),
-    "concept_tests": lambda result: _values(result.concept_tests),
 }
