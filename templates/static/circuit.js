@@ -56,7 +56,12 @@
     const actual = () => { set(1); box.scrollLeft = (full - box.clientWidth) / 2; };
     tools.append(element("div", "zoom", button("Zoom in", () => set(now() * 1.25)), button("Zoom out", () => set(now() / 1.25)),
       button("Whole", whole), button("Actual size", actual)));
-    if (box.clientWidth && (box.clientWidth < full || 0.85 * innerHeight < tall)) whole();
+    if (box.clientWidth && (box.clientWidth < full || 0.85 * innerHeight < tall)) {
+      // As whole as its letters can be read; what is over is scrolled to.
+      set(Math.min(1, Math.max(0.85, (box.clientWidth - 8) / full)));
+      box.scrollLeft = (full * scale - box.clientWidth) / 2;
+      box.scrollTop = 0;
+    }
     box.addEventListener("wheel", (event) => {
       if (!event.ctrlKey && !event.metaKey) return;
       event.preventDefault();

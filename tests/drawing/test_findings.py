@@ -71,7 +71,10 @@ def test_the_neurons_that_carry_a_class_are_named(bundle: Bundle) -> None:
     assert text(findings.of_class(one))[1] == f"One layer3 neuron, n{first}, carries 90% of the class."
     two = weighing(bundle, 0.5, 0.4, 0.1)
     second = two.top.neurons[0].groups[0].edges[1].channel
-    assert text(findings.of_class(two))[1] == f"Two layer3 neurons (n{first} and n{second}) carry 90% of the class."
+    assert (
+        text(findings.of_class(two))[1]
+        == f"Two of its 4 core neurons at layer3 (n{first} and n{second}) carry 90% of the class."
+    )
 
 
 def test_what_lowers_the_logit_is_not_said_to_carry_it(bundle: Bundle) -> None:
@@ -152,7 +155,7 @@ def test_groups_that_show_the_same_parts_are_named_together(bundle: Bundle) -> N
         )
     )
     told = "".join(s.text for s in findings._listed(one, layer, named))
-    assert told == "petal with leaf (80%, in groups G1, 40% and G2, 40%)"
+    assert told == "petal with leaf (80%: G1 and G2)"
 
 
 def test_limits_begin_with_a_core_that_is_not_needed(bundle: Bundle) -> None:

@@ -223,17 +223,17 @@ def test_polysemantic_neurons_are_said_to_be(view: SiteView) -> None:
         (
             "correct",
             "those labelled and predicted as it, at most 50",
-            "Circuits were found on pictures that the network rightly takes for the class.",
+            "Each circuit was found on pictures that the network rightly assigns to the class.",
         ),
         (
             "labelled",
             "those labelled as it, at most 50",
-            "Circuits were found on pictures labelled as the class, whatever the network takes them for.",
+            "Each circuit was found on pictures labelled as the class, whatever the network takes them for.",
         ),
         (
             "any",
             "those labelled as it first, then others, at most 50",
-            "Circuits were found on pictures of any kind: 6 in all, 5 labelled bee & <co> and 6 predicted as it.",
+            "Each circuit was found on pictures of any kind: 6 in all, 5 labelled bee & <co> and 6 predicted as it.",
         ),
     ],
 )
@@ -252,6 +252,7 @@ def test_the_lowest_layer_has_no_core_and_no_gap(view: SiteView) -> None:
         "Silhouette",
         "Effective number of semantic groups",
         "Distance between semantic groups",
+        "Core again without half of the pictures",
     }
 
 

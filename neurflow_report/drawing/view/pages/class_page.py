@@ -212,7 +212,7 @@ def _outlined(index: Index) -> Outlined | None:
         if t.side < 1 and len(places) < MOST_OUTLINED and all(_overlap(place, other) < LITTLE for other in places):
             places.append(place)
     picture = index.result.pictures[image]
-    what = f"with {count(len(places), f'{layer.name} patch', f'{layer.name} patches')} outlined"
+    what = f"with {count(len(places), 'patch', 'patches')} that {layer.name}'s groups answer to outlined"
     return Outlined(
         file=urls.picture_file(index.result.slug, image),
         name=picture.name,

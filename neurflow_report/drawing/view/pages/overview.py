@@ -6,7 +6,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 
 from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.class_index import Index
@@ -32,7 +31,7 @@ from neurflow_report.drawing.view.text.card import report_markdown
 from neurflow_report.drawing.view.text.citation import citations
 from neurflow_report.drawing.view.text.examined import ASSUMED, doubts, given
 from neurflow_report.results.records import LayerResult, Manifest, NeuronGroup, Run
-from neurflow_report.results.verdict import LEAST, MOST, RULE, Verdict
+from neurflow_report.results.verdict import RULE, Verdict
 
 MOST_TOLD = 6
 """Classes of whose pictures the words above the table tell."""
@@ -211,11 +210,8 @@ def row(index: Index) -> ClassRow:
 
 
 def _reason(found: Verdict) -> str:
-    """How many layers do not need their core, where by the rule these decided a class's verdict."""
-    decided = {"weakly supported": LEAST, "partly supported": MOST}.get(found.word)
-    if decided is None or not found.not_needed or Fraction(found.supported, found.deciding) < decided:
-        return ""
-    return f"core not needed at {count(len(found.not_needed), 'layer')}"
+    """At how many layers a class does not need its core, which weighs on its verdict by the rule."""
+    return f"core not needed at {count(len(found.not_needed), 'layer')}" if found.not_needed else ""
 
 
 def _order(index: Index) -> float:

@@ -148,11 +148,11 @@ def _listed(index: Index, layer: LayerResult, groups: Sequence[NeuronGroup]) -> 
         if len(same) == 1:
             spans += [Span(text=text, href=links[0], strong=True), Span(text=f" ({percent(same[0].share)})")]
             continue
-        spans += [Span(text=text, strong=True), Span(text=f" ({percent(sum(g.share for g in same))}, in groups ")]
+        spans += [Span(text=text, strong=True), Span(text=f" ({percent(sum(g.share for g in same))}: ")]
         for number, (g, link) in enumerate(zip(same, links, strict=True)):
             between = "" if not number else " and " if number == len(same) - 1 else ", "
             spans += [Span(text=between)] if between else []
-            spans += [Span(text=f"G{g.index}", href=link), Span(text=f", {percent(g.share)}")]
+            spans.append(Span(text=f"G{g.index}", href=link))
         spans.append(Span(text=")"))
     return spans
 
@@ -181,8 +181,10 @@ def _carried(index: Index, layer: LayerResult) -> Prose:
     if len(links) > 1:
         named[-2] = Span(text=" and ")
     carried = percent(sum(share for _, share in found))
+    whole, some = len(layer.neurons), _number(len(found))
+    which = f"{some} of its {whole}" if whole > len(found) else f"Its {some.lower()}"
     return (
-        Span(text=f"{_number(len(found))} {layer.name} neurons ("),
+        Span(text=f"{which} core neurons at {layer.name} ("),
         *named,
         Span(text=f") carry {carried} of the class."),
     )  # fmt: skip

@@ -102,8 +102,9 @@ _TERMS: dict[str, tuple[str, str]] = {
         "Masking",
         " "
         + prose("""
-            sets the core neurons of a layer to 0; retaining sets all others to 0. Accuracy is the share of the
-            class's pictures still predicted as it; J takes off the share of other classes' pictures that are, too.
+            sets the core neurons of a layer to 0; retaining sets all others to their mean, or to 0 as the paper does.
+            Accuracy is the share of the class's pictures still predicted as it; J takes off the share of other classes'
+            pictures that are, too.
         """),
     ),
     "knockout": (
