@@ -87,9 +87,9 @@ def circuit_page(index: Index) -> CircuitPage:
         """),
         pictures=captions(index),
         neurons=drawing,
-        neurons_heading="The strongest neurons" if neurons > MOST_SMALL else "Every neuron",
+        neurons_heading="The strongest neurons" if neurons > MOST_SMALL else "Neurons",
         groups=whole_circuit(index, GROUP),
-        groups_heading="The largest neuron groups" if groups > MOST_SMALL else "Every neuron group",
+        groups_heading="The largest neuron groups" if groups > MOST_SMALL else "Neuron groups",
         choices=_choices(index, few),
         choices_words=(
             f"The {FEW_NAMED} strongest of each group, with the share of the logit each lends; its page has the others."

@@ -58,7 +58,7 @@ def method_page(run: Run) -> MethodPage:
             NeurFlow (arXiv:2502.16105, ICLR 2025) explains a class by groups of neurons. These are its steps, with
             the values that this run used.
         """),
-        words=tuple(words(run).values()),
+        words=tuple(sorted(words(run).values(), key=lambda word: word.term.casefold())),
         steps=(
             *_objects(run),
             *_attribution(run.settings),
