@@ -112,8 +112,9 @@ def test_every_error_of_every_spec(run: Run, spec: str, tmp_path: Path) -> None:
     assert err == (
         "error: --set x: there is no = [spec-override]\n"
         "  hint: write it as in --set runtime.seed=1 or --set layers[1]=layer4.0\n"
-        "error: --set core.tau=0 core.tau: found 0, expected a number of at least 1 [spec-bad-value]\n"
-        "  hint: Core neurons of each target, τ.\n"
+        "error: --set core.tau=0 core.tau: found 0, expected a number of at least 1 or 'auto' [spec-bad-value]\n"
+        "  hint: Core neurons of each target, τ; auto: of each class the fewest that are certified on pictures held out "
+        "to be enough (METHOD §5).\n"
         f"error: {tmp_path / 'none.yaml'}: there is no such file [spec-unreadable]\n"
         "  hint: give the path of a spec file, such as specs/demo.yaml\n"
     )
@@ -229,7 +230,7 @@ def test_the_traceback_is_for_those_who_ask(
     [
         (["biuld", "x"], "there is no command 'biuld' [command-line]\n  hint: did you mean 'build'?\n"),
         (["frob"], "there is no command 'frob' [command-line]\n"
-         "  hint: the commands are schema, init, validate, plan, analyze, merge, build, layers, render, cache"),
+         "  hint: the commands are schema, init, validate, plan, analyze, merge, build, layers, render, explain, cache"),
         (["build"], "the following arguments are required: SPEC [command-line]\n"
          "  hint: `neurflow-report build --help` tells what it takes\n"),
         ([], "the following arguments are required: COMMAND [command-line]\n"

@@ -22,8 +22,8 @@ NUMERIC = (
     "NVIDIA_", "HIP_", "ROCM_", "TORCH", "PYTORCH_", "HF_", "TIMM_", "LD_",
 )  # fmt: skip
 """How the names begin of the environment's variables that may change what is computed."""
-_BY_IMPORTS = frozenset({"KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK"})
-"""What scikit-learn sets when it is imported, which changes no figure."""
+_BY_IMPORTS = frozenset({"KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "TORCHINDUCTOR_CACHE_DIR"})
+"""What scikit-learn and PyTorch set when parts of them are imported, which changes no figure."""
 IMPORTED = (
     "torch", "torchvision", "timm", "datasets", "numpy", "scipy", "sklearn", "PIL", "safetensors", "captum",
 )  # fmt: skip

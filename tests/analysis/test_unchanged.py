@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -219,6 +220,7 @@ def edited(folder: Path, patch: pytest.MonkeyPatch) -> None:
     (folder / "site" / "timm").mkdir(parents=True)
     (folder / "site" / "timm" / "__init__.py").write_text("")
     patch.syspath_prepend(str(folder / "site"))
+    patch.delitem(sys.modules, "timm", raising=False)  # a run in a process of its own has not imported it
 
 
 AROUND: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {

@@ -46,5 +46,5 @@ def test_it_is_found_by_its_name_and_where_it_is_misspelt(capsys: pytest.Capture
 
 def test_without_it_the_commands_begin_so_in_the_order_of_help() -> None:
     assert "describe" not in every()
-    begun = ["schema", "init", "validate", "plan", "analyze", "merge", "build", "layers", "render", "cache"]
-    assert list(every())[:10] == begun
+    begun = ["schema", "init", "validate", "plan", "analyze", "merge", "build", "layers", "render", "explain", "cache"]
+    assert list(every())[:11] == begun

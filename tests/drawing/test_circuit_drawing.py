@@ -188,7 +188,7 @@ def test_a_caption_says_in_one_number_what_is_not_drawn(view: SiteView) -> None:
     drawing = view.classes[0].circuit
     assert drawing.caption.startswith("All 9 neuron groups. A line is as wide as the share of the logit that goes")
     left = sum(float(row[2].text.strip("<%")) > 0 for row in drawing.table.rows) - len(drawing.diagram.links)
-    assert f"through {left} thinner line{'s' * (left != 1)} not drawn" in drawing.caption
+    assert f"{left} thinner line{'s' * (left != 1)}, carrying " in drawing.caption
 
 
 def test_the_table_has_every_edge_with_its_flow_and_weight(indices: tuple[Index, ...]) -> None:

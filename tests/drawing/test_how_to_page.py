@@ -26,8 +26,8 @@ from tests.sample_bundle import frozen_bundle
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "add-a-page.md"
 KNOWN = [
-    "overview", "classes", "class", "layer", "circuit", "pictures", "fidelity", "evidence", "method", "provenance",
-    "search",
+    "overview", "classes", "class", "layer", "circuit", "pictures", "why", "why-picture", "fidelity", "evidence",
+    "method", "provenance", "search",
 ]  # fmt: skip
 ADDRESS = "shared/index.html"
 
@@ -82,10 +82,12 @@ def test_its_facts_are_the_bundle_s(bundle: Bundle, templates: Path, tmp_path: P
 
 def test_it_has_its_place_in_the_site_and_the_single_file_and_none_on_paper(bundle: Bundle, templates: Path) -> None:
     view = site_view(bundle)
-    assert list(page_kinds()) == [*KNOWN[:8], "shared", *KNOWN[8:]]
+    assert list(page_kinds()) == [*KNOWN[:10], "shared", *KNOWN[10:]]
     paths = [page.path for page in view.pages()]
     assert paths.index(ADDRESS) == paths.index("method/index.html") - 1
-    assert [link.text for link in view.menu] == ["Overview", "Fidelity", "Shared neurons", "Method", "Provenance"]
+    assert [link.text for link in view.menu] == [
+        "Overview", "Why these pictures?", "Fidelity", "Shared neurons", "Method", "Provenance",
+    ]  # fmt: skip
     single = single_html(bundle, templates)
     assert '<li><a href="#shared">Shared neurons</a></li>' in single
     assert '<article class="page wrap" id="shared" aria-label="Shared neurons">' in single
@@ -106,12 +108,14 @@ def test_without_it_the_pages_are_these_in_order(bundle: Bundle) -> None:
     assert "shared" not in page_kinds()
     assert [(link.text, link.href) for link in view.menu] == [
         ("Overview", "index.html"),
+        ("Why these pictures?", "why/index.html"),
         ("Fidelity", "fidelity/index.html"),
         ("Method", "method/index.html"),
         ("Provenance", "provenance/index.html"),
     ]
     assert tuple(view.pages()) == (
-        view.overview, *view.classes, *view.layers, *view.circuit_pages, *view.pictures, view.fidelity,
+        view.overview, *view.classes, *view.layers, *view.circuit_pages, *view.pictures, view.why,
+        *(page for page in view.every if page.path.startswith("why/") and page is not view.why), view.fidelity,
         *view.evidence, view.method, view.provenance, view.search,
     )  # fmt: skip
 

@@ -481,7 +481,7 @@ def test_drawings_and_plots_stand_alone(site: Path) -> None:
     assert {file.name for file in files} == {
         "groups.svg", "all-groups.svg", "all-neurons.svg", "masking.svg", "optimality.svg", "weights.svg",
         "methods.svg", "critical.svg", "stability.svg", "edges.svg", "edge-drops.svg", "polysemanticity.svg",
-        "causal.svg",
+        "causal.svg", "deletions.svg",
     }  # fmt: skip
     for file in files:
         text = file.read_text(encoding="utf-8")

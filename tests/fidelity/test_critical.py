@@ -81,6 +81,7 @@ def test_the_paper_s_scores_stand_beside_the_others_where_asked_for(asked):
         number=0, layers=(layer, layer), edges=(), means=(activation.numpy(), above(activation).detach().numpy()),
         logit=2, max_semantic=5, max_neuron=5, sizes=replace(PRESETS["quick"], critical=asked), seed=SEED,
         phi=lambda *_: np.zeros(0), pictures=lambda: iter(torch.split(activation, 16)), above=above, axis=1,
+        measured=unasked, others=unasked,
         from_means=unasked, part=unasked,
     )  # fmt: skip
     found = {m.case: m for m in EXPERIMENT.run(subject).measures}

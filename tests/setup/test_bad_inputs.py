@@ -82,7 +82,8 @@ SPEC = [
     ),
     bad(
         "wrong type",
-        "26:8 core.tau: found 'many', expected a whole number [spec-wrong-type] | Core neurons of each target, τ.",
+        "26:8 core.tau: found 'many', expected a whole number or 'auto' [spec-bad-value] | "
+        "Core neurons of each target, τ; auto: of each class the fewest that are certified on pictures held out to be enough (METHOD §5).",
         core={"tau": "many"},
     ),
     bad(
@@ -153,7 +154,8 @@ SPEC = [
     bad(
         "all at once",
         "20:5 concept.scales[0]: found 2.0, expected a number of at most 1.0 [spec-bad-value] | Patch sides as shares of the input's side.",
-        "25:8 core.tau: found 0, expected a number of at least 1 [spec-bad-value] | Core neurons of each target, τ.",
+        "25:8 core.tau: found 0, expected a number of at least 1 or 'auto' [spec-bad-value] | "
+        "Core neurons of each target, τ; auto: of each class the fewest that are certified on pictures held out to be enough (METHOD §5).",
         "37:1 colour: the spec has no key 'colour' [spec-unknown-key] | did you mean 'core'?",
         core={"tau": 0},
         concept={"scales": [2.0]},
@@ -235,7 +237,8 @@ MODEL = [
         "9:22 model.kwargs.checkpoint_path: `checkpoint_path` would load weights by another way than `weights` [spec-bad-value] | Keyword arguments of the factory, or of torchvision's or timm's architecture; not those that load weights, which `weights` does.",
         model=RESNET | {"source": "timm", "kwargs": {"checkpoint_path": "evil.pth"}}),
     bad("a number of a hundred digits",
-        "26:8 core.tau: found '0xfffffffffffffffffffffffffffffffffffffffffffffffffffffff…', expected a whole number [spec-wrong-type] | Core neurons of each target, τ.",
+        "26:8 core.tau: found '0xfffffffffffffffffffffffffffffffffffffffffffffffffffffff…', expected a whole number or 'auto' [spec-bad-value] | "
+        "Core neurons of each target, τ; auto: of each class the fewest that are certified on pictures held out to be enough (METHOD §5).",
         edit=lambda spec: spec.replace("tau: 3", f"tau: 0x{'f' * 9000}")),
     bad("size beyond all measure",
         "39:9 preprocess.size: found 100000, expected a number of at most 10000 [spec-bad-value] | The side of the network's input, in pixels.",

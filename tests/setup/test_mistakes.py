@@ -37,10 +37,11 @@ def test_unknown_key(refused):
 
 def test_wrong_type(refused):
     assert refused(core={"tau": "many"}) == (
-        "error: spec.yaml:26:8 core.tau: found 'many', expected a whole number [spec-wrong-type]\n"
+        "error: spec.yaml:26:8 core.tau: found 'many', expected a whole number or 'auto' [spec-bad-value]\n"
         "      tau: many\n"
         "           ^\n"
-        "  hint: Core neurons of each target, τ.\n"
+        "  hint: Core neurons of each target, τ; auto: of each class the fewest that are certified on pictures "
+        "held out to be enough (METHOD §5).\n"
     )
 
 
@@ -155,10 +156,11 @@ def test_all_errors_of_a_spec_at_once(refused):
         "      - 2.0\n"
         "        ^\n"
         "  hint: Patch sides as shares of the input's side.\n"
-        "error: spec.yaml:25:8 core.tau: found 0, expected a number of at least 1 [spec-bad-value]\n"
+        "error: spec.yaml:25:8 core.tau: found 0, expected a number of at least 1 or 'auto' [spec-bad-value]\n"
         "      tau: 0\n"
         "           ^\n"
-        "  hint: Core neurons of each target, τ.\n"
+        "  hint: Core neurons of each target, τ; auto: of each class the fewest that are certified on pictures "
+        "held out to be enough (METHOD §5).\n"
         "error: spec.yaml:37:1 colour: the spec has no key 'colour' [spec-unknown-key]\n"
         "    colour: red\n"
         "    ^\n"
