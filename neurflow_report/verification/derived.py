@@ -537,7 +537,7 @@ def _of_certificate(place: Path, row: Certificate, run: Run, result: ClassResult
     from neurflow_report.fidelity.certificates import certificate, one_tau
 
     channels = next(layer.channels for layer in result.layers if layer.name == row.layer)
-    pictures = sum(picture.held_out for picture in result.pictures) or len(result.pictures)
+    pictures = sum(picture.held_out for picture in result.pictures)
     for name, count in (("channels", channels), ("n", pictures), ("others", len(result.others))):
         if getattr(row, name) != count:
             yield (*place, name), f"it is {getattr(row, name)}, and the class has {count}"
@@ -558,7 +558,7 @@ def _of_certificate(place: Path, row: Certificate, run: Run, result: ClassResult
         layer=row.layer, channels=channels, each=again, n=row.n, others=row.others, enough=asked.enough,
         false_alarms=asked.false_alarms,
     )  # fmt: skip
-    taus, every = [one.tau for one in row.tried], range(asked.tau, 0, -1) if row.others else range(0)
+    taus, every = [one.tau for one in row.tried], range(asked.tau, 0, -1) if row.n and row.others else range(0)
     ended = len(taus) == len(every) or due.tau != taus[-1] if taus else not every
     if taus != list(every[: len(taus)]) or len(due.tried) != len(taus) or not ended:
         yield (*place, "tried"), f"from τ = {asked.tau} down as far as the first that fails, it is to be tried"

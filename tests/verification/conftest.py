@@ -12,7 +12,7 @@ from neurflow_report.spec.load import load_spec
 from tests.small_spec import SMALL, merged
 
 FULL = {
-    "data": {"limit": 8},
+    "data": {"limit": 40},  # of 40 half are held out, without which nothing is certified
     "core": {"tau": "auto", "largest": 4, "enough": 0.3, "false_alarms": 0.3},
     "fidelity": {"experiments": ["masking", "deletions", "ranges"], "taus": [1, 2], "draws": 5},
     "debug": {"images": ["firebell/0028", "firebell/0029", "snowstar/0001"]},
