@@ -284,7 +284,7 @@ def _examine_all(
                 errors.append(error)
                 failed = (*failed, failed_class(target.name, error, slug))
                 reason = f"{target.name}, whose circuit would explain it, could not be examined"
-                lost += [Unexplained(name=one.chosen.item.name, reason=reason) for one in asked.of(number)]
+                lost += [Unexplained(name=question.chosen.item.name, reason=reason) for question in asked.of(number)]
                 with progress.stage(target.name, None) as step:
                     step.note(f"this class is left out: {error.message}")
             on_class(target.name)

@@ -248,7 +248,7 @@ def test_a_narrow_screen_lists_the_three_largest_of_each_layer(indices: tuple[In
 
 def test_shares_of_neurons_add_up_in_each_layer(indices: tuple[Index, ...]) -> None:
     for index in indices:
-        ranks = circuit_drawing.ranked_neurons(index)
+        ranks = index.flow.neurons
         assert set(ranks) == {layer.name for layer in index.result.layers}
         for layer in index.result.layers:
             assert sum(ranks[layer.name].values()) == pytest.approx(1)

@@ -340,11 +340,6 @@ def mean_edges(neuron: Neuron) -> dict[int, float]:
     return {channel: sum(ws) / len(neuron.groups) for channel, ws in gathered.items()}
 
 
-def ranked_neurons(index: Index) -> dict[str, dict[int, float]]:
-    """By layer and channel a neuron's share of the logit."""
-    return {layer: dict(shares) for layer, shares in index.flow.neurons.items()}
-
-
 def _circuit(
     index: Index, name: str, what: str, nodes: tuple[Node, ...], weights: list[Weight], small: bool = False
 ) -> Circuit:
