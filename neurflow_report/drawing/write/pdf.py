@@ -36,7 +36,7 @@ from neurflow_report.drawing.write.kept_pictures import kept_pictures
 from neurflow_report.drawing.write.overwrite_guard import check_file_free
 from neurflow_report.drawing.write.templates import LOGOS, Read, files_in, template_environment
 from neurflow_report.drawing.write.typeset import PrintError, typeset
-from neurflow_report.drawing.write.wide_tables import across, gathered
+from neurflow_report.drawing.write.wide_tables import across, balanced, gathered
 from neurflow_report.errors import InputError
 from neurflow_report.results.bundle import Bundle
 
@@ -177,6 +177,7 @@ def print_html(view: SiteView, templates: Path | None, template: str = REPORT) -
             unsaid=unsaid,
             across=across,
             gathered=gathered,
+            balanced=balanced,
         )
     )
     return encodable(html), drawings

@@ -1,11 +1,14 @@
-"""Tables too wide or too long for a sheet: cut into parts side by side, or gathered by what stands first in a row."""
+"""Tables too wide or too long for a sheet: cut into parts side by side, or gathered by what stands first in a row; short
+rows in columns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 from neurflow_report.drawing.view.model.components import Cell, Table
+from neurflow_report.drawing.view.text.glossary import Word
 
 MOST = 12
 """Columns of a table, at most: what the tables have whose columns are fixed."""
@@ -35,3 +38,19 @@ def gathered(table: Table) -> Mapping[str, tuple[tuple[Cell, ...], ...]]:
     """The rows by their first cell's text, in the order of the table, without that cell."""
     names = dict.fromkeys(row[0].text for row in table.rows)
     return {name: tuple(row[1:] for row in table.rows if row[0].text == name) for name in names}
+
+
+LETTERS = {1: 120, 2: 58, 3: 36}
+"""Of a line, by how many columns a sheet has."""
+
+
+def balanced(items: Sequence[tuple[Cell, ...]] | Sequence[Word], columns: int) -> tuple[tuple[object, ...], ...]:
+    """Items in order in at most so many columns of about as many lines. WeasyPrint balances columns of its own by
+    setting them again and again: two thirds of the time of a report."""
+    *begins, total = accumulate((1 + _letters(item) // LETTERS[columns] for item in items), initial=0)
+    placed = [(item, begin * columns // total) for item, begin in zip(items, begins, strict=True)]
+    return tuple(found for n in range(columns) if (found := tuple(item for item, column in placed if column == n)))
+
+
+def _letters(item: tuple[Cell, ...] | Word) -> int:
+    return sum(len(cell.text) for cell in item) if isinstance(item, tuple) else len(item.term) + len(item.text)
