@@ -1,6 +1,7 @@
 """What margins rest on, against a naive rewrite in float64 and Captum, on the demo's network."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -99,14 +100,14 @@ def test_the_parts_add_up_to_the_margin(found):
 
 
 def test_s_is_the_margin_s_integrated_gradients_by_captum(found, workspace, result, margins):
+    one_hot = partial(torch.nn.functional.one_hot, num_classes=len(NAMES))
+    signs = (one_hot(torch.tensor(margins.p)) - one_hot(torch.tensor(margins.q))).double()
     for at, number in enumerate((2, 1, 0)):
         full = below(workspace, number, margins.pixels)
-        method = IntegratedGradients(above(workspace, number))
-        t = sum(
-            sign
-            * method.attribute(full, target=torch.tensor(logit), n_steps=400, method="gausslegendre").sum(dim=(2, 3))
-            for sign, logit in ((1, margins.p), (-1, margins.q))
-        ).detach()
+        network = above(workspace, number)
+        method = IntegratedGradients(lambda x, signs, network=network: (network(x) * signs).sum(dim=1))
+        t = method.attribute(full, additional_forward_args=signs, n_steps=400, method="gausslegendre").detach()
+        t = t.sum(dim=(2, 3))
         layer = result.layers[number]
         for n, (_, layers) in enumerate(found):
             size = float(t[n].abs().sum())

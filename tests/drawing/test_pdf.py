@@ -16,8 +16,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import hypothesis.strategies as st
 import pypdf
 import pytest
+from hypothesis import given
 from PIL import Image
 
 from neurflow_report.drawing.figures.diagram import Band, Diagram, Link, Node, Tile, rank_order
@@ -27,6 +29,7 @@ from neurflow_report.drawing.view import SiteView
 from neurflow_report.drawing.view.model.components import Cell, Column, Notice, Span, Table
 from neurflow_report.drawing.view.pages.classes import ClassesPage
 from neurflow_report.drawing.view.pages.overview import Letter
+from neurflow_report.drawing.view.text.glossary import Word
 from neurflow_report.drawing.write import abridge, pdf
 from neurflow_report.drawing.write.abridge import brief_words, in_full
 from neurflow_report.drawing.write.atomic_write import check_file_free, write_file
@@ -40,7 +43,7 @@ from neurflow_report.drawing.write.pdf import (
     unsaid,
 )
 from neurflow_report.drawing.write.typeset import load_weasyprint, typeset
-from neurflow_report.drawing.write.wide_tables import gathered
+from neurflow_report.drawing.write.wide_tables import LETTERS, balanced, gathered
 from neurflow_report.errors import InputError
 from neurflow_report.results.bundle import Bundle, read_bundle
 
@@ -531,3 +534,16 @@ def test_what_is_left_out_is_told(bundle: Bundle, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(abridge, "MANY", 2)
     render_appendix(bundle, tmp_path / "a.pdf", on_note=notes.append)
     assert notes[0].endswith("For all of them on paper, examine fewer classes or layers at a time.")
+
+
+@given(lengths=st.lists(st.integers(0, 400), min_size=1, max_size=60), columns=st.sampled_from(sorted(LETTERS)))
+def test_columns_keep_the_order_and_none_is_taller_than_its_part_by_more_than_an_item(
+    lengths: list[int], columns: int
+) -> None:
+    items = tuple(Word(id=str(n), term="", text="x" * length) for n, length in enumerate(lengths))
+    found = balanced(items, columns)
+    assert sum(found, ()) == items
+    assert len(found) <= columns
+    lines = [1 + length // LETTERS[columns] for length in lengths]
+    tall = [sum(lines[int(word.id)] for word in column) for column in found]
+    assert max(tall) <= sum(lines) / columns + max(lines)

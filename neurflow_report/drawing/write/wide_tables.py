@@ -1,5 +1,5 @@
-"""Tables too wide or too long for a sheet: cut into parts side by side, or gathered by what stands first in a row; short
-rows in columns."""
+"""Tables too wide or too long for a sheet: cut into parts side by side, or gathered by what stands first in a row; and
+short rows in columns."""
 
 from __future__ import annotations
 
