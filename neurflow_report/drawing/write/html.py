@@ -30,6 +30,7 @@ class Medium:
     Attributes:
         url: an address from the site's root as the page has to write it.
         tile: a patch.
+        glimpse: a patch beside its name, which says what it is.
         whole: a picture (its address, a text for it).
         defined: a picture under a name (name, address) for the page's drawings.
         boxes: the class of boxes.css for a place in a picture.
@@ -39,6 +40,7 @@ class Medium:
 
     url: Callable[[str], str]
     tile: Callable[[Tile], Markup]
+    glimpse: Callable[[Tile], Markup]
     whole: Callable[[str, str], Markup]
     defined: Callable[[str, str], Markup]
     boxes: Boxes
@@ -67,6 +69,7 @@ def page_html(environment: jinja2.Environment, view: SiteView, page: Page, mediu
         box=medium.boxes.__getitem__,
         url=medium.url,
         tile=medium.tile,
+        glimpse=medium.glimpse,
         whole=medium.whole,
         defined=medium.defined,
         offers=medium.offers,
