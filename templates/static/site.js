@@ -36,6 +36,9 @@
     if (page === place) scrollTo(0, 0);
   };
 
+  // Where there is little room, tables that stand beside a picture elsewhere are folded.
+  if (matchMedia("(max-width: 48rem)").matches) document.querySelectorAll(".roomy").forEach((box) => { box.open = false; });
+
   const unfold = (hash = location.hash) => {
     const id = decodeURIComponent(hash.slice(1));
     // A neuron that stands in a line has no place for each of its semantic groups: n12-2 leads to n12.
