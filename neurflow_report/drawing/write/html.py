@@ -14,6 +14,7 @@ from markupsafe import Markup
 from neurflow_report.drawing.figures.charts import chart_svg
 from neurflow_report.drawing.figures.diagram import Diagram, Tile, kept_order, paint
 from neurflow_report.drawing.figures.paint import windows
+from neurflow_report.drawing.figures.plots import masking_legend
 from neurflow_report.drawing.view import SiteView
 from neurflow_report.drawing.view.model.charts import Forest, Scatter
 from neurflow_report.drawing.view.model.components import Circuit, Page, Plot
@@ -58,14 +59,18 @@ def page_html(environment: jinja2.Environment, view: SiteView, page: Page, mediu
         shown = windows(lambda tile: f'<use href="{medium.lead}{tile.picture}"/>')
         return Markup(paint(diagram, kept_order(drawing.diagram), id_prefix=name, picture=shown))  # noqa: S704
 
-    def plot(drawing: Plot | Forest | Scatter) -> Markup:
-        return Markup(chart_svg(drawing, id_prefix=medium.prefix + drawing.id))  # noqa: S704
+    def plot(drawing: Plot | Forest | Scatter, keyed: bool = True) -> Markup:
+        return Markup(chart_svg(drawing, id_prefix=medium.prefix + drawing.id, keyed=keyed))  # noqa: S704
+
+    def plot_key(name: str) -> Markup:
+        return Markup(masking_legend(medium.prefix + name))  # noqa: S704
 
     html = environment.get_template(template_of(page)).render(
         site=view,
         page=page,
         circuit=circuit,
         plot=plot,
+        plot_key=plot_key,
         box=medium.boxes.__getitem__,
         url=medium.url,
         tile=medium.tile,
