@@ -175,7 +175,7 @@ def _scatter(drawing: Scatter) -> Figure:
     foot = 0.62 + 0.21 * -(-len(series) // _columns(series))
     figure = Figure(figsize=(WIDTH, 2.75 + foot), facecolor="none")
     axis: Any = figure.subplots()
-    figure.subplots_adjust(left=0.14, right=0.97, top=0.97, bottom=foot / (2.75 + foot))
+    figure.subplots_adjust(left=0.19, right=0.97, top=0.97, bottom=foot / (2.75 + foot))
     marks = []
     for number, name in enumerate(series):
         mine = [p for p in drawing.points if p.series == name]
