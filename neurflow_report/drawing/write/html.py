@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from neurflow_report.drawing.figures.charts import chart_svg
 from neurflow_report.drawing.figures.diagram import Diagram, Tile, kept_order, paint
-from neurflow_report.drawing.figures.paint import windows
+from neurflow_report.drawing.figures.paint import key, windows
 from neurflow_report.drawing.figures.plots import masking_legend
 from neurflow_report.drawing.view import SiteView
 from neurflow_report.drawing.view.model.charts import Forest, Scatter
@@ -57,7 +57,10 @@ def page_html(environment: jinja2.Environment, view: SiteView, page: Page, mediu
         diagram = _linked_diagram(drawing.diagram, medium.url)
         name = medium.prefix + drawing.id
         shown = windows(lambda tile: f'<use href="{medium.lead}{tile.picture}"/>')
-        return Markup(paint(diagram, kept_order(drawing.diagram), id_prefix=name, picture=shown))  # noqa: S704
+        return Markup(paint(diagram, kept_order(drawing.diagram), id_prefix=name, picture=shown, keyed=False))  # noqa: S704
+
+    def circuit_key(drawing: Circuit) -> list[tuple[Markup, str]]:
+        return [(Markup(sample), text) for sample, text in key(drawing.diagram)]  # noqa: S704
 
     def plot(drawing: Plot | Forest | Scatter, keyed: bool = True) -> Markup:
         return Markup(chart_svg(drawing, id_prefix=medium.prefix + drawing.id, keyed=keyed))  # noqa: S704
@@ -69,6 +72,7 @@ def page_html(environment: jinja2.Environment, view: SiteView, page: Page, mediu
         site=view,
         page=page,
         circuit=circuit,
+        circuit_key=circuit_key,
         plot=plot,
         plot_key=plot_key,
         box=medium.boxes.__getitem__,
