@@ -142,7 +142,8 @@
     mosaic.setAttribute("aria-label", `Patches of ${called}`);
     mosaic.style.cssText = `--c:${Math.max(6, data.tiles[at].length)};--w:76`;
     const texts = globalThis.captions?.[data.slug]?.texts;
-    data.tiles[at].forEach(([patch, image, left, top, side]) => {
+    data.tiles[at].forEach(([patch, image, window]) => {
+      const [left, top, side] = data.windows[window];
       const view = document.createElementNS(NS, "svg");
       view.setAttribute("viewBox", `${left} ${top} ${side} ${side}`);
       view.setAttribute("aria-hidden", "true");

@@ -195,10 +195,8 @@ def _links(diagram: Diagram, layout: Layout, style: Style) -> str:
 def _wire(wire: Wire, style: Style, number: dict[str, int], titles: dict[str, str]) -> str:
     link, bend = wire.link, 0.5 * (wire.y2 - wire.y1)
     width = thickness(link, style)
-    path = (
-        f"M{_n(wire.x1, 1)} {_n(wire.y1, 1)}C{_n(wire.x1, 1)} {_n(wire.y1 + bend, 1)} "
-        f"{_n(wire.x2, 1)} {_n(wire.y2 - bend, 1)} {_n(wire.x2, 1)} {_n(wire.y2, 1)}"
-    )
+    across, down = _n(wire.x2 - wire.x1, 1), wire.y2 - wire.y1
+    path = f"M{_n(wire.x1, 1)} {_n(wire.y1, 1)}c0 {_n(bend, 1)} {across} {_n(down - bend, 1)} {across} {_n(down, 1)}"
     look = f'stroke-width="{_n(width)}" stroke-opacity="{_n(opacity(link))}"{_dash(link, width)}'
     ends = f"u{number[link.upper]} l{number[link.lower]} k{link.level}{' main' if link.main else ''}"
     head = f'<path class="e {sign_class(link)} {ends}" d="{path}" {look}'

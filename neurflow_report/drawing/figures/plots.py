@@ -255,6 +255,7 @@ def lean(svg: str) -> str:
     svg = re.sub(r' clip-path="[^"]*"| transform="rotate\(-0[^"]*"| *<g id="[^"]*"/>|<defs>\s*</defs>', "", svg)
     svg = re.sub(r'(<g) id="[^"]*"', r"\1", svg)
     svg = re.sub(r"-?\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), svg)
+    svg = re.sub(r'( [xy]="-?\d+\.\d)\d(?=")', r"\1", svg)
     svg = re.sub(r' d="([^"]*)"', lambda found: f' d="{_short_path(found[1])}"', svg)
     svg = re.sub(r'<path d="[^"]*" style="fill: none"/>', "", svg)
     return _ungrouped(re.sub(r"<g>\s*((?:<use [^>]*/>\s*)+)</g>", _shared_style, svg))

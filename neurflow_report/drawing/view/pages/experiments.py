@@ -293,7 +293,7 @@ def _scatter(index: Index) -> Scatter | None:
         return None
     slug = index.result.slug
     return Scatter(
-        id=f"drops-{slug}",
+        id="drops",
         title=f"Edge weight and measured drop: {index.result.name}",
         points=tuple(Point(x=d.weight, y=d.drop, series=f"{d.upper_layer} ← {d.lower_layer}") for d in reversed(drops)),
         x="weight W of the edge",

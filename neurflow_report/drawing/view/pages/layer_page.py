@@ -50,7 +50,7 @@ FEW = 3
 """Patches of a group, at most, that are too few to say what it stands for."""
 SLIGHT = 0.01
 """The share of the class under which a group's flow or a neuron is hardly told."""
-SMALL = 12
+SMALL = 8
 """Core neurons of a layer that are all shown in full; in a larger one the strongest are, and the others in a line."""
 CARRIED = 0.95
 """Of a larger layer, the strongest neurons that carry so much of its share are, `SMALL` of them at most."""
