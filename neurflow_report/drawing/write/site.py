@@ -123,9 +123,7 @@ def site_medium(path: str, boxes: Boxes, *, offers: Callable[[str], bool] = bool
         image = '<image id="{}" href="{}" width="1" height="1" preserveAspectRatio="none"/>'
         return Markup(image).format(name, url(file))  # noqa: S704 escaped by format
 
-    return Medium(
-        url=url, tile=tile, glimpse=glimpse, whole=whole, defined=defined, boxes=boxes, offers=offers
-    )
+    return Medium(url=url, tile=tile, glimpse=glimpse, whole=whole, defined=defined, boxes=boxes, offers=offers)
 
 
 def relative(path: str, href: str) -> str:

@@ -32,7 +32,8 @@ UPWARD = "From a layer up to the logits, with pictures of other classes"
 class ClassFidelityPage(Page):
     """The evidence of one class: its verdict, what holds at which layer, then F1, then F2 to F14, then its ledger.
 
-    `limits`: the class's, as everywhere; `masking_lines`: what F1 says of its claims, `masking_claims`: the same in a table; `two_sided`: with pictures of
+    `limits`: the class's, as everywhere; `masking_lines`: what F1 says of its claims,
+    `masking_claims`: the same in a table; `two_sided`: with pictures of
     other classes, one layer at a time and from a layer up; `certified`, `certificates`: what an automatic τ was chosen
     by; `concept_words`, `concepts`: the tests of the user's own concepts; `neighbours`: the
     circuit, and the evidence of the next classes.

@@ -22,7 +22,8 @@ MANY_CASES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentView:
-    """One experiment of one class; `lines`: at which layers its claims hold, `claims`: the same in a table, of several; `missing`: what could not be measured;
+    """One experiment of one class; `lines`: at which layers its claims hold, `claims`: the same in a
+    table, of several; `missing`: what could not be measured;
     `edges`: F11's figures edge by edge."""
 
     id: str
