@@ -56,7 +56,7 @@ PANELS = {
 }
 """The panels from the top down. "both": pictures of other classes are counted, too."""
 
-WIDE, LABEL, EDGE, SIZE, SMALL = 384, 120, 28, 14, 13
+WIDE, LABEL, EDGE, SIZE, SMALL = 384, 150, 28, 14, 13
 """F1's strips in CSS pixels: the picture, the most that the rows' names take of it, what is left free beside a strip's
 ends for the counts there, and the letters, large and small. On a screen of 360 they are still over 11."""
 LINE_UP, ROOMY, DENSE, ROW_GAP = 13, 20, 8, 5

@@ -137,9 +137,9 @@ def relative(path: str, href: str) -> str:
 
 def window_html(src: str, tile: Tile, box: str, *, beside: bool = False) -> Markup:
     """A patch: its picture, so enlarged and placed by the class `box` of boxes.css that its frame shows the patch; or
-    all of it, with the patch outlined. `beside` its name it needs no text, and waits until it is seen."""
+    all of it, with the patch outlined. `beside` its name it waits until it is seen."""
     look, mark = (f"whole {box}", box if tile.side < 1 else "") if tile.outlined else (box, "")
-    text, later = ("", Markup(' loading="lazy"')) if beside else (tile.text or f"patch {tile.index}", "")
+    text, later = tile.text or f"patch {tile.index}", Markup(' loading="lazy"') if beside else ""
     shown = Markup('<img src="{}" alt="{}" class="{}"{}>').format(src, text, look, later)
     return shown + Markup('<b class="{}"></b>').format(mark) if mark else shown
 
