@@ -57,7 +57,7 @@ WIDE_SHOTS = (
     Shot(name="overview", path="index.html", height=1000, themes=DARK),
     Shot(name="class", path=f"class/{CLASS}/index.html", height=1250),
     Shot(name="layer", path=f"class/{CLASS}/block2/index.html", height=1100),
-    Shot(name="whole-circuit", path=f"class/{CLASS}/circuit.html", height=1150, at="#neurons"),
+    Shot(name="whole-circuit", path=f"class/{CLASS}/circuit.html", height=1250),
     Shot(name="patch", path=f"class/{CLASS}/block2/index.html", height=900, themes=LIGHT, at="#G1", act=open_patch),
     Shot(name="pictures", path=f"class/{CLASS}/pictures.html", height=900, themes=DARK, at="#all"),
     Shot(name="fidelity", path="fidelity/index.html", height=1000, themes=LIGHT),

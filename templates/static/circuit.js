@@ -5,6 +5,7 @@
 (() => {
   const NS = "http://www.w3.org/2000/svg";
   const LEVELS = [50, 80, 95];
+  const room = () => Math.max(0.85 * innerHeight, 992);  // the height of a whole circuit's box, as in site.css
   const LEGIBLE = 0.7;  // the scale under which the words on cards are too small to read
   const element = (name, look, ...inside) => {
     const made = Object.assign(document.createElement(name), { className: look });
@@ -52,11 +53,11 @@
       box.scrollTop = top * scale - y;
     };
     const tall = svg.viewBox.baseVal.height;
-    const whole = () => { set(Math.min((box.clientWidth - 8) / full, (0.85 * innerHeight - 12) / tall)); box.scrollTo(0, 0); };
+    const whole = () => { set(Math.min((box.clientWidth - 8) / full, (room() - 12) / tall)); box.scrollTo(0, 0); };
     const actual = () => { set(1); box.scrollLeft = (full - box.clientWidth) / 2; };
     tools.append(element("div", "zoom", button("Zoom in", () => set(now() * 1.25)), button("Zoom out", () => set(now() / 1.25)),
       button("Whole", whole), button("Actual size", actual)));
-    if (box.clientWidth && (box.clientWidth < full || 0.85 * innerHeight < tall)) {
+    if (box.clientWidth && (box.clientWidth < full || room() < tall)) {
       // As whole as its letters can be read; what is over is scrolled to.
       set(Math.min(1, Math.max(0.85, (box.clientWidth - 8) / full)));
       box.scrollLeft = (full * scale - box.clientWidth) / 2;
@@ -141,7 +142,8 @@
     mosaic.setAttribute("aria-label", `Patches of ${called}`);
     mosaic.style.cssText = `--c:${Math.max(6, data.tiles[at].length)};--w:76`;
     const texts = globalThis.captions?.[data.slug]?.texts;
-    data.tiles[at].forEach(([patch, image, left, top, side]) => {
+    data.tiles[at].forEach(([patch, image, window]) => {
+      const [left, top, side] = data.windows[window];
       const view = document.createElementNS(NS, "svg");
       view.setAttribute("viewBox", `${left} ${top} ${side} ${side}`);
       view.setAttribute("aria-hidden", "true");

@@ -52,12 +52,24 @@
     const shown = link.firstElementChild;
     return shown.getAttribute("alt") || shown.getAttribute("aria-label") || "";
   };
+  const known = (link) => globalThis.captions?.[link.closest("[data-class]").dataset.class];
+  // The page of all classes asks for what is known of one class's pictures when a patch of it is opened.
+  const asked = new Map();
+  const ask = (address) => {
+    if (!asked.has(address)) {
+      asked.set(address, new Promise((done) => {
+        document.head.append(Object.assign(document.createElement("script"), { src: address, onload: done, onerror: done }));
+      }));
+    }
+    return asked.get(address);
+  };
   const said = (link) => {
-    const known = globalThis.captions[link.closest("[data-class]").dataset.class];
     const { left, top, side } = box(link);
-    const at = (share) => Math.round(share * known.size);
-    return [known.texts[number(link)],
-      `The patch: ${at(side)} × ${at(side)} pixels at (${at(left)}, ${at(top)}) of ${known.size} × ${known.size}`];
+    if (!known(link)) return [];
+    const { size, texts } = known(link);
+    const at = (share) => Math.round(share * size);
+    return [texts[number(link)],
+      `The patch: ${at(side)} × ${at(side)} pixels at (${at(left)}, ${at(top)}) of ${size} × ${size}`];
   };
 
   // On pointing or focus: the picture, small, beside the patch.
@@ -112,6 +124,8 @@
     place.href = link.href;
     place.addEventListener("click", () => dialog.close());
     const of = element("p", "", `${at + 1} of ${link.closest(".mosaic").getAttribute("aria-label")}`);
+    const address = link.closest("[data-class]").dataset.captions;
+    if (!known(link) && address) ask(address).then(() => { if (known(link) && links[at] === link) fill(); });
     words.replaceChildren(...said(link).map((text) => element("p", "", text)), of, element("p", "", place));
   };
   dialog.addEventListener("keydown", (event) => {

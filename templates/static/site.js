@@ -15,8 +15,8 @@
   button.className = "theme";
   const show = (theme) => {
     root.dataset.theme = theme;
-    button.textContent = { auto: "Auto colours", light: "Light", dark: "Dark" }[theme];
-    button.setAttribute("aria-label", `Colours: ${button.textContent}. Change`);
+    button.textContent = `Theme: ${theme}`;
+    button.setAttribute("aria-label", `${button.textContent}. Change colours`);
   };
   const kept = keep.get();
   show(themes.includes(kept) ? kept : given);
@@ -35,6 +35,21 @@
     pages.forEach((other) => other.classList.toggle("here", other === page));
     if (page === place) scrollTo(0, 0);
   };
+
+  // Where there is little room, tables that stand beside a picture elsewhere are folded.
+  if (matchMedia("(max-width: 48rem)").matches) document.querySelectorAll(".roomy").forEach((box) => { box.open = false; });
+
+  // There, too, the first half of a large mosaic stands for it until the rest is asked for.
+  const half = (mosaic) => {
+    const all = mosaic.children.length;
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "tool", textContent: `Show all ${all}` });
+    button.addEventListener("click", () => { mosaic.classList.remove("half"); button.remove(); });
+    mosaic.classList.add("half");
+    mosaic.after(button);
+  };
+  if (matchMedia("(max-width: 30rem)").matches) {
+    [...document.querySelectorAll(".wide-group .mosaic")].filter((mosaic) => mosaic.children.length > 12).forEach(half);
+  }
 
   const unfold = (hash = location.hash) => {
     const id = decodeURIComponent(hash.slice(1));

@@ -359,6 +359,7 @@ def shown(page: Page, table: str, column: int) -> list[str]:
 
 def test_a_table_is_sorted_filtered_and_copied(browser: Browser, site: Path) -> None:
     page = opened(browser, (site / "fidelity/index.html").as_uri())
+    page.locator("#table summary").click()
     given = shown(page, "#table", 8)
     head = page.locator("#table thead th").nth(7)
     orders = []
@@ -612,3 +613,46 @@ def test_the_neurons_of_one_group_are_picked_out(browser: Browser, site: Path) -
     page.locator("#neurons select").select_option("")
     expect(page.locator("svg.picked")).to_have_count(0)
     page.context.close()
+
+
+def test_finds_stand_by_class_with_a_patch_and_a_share(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "search/index.html").as_uri() + "?q=G1")
+    found = page.locator(".results .of-class")
+    assert found.count() > 1
+    heads = [found.nth(n).locator("h3").inner_text() for n in range(found.count())]
+    assert len(set(heads)) == len(heads)
+    first = found.first.locator("li").first
+    assert first.locator(".patch img").evaluate("e => e.complete || e.loading === 'lazy'")
+    assert re.fullmatch(r"(<|>)?\d+%", first.locator(".part").inner_text())
+    page.get_by_role("searchbox", name="Search this report").fill("n5 layer3")
+    expect(page.locator(".results li").first).to_contain_text(re.compile("n5"))
+    page.context.close()
+
+
+def test_on_a_narrow_screen_tables_beside_pictures_are_folded_and_can_be_opened(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "class/bee-co/layer3/index.html").as_uri(), width=360)
+    folded = page.locator("#G1 details.roomy").first
+    expect(folded.locator("table")).to_be_hidden()
+    folded.locator("summary").click()
+    expect(folded.locator("table")).to_be_visible()
+    page.context.close()
+
+
+def test_a_tile_of_the_overview_opens_the_picture_it_comes_from(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "index.html").as_uri())
+    page.locator(".strips .mosaic a").first.click()
+    words = page.locator("dialog[open] .words")
+    expect(words).to_contain_text("The patch: ")
+    expect(words).to_contain_text("predicted ")
+    page.context.close()
+
+
+def test_the_text_of_charts_is_legible_on_a_narrow_screen(browser: Browser, site: Path) -> None:
+    page = opened(browser, (site / "fidelity/bee-co/index.html").as_uri(), width=360)
+    sizes = page.evaluate(
+        "[...document.querySelectorAll('svg.plot')].flatMap(svg => [...svg.querySelectorAll('text')].map(text =>"
+        " parseFloat(getComputedStyle(text).fontSize) * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width))"
+    )
+    page.context.close()
+    assert sizes
+    assert min(sizes) >= 11

@@ -49,6 +49,7 @@ from neurflow_report.results.bundle import Bundle, read_bundle
 
 SHEET = (595, 842)
 """A4 in points."""
+DEMO = Path(__file__).parents[2] / "output" / "demo" / "bundle"
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +188,15 @@ def test_the_report_is_short(reader: pypdf.PdfReader, view: SiteView) -> None:
     places = [numbers[page.heading] for page in view.classes] + [numbers["Limits, class by class"]]
     assert places[0] <= 2
     assert all(after - before <= 2 for before, after in pairwise(places))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DEMO.is_dir(), reason="the demo's bundle is not there: make demo")
+def test_the_demo_is_on_24_sheets_of_a4(tmp_path: Path) -> None:
+    render_pdf(read_bundle(DEMO), tmp_path / "report.pdf")
+    sheets = pypdf.PdfReader(tmp_path / "report.pdf").pages
+    assert len(sheets) <= 24
+    assert {(round(float(p.mediabox.width)), round(float(p.mediabox.height))) for p in sheets} == {SHEET}
 
 
 def test_every_sheet_is_upright_a4(reader: pypdf.PdfReader) -> None:

@@ -49,7 +49,7 @@ def test_every_layer_tau_and_random_set_is_drawn() -> None:
         ROWS
     )  # 1, then 2 of 3
     assert root.get("aria-label") == "Masking of bee & <co>"
-    assert root.get("width") == "480"
+    assert root.get("width") == "384"
 
 
 def test_random_sets_are_counted_by_the_accuracy_they_leave_and_at_the_ends_in_figures() -> None:

@@ -83,12 +83,12 @@ def test_every_neuron_and_group_has_one_place_on_its_layers_page(wide: Bundle, w
 
 def test_the_strongest_are_shown_in_full_and_the_others_in_a_line(wide_view: SiteView) -> None:
     page = next(p for p in wide_view.layers if p.path == LAYER)
-    assert (len(page.neurons), page.folded, len(page.lines)) == (12, (), 688)
-    assert (page.in_full, page.as_cards, len(page.rows.rows if page.rows else ())) == (4, 40, 10)
+    assert (len(page.neurons), len(page.folded), len(page.lines)) == (2, 6, 692)
+    assert (page.in_full, page.as_cards, len(page.rows.rows if page.rows else ())) == (2, 40, 10)
     shares = [g.share for g in page.groups]
     assert shares == sorted(shares, reverse=True)
     assert re.fullmatch(r"n\d+ · (<0\.1|\d\.\d)% · (G\d+ ?)+ · \d\.\d+", page.lines[0].text), page.lines[0].text
-    assert page.neurons_words.startswith("The strongest 12 neurons carry ")
+    assert page.neurons_words.startswith("The strongest 8 neurons carry ")
     assert all(len(g.members.rows) <= 9 for g in page.groups)
 
 

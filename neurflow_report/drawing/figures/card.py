@@ -127,7 +127,7 @@ def _encoded(picture: Image.Image) -> bytes:
         palette = Image.new("P", (1, 1))
         palette.putpalette([*(found or []), *(part for colour in OWN for part in ImageColor.getrgb(colour))])
         out = BytesIO()
-        picture.quantize(palette=palette, dither=Image.Dither.NONE).save(out, "PNG")
+        picture.quantize(palette=palette, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
         data = out.getvalue()
         if len(data) <= LARGEST:
             break

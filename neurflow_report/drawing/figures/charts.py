@@ -31,14 +31,16 @@ from neurflow_report.drawing.view.model.components import Plot
 ROW = 0.27
 """Inches of a row."""
 MARKERS = ("o", "s", "^", "D", "v", "P")
-LETTER = 0.0168
+LETTER = 0.0225
 """Width of a letter, as a part of the chart's."""
+FINE = 9.75
+"""Points of the letters under an axis and in a key: 13 pixels."""
 
 
-def chart_svg(drawing: Plot | Forest | Scatter, *, id_prefix: str) -> str:
-    """Any plot of a page as SVG text; an empty one gives ""."""
+def chart_svg(drawing: Plot | Forest | Scatter, *, id_prefix: str, keyed: bool = True) -> str:
+    """Any plot of a page as SVG text; an empty one gives "". `keyed`: one of F1 says itself what its marks are."""
     if isinstance(drawing, Plot):
-        return masking_plot(drawing.rows, title=drawing.title, id_prefix=id_prefix)
+        return masking_plot(drawing.rows, title=drawing.title, id_prefix=id_prefix, keyed=keyed)
     drawn = _forest_svg(drawing) if isinstance(drawing, Forest) else _scatter_svg(drawing)
     return inline_svg(drawn, title=drawing.title, id_prefix=id_prefix) if drawn else ""
 
@@ -124,7 +126,7 @@ def _x_axis(axis: Any, drawing: Forest) -> None:
     steps = [drawing.start + step * i for i in range(round(span / step) + 1)]
     told = [f"{100 * s:.0f}" for s in steps] if drawing.shares else [f"{s:.2g}".replace("-", "−") for s in steps]
     axis.set_xticks(steps, [*told[:-1], told[-1] + ("%" if drawing.shares else "")])
-    axis.set_xlabel(drawing.axis, color=MUTED, fontsize=9.5)
+    axis.set_xlabel(drawing.axis, color=MUTED, fontsize=FINE)
     axis.grid(axis="x", color=LINE, linewidth=0.7, zorder=1)
     _bare(axis)
 
@@ -155,9 +157,9 @@ def _legend(figure: Figure, axis: Any, drawing: Forest) -> None:
 
 
 def _below(figure: Figure, marks: Sequence[Any], names: Sequence[str]) -> None:
-    short = [ending(name, 9.5, 0.85 * 72 * WIDTH) for name in names]
+    short = [ending(name, FINE, 0.85 * 72 * WIDTH) for name in names]
     figure.legend(
-        marks, short, loc="lower center", ncols=_columns(names), frameon=False, fontsize=9.5, handlelength=1.7,
+        marks, short, loc="lower center", ncols=_columns(names), frameon=False, fontsize=FINE, handlelength=1.7,
         columnspacing=1.6, borderaxespad=0.2,
     )  # fmt: skip
 
@@ -173,7 +175,7 @@ def _scatter(drawing: Scatter) -> Figure:
     foot = 0.62 + 0.21 * -(-len(series) // _columns(series))
     figure = Figure(figsize=(WIDTH, 2.75 + foot), facecolor="none")
     axis: Any = figure.subplots()
-    figure.subplots_adjust(left=0.11, right=0.97, top=0.97, bottom=foot / (2.75 + foot))
+    figure.subplots_adjust(left=0.19, right=0.97, top=0.97, bottom=foot / (2.75 + foot))
     marks = []
     for number, name in enumerate(series):
         mine = [p for p in drawing.points if p.series == name]
@@ -184,8 +186,8 @@ def _scatter(drawing: Scatter) -> Figure:
         )  # fmt: skip
     axis.axhline(0, color=LINE, linewidth=1, zorder=1)
     axis.axvline(0, color=LINE, linewidth=1, zorder=1)
-    axis.set_xlabel(drawing.x, color=MUTED, fontsize=9.5)
-    axis.set_ylabel(drawing.y, color=MUTED, fontsize=9.5)
+    axis.set_xlabel(drawing.x, color=MUTED, fontsize=FINE)
+    axis.set_ylabel(drawing.y, color=MUTED, fontsize=FINE)
     axis.grid(color=LINE, linewidth=0.5, zorder=0)
     axis.tick_params(axis="y", colors=MUTED)
     _bare(axis)

@@ -87,6 +87,7 @@ def paint(
     picture: Picture | None = None,
     compact: bool = False,
     interactive: bool = True,
+    keyed: bool = True,
 ) -> str:
     """The drawing as SVG text, with its size in pixels; equal input gives equal text.
 
@@ -96,21 +97,47 @@ def paint(
         picture: draws a node's patches (without it: windows on the stored pictures).
         compact: a thumbnail of mosaics and links, without text and without anchors.
         interactive: False is for print and for files: no links, and only what stands still.
+        keyed: it says itself what its lines are; where not, `key` does beside it.
     """
     style = COMPACT if compact else SMALL if diagram.small else FULL if interactive else PRINT
     diagram = diagram if interactive and not compact else _unlinked(diagram)
-    faint, loose = any(link.faint for link in diagram.links), any(node.loose for node in diagram.nodes)
-    if (faint or loose) and style.foot:
+    faint, loose = _told(diagram)
+    if not keyed:
+        style = replace(style, foot=0.0)
+    elif (faint or loose) and style.foot:
         style = replace(style, foot=style.foot + SECOND)  # the key has a second line
     layout = lay_out(diagram, order, style)
     cards = _cards(diagram, layout, style, picture or windows(linked))
     body = [_bands(diagram, layout, style), _links(diagram, layout, style), cards]
-    if not compact:
+    if keyed and not compact:
         body.append(_legend(layout, style, faint=faint, loose=loose))
     look = LOOK + ("\n" + LIVE if interactive and not compact else "")
     head = _head(diagram, layout, id_prefix, compact)
     rules = look.replace("FONT", FONT).replace("ID", id_prefix)
     return "\n".join([head, f"<style>{rules}</style>", *body, "</svg>"])
+
+
+def key(diagram: Diagram) -> list[tuple[str, str]]:
+    """What stands in a drawing's own key, to be set beside it: samples as SVG, and what each means."""
+    style, (faint, loose) = SMALL if diagram.small else FULL, _told(diagram)
+    found = [(_alone(26, _sample(flow, flow, style, 0, 9, 26)), percent(flow)) for flow in SAMPLES]
+    found += [(_alone(30, _sample(0.1, way, style, 0, 9, 30)), text) for text, way in (("raises", 1), ("lowers", -1))]
+    if faint:
+        pair = "".join(_sample(0.1, way, style, at, 9, 26, faint=True) for at, way in ((0, 1), (32, -1)))
+        found.append((_alone(58, pair), FAINT))
+    if loose:
+        found.append((_alone(22, '<rect class="card loose" x="1" y="2" width="20" height="14" rx="3"/>'), LOOSE))
+    bar = '<rect class="rail" y="1" width="6" height="16" rx="2"/><rect class="bar" y="9" width="6" height="8" rx="2"/>'
+    return [*found, (_alone(6, bar), "share of the class")]
+
+
+def _alone(width: int, drawn: str) -> str:
+    return f'<svg class="sample" width="{width}" height="18" viewBox="0 0 {width} 18" aria-hidden="true">{drawn}</svg>'
+
+
+def _told(diagram: Diagram) -> tuple[bool, bool]:
+    """Whether there are lines without an effect, and cards that may not be there on other pictures."""
+    return any(link.faint for link in diagram.links), any(node.loose for node in diagram.nodes)
 
 
 def _unlinked(diagram: Diagram) -> Diagram:
@@ -168,10 +195,8 @@ def _links(diagram: Diagram, layout: Layout, style: Style) -> str:
 def _wire(wire: Wire, style: Style, number: dict[str, int], titles: dict[str, str]) -> str:
     link, bend = wire.link, 0.5 * (wire.y2 - wire.y1)
     width = thickness(link, style)
-    path = (
-        f"M{_n(wire.x1, 1)} {_n(wire.y1, 1)}C{_n(wire.x1, 1)} {_n(wire.y1 + bend, 1)} "
-        f"{_n(wire.x2, 1)} {_n(wire.y2 - bend, 1)} {_n(wire.x2, 1)} {_n(wire.y2, 1)}"
-    )
+    across, down = _n(wire.x2 - wire.x1, 1), wire.y2 - wire.y1
+    path = f"M{_n(wire.x1, 1)} {_n(wire.y1, 1)}c0 {_n(bend, 1)} {across} {_n(down - bend, 1)} {across} {_n(down, 1)}"
     look = f'stroke-width="{_n(width)}" stroke-opacity="{_n(opacity(link))}"{_dash(link, width)}'
     ends = f"u{number[link.upper]} l{number[link.lower]} k{link.level}{' main' if link.main else ''}"
     head = f'<path class="e {sign_class(link)} {ends}" d="{path}" {look}'

@@ -36,7 +36,7 @@ STYLE: Any = {
     "svg.hashsalt": "neurflow-report",
     "svg.fonttype": "none",
     "font.family": "DejaVu Sans",
-    "font.size": 10.5,
+    "font.size": 10.5,  # points: 14 pixels
     "axes.edgecolor": LINE,
     "axes.labelcolor": INK,
     "axes.titlesize": 10.5,
@@ -48,7 +48,7 @@ STYLE: Any = {
     "ytick.color": INK,
     "path.simplify": False,
 }
-WIDTH = 5.2  # inches: 499 CSS pixels; on a screen of 360, where it has 328, the text is still over 8
+WIDTH = 4.0  # inches: 384 CSS pixels; on a screen of 360, where it has 328, the text is still over 11
 PANELS = {
     "mask": "Accuracy without the core, set to 0",
     "retain": "Accuracy with the core alone, the others at 0",
@@ -56,9 +56,9 @@ PANELS = {
 }
 """The panels from the top down. "both": pictures of other classes are counted, too."""
 
-WIDE, LABEL, EDGE, SIZE, SMALL = 480, 150, 30, 14, 12
+WIDE, LABEL, EDGE, SIZE, SMALL = 384, 150, 28, 14, 13
 """F1's strips in CSS pixels: the picture, the most that the rows' names take of it, what is left free beside a strip's
-ends for the counts there, and the letters, large and small. On a screen of 360 they are still over 9 and 8."""
+ends for the counts there, and the letters, large and small. On a screen of 360 they are still over 11."""
 LINE_UP, ROOMY, DENSE, ROW_GAP = 13, 20, 8, 5
 """Heights of a row: the core's mark and its interval, the bars under them (of few rows, and of many), and what parts
 rows."""
@@ -70,13 +70,13 @@ LEAST = 2.5
 """Height of the lowest bar: a set alone stays in sight."""
 
 
-def masking_plot(rows: Sequence[Masking | TwoSided], *, title: str, id_prefix: str) -> str:
+def masking_plot(rows: Sequence[Masking | TwoSided], *, title: str, id_prefix: str, keyed: bool = True) -> str:
     """F1 of one class (METHOD §5) as SVG text: strips in per cent, a row a layer and τ: above the accuracy without the
     core set, below that with it alone, or J.
 
     In a row the bars count the random sets by what they leave, with figures beside the ends for those at 0 and at 100%;
     the triangle over them is the core set, with its 95% interval; the broken line what nothing masked gives. J under 0
-    stands at 0. The order of layers is the rows'; an empty `rows` gives "".
+    stands at 0. The order of layers is the rows'; an empty `rows` gives "". `keyed`: it says itself what its marks are.
     """
     if not rows:
         return ""
@@ -89,7 +89,7 @@ def masking_plot(rows: Sequence[Masking | TwoSided], *, title: str, id_prefix: s
         if own:
             drawn, y = _panel(name, own, keys, names, left, y)
             parts += drawn
-    legend, height = _legend(y)
+    legend, height = _legend(y) if keyed else (list[str](), y)
     size = f'width="{WIDE}" height="{height:.0f}" viewBox="0 0 {WIDE} {height:.0f}"'
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" id="{id_prefix}" class="plot" role="img" '
@@ -207,19 +207,31 @@ def _row(row: _Strip, left: float, top: float, most: float) -> list[str]:
     return parts
 
 
+def masking_legend(id_prefix: str) -> str:
+    """What the marks of F1's strips are, for several of them at once."""
+    legend, height = _legend(0)
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" id="{id_prefix}" class="plot" aria-hidden="true" '
+        f'width="{WIDE}" height="{height:.0f}" viewBox="0 0 {WIDE} {height:.0f}">{_looks(id_prefix)}'
+    )
+    return "\n".join([head, *legend, "</svg>"])
+
+
 def _legend(top: float) -> tuple[list[str], float]:
-    """What the marks are; and where the picture ends."""
-    y = top + 12
+    """What the marks are, on lines as they fit; and where the picture ends."""
     marks = (
-        f'<path class="core" d="M0 {y - 4:g}h20M6 {y - 8:g}h8l-4 8z"/>',
-        f'<path class="null" d="M0 {y + 1:g}h5v-4h-5zM6 {y + 1:g}h5v-11h-5zM12 {y + 1:g}h5v-7h-5z"/>',
-        f'<path class="base" d="M4 {y - 11:g}v13"/>',
+        '<path class="core" d="M0 -4h20M6 -8h8l-4 8z"/>',
+        '<path class="null" d="M0 1h5v-4h-5zM6 1h5v-11h-5zM12 1h5v-7h-5z"/>',
+        '<path class="base" d="M4 -11v13"/>',
     )
     words = ("core set, 95% interval", "random sets", "nothing masked")
-    parts, x = list[str](), 4.0
+    parts, x, y = list[str](), 4.0, top + 12
     for mark, word in zip(marks, words, strict=True):
-        parts.append(f'<g transform="translate({x:.1f} 0)">{mark}<text class="m" x="24" y="{y:g}">{word}</text></g>')
-        x += 24 + text_width(word, SMALL) + 12
+        wide = 24 + text_width(word, SMALL)
+        if x + wide > WIDE:
+            x, y = 4.0, y + 20
+        parts.append(f'<g transform="translate({x:.1f} {y:g})">{mark}<text class="m" x="24" y="0">{word}</text></g>')
+        x += wide + 14
     return parts, y + 8
 
 
@@ -243,6 +255,7 @@ def lean(svg: str) -> str:
     svg = re.sub(r' clip-path="[^"]*"| transform="rotate\(-0[^"]*"| *<g id="[^"]*"/>|<defs>\s*</defs>', "", svg)
     svg = re.sub(r'(<g) id="[^"]*"', r"\1", svg)
     svg = re.sub(r"-?\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), svg)
+    svg = re.sub(r'( [xy]="-?\d+\.\d)\d(?=")', r"\1", svg)
     svg = re.sub(r' d="([^"]*)"', lambda found: f' d="{_short_path(found[1])}"', svg)
     svg = re.sub(r'<path d="[^"]*" style="fill: none"/>', "", svg)
     return _ungrouped(re.sub(r"<g>\s*((?:<use [^>]*/>\s*)+)</g>", _shared_style, svg))

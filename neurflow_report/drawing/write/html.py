@@ -13,7 +13,8 @@ from markupsafe import Markup
 
 from neurflow_report.drawing.figures.charts import chart_svg
 from neurflow_report.drawing.figures.diagram import Diagram, Tile, kept_order, paint
-from neurflow_report.drawing.figures.paint import windows
+from neurflow_report.drawing.figures.paint import key, windows
+from neurflow_report.drawing.figures.plots import masking_legend
 from neurflow_report.drawing.view import SiteView
 from neurflow_report.drawing.view.model.charts import Forest, Scatter
 from neurflow_report.drawing.view.model.components import Circuit, Page, Plot
@@ -30,6 +31,7 @@ class Medium:
     Attributes:
         url: an address from the site's root as the page has to write it.
         tile: a patch.
+        glimpse: a patch beside its name, which says what it is.
         whole: a picture (its address, a text for it).
         defined: a picture under a name (name, address) for the page's drawings.
         boxes: the class of boxes.css for a place in a picture.
@@ -39,6 +41,7 @@ class Medium:
 
     url: Callable[[str], str]
     tile: Callable[[Tile], Markup]
+    glimpse: Callable[[Tile], Markup]
     whole: Callable[[str, str], Markup]
     defined: Callable[[str, str], Markup]
     boxes: Boxes
@@ -54,19 +57,28 @@ def page_html(environment: jinja2.Environment, view: SiteView, page: Page, mediu
         diagram = _linked_diagram(drawing.diagram, medium.url)
         name = medium.prefix + drawing.id
         shown = windows(lambda tile: f'<use href="{medium.lead}{tile.picture}"/>')
-        return Markup(paint(diagram, kept_order(drawing.diagram), id_prefix=name, picture=shown))  # noqa: S704
+        return Markup(paint(diagram, kept_order(drawing.diagram), id_prefix=name, picture=shown, keyed=False))  # noqa: S704
 
-    def plot(drawing: Plot | Forest | Scatter) -> Markup:
-        return Markup(chart_svg(drawing, id_prefix=medium.prefix + drawing.id))  # noqa: S704
+    def circuit_key(drawing: Circuit) -> list[tuple[Markup, str]]:
+        return [(Markup(sample), text) for sample, text in key(drawing.diagram)]  # noqa: S704
+
+    def plot(drawing: Plot | Forest | Scatter, keyed: bool = True) -> Markup:
+        return Markup(chart_svg(drawing, id_prefix=medium.prefix + drawing.id, keyed=keyed))  # noqa: S704
+
+    def plot_key(name: str) -> Markup:
+        return Markup(masking_legend(medium.prefix + name))  # noqa: S704
 
     html = environment.get_template(template_of(page)).render(
         site=view,
         page=page,
         circuit=circuit,
+        circuit_key=circuit_key,
         plot=plot,
+        plot_key=plot_key,
         box=medium.boxes.__getitem__,
         url=medium.url,
         tile=medium.tile,
+        glimpse=medium.glimpse,
         whole=medium.whole,
         defined=medium.defined,
         offers=medium.offers,

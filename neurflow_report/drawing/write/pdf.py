@@ -44,7 +44,7 @@ REPORT, APPENDIX = "print/report.html", "print/appendix.html"
 """The templates of the two files."""
 TEMPLATES = ("report", "templates")
 ASKED = "what is set in print may ask for the report's pictures, print/*.css, static/*.woff2 and the logo, nothing else"
-WIDE, READABLE = 176.0, 72.0
+WIDE, READABLE = 176.0, 58.0
 """Millimetres between the margins of a sheet, and the width of a plot under which its text is too small."""
 _HREF = re.compile(r'<image href="([^"#]+)"')
 
@@ -327,7 +327,7 @@ def _small_plot(plot: Plot, prefix: str, wide: float, tall: float) -> str:
     return svg if width is not None and float(width[1]) >= READABLE else ""
 
 
-def _plot_svg(plot: Plot | Forest | Scatter, prefix: str, wide: float = 130.0, tall: float = 235.0) -> str:
+def _plot_svg(plot: Plot | Forest | Scatter, prefix: str, wide: float = 104.0, tall: float = 235.0) -> str:
     """The plot for paper: `wide` mm, less where it would be taller than `tall`, and plain colours."""
     svg = plain_colours(chart_svg(plot, id_prefix=f"{prefix}-{plot.id}"))
 

@@ -104,13 +104,18 @@ def _medium(names: dict[str, str], own: str, boxes: Boxes, files: dict[str, str]
         inside, text = Markup(frame(one)), one.text or f"patch {one.index}"  # noqa: S704 numbers
         return Markup(shown).format(window(one), look, text, one.picture, inside)  # noqa: S704
 
+    def glimpse(one: Tile) -> Markup:
+        inside = Markup(frame(one))  # noqa: S704 numbers
+        shown = '<svg viewBox="{}" aria-hidden="true"><use href="#!{}"/>{}</svg>'
+        return Markup(shown).format(window(one), one.picture, inside)  # noqa: S704 escaped by format
+
     def whole(file: str, alt: str) -> Markup:
         shown = '<svg viewBox="0 0 1 1" role="img" aria-label="{}"><use href="#!{}"/></svg>'
         return Markup(shown).format(alt, _picture_name(file))  # noqa: S704
 
     return Medium(
-        url=url, tile=tile, whole=whole, defined=lambda _name, _file: Markup(), boxes=boxes, prefix=f"{own}--",
-        lead=LEAD, offers=lambda href: href in files,
+        url=url, tile=tile, glimpse=glimpse, whole=whole, defined=lambda _name, _file: Markup(), boxes=boxes,
+        prefix=f"{own}--", lead=LEAD, offers=lambda href: href in files,
     )  # fmt: skip
 
 

@@ -113,6 +113,9 @@ def site_medium(path: str, boxes: Boxes, *, offers: Callable[[str], bool] = bool
     def tile(one: Tile) -> Markup:
         return window_html(url(one.file), one, boxes[one.left, one.top, one.side])
 
+    def glimpse(one: Tile) -> Markup:
+        return window_html(url(one.file), one, boxes[one.left, one.top, one.side], beside=True)
+
     def whole(file: str, alt: str) -> Markup:
         return Markup('<img src="{}" alt="{}" loading="lazy">').format(url(file), alt)
 
@@ -120,7 +123,7 @@ def site_medium(path: str, boxes: Boxes, *, offers: Callable[[str], bool] = bool
         image = '<image id="{}" href="{}" width="1" height="1" preserveAspectRatio="none"/>'
         return Markup(image).format(name, url(file))  # noqa: S704 escaped by format
 
-    return Medium(url=url, tile=tile, whole=whole, defined=defined, boxes=boxes, offers=offers)
+    return Medium(url=url, tile=tile, glimpse=glimpse, whole=whole, defined=defined, boxes=boxes, offers=offers)
 
 
 def relative(path: str, href: str) -> str:
@@ -132,14 +135,13 @@ def relative(path: str, href: str) -> str:
     return place + mark + anchor
 
 
-def window_html(src: str, tile: Tile, box: str) -> Markup:
+def window_html(src: str, tile: Tile, box: str, *, beside: bool = False) -> Markup:
     """A patch: its picture, so enlarged and placed by the class `box` of boxes.css that its frame shows the patch; or
-    all of it, with the patch outlined."""
-    text = tile.text or f"patch {tile.index}"
-    if tile.outlined:
-        mark = Markup('<b class="{}"></b>').format(box) if tile.side < 1 else ""
-        return Markup('<img src="{}" alt="{}" class="whole {}">{}').format(src, text, box, mark)
-    return Markup('<img src="{}" alt="{}" class="{}">').format(src, text, box)
+    all of it, with the patch outlined. `beside` its name it waits until it is seen."""
+    look, mark = (f"whole {box}", box if tile.side < 1 else "") if tile.outlined else (box, "")
+    text, later = tile.text or f"patch {tile.index}", Markup(' loading="lazy"') if beside else ""
+    shown = Markup('<img src="{}" alt="{}" class="{}"{}>').format(src, text, look, later)
+    return shown + Markup('<b class="{}"></b>').format(mark) if mark else shown
 
 
 def _drawn(bundle: Bundle, view: SiteView) -> Iterator[tuple[str, bytes]]:

@@ -18,6 +18,7 @@ import jinja2
 from jinja2.loaders import split_template_path
 from markupsafe import Markup, escape
 
+from neurflow_report.drawing.write.mathml import mathml
 from neurflow_report.drawing.write.sandbox import Sandbox
 from neurflow_report.errors import InputError, ReportError, Where
 from neurflow_report.ordinary import check_ordinary, read_ordinary
@@ -120,6 +121,7 @@ def template_environment(templates: Path | None) -> jinja2.Environment:
     logo = next((name for name in LOGOS if name in static_files(templates)), "")
     environment = Sandbox(_Folders(templates), names={"logo": logo})
     environment.filters["formula"] = formula_html
+    environment.filters["mathml"] = mathml
     environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "separators": (",", ":")}
     return environment
 

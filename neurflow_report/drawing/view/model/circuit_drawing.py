@@ -29,7 +29,7 @@ MOST_SMALL, FEW_SMALL, MOST_SMALL_EDGES = 600, 200, 60
 INSIDE = 3
 PANEL_TILES, SMALL_PANEL_TILES, PANEL_MEMBERS, PANEL_EDGES = 12, 6, 12, 6
 DIGITS = 4
-MOST_ROWS = 100
+MOST_ROWS = 50
 """Rows of a table on the page; the file beside it has all."""
 GROUP, NEURON = "neuron group", "neuron"
 REST = "rest"
@@ -376,11 +376,14 @@ def _told(edges: Sequence[Weight]) -> list[Weight]:
 
 def _panel(index: Index, nodes: Sequence[Node], edges: Sequence[Weight], most: int) -> Panel:
     place = {node.id: i for i, node in enumerate(nodes)}
+    tiles = [_more_tiles(index, node, most) for node in nodes]
+    windows = sorted({_window(tile) for own in tiles for tile in own})
     return Panel(
         slug=index.result.slug,
         patches=urls.patch(index.result.slug, 0).removesuffix("0"),
         shares=tuple(round(node.value, DIGITS) for node in nodes),
-        tiles=tuple(_compact(_more_tiles(index, node, most)) for node in nodes),
+        windows=tuple(windows),
+        tiles=tuple(tuple((t.index, t.image, windows.index(_window(t))) for t in own) for own in tiles),
         members=tuple(_members(index, node) for node in nodes),
         edges=tuple(
             (
@@ -395,9 +398,8 @@ def _panel(index: Index, nodes: Sequence[Node], edges: Sequence[Weight], most: i
     )
 
 
-def _compact(tiles: Sequence[Tile]) -> tuple[tuple[float, ...], ...]:
-    """Each tile as (patch, picture, left, top, side)."""
-    return tuple((t.index, t.image, round(t.left, DIGITS), round(t.top, DIGITS), round(t.side, DIGITS)) for t in tiles)
+def _window(tile: Tile) -> tuple[float, float, float]:
+    return round(tile.left, DIGITS), round(tile.top, DIGITS), round(tile.side, DIGITS)
 
 
 def _more_tiles(index: Index, node: Node, most: int) -> Sequence[Tile]:

@@ -144,7 +144,8 @@ class Panel:
     Attributes:
         patches: how a patch's address begins, before its number.
         shares: each node's share of the logit.
-        tiles: patches of each node as (patch, picture of the class `slug`, left, top, side), the last three in shares.
+        windows: places in a picture as (left, top, side), in shares.
+        tiles: patches of each node as (patch, picture of the class `slug`, number of its window).
         members: of each group its strongest neurons as (channel, share lent); at the end (-1, how many more).
         edges: each node's largest as (upper node, lower node, flow, sign, weight), the nodes by their places.
     """
@@ -152,7 +153,8 @@ class Panel:
     slug: str
     patches: str
     shares: tuple[float, ...]
-    tiles: tuple[tuple[tuple[float, ...], ...], ...]
+    windows: tuple[tuple[float, float, float], ...]
+    tiles: tuple[tuple[tuple[int, int, int], ...], ...]
     members: tuple[tuple[tuple[int, float], ...], ...]
     edges: tuple[tuple[int, int, float, int, float | None], ...]
 

@@ -164,6 +164,17 @@ class Diagram:
         return on or frozenset(node.id for node in self.nodes)
 
     @property
+    def trunk(self) -> tuple[tuple[Band, Node], ...]:
+        """From the logit down along the largest flow: a node a band."""
+        nodes, bands = {node.id: node for node in self.nodes}, {band.name: band for band in self.bands}
+        at = self.nodes[0]
+        found = [(bands[at.band], at)]
+        while down := [link for link in self.links if link.upper == at.id and not nodes[link.lower].stack]:
+            at = nodes[max(down, key=lambda link: link.flow).lower]
+            found.append((bands[at.band], at))
+        return tuple(found)
+
+    @property
     def listed(self) -> tuple[ListedBand, ...]:
         """By band the three nodes of the largest share, each with the two above that hand it most."""
         nodes = {node.id: node for node in self.nodes if not node.stack}

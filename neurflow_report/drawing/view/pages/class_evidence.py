@@ -32,7 +32,8 @@ UPWARD = "From a layer up to the logits, with pictures of other classes"
 class ClassFidelityPage(Page):
     """The evidence of one class: its verdict, what holds at which layer, then F1, then F2 to F14, then its ledger.
 
-    `limits`: the class's, as everywhere; `masking_lines`: what F1 says of its claims; `two_sided`: with pictures of
+    `limits`: the class's, as everywhere; `masking_lines`: what F1 says of its claims,
+    `masking_claims`: the same in a table; `two_sided`: with pictures of
     other classes, one layer at a time and from a layer up; `certified`, `certificates`: what an automatic τ was chosen
     by; `concept_words`, `concepts`: the tests of the user's own concepts; `neighbours`: the
     circuit, and the evidence of the next classes.
@@ -47,6 +48,7 @@ class ClassFidelityPage(Page):
     ledger: Table | None
     control_words: tuple[str, ...]
     masking_lines: tuple[Prose, ...]
+    masking_claims: Table | None
     certified: tuple[str, ...]
     certificates: Table | None
     words: tuple[str, ...]
@@ -80,6 +82,7 @@ def class_fidelity_page(index: Index) -> ClassFidelityPage:
         ledger=ledger.ledger_table(index),
         control_words=_control_words(index),
         masking_lines=verdicts.lines([c for c in index.claims if c.experiment == "masking"], index.too_few),
+        masking_claims=verdicts.reasons(index, "masking"),
         certified=tuple(certificate_words(index)),
         certificates=certificate_table(index),
         words=(

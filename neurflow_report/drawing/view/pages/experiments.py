@@ -22,13 +22,15 @@ MANY_CASES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentView:
-    """One experiment of one class; `lines`: at which layers its claim holds; `missing`: what could not be measured;
+    """One experiment of one class; `lines`: at which layers its claims hold, `claims`: the same in a
+    table, of several; `missing`: what could not be measured;
     `edges`: F11's figures edge by edge."""
 
     id: str
     title: str
     words: str
     lines: tuple[Prose, ...]
+    claims: Table | None
     chart: Forest | None
     scatter: Scatter | None
     table: Table | None
@@ -60,6 +62,7 @@ def _experiment(index: Index, name: str) -> ExperimentView:
         title=f"{kind.number}: {kind.question}",
         words=words,
         lines=verdicts.lines([c for c in index.claims if c.experiment == name], index.too_few),
+        claims=verdicts.reasons(index, name),
         chart=None if kind.wide or _exact(rows) else _forest(index, name, rows),
         scatter=_scatter(index) if name == "edges" else None,
         table=(_wide if kind.wide else _table)(index, name, rows) if rows else None,
@@ -291,7 +294,7 @@ def _scatter(index: Index) -> Scatter | None:
         return None
     slug = index.result.slug
     return Scatter(
-        id=f"drops-{slug}",
+        id="drops",
         title=f"Edge weight and measured drop: {index.result.name}",
         points=tuple(Point(x=d.weight, y=d.drop, series=f"{d.upper_layer} ← {d.lower_layer}") for d in reversed(drops)),
         x="weight W of the edge",

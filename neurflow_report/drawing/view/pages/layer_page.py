@@ -49,16 +49,16 @@ MOST_NAMES = 8
 FEW = 3
 """Patches of a group, at most, that are too few to say what it stands for."""
 SLIGHT = 0.01
-"""The share of the class under which a neuron is folded away."""
-SMALL = 12
+"""The share of the class under which a group's flow or a neuron is hardly told."""
+SMALL = 8
 """Core neurons of a layer that are all shown in full; in a larger one the strongest are, and the others in a line."""
 CARRIED = 0.95
 """Of a larger layer, the strongest neurons that carry so much of its share are, `SMALL` of them at most."""
 TABLED = 200
 """Neurons of a layer, at most, that are a table; more are a list, which takes a fifth of the elements."""
-LEADING, FIRST, FULL, CARDS = 0.04, 4, 12, 40
-"""The share from which a group is shown in full, so many in any case and so many at most; the next are cards, up to
-`CARDS`."""
+LEADING, FIRST, FULL, CARDS = 0.05, 2, 12, 40
+"""The share from which a group or a neuron is shown at once, so many in any case, and so many groups at most; the next
+groups are folded cards, up to `CARDS`, the next neurons folded."""
 JUMPS = 12
 """Groups that the way to each at the head of the page leads to."""
 EDGES, MEMBERS, CORE = 4, 8, 16
@@ -78,9 +78,10 @@ class LayerPage(Page):
     """One layer of one class, its groups and neurons by falling share; `evidence`: what the tests at this layer say.
 
     Attributes:
-        groups: all of them; of these the first `in_full` are shown in full, the next as cards up to `as_cards`, and
-            `rows` has a row for each of the others. The head of the page leads to the first `jumps`.
-        neurons: those shown in full; `folded`: the same of under 1% share.
+        groups: all of them; of these the first `in_full` are shown in full, the next as folded cards up to `as_cards`,
+            and `rows` has a row for each of the others. The head of the page leads to the first `jumps`.
+        smaller: what the fold of the cards is called.
+        neurons: those shown at once; `folded`: the same of under 5% share.
         table: every neuron, a row each, with a place for those that are not shown in full; where there are more than
             200, a line for each of these stands in `lines` instead.
         census: which of its channels are silent or hardly vary; "" where that was not counted.
@@ -97,6 +98,7 @@ class LayerPage(Page):
     in_full: int
     as_cards: int
     jumps: int
+    smaller: str
     rows: Table | None
     neurons: tuple[NeuronView, ...]
     folded: tuple[NeuronView, ...]
@@ -137,10 +139,11 @@ def layer_page(index: Index, layer: LayerResult, census: str = "") -> LayerPage:
         in_full=in_full,
         as_cards=max(in_full, min(CARDS, len(layer.groups))),
         jumps=JUMPS,
+        smaller=_smaller(layer.groups[in_full:CARDS]),
         rows=_group_rows(index, layer, layer.groups[CARDS:]) if len(layer.groups) > CARDS else None,
         neurons=tuple(_neuron(index, layer, a) for a in shown),
         folded=tuple(_neuron(index, layer, a) for a in folded),
-        neurons_words=_neurons_words(index, layer, shown),
+        neurons_words=_neurons_words(index, layer, [*shown, *folded]),
         lines=tuple(_line(index, layer, a) for a in rest) if len(layer.neurons) > TABLED else (),
         table=_neuron_table(index, layer, {a.channel for a in rest}),
         pictures=captions(index),
@@ -182,18 +185,21 @@ def by_share(index: Index, layer: LayerResult) -> list[Neuron]:
 
 
 def _chosen(index: Index, layer: LayerResult) -> tuple[list[Neuron], list[Neuron], list[Neuron]]:
-    """The neurons shown in full, those shown in full but folded, and those in a line."""
+    """The neurons shown at once, those folded, and those in a line."""
     shares, ranked = index.flow.neurons[layer.name], by_share(index, layer)
-    weighty = [a for a in ranked if shares[a.channel] >= SLIGHT] or ranked[:1]
-    if len(ranked) <= SMALL:
-        return weighty, ranked[len(weighty) :], []
     whole, carried, shown = sum(shares.values()), 0.0, list[Neuron]()
     for a in ranked[:SMALL]:
-        if shown and (carried >= CARRIED * whole):
+        if shown and carried >= CARRIED * whole and len(ranked) > SMALL:
             break
         shown.append(a)
         carried += shares[a.channel]
-    return shown, [], ranked[len(shown) :]
+    first = max(FIRST, sum(shares[a.channel] >= LEADING for a in shown))
+    return shown[:first], shown[first:], ranked[len(shown) :]
+
+
+def _smaller(groups: Sequence[NeuronGroup]) -> str:
+    """ "20 smaller groups, 13% together"."""
+    return f"{count(len(groups), 'smaller group')}, {percent(sum(g.share for g in groups))} together"
 
 
 def layer_sentence(index: Index, layer: LayerResult) -> str:

@@ -26,13 +26,15 @@ _RULES = {
 
 @dataclass(frozen=True, kw_only=True)
 class MethodStep:
-    """A definition of the method with this run's values; `formula` is set apart, `where` says its symbols and units."""
+    """A definition of the method with this run's values; `formula` is set apart, `where` says its symbols and units;
+    `brief`: it stands among the experiments, which are told in a few lines each."""
 
     id: str
     title: str
     text: tuple[str, ...]
     formula: str = ""
     where: str = ""
+    brief: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,8 +166,8 @@ def _groups(run: Run) -> tuple[MethodStep, ...]:
                     layer are the neurons found at the next, as far as {low}.
                 """),
             ),
-            formula="W(U, L) = mean over (a, j) ∈ U of Σ_i w(a, i, j), i with a semantic group in L",
-            where="each neuron counts once for each L; W signed, no unit",
+            formula="W(U, L) = mean over (a, j) ∈ U of Σ_i w(a, i, j)",
+            where="i: a core neuron of a with a semantic group in L, counted once for each L; W signed, no unit",
         ),
     )
 
@@ -197,7 +199,7 @@ def _shares() -> tuple[MethodStep, ...]:
 def _verdict(run: Run) -> tuple[MethodStep, ...]:
     if not run.settings.experiments:
         return ()
-    return (MethodStep(id="verdict", title="A class's verdict", text=(RULE,)),)
+    return (MethodStep(id="verdict", title="A class's verdict", text=(RULE,), brief=True),)
 
 
 def _automatic(s: Settings) -> str:
@@ -229,7 +231,7 @@ def _masking(run: Run) -> tuple[MethodStep, ...]:
                 *_held_out(run),
                 *_of_others(run),
             ),
-            formula="p = (1 + number of random sets at least as extreme) / (1 + number of random sets)",
+            formula="p = (1 + random sets at least as extreme) / (1 + random sets)",
             where=f"smallest possible value here: {1 / (1 + s.draws):.3f}; seed {s.seed}",
         ),
     )
@@ -264,7 +266,9 @@ def _of_others(run: Run) -> tuple[str, ...]:
 def _experiments(s: Settings) -> tuple[MethodStep, ...]:
     """F2 to F14, those that were run: what they ask, how they measure it, and how large they were."""
     return tuple(
-        MethodStep(id=e.name, title=f"{e.question} ({e.number})", text=(f"{e.words} {_size(s, e)}".rstrip(),))
+        MethodStep(
+            id=e.name, title=f"{e.question} ({e.number})", text=(f"{e.words} {_size(s, e)}".rstrip(),), brief=True
+        )
         for e in EXPERIMENTS.values()
         if e.name in s.experiments and e.name != "masking"
     )

@@ -60,13 +60,16 @@ class ClassRow:
 
     Attributes:
         thumb: the address of a whole picture of it, "" for none; `seen` its name.
+        script: the address of what a script says of its pictures.
         carries: the neurons below the logit that carry most of it.
         left: of its pictures, those recognised without the core below the logit; `beside`: with random neurons masked.
         order: the share of deciding tests that support their claim, for sorting; −1 where none decides.
     """
 
     name: str
+    slug: str
     href: str
+    script: str
     thumb: str
     seen: str
     strips: tuple[Strip, ...]
@@ -193,7 +196,9 @@ def row(index: Index) -> ClassRow:
     image = picture_of(index)
     return ClassRow(
         name=result.name,
+        slug=result.slug,
         href=urls.class_page(result.slug),
+        script=urls.captions(result.slug),
         thumb=urls.picture_file(result.slug, image) if image is not None else "",
         seen=result.pictures[image].name if image is not None else "",
         strips=tuple(_strip(index, layer, g) for g in layer.groups[:SHOWN_GROUPS] if g.share >= LEAST_SHARE),

@@ -9,41 +9,66 @@ from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.captions import described
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Page, Span
-from neurflow_report.drawing.view.model.numbers import count
+from neurflow_report.drawing.view.model.graph import Tile
+from neurflow_report.drawing.view.model.numbers import count, percent
 from neurflow_report.drawing.view.pages import PageKind
+from neurflow_report.drawing.view.pages.class_page import picture_of
 from neurflow_report.results.catalogue import prose
-from neurflow_report.results.records import LayerResult
+from neurflow_report.results.records import LayerResult, Neuron, NeuronGroup
 
 MANY = 2000
 """Neurons of a report that are all listed; of more, each layer's are one line, and the script finds each of them."""
+PICTURED = 1000
+"""Neurons of a report, at most, that are listed with a patch each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A neuron group or a neuron: its link, what it is called, its share in words, and its first patch."""
+
+    link: Span
+    called: str
+    share: str
+    tile: Tile | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoundLayer:
-    """What of one layer can be found: its groups with what they are called, and its neurons.
+    """What of one layer can be found: its groups and its neurons.
 
     Attributes:
-        neurons: a link each, in a report that has not too many.
+        neurons: in a report that has not too many.
         channels: their channels where it has, parted by spaces; `words`: how many they are.
     """
 
     name: str
     href: str
-    groups: tuple[tuple[Span, str], ...]
-    neurons: tuple[Span, ...]
+    groups: tuple[Found, ...]
+    neurons: tuple[Found, ...]
     channels: str
     words: str
 
 
 @dataclass(frozen=True, kw_only=True)
+class FoundPicture:
+    """A picture: its link, what is said of it, and where it is stored; "" where no patch of it is shown."""
+
+    link: Span
+    said: str
+    file: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class FoundClass:
-    """What of one class can be found; `pictures` with what is said of them."""
+    """What of one class can be found; `thumb`: a picture that stands for it, `words`: how much there is."""
 
     name: str
     href: str
     anchor: str
+    thumb: str
+    words: str
     layers: tuple[FoundLayer, ...]
-    pictures: tuple[tuple[Span, str], ...]
+    pictures: tuple[FoundPicture, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +81,7 @@ class SearchPage(Page):
 
 def search_page(indices: Sequence[Index]) -> SearchPage:
     """The page to find things on."""
-    listed = sum(len(layer.neurons) for i in indices for layer in i.result.layers) <= MANY
+    neurons = sum(len(layer.neurons) for i in indices for layer in i.result.layers)
     return SearchPage(
         path=urls.SEARCH,
         title="Search",
@@ -64,43 +89,69 @@ def search_page(indices: Sequence[Index]) -> SearchPage:
         crumbs=(Span(text="Overview", href=urls.OVERVIEW),),
         here="Search",
         lead=prose("""
-            Search the report: classes, layers, groups by name or number (G2), neurons by number (n31),
-            and pictures with their labels.
+            Classes, layers, neuron groups by name or number (G2), neurons by number (n31), and pictures with their
+            labels. Several words narrow it down: “G1 block3”.
         """),
-        classes=tuple(_class(i, listed) for i in indices),
+        classes=tuple(_class(i, neurons <= MANY, neurons <= PICTURED) for i in indices),
     )
 
 
-def _class(index: Index, listed: bool) -> FoundClass:
-    slug = index.result.slug
+def _class(index: Index, listed: bool, pictured: bool) -> FoundClass:
+    result, slug = index.result, index.result.slug
+    image = picture_of(index)
+    groups = sum(len(layer.groups) for layer in result.layers[:-1])
+    neurons = sum(len(layer.neurons) for layer in result.layers[:-1])
     return FoundClass(
-        name=index.result.name,
+        name=result.name,
         href=urls.class_page(slug),
         anchor=slug,
-        layers=tuple(_layer(index, layer, listed) for layer in index.downward()),
+        thumb=urls.picture_file(slug, image) if image is not None else "",
+        words=f"{count(groups, 'neuron group')} and {count(neurons, 'neuron')}, layer by layer",
+        layers=tuple(_layer(index, layer, listed, pictured) for layer in index.downward()),
         pictures=tuple(
-            (Span(text=p.name, href=f"{urls.pictures(slug)}#i{number}"), described(p))
-            for number, p in enumerate(index.result.pictures)
+            FoundPicture(
+                link=Span(text=p.name, href=f"{urls.pictures(slug)}#i{number}"),
+                said=described(p),
+                file=urls.picture_file(slug, number) if p.file is not None else "",
+            )
+            for number, p in enumerate(result.pictures)
         ),
     )
 
 
-def _layer(index: Index, layer: LayerResult, listed: bool) -> FoundLayer:
-    slug = index.result.slug
-    channels = sorted(a.channel for a in layer.neurons)
+def _layer(index: Index, layer: LayerResult, listed: bool, pictured: bool) -> FoundLayer:
+    slug, shares = index.result.slug, index.flow.neurons[layer.name]
+    neurons = sorted(layer.neurons, key=lambda a: a.channel)
     return FoundLayer(
         name=layer.name,
         href=urls.layer_page(slug, layer.name),
-        groups=tuple(
-            (
-                Span(text=f"G{g.index}", href=urls.group(slug, layer.name, g.index)),
-                index.name(layer.name, g).text,
+        groups=tuple(_group(index, layer, g) for g in layer.groups if layer != index.top or len(layer.groups) > 1),
+        neurons=tuple(
+            Found(
+                link=Span(text=f"n{a.channel}", href=urls.neuron(slug, layer.name, a.channel)),
+                called=index.given.get((layer.name, f"n{a.channel}"), ""),
+                share=percent(shares[a.channel]),
+                tile=index.tile(a.concept[0]) if pictured and a.concept else None,
             )
-            for g in layer.groups
+            for a in neurons
+            if listed
         ),
-        neurons=tuple(Span(text=f"n{c}", href=urls.neuron(slug, layer.name, c)) for c in channels if listed),
-        channels="" if listed else " ".join(map(str, channels)),
-        words="" if listed else f"{count(len(channels), 'neuron')}, n{channels[0]} to n{channels[-1]}",
+        channels="" if listed else " ".join(str(a.channel) for a in neurons),
+        words="" if listed else _range(neurons),
+    )
+
+
+def _range(neurons: Sequence[Neuron]) -> str:
+    return f"{count(len(neurons), 'neuron')}, n{neurons[0].channel} to n{neurons[-1].channel}"
+
+
+def _group(index: Index, layer: LayerResult, group: NeuronGroup) -> Found:
+    patches = index.shown(layer.name, group, 1)
+    return Found(
+        link=Span(text=f"G{group.index}", href=urls.group(index.result.slug, layer.name, group.index)),
+        called=index.name(layer.name, group).text,
+        share=percent(group.share),
+        tile=index.tile(patches[0]) if patches else None,
     )
 
 

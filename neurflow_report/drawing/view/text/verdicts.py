@@ -135,6 +135,30 @@ def by_layer(index: Index) -> Table | None:
     return replace(table, columns=(*table.columns, Column(label="Figure")))
 
 
+def reasons(index: Index, experiment: str) -> Table | None:
+    """Of an experiment with several claims: claims against layers, with the figure and, where one is not supported,
+    why; None of an experiment with one claim, which a sentence tells."""
+    claims = [c for c in tested(index.claims) if c.experiment == experiment]
+    rows = []
+    for claim, case in dict.fromkeys(_row(c) for c in claims):
+        limit = limits(index.run).get(claim)
+        mine = {c.layer: c for c in claims if _row(c) == (claim, case)}
+        cells = [_reason(mine[n], limit, index.too_few) if n in mine else Cell(text="") for n in _layers(index, claims)]
+        rows.append((Cell(text=_named(claim, case)), *cells))
+    if len(rows) < 2:
+        return None
+    columns = (Column(label="Claim"), *(Column(label=name) for name in _layers(index, claims)))
+    return Table(caption=f"Its claims, layer by layer: {index.result.name}", columns=columns, rows=tuple(rows))
+
+
+def _reason(c: Claim, limit: Threshold | None, few: Mapping[Claim, str]) -> Cell:
+    found = replace(_cell(c, "", limit, few), href="")
+    if c.verdict == "supported":
+        return found
+    why = remedy(few[c]) if c in few else why_of(c)
+    return replace(found, text=f"{found.text}, {word(c, few)}{f': {why}' if why else ''}")
+
+
 def over_classes(indices: Sequence[Index]) -> Table | None:
     """Claims against layers, over all classes: of how many tests the claim was supported."""
     claims = [c for i in indices for c in tested(i.claims)]
