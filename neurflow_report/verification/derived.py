@@ -123,7 +123,18 @@ def _of_digest(run: Run, classes: Sequence[ClassResult], manifest: Manifest) -> 
     digests += [result.others_digest for result in classes if result.others]
     found = hashlib.sha256("\n".join(digests).encode()).hexdigest()
     if manifest.format_version >= CONSERVED and found != run.data.digest:
-        yield ("data", "digest"), "it is not that of the pictures' digests, in their order"
+        yield ("data", "digest"), _other_digest(classes, manifest)
+
+
+def _other_digest(classes: Sequence[ClassResult], manifest: Manifest) -> str:
+    """Why the digest of the data is another: builds before `others_digest` was kept made it of what no record has."""
+    if any("others_digest" in result.model_fields_set for result in classes):
+        return "it is not that of the pictures' digests, in their order"
+    p = manifest.provenance
+    return (
+        f"it cannot be checked: {p.generator} wrote this bundle on {p.clock.created[:10]} in a development build, in "
+        "which it did not follow from the records; `neurflow-report analyze` and the spec make the bundle again"
+    )
 
 
 def _of_spec(run: Run, _classes: Sequence[ClassResult], manifest: Manifest) -> Found:
