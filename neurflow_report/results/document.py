@@ -57,7 +57,8 @@ the three kinds of JSON files as its keys, each of which is described under `$de
 
 **Formats.** This version writes format {version} and reads {readable}. A bundle of a later format is refused with the
 advice to use a newer version ([bundle-version](errors.md#bundle-version)); an earlier one is read by today's records,
-whose new fields have defaults. A field is renamed or removed, gets another meaning, or comes without a default in a new format only.
+whose new fields have defaults. A field is renamed or removed, gets another meaning, or comes without a default in a new
+format only.
 
 {history}
 """
