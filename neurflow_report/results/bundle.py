@@ -267,6 +267,7 @@ def _shown(classes: Sequence[ClassResult]) -> Iterator[str]:
     for result in classes:
         yield from (picture.file for picture in result.pictures if picture.file is not None)
         yield from (picture.file for picture in result.debugged)
+        yield from (file for facet in result.facets for file in (facet.file, facet.tile) if file is not None)
 
 
 def _contents(run: Run, classes: Sequence[ClassResult], pictures: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -383,6 +383,20 @@ class Debug(Section):
     )
 
 
+class Facets(Section):
+    """Pictures made for semantic groups: what activates a neuron as a group's patches do (METHOD §9)."""
+
+    groups: Annotated[int, Field(ge=0, le=20)] = Field(
+        0,
+        description="Semantic groups of each layer below the logits, and of each class, that a picture is made for: "
+        "those of the largest share. 0 makes none.",
+        examples=[2],
+    )
+    steps: Annotated[int, Field(ge=16, le=4096)] = Field(
+        128, description="Steps of the ascent, each a pass there and back.", examples=[256]
+    )
+
+
 class Runtime(Section):
     """Where and how it runs."""
 
@@ -447,6 +461,7 @@ class Spec(Section):
         default_factory=Fidelity, examples=[{"preset": "standard", "controls": ["random_weights"]}]
     )
     debug: Debug = Field(default_factory=Debug, examples=[{"images": "misclassified", "limit": 20}])
+    facets: Facets = Field(default_factory=Facets, examples=[{"groups": 2}])
     report: Report = Field(default_factory=Report, examples=[{"formats": ["html", "single"], "theme": "dark"}])
     names: Names = Field(
         {},

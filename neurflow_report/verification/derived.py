@@ -19,7 +19,7 @@ import numpy as np
 
 from neurflow_report.errors import Path
 from neurflow_report.results.contradictions import LARGEST, Contradiction
-from neurflow_report.results.flow import flow_of
+from neurflow_report.results.flow import flow_of, semantic_shares
 from neurflow_report.results.records import (
     Caution,
     Certificate,
@@ -69,6 +69,7 @@ def contradicted(run: Run, classes: Sequence[ClassResult], manifest: Manifest) -
             _of_drops,
             _of_debugged,
             _of_concepts,
+            _of_facets,
         ]
     for result in classes:
         for place, message in chain(*(_kept(check, run, result) for check in checks)):
@@ -410,6 +411,22 @@ def _of_concepts(_run: Run, result: ClassResult) -> Found:
     for rank, (p, n) in enumerate(tested):
         most = max(most, min(1.0, (len(tested) - rank) * p))
         yield from _equal(("concept_tests", n, "q_value"), rows[n].q_value, most, "Holm's procedure gives")
+
+
+def _of_facets(run: Run, result: ClassResult) -> Found:
+    """Of the pictures made for semantic groups: which groups have one, and what their neurons do on natural patches."""
+    neurons = {(layer.name, a.channel): a for layer in result.layers for a in layer.neurons}
+    for number, one in enumerate(result.facets):
+        most = max(neurons[one.layer, one.channel].activations)
+        yield from _equal(("facets", number, "natural"), one.natural, most, "the neuron's strongest patch has")
+        if one.activation is not None and one.activation <= 0:
+            yield ("facets", number, "activation"), f"it is {_told(one.activation)}, and such a picture is not kept"
+    for layer, shares in semantic_shares(result).items() if run.facets else ():
+        own = {(one.channel, one.group) for one in result.facets if one.layer == layer}
+        if run.facets and len(own) != min(run.facets.groups, len(shares)):
+            yield ("facets",), f"there are {len(own)} of {layer!r}"
+        elif any(shares[one] > min((shares[mine] for mine in own), default=1.0) + FAR for one in shares.keys() - own):
+            yield ("facets",), f"those of {layer!r} are not of its largest shares"
 
 
 def _of_masking(run: Run, result: ClassResult) -> Found:

@@ -20,6 +20,7 @@ from neurflow_report.packing.tree import copy
 from neurflow_report.progress import Progress, Silent
 from neurflow_report.results.bundle import MANIFEST, Bundle, damages, missing, read_bundle
 from neurflow_report.results.contradictions import Contradiction
+from neurflow_report.results.facets import origin
 from neurflow_report.results.picture_name import is_named
 from neurflow_report.results.records import ClassResult
 from neurflow_report.verification import derived
@@ -204,14 +205,19 @@ def _pictures(bundle: Bundle) -> Iterator[tuple[str, str, Place]]:
 
 
 def _shown(classes: Sequence[ClassResult]) -> Iterator[tuple[str, Place, str, str]]:
-    """Every picture that a record names, those explained included: the class's slug, the place there, the picture's
-    file and the sha256 of its original."""
+    """Every picture that a record names, those explained and those made included: the class's slug, the place there,
+    the picture's file and the sha256 of its original."""
     for result in classes:
         for number, picture in enumerate(result.pictures):
             if picture.file is not None:
                 yield result.slug, ("pictures", number), picture.file, picture.sha256
         for number, one in enumerate(result.debugged):
             yield result.slug, ("debugged", number), one.file, one.sha256
+        for number, facet in enumerate(result.facets):
+            if facet.file is not None:
+                yield result.slug, ("facets", number), facet.file, origin("facet", result.slug, facet)
+            if facet.tile is not None:
+                yield result.slug, ("facets", number), facet.tile, origin("tile", result.slug, facet)
 
 
 def _odd_picture(bundle: Bundle, file: str) -> Iterator[str]:
