@@ -105,14 +105,14 @@ def _from(objective: Objective, spectrum: Tensor, scale: Tensor, steps: int, rng
 
 
 def _slope(objective: Objective, spectrum: Tensor, scale: Tensor, shift: tuple[int, int]) -> Tensor | None:
-    """The gradient of the objective of the shifted picture; None where none leads back to it."""
+    """The gradient of the objective of the shifted picture, NaN where that is; None where none leads back to it."""
     leaf = spectrum.detach().requires_grad_()
     with torch.enable_grad():
         value = objective(torch.roll(painted(leaf, scale), shift, dims=(2, 3)))
         if not value.requires_grad:
             return None
         (gradient,) = torch.autograd.grad(value, leaf, allow_unused=True)
-    return None if gradient is None else gradient
+    return gradient if gradient is None or bool(value.isfinite()) else torch.full_like(gradient, torch.nan)
 
 
 def distances(vectors: Floats, natural: Floats) -> Floats | None:
