@@ -344,7 +344,8 @@ class Report(Section):
     images: Literal["embed", "blur", "none"] = Field(
         "embed",
         description="What the bundle, and so the report, holds of the pictures: what the model saw of them (`embed`), "
-        "that blurred until only colours are left (`blur`), or grey squares (`none`). Digests and names stay.",
+        "that blurred until only colours are left (`blur`), or grey squares (`none`). Digests and names stay; so "
+        "do pictures that are made (`facets`), but with `none` not the means of patches beside them.",
         examples=["blur"],
     )
     url: Annotated[Text, AfterValidator(_address)] | None = Field(
