@@ -79,14 +79,11 @@ def with_facets(
             )  # fmt: skip
             used = tuple(sorted({p for a in kept.result.layers[number].neurons for p in a.concept}))
             facet, picture = one.facet(natural.of(number, used))
-            tile = _tile(crops(pixels, group.patches, workspace.grid), preprocess, images)
             if picture is not None:
-                facet = facet.model_copy(
-                    update={"file": _named(picture, origin("facet", kept.result.slug, facet), files)}
-                )
-                if tile is not None:
-                    name = _named(tile, origin("tile", kept.result.slug, facet), files)
-                    facet = facet.model_copy(update={"tile": name})
+                name = _named(picture, origin("facet", kept.result.slug, facet), files)
+                tile = _tile(crops(pixels, group.patches, workspace.grid), preprocess, images)
+                mean = None if tile is None else _named(tile, origin("tile", kept.result.slug, facet), files)
+                facet = facet.model_copy(update={"file": name, "tile": mean})
             found.append(facet)
             step.advance()
     result = kept.result.model_copy(update={"facets": tuple(found)})
