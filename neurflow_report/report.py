@@ -62,10 +62,12 @@ class Rendered:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """A section of a model card, as Markdown; whether its file is now another; the figures by flat names."""
+    """A section of a model card, as Markdown; whether its file is now another, or was none before; the figures by flat
+    names."""
 
     text: str
     changed: bool
+    created: bool
     metrics: dict[str, float]
 
 
@@ -596,19 +598,23 @@ def archive(report: Path, target: Path | None = None, *, progress: Progress | No
 def card(bundle: Path, *, into: Path | None = None, section: str = "report") -> ModelCard:
     """What a model card says of a report, put into the file `into` between two markers; all else in it stays.
 
-    Args: section: its name, where a file has several.
-    Raises: InputError bundle-missing, bundle-damaged, bundle-version, card-file.
+    Args:
+        bundle: a bundle, a folder that holds bundle/, or an archive, beside which no picture can be had.
+        section: its name, where a file has several.
+    Raises: InputError bundle-missing, bundle-damaged, bundle-version, archive-changed, card-file.
     """
     from neurflow_report.drawing.write import model_card
+    from neurflow_report.packing.opened import opened
     from neurflow_report.results.metrics import metrics
 
     if not model_card.NAME.fullmatch(section):
         message = f"the section's name is {section[:60]!r}, and letters a-z, digits and - were expected"
         raise InputError("card-file", message, hint="leave it out where the file has one report")
-    found = read_bundle(bundle)
-    text = model_card.section(found, into)
-    changed = into is not None and model_card.write_section(into, text, section)
-    return ModelCard(text=text, changed=changed, metrics=metrics(found))
+    with opened(bundle) as found:
+        text = model_card.section(found, into)
+        created = into is not None and not os.path.lexists(into)
+        changed = into is not None and model_card.write_section(into, text, section)
+        return ModelCard(text=text, changed=changed, created=created, metrics=metrics(found))
 
 
 def diff(

@@ -5,7 +5,7 @@
 3. Each class: patches, circuit (class_circuit.py), experiments (experiments.py); the same on the control networks; in
    the demo, agreement with the planted parts.
 4. The pictures that are to be explained, by the classes' circuits (debugging.py); the user's own concepts, tested for
-   each class (concept_tests.py).
+   each class (concept_tests.py); pictures made for their groups (facets.py).
 5. The bundle, written whole at the end.
 """
 
@@ -27,6 +27,7 @@ from neurflow_report.analysis.concept_tests import directions, with_concepts
 from neurflow_report.analysis.cross_check import cross_checks
 from neurflow_report.analysis.debugging import Questions, questions, with_explained
 from neurflow_report.analysis.experiments import Findings, examine, with_control
+from neurflow_report.analysis.facets import with_facets
 from neurflow_report.analysis.failing import failed_class, ready_without, spec_without
 from neurflow_report.analysis.peak_memory import gauges
 from neurflow_report.analysis.planted_parts import with_agreement
@@ -51,6 +52,7 @@ from neurflow_report.results.records import (
     ClassResult,
     CrossCheck,
     DataInfo,
+    Facets,
     FailedClass,
     ModelInfo,
     Picture,
@@ -303,6 +305,20 @@ def _examine_all(
         given = directions(ready.concepts, choice, ready, settings.seed, progress)
         classes = tuple(
             with_concepts(kept, pixels_of(ready, choice.classes[number]), given, workspace, progress)
+            for (number, _), kept in zip(found, classes, strict=True)
+        )
+    if spec.facets.groups:
+        make = partial(
+            with_facets,
+            asked=spec.facets,
+            workspace=workspace,
+            preprocess=ready.network.preprocess,
+            images=spec.report.images,
+            seed=settings.seed,
+            progress=progress,
+        )
+        classes = tuple(
+            make(kept, pixels_of(ready, in_halves(spec, choice.classes[number])[0]))
             for (number, _), kept in zip(found, classes, strict=True)
         )
     fallbacks = [
@@ -634,6 +650,7 @@ def _run(
         images=spec.report.images,
         debugging=asked.record,
         concepts=tuple(concept.record for concept in ready.concepts),
+        facets=Facets(groups=spec.facets.groups, steps=spec.facets.steps) if spec.facets.groups else None,
     )
 
 

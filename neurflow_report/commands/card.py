@@ -9,7 +9,7 @@ from neurflow_report.commands.command import Command, Result, listed
 
 
 def _add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("bundle", metavar="BUNDLE", type=Path, help="a bundle, or the folder that holds bundle/")
+    parser.add_argument("bundle", metavar="BUNDLE", type=Path, help="a bundle, a report's folder, or an archive (.zip)")
     parser.add_argument(
         "--into", metavar="FILE", type=Path, help="a Markdown file to put the section into (default: print it)"
     )
@@ -26,7 +26,8 @@ def _run(options: argparse.Namespace) -> Result:
         return card.metrics
     if options.into is None:
         return {"lines": card.text.splitlines()}
-    return {"lines": [f"{'changed' if card.changed else 'unchanged'}: {options.into}"]}
+    word = "written" if card.created else "changed" if card.changed else "unchanged"
+    return {"lines": [f"{word}: {options.into}"]}
 
 
 COMMAND = Command(

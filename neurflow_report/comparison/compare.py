@@ -355,16 +355,30 @@ def _reading(record: Masking | Claim | Measure) -> Reading:
 
 
 def _changes(then: Bundle, now: Bundle) -> Iterator[Change]:
-    """Every setting that differs, by its place."""
+    """Every setting that differs, by its place. One that a bundle does not have, since an earlier version wrote it, is
+    compared by its default, and told as not there."""
     sides = [dict(_flat(_settings(bundle))) for bundle in (then, now)]
+    there = [dict(_flat(_settings(bundle, given=True))) for bundle in (then, now)]
     for place in dict.fromkeys((*sides[0], *sides[1])):
         a, b = sides[0].get(place), sides[1].get(place)
         if a != b:
-            yield Change(place=place, then=a, now=b)
+            told = [_text(side[place]) if place in side else None for side in there]
+            lost, new = _apart(a, b) if None not in told else ((), ())
+            yield Change(place=place, then=told[0], now=told[1], lost=lost, new=new)
 
 
-def _settings(bundle: Bundle) -> dict[str, Any]:
-    run, provenance = bundle.run.model_dump(mode="json"), bundle.manifest.provenance.model_dump(mode="json")
+def _apart(then: object, now: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What of two lists of plain values stands in one alone."""
+    if not isinstance(then, tuple) or not isinstance(now, tuple):
+        return (), ()
+    a, b = Counter(then), Counter(now)
+    return tuple((a - b).elements()), tuple((b - a).elements())
+
+
+def _settings(bundle: Bundle, *, given: bool = False) -> dict[str, Any]:
+    """What was chosen. `given`: that alone which stands in the bundle, without the defaults of what does not."""
+    run = bundle.run.model_dump(mode="json", exclude_unset=given)
+    provenance = bundle.manifest.provenance.model_dump(mode="json")
     kept = {name: value for name, value in run.items() if name not in {"accuracy", "roundings", "cross_checks"}}
     program = {name: provenance[name] for name in ("generator", "versions", "device", "determinism")}
     format_version = bundle.manifest.format_version
@@ -375,14 +389,24 @@ def _settings(bundle: Bundle) -> dict[str, Any]:
     return {**kept, **chosen, "program": {**program, "format": format_version}, "spec": spec}
 
 
-def _flat(value: object, place: str = "") -> Iterator[tuple[str, str]]:
-    """The values of a tree by their place; short lists of plain values as one."""
+def _flat(value: object, place: str = "") -> Iterator[tuple[str, str | tuple[str, ...]]]:
+    """The values of a tree by their place; lists of plain values as one, other lists by their items' names."""
     if isinstance(value, Mapping):
         for name, item in value.items():
             yield from _flat(item, f"{place}.{name}" if place else str(name))
     elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
-        for number, item in enumerate(value):
-            yield from _flat(item, f"{place}[{number}]")
+        for name, item in zip(_item_names(value), value, strict=True):
+            yield from _flat(item, f"{place}[{name}]")
     else:
-        told = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-        yield place, told if len(told) <= LONGEST else told[: LONGEST - 1] + "…"
+        yield place, tuple(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _item_names(items: Sequence[object]) -> list[str]:
+    """What tells the items of a list apart: their names, else their numbers."""
+    names = [str(item.get("name", item.get("claim", ""))) for item in items if isinstance(item, Mapping)]
+    return names if all(names) and len(set(names)) == len(items) else [str(number) for number in range(len(items))]
+
+
+def _text(value: str | tuple[str, ...]) -> str:
+    told = ", ".join(value) if isinstance(value, tuple) else value
+    return told if len(told) <= LONGEST else told[: LONGEST - 1] + "…"

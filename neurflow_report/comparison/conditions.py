@@ -28,7 +28,8 @@ SELECTS: Mapping[Scope, str] = {
     "class/layer": "it is of a layer of a class: [bee], [bee/layer3] or [*/layer3]",
 }
 MOST_TOLD = 5
-_WORD = re.compile(r"[a-z_]+")
+NOTHING = "`diff` says what could not be compared, and why"
+_WORD = re.compile(r"[A-Za-z_](?:[A-Za-z_]|-(?=[A-Za-z]))*")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _OPERATOR = re.compile("|".join(map(re.escape, OPERATORS)))
 _SELECTOR = re.compile(r"\[([^\[\]]*)\]")
@@ -83,9 +84,13 @@ def bad(text: str, at: int, message: str, hint: str) -> InputError:
     return InputError("condition-bad", f"the condition {text!r}, character {at + 1}: {message}", hint=hint)
 
 
-FORM = (
-    "write <figure> <op> <number>, as core_overlap < 0.8 or min(core_overlap[bee]) < 0.5; `diff --figures` lists them"
+LISTED = "`diff --figures` lists all, with what they mean"
+FORM = f"write <figure> <op> <number>, as core_overlap < 0.8 or min(core_overlap[bee]) < 0.5; {LISTED}"
+FIRST = "the figure comes first: core_overlap < 0.8"
+ALONE = (
+    "a figure is compared with a number, not with another figure: there are core_overlap_excess, match_excess and such"
 )
+SHARES = "shares are numbers from 0 to 1: 0.8 is 80%"
 
 
 def parse(text: str) -> Condition:
@@ -97,19 +102,20 @@ def parse(text: str) -> Condition:
     begun = reader.at
     name = reader.take(_WORD)
     if name is None:
-        raise reader.wrong("a figure", FORM)
+        raise reader.wrong("a figure", FIRST if _NUMBER.match(text, begun) else FORM)
     if reader.mark("("):
         over = name[0]
         if over not in OVER:
-            raise reader.wrong("min, mean or max before the bracket", FORM, begun)
+            near = did_you_mean(over, OVER)
+            raise reader.wrong("min, mean or max before the bracket", f"{near + ' ' if near else ''}{FORM}", begun)
         begun = reader.at
         name = reader.take(_WORD)
         if name is None:
             raise reader.wrong("a figure", FORM)
     if name[0] not in FIGURES:
-        near = did_you_mean(name[0], FIGURES)
+        near = did_you_mean(name[0].replace("-", "_"), FIGURES)
         message = f"there is no figure {name[0]!r}"
-        raise bad(text, begun, message, f"{near + '; ' if near else ''}the figures are {', '.join(FIGURES)}")
+        raise bad(text, begun, message, f"{near} {LISTED}" if near else f"the figures are {', '.join(FIGURES)}")
     at = reader.at
     selector = reader.take(_SELECTOR)
     if selector is not None:
@@ -118,12 +124,15 @@ def parse(text: str) -> Condition:
         raise reader.wrong("a closing bracket", FORM)
     op = reader.take(_OPERATOR)
     if op is None:
-        raise reader.wrong(f"one of {' '.join(OPERATORS)}", FORM)
+        near = "did you mean '=='? " if text[reader.at : reader.at + 1] == "=" else ""
+        raise reader.wrong(f"one of {' '.join(OPERATORS)}", f"{near}{FORM}")
     number = reader.take(_NUMBER)
     if number is None:
-        raise reader.wrong("a number", FORM)
+        other = _WORD.match(text, reader.at)
+        raise reader.wrong("a number", ALONE if other is not None and other[0] in FIGURES else FORM)
     if reader.at < len(text):
-        raise reader.wrong("nothing more", "give --fail-if once for each condition")
+        percent = text[reader.at] == "%"
+        raise reader.wrong("nothing more", SHARES if percent else "give --fail-if once for each condition")
     if abs(value := float(number[0])) == float("inf"):
         raise bad(text, number.start(), f"{number[0]} is too large", FORM)
     return Condition(
@@ -146,12 +155,27 @@ def chosen(condition: Condition, values: Values, classes: Mapping[str, str]) -> 
     """
     found = {place: v for place, v in values[condition.figure].items() if _is_chosen(condition, place, classes)}
     if not found:
-        there = list(flat({condition.figure: values[condition.figure]}))[:MOST_TOLD]
+        there = list(flat({condition.figure: values[condition.figure]}))
         which = f" at [{condition.selector}]" if condition.selector is not None else ""
-        hint = f"there are {', '.join(there)}" if there else "`diff` says what could not be compared, and why"
+        more = f" and {len(there) - MOST_TOLD} more" if len(there) > MOST_TOLD else ""
+        hint = f"there are {', '.join(there[:MOST_TOLD])}{more}" if there else NOTHING
+        near = did_you_mean(condition.selector or "", _selectors(condition.figure, values, classes))
+        hint = f"{near} {hint}" if near else hint
         where = condition.at if condition.selector is not None else 0
         raise bad(condition.text, where, f"{condition.figure} has no value{which} in this comparison", hint)
     return found
+
+
+def _selectors(figure: str, values: Values, classes: Mapping[str, str]) -> list[str]:
+    """What may stand in a figure's brackets in this comparison."""
+    found = list[str]()
+    for place in values[figure]:
+        names = dict.fromkeys((classes.get(place.slug, place.slug), place.slug)) if place.slug else {}
+        if FIGURES[figure].scope == "class/layer":
+            found += [*names, *(f"{name}/{place.layer}" for name in names), f"*/{place.layer}"]
+        else:
+            found += names or [place.layer]
+    return list(dict.fromkeys(found))
 
 
 def _is_chosen(condition: Condition, place: Place, classes: Mapping[str, str]) -> bool:

@@ -28,11 +28,14 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A setting that differs, by its place; None: it is not there."""
+    """A setting that differs, by its place; None: it is not there. `lost`, `new`: what a list has then alone, now
+    alone."""
 
     place: str
     then: str | None
     now: str | None
+    lost: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

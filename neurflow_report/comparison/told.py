@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Literal
 
 from neurflow_report.comparison.figures import RANKS, change, claims_turned, main_row, told_of
-from neurflow_report.comparison.records import ClassDiff, Comparison, Key, LayerDiff, LayerMatch, Reading, Row
+from neurflow_report.comparison.records import Change, ClassDiff, Comparison, Key, LayerDiff, LayerMatch, Reading, Row
 from neurflow_report.results.catalogue import CLAIMS
 
 Kind = Literal["same", "lost", "changed", "unknown"]
@@ -52,13 +52,24 @@ def _findings(found: Comparison) -> Iterator[Finding]:
             yield from _match(match)
             yield from _cores(match, found.classes)
     if found.changes:
-        few = [f"{c.place} {c.then or '–'} → {c.now or '–'}" for c in found.changes if _matters(c.place)]
+        few = [change_words(c) for c in found.changes if _matters(c.place)]
         few = few or [c.place for c in found.changes]
         text = (
             f"{_count(len(found.changes), 'setting, name or version differs', 'settings, names or versions differ')}: "
         )
         among = "among them " if len(few) < len(found.changes) else ""
         yield Finding(kind="changed", text=f"{text}{among}{_some(few)}.")
+
+
+def change_words(one: Change) -> str:
+    """A setting that differs: "settings.tau 4 → 3", and of a list what was left out and what came to it."""
+    if one.lost or one.new:
+        told = [f"{word} {_some(some)}" for word, some in (("without", one.lost), ("with", one.new)) if some]
+        return f"{one.place} now {' and '.join(told)}"
+    if one.then and one.now and sorted(one.then.split(", ")) == sorted(one.now.split(", ")):
+        return f"{one.place} in another order"
+    then, now = ((f"not in {side}" if v is None else v or "–") for side, v in (("A", one.then), ("B", one.now)))
+    return f"{one.place} {then} → {now}"
 
 
 def _matters(place: str) -> bool:

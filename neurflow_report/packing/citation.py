@@ -8,6 +8,11 @@ from neurflow_report.results.bundle import Bundle
 from neurflow_report.results.identity import identity
 
 CITATION = "CITATION.cff"
+_DIGEST = (
+    "The digest of the results: the sha256 over a line for each file that bundle/manifest.json lists, in the order of "
+    "their names: the file's sha256, two spaces, its name. It is the same whenever and wherever the same results are "
+    "found again, since the clock is not in it; the report and its cards show its first 12 digits."
+)
 
 
 def citation(bundle: Bundle) -> bytes:
@@ -24,7 +29,7 @@ authors:
 {day}identifiers:
   - type: other
     value: {_text(f"sha256:{results}")}
-    description: "The names and digests of the bundle's files."
+    description: {_text(_DIGEST)}
 references:
   - type: conference-paper
     title: "NeurFlow: Interpreting Neural Networks through Neuron Groups and Functional Interactions"

@@ -28,7 +28,7 @@ _KINDS = {
     "txt": "text/plain", "sha256": "text/plain", "cff": "application/yaml",
 }  # fmt: skip
 _RUN, _DRAWING, _MODEL, _DATA, _SPEC = "#run", "#drawing", "#model", "#data", "#spec"
-_LICENSE = "#license"
+_LICENSE, _PAPER = "#license", "https://arxiv.org/abs/2502.16105"
 
 
 def crate(bundle: Bundle, files: Mapping[str, Path], made: Mapping[str, bytes]) -> bytes:
@@ -133,8 +133,14 @@ def _things(bundle: Bundle) -> Iterator[dict[str, Any]]:
         "@type": "SoftwareApplication",
         "name": name or p.generator,
         "softwareVersion": version,
-        "url": "https://arxiv.org/abs/2502.16105",
+        "citation": {"@id": _PAPER},
         "softwareRequirements": [{"@id": one} for one in packages.values()],
+    }
+    yield {
+        "@id": _PAPER,
+        "@type": "ScholarlyArticle",
+        "name": "NeurFlow: Interpreting Neural Networks through Neuron Groups and Functional Interactions",
+        "description": "The method that the program follows; it is not the program's own.",
     }
     for package, one in packages.items():
         yield {

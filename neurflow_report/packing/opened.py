@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from neurflow_report.errors import InputError, Where, Wording
+from neurflow_report.errors import InputError, ReportError, Where, Wording
 from neurflow_report.packing.pack import bundle_unpacked, looks_like_archive
 from neurflow_report.results.bundle import MANIFEST, Bundle, missing, read_bundle
 
@@ -33,7 +33,26 @@ def opened(path: Path) -> Iterator[Bundle]:
             raise _no_archive(path, f"{name}: {message}" if name else message)
         if not (root / MANIFEST).is_file():
             raise _no_archive(path, f"it holds no bundle/{MANIFEST}")
-        yield read_bundle(root)
+        with told_of(folder, path):
+            yield read_bundle(root)
+
+
+@contextmanager
+def told_of(folder: Path, given: Path) -> Iterator[None]:
+    """Errors of files in the temporary `folder` name the place that was `given` instead: a folder's file by its path,
+    an archive's by its name in it."""
+    try:
+        yield
+    except ReportError as error:
+        file = Path(error.where.file) if error.where is not None else Path()
+        if error.where is None or not file.is_relative_to(folder):
+            raise
+        name, error.where = file.relative_to(folder).as_posix(), Where(file=str(given))
+        if given.is_dir():
+            error.where = Where(file=str(given / name))
+        else:
+            error.message = f"{name}: {error.message}"
+        raise
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import stat
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -72,12 +73,10 @@ def good_name(name: str) -> bool:
 
 
 def looks_like_archive(path: Path) -> bool:
-    """Whether a file is named as a zip is, or begins as one."""
-    if path.suffix.lower() == ".zip":
-        return True
+    """Whether a file begins or ends as a zip does, so that it is one, or was; its name says nothing."""
     try:
         with path.open("rb") as file:
-            return file.read(2) == b"PK"
+            return file.read(2) == b"PK" or zipfile.is_zipfile(file)
     except OSError:
         return False
 
@@ -146,7 +145,7 @@ def _odd_entries(entries: Sequence[zipfile.ZipInfo], size: int) -> tuple[str, st
             return "", f"it holds a file named {name[:80]!r}, which leads outside, or is no name on some systems"
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
             return name, "it is compressed, and an archive stores its files: unpack it yourself, and give the folder"
-        if entry.external_attr >> 16 != 0o100644:
+        if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):  # 0: a zip that does not say
             return name, "it is no ordinary file"
         if name.lower() in seen:
             return name, "it is there twice"

@@ -79,6 +79,8 @@ def _of_class(name: str, tasks: Tasks, parts: dict[tuple[str, int, str], Part], 
                 times=task.stages,
                 usual=PROCESSOR if host else None,
             )  # fmt: skip
+    for task in tasks.facets():
+        yield Expected(name=f"{name}: {task.name}", kind=task.name, work=_work(task, parts, passed))
 
 
 def _work(task: Task, parts: dict[tuple[str, int, str], Part], passed: Passed) -> float:

@@ -151,7 +151,15 @@ class Tasks:
         for name in self.spec.fidelity.controls:
             circuit += tuple(replace(task, name=f"{task.name} ({name})") for task in self.circuit())
         keep = Task(name="keep pictures", amount=kept, unit="pictures", opened=kept, kept=kept)
-        return (choose, *circuit, *self._cross_check(), *self._explained(looked_at), *self._concepts(), keep)
+        return (
+            choose,
+            *circuit,
+            *self._cross_check(),
+            *self._explained(looked_at),
+            *self._concepts(),
+            *self.facets(),
+            keep,
+        )
 
     def _explained(self, looked_at: int) -> tuple[Task, ...]:
         """Pictures that are explained, as many as there can be: their crops, and at each layer T and the knock-outs."""
@@ -186,6 +194,24 @@ class Tasks:
             Task(
                 name="concepts", amount=len(own) * top * len(self.classes), unit="tests", uses=tuple(uses),
                 passes=passes, opened=pictures + mine,
+            ),
+        )  # fmt: skip
+
+    def facets(self) -> tuple[Task, ...]:
+        """Pictures made for semantic groups: each step a pass to the layer and back, which is twice as long."""
+        groups, top = self.spec.facets.groups, self.place.top
+        if not groups:
+            return ()
+        k, patches = self.spec.concept.k, 0.0
+        for one in self.classes:
+            every = [workload.distinct(one.patches, k, layer.targets, layer.distinct) for layer in self.found]
+            patches += min(float(one.patches), sum(every))
+        made = [float(min(groups, self.semantic(number)) * len(self.classes)) for number in range(top)]
+        steps = [(0, number + 1, 3.0 * self.spec.facets.steps * some) for number, some in enumerate(made)]
+        return (
+            Task(
+                name="facets", amount=sum(made), unit="pictures", passes=((0, top + 1, patches), *steps),
+                crops=patches, opened=float(sum(c.pictures for c in self.classes)), kept=2 * sum(made),
             ),
         )  # fmt: skip
 

@@ -267,6 +267,7 @@ def _shown(classes: Sequence[ClassResult]) -> Iterator[str]:
     for result in classes:
         yield from (picture.file for picture in result.pictures if picture.file is not None)
         yield from (picture.file for picture in result.debugged)
+        yield from (file for facet in result.facets for file in (facet.file, facet.tile) if file is not None)
 
 
 def _contents(run: Run, classes: Sequence[ClassResult], pictures: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -355,7 +356,8 @@ def missing(root: Path, *, archives: bool = False) -> InputError:
     Args: archives: whether it might have been an archive.
     """
     expected = "a folder or an archive (.zip)" if archives else "a folder"
-    what = f"this is a file, and {expected} was expected" if root.exists() else "there is no such folder"
+    file = "this file is named as a zip is, and is none" if root.suffix.lower() == ".zip" else "this is a file"
+    what = f"{file}, and {expected} was expected" if root.exists() else "there is no such folder"
     found = "the folder has no manifest.json" if root.is_dir() else what
     return InputError(
         "bundle-missing",

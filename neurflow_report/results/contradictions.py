@@ -7,6 +7,7 @@ does not have. What is drawn from one rests on what is checked here.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
@@ -294,6 +295,7 @@ def _of_evidence(place: Path, owner: ClassResult | Control, run: Run, result: Cl
         yield from _of_effects(result)
         yield from _of_certificates(result)
         yield from _of_concepts(run, result)
+        yield from _of_facets(run, result)
         yield from _once(("controls",), [control.name for control in owner.controls], "control")
         for number, control in enumerate(owner.controls):
             yield from _index(("controls", number, "logit"), control.logit, run.model.outputs, "logit")
@@ -364,6 +366,33 @@ def _of_concepts(run: Run, result: ClassResult) -> Found:
             yield from _within((*place, name), getattr(row, name), 0, 1)
             if (getattr(row, name) is None) != bool(row.reason):
                 yield (*place, name), "there is either a figure or a reason for none"
+
+
+def _of_facets(run: Run, result: ClassResult) -> Found:
+    groups = {
+        (layer.name, neuron.channel): [group.index for group in neuron.groups]
+        for layer in result.layers[:-1]
+        for neuron in layer.neurons
+    }
+    yield from _once(("facets",), [(one.layer, one.channel, one.group) for one in result.facets], "group")
+    most, counts = (run.facets.groups if run.facets else 0), Counter(one.layer for one in result.facets)
+    for layer, number in counts.items():
+        if number > most:
+            yield ("facets",), f"there are {number} of {layer!r}, and {most} were asked for"
+    for number, one in enumerate(result.facets):
+        place: Path = ("facets", number)
+        if one.group not in groups.get((one.layer, one.channel), ()):
+            yield (*place, "group"), f"there is no semantic group {one.group} of neuron {one.channel} of {one.layer!r}"
+        for name in ("file", "start", "activation"):
+            if (getattr(one, name) is None) != bool(one.reason):
+                yield (*place, name), "there is either a picture or a reason for none"
+        if (one.tile is None) != (bool(one.reason) or run.images == "none"):
+            yield (*place, "tile"), "there is one where pictures are kept, and a picture was made"
+        if (one.distance is None) != (one.quantile is None):
+            yield (*place, "quantile"), "a distance and its quantile go together"
+        yield from _within((*place, "cosine"), one.cosine, -1, 1)
+        yield from _within((*place, "quantile"), one.quantile, 0, 1)
+        yield from _at_least((*place, "distance"), one.distance or 0.0, 0)
 
 
 def _of_census(result: ClassResult) -> Found:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from neurflow_report.results import causes, concept_tests, evidence, format, records
+from neurflow_report.results import causes, concept_tests, evidence, facets, format, records
 from neurflow_report.results.format import FORMAT_VERSION, READABLE
 from neurflow_report.results.record import Record
 
@@ -46,16 +46,19 @@ it: JSON and picture files, no pickle, no absolute paths.
 **Every byte is covered.** Each file has its sha256 in the manifest, and the manifest its own beside it: a file cannot
 hold its own digest, and with a field that says it of all other fields, no tool but ours could check it. The bundle
 holds no other file. `neurflow-report verify BUNDLE` checks all this, and whether the records fit together. Digests show
-that a bundle is as it was written, not by whom: keep the digest of `manifest.sha256` elsewhere where that matters.
+that a bundle is as it was written, not by whom: keep the digest of `manifest.sha256` elsewhere where that matters
+([verify.md](verify.md)). What is wrong with a bundle is told as [bundle-damaged](errors.md#bundle-damaged).
 
 **JSON.** UTF-8, indented by one, fields in the order of the tables below, floats to 7 significant digits; NaN and
 infinity do not occur. The same records give the same bytes. A field that is not known is an error, so that a reader
-never passes over what it does not understand. `neurflow-report schema --bundle` prints the JSON Schema: an object with
+never passes over what it does not understand. Where fields have one meaning together, it is told of each of them, with
+all their names, in their order. `neurflow-report schema --bundle` prints the JSON Schema: an object with
 the three kinds of JSON files as its keys, each of which is described under `$defs` as well.
 
 **Formats.** This version writes format {version} and reads {readable}. A bundle of a later format is refused with the
-advice to use a newer version (`bundle-version`); an earlier one is read by today's records, whose new fields have
-defaults. A field is renamed or removed, gets another meaning, or comes without a default in a new format only.
+advice to use a newer version ([bundle-version](errors.md#bundle-version)); an earlier one is read by today's records,
+whose new fields have defaults. A field is renamed or removed, gets another meaning, or comes without a default in a new
+format only.
 
 {history}
 """
@@ -97,7 +100,7 @@ def _models() -> list[type[Record]]:
     """Every record, those of files first, then in the order of the modules."""
     found = [
         kind
-        for module in (records, evidence, causes, concept_tests)
+        for module in (records, evidence, causes, concept_tests, facets)
         for _, kind in sorted(inspect.getmembers(module, inspect.isclass), key=lambda one: _line(one[1]))
         if issubclass(kind, Record) and kind is not Record and kind.__module__ == module.__name__
     ]
@@ -113,8 +116,10 @@ def _told(model: type[BaseModel]) -> tuple[str, dict[str, str]]:
     own, _, listed = (inspect.getdoc(model) or "").partition("Attributes:")
     meanings: dict[str, str] = {}
     for entry in _entries(listed):
-        names, _, meaning = entry.partition(": ")
-        meanings |= dict.fromkeys(names.replace("`", "").split(", "), meaning)
+        told, _, meaning = entry.partition(": ")
+        names = told.replace("`", "").split(", ")
+        several = f"{', '.join(f'`{name}`' for name in names)}: " if len(names) > 1 else ""
+        meanings |= dict.fromkeys(names, f"{several}{meaning}")
     return _flat(own), meanings
 
 

@@ -7,14 +7,14 @@ a layer's shares sum to what the layer above hands down: to 1, less what ends in
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurflow_report.results.records import ClassResult, LayerResult, Member, Neuron
+from neurflow_report.results.records import ClassResult, LayerResult, Member, Neuron, SemanticGroup
 
 DIGITS = 6
 """Decimals to which a bundle's weights are kept: shares that differ by less are equal."""
@@ -178,6 +178,26 @@ def flow_of(layers: Sequence[LayerResult]) -> Flow:
         edges=tuple(edges),
         neuron_edges=tuple(neuron_edges),
     )
+
+
+def semantic_shares(result: ClassResult) -> dict[str, dict[tuple[int, int], float]]:
+    """share(a) p(a, j) of every semantic group of each layer below the logit, from the top down, by channel and j."""
+    shares = flow_of(result.layers).neurons
+    return {
+        layer.name: {
+            (a.channel, j): shares[layer.name][a.channel] * part for a in layer.neurons for j, part in parts(a).items()
+        }
+        for layer in result.layers[-2::-1]
+    }
+
+
+def shared_most(result: ClassResult, groups: int) -> Iterator[tuple[str, Neuron, SemanticGroup]]:
+    """So many semantic groups of each layer below the logit, from the top down: those of the largest share."""
+    found = {layer.name: {a.channel: a for a in layer.neurons} for layer in result.layers}
+    for layer, shares in semantic_shares(result).items():
+        for channel, number in sorted(shares, key=lambda one: (-round(shares[one], DIGITS), one))[:groups]:
+            neuron = found[layer][channel]
+            yield layer, neuron, next(group for group in neuron.groups if group.index == number)
 
 
 def most_drawn(every: int) -> int:

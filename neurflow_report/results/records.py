@@ -29,6 +29,8 @@ from neurflow_report.results.evidence import NotRun as NotRun
 from neurflow_report.results.evidence import OneTau as OneTau
 from neurflow_report.results.evidence import Threshold as Threshold
 from neurflow_report.results.evidence import TwoSided as TwoSided
+from neurflow_report.results.facets import Facet as Facet
+from neurflow_report.results.facets import Facets as Facets
 from neurflow_report.results.record import Record as Record
 
 
@@ -365,6 +367,7 @@ class Run(Record):
         debugging: which pictures were to be explained; None where none were.
         failed: classes that are missing, since they could not be examined.
         concepts: the user's own that were tested.
+        facets: for how many semantic groups pictures were to be made; None where for none.
     """
 
     title: str
@@ -387,6 +390,7 @@ class Run(Record):
     debugging: Debugging | None = None
     failed: tuple[FailedClass, ...] = ()
     concepts: tuple[ConceptPictures, ...] = ()
+    facets: Facets | None = None
 
 
 class Region(Record):
@@ -625,6 +629,7 @@ class ClassResult(Record):
         controls: the same on other networks.
         debugged: pictures that are explained by this class's circuit.
         concept_tests: of the user's own concepts, layer by layer; none where none were given.
+        facets: pictures made for semantic groups, from the logit down; none where none were asked for.
     """
 
     index: int
@@ -650,6 +655,7 @@ class ClassResult(Record):
     debugged: tuple[Debugged, ...] = ()
     certificates: tuple[Certificate, ...] = ()
     concept_tests: tuple[ConceptTest, ...] = ()
+    facets: tuple[Facet, ...] = ()
 
 
 class Clock(Record):

@@ -70,13 +70,16 @@ def few_inputs(source: Source, preprocess: Preprocess) -> Tensor | None:
 def _kept(picture: Image.Image, region: Region, images: Images = "embed") -> tuple[str, bytes]:
     """The ending of the file's name, and the region's encoded bytes."""
     shown = region_picture(picture, region, MOST if images == "embed" else LOSSLESS)
-    if images == "blur":
-        colours = shown.resize((COLOURS, COLOURS), Image.Resampling.BOX)
-        shown = colours.resize(shown.size, Image.Resampling.BICUBIC)
-    elif images == "none":
-        shown = Image.new("RGB", shown.size, GREY)
+    shown = hidden(shown, images)
     suffix, options = ("png", {}) if max(shown.size) <= LOSSLESS else ("jpg", {"quality": 92})
     return suffix, encode(shown, "PNG" if suffix == "png" else "JPEG", **options)
+
+
+def hidden(picture: Image.Image, images: Images) -> Image.Image:
+    """A picture as far as pictures are kept: itself, its colours, or a grey square."""
+    if images == "blur":
+        return picture.resize((COLOURS, COLOURS), Image.Resampling.BOX).resize(picture.size, Image.Resampling.BICUBIC)
+    return picture if images == "embed" else Image.new("RGB", picture.size, GREY)
 
 
 def encode(picture: Image.Image, form: str, **options: int) -> bytes:

@@ -18,7 +18,8 @@ _INTRODUCTION = """# The spec, version 1
 A spec is one YAML file. Unknown keys are errors. Scalars are read as in YAML 1.2: `no`, `off` and `007` are text,
 `1e-3` is a number. Every value can be set from the command line: `--set core.tau=8`, `--set layers[1]=layer4.0`.
 For an editor that completes and checks keys: `neurflow-report schema > spec.schema.json`, and as the spec's first line
-`# yaml-language-server: $schema=spec.schema.json`.
+`# yaml-language-server: $schema=spec.schema.json`. What is wrong with a spec is told with its line, and a slug that
+[errors.md](errors.md) explains.
 """
 
 

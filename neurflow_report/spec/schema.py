@@ -344,7 +344,8 @@ class Report(Section):
     images: Literal["embed", "blur", "none"] = Field(
         "embed",
         description="What the bundle, and so the report, holds of the pictures: what the model saw of them (`embed`), "
-        "that blurred until only colours are left (`blur`), or grey squares (`none`). Digests and names stay.",
+        "that blurred until only colours are left (`blur`), or grey squares (`none`). Digests and names stay; so "
+        "do pictures that are made (`facets`), but with `none` not the means of patches beside them.",
         examples=["blur"],
     )
     url: Annotated[Text, AfterValidator(_address)] | None = Field(
@@ -380,6 +381,20 @@ class Debug(Section):
         description="Which class a picture is held against: its true one (where that is not known, or is the one "
         "that it is taken for, the runner-up), or in any case the runner-up, the one with the second largest logit.",
         examples=["runner_up"],
+    )
+
+
+class Facets(Section):
+    """Pictures made for semantic groups: what activates a neuron as a group's patches do (METHOD §9)."""
+
+    groups: Annotated[int, Field(ge=0, le=20)] = Field(
+        0,
+        description="Semantic groups of each layer below the logits, and of each class, that a picture is made for: "
+        "those of the largest share. 0 makes none.",
+        examples=[2],
+    )
+    steps: Annotated[int, Field(ge=16, le=4096)] = Field(
+        128, description="Steps of the ascent, each a pass there and back.", examples=[256]
     )
 
 
@@ -447,6 +462,7 @@ class Spec(Section):
         default_factory=Fidelity, examples=[{"preset": "standard", "controls": ["random_weights"]}]
     )
     debug: Debug = Field(default_factory=Debug, examples=[{"images": "misclassified", "limit": 20}])
+    facets: Facets = Field(default_factory=Facets, examples=[{"groups": 2}])
     report: Report = Field(default_factory=Report, examples=[{"formats": ["html", "single"], "theme": "dark"}])
     names: Names = Field(
         {},

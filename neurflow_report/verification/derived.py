@@ -19,7 +19,7 @@ import numpy as np
 
 from neurflow_report.errors import Path
 from neurflow_report.results.contradictions import LARGEST, Contradiction
-from neurflow_report.results.flow import flow_of
+from neurflow_report.results.flow import flow_of, semantic_shares
 from neurflow_report.results.records import (
     Caution,
     Certificate,
@@ -69,6 +69,7 @@ def contradicted(run: Run, classes: Sequence[ClassResult], manifest: Manifest) -
             _of_drops,
             _of_debugged,
             _of_concepts,
+            _of_facets,
         ]
     for result in classes:
         for place, message in chain(*(_kept(check, run, result) for check in checks)):
@@ -123,7 +124,18 @@ def _of_digest(run: Run, classes: Sequence[ClassResult], manifest: Manifest) -> 
     digests += [result.others_digest for result in classes if result.others]
     found = hashlib.sha256("\n".join(digests).encode()).hexdigest()
     if manifest.format_version >= CONSERVED and found != run.data.digest:
-        yield ("data", "digest"), "it is not that of the pictures' digests, in their order"
+        yield ("data", "digest"), _other_digest(classes, manifest)
+
+
+def _other_digest(classes: Sequence[ClassResult], manifest: Manifest) -> str:
+    """Why the digest of the data is another: builds before `others_digest` was kept made it of what no record has."""
+    if any("others_digest" in result.model_fields_set for result in classes):
+        return "it is not that of the pictures' digests, in their order"
+    p = manifest.provenance
+    return (
+        f"it cannot be checked: {p.generator} wrote this bundle on {p.clock.created[:10]} in a development build, in "
+        "which it did not follow from the records; `neurflow-report analyze` and the spec make the bundle again"
+    )
 
 
 def _of_spec(run: Run, _classes: Sequence[ClassResult], manifest: Manifest) -> Found:
@@ -399,6 +411,22 @@ def _of_concepts(_run: Run, result: ClassResult) -> Found:
     for rank, (p, n) in enumerate(tested):
         most = max(most, min(1.0, (len(tested) - rank) * p))
         yield from _equal(("concept_tests", n, "q_value"), rows[n].q_value, most, "Holm's procedure gives")
+
+
+def _of_facets(run: Run, result: ClassResult) -> Found:
+    """Of the pictures made for semantic groups: which groups have one, and what their neurons do on natural patches."""
+    neurons = {(layer.name, a.channel): a for layer in result.layers for a in layer.neurons}
+    for number, one in enumerate(result.facets):
+        most = max(neurons[one.layer, one.channel].activations)
+        yield from _equal(("facets", number, "natural"), one.natural, most, "the neuron's strongest patch has")
+        if one.activation is not None and one.activation <= 0:
+            yield ("facets", number, "activation"), f"it is {_told(one.activation)}, and such a picture is not kept"
+    for layer, shares in semantic_shares(result).items() if run.facets else ():
+        own = {(one.channel, one.group) for one in result.facets if one.layer == layer}
+        if run.facets and len(own) != min(run.facets.groups, len(shares)):
+            yield ("facets",), f"there are {len(own)} of {layer!r}"
+        elif any(shares[one] > min((shares[mine] for mine in own), default=1.0) + FAR for one in shares.keys() - own):
+            yield ("facets",), f"those of {layer!r} are not of its largest shares"
 
 
 def _of_masking(run: Run, result: ClassResult) -> Found:

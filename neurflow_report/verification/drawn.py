@@ -93,6 +93,7 @@ def _hint() -> str:
         except PackageNotFoundError:
             continue
     return (
-        f"it was drawn again with {', '.join(told)}: where others drew the report, or your own templates did "
-        "(--templates), that alone may be why"
+        f"it was drawn again with {', '.join(told)}: where others drew the report, an earlier version of this program "
+        "did, or your own templates did (--templates), that alone may be why; `neurflow-report render` draws the "
+        "report anew from the bundle"
     )

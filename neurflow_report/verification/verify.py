@@ -14,18 +14,20 @@ from PIL import Image
 
 from neurflow_report.errors import CheckError, InputError, ReportError, Where
 from neurflow_report.errors import Path as Place
+from neurflow_report.packing.opened import told_of
 from neurflow_report.packing.pack import looks_like_archive, unpacked
 from neurflow_report.packing.tree import copy
 from neurflow_report.progress import Progress, Silent
 from neurflow_report.results.bundle import MANIFEST, Bundle, damages, missing, read_bundle
 from neurflow_report.results.contradictions import Contradiction
+from neurflow_report.results.facets import origin
 from neurflow_report.results.picture_name import is_named
 from neurflow_report.results.records import ClassResult
 from neurflow_report.verification import derived
 from neurflow_report.verification.drawn import DRAWN, CannotDraw, Draw, compared
 from neurflow_report.verification.findings import Recomputed, Verified, not_again, of_archive, of_bundle, spelled
 
-NAMES = "names.yaml"
+NAMES, COPY = "names.yaml", "given"
 NAMED = 3
 """The first format whose pictures are told by their names."""
 JUDGED = "the ledger's verdicts, cautions and certificates"
@@ -57,9 +59,11 @@ def _verified(path: Path, draw: Draw, again: Again | None, progress: Progress) -
         if path.is_file():
             return _archive(path, scratch, draw, again, progress)
         if (path / MANIFEST).is_file():
-            return _Look(path, "", scratch, draw, again, progress).done("bundle")
+            with told_of(scratch / COPY / "bundle", path):
+                return _Look(path, "", scratch, draw, again, progress).done("bundle")
         if (path / "bundle" / MANIFEST).is_file():
-            return _Look(path, "bundle/", scratch, draw, again, progress).done("report")
+            with told_of(scratch / COPY, path):
+                return _Look(path, "bundle/", scratch, draw, again, progress).done("report")
         raise missing(path)
 
 
@@ -77,8 +81,8 @@ def _archive(path: Path, scratch: Path, draw: Draw, again: Again | None, progres
             looked_at=("the zip and its files' digests",),
             passed_over=("what is in it: what is told above comes first",),
         )
-    look = _Look(root, "bundle/", scratch, draw, again, progress)
-    found = look.done("archive")
+    with told_of(scratch / COPY, path):
+        found = _Look(root, "bundle/", scratch, draw, again, progress).done("archive")
     return Verified(**{**vars(found), "looked_at": ("the zip and its files' digests", *found.looked_at)})
 
 
@@ -114,7 +118,7 @@ class _Look:
 
     def _bundle(self) -> Bundle | None:
         """The bundle, copied, where it is whole."""
-        given = self.scratch / "given" / "bundle"
+        given = self.scratch / COPY / "bundle"
         given.mkdir(parents=True)
         odd = copy(self.root / "bundle" if self.prefix else self.root, given)
         self.findings += [self._in(name, f"it is {what}, and a bundle holds files alone") for name, what in odd.items()]
@@ -201,14 +205,19 @@ def _pictures(bundle: Bundle) -> Iterator[tuple[str, str, Place]]:
 
 
 def _shown(classes: Sequence[ClassResult]) -> Iterator[tuple[str, Place, str, str]]:
-    """Every picture that a record names, those explained included: the class's slug, the place there, the picture's
-    file and the sha256 of its original."""
+    """Every picture that a record names, those explained and those made included: the class's slug, the place there,
+    the picture's file and the sha256 of its original."""
     for result in classes:
         for number, picture in enumerate(result.pictures):
             if picture.file is not None:
                 yield result.slug, ("pictures", number), picture.file, picture.sha256
         for number, one in enumerate(result.debugged):
             yield result.slug, ("debugged", number), one.file, one.sha256
+        for number, facet in enumerate(result.facets):
+            if facet.file is not None:
+                yield result.slug, ("facets", number), facet.file, origin("facet", result.slug, facet)
+            if facet.tile is not None:
+                yield result.slug, ("facets", number), facet.tile, origin("tile", result.slug, facet)
 
 
 def _odd_picture(bundle: Bundle, file: str) -> Iterator[str]:

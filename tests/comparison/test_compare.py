@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from neurflow_report.comparison.compare import compare
+from neurflow_report.comparison.compare import _changes, compare
 from neurflow_report.comparison.figures import FIGURES, figures, flat
 from neurflow_report.comparison.matching import DRAWS
 from neurflow_report.comparison.records import Comparison
-from neurflow_report.comparison.told import findings
+from neurflow_report.comparison.told import change_words, findings
+from neurflow_report.drawing.view.difference import difference
 from neurflow_report.errors import InputError
 from neurflow_report.results.bundle import Bundle, read_bundle
 from neurflow_report.results.records import Accuracy, Clock, Run
 from tests.comparison.planted import other_weights, renumbered, shuffled, strangers, written
-from tests.mutated import mutate
+from tests.mutated import mutate, renew
 from tests.sample_bundle import frozen_bundle
 
 
@@ -208,6 +210,42 @@ def test_earlier_formats_are_compared(sample: Bundle, tmp_path: Path) -> None:
     found = compare(read_bundle(old), sample)
     assert [(c.place, c.then, c.now) for c in found.changes] == [("program.format", "2", "3")]
     assert found.same_results
+
+
+def test_of_a_list_what_differs_is_told_and_what_is_not_there_as_such(sample: Bundle, tmp_path: Path) -> None:
+    some = tuple(name for name in sample.run.settings.experiments if name != "masking")
+    settings = sample.run.settings.model_copy(update={"experiments": (*some, "quality")})
+    root = written(tmp_path / "a", lambda run: run.model_copy(update={"settings": settings})).root
+    record = json.loads((root / "run.json").read_text(encoding="utf-8"))
+    del record["settings"]["enough"], record["settings"]["tau"]
+    record["settings"]["tau"] = sample.run.settings.tau
+    (root / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    renew(root, root / "run.json")
+    enough = sample.run.settings.model_copy(update={"enough": 0.9})
+    now = written(tmp_path / "b", lambda run: run.model_copy(update={"settings": enough}))
+    found = compare(read_bundle(root), now)
+    told = {c.place: change_words(c) for c in found.changes}
+    assert told == {
+        "settings.experiments": "settings.experiments now without quality and with masking",
+        "settings.enough": "settings.enough not in A → 0.9",
+    }
+    back = {c.place: change_words(c) for c in compare(now, read_bundle(root)).changes}
+    assert back["settings.enough"] == "settings.enough 0.9 → not in B"
+    rows = {row[0]: row[1:] for row in difference(found, read_bundle(root), now).settings.rows}
+    assert rows == {
+        "settings.experiments": ("only then: quality", "only now: masking"),
+        "settings.enough": ("not there", "0.9"),
+    }
+
+
+def test_lists_in_another_order_and_items_by_their_names(sample: Bundle, tmp_path: Path) -> None:
+    run = sample.run
+    turned = run.settings.model_copy(update={"experiments": run.settings.experiments[::-1]})
+    layers = (*run.layers[:1], run.layers[0].model_copy(update={"name": "between"}), *run.layers[1:])
+    other = sample.run.model_copy(update={"settings": turned, "layers": layers})
+    places = {c.place.partition("]")[0]: c for c in _changes(sample, replace(sample, run=other))}
+    assert set(places) == {"settings.experiments", "layers[between"}
+    assert change_words(places["settings.experiments"]) == "settings.experiments in another order"
 
 
 def test_every_figure_is_a_number_that_json_can_hold(sample: Bundle, tmp_path: Path) -> None:

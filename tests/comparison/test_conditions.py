@@ -96,7 +96,36 @@ def test_a_condition_with_something_in_it_is_read_or_told(text: str, at: int, mo
         (
             "core_overlap = 1",
             "the condition 'core_overlap = 1', character 14: found '= 1', expected one of <= >= == != < >",
-            "write <figure>",
+            "did you mean '=='? write <figure> <op> <number>",
+        ),
+        (
+            "Core-Overlap < 0.8",
+            "the condition 'Core-Overlap < 0.8', character 1: there is no figure 'Core-Overlap'",
+            "did you mean 'core_overlap' or 'core_overlap_excess' or 'core_overlap_chance'? `diff --figures` lists "
+            "all, with what they mean",
+        ),
+        (
+            "men(core_overlap) < 1",
+            "the condition 'men(core_overlap) < 1', character 1: found 'men(core_overlap) <', expected min, mean or "
+            "max before the bracket",
+            "did you mean 'mean' or 'min'? write <figure>",
+        ),
+        (
+            "0.8 > core_overlap",
+            "the condition '0.8 > core_overlap', character 1: found '0.8 > core_overlap', expected a figure",
+            "the figure comes first: core_overlap < 0.8",
+        ),
+        (
+            "core_overlap < 80%",
+            "the condition 'core_overlap < 80%', character 18: found '%', expected nothing more",
+            "shares are numbers from 0 to 1: 0.8 is 80%",
+        ),
+        (
+            "core_overlap < core_overlap_chance",
+            "the condition 'core_overlap < core_overlap_chance', character 16: found 'core_overlap_chance', expected a "
+            "number",
+            "a figure is compared with a number, not with another figure: there are core_overlap_excess, match_excess "
+            "and such",
         ),
         ("core_overlap < x", "the condition 'core_overlap < x', character 16: found 'x', expected a number", "write"),
         (
@@ -161,6 +190,18 @@ def test_what_is_met_is_told_with_where(text: str, told: str | None) -> None:
             "the condition 'core_overlap[moth] < 0.8', character 13: core_overlap has no value at [moth] in this "
             "comparison",
             "there are core_overlap[bee-co/layer1], core_overlap[bee-co/layer2.0], core_overlap[wasp/layer1]",
+        ),
+        (
+            "core_overlap[wsp/layer1] < 0.8",
+            "the condition 'core_overlap[wsp/layer1] < 0.8', character 13: core_overlap has no value at [wsp/layer1] "
+            "in this comparison",
+            "did you mean 'wasp/layer1' or '*/layer1' or 'bee-co/layer1'? there are core_overlap[bee-co/layer1], "
+            "core_overlap[bee-co/layer2.0], core_overlap[wasp/layer1]",
+        ),
+        (
+            "matched[layer11] < 0.8",
+            "the condition 'matched[layer11] < 0.8', character 8: matched has no value at [layer11] in this comparison",
+            "did you mean 'layer1'? there are matched[layer1]",
         ),
         (
             "flow_overlap < 0.8",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from neurflow_report import cli
 from neurflow_report.drawing.view import model_card, site_view
 from neurflow_report.drawing.write.model_card import section, spliced, write_section
 from neurflow_report.errors import InputError
+from neurflow_report.report import archive, render
 from neurflow_report.results.bundle import Bundle
 from neurflow_report.results.metrics import metrics
 
@@ -38,7 +40,9 @@ def test_the_wording_is_that_of_the_report(bundle: Bundle) -> None:
     for page in view.classes:
         for line in page.card_markdown.splitlines()[2:4]:
             assert line.rstrip() in text
-    assert f"- {view.overview.limits[0].title}" in text
+    plain = {mark: f"\\{mark}" for mark in "\\`*_{}[]<>#|~&"}
+    for limit in view.overview.limits:
+        assert f"- {limit.title}  \n  {limit.text}\n".translate(str.maketrans(plain)) in text
     assert f"[Report]({url}index.html)" in text
 
 
@@ -253,6 +257,31 @@ def test_the_command(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert (file.read_bytes(), file.stat().st_mtime_ns) == (once, before)
     assert cli.main(["card", str(bundle.root)]) == 0
     assert capsys.readouterr().out == section(bundle)
+
+
+def test_a_file_that_was_not_there_is_written(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "README.md"
+    for word in ("written", "unchanged"):
+        assert cli.main(["card", str(bundle.root), "--into", str(file)]) == 0
+        assert capsys.readouterr().out == f"{word}: {file}\n"
+
+
+def test_an_archive_has_the_card_of_its_bundle(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "report"
+    shutil.copytree(bundle.root, report / "bundle")
+    render(report / "bundle", formats=["html"])
+    zipped = archive(report).archive
+    texts = []
+    for path in (bundle.root, report, zipped):
+        assert cli.main(["card", str(path)]) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[1:] == texts[:1] * 2
+    assert cli.main(["card", str(zipped), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"ok": True, **metrics(bundle)}
 
 
 def test_a_link_is_written_through(tmp_path: Path) -> None:

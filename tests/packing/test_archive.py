@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -82,6 +83,14 @@ def test_the_citation_is_one(report: Path, zipped: Path) -> None:
     assert {"cff-version", "message", "title", "authors", "type"} <= set(found)
     assert found["title"] == "A sample of flowers"
     assert found["identifiers"][0]["value"] == f"sha256:{results}"
+    assert found["identifiers"][0]["description"] == (
+        "The digest of the results: the sha256 over a line for each file that bundle/manifest.json lists, in the order "
+        "of their names: the file's sha256, two spaces, its name. It is the same whenever and wherever the same "
+        "results are found again, since the clock is not in it; the report and its cards show its first 12 digits."
+    )
+    files = json.loads((report / "bundle" / "manifest.json").read_text())["files"]
+    lines = "".join(f"{files[name]}  {name}\n" for name in sorted(files))
+    assert hashlib.sha256(lines.encode()).hexdigest() == results
     assert found["references"][0]["identifiers"][0]["value"] == "arXiv:2502.16105"
 
 
@@ -106,7 +115,10 @@ def test_the_metadata_is_a_process_run_crate(report: Path, zipped: Path) -> None
         assert action["object"]
         assert action["result"]
     assert found["#run"]["endTime"] == "2026-01-02T03:04:05+00:00"
-    assert found[found["#run"]["instrument"]["@id"]]["softwareVersion"] == "0.1.0"
+    program = found[found["#run"]["instrument"]["@id"]]
+    assert (program["@id"], program["softwareVersion"]) == ("pkg:generic/neurflow-report@0.1.0", "0.1.0")
+    assert "url" not in program
+    assert found[program["citation"]["@id"]]["@type"] == "ScholarlyArticle"
     references = {one["@id"] for entity in found.values() for one in _references(entity)}
     outside = {one for one in references - set(found) if not one.startswith(("http://", "https://"))}
     assert outside == set()

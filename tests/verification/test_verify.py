@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -16,7 +17,8 @@ import pytest
 
 from neurflow_report import cli
 from neurflow_report.errors import InputError
-from neurflow_report.report import archive
+from neurflow_report.report import archive, render
+from neurflow_report.verification.drawn import compared
 from neurflow_report.verification.findings import Verified, difference
 from neurflow_report.verification.verify import verify
 from tests.mutated import mutate, renew
@@ -176,6 +178,88 @@ def test_a_bundle_of_a_later_format(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "use a newer neurflow-report" in capsys.readouterr().err
 
 
+def test_a_later_format_is_told_of_what_was_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = frozen_bundle(tmp_path / "folder", pictures=1, classes=1).root
+    render(root, formats=["html"])
+    zipped = archive(root.parent, tmp_path / "a.zip").archive
+    manifest = json.loads((root / "manifest.json").read_text())
+    (root / "manifest.json").write_text(json.dumps(manifest | {"format_version": 9}))
+    seal(root)
+    later = tmp_path / "later.zip"
+    with zipfile.ZipFile(zipped) as given, zipfile.ZipFile(later, "w") as made:
+        names = [name for name in given.namelist() if not name.startswith("bundle/manifest.")]
+        kept = {name: given.read(name) for name in names}
+        kept |= {f"bundle/{name}": (root / name).read_bytes() for name in ("manifest.json", "manifest.sha256")}
+        crate = json.loads(kept.pop("ro-crate-metadata.json"))
+        for one in crate["@graph"]:
+            if one["@type"] == "File":
+                one["sha256"] = hashlib.sha256(kept[one["@id"]]).hexdigest()
+        for name, data in {**kept, "ro-crate-metadata.json": json.dumps(crate).encode()}.items():
+            made.writestr(name, data)
+    message = "the bundle has format 9; this version of neurflow-report reads the formats 1 to 3 [bundle-version]"
+    for path, place in (
+        (root, f"{root}/manifest.json"),
+        (root.parent, f"{root}/manifest.json"),
+        (later, f"{later}: bundle/manifest.json"),
+    ):
+        for command in (["verify", str(path)], ["diff", str(path), str(path)], ["card", str(path)]):
+            assert cli.main([*command, "--quiet"]) == 2
+            assert capsys.readouterr().err.splitlines()[0] == f"error: {place}: {message}"
+
+
+def test_a_text_that_is_named_as_an_archive(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is bad input; what begins as a zip and is cut off is evidence that is off."""
+    file = tmp_path / "text.zip"
+    for data in (b"", b"text"):
+        file.write_bytes(data)
+        assert cli.main(["verify", str(file)]) == 2
+        told = "this file is named as a zip is, and is none, and a folder or an archive (.zip) was expected"
+        first = capsys.readouterr().err.splitlines()[0]
+        assert first == f"error: {file}: there is no bundle: {told} [bundle-missing]"
+    file.write_bytes(b"PK\x03\x04 and then nothing")
+    assert cli.main(["verify", str(file), "--quiet"]) == 3
+    told = "it cannot be read as a zip (File is not a zip file)"
+    assert capsys.readouterr().err.splitlines()[0] == f"error: text.zip: {told} [archive-changed]"
+
+
+def test_the_digest_of_a_development_build(tmp_path: Path) -> None:
+    root = frozen_bundle(tmp_path, pictures=2, classes=1).root
+    run, one = root / "run.json", root / "classes" / "bee-co.json"
+    for file, change in ((run, {"data": {"digest": "0" * 64}}), (one, {})):
+        record = json.loads(file.read_text())
+        record.pop("others_digest", None)
+        for name, values in change.items():
+            record[name] |= values
+        file.write_text(json.dumps(record))
+        renew(root, file)
+    assert (
+        "run.json data.digest: it cannot be checked: neurflow-report 0.1.0 wrote this bundle on 2026-01-02 in a "
+        "development build, in which it did not follow from the records; `neurflow-report analyze` and the spec make "
+        "the bundle again [bundle-damaged]"
+    ) in told(verify(root, draw=never))
+    one.write_text(json.dumps(json.loads(one.read_text()) | {"others_digest": ""}))
+    renew(root, one)
+    found = told(verify(root, draw=never))
+    message = "run.json data.digest: it is not that of the pictures' digests, in their order [bundle-damaged]"
+    assert message in found
+
+
+def test_a_drawing_of_an_earlier_version_is_told_with_its_remedy(tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("then")
+
+    def draw(_bundle: Path, output: Path, _formats: object, _append: bool) -> None:
+        output.mkdir()
+        (output / "report.html").write_text("now")
+
+    (tmp_path / "scratch").mkdir()
+    found = list(compared(tmp_path, tmp_path, tmp_path / "scratch", draw))
+    assert [one.message for one in found] == ["line 1: it has 'then', and the bundle gives 'now'"]
+    assert found[0].hint.partition(": ")[2] == (
+        "where others drew the report, an earlier version of this program did, or your own templates did "
+        "(--templates), that alone may be why; `neurflow-report render` draws the report anew from the bundle"
+    )
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_whatever_stands_in_the_records_it_does_not_fail(tmp_path: Path, seed: int) -> None:
     root = frozen_bundle(tmp_path, pictures=1, classes=1).root
@@ -275,12 +359,9 @@ def test_odd_zips_do_no_harm(tmp_path: Path) -> None:
     for number, change in enumerate(cases.values()):
         path = zipped(change, tmp_path / f"{number}.zip")
         assert verify(path, draw=never).findings
-    (tmp_path / "text.zip").write_text("no zip")
     (tmp_path / "short.zip").write_bytes((tmp_path / "0.zip").read_bytes()[:-40])
-    for name in ("text.zip", "short.zip"):
-        assert [one.partition(" (")[0] for one in told(verify(tmp_path / name, draw=never))] == [
-            f"{name}: it cannot be read as a zip"
-        ]
+    found = told(verify(tmp_path / "short.zip", draw=never))
+    assert [one.partition(" (")[0] for one in found] == ["short.zip: it cannot be read as a zip"]
     assert not (tmp_path / "out").exists()
     assert not (tmp_path.parent / "out").exists()
 

@@ -90,7 +90,7 @@ def index_of(run: Run, result: ClassResult) -> Index:
 def model_card(bundle: Bundle, *, pictured: bool) -> str:
     """What a model card says of the report, as Markdown. `pictured`: whether its picture can be had where it stands."""
     indices = tuple(index_of(bundle.run, result) for result in bundle.classes)
-    told = [notice.title for notice in limits.over_classes(indices)]
+    told = [(notice.title, notice.text) for notice in limits.over_classes(indices)]
     found = findings.of_report(indices)
     return section_markdown(indices, bundle.manifest, limits=told, found=found, pictured=pictured)
 

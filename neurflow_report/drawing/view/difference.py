@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from neurflow_report.comparison.figures import change, main_row
-from neurflow_report.comparison.records import ClassDiff, Comparison, GroupPair, LayerDiff, LayerMatch, Row
+from neurflow_report.comparison.records import Change, ClassDiff, Comparison, GroupPair, LayerDiff, LayerMatch, Row
 from neurflow_report.comparison.told import MODES, Finding, claim_words, findings, reading
 from neurflow_report.drawing.view.model.graph import Tile
 from neurflow_report.drawing.view.model.names import name_of
@@ -19,7 +19,7 @@ MOST_CLASSES, MOST_PICTURED = 40, 8
 """Classes that have a section, and those of them that show patches: the most changed."""
 MOST_CHANGES = 200
 NONE = "–"
-NOT_RUN = "not run"
+NOT_RUN, NOT_THERE = "not run", "not there"
 WORDS = (
     "A core neuron is one that a class rests on, a neuron group some of them that react to the same. Two neurons are "
     "similar, from 0 to 1, where the same patches of pictures make them most active. By chance is the same with the "
@@ -139,7 +139,7 @@ def difference(found: Comparison, then: Bundle, now: Bundle) -> Difference:
         settings=Table(
             caption="Settings, names and versions that differ",
             heads=("where", "then", "now"),
-            rows=tuple((c.place, c.then or NONE, c.now or NONE) for c in found.changes[:MOST_CHANGES]),
+            rows=tuple((c.place, *_sides(c)) for c in found.changes[:MOST_CHANGES]),
             wide=True,
         ),
         settings_left_out=f"and {count(over, 'more')}: diff.json has them."
@@ -147,6 +147,16 @@ def difference(found: Comparison, then: Bundle, now: Bundle) -> Difference:
         else "",
         generator=now.manifest.provenance.generator,
     )
+
+
+def _sides(one: Change) -> tuple[str, str]:
+    """What a setting was then and now; of a list only what the other does not have."""
+    if one.lost or one.new:
+        some = (("only then", one.lost), ("only now", one.new))
+        then, now = (f"{when}: {', '.join(items)}" if items else NONE for when, items in some)
+        return then, now
+    then, now = (NOT_THERE if side is None else side or NONE for side in (one.then, one.now))
+    return then, now
 
 
 def _headline(found: Comparison, alarming: Sequence[Finding]) -> str:
@@ -296,7 +306,7 @@ def _claims(one: ClassDiff) -> Table:
     def told(row: Row) -> tuple[str, ...]:
         where = f"{row.key['layer']}: {claim_words(row.key)}" if row.key.get("layer") else claim_words(row.key)
         sides = (row.then, row.now)
-        words = [(side.verdict if side else "not there") for side in sides]
+        words = [(side.verdict if side else NOT_THERE) for side in sides]
         numbers = [figure(side.value) if side and side.value is not None else NONE for side in sides]
         return where, words[0], numbers[0], words[1], numbers[1]
 

@@ -111,3 +111,8 @@ def debugged(name: str, sha256: str, against: int) -> str:
 def debugged_file(slug: str, number: int) -> str:
     """The stored picture that is explained, by its place in the record of the class."""
     return f"class/{slug}/{MEDIA}/why-{number}.webp"
+
+
+def facet_file(slug: str, number: int, *, tile: bool = False) -> str:
+    """A picture made for a semantic group, or the mean of the group's patches, by its place in the class's record."""
+    return f"class/{slug}/{MEDIA}/{'mean' if tile else 'facet'}-{number}.webp"

@@ -39,6 +39,7 @@ from neurflow_report.drawing.view.model.numbers import (
     silhouette,
 )
 from neurflow_report.drawing.view.pages import PageKind
+from neurflow_report.drawing.view.pages.facets import FacetView, facets, facets_words
 from neurflow_report.drawing.view.text import cautions, verdicts
 from neurflow_report.drawing.view.text.cues import cues
 from neurflow_report.results.catalogue import prose
@@ -84,6 +85,7 @@ class LayerPage(Page):
         neurons: those shown at once; `folded`: the same of under 5% share.
         table: every neuron, a row each, with a place for those that are not shown in full; where there are more than
             200, a line for each of these stands in `lines` instead.
+        facets: pictures made for its semantic groups; `facets_words`: what they are, "" where there are none.
         census: which of its channels are silent or hardly vary; "" where that was not counted.
         logit: whether this is the layer of the logit, which is the class's own page.
     """
@@ -105,6 +107,8 @@ class LayerPage(Page):
     neurons_words: str
     lines: tuple[Line, ...]
     table: Table
+    facets: tuple[FacetView, ...]
+    facets_words: str
     pictures: Captions
     above: Span | None
     below: Span | None
@@ -146,6 +150,8 @@ def layer_page(index: Index, layer: LayerResult, census: str = "") -> LayerPage:
         neurons_words=_neurons_words(index, layer, [*shown, *folded]),
         lines=tuple(_line(index, layer, a) for a in rest) if len(layer.neurons) > TABLED else (),
         table=_neuron_table(index, layer, {a.channel for a in rest}),
+        facets=tuple(facets(index, layer.name)),
+        facets_words=facets_words(index, layer.name),
         pictures=captions(index),
         above=_above(index, layer),
         below=Span(text=below.name, href=urls.layer_page(slug, below.name)) if below else None,

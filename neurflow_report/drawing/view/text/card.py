@@ -122,12 +122,12 @@ def report_markdown(indices: Sequence[Index], manifest: Manifest) -> str:
 
 
 def section_markdown(
-    indices: Sequence[Index], manifest: Manifest, *, limits: Sequence[str], found: str, pictured: bool
+    indices: Sequence[Index], manifest: Manifest, *, limits: Sequence[tuple[str, str]], found: str, pictured: bool
 ) -> str:
     """All that a model card says of the report: `report_markdown`, the classes' lines, the limits.
 
     Args:
-        limits: their titles, the gravest first.
+        limits: their titles and texts, the gravest first.
         found: the report's verdict.
         pictured: whether the picture can be had at its address.
     """
@@ -137,7 +137,7 @@ def section_markdown(
         head = "  \n".join(_report_lines(indices, manifest, card)) + "\n"
     classes = "\n".join(f"- {first}  \n  {second}" for first, second in map(_class_lines, indices[:MOST]))
     classes += f"\n- and {count(len(indices) - MOST, 'more class', 'more classes')}." if len(indices) > MOST else ""
-    bounds = "\n".join(f"- {_plain(title)}" for title in limits) or "- None was found."
+    bounds = "\n".join(f"- {_plain(title)}  \n  {_plain(text)}" for title, text in limits) or "- None was found."
     return f"{head}\n{_plain(found)}\n\n{classes}\n\nLimits of these findings:\n\n{bounds}\n"
 
 
