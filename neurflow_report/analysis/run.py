@@ -31,10 +31,11 @@ from neurflow_report.analysis.failing import failed_class, ready_without, spec_w
 from neurflow_report.analysis.peak_memory import gauges
 from neurflow_report.analysis.planted_parts import with_agreement
 from neurflow_report.analysis.processes import check_jobs, examined_in
+from neurflow_report.analysis.stages import NOTHING_KEPT, Heard, Stages, remembered
 from neurflow_report.analysis.store import Known, Store, noted
 from neurflow_report.analysis.unchanged import Unchanged, handed_on
 from neurflow_report.demo.flowers import DATASET
-from neurflow_report.errors import Gathered, ReportError
+from neurflow_report.errors import Gathered, InputError, ReportError, did_you_mean
 from neurflow_report.images.classes import ClassTarget
 from neurflow_report.images.holdout import halves
 from neurflow_report.images.oddities import unusable
@@ -61,6 +62,7 @@ from neurflow_report.results.records import (
 )
 from neurflow_report.results.redact import without_paths
 from neurflow_report.results.shard import Merged, Part, settled, with_lost, write_merged, write_shard
+from neurflow_report.results.stages import STAGES
 from neurflow_report.results.staging import staged
 from neurflow_report.setup.output import output_folder, output_of
 from neurflow_report.setup.precision import arithmetic, attributions_in
@@ -81,6 +83,7 @@ class How:
 
     Attributes:
         force: nothing is taken from the cache; what is found is kept as ever.
+        stages: those that are done again, and whatever is made of them (results/stages.py).
         wait: whether it waits for another run that has the output folder.
         keep_going: whether a class that fails is left out, and told, and the others go on.
     """
@@ -88,6 +91,25 @@ class How:
     force: bool = False
     wait: bool = False
     keep_going: bool = False
+    stages: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, force: bool | str, *, wait: bool = False, keep_going: bool = False) -> How:
+        """Args: force: whether nothing is taken from the cache, or the name of a stage of which nothing is.
+
+        Raises: InputError command-line.
+        """
+        if isinstance(force, str) and force not in STAGES:
+            message = f"there is no stage {force!r}"
+            hint = did_you_mean(force, STAGES) or f"the stages are {', '.join(STAGES)}"
+            raise InputError("command-line", message, hint=hint)
+        stages = frozenset([force]) if isinstance(force, str) else frozenset[str]()
+        return cls(force=force is True, wait=wait, keep_going=keep_going, stages=stages)
+
+    @property
+    def anew(self) -> frozenset[str]:
+        """The stages of which nothing is taken."""
+        return frozenset(STAGES) if self.force else self.stages
 
 
 USUAL = How()
@@ -209,7 +231,7 @@ def _analyzed(
 ) -> Iterator[Path]:
     output = output_of(loaded.spec)
     unchanged = Unchanged.of(loaded, also)
-    if not how.force and (known := unchanged.found(progress)) is not None:
+    if not how.anew and (known := unchanged.found(progress)) is not None:
         with _own(output, how, progress):
             _write(output, known, progress, drawn, known=True)
             yield output / "bundle"
@@ -253,14 +275,15 @@ def _examine_all(
     unchanged: Unchanged | None = None,
 ) -> Merged:
     """What is found of all classes, or of those of one shard; the run's record is of all in any case."""
+    stages = Stages.of(loaded.spec, ready, how.anew)
     with progress.stage("choose pictures", None) as step:
-        spec, ready, choice, failed = pictures_of(loaded.spec, ready, how, step)
+        spec, ready, choice, failed = pictures_of(loaded.spec, ready, how, step, stages)
     workspace = ready.workspace
     asked = questions(spec.debug, ready, choice.predicted, progress, keep_going=how.keep_going)
     device = workspace.segments.device
     settings = RunSettings.of(spec)
     others = {name: _control(spec, ready) for name in settings.controls}
-    one = _OneClass(spec=spec, ready=ready, settings=settings, others=others, progress=progress)
+    one = _OneClass(spec=spec, ready=ready, settings=settings, others=others, progress=progress, stages=stages)
     pixels = pixels_of(ready, in_halves(spec, choice.classes[0])[0])
     taken = attributions_in(workspace, settings, pixels, logit=ready.targets[0].index, progress=progress)
     del pixels
@@ -269,7 +292,7 @@ def _examine_all(
     names = slugs([t.name for t in ready.targets])
     every = tuple(zip(ready.targets, names, choice.classes, choice.others, strict=True))
     wanted = [number for number in range(len(every)) if part is None or part.has(number)]
-    store = Store.of(spec, ready, settings, every, wanted, progress, look=not how.force)
+    store = Store.of(spec, ready, settings, every, wanted, progress, look=not how.anew)
     if progress.expecting:
         progress.expect(_expected(spec, ready, [every[number] for number in store.missing()], formats))
     with noted(lambda: len(store.there) + store.made):
@@ -345,6 +368,7 @@ def class_run(
     chosen: Sequence[Chosen],
     alien: Sequence[Chosen],
     progress: Progress,
+    stages: Stages = NOTHING_KEPT,
 ) -> ClassRun:
     """What the examination of a class runs on.
 
@@ -362,6 +386,7 @@ def class_run(
         progress=progress,
         held=pixels_of(ready, held) if held else None,
         others=pixels_of(ready, alien) if alien else None,
+        stages=stages.of_class(target.name),
     )
 
 
@@ -374,6 +399,7 @@ class _OneClass:
     settings: RunSettings
     others: Mapping[str, Workspace]
     progress: Progress
+    stages: Stages
 
     def __call__(
         self, number: int, target: ClassTarget, slug: str, chosen: Sequence[Chosen], alien: Sequence[Chosen]
@@ -384,7 +410,7 @@ class _OneClass:
         """
         ready, workspace = self.ready, self.ready.workspace
         first, held = in_halves(self.spec, chosen)
-        run = class_run(self.spec, ready, self.settings, target, chosen, alien, self.progress)
+        run = class_run(self.spec, ready, self.settings, target, chosen, alien, self.progress, self.stages)
         found = examine(run)
         checked = () if number else cross_checks(run, found.layers)
         for control, other in self.others.items():
@@ -426,14 +452,16 @@ def in_halves(spec: Spec, chosen: Sequence[Chosen]) -> tuple[tuple[Chosen, ...],
     return tuple(chosen[n] for n in first), tuple(chosen[n] for n in held)
 
 
-def pictures_of(spec: Spec, ready: Ready, how: How, step: Step) -> tuple[Spec, Ready, Choice, tuple[FailedClass, ...]]:
+def pictures_of(
+    spec: Spec, ready: Ready, how: How, step: Step, stages: Stages = NOTHING_KEPT
+) -> tuple[Spec, Ready, Choice, tuple[FailedClass, ...]]:
     """The pictures of each class; where the run keeps going, those classes are gone that have none, or too few.
 
     Raises: what `choice_of` raises; InputError too-few-patches for every class of which too few pictures count.
     """
     failed = [failed_class(str(spec.classes[n]), error) for n, error in sorted(ready.failing.items())]
     spec, left = spec_without(spec, ready.failing), dict[int, ReportError]()
-    choice = choice_of(spec, ready, step, left.__setitem__ if how.keep_going else None)
+    choice = choice_of(spec, ready, step, left.__setitem__ if how.keep_going else None, stages)
     failed += [failed_class(ready.targets[n].name, error) for n, error in sorted(left.items())]
     spec, ready = spec_without(spec, left), ready_without(ready, left)
     for note in (*unusable([(s.name, s.reason) for s in choice.skipped]), *oddities(choice, ready.targets)):
@@ -465,26 +493,39 @@ def _too_few(spec: Spec, ready: Ready, choice: Choice) -> dict[int, ReportError]
     return found
 
 
-def choice_of(spec: Spec, ready: Ready, step: Step, leave: Callable[[int, ReportError], None] | None = None) -> Choice:
+def choice_of(
+    spec: Spec,
+    ready: Ready,
+    step: Step,
+    leave: Callable[[int, ReportError], None] | None = None,
+    stages: Stages = NOTHING_KEPT,
+) -> Choice:
     """The pictures of each class; how often the network is right on what was looked at is told first.
 
     Args: leave: as `choose` has it.
     """
-    return choose(
-        ready.source,
-        ready.targets,
-        predictor(ready, step),
-        ready.network.preprocess,
-        select=spec.data.select,
-        limit=spec.data.limit,
-        pool=spec.data.pool,
-        sample=spec.data.sample,
-        seed=spec.runtime.seed,
-        others=others_wanted(spec),
-        on_batch=step.advance,
-        on_looked=lambda predicted: step.note(words(accuracy(predicted, ready), looked=len(predicted))),
-        leave=leave,
-    )
+    looked_at = {
+        "data": spec.data.model_dump(mode="json"),
+        "classes": [target.index for target in ready.targets],
+        "seed": spec.runtime.seed,
+    }
+    heard = Heard(step=step)
+    with remembered(predictor(ready, heard), stages.stage("predictions", **looked_at), heard) as predict:
+        return choose(
+            ready.source,
+            ready.targets,
+            predict,
+            ready.network.preprocess,
+            select=spec.data.select,
+            limit=spec.data.limit,
+            pool=spec.data.pool,
+            sample=spec.data.sample,
+            seed=spec.runtime.seed,
+            others=others_wanted(spec),
+            on_batch=step.advance,
+            on_looked=lambda predicted: step.note(words(accuracy(predicted, ready), looked=len(predicted))),
+            leave=leave,
+        )
 
 
 def _control(spec: Spec, ready: Ready) -> Workspace:
