@@ -31,6 +31,7 @@ from neurflow_report.analysis.failing import failed_class, ready_without, spec_w
 from neurflow_report.analysis.peak_memory import gauges
 from neurflow_report.analysis.planted_parts import with_agreement
 from neurflow_report.analysis.processes import check_jobs, examined_in
+from neurflow_report.analysis.ray_actors import examined_by_ray
 from neurflow_report.analysis.stages import NOTHING_KEPT, Heard, Stages, remembered
 from neurflow_report.analysis.store import Known, Store, noted
 from neurflow_report.analysis.unchanged import Unchanged, handed_on
@@ -65,7 +66,7 @@ from neurflow_report.results.shard import Merged, Part, settled, with_lost, writ
 from neurflow_report.results.stages import STAGES
 from neurflow_report.results.staging import staged
 from neurflow_report.setup.output import output_folder, output_of
-from neurflow_report.setup.precision import arithmetic, attributions_in
+from neurflow_report.setup.precision import Taken, arithmetic, attributions_in
 from neurflow_report.setup.preflight import Ready, preflight
 from neurflow_report.setup.provenance import provenance
 from neurflow_report.setup.settings import OTHERS, RunSettings, others_wanted
@@ -158,7 +159,39 @@ def analyze_shard(
         place = folder or output_of(loaded.spec)
         with output_folder(place, shared=True):
             with blamed("it is examined"):
-                found = _examine_all(loaded, ready, timed, how, (), part, on_class)
+                found = _examine_all(loaded, _begin(loaded, ready, timed, how), timed, how, (), part, on_class)
+            file = place / part.file
+            write_shard(file, run=found.run, provenance=found.provenance, classes=found.classes)
+            return file
+
+
+class ShardByShard:
+    """A run that examines one shard after another; what they share is done once.
+
+    Raises: what `analyzed` raises.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedSpec,
+        *,
+        progress: Progress,
+        also: Sequence[ReportError] = (),
+        how: How = USUAL,
+    ) -> None:
+        self.loaded, self.how, self.timed = loaded, how, Timed(progress, gauges=gauges())
+        with _located(loaded), arithmetic():
+            ready = preflight(loaded, progress=self.timed, also=also, keep_going=how.keep_going)
+            with blamed("it is examined"):
+                self.begun = _begin(loaded, ready, self.timed, how)
+
+    def write(self, part: Part, place: Path) -> Path:
+        """Examine a shard's classes. Returns: its file, in the folder `place`."""
+        with _located(self.loaded), arithmetic():
+            with blamed("it is examined"):
+                found = _examine_all(self.loaded, self.begun, self.timed, self.how, (), part)
+            self.timed.seconds.clear()  # the next one tells its own
+            self.timed.peaks.clear()
             file = place / part.file
             write_shard(file, run=found.run, provenance=found.provenance, classes=found.classes)
             return file
@@ -236,6 +269,13 @@ def _analyzed(
             _write(output, known, progress, drawn, known=True)
             yield output / "bundle"
         return
+    if loaded.spec.runtime.engine == "ray":
+        with _own(output, how, progress), staged(output) as folder:
+            begin = partial(ShardByShard, how=how)
+            found = examined_by_ray(loaded, jobs, folder, begin, progress=progress, also=also)
+            _write(output, found, progress, drawn)
+            yield output / "bundle"
+        return
     if jobs > 1 and (jobs := check_jobs(loaded, jobs)) > 1:
         with _own(output, how, progress), staged(output) as folder:
             shard = partial(analyze_shard, how=how)
@@ -246,8 +286,9 @@ def _analyzed(
     ready = preflight(loaded, progress=progress, also=also, witness=unchanged.witness, keep_going=how.keep_going)
     with _own(output, how, progress):
         with blamed("it is examined"):
-            found = _examine_all(loaded, ready, progress, how, formats, unchanged=unchanged)
-        del ready  # whoever draws meanwhile needs the memory of the network
+            begun = _begin(loaded, ready, progress, how)
+            found = _examine_all(loaded, begun, progress, how, formats, unchanged=unchanged)
+        del ready, begun  # whoever draws meanwhile needs the memory of the network
         _write(output, found, progress, drawn)
         yield output / "bundle"
 
@@ -264,9 +305,48 @@ def _write(output: Path, found: Merged, progress: Progress, drawn: Sequence[str]
         write_merged(output / "bundle", found, step.note, drawn, known=known)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Begun:
+    """What the examination of every class begins with.
+
+    Attributes:
+        spec, ready: without the classes that failed already.
+        choice: the pictures of each class.
+        failed: the classes without, or with too few.
+        every: each class as it is known.
+        taken: the arithmetic of attributions.
+    """
+
+    spec: Spec
+    ready: Ready
+    choice: Choice
+    failed: tuple[FailedClass, ...]
+    asked: Questions
+    every: tuple[Known, ...]
+    taken: Taken
+    one: _OneClass
+
+
+def _begin(loaded: LoadedSpec, ready: Ready, progress: Timed, how: How) -> _Begun:
+    """The pictures, and all else that the classes share."""
+    stages = Stages.of(loaded.spec, ready, how.anew)
+    with progress.stage("choose pictures", None) as step:
+        spec, ready, choice, failed = pictures_of(loaded.spec, ready, how, step, stages)
+    asked = questions(spec.debug, ready, choice.predicted, progress, keep_going=how.keep_going)
+    settings = RunSettings.of(spec)
+    others = {name: _control(spec, ready) for name in settings.controls}
+    pixels = pixels_of(ready, in_halves(spec, choice.classes[0])[0])
+    taken = attributions_in(ready.workspace, settings, pixels, logit=ready.targets[0].index, progress=progress)
+    settings = replace(settings, precision=taken.precision)
+    one = _OneClass(spec=spec, ready=ready, settings=settings, others=others, progress=progress, stages=stages)
+    names = slugs([t.name for t in ready.targets])
+    every = tuple(zip(ready.targets, names, choice.classes, choice.others, strict=True))
+    return _Begun(spec=spec, ready=ready, choice=choice, failed=failed, asked=asked, every=every, taken=taken, one=one)
+
+
 def _examine_all(
     loaded: LoadedSpec,
-    ready: Ready,
+    begun: _Begun,
     progress: Timed,
     how: How,
     formats: Sequence[str],
@@ -275,22 +355,9 @@ def _examine_all(
     unchanged: Unchanged | None = None,
 ) -> Merged:
     """What is found of all classes, or of those of one shard; the run's record is of all in any case."""
-    stages = Stages.of(loaded.spec, ready, how.anew)
-    with progress.stage("choose pictures", None) as step:
-        spec, ready, choice, failed = pictures_of(loaded.spec, ready, how, step, stages)
-    workspace = ready.workspace
-    asked = questions(spec.debug, ready, choice.predicted, progress, keep_going=how.keep_going)
-    device = workspace.segments.device
-    settings = RunSettings.of(spec)
-    others = {name: _control(spec, ready) for name in settings.controls}
-    one = _OneClass(spec=spec, ready=ready, settings=settings, others=others, progress=progress, stages=stages)
-    pixels = pixels_of(ready, in_halves(spec, choice.classes[0])[0])
-    taken = attributions_in(workspace, settings, pixels, logit=ready.targets[0].index, progress=progress)
-    del pixels
-    one = replace(one, settings=replace(settings, precision=taken.precision))
-    settings = one.settings
-    names = slugs([t.name for t in ready.targets])
-    every = tuple(zip(ready.targets, names, choice.classes, choice.others, strict=True))
+    spec, ready, choice, asked, failed = begun.spec, begun.ready, begun.choice, begun.asked, begun.failed
+    every, taken, one = begun.every, begun.taken, begun.one
+    settings, workspace = one.settings, ready.workspace
     wanted = [number for number in range(len(every)) if part is None or part.has(number)]
     store = Store.of(spec, ready, settings, every, wanted, progress, look=not how.anew)
     if progress.expecting:
@@ -331,7 +398,7 @@ def _examine_all(
     fallbacks = [
         *workspace.notes,
         *filter(None, [taken.note]),
-        *(f"{name}: {note}" for name, other in others.items() for note in other.notes),
+        *(f"{name}: {note}" for name, other in one.others.items() for note in other.notes),
     ]
     entries = tuple(ClassEntry(index=target.index, name=target.name, slug=slug) for target, slug, *_ in every)
     checked = next((kept.checks for kept in classes if kept.checks), ())
@@ -345,7 +412,7 @@ def _examine_all(
         run=record,
         provenance=provenance(
             loaded,
-            device=device,
+            device=workspace.segments.device,
             precision=settings.precision,
             seconds=progress.seconds,
             peaks=progress.peaks,
