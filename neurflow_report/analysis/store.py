@@ -94,7 +94,7 @@ class Store:
                 self.made += 1
             except OSError as error:
                 with self.progress.stage("keep the class", None) as step:
-                    reason = error.strerror or type(error).__name__
+                    reason = error.strerror or str(error) or type(error).__name__
                     step.note(f"the cache {self.cache.folder} cannot be written: {reason}; the run goes on without it")
                 self.cache = None
         return found
