@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,8 @@ from neurflow_report.setup.workspace import Workspace
 from neurflow_report.spec.schema import Spec
 
 LARGE = frozenset({"patches", "attributions"})
-"""Stages that are kept on a processor alone: a GPU makes them again sooner than a disk gives them."""
+"""Stages that are kept on a processor alone, and in a folder: a GPU makes them again sooner than a disk gives them, and
+a processor sooner than they are sent somewhere else and back."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +69,8 @@ class Stages:
             "precision": spec.runtime.precision,
             "runs": _runs(workspace),
         }
-        host = devices.is_host(workspace.segments.device)
-        return cls(cache=Cache(folder=place), common=digest(known), anew=anew, large=host, title=spec.title)
+        large = devices.is_host(workspace.segments.device) and isinstance(place, Path)
+        return cls(cache=Cache(folder=place), common=digest(known), anew=anew, large=large, title=spec.title)
 
     def on(self, network: str, workspace: Workspace) -> Stages:
         """The same on another network. Args: network: all that it follows from, beside the run's own."""
