@@ -20,7 +20,7 @@ from neurflow_report.circuit.deletions import Deletions, Inclusion
 from neurflow_report.circuit.discovery import Scores, Search, find_neurons
 from neurflow_report.circuit.neuron_groups import group_neurons
 from neurflow_report.network.forward import layer_means
-from neurflow_report.progress import Step
+from neurflow_report.progress import SilentStep, Step
 from neurflow_report.results.catalogue import EXPERIMENTS
 from neurflow_report.results.records import GroupEdge, LayerResult, Neuron
 from neurflow_report.setup.workspace import check_patches, patch_batches
@@ -119,11 +119,14 @@ def search_neurons(
     Raises: RunError not-finite.
     """
 
+    heard = Heard(step=SilentStep())
+
     @contextmanager
     def stage(layer: str, targets: int) -> Iterator[Step]:
         with run.stage(f"neurons of {layer}", targets) as step:
-            cache.batch.note = step.note
-            yield step
+            heard.step, heard.noted = step, False
+            cache.batch.note = heard.note
+            yield heard
 
     settings = run.settings
     search = Search(
@@ -140,13 +143,14 @@ def search_neurons(
         stage=stage,
         scores=scores,
         deletions=deletions,
-        recalled=partial(_recalled, run, sorted(cache.kept.layers)),
+        recalled=partial(_recalled, run, sorted(cache.kept.layers), heard),
     )
 
 
 def _recalled(
     run: ClassRun,
     layers: Sequence[int],
+    heard: Heard,
     number: int,
     core: NDArray[np.int64],
     wanted: NDArray[np.int64],
@@ -154,7 +158,9 @@ def _recalled(
 ) -> Attribution:
     """The attributions of a layer's targets, as they are kept, or as `make` makes them.
 
-    Args: layers: those whose activations are at hand, from a pass of other batches than those made again.
+    Args:
+        layers: those whose activations are at hand, from a pass of other batches than those made again.
+        heard: the step of the layer.
     """
     settings, fields = run.settings, tuple(Attribution.__dataclass_fields__)
     kept = run.stages.stage(
@@ -168,7 +174,9 @@ def _recalled(
         precision=settings.precision,
     )
     if (known := kept.found()) is not None:
+        heard.advance(len(core))
         return Attribution(**{name: torch.from_numpy(known[name]) for name in fields})
     found = make()
-    kept.keep(lambda: dict(zip(fields, arrays_of([getattr(found, name) for name in fields]), strict=True)))
+    if not heard.noted:
+        kept.keep(lambda: dict(zip(fields, arrays_of([getattr(found, name) for name in fields]), strict=True)))
     return found
