@@ -133,6 +133,7 @@ def site_parts(bundle: Bundle, *, beside: Mapping[str, str] | None = None, at_on
             del whole
         else:
             yield _with(first, pages, begin)
+        del own, pages  # before those of the next part are made
 
 
 def _places(page: PicturesPage) -> Iterator[tuple[tuple[float, float, float], str]]:

@@ -32,7 +32,7 @@ from neurflow_report.results.bundle import Bundle
 
 DOWNLOADS = "downloads"
 ZIP = f"{DOWNLOADS}/bundle.zip"
-AT_ONCE = 16
+AT_ONCE = 4
 """Classes whose pages are held in memory at once."""
 
 
@@ -121,6 +121,7 @@ def site_files(
             yield from card_files(bundle, view, static, boxed.add)
             if on_note is not None and boxed:
                 on_note(boxes_note(boxed, "the cards"))
+        del view, page, medium  # before the next part is made
     yield from _pictures(bundle)
     yield ZIP, bundle_zip(bundle)
     for name, read in static.items():
