@@ -2,6 +2,7 @@
 
     python bench/report.py [--classes 10] [--layers 10] [--neurons 60] [--groups 20] [--pictures 50] [--format html …]
     python bench/report.py --paper    # one class at the size of the paper's: 1,000 neurons and 60 groups a layer
+    python bench/report.py --demo --classes 100 --format html    # many classes, each of the demo's size
 
 The bundle is made up here, from a seed: its numbers mean nothing, its shape is that of a large run (10 classes, 10
 layers of 60 core concept neurons each, 50 pictures of 224 × 224 a class). Each format is drawn by its own process.
@@ -53,6 +54,7 @@ from neurflow_report.results.records import (
 SIZE, K, TAU = 224, 50, 16
 LIMITS = {"seconds": 180.0, "memory": 2 * 2**30, "page": 2_000_000}
 PAPER = {"classes": 1, "layers": 10, "neurons": 1000, "groups": 60}
+DEMO = {"layers": 5, "neurons": 20, "groups": 8, "pictures": 20, "size": 64, "tau": 4}
 PAPER_LIMITS = {"seconds": 30.0, "memory": 2 * 2**30, "page": 1_500_000, "elements": 10_000, "bytes": 25_000_000}
 """What a class of the paper's size may take: of a page its bytes and elements, of the site all its bytes."""
 
@@ -63,7 +65,8 @@ def main() -> int:
         return _draw(Path(options.draw), options.format[0])
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder) / "bundle", options)
-        results = [measured(Path(folder), name, PAPER_LIMITS if options.paper else LIMITS) for name in options.format]
+        limits = PAPER_LIMITS if options.paper else {} if options.demo else LIMITS
+        results = [measured(Path(folder), name, limits) for name in options.format]
     print(json.dumps({"shape": shape(options), "formats": results}, indent=1) if options.json else table(results))
     return 1 if any(r["over"] for r in results) else 0
 
@@ -116,15 +119,26 @@ def _draw(folder: Path, name: str) -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in {"classes": 10, "layers": 10, "neurons": 60, "groups": 20, "pictures": 50}.items():
+    for name, value in {
+        "classes": 10,
+        "layers": 10,
+        "neurons": 60,
+        "groups": 20,
+        "pictures": 50,
+        "size": SIZE,
+        "tau": TAU,
+    }.items():
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--format", action="append", choices=("html", "pdf", "single"))
     parser.add_argument("--paper", action="store_true", help="one class at the size of the paper's, with its limits")
+    parser.add_argument("--demo", action="store_true", help="classes of the demo's size, without limits")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--draw", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.paper:
         vars(options).update(PAPER)
+    if options.demo:
+        vars(options).update(DEMO)
     options.format = options.format or (["html"] if options.paper else ["html", "single"])
     return options
 
@@ -142,7 +156,7 @@ def write(target: Path, options: argparse.Namespace) -> None:
     layers = (*spatial, LayerInfo(name="fc", channels=1000, kind="vector", shape=(1000,)))
     drawn: dict[str, bytes] = {}
     classes = [one_class(entry, layers, options, drawn) for entry in entries]
-    write_bundle(target, run=run(entries, layers), classes=classes, provenance=provenance(), pictures=drawn)
+    write_bundle(target, run=run(entries, layers, options), classes=classes, provenance=provenance(), pictures=drawn)
     read_bundle(target)
 
 
@@ -150,8 +164,9 @@ def one_class(
     entry: ClassEntry, layers: tuple[LayerInfo, ...], options: argparse.Namespace, drawn: dict[str, bytes]
 ) -> ClassResult:
     rng = np.random.default_rng(entry.index)
-    boxes = [(t, x, s) for s, step in ((224, 224), (112, 56), (56, 28)) for t in range(0, 225 - s, step)
-             for x in range(0, 225 - s, step)]  # fmt: skip
+    size = options.size
+    boxes = [(t, x, s) for s, step in ((size, size), (size // 2, size // 4), (size // 4, size // 8))
+             for t in range(0, size + 1 - s, step) for x in range(0, size + 1 - s, step)]  # fmt: skip
     patches = [(image, *box) for image in range(options.pictures) for box in boxes]
     channels = [sorted(rng.choice(i.channels, options.neurons, replace=False).tolist()) for i in layers[:-1]]
     channels.append([entry.index])
@@ -163,7 +178,7 @@ def one_class(
     used = sorted({p for layer in made for a in layer.neurons for p in a.concept})
     return ClassResult(
         index=entry.index, name=entry.name, slug=entry.slug,
-        pictures=tuple(picture(rng, entry, n, drawn) for n in range(options.pictures)),
+        pictures=tuple(picture(rng, entry, n, drawn, size) for n in range(options.pictures)),
         candidates=len(patches),
         patches=tuple(
             Patch(index=p, image=patches[p][0], top=patches[p][1], left=patches[p][2], side=patches[p][3]) for p in used
@@ -185,7 +200,7 @@ def one_layer(
     patches: int,
     options: argparse.Namespace,
 ) -> LayerResult:
-    neurons = tuple(neuron(rng, info.name, c, below, patches) for c in own)
+    neurons = tuple(neuron(rng, info.name, c, below, patches, options.tau) for c in own)
     members = [Member(channel=a.channel, semantic=g.index) for a in neurons for g in a.groups]
     count = min(options.groups, len(members)) if len(own) > 1 else 1
     shown = {(a.channel, g.index): g.patches for a in neurons for g in a.groups}
@@ -205,9 +220,9 @@ def one_layer(
     )
 
 
-def neuron(rng: np.random.Generator, layer: str, channel: int, below: list[int], patches: int) -> Neuron:
+def neuron(rng: np.random.Generator, layer: str, channel: int, below: list[int], patches: int, tau: int) -> Neuron:
     concept = tuple(rng.choice(patches, K, replace=False).tolist())
-    cores = rng.choice(below, min(TAU, len(below)), replace=False).tolist() if below else []
+    cores = rng.choice(below, min(tau, len(below)), replace=False).tolist() if below else []
     parts = np.array_split(np.array(concept), rng.integers(2, 6))
     scores = np.sort(rng.random(len(cores)))[::-1].tolist()
     return Neuron(
@@ -230,33 +245,33 @@ def weights(rng: np.random.Generator, cores: list[int]) -> tuple[NeuronEdge, ...
     )
 
 
-def picture(rng: np.random.Generator, entry: ClassEntry, number: int, drawn: dict[str, bytes]) -> Picture:
+def picture(rng: np.random.Generator, entry: ClassEntry, number: int, drawn: dict[str, bytes], size: int) -> Picture:
     """Blurred noise, about as hard to compress as a photograph."""
-    noise = Image.fromarray(rng.integers(0, 255, (SIZE, SIZE, 3), dtype=np.uint8)).filter(ImageFilter.GaussianBlur(1.6))
+    noise = Image.fromarray(rng.integers(0, 255, (size, size, 3), dtype=np.uint8)).filter(ImageFilter.GaussianBlur(1.6))
     data = io.BytesIO()
     noise.save(data, "JPEG", quality=92)
     file = f"{entry.slug}-{number}.jpg"
     drawn[file] = data.getvalue()
-    region = Region(left=0, top=0, width=SIZE, height=SIZE)
+    region = Region(left=0, top=0, width=size, height=size)
     return Picture(
-        name=f"{entry.slug}/{number:04d}.jpg", label=entry.name, predicted=entry.name, width=SIZE, height=SIZE,
+        name=f"{entry.slug}/{number:04d}.jpg", label=entry.name, predicted=entry.name, width=size, height=size,
         region=region, sha256="0" * 64, file=file,
     )  # fmt: skip
 
 
-def run(entries: tuple[ClassEntry, ...], layers: tuple[LayerInfo, ...]) -> Run:
+def run(entries: tuple[ClassEntry, ...], layers: tuple[LayerInfo, ...], options: argparse.Namespace) -> Run:
     model = ModelInfo(
         source="torchvision", name="made up", weights="none", parameters=1, outputs=1000, digest="0" * 64,
-        preprocess=Preprocess(resize=256, size=SIZE),
+        preprocess=Preprocess(resize=options.size * 8 // 7, size=options.size),
     )  # fmt: skip
     data = DataInfo(
         source="folder", name="made up", select="predicted", limit=50, pool=500, skipped=(), digest="0" * 64
     )
     return Run(
         title="A large report", theme="auto", formats=("html",), model=model, data=data,
-        settings=Settings(k=K, scales=(1.0, 0.5, 0.25), stride=0.5, nodes=8, max_nodes=64, tolerance=0.02, tau=TAU,
-                          max_semantic=5, max_neuron=100, taus=(TAU,), draws=20, experiments=(), seed=0, device="cpu",
-                          precision="float32"),
+        settings=Settings(k=K, scales=(1.0, 0.5, 0.25), stride=0.5, nodes=8, max_nodes=64, tolerance=0.02,
+                          tau=options.tau, max_semantic=5, max_neuron=100, taus=(options.tau,), draws=20,
+                          experiments=(), seed=0, device="cpu", precision="float32"),
         layers=layers, classes=entries,
     )  # fmt: skip
 

@@ -22,7 +22,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from neurflow_report import streams
 from neurflow_report.commands import commands
-from neurflow_report.commands.command import Result
+from neurflow_report.commands.command import Result, with_force_alone
 from neurflow_report.commands.parser import parser_of
 from neurflow_report.errors import InputError, ReportError, RunError, did_you_mean
 from neurflow_report.stopping import Heard, listen_no_more, listening
@@ -138,8 +138,8 @@ def _json(value: Mapping[str, object]) -> str:
 
 
 def _checked(words: Sequence[str], known: Collection[str]) -> Sequence[str]:
-    """The words, unless the first is nearly a command."""
+    """The words, unless the first is nearly a command; a spec after `--force` is no stage."""
     if words and not words[0].startswith("-") and words[0] not in known:
         hint = did_you_mean(words[0], known) or f"the commands are {', '.join(known)}"
         raise InputError("command-line", f"there is no command {words[0]!r}", hint=hint)
-    return words
+    return with_force_alone(words)

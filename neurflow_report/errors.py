@@ -67,6 +67,7 @@ SLUGS: dict[str, str] = {
     "too-few-patches": "A class has fewer patches than the concept needs.",
     "too-few-images": "No picture of the data counts for the class.",
     "device-unavailable": "The device asked for is not there.",
+    "ray-unreachable": "There is no Ray at the address.",
     "out-of-memory": "The memory does not suffice for even one patch.",
     "bundle-missing": "There is no bundle there.",
     "bundle-other": "The bundle is of another network than the spec's.",

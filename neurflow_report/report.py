@@ -123,7 +123,7 @@ def analyze(
     *,
     progress: Progress | None = None,
     jobs: int = 1,
-    force: bool = False,
+    force: bool | str = False,
     wait: bool = False,
     keep_going: bool = False,
 ) -> Path:
@@ -132,7 +132,8 @@ def analyze(
     Args:
         jobs: processes that share the classes, where the run is on a processor (a script that asks for more than one
             needs `if __name__ == "__main__"`, as multiprocessing does).
-        force: take nothing from what earlier runs kept.
+        force: take nothing from what earlier runs kept; or, with a stage's name, nothing of that stage
+            (docs/scale.md).
         wait: where another run has the output folder, wait until it is done.
         keep_going: a class that fails (no pictures, too few, NaN) loses no other: when all is written, it is told.
     Returns: that directory.
@@ -140,13 +141,13 @@ def analyze(
         RunError class-failed where it kept going; the bundle, of the other classes, is there then.
         InputError where the spec, the model or the data is wrong (InputErrors with all that could be checked).
         RunError where the run fails.
-        InputError missing-package where torch is not installed.
+        InputError missing-package where torch is not installed, command-line where there is no such stage.
     """
     with importing():
         from neurflow_report.analysis.run import How
         from neurflow_report.analysis.run import analyze as run
 
-    how = How(force=force, wait=wait, keep_going=keep_going)
+    how = How.of(force, wait=wait, keep_going=keep_going)
     bundle = run(loaded, progress=progress or Silent(), drawn=EVERY, jobs=jobs, how=how)
     _tell_failed(read_run(bundle))
     return bundle
@@ -157,7 +158,7 @@ def analyze_shard(
     part: Part,
     *,
     progress: Progress | None = None,
-    force: bool = False,
+    force: bool | str = False,
     keep_going: bool = False,
 ) -> Path:
     """Run the spec's analysis of one shard of its classes, as one of several processes or machines; `merge` makes the
@@ -171,7 +172,7 @@ def analyze_shard(
         from neurflow_report.analysis.run import How
         from neurflow_report.analysis.run import analyze_shard as run
 
-    how = How(force=force, keep_going=keep_going)
+    how = How.of(force, keep_going=keep_going)
     shard = run(loaded, part, progress=progress or Silent(), how=how)
     if keep_going:
         _tell_failed(read_shard(shard).run)
@@ -706,7 +707,7 @@ def build(
     *,
     progress: Progress | None = None,
     jobs: int = 1,
-    force: bool = False,
+    force: bool | str = False,
     wait: bool = False,
     keep_going: bool = False,
 ) -> Built:
@@ -730,11 +731,11 @@ def build(
                 drawn=others,
                 formats=tuple(wanted),
                 jobs=jobs,
-                how=How(force=force, wait=wait, keep_going=keep_going),
+                how=How.of(force, wait=wait, keep_going=keep_going),
             ) as bundle,
             _left_noted(bundle.parent),
         ):
-            rendered = _rendered(loaded, bundle, wanted, progress, force=force)
+            rendered = _rendered(loaded, bundle, wanted, progress, force=force is True)
         _tell_failed(read_run(bundle))
     except ReportError as error:
         raise located(error, loaded) from error

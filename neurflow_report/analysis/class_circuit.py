@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
+import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from neurflow_report.analysis.activation_cache import ActivationCache
 from neurflow_report.analysis.class_run import ClassRun
+from neurflow_report.analysis.stages import Heard, arrays_of, by_name, by_number
+from neurflow_report.attribution.integrated_gradients import Attribution
 from neurflow_report.circuit.deletions import Deletions, Inclusion
 from neurflow_report.circuit.discovery import Scores, Search, find_neurons
 from neurflow_report.circuit.neuron_groups import group_neurons
 from neurflow_report.network.forward import layer_means
-from neurflow_report.progress import Step
+from neurflow_report.progress import SilentStep, Step
 from neurflow_report.results.catalogue import EXPERIMENTS
 from neurflow_report.results.records import GroupEdge, LayerResult, Neuron
 from neurflow_report.setup.workspace import check_patches, patch_batches
@@ -75,7 +80,13 @@ def patch_means(run: ClassRun, stage: str) -> tuple[Means, ActivationCache]:
     """
     workspace = run.workspace if run.held is None else replace(run.workspace, keep=run.workspace.keep // 2)
     with run.stage(stage, run.patches) as step:
-        cache = ActivationCache.of_search(workspace, run.pixels, step.note)
+        heard = Heard(step=step)
+        cache = ActivationCache.of_search(workspace, run.pixels, heard.note)
+        kept = run.stages.stage("patches", pixels=run.pixels, layers=sorted(cache.kept.layers))
+        if (known := kept.found()) is not None:
+            cache.kept.restore(by_number(known, "full"), run.pixels.device)
+            step.advance(run.patches)
+            return tuple(by_number(known, "mean").values()), cache
         means = layer_means(
             workspace.forward.segments,
             patch_batches(workspace, run.pixels),
@@ -83,8 +94,10 @@ def patch_means(run: ClassRun, stage: str) -> tuple[Means, ActivationCache]:
             kept=cache.kept,
             most=workspace.forward.rows,
             on_batch=step.advance,
-            note=step.note,
+            note=heard.note,
         )
+        if not heard.noted:
+            kept.keep(lambda: by_name(mean=means, full=cache.kept.values()))
     return means, cache
 
 
@@ -106,11 +119,14 @@ def search_neurons(
     Raises: RunError not-finite.
     """
 
+    heard = Heard(step=SilentStep())
+
     @contextmanager
     def stage(layer: str, targets: int) -> Iterator[Step]:
         with run.stage(f"neurons of {layer}", targets) as step:
-            cache.batch.note = step.note
-            yield step
+            heard.step, heard.noted = step, False
+            cache.batch.note = heard.note
+            yield heard
 
     settings = run.settings
     search = Search(
@@ -127,4 +143,40 @@ def search_neurons(
         stage=stage,
         scores=scores,
         deletions=deletions,
+        recalled=partial(_recalled, run, sorted(cache.kept.layers), heard),
     )
+
+
+def _recalled(
+    run: ClassRun,
+    layers: Sequence[int],
+    heard: Heard,
+    number: int,
+    core: NDArray[np.int64],
+    wanted: NDArray[np.int64],
+    make: Callable[[], Attribution],
+) -> Attribution:
+    """The attributions of a layer's targets, as they are kept, or as `make` makes them.
+
+    Args:
+        layers: those whose activations are at hand, from a pass of other batches than those made again.
+        heard: the step of the layer.
+    """
+    settings, fields = run.settings, tuple(Attribution.__dataclass_fields__)
+    kept = run.stages.stage(
+        "attributions",
+        pixels=run.pixels,
+        layers=list(layers),
+        number=number,
+        core=core,
+        wanted=wanted,
+        quadrature=asdict(settings.quadrature),
+        precision=settings.precision,
+    )
+    if (known := kept.found()) is not None:
+        heard.advance(len(core))
+        return Attribution(**{name: torch.from_numpy(known[name]) for name in fields})
+    found = make()
+    if not heard.noted:
+        kept.keep(lambda: dict(zip(fields, arrays_of([getattr(found, name) for name in fields]), strict=True)))
+    return found

@@ -23,7 +23,11 @@ from neurflow_report.spec.schema import Spec
 APART = ("version", "title", "model", "classes", "layers", "preprocess", "report", "names", "output", "debug", "facets")
 """Sections of a spec on which no class's results depend, or that are known better: by what the network computes, the
 layers it is cut at, and the inputs it is given."""
-PLACES = {"data": ("root", "limit"), "runtime": ("device", "cache", "memory"), "fidelity": ("concepts_from",)}
+PLACES = {
+    "data": ("root", "limit"),
+    "runtime": ("device", "cache", "memory", "engine", "address"),
+    "fidelity": ("concepts_from",),
+}
 """Values, by their sections, that say where something lies, or how many pictures are looked for: which were found is
 known. What is found of the user's own concepts is not kept with a class, but found anew each time."""
 

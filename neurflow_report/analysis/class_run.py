@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from torch import Tensor
 
+from neurflow_report.analysis.stages import Stages
 from neurflow_report.circuit.discovery import LayerPair
 from neurflow_report.progress import Progress, Step
 from neurflow_report.setup.precision import arithmetic
@@ -27,6 +28,7 @@ class ClassRun:
         name: the class's, for the progress.
         held: its pictures that the circuit is not found on, and F1 and F8 are measured on; None: the same as `pixels`.
         others: pictures of other classes; None: there are none.
+        stages: what is kept of its stages.
     """
 
     workspace: Workspace
@@ -37,6 +39,7 @@ class ClassRun:
     progress: Progress
     held: Tensor | None = None
     others: Tensor | None = None
+    stages: Stages = field(default_factory=Stages)
 
     @classmethod
     def of(

@@ -131,7 +131,8 @@ def with_control(
     """
     logit = _usual(workspace, run.pixels)
     try:
-        other = examine(replace(run, workspace=workspace, logit=logit, name=f"{run.name}, {control}"))
+        stages = run.stages.on(f"{control} {run.settings.seed}", workspace)
+        other = examine(replace(run, workspace=workspace, logit=logit, name=f"{run.name}, {control}", stages=stages))
     except RunError as error:
         missing = NotRun(experiment="controls", case=control, reason=error.message)
         return replace(found, not_run=(*found.not_run, missing))
@@ -261,6 +262,6 @@ def class_masking(run: ClassRun, circuit: Circuit) -> Masked:
             taus=settings.taus,
             draws=settings.sizes.draws,
             seed=settings.seed,
-            predictions=MaskingPasses(run.workspace, run.measured, run.of_others, run.logit, step),
+            predictions=MaskingPasses(run.workspace, run.measured, run.of_others, run.logit, step, run.stages),
             others=len(run.of_others),
         )

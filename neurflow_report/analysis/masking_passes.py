@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from neurflow_report.ablation.ablation import Ablation
 from neurflow_report.ablation.masked_logits import masked_logits
+from neurflow_report.analysis.stages import NOTHING_KEPT, Stage, Stages, arrays_of, by_name, by_number, content
 from neurflow_report.fidelity.masking import Hits, Pass
 from neurflow_report.network import devices
 from neurflow_report.network.forward import AdaptiveBatch, KeptActivations, check_finite, layers_to_keep
@@ -31,9 +33,19 @@ class MaskingPasses:
         own, others: the pictures as inputs, (N, C, S, S), on the workspace's device.
         target: the class's logit.
         step: told of each layer.
+        stages: what is kept of the class's stages.
     """
 
-    def __init__(self, workspace: Workspace, own: Tensor, others: Tensor, target: int, step: Step) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        own: Tensor,
+        others: Tensor,
+        target: int,
+        step: Step,
+        stages: Stages = NOTHING_KEPT,
+    ) -> None:
+        self.stages = stages
         self.workspace, self.own, self.others, self.target, self.step = workspace, own, others, target, step
         self.segments = workspace.forward.segments
         self.rows = AdaptiveBatch(most=workspace.forward_rows, note=step.note)
@@ -42,9 +54,30 @@ class MaskingPasses:
 
     def __call__(self, layer: int, passes: Sequence[Pass]) -> list[tuple[Hits, Hits]]:
         """See `Predictions`."""
-        found = self.rows.attempt(partial(self._run, layer, passes))
+        kept = self._stage(
+            "masking",
+            layer=layer,
+            target=self.target,
+            passes=[[one.removed, one.mean, one.own, one.others] for one in passes],
+        )
+        if (known := kept.found()) is not None:
+            alone, upward = (by_number(known, what) for what in ("alone", "upward"))
+            found = [(alone[number], upward[number]) for number in range(len(passes))]
+        else:
+            rows = self.rows.most
+            found = self.rows.attempt(partial(self._run, layer, passes))
+            if self.rows.most == rows:
+                kept.keep(lambda: by_name(alone=[one for one, _ in found], upward=[other for _, other in found]))
         self.step.advance()
         return found
+
+    def _stage(self, stage: str, **made_from: Any) -> Stage:
+        return self.stages.stage(stage, pictures=self._seen, rows=self.rows.most, **made_from)
+
+    @cached_property
+    def _seen(self) -> Any:
+        """The pictures' digests."""
+        return content([self.own, self.others])
 
     @property
     def count(self) -> int:
@@ -57,6 +90,16 @@ class MaskingPasses:
 
         Raises: RunError not-finite.
         """
+        stage, layers, rows = self._stage("patches", layers=sorted(self.kept.layers)), self.kept.layers, self.rows.most
+        if (known := stage.found()) is not None:
+            self.kept.restore(by_number(known, "full"), self.own.device)
+            return [torch.from_numpy(mean).to(self.own.device) for mean in by_number(known, "mean").values()]
+        means = self._means()
+        if (self.kept.layers, self.rows.most) == (layers, rows):
+            stage.keep(lambda: by_name(mean=arrays_of(means), full=self.kept.values()))
+        return means
+
+    def _means(self) -> list[Tensor]:
         sums, step = list[Tensor](), self.rows.most
         for first in range(0, self.count, step):
             end = min(self.count, first + step)

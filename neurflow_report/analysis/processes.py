@@ -14,7 +14,7 @@ from multiprocessing.context import SpawnProcess
 from multiprocessing.queues import Queue
 from pathlib import Path
 from queue import Empty
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -31,6 +31,15 @@ from neurflow_report.spec.load import LoadedSpec
 
 ShardRun = Callable[..., Path]
 """`run.analyze_shard`."""
+
+
+class Shards(Protocol):
+    """Writes one shard after another."""
+
+    def write(self, part: Part, place: Path) -> Path:
+        """Examine a shard's classes. Returns: its file, in the folder `place`."""
+
+
 _WAIT = 0.5
 """Seconds between two looks at whether a process still lives."""
 TIDY = 10.0
@@ -68,7 +77,7 @@ def examined_in(
     """
     classes = len(loaded.spec.classes)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    own = _with_its_memory(loaded, jobs)
+    own = with_its_memory(loaded, jobs)
     with progress.stage(f"examine the classes in {jobs} processes", classes) as step:
         context = multiprocessing.get_context("spawn")
         told: Queue[tuple[str, Any]] = context.Queue()
@@ -90,7 +99,7 @@ def examined_in(
     return replace(found, provenance=values)
 
 
-def _with_its_memory(loaded: LoadedSpec, jobs: int) -> LoadedSpec:
+def with_its_memory(loaded: LoadedSpec, jobs: int) -> LoadedSpec:
     """The spec with a process's part of the memory."""
     whole = memory_budget(loaded.spec.runtime.memory, torch.device("cpu"))
     runtime = loaded.spec.runtime.model_copy(update={"memory": f"{max(1, whole // jobs // 2**20)}MiB"})

@@ -32,10 +32,12 @@ from neurflow_report.analysis.failing import failed_class, ready_without, spec_w
 from neurflow_report.analysis.peak_memory import gauges
 from neurflow_report.analysis.planted_parts import with_agreement
 from neurflow_report.analysis.processes import check_jobs, examined_in
+from neurflow_report.analysis.ray_actors import examined_by_ray
+from neurflow_report.analysis.stages import NOTHING_KEPT, Heard, Stages, remembered
 from neurflow_report.analysis.store import Known, Store, noted
 from neurflow_report.analysis.unchanged import Unchanged, handed_on
 from neurflow_report.demo.flowers import DATASET
-from neurflow_report.errors import Gathered, ReportError
+from neurflow_report.errors import Gathered, InputError, ReportError, did_you_mean
 from neurflow_report.images.classes import ClassTarget
 from neurflow_report.images.holdout import halves
 from neurflow_report.images.oddities import unusable
@@ -63,9 +65,10 @@ from neurflow_report.results.records import (
 )
 from neurflow_report.results.redact import without_paths
 from neurflow_report.results.shard import Merged, Part, settled, with_lost, write_merged, write_shard
+from neurflow_report.results.stages import STAGES
 from neurflow_report.results.staging import staged
 from neurflow_report.setup.output import output_folder, output_of
-from neurflow_report.setup.precision import arithmetic, attributions_in
+from neurflow_report.setup.precision import Taken, arithmetic, attributions_in
 from neurflow_report.setup.preflight import Ready, preflight
 from neurflow_report.setup.provenance import provenance
 from neurflow_report.setup.settings import OTHERS, RunSettings, others_wanted
@@ -83,6 +86,7 @@ class How:
 
     Attributes:
         force: nothing is taken from the cache; what is found is kept as ever.
+        stages: those that are done again, and whatever is made of them (results/stages.py).
         wait: whether it waits for another run that has the output folder.
         keep_going: whether a class that fails is left out, and told, and the others go on.
     """
@@ -90,6 +94,25 @@ class How:
     force: bool = False
     wait: bool = False
     keep_going: bool = False
+    stages: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, force: bool | str, *, wait: bool = False, keep_going: bool = False) -> How:
+        """Args: force: whether nothing is taken from the cache, or the name of a stage of which nothing is.
+
+        Raises: InputError command-line.
+        """
+        if isinstance(force, str) and force not in STAGES:
+            message = f"there is no stage {force!r}"
+            hint = did_you_mean(force, STAGES) or f"the stages are {', '.join(STAGES)}"
+            raise InputError("command-line", message, hint=hint)
+        stages = frozenset([force]) if isinstance(force, str) else frozenset[str]()
+        return cls(force=force is True, wait=wait, keep_going=keep_going, stages=stages)
+
+    @property
+    def anew(self) -> frozenset[str]:
+        """The stages of which nothing is taken."""
+        return frozenset(STAGES) if self.force else self.stages
 
 
 USUAL = How()
@@ -138,7 +161,39 @@ def analyze_shard(
         place = folder or output_of(loaded.spec)
         with output_folder(place, shared=True):
             with blamed("it is examined"):
-                found = _examine_all(loaded, ready, timed, how, (), part, on_class)
+                found = _examine_all(loaded, _begin(loaded, ready, timed, how), timed, how, (), part, on_class)
+            file = place / part.file
+            write_shard(file, run=found.run, provenance=found.provenance, classes=found.classes)
+            return file
+
+
+class ShardByShard:
+    """A run that examines one shard after another; what they share is done once.
+
+    Raises: what `analyzed` raises.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedSpec,
+        *,
+        progress: Progress,
+        also: Sequence[ReportError] = (),
+        how: How = USUAL,
+    ) -> None:
+        self.loaded, self.how, self.timed = loaded, how, Timed(progress, gauges=gauges())
+        with _located(loaded), arithmetic():
+            ready = preflight(loaded, progress=self.timed, also=also, keep_going=how.keep_going)
+            with blamed("it is examined"):
+                self.begun = _begin(loaded, ready, self.timed, how)
+
+    def write(self, part: Part, place: Path) -> Path:
+        """Examine a shard's classes. Returns: its file, in the folder `place`."""
+        with _located(self.loaded), arithmetic():
+            with blamed("it is examined"):
+                found = _examine_all(self.loaded, self.begun, self.timed, self.how, (), part)
+            self.timed.seconds.clear()  # the next one tells its own
+            self.timed.peaks.clear()
             file = place / part.file
             write_shard(file, run=found.run, provenance=found.provenance, classes=found.classes)
             return file
@@ -211,9 +266,16 @@ def _analyzed(
 ) -> Iterator[Path]:
     output = output_of(loaded.spec)
     unchanged = Unchanged.of(loaded, also)
-    if not how.force and (known := unchanged.found(progress)) is not None:
+    if not how.anew and (known := unchanged.found(progress)) is not None:
         with _own(output, how, progress):
             _write(output, known, progress, drawn, known=True)
+            yield output / "bundle"
+        return
+    if loaded.spec.runtime.engine == "ray":
+        with _own(output, how, progress), staged(output) as folder:
+            begin = partial(ShardByShard, how=how)
+            found = examined_by_ray(loaded, jobs, folder, begin, progress=progress, also=also)
+            _write(output, found, progress, drawn)
             yield output / "bundle"
         return
     if jobs > 1 and (jobs := check_jobs(loaded, jobs)) > 1:
@@ -226,8 +288,9 @@ def _analyzed(
     ready = preflight(loaded, progress=progress, also=also, witness=unchanged.witness, keep_going=how.keep_going)
     with _own(output, how, progress):
         with blamed("it is examined"):
-            found = _examine_all(loaded, ready, progress, how, formats, unchanged=unchanged)
-        del ready  # whoever draws meanwhile needs the memory of the network
+            begun = _begin(loaded, ready, progress, how)
+            found = _examine_all(loaded, begun, progress, how, formats, unchanged=unchanged)
+        del ready, begun  # whoever draws meanwhile needs the memory of the network
         _write(output, found, progress, drawn)
         yield output / "bundle"
 
@@ -244,9 +307,48 @@ def _write(output: Path, found: Merged, progress: Progress, drawn: Sequence[str]
         write_merged(output / "bundle", found, step.note, drawn, known=known)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Begun:
+    """What the examination of every class begins with.
+
+    Attributes:
+        spec, ready: without the classes that failed already.
+        choice: the pictures of each class.
+        failed: the classes without, or with too few.
+        every: each class as it is known.
+        taken: the arithmetic of attributions.
+    """
+
+    spec: Spec
+    ready: Ready
+    choice: Choice
+    failed: tuple[FailedClass, ...]
+    asked: Questions
+    every: tuple[Known, ...]
+    taken: Taken
+    one: _OneClass
+
+
+def _begin(loaded: LoadedSpec, ready: Ready, progress: Timed, how: How) -> _Begun:
+    """The pictures, and all else that the classes share."""
+    stages = Stages.of(loaded.spec, ready, how.anew)
+    with progress.stage("choose pictures", None) as step:
+        spec, ready, choice, failed = pictures_of(loaded.spec, ready, how, step, stages)
+    asked = questions(spec.debug, ready, choice.predicted, progress, keep_going=how.keep_going)
+    settings = RunSettings.of(spec)
+    others = {name: _control(spec, ready) for name in settings.controls}
+    pixels = pixels_of(ready, in_halves(spec, choice.classes[0])[0])
+    taken = attributions_in(ready.workspace, settings, pixels, logit=ready.targets[0].index, progress=progress)
+    settings = replace(settings, precision=taken.precision)
+    one = _OneClass(spec=spec, ready=ready, settings=settings, others=others, progress=progress, stages=stages)
+    names = slugs([t.name for t in ready.targets])
+    every = tuple(zip(ready.targets, names, choice.classes, choice.others, strict=True))
+    return _Begun(spec=spec, ready=ready, choice=choice, failed=failed, asked=asked, every=every, taken=taken, one=one)
+
+
 def _examine_all(
     loaded: LoadedSpec,
-    ready: Ready,
+    begun: _Begun,
     progress: Timed,
     how: How,
     formats: Sequence[str],
@@ -255,23 +357,11 @@ def _examine_all(
     unchanged: Unchanged | None = None,
 ) -> Merged:
     """What is found of all classes, or of those of one shard; the run's record is of all in any case."""
-    with progress.stage("choose pictures", None) as step:
-        spec, ready, choice, failed = pictures_of(loaded.spec, ready, how, step)
-    workspace = ready.workspace
-    asked = questions(spec.debug, ready, choice.predicted, progress, keep_going=how.keep_going)
-    device = workspace.segments.device
-    settings = RunSettings.of(spec)
-    others = {name: _control(spec, ready) for name in settings.controls}
-    one = _OneClass(spec=spec, ready=ready, settings=settings, others=others, progress=progress)
-    pixels = pixels_of(ready, in_halves(spec, choice.classes[0])[0])
-    taken = attributions_in(workspace, settings, pixels, logit=ready.targets[0].index, progress=progress)
-    del pixels
-    one = replace(one, settings=replace(settings, precision=taken.precision))
-    settings = one.settings
-    names = slugs([t.name for t in ready.targets])
-    every = tuple(zip(ready.targets, names, choice.classes, choice.others, strict=True))
+    spec, ready, choice, asked, failed = begun.spec, begun.ready, begun.choice, begun.asked, begun.failed
+    every, taken, one = begun.every, begun.taken, begun.one
+    settings, workspace = one.settings, ready.workspace
     wanted = [number for number in range(len(every)) if part is None or part.has(number)]
-    store = Store.of(spec, ready, settings, every, wanted, progress, look=not how.force)
+    store = Store.of(spec, ready, settings, every, wanted, progress, look=not how.anew)
     if progress.expecting:
         progress.expect(_expected(spec, ready, [every[number] for number in store.missing()], formats))
     with noted(lambda: len(store.there) + store.made):
@@ -324,7 +414,7 @@ def _examine_all(
     fallbacks = [
         *workspace.notes,
         *filter(None, [taken.note]),
-        *(f"{name}: {note}" for name, other in others.items() for note in other.notes),
+        *(f"{name}: {note}" for name, other in one.others.items() for note in other.notes),
     ]
     entries = tuple(ClassEntry(index=target.index, name=target.name, slug=slug) for target, slug, *_ in every)
     checked = next((kept.checks for kept in classes if kept.checks), ())
@@ -338,7 +428,7 @@ def _examine_all(
         run=record,
         provenance=provenance(
             loaded,
-            device=device,
+            device=workspace.segments.device,
             precision=settings.precision,
             seconds=progress.seconds,
             peaks=progress.peaks,
@@ -361,6 +451,7 @@ def class_run(
     chosen: Sequence[Chosen],
     alien: Sequence[Chosen],
     progress: Progress,
+    stages: Stages = NOTHING_KEPT,
 ) -> ClassRun:
     """What the examination of a class runs on.
 
@@ -378,6 +469,7 @@ def class_run(
         progress=progress,
         held=pixels_of(ready, held) if held else None,
         others=pixels_of(ready, alien) if alien else None,
+        stages=stages.of_class(target.name),
     )
 
 
@@ -390,6 +482,7 @@ class _OneClass:
     settings: RunSettings
     others: Mapping[str, Workspace]
     progress: Progress
+    stages: Stages
 
     def __call__(
         self, number: int, target: ClassTarget, slug: str, chosen: Sequence[Chosen], alien: Sequence[Chosen]
@@ -400,7 +493,7 @@ class _OneClass:
         """
         ready, workspace = self.ready, self.ready.workspace
         first, held = in_halves(self.spec, chosen)
-        run = class_run(self.spec, ready, self.settings, target, chosen, alien, self.progress)
+        run = class_run(self.spec, ready, self.settings, target, chosen, alien, self.progress, self.stages)
         found = examine(run)
         checked = () if number else cross_checks(run, found.layers)
         for control, other in self.others.items():
@@ -442,14 +535,16 @@ def in_halves(spec: Spec, chosen: Sequence[Chosen]) -> tuple[tuple[Chosen, ...],
     return tuple(chosen[n] for n in first), tuple(chosen[n] for n in held)
 
 
-def pictures_of(spec: Spec, ready: Ready, how: How, step: Step) -> tuple[Spec, Ready, Choice, tuple[FailedClass, ...]]:
+def pictures_of(
+    spec: Spec, ready: Ready, how: How, step: Step, stages: Stages = NOTHING_KEPT
+) -> tuple[Spec, Ready, Choice, tuple[FailedClass, ...]]:
     """The pictures of each class; where the run keeps going, those classes are gone that have none, or too few.
 
     Raises: what `choice_of` raises; InputError too-few-patches for every class of which too few pictures count.
     """
     failed = [failed_class(str(spec.classes[n]), error) for n, error in sorted(ready.failing.items())]
     spec, left = spec_without(spec, ready.failing), dict[int, ReportError]()
-    choice = choice_of(spec, ready, step, left.__setitem__ if how.keep_going else None)
+    choice = choice_of(spec, ready, step, left.__setitem__ if how.keep_going else None, stages)
     failed += [failed_class(ready.targets[n].name, error) for n, error in sorted(left.items())]
     spec, ready = spec_without(spec, left), ready_without(ready, left)
     for note in (*unusable([(s.name, s.reason) for s in choice.skipped]), *oddities(choice, ready.targets)):
@@ -481,26 +576,39 @@ def _too_few(spec: Spec, ready: Ready, choice: Choice) -> dict[int, ReportError]
     return found
 
 
-def choice_of(spec: Spec, ready: Ready, step: Step, leave: Callable[[int, ReportError], None] | None = None) -> Choice:
+def choice_of(
+    spec: Spec,
+    ready: Ready,
+    step: Step,
+    leave: Callable[[int, ReportError], None] | None = None,
+    stages: Stages = NOTHING_KEPT,
+) -> Choice:
     """The pictures of each class; how often the network is right on what was looked at is told first.
 
     Args: leave: as `choose` has it.
     """
-    return choose(
-        ready.source,
-        ready.targets,
-        predictor(ready, step),
-        ready.network.preprocess,
-        select=spec.data.select,
-        limit=spec.data.limit,
-        pool=spec.data.pool,
-        sample=spec.data.sample,
-        seed=spec.runtime.seed,
-        others=others_wanted(spec),
-        on_batch=step.advance,
-        on_looked=lambda predicted: step.note(words(accuracy(predicted, ready), looked=len(predicted))),
-        leave=leave,
-    )
+    looked_at = {
+        "data": spec.data.model_dump(mode="json"),
+        "classes": [target.index for target in ready.targets],
+        "seed": spec.runtime.seed,
+    }
+    heard = Heard(step=step)
+    with remembered(predictor(ready, heard), stages.stage("predictions", **looked_at), heard) as predict:
+        return choose(
+            ready.source,
+            ready.targets,
+            predict,
+            ready.network.preprocess,
+            select=spec.data.select,
+            limit=spec.data.limit,
+            pool=spec.data.pool,
+            sample=spec.data.sample,
+            seed=spec.runtime.seed,
+            others=others_wanted(spec),
+            on_batch=step.advance,
+            on_looked=lambda predicted: step.note(words(accuracy(predicted, ready), looked=len(predicted))),
+            leave=leave,
+        )
 
 
 def _control(spec: Spec, ready: Ready) -> Workspace:

@@ -62,8 +62,9 @@ class Store:
         if place is None:
             return cls(cache=None, keys=(), wanted=wanted, title=spec.title, progress=progress)
         known = keys(spec, ready, settings, classes)
-        store = cls(cache=Cache(folder=place), keys=known, wanted=wanted, title=spec.title, progress=progress)
-        if look and place.is_dir():
+        cache = Cache(folder=place)
+        store = cls(cache=cache, keys=known, wanted=wanted, title=spec.title, progress=progress)
+        if look and cache.shelf.is_there():
             with progress.stage("look into the cache", len(wanted)) as step:
                 store._look(step.advance)
                 if store.there:
@@ -93,7 +94,7 @@ class Store:
                 self.made += 1
             except OSError as error:
                 with self.progress.stage("keep the class", None) as step:
-                    reason = error.strerror or type(error).__name__
+                    reason = error.strerror or str(error) or type(error).__name__
                     step.note(f"the cache {self.cache.folder} cannot be written: {reason}; the run goes on without it")
                 self.cache = None
         return found

@@ -52,7 +52,7 @@ APART: Mapping[str, tuple[str, ...] | None] = {
     "title": None,
     "output": None,
     "report": ("formats", "theme", "templates", "attach_bundle", "appendix", "tiles", "url"),
-    "runtime": ("cache",),
+    "runtime": ("cache", "engine", "address"),
 }
 """What of a spec a run does not look at but to hand it on; of a section these keys alone. A key that comes later is
 looked at until it is said here that it is not."""

@@ -50,6 +50,14 @@ PART, POINTS = 2**24, 4096
 """Numbers of T that are taken to float64 at once; patches whose distances are held at once."""
 Scores = dict[tuple[str, int], Floats]
 """score(a, i) of every channel i below, (C,), by layer and channel a (METHOD §2)."""
+Recalled = Callable[[int, Indices, Indices, Callable[[], Attribution]], Attribution]
+"""Gives a layer's attributions, by its number, its targets (targets,) and their concepts (targets, k): as they were
+made before, or as the last argument makes them."""
+
+
+def made(_number: int, _core: Indices, _wanted: Indices, make: Callable[[], Attribution]) -> Attribution:
+    """They are made."""
+    return make()
 
 
 class Counter(Protocol):
@@ -107,6 +115,7 @@ def find_neurons(
     stage: Callable[[str, int], AbstractContextManager[Counter]],
     scores: Scores | None = None,
     deletions: Deletions | None = None,
+    recalled: Recalled = made,
 ) -> tuple[tuple[Neuron, ...], ...]:
     """The core neurons of every layer, input → output; the last layer's is the logit alone.
 
@@ -120,6 +129,7 @@ def find_neurons(
         stage: given a layer's name and target count, it counts the targets done.
         scores: a dictionary that takes the scores.
         deletions: is told of T, to see what would be core on fewer pictures.
+        recalled: gives T, where it was made before.
     Raises: RunError not-finite when an attribution is NaN or infinite.
     """
     core = np.array([logit], dtype=np.int64)
@@ -127,7 +137,7 @@ def find_neurons(
     for number in range(len(layers) - 1, -1, -1):
         with stage(layers[number], len(core)) as counter:
             neurons = layer_neurons(
-                search, layers, layer_pairs, means, number, core, activations, counter, scores, deletions
+                search, layers, layer_pairs, means, number, core, activations, counter, scores, deletions, recalled
             )
         found.append(tuple(neurons))
         core = np.array(sorted({s.channel for n in neurons for s in n.core}), dtype=np.int64)
@@ -145,6 +155,7 @@ def layer_neurons(
     counter: Counter,
     scores: Scores | None = None,
     deletions: Deletions | None = None,
+    recalled: Recalled = made,
 ) -> list[Neuron]:
     """The records of all targets `core` of one layer, by its number: a step of `find_neurons`, with its arguments.
 
@@ -156,7 +167,8 @@ def layer_neurons(
     wanted = concepts(means[number], core, search.k)
     r, found = torch.as_tensor(means[below]), None
     if number:
-        scored = attributions(search.quadrature, layer_pairs[below], below, core, wanted, activations, counter)
+        make = partial(attributions, search.quadrature, layer_pairs[below], below, core, wanted, activations, counter)
+        scored = recalled(number, core, wanted, make)
         place = devices.with_float64(scored.values.device)
         found, between = _Scored.of(scored, _between(r.to(place), wanted), search.tau)
         if not found.finite:

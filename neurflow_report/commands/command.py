@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from neurflow_report.results.stages import STAGES
 
 if TYPE_CHECKING:
     from neurflow_report.progress import Progress
@@ -81,7 +83,23 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
 
 def add_force(parser: argparse.ArgumentParser) -> None:
     """The option for doing all of it again."""
-    parser.add_argument("--force", action="store_true", help="take nothing from what earlier runs kept (docs/scale.md)")
+    parser.add_argument(
+        "--force",
+        metavar="STAGE",
+        nargs="?",
+        const=True,
+        default=False,
+        help=f"take nothing from what earlier runs kept; or nothing of one stage: {', '.join(STAGES)} (docs/scale.md)",
+    )
+
+
+def with_force_alone(words: Sequence[str]) -> list[str]:
+    """The words of a command, with what stands after `--force` before it where that is no stage, but a spec."""
+    found = list(words)
+    for number in range(len(found) - 2, -1, -1):
+        if found[number] == "--force" and found[number + 1] not in STAGES and not found[number + 1].startswith("-"):
+            found[number : number + 2] = [found[number + 1], "--force"]
+    return found
 
 
 def add_wait(parser: argparse.ArgumentParser) -> None:

@@ -112,6 +112,15 @@ class KeptActivations:
             self.layers -= {number}
             self.note("out of memory for a layer's activations: they are not kept, and made again when needed")
 
+    def values(self) -> dict[int, NDArray[Any]]:
+        """All that is kept, at the host, by layer."""
+        return {number: value.cpu().numpy() for number, value in self._values.items()}
+
+    def restore(self, values: Mapping[int, NDArray[Any]], device: torch.device) -> None:
+        """Keep what an earlier pass has kept, all of it."""
+        self._values = {number: torch.from_numpy(value).to(device) for number, value in values.items()}
+        self._next = self.total
+
     def only(self, layers: Collection[int]) -> None:
         """Let go of all other layers."""
         self.layers &= frozenset(layers)

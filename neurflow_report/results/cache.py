@@ -10,6 +10,7 @@ written whole or not at all:
         pictures/<name>        the pictures shown
     <folder>/<digest>.run      all else that a run found, and what it read (analysis/unchanged.py)
     <folder>/<digest>.drawn    what was drawn from a bundle, as digests (drawing/write/redrawn.py)
+    <folder>/<digest>.stage    what a stage of a class found (arrays.py, analysis/stages.py)
 
 An entry that is not what it was is as good as none: it is made again.
 """
@@ -22,24 +23,28 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import TypeAdapter
 
+from neurflow_report.results.arrays import Arrays, header_of, read_arrays, write_arrays
 from neurflow_report.results.bundle import canonical_json
-from neurflow_report.results.packed import PREFIX, packed, unpacked, write_whole
+from neurflow_report.results.packed import packed, unpacked
 from neurflow_report.results.records import ClassResult, CrossCheck
+from neurflow_report.results.shelf import SCHEME, Folder, Lying, Shelf, shelf_of
 
 NAME = "NEURFLOW_REPORT_CACHE"
 SUFFIX = ".class"
-SUFFIXES = (SUFFIX, ".run", ".drawn")
+STAGE = ".stage"
+SUFFIXES = (SUFFIX, ".run", ".drawn", STAGE)
 ENTRY = "entry.json"
 """What every entry has beside its own: of which class and report it is."""
 MOST = 4_000_000_000
-"""Bytes of all entries, at most; the ones longest unused go first."""
-_STALE = 24 * 3600.0
-"""Seconds after which what a killed run had begun to write is swept away."""
+"""Bytes of all entries, at most; the stages go first, the ones longest unused before others."""
+A_STAGE = 8
+"""A stage takes at most 1/A_STAGE of that, or is not kept."""
 T = TypeVar("T")
 _PICTURES = "pictures/"
 _CHECKS = TypeAdapter(tuple[CrossCheck, ...])
@@ -70,21 +75,21 @@ class Entry:
         return self.path.suffix
 
 
-def folder(asked: str = "auto") -> Path | None:
+def folder(asked: str = "auto") -> Path | str | None:
     """Where entries lie.
 
-    Args: asked: a folder, "off", or "auto": the folder that NEURFLOW_REPORT_CACHE names, which may be "off", too, or
-        else the user's own for caches, where there is one.
+    Args: asked: a folder, an address such as s3://bucket/folder, "off", or "auto": what NEURFLOW_REPORT_CACHE names,
+        which may be "off", too, or else the user's own folder for caches, where there is one.
     """
     if asked.lower() == "off":
         return None
     if asked.lower() != "auto":
-        return Path(asked).expanduser()
+        return _place(asked)
     given = os.environ.get(NAME, "").strip()
     if given.lower() == "off":
         return None
     if given:
-        return Path(given)
+        return _place(given)
     base = os.environ.get("XDG_CACHE_HOME", "")
     if base and Path(base).is_absolute():
         return Path(base) / "neurflow-report"
@@ -93,12 +98,22 @@ def folder(asked: str = "auto") -> Path | None:
     return None
 
 
+def _place(text: str) -> Path | str:
+    return text if SCHEME in text else Path(text).expanduser()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cache:
-    """Entries in `folder`, which is made when the first is written; of at most `most` bytes in all."""
+    """Entries in `folder`, or at an address, which is made when the first is written; of at most `most` bytes in
+    all."""
 
-    folder: Path
+    folder: Path | str
     most: int = MOST
+
+    @cached_property
+    def shelf(self) -> Shelf:
+        """Where they lie."""
+        return shelf_of(self.folder)
 
     def get(self, key: str) -> Kept | None:
         """What is kept of a class under `key`; None where nothing is, or nothing that is whole."""
@@ -116,18 +131,7 @@ class Cache:
 
         Args: made: raises KeyError or ValueError for files that are not as they should be.
         """
-        path = self._path(key, suffix)
-        try:
-            found = made(unpacked(path))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, RecursionError):
-            with suppress(OSError):
-                path.unlink()
-            return None
-        with suppress(OSError):
-            os.utime(path)
-        return found
+        return self._read(f"{key}{suffix}", lambda path: made(unpacked(path)))
 
     def write(self, key: str, suffix: str, files: Mapping[str, bytes], *, name: str, title: str) -> None:
         """Keep files under `key`.
@@ -135,14 +139,30 @@ class Cache:
         Args: name, title: of what they are.
         Raises: OSError.
         """
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        entry, path = {"class": name, "title": title}, self._path(key, suffix)
-        write_whole(path, packed({ENTRY: json.dumps(entry).encode(), **files}))
-        self._make_room(but=path)
+        entry = {"class": name, "title": title}
+        with self.shelf.placing(f"{key}{suffix}", lasting=True) as stream:
+            stream.write(packed({ENTRY: json.dumps(entry).encode(), **files}))
+        self._make_room(but=f"{key}{suffix}")
+
+    def stage(self, key: str) -> Arrays | None:
+        """The arrays that a stage found; None where there are none, or none that are whole."""
+        return self._read(f"{key}{STAGE}", read_arrays)
+
+    def put_stage(self, key: str, arrays: Arrays, *, name: str, title: str) -> None:
+        """Keep the arrays of a stage, unless they are too many.
+
+        Raises: OSError.
+        """
+        if sum(one.nbytes for one in arrays.values()) * A_STAGE > self.most:
+            return
+        # What a power cut leaves of it is noticed, and made again.
+        with self.shelf.placing(f"{key}{STAGE}", lasting=False) as stream:
+            write_arrays(stream, {"class": name, "title": title}, arrays)
+        self._make_room(but=f"{key}{STAGE}")
 
     def entries(self) -> list[Entry]:
         """Every entry, the last used first; what cannot be read has no name."""
-        found = [_entry(path) for path in self._files()]
+        found = [self._entry(lying) for lying in self._files()]
         return sorted((e for e in found if e is not None), key=lambda e: (-e.used, e.path.name))
 
     def clean(self, *, unused: float = 0.0) -> tuple[int, int]:
@@ -151,42 +171,56 @@ class Cache:
         Returns: how many classes, and how many bytes in all.
         """
         before, gone, size = time.time() - unused, 0, 0
-        for path in self._files():
-            with suppress(OSError):
-                state = path.stat()
-                if state.st_mtime <= before:
-                    path.unlink()
-                    gone, size = gone + (path.suffix == SUFFIX), size + state.st_size
+        for lying in self._files():
+            if lying.used <= before:
+                with suppress(OSError):
+                    self.shelf.drop(lying.name)
+                    gone, size = gone + lying.name.endswith(SUFFIX), size + lying.bytes
         return gone, size
 
-    def _path(self, key: str, suffix: str) -> Path:
-        return self.folder / f"{key}{suffix}"
-
-    def _files(self) -> Iterator[Path]:
-        """The entries; what a run that was killed had begun to write is deleted after a day."""
+    def _read(self, name: str, made: Callable[[Path], T]) -> T | None:
+        try:
+            with self.shelf.fetched(name) as path:
+                found = made(path)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, RecursionError) as error:
+            # Elsewhere it may be the line to it that fails, not the entry.
+            if isinstance(self.shelf, Folder) or not isinstance(error, OSError):
+                with suppress(OSError):
+                    self.shelf.drop(name)
+            return None
         with suppress(OSError):
-            for path in sorted(self.folder.iterdir()):
-                if path.name.endswith(SUFFIXES) and not path.is_symlink() and path.is_file():
-                    yield path
-                elif path.name.startswith(PREFIX):
-                    with suppress(OSError):
-                        if path.stat().st_mtime < time.time() - _STALE:
-                            path.unlink()
+            self.shelf.touch(name)
+        return found
 
-    def _make_room(self, *, but: Path) -> None:
-        known = list[tuple[float, int, Path]]()
-        for path in self._files():
-            with suppress(OSError):
-                state = path.stat()
-                known.append((state.st_mtime, state.st_size, path))
-        size = sum(one for _, one, _ in known)
-        for _, one, path in sorted(known):
+    def _files(self) -> Iterator[Lying]:
+        """The entries."""
+        yield from [lying for lying in self.shelf.files() if lying.name.endswith(SUFFIXES)]
+
+    def _make_room(self, *, but: str) -> None:
+        known = sorted(self._files(), key=lambda one: (not one.name.endswith(STAGE), one.used, one.bytes, one.name))
+        size = sum(one.bytes for one in known)
+        for one in known:
             if size <= self.most:
                 break
-            if path != but:
+            if one.name != but:
                 with suppress(OSError):
-                    path.unlink()
-                    size -= one
+                    self.shelf.drop(one.name)
+                    size -= one.bytes
+
+    def _entry(self, lying: Lying) -> Entry | None:
+        name = title = ""
+        try:
+            with self.shelf.fetched(lying.name) as path:
+                said = header_of(path) if lying.name.endswith(STAGE) else json.loads(unpacked(path)[ENTRY])
+            name, title = str(said["class"]), str(said["title"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            pass
+        path = Path(str(self.folder)) / lying.name
+        return Entry(path=path, name=name, title=title, bytes=lying.bytes, used=lying.used)
 
 
 def files_of(kept: Kept) -> dict[str, bytes]:
@@ -209,16 +243,3 @@ def kept_of(files: Mapping[str, bytes]) -> Kept:
         checks=_CHECKS.validate_json(files["checks.json"]),
         pictures={name.removeprefix(_PICTURES): data for name, data in files.items() if name.startswith(_PICTURES)},
     )
-
-
-def _entry(path: Path) -> Entry | None:
-    name = title = ""
-    try:
-        state = path.stat()
-        said = json.loads(unpacked(path)[ENTRY])
-        name, title = str(said["class"]), str(said["title"])
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        pass
-    return Entry(path=path, name=name, title=title, bytes=state.st_size, used=state.st_mtime)

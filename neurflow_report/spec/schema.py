@@ -421,8 +421,20 @@ class Runtime(Section):
         "auto",
         description="Where the results of each class are kept, so that a run that was ended goes on, and one that was "
         "changed does again only what changed: auto (the user's folder for caches, or what `NEURFLOW_REPORT_CACHE` "
-        "names), off, or a folder.",
+        "names), off, a folder, or an address that fsspec knows, such as s3://bucket/cache.",
         examples=["/scratch/cache"],
+    )
+    engine: Literal["here", "ray"] = Field(
+        "here",
+        description="Where classes are examined: in this process and those of `--jobs`, or in the actors of `ray`: one "
+        "on each GPU, or as many as `--jobs` says on processors.",
+        examples=["ray"],
+    )
+    address: Text = Field(
+        "local",
+        description="With `engine: ray`, which Ray: `local`, one that is started for the run on this machine; `auto`, "
+        "the one that runs here; or the address of a cluster.",
+        examples=["ray://head:10001"],
     )
 
 

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from neurflow_report.cli import main
+from neurflow_report.commands import commands
+from neurflow_report.commands.command import with_force_alone
+from neurflow_report.commands.parser import parser_of
 from neurflow_report.results.bundle import read_bundle
 from neurflow_report.results.cache import NAME, Cache, Kept, folder
 from neurflow_report.results.surroundings import digest
@@ -73,6 +76,22 @@ def test_what_is_no_entry_is_left_alone_and_what_is_damaged_is_told(
     assert "(damaged)" in capsys.readouterr().out
     assert main(["cache", "clean", "--quiet"]) == 0
     assert [path.name for path in cache.folder.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("words", "force", "rest"),
+    [
+        (["build", "my.yaml", "--force"], True, "my.yaml"),
+        (["build", "--force", "my.yaml"], True, "my.yaml"),
+        (["build", "--force", "--quiet", "my.yaml"], True, "my.yaml"),
+        (["build", "my.yaml", "--force", "masking"], "masking", "my.yaml"),
+        (["build", "--force", "masking", "my.yaml"], "masking", "my.yaml"),
+        (["build", "my.yaml"], False, "my.yaml"),
+    ],
+)
+def test_a_stage_after_force_is_one_and_a_spec_is_none(words: list[str], force: object, rest: str) -> None:
+    options = parser_of(commands()).parse_args(with_force_alone(words))
+    assert (options.force, str(options.spec)) == (force, rest)
 
 
 def test_where_entries_lie(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,7 @@ import jinja2
 import pytest
 from PIL import Image
 
-from neurflow_report.drawing.view import SiteView, site_view
+from neurflow_report.drawing.view import SiteView, site_parts, site_view
 from neurflow_report.drawing.view.model.components import Data
 from neurflow_report.drawing.write.downloads import csv_bytes, json_bytes
 from neurflow_report.drawing.write.single_file import single_html
@@ -250,6 +250,15 @@ def test_the_clock_is_on_the_provenance_page_alone(site: Path) -> None:
     assert [name for name in dated if not name.startswith(("data/", "class/"))] == [
         "index.html", "provenance/index.html"
     ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_site_in_parts_is_the_same(bundle: Bundle) -> None:
+    whole = dict(site_files(bundle, site_view(bundle)))
+    parts = list(site_parts(bundle, at_once=1))
+    assert [len(part.classes) for part in parts] == [1] * len(bundle.classes)
+    assert {part.total for part in parts} == {sum(len(part.every) for part in parts)}
+    assert dict(site_files(bundle, parts)) == whole
 
 
 @pytest.mark.slow

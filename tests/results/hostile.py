@@ -1,8 +1,9 @@
-"""Bundles and shards that a stranger changed, their digests renewed: `python -m tests.results.hostile 1000`, and
-`… 1000 1 shards`.
+"""Bundles, shards and archives that a stranger changed, their digests renewed: `python -m tests.results.hostile 1000`,
+`… 1000 1 shards`, and `… 1000 1 archives`.
 
-A value anywhere in the records is replaced, left out, doubled, or moved; pictures too. Such a bundle is refused, or
-drawn: anything else is an error of ours.
+A value anywhere in the records is replaced, left out, doubled, or moved; pictures too; of an archive also its entries
+and its bytes. Such a one is refused, or drawn: anything else is an error of ours, as is a file that is written beside
+what was asked for.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
+import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from neurflow_report.errors import ReportError
-from neurflow_report.report import merge, render
+from neurflow_report.packing.opened import opened
+from neurflow_report.report import archive, merge, render, verify
 from neurflow_report.results.bundle import read_bundle
 from neurflow_report.results.cache import Kept
 from neurflow_report.results.packed import packed, unpacked
@@ -207,11 +211,140 @@ def tried_shards(count: int, seed: int, scratch: Path) -> Iterator[tuple[str, st
         shutil.rmtree(folder)
 
 
+NAMES = (
+    "../out.txt",
+    "bundle/../../out.txt",
+    "/tmp/neurflow-out.txt",
+    "bundle\\..\\..\\out.txt",
+    "C:/out.txt",
+    "bundle/run.json/more",
+    "bundle/con",
+    "bundle/" + "d/" * 300 + "x",
+    "bundle/" + "n" * 300,
+    "bundle/pictures/\u202egnp.exe",
+    "bundle/",
+    "",
+)
+Entries = list[tuple[zipfile.ZipInfo, bytes]]
+
+
+def mutated_archive(report: Path, sample: Path, target: Path, chance: random.Random) -> str:
+    """Write a changed archive. Returns: what was done.
+
+    Args:
+        report: a copy of the report's folder, in which the bundle may be changed.
+        sample: its archive.
+    """
+    what = chance.choice(("records", "records", "entries", "entries", "bytes"))
+    if what == "records":
+        told = mutate(report / "bundle", chance)
+        with zipfile.ZipFile(sample) as given, zipfile.ZipFile(target, "w") as made:
+            for entry in given.infolist():
+                made.writestr(
+                    entry, (report / entry.filename).read_bytes() if (report / entry.filename).is_file() else b""
+                )
+        return told
+    if what == "bytes":
+        return _other_bytes(sample, target, chance)
+    with zipfile.ZipFile(sample) as given:
+        entries: Entries = [(entry, given.read(entry)) for entry in given.infolist()]
+    told = "; ".join(_other_entry(entries, chance) for _ in range(chance.choice((1, 1, 2, 4))))
+    with warnings.catch_warnings(), zipfile.ZipFile(target, "w") as made:
+        warnings.simplefilter("ignore")  # of names that are there twice
+        for entry, data in entries:
+            made.writestr(entry, data, entry.compress_type)
+    return told
+
+
+def _other_entry(entries: Entries, chance: random.Random) -> str:
+    """Change one of the entries. Returns: what was done."""
+    place = chance.randrange(len(entries))
+    entry, data = entries[place]
+    name, how = entry.filename, chance.randrange(7)
+    if how == 0:
+        del entries[place]
+        return f"{name} left out"
+    fresh = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+    fresh.create_system, fresh.external_attr = entry.create_system, entry.external_attr
+    if how == 1:
+        entries.insert(chance.randrange(len(entries)), (fresh, chance.choice((data, data[:7], b""))))
+        return f"{name} twice"
+    if how == 2:
+        fresh.filename = chance.choice(NAMES)
+        told = f"{name} is called {fresh.filename[:40]!r}"
+    elif how == 3:
+        kind = chance.choice((0o120777, 0o010644, 0o020644, 0o040755, 0o104755, 0o000000))
+        fresh.create_system, fresh.external_attr, data = 3, kind << 16, chance.choice((b"../../out.txt", data))
+        told = f"{name} has the mode {kind:o}"
+    elif how == 4:
+        fresh.compress_type = chance.choice((zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA))
+        data = chance.choice((data, b"\0" * 20_000_000))
+        told = f"{name} is compressed ({fresh.compress_type}), {len(data)} bytes"
+    elif how == 5:
+        data = chance.choice((*PICTURES, data + b"x", data[: len(data) // 2]))
+        told = f"{name} has other bytes"
+    else:
+        fresh.extra, fresh.comment = chance.choice((b"", b"\x01\x00\x04\x00abcd", b"\xff")), b"c" * chance.randrange(99)
+        told = f"{name} has an extra field and a comment"
+    entries[place] = (fresh, data)
+    return told
+
+
+def _other_bytes(sample: Path, target: Path, chance: random.Random) -> str:
+    """Change bytes of the file itself, those of the directory at its end as often as others."""
+    data = bytearray(sample.read_bytes())
+    begin = chance.choice((0, data.rfind(b"PK\x01\x02") - 2000, data.rfind(b"PK\x05\x06")))
+    for _ in range(chance.choice((1, 1, 3, 50))):
+        data[chance.randrange(max(0, begin), len(data))] = chance.choice((0, 1, 0x7F, 0xFF, chance.randrange(256)))
+    if chance.random() < 0.2:
+        data = data[: chance.randrange(len(data))]
+    if chance.random() < 0.1:
+        data = data + bytes(chance.randrange(3000))
+    target.write_bytes(data)
+    return "bytes of the file are others"
+
+
+def tried_archives(count: int, seed: int, scratch: Path) -> Iterator[tuple[str, str]]:
+    """The same for archives, whose bundles are drawn; each tenth is verified."""
+    frozen_bundle(scratch / "sample", pictures=2, classes=2)
+    render(scratch / "sample" / "bundle", formats=("html",))
+    sample, chance = archive(scratch / "sample", scratch / "sample.zip").archive, random.Random(seed)
+    before, tempfile.tempdir = tempfile.tempdir, str(scratch / "own")
+    try:
+        for number in range(count):
+            folder, own = scratch / str(number), scratch / "own"
+            own.mkdir()
+            shutil.copytree(scratch / "sample", folder / "report")
+            told = mutated_archive(folder / "report", sample, folder / "a.zip", chance)
+            shutil.rmtree(folder / "report")
+            try:
+                if number % 10 == 9:
+                    found = "drawn" if not verify(folder / "a.zip").findings else "refused"
+                else:
+                    with opened(folder / "a.zip") as bundle:
+                        render(bundle.root, output=folder / "out", formats=("html",))
+                    found = "drawn"
+            except ReportError as error:
+                found = "refused" if error.slug != "internal-error" else str(error)
+            except Exception:
+                found = traceback.format_exc()
+            beside = {p.name for p in folder.iterdir()} - {"a.zip", "out"} | {p.name for p in own.iterdir()}
+            beside |= {p.name for p in scratch.iterdir()} - {"sample", "sample.zip", "own", str(number)}
+            yield told, f"written beside: {beside}" if beside else found
+            shutil.rmtree(folder)
+            shutil.rmtree(own)
+    finally:
+        tempfile.tempdir = before
+
+
+TRIED = {"bundles": tried, "shards": tried_shards, "archives": tried_archives}
+
+
 def main(count: int, seed: int = 1, what: str = "bundles") -> int:
     """Count them, and tell those that are errors of ours."""
     begun, seen = time.monotonic(), Counter[str]()
     with tempfile.TemporaryDirectory() as folder:
-        for told, found in (tried_shards if what == "shards" else tried)(count, seed, Path(folder)):
+        for told, found in TRIED[what](count, seed, Path(folder)):
             kind = found if found in {"refused", "drawn"} else "failed"
             seen[kind] += 1
             if kind == "failed":

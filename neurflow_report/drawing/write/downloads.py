@@ -50,7 +50,7 @@ def data_files(bundle: Bundle, view: SiteView) -> Iterator[tuple[str, bytes]]:
             yield table.json, json_bytes(table)
     for plotted in view.plots():
         yield plotted.svg, plot_svg(plotted, view.foot)
-    for number, (page, whole) in enumerate(zip(view.classes, view.circuit_pages, strict=True)):
+    for number, (page, whole) in enumerate(zip(view.classes, view.circuit_pages, strict=True), view.begin):
         pictures = regions(bundle, number)
         for drawn in (page.circuit, whole.neurons, whole.groups):
             yield drawn.svg, circuit_svg(drawn, pictures, view.foot)

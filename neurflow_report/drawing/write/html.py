@@ -93,15 +93,14 @@ def encodable(html: str) -> str:
 
 def box_names(view: SiteView) -> dict[tuple[float, float, float], str]:
     """A class name for every place that a patch has in its picture: (left, top, side) in shares of the side."""
-    found = {(p.left, p.top, p.side) for page in view.pictures for one in page.shown for p in one.places}
-    return {box: f"b{number}" for number, box in enumerate(sorted(found))}
+    return {box: f"b{number}" for number, box in enumerate(sorted(view.places))}
 
 
 def box_rules(view: SiteView, names: Boxes) -> str:
     """The style sheet that says where those places are, in shares for the layout and in words for the reader."""
-    words = {(p.left, p.top, p.side): p.text for page in view.pictures for one in page.shown for p in one.places}
     return "".join(
-        f'.{name}{{--l:{b[0]:.5g};--t:{b[1]:.5g};--s:{b[2]:.5g};--at:"{words[b]}"}}\n' for b, name in names.items()
+        f'.{name}{{--l:{b[0]:.5g};--t:{b[1]:.5g};--s:{b[2]:.5g};--at:"{view.places[b]}"}}\n'
+        for b, name in names.items()
     )
 
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 import os
 import posixpath
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from markupsafe import Markup
 
 from neurflow_report.drawing.figures.diagram import Tile
 from neurflow_report.drawing.figures.mosaic import opened, stored
-from neurflow_report.drawing.view import SiteView, site_view
+from neurflow_report.drawing.view import SiteView, site_parts
 from neurflow_report.drawing.write.atomic_write import drawn
 from neurflow_report.drawing.write.downloads import bundle_zip, captions_script, card_files, data_files
 from neurflow_report.drawing.write.glyphs import boxes_note
@@ -31,6 +32,8 @@ from neurflow_report.results.bundle import Bundle
 
 DOWNLOADS = "downloads"
 ZIP = f"{DOWNLOADS}/bundle.zip"
+AT_ONCE = 4
+"""Classes whose pages are held in memory at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,36 +72,57 @@ def render_site(
     """
     held = {f"{DOWNLOADS}/{file.name}": file for file in (downloads or {}).values()}
     beside = {label: f"{DOWNLOADS}/{file.name}" for label, file in (downloads or {}).items()}
-    view = site_view(bundle, beside=beside | {"Bundle (zip)": ZIP})
-    files = site_files(bundle, view, templates=templates, on_page=on_page, on_note=on_note)
+    parts = site_parts(bundle, beside=beside | {"Bundle (zip)": ZIP}, at_once=AT_ONCE)
+    done = list[int]()
+
+    def on_one(number: int, total: int) -> None:
+        done.append(number)
+        if on_page is not None:
+            on_page(number, total)
+
+    files = site_files(bundle, parts, templates=templates, on_page=on_one, on_note=on_note)
     sizes = _write(target.absolute(), files, held, before_downloads)
-    return SiteSummary(pages=sum(1 for _ in view.pages()), files=len(sizes), bytes=sum(sizes))
+    return SiteSummary(pages=len(done), files=len(sizes), bytes=sum(sizes))
 
 
 def site_files(
     bundle: Bundle,
-    view: SiteView,
+    parts: SiteView | Iterable[SiteView],
     *,
     templates: Path | None = None,
     on_page: Callable[[int, int], None] | None = None,
     on_note: Callable[[str], None] | None = None,
 ) -> Iterator[tuple[str, bytes]]:
-    """Every file of the site: its path from the site's root, and its bytes."""
-    environment = template_environment(templates)
-    pages, boxes = tuple(view.pages()), box_names(view)
-    missing = {table.json for table in view.tables if not table.twin}
-    yield BOXES, box_rules(view, boxes).encode()
-    for done, page in enumerate(pages, 1):
-        medium = site_medium(page.path, boxes, offers=lambda href: href not in missing)
-        yield page.path, slim(page_html(environment, view, page, medium)).encode()
-        if on_page is not None:
-            on_page(done, len(pages))
-    yield from _drawn(bundle, view)
-    static = static_files(templates)
-    boxed = set[str]()
-    yield from card_files(bundle, view, static, boxed.add)
-    if on_note is not None and boxed:
-        on_note(boxes_note(boxed, "the cards"))
+    """Every file of the site: its path from the site's root, and its bytes.
+
+    Args: parts: the whole view, or its parts, of which one at a time is held.
+    """
+    environment, static = template_environment(templates), static_files(templates)
+    done, boxes, missing = count(1), dict[tuple[float, float, float], str](), set[str]()
+
+    def offers(href: str) -> bool:
+        return href not in missing
+
+    for view in [parts] if isinstance(parts, SiteView) else parts:
+        if not boxes:
+            boxes = box_names(view)
+            missing.update(table.json for table in view.tables if not table.twin)
+            yield BOXES, box_rules(view, boxes).encode()
+        for page in view.pages():
+            medium = site_medium(page.path, boxes, offers=offers)
+            yield page.path, slim(page_html(environment, view, page, medium)).encode()
+            if on_page is not None:
+                on_page(next(done), view.total)
+        yield from data_files(bundle, view)
+        for shown in view.pictures:
+            yield shown.captions.script, captions_script(shown.captions)
+        if view.cards:
+            boxed = set[str]()
+            yield from card_files(bundle, view, static, boxed.add)
+            if on_note is not None and boxed:
+                on_note(boxes_note(boxed, "the cards"))
+        del view, page, medium  # before the next part is made
+    yield from _pictures(bundle)
     yield ZIP, bundle_zip(bundle)
     for name, read in static.items():
         yield name, read()
@@ -142,14 +166,6 @@ def window_html(src: str, tile: Tile, box: str, *, beside: bool = False) -> Mark
     text, later = tile.text or f"patch {tile.index}", Markup(' loading="lazy"') if beside else ""
     shown = Markup('<img src="{}" alt="{}" class="{}"{}>').format(src, text, look, later)
     return shown + Markup('<b class="{}"></b>').format(mark) if mark else shown
-
-
-def _drawn(bundle: Bundle, view: SiteView) -> Iterator[tuple[str, bytes]]:
-    """Tables, drawings, plots and pictures."""
-    yield from data_files(bundle, view)
-    for shown in view.pictures:
-        yield shown.captions.script, captions_script(shown.captions)
-    yield from _pictures(bundle)
 
 
 def _pictures(bundle: Bundle) -> Iterator[tuple[str, bytes]]:

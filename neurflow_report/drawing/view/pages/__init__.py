@@ -25,12 +25,19 @@ P = TypeVar("P", bound=Page)
 @dataclass(frozen=True, kw_only=True)
 class ReportData:
     """What pages are made from: the classes' records, indexed, in the run's order; the bundle's manifest; `beside`:
-    files to fetch that are drawn beside the site and lie in it, label → address from its root."""
+    files to fetch that are drawn beside the site and lie in it, label → address from its root; `part`: of the
+    classes, those that have pages of their own here."""
 
     indices: tuple[Index, ...]
     manifest: Manifest
     beside: Mapping[str, str]
+    part: tuple[int, int | None] = (0, None)
     _made: dict[PageKind[Any], tuple[Any, ...]] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def own(self) -> tuple[Index, ...]:
+        """The classes of this part."""
+        return self.indices[slice(*self.part)]
 
     def pages(self, kind: PageKind[P]) -> tuple[P, ...]:
         """The pages of a kind, which are made once, whoever asks first."""
@@ -47,6 +54,7 @@ class PageKind(Generic[P]):
         template: its address.
         build: the kind's pages, which may be one, one a class or none.
         order: its place among the kinds.
+        by_class: how many pages it has of a class, where each is of one: those of `ReportData.own` are built.
         menu: how the head of every page names its first page, "" for not at all.
     """
 
@@ -55,6 +63,12 @@ class PageKind(Generic[P]):
     build: Callable[[ReportData], Iterable[P]]
     order: int
     menu: str = ""
+    by_class: Callable[[Index], int] | None = None
+
+
+def one_each(_index: Index) -> int:
+    """Each class has one."""
+    return 1
 
 
 def page_kinds() -> Mapping[str, PageKind[Any]]:

@@ -19,7 +19,7 @@ from neurflow_report.drawing.view.model.circuit_drawing import (
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Captions, Circuit, Download, Page, Prose, Span
 from neurflow_report.drawing.view.model.numbers import count, percent
-from neurflow_report.drawing.view.pages import PageKind
+from neurflow_report.drawing.view.pages import PageKind, one_each
 from neurflow_report.results.catalogue import prose
 
 MOST_LINKED, FEW_NAMED = 2000, 5
@@ -149,6 +149,7 @@ def _flow(edge: Weight) -> float:
 PAGE = PageKind(
     name="circuit",
     template="site/circuit.html",
-    build=lambda data: map(circuit_page, data.indices),
+    build=lambda data: map(circuit_page, data.own),
     order=40,
+    by_class=one_each,
 )

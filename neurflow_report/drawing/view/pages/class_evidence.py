@@ -8,7 +8,7 @@ from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Notice, Page, Plot, Prose, Span, Table
 from neurflow_report.drawing.view.model.numbers import listing
-from neurflow_report.drawing.view.pages import PageKind
+from neurflow_report.drawing.view.pages import PageKind, one_each
 from neurflow_report.drawing.view.pages.certified import certificate_table, certificate_words
 from neurflow_report.drawing.view.pages.concept_tests import concept_table, concept_words
 from neurflow_report.drawing.view.pages.experiments import ExperimentView, experiments
@@ -151,6 +151,7 @@ def _control_words(index: Index) -> tuple[str, ...]:
 PAGE = PageKind(
     name="evidence",
     template="site/evidence.html",
-    build=lambda data: map(class_fidelity_page, data.indices),
+    build=lambda data: map(class_fidelity_page, data.own),
     order=70,
+    by_class=one_each,
 )

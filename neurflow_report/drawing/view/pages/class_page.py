@@ -26,7 +26,7 @@ from neurflow_report.drawing.view.model.components import (
     Table,
 )
 from neurflow_report.drawing.view.model.numbers import count, listing, p_value, percent
-from neurflow_report.drawing.view.pages import PageKind, ReportData, retaining
+from neurflow_report.drawing.view.pages import PageKind, ReportData, one_each, retaining
 from neurflow_report.drawing.view.pages.layer_page import PAGE as LAYER
 from neurflow_report.drawing.view.pages.layer_page import LayerPage
 from neurflow_report.drawing.view.pages.why_picture import address
@@ -329,7 +329,7 @@ def _downloads(result: ClassResult) -> tuple[Download, ...]:
 def _build(data: ReportData) -> Iterator[ClassPage]:
     layers = data.pages(LAYER)
     every = tuple(Span(text=i.result.name, href=urls.class_page(i.result.slug)) for i in data.indices)
-    for index in data.indices:
+    for index in data.own:
         own = [page for page in layers if page.pictures.slug == index.result.slug]
         yield class_page(index, own, data.manifest, every)
 
@@ -339,4 +339,5 @@ PAGE = PageKind(
     template="site/class.html",
     build=_build,
     order=20,
+    by_class=one_each,
 )

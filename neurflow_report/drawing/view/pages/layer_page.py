@@ -592,8 +592,9 @@ PAGE = PageKind(
     template="site/layer.html",
     build=lambda data: (
         layer_page(index, layer, census_sentence(data.indices, index, layer.name))
-        for index in data.indices
+        for index in data.own
         for layer in index.downward()
     ),
+    by_class=lambda index: sum(1 for _ in index.downward()),
     order=30,
 )

@@ -9,7 +9,7 @@ from neurflow_report.drawing.view.model.captions import captions, described
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Captions, Cell, Column, Page, Span, Table
 from neurflow_report.drawing.view.model.numbers import count
-from neurflow_report.drawing.view.pages import PageKind
+from neurflow_report.drawing.view.pages import PageKind, one_each
 from neurflow_report.drawing.view.pages.why_picture import address
 from neurflow_report.drawing.view.text.limits import held_out
 from neurflow_report.results.catalogue import prose
@@ -134,6 +134,7 @@ def _table(index: Index) -> Table:
 PAGE = PageKind(
     name="pictures",
     template="site/pictures.html",
-    build=lambda data: map(pictures_page, data.indices),
+    build=lambda data: map(pictures_page, data.own),
     order=50,
+    by_class=one_each,
 )
