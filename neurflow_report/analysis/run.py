@@ -5,7 +5,7 @@
 3. Each class: patches, circuit (class_circuit.py), experiments (experiments.py); the same on the control networks; in
    the demo, agreement with the planted parts.
 4. The pictures that are to be explained, by the classes' circuits (debugging.py); the user's own concepts, tested for
-   each class (concept_tests.py).
+   each class (concept_tests.py); labels of neuron groups (labelling.py).
 5. The bundle, written whole at the end.
 """
 
@@ -28,6 +28,7 @@ from neurflow_report.analysis.cross_check import cross_checks
 from neurflow_report.analysis.debugging import Questions, questions, with_explained
 from neurflow_report.analysis.experiments import Findings, examine, with_control
 from neurflow_report.analysis.failing import failed_class, ready_without, spec_without
+from neurflow_report.analysis.labelling import Labelling
 from neurflow_report.analysis.peak_memory import gauges
 from neurflow_report.analysis.planted_parts import with_agreement
 from neurflow_report.analysis.processes import check_jobs, examined_in
@@ -303,6 +304,12 @@ def _examine_all(
         given = directions(ready.concepts, choice, ready, settings.seed, progress)
         classes = tuple(
             with_concepts(kept, pixels_of(ready, choice.classes[number]), given, workspace, progress)
+            for (number, _), kept in zip(found, classes, strict=True)
+        )
+    if spec.labels.source != "none":
+        label = Labelling(ready.labeller, ready, settings.seed, progress)
+        classes = tuple(
+            label(kept, *in_halves(spec, choice.classes[number]), choice.others[number] if choice.others else ())
             for (number, _), kept in zip(found, classes, strict=True)
         )
     fallbacks = [
@@ -634,6 +641,7 @@ def _run(
         images=spec.report.images,
         debugging=asked.record,
         concepts=tuple(concept.record for concept in ready.concepts),
+        labels=None if ready.labeller is None else ready.labeller.record,
     )
 
 

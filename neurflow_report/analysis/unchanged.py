@@ -104,7 +104,11 @@ class Unchanged:
         """Args: also: what is wrong already: then the run is to tell it."""
         place = folder(loaded.spec.runtime.cache)
         # Pictures that are explained, and concepts, are found anew each time, and may lie outside the data.
-        anew = loaded.spec.debug.images != "none" or loaded.spec.fidelity.concepts_from is not None
+        anew = (
+            loaded.spec.debug.images != "none"
+            or loaded.spec.fidelity.concepts_from is not None
+            or loaded.spec.labels.source != "none"
+        )
         if place is None or also or anew:
             return cls(loaded=loaded, cache=None, key=None)
         begun = _state(loaded)  # before the key: what changes between the two, or later, is seen

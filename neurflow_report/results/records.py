@@ -29,6 +29,8 @@ from neurflow_report.results.evidence import NotRun as NotRun
 from neurflow_report.results.evidence import OneTau as OneTau
 from neurflow_report.results.evidence import Threshold as Threshold
 from neurflow_report.results.evidence import TwoSided as TwoSided
+from neurflow_report.results.labels import GroupLabel as GroupLabel
+from neurflow_report.results.labels import LabelSource as LabelSource
 from neurflow_report.results.record import Record as Record
 
 
@@ -365,6 +367,7 @@ class Run(Record):
         debugging: which pictures were to be explained; None where none were.
         failed: classes that are missing, since they could not be examined.
         concepts: the user's own that were tested.
+        labels: where labels of neuron groups come from; None where none were asked for.
     """
 
     title: str
@@ -387,6 +390,7 @@ class Run(Record):
     debugging: Debugging | None = None
     failed: tuple[FailedClass, ...] = ()
     concepts: tuple[ConceptPictures, ...] = ()
+    labels: LabelSource | None = None
 
 
 class Region(Record):
@@ -625,6 +629,7 @@ class ClassResult(Record):
         controls: the same on other networks.
         debugged: pictures that are explained by this class's circuit.
         concept_tests: of the user's own concepts, layer by layer; none where none were given.
+        labels: of neuron groups, layer by layer from the logit down, with their tests; none where none were asked for.
     """
 
     index: int
@@ -650,6 +655,7 @@ class ClassResult(Record):
     debugged: tuple[Debugged, ...] = ()
     certificates: tuple[Certificate, ...] = ()
     concept_tests: tuple[ConceptTest, ...] = ()
+    labels: tuple[GroupLabel, ...] = ()
 
 
 class Clock(Record):
