@@ -20,9 +20,11 @@ from neurflow_report.ablation.masked_logits import masked_logits
 from neurflow_report.analysis.held_out import with_patches
 from neurflow_report.errors import RunError
 from neurflow_report.fidelity.draws import as_sets
+from neurflow_report.fidelity.intervals import permutation_p
 from neurflow_report.images.preprocess import region_picture
 from neurflow_report.images.select import Chosen, load_pixels
 from neurflow_report.images.taken import again
+from neurflow_report.labels.annotations import Annotations
 from neurflow_report.labels.association import average_precision, correlation, sample
 from neurflow_report.labels.effect import effect
 from neurflow_report.labels.forced_choice import (
@@ -36,8 +38,9 @@ from neurflow_report.labels.forced_choice import (
     share,
     together,
 )
+from neurflow_report.labels.formulas import best_formula, overlap_null
 from neurflow_report.labels.image_text import BATCH, ImageText, unit
-from neurflow_report.labels.scores import best
+from neurflow_report.labels.scores import best, probabilities, scores, with_name
 from neurflow_report.network.forward import AdaptiveBatch, layer_means
 from neurflow_report.progress import Progress, Step
 from neurflow_report.results.cache import Kept
@@ -73,12 +76,15 @@ class Half:
 
 @dataclass(frozen=True, kw_only=True)
 class Offered:
-    """A label on offer for a group: its text, its score, its value on each patch held out and on each picture of L3."""
+    """A label on offer for a group: its text, its score, its value on each patch held out and on each picture of L3; of
+    a formula its overlap, and how often formulas do as well with the annotations of other pictures."""
 
     text: str
     score: float
     held: Floats
     pictures: Floats
+    overlap: float | None = None
+    overlap_p: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,15 +118,13 @@ def layer_labels(layer: OneLayer, offered: Sequence[Offered], seed: Sequence[int
     channels = [neuron.channel for neuron in layer.record.neurons]
     activity = standard[:, channels].mean(axis=1)
     inside = memberships(layer.record.neurons, [group.members for group in layer.record.groups])
-    every = np.unique(np.concatenate([*layer.held, np.zeros(0, np.int64)]))
+    every, none = np.unique(np.concatenate(layer.held)), np.zeros(0, np.int64)
     found = list[GroupLabel]()
     for place, group in enumerate(layer.record.groups):
         mine = layer.held[place]
-        beside = np.setdiff1d(every, mine)
-        beside = beside if len(beside) else np.setdiff1d(np.arange(len(layer.picture)), mine)
         centre = layer.found_on[layer.own[place]].mean(axis=0, dtype=np.float64) - mean
         near = nearness(centred, centre, scale)
-        coherence = right(near, pairs(mine, beside, layer.picture, activity))
+        coherence = right(near, pairs(mine, every, layer.picture, activity, without=none))
         value, low, high = share(coherence)
         one = GroupLabel(layer=layer.record.name, group=group.index)
         if len(coherence):
@@ -151,16 +155,23 @@ def _tested(
     """A label with L1 to L3. Groups of one label are on one side: what they share is no mistake."""
     label, mine = offered[place], layer.held[place]
     others = [n for n in range(len(offered)) if offered[n].text != label.text]
-    same = np.unique(np.concatenate([layer.held[n] for n in range(len(offered)) if n not in others]))
-    given = pairs(
-        mine,
-        np.setdiff1d(np.concatenate([*(layer.held[n] for n in others), np.zeros(0, np.int64)]), same),
-        layer.picture,
-        activity,
-    )
-    known = {"text": label.text, "score": label.score, "pictures": given.pictures} | _second(
-        label, mine, activation, layer, place, seed
-    )
+    same = np.concatenate([layer.held[n] for n in range(len(offered)) if n not in others])
+    beside = np.unique(np.concatenate(layer.held))
+    given = pairs(mine, beside, layer.picture, activity, without=same)
+    known: dict[str, object] = {
+        "text": label.text, "score": label.score, "pictures": given.pictures,
+        "overlap": label.overlap, "overlap_p": label.overlap_p,
+    }  # fmt: skip
+    known |= _second(label, mine, activation, seed)
+    moved = effect(layer.drops[place], label.pictures, np.random.default_rng((*seed, 3)))
+    if moved is not None:
+        known |= {
+            "effect": moved.value,
+            "effect_low": moved.low,
+            "effect_high": moved.high,
+            "effect_p": moved.p_value,
+            "effect_pictures": moved.pictures,
+        }
     reason = NO_OTHER if not others else _too_few(given) if given.pictures < FEWEST else ""
     if reason:
         return one.model_copy(update=known | {"reason": reason})
@@ -174,37 +185,55 @@ def _tested(
             "choice_high": made.high,
             "null": made.null,
             "baseline": made.baseline,
-            "p_value": made.p_value,
+            "choice_p": made.p_value,
+            "p_value": max(made.p_value, 1.0 if moved is None else moved.p_value),
         }
     )
 
 
 def _too_few(given: Pairs) -> str:
     where = f"{given.pictures} picture{'s' * (given.pictures != 1)}" if given.pictures else "no picture"
-    return f"{where} held out show{'s' * (given.pictures < 2)} it beside another group, and {FEWEST} are needed"
+    return f"{where} held out show{'s' * (given.pictures < 2)} it, and {FEWEST} are needed"
 
 
-def _second(
-    label: Offered, mine: Indices, activation: Floats, layer: OneLayer, place: int, seed: Sequence[int]
-) -> dict[str, object]:
-    """L2 and L3."""
+def _second(label: Offered, mine: Indices, activation: Floats, seed: Sequence[int]) -> dict[str, object]:
+    """L2."""
     some = sample(activation, np.random.default_rng((*seed, 2)))
     own = np.isin(some.patches, mine)
     pure = average_precision(label.held[some.patches], own, some.weights)
-    moved = effect(layer.drops[place], label.pictures)
     found: dict[str, object] = {
         "correlation": correlation(activation[some.patches], label.held[some.patches], some.weights)
     }
     if pure is not None:
         found |= {"precision": pure[0], "base_rate": pure[1]}
-    if moved is not None:
-        found |= {
-            "effect": moved.value,
-            "effect_low": moved.low,
-            "effect_high": moved.high,
-            "effect_pictures": moved.pictures,
-        }
     return found
+
+
+def _by_formula(
+    source: Annotations,
+    place: int,
+    own: Sequence[Indices],
+    on: Floats,
+    off: Floats,
+    third: Floats,
+    per_image: int,
+    seed: Sequence[int],
+) -> Offered:
+    """The best formula for a group: its value is whether it holds."""
+    truth, mine = on.astype(bool), np.zeros(len(on), dtype=bool)
+    mine[own[place]] = True
+    formula = best_formula(mine, truth, source.terms)
+    assert formula is not None  # noqa: S101 a group has patches, and the file labels
+    null = overlap_null(mine, truth, len(on) // per_image, source.terms, np.random.default_rng((*seed, 1)))
+    holds = formula.holds(truth).astype(np.float64)[:, None]
+    return Offered(
+        text=formula.text(source.vocabulary),
+        score=float(scores(holds, own)[place, 0]),
+        held=formula.holds(off.astype(bool)).astype(np.float64),
+        pictures=np.stack([formula.holds(one.astype(bool)) for one in third]).mean(axis=1),
+        overlap=formula.overlap,
+        overlap_p=permutation_p(formula.overlap, null, smaller=False),
+    )
 
 
 def corrected(found: Sequence[GroupLabel]) -> tuple[GroupLabel, ...]:
@@ -223,10 +252,9 @@ def corrected(found: Sequence[GroupLabel]) -> tuple[GroupLabel, ...]:
 class Labelling:
     """The stage: what all classes share, and the passes of one."""
 
-    def __init__(self, source: ImageText | None, ready: Ready, seed: int, progress: Progress) -> None:
+    def __init__(self, source: ImageText | Annotations, ready: Ready, seed: int, progress: Progress) -> None:
         self.source, self.ready, self.seed, self.progress = source, ready, seed, progress
         self.workspace: Workspace = ready.workspace
-        self.texts = None if source is None else unit(np.asarray(source.texts(source.vocabulary)))
 
     def __call__(self, kept: Kept, first: Sequence[Chosen], held: Sequence[Chosen], others: Sequence[Chosen]) -> Kept:
         """A class with its labels.
@@ -248,7 +276,8 @@ class Labelling:
         beside = (*held[:MOST], *others[:MOST])
         with self.progress.stage(f"{result.name}: labels", len(first) + len(held) + len(beside) + len(layers)) as step:
             on, off = self._half(result, first, step), self._half(result, held, step)
-            third = self._pictures(result, beside, step)
+            values = self._values(result, beside, step)
+            third = values.reshape(len(beside), -1, values.shape[1])
             pixels = self._pixels(beside)
             found = list[GroupLabel]()
             for number in layers:
@@ -269,8 +298,6 @@ class Labelling:
             np.array(sorted({p for m in g.members for p in semantic.get((m.channel, m.semantic), ())}), dtype=np.int64)
             for g in record.groups
         )
-        count = 0 if self.source is None else len(self.source.vocabulary)
-        named = off.values.shape[1] > count
         layer = OneLayer(
             record=record,
             own=own,
@@ -278,16 +305,28 @@ class Labelling:
             found_on=on.phi[number],
             phi=off.phi[number],
             picture=off.picture,
-            class_name=off.values[:, -1] if named else None,
+            class_name=off.values[:, -1] if off.values.shape[1] > len(self.source.vocabulary) else None,
             drops=self._drops(result, number, pixels, step),
         )
-        if self.source is None:
-            return layer, []
-        offered = [
-            Offered(text=self.source.vocabulary[text], score=score, held=off.values[:, text], pictures=third[:, text])
-            for text, score in best(on.values[:, :count], own)
+        seed = (self.seed, _SEED, result.index, number)
+        return layer, self._offered(self.source, own, on.values, off.values, third, seed)
+
+    def _offered(
+        self, source: ImageText | Annotations, own: Sequence[Indices], on: Floats, off: Floats, third: Floats,
+        seed: tuple[int, ...],
+    ) -> list[Offered]:  # fmt: skip
+        """The label on offer for each group, chosen on the pictures that the circuit was found on."""
+        if isinstance(source, Annotations):
+            return [
+                _by_formula(source, place, own, on, off, third, self.workspace.grid.per_image, (*seed, place))
+                for place in range(len(own))
+            ]
+        return [
+            Offered(
+                text=source.vocabulary[text], score=score, held=off[:, text], pictures=third[:, :, text].max(axis=1)
+            )
+            for text, score in best(on[:, : len(source.vocabulary)], own)
         ]
-        return layer, offered
 
     def _half(self, result: ClassResult, chosen: Sequence[Chosen], step: Step) -> Half:
         pixels, per_image = self._pixels(chosen), self.workspace.grid.per_image
@@ -302,32 +341,25 @@ class Labelling:
             phi=phi, values=self._values(result, chosen, step), picture=np.repeat(np.arange(len(chosen)), per_image)
         )
 
-    def _pictures(self, result: ClassResult, chosen: Sequence[Chosen], step: Step) -> Floats:
-        """Of each picture its largest value of each text over its patches, (pictures, T)."""
-        values = self._values(result, chosen, step)
-        found: Floats = values.reshape(len(chosen), self.workspace.grid.per_image, -1).max(axis=1)
-        return found
-
     def _values(self, result: ClassResult, chosen: Sequence[Chosen], step: Step) -> Floats:
-        """The cosine of each patch with each text, and with the class's name, (patches, T)."""
+        """Of each patch how likely each text is, with the class's name in the last column; or whether each label holds,
+        (patches, T)."""
         source = self.source
-        if source is None or self.texts is None:
+        if isinstance(source, Annotations):
             step.advance(len(chosen))
-            return np.zeros((len(chosen) * self.workspace.grid.per_image, 0))
-        texts = self.texts
-        if source.knows(result.name):
-            texts = np.concatenate([texts, unit(np.asarray(source.texts([result.name])))])
-        found = list[Floats]()
+            return source.truth(chosen, self.workspace.grid).astype(np.float64)
+        name = [result.name] if source.knows(result.name) else []
+        texts, found = unit(np.asarray(source.texts((*source.vocabulary, *name)))), list[Floats]()
         for one in chosen:
             some = self._crops(one, source.side)
             for at in range(0, len(some), BATCH):
                 found.append(unit(np.asarray(source.pictures(some[at : at + BATCH]))) @ texts.T)
             step.advance()
-        values = np.concatenate(found)
-        if not np.isfinite(values).all():
+        cosines = np.concatenate(found)
+        if not np.isfinite(cosines).all():
             message = "an embedding of a patch by the model that labels groups holds NaN or Inf"
             raise RunError("not-finite", message, hint="take another model for labels, or labels.source: none")
-        return values
+        return with_name(cosines, source.scale) if name else probabilities(cosines, source.scale)
 
     def _crops(self, chosen: Chosen, side: int) -> list[Image.Image]:
         """The patches of a picture, cut from the original."""

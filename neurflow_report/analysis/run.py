@@ -306,7 +306,7 @@ def _examine_all(
             with_concepts(kept, pixels_of(ready, choice.classes[number]), given, workspace, progress)
             for (number, _), kept in zip(found, classes, strict=True)
         )
-    if spec.labels.source != "none":
+    if ready.labeller is not None:
         label = Labelling(ready.labeller, ready, settings.seed, progress)
         classes = tuple(
             label(kept, *in_halves(spec, choice.classes[number]), choice.others[number] if choice.others else ())

@@ -48,6 +48,7 @@ def demo_model(vocabulary: Path | None) -> ImageText:
     return ImageText(
         record=record,
         side=two_tower.SIDE,
+        scale=float(model.scale.detach().exp()),
         texts=of_texts,
         pictures=of_pictures,
         knows=lambda text: not two_tower.unknown_words(text),

@@ -12,20 +12,22 @@ from neurflow_report.fidelity.intervals import stats
 Floats = NDArray[np.floating]
 FEWEST = 3
 """Pictures on each side."""
+DRAWS = 9999
 
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
     """The mean drop of the logit on the pictures with the highest scores less that on the others, with Welch's 95%
-    interval; `pictures` on each side."""
+    interval; `p_value`: how often it is as large where the scores are dealt out anew; `pictures` on each side."""
 
     value: float
     low: float
     high: float
+    p_value: float
     pictures: int
 
 
-def effect(drops: Floats, scores: Floats) -> Effect | None:
+def effect(drops: Floats, scores: Floats, random: np.random.Generator) -> Effect | None:
     """Half of the pictures against the other half, by their scores, the one in the middle left out; None where there
     are too few, or all scores are equal.
 
@@ -39,9 +41,12 @@ def effect(drops: Floats, scores: Floats) -> Effect | None:
     order = np.argsort(-scores, kind="stable")
     high, low = drops[order[:side]].astype(np.float64), drops[order[-side:]].astype(np.float64)
     value = float(high.mean() - low.mean())
+    every = np.concatenate([high, low])
+    dealt = random.permuted(np.tile(every, (DRAWS, 1)), axis=1)[:, :side].sum(axis=1)
+    p_value = float(1 + (dealt >= high.sum() - 1e-9 * np.abs(every).sum()).sum()) / (1 + DRAWS)
     a, b = high.var(ddof=1) / side, low.var(ddof=1) / side
-    if a + b <= 1e-18:
-        return Effect(value=value, low=value, high=value, pictures=side)
-    freedom = (a + b) ** 2 / ((a**2 + b**2) / (side - 1))
-    half = float(stats().t.ppf(0.975, freedom)) * float(np.sqrt(a + b))
-    return Effect(value=value, low=value - half, high=value + half, pictures=side)
+    half = 0.0
+    if a + b > 0:
+        freedom = (a + b) ** 2 / ((a**2 + b**2) / (side - 1))
+        half = float(stats().t.ppf(0.975, freedom)) * float(np.sqrt(a + b))
+    return Effect(value=value, low=value - half, high=value + half, p_value=p_value, pictures=side)

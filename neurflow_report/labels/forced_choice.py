@@ -2,7 +2,7 @@
 
 A picture is the unit: its patches overlap, and its choices are one mean. Each choice is between a patch of the group
 and one of the layer's other groups in the same picture, near to it in how active the layer is, so that pictures are
-independent and neither a picture's own nor the layer's strength tells the two apart.
+independent and neither a picture's own look nor the layer's strength tells the two apart.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ Floats = NDArray[np.floating]
 Indices = NDArray[np.int64]
 NEAREST = 3
 """Patches that each of the group's is held against."""
-FEWEST = 8
-"""Pictures with a choice that a test needs: with fewer no outcome could pass, corrected for other groups."""
+FEWEST = 5
+"""Pictures with a choice that a test needs: of fewer the flips are so few that none could be under 5%."""
 FLIPS = 9999
 LEVEL = 0.05
 _TIE = 1e-12
@@ -40,19 +40,23 @@ class Pairs:
         return len(np.unique(self.picture))
 
 
-def pairs(own: Indices, others: Indices, picture: Indices, activity: Floats) -> Pairs:
+def pairs(own: Indices, others: Indices, picture: Indices, activity: Floats, *, without: Indices) -> Pairs:
     """Each patch of a group beside the nearest others of its picture.
 
     Args:
         own: the group's patches.
-        others: those that it is held against; the group's own among them are none.
+        others: those that it is held against, the group's own among them left out; in a picture without any, all of its
+            patches are.
+        without: patches that it is never held against.
         picture: of each patch of the table.
         activity: how active the layer is on each.
     """
-    others = np.setdiff1d(others, own)
+    without = np.union1d(own, without)
+    others, every = np.setdiff1d(others, without), np.setdiff1d(np.arange(len(picture)), without)
     found = list[tuple[int, int]]()
     for v in own.tolist():
         beside = others[picture[others] == picture[v]]
+        beside = beside if len(beside) else every[picture[every] == picture[v]]
         order = np.argsort(np.abs(activity[beside] - activity[v]), kind="stable")[:NEAREST]
         found += [(v, u) for u in beside[order].tolist()]
     table = np.array(found, dtype=np.int64).reshape(-1, 2)
@@ -97,7 +101,7 @@ class Choice:
         pictures, patches: that there are choices in, and the group's that are held against others.
         null: the mean share of the labels of the layer's other groups; None where all have the same.
         baseline: that of the class's name; None where the source gives it no score.
-        p_value: the largest of three: against a half, the null and the class's name.
+        p_value: against a half, or, where it is larger, the smaller of those against the null and the class's name.
     """
 
     value: float
@@ -125,7 +129,8 @@ def choice(
     value, low, high = share(own)
     null = np.mean([right(one, given) for one in others], axis=0) if others else None
     baseline = None if class_name is None else right(class_name, given)
-    against = [np.full_like(own, 0.5), *(one for one in (null, baseline) if one is not None)]
+    by_chance = sign_flips(own - 0.5, random)
+    beaten = [sign_flips(own - one, random) for one in (null, baseline) if one is not None]
     return Choice(
         value=value,
         low=low,
@@ -134,7 +139,7 @@ def choice(
         patches=len(np.unique(given.own)),
         null=None if null is None else float(null.mean()),
         baseline=None if baseline is None else float(baseline.mean()),
-        p_value=max(sign_flips(own - one, random) for one in against),
+        p_value=max(by_chance, min(beaten, default=1.0)),
     )
 
 

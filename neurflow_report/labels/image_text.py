@@ -24,6 +24,7 @@ class ImageText:
     Attributes:
         record: what the bundle says of it.
         side: pixels a side of what the picture tower is given.
+        scale: what cosines are multiplied by before the softmax over texts; the model has learnt it.
         texts: (n, d) of texts; raises no error for those that `knows` is true of.
         pictures: (n, d) of RGB pictures of `side` pixels.
         knows: whether it can be asked of a text.
@@ -31,6 +32,7 @@ class ImageText:
 
     record: LabelSource
     side: int
+    scale: float
     texts: Callable[[Sequence[str]], Floats]
     pictures: Callable[[Sequence[Image.Image]], Floats]
     knows: Callable[[str], bool] = lambda _text: True

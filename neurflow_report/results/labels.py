@@ -18,13 +18,15 @@ class GroupLabel(Record):
             interval over pictures.
         null: the same by the labels of the layer's other groups; None where no other label is there.
         baseline: the same by the class's name; None where the source gives it no score.
-        p_value, q_value: the largest of three (against a half, the null, the class's name), alone and corrected over
-            the class's groups.
-        holds: whether the label passes; only then it is a name.
+        choice_p: of L1: against a half, or, where it is larger, the smaller of those against the null and the
+            class's name.
+        p_value, q_value: the larger of L1's and L3's, alone and corrected over the class's groups.
+        holds: whether the label passes both; only then it is a name.
         precision, base_rate: L2, the average precision over all patches held out, and what an idle label has.
         correlation: L2, Pearson's r between the text's score and the group's activation.
         effect, effect_low, effect_high: L3, by how much more the class's logit falls without the group on the
             pictures with the higher scores, with Welch's 95% interval.
+        effect_p: how often it is as large where the scores are dealt out anew.
         effect_pictures: on each side.
         coherence, coherence_low, coherence_high: without any label, the share of right choices by how near a patch's
             activation at this layer is to the group's.
@@ -45,6 +47,7 @@ class GroupLabel(Record):
     choice_high: float | None = None
     null: float | None = None
     baseline: float | None = None
+    choice_p: float | None = None
     p_value: float | None = None
     q_value: float | None = None
     holds: bool = False
@@ -54,6 +57,7 @@ class GroupLabel(Record):
     effect: float | None = None
     effect_low: float | None = None
     effect_high: float | None = None
+    effect_p: float | None = None
     effect_pictures: int = 0
     coherence: float | None = None
     coherence_low: float | None = None

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from neurflow_report.images.sources import Item
+from neurflow_report.labels.annotations import Annotations, read_annotations
 from neurflow_report.labels.demo_model import demo_model
 from neurflow_report.labels.image_text import ImageText, checked
 from neurflow_report.network.load import resolved
 from neurflow_report.spec.schema import Labels
 
 
-def open_labels(labels: Labels, base: Path) -> ImageText:
+def open_labels(labels: Labels, base: Path, items: Sequence[Item]) -> ImageText | Annotations:
     """The source of labels.
 
-    Args: base: the folder that relative paths begin in.
+    Args:
+        base: the folder that relative paths begin in.
+        items: the data's pictures.
     Raises: InputError labels-unusable.
     """
+    if labels.source == "annotations" and labels.file is not None:
+        return read_annotations(resolved(base, labels.file), items, terms=labels.terms)
     vocabulary = None if labels.vocabulary is None else resolved(base, labels.vocabulary)
     return checked(demo_model(vocabulary), ("labels", "source"))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neurflow_report.analysis.planted_parts import as_input
+from neurflow_report.images.preprocess import as_input
 from neurflow_report.analysis.run import analyze
 from neurflow_report.demo.flowers import DATASET
 from neurflow_report.progress import Silent

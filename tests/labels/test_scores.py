@@ -1,5 +1,7 @@
 """Scores of texts and the forced choice against naive rewrites; labels that know nothing are seldom given."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,8 +21,9 @@ from neurflow_report.labels.forced_choice import (
     sign_flips,
     together,
 )
-from neurflow_report.labels.scores import best, scores, standardised
+from neurflow_report.labels.scores import best, probabilities, scores, with_name
 
+NONE = np.zeros(0, dtype=np.int64)
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -32,32 +35,28 @@ def groups_of(random: np.random.Generator, patches: int, count: int) -> list[np.
 @given(SEEDS)
 def test_the_score_is_the_mean_over_the_group_less_that_over_the_other_groups(seed: int) -> None:
     random = np.random.default_rng(seed)
-    values, groups = random.normal(size=(40, 5)), groups_of(random, 40, 3)
+    cosines, groups = random.normal(size=(40, 5)), groups_of(random, 40, 3)
+    values, table = probabilities(cosines, 3.0), scores(probabilities(cosines, 3.0), groups)
     every = sorted({p for group in groups for p in group.tolist()})
     for text in range(5):
-        some = [float(values[p, text]) for p in every]
-        mean = sum(some) / len(some)
-        deviation = (sum((x - mean) ** 2 for x in some) / len(some)) ** 0.5
-        z = {p: (float(values[p, text]) - mean) / deviation for p in every}
+        p = [math.exp(3 * row[text]) / sum(math.exp(3 * x) for x in row) for row in cosines.tolist()]
         for place, group in enumerate(groups):
-            others = [p for p in every if p not in group]
-            if not others:
-                continue
-            naive = sum(z[p] for p in group.tolist()) / len(group) - sum(z[p] for p in others) / len(others)
-            found = scores(standardised(values, np.array(every)), groups)
-            assert found[place, text] == pytest.approx(naive, abs=1e-9)
-    table = scores(standardised(values, np.array(every)), groups)
+            others = [v for v in every if v not in group] or [v for v in range(40) if v not in group]
+            naive = sum(p[v] for v in group.tolist()) / len(group) - sum(p[v] for v in others) / len(others)
+            assert table[place, text] == pytest.approx(naive, abs=1e-9)
     assert [text for text, _ in best(values, groups)] == table.argmax(axis=1).tolist()
 
 
-def test_a_text_that_is_the_same_on_all_patches_scores_nothing() -> None:
-    values = np.column_stack([np.full(10, 0.3), np.arange(10.0)])
-    assert best(values, [np.arange(5, 10), np.arange(5)])[0][0] == 1
-    assert scores(standardised(values), [np.arange(5), np.arange(5, 10)])[:, 0].tolist() == [0, 0]
+def test_the_class_s_name_is_one_more_text_and_changes_none_of_the_others() -> None:
+    cosines = np.random.default_rng(0).normal(size=(7, 4))
+    found = with_name(cosines, 2.0)
+    assert found[:, :3].tolist() == probabilities(cosines[:, :3], 2.0).tolist()
+    assert found[:, 3].tolist() == probabilities(cosines, 2.0)[:, 3].tolist()
 
 
-def test_of_a_single_group_no_text_has_a_score() -> None:
-    assert best(np.random.default_rng(0).normal(size=(10, 3)), [np.arange(10)]) == [(0, 0.0)]
+def test_of_a_single_group_the_other_patches_are_those_of_none() -> None:
+    values = np.column_stack([np.repeat([1.0, 0.0], 5), np.repeat([0.0, 0.5], 5)])
+    assert best(values, [np.arange(5)]) == [(0, 1.0)]
 
 
 @settings(max_examples=30)
@@ -70,13 +69,14 @@ def test_the_forced_choice_is_that_of_a_naive_rewrite(seed: int) -> None:
     by_picture: dict[int, list[float]] = {}
     for v in own.tolist():
         beside = [u for u in others.tolist() if picture[u] == picture[v] and u not in own]
+        beside = beside or [u for u in range(54) if picture[u] == picture[v] and u not in own]
         beside.sort(key=lambda u: abs(activity[u] - activity[v]))
         for u in beside[:NEAREST]:
             by_picture.setdefault(int(picture[v]), []).append(
                 1.0 if values[v] > values[u] else 0.5 if values[v] == values[u] else 0.0
             )
     due = [sum(some) / len(some) for _, some in sorted(by_picture.items())]
-    found = right(values, pairs(own, others, picture, activity))
+    found = right(values, pairs(own, others, picture, activity, without=NONE))
     assert found.tolist() == pytest.approx(due)
     if due:
         assert share(found)[0] == pytest.approx(sum(due) / len(due))
@@ -115,8 +115,8 @@ def labelled(random: np.random.Generator, *, groups: int, texts: int, signal: fl
         others = [n for n in range(groups) if chosen[n][0] != text]
         if not others:
             continue
-        beside = np.setdiff1d(every, np.concatenate([held[n] for n in range(groups) if n not in others]))
-        given_pairs = pairs(held[g], beside, picture, activity)
+        same = np.concatenate([held[n] for n in range(groups) if n not in others])
+        given_pairs = pairs(held[g], every, picture, activity, without=same)
         if given_pairs.pictures >= FEWEST:
             rest = [off[:, chosen[n][0]] for n in others]
             p_values["layer", g] = choice(given_pairs, off[:, text], rest, off[:, -1], [g]).p_value
@@ -133,9 +133,7 @@ def test_texts_that_know_nothing_are_labels_of_few_groups() -> None:
 
 
 def test_texts_that_know_their_group_are_its_label() -> None:
-    found = [
-        one for seed in range(4) for one in labelled(np.random.default_rng(seed), groups=4, texts=12, signal=3.0)
-    ]
+    found = [one for seed in range(4) for one in labelled(np.random.default_rng(seed), groups=4, texts=12, signal=3.0)]
     assert np.mean(found) == 1
 
 
@@ -207,7 +205,7 @@ def test_half_of_the_truth_and_as_much_that_is_false_lower_what_a_label_is_worth
 def test_the_effect_is_what_the_upper_half_loses_more() -> None:
     random = np.random.default_rng(0)
     scores_of, drops = np.arange(21.0), np.concatenate([random.normal(0, 1, 10), [99.0], random.normal(5, 1, 10)])
-    found = effect(drops, scores_of)
+    found = effect(drops, scores_of, random)
     assert found is not None
     assert found.pictures == 10
     assert found.value == pytest.approx(drops[11:].mean() - drops[:10].mean())
@@ -215,5 +213,13 @@ def test_the_effect_is_what_the_upper_half_loses_more() -> None:
 
     interval = ttest_ind(drops[11:], drops[:10], equal_var=False).confidence_interval()
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
-    assert effect(drops[:4], scores_of[:4]) is None
-    assert effect(drops, np.ones(21)) is None
+    assert found.p_value < 0.001
+    assert effect(-drops, scores_of, random).p_value > 0.999  # type: ignore[union-attr]
+    assert effect(drops[:4], scores_of[:4], random) is None
+    assert effect(drops, np.ones(21), random) is None
+
+
+def test_scores_that_know_nothing_have_an_effect_in_one_of_twenty() -> None:
+    random = np.random.default_rng(5)
+    found = [effect(random.exponential(size=40), random.normal(size=40), random) for _ in range(300)]
+    assert np.mean([one is not None and one.p_value <= 0.05 for one in found]) <= 0.08
