@@ -26,7 +26,7 @@ from neurflow_report.images.select import Chosen, load_pixels
 from neurflow_report.images.taken import again
 from neurflow_report.labels.annotations import Annotations
 from neurflow_report.labels.association import average_precision, correlation, sample
-from neurflow_report.labels.effect import effect
+from neurflow_report.labels.effect import MOST, effect
 from neurflow_report.labels.forced_choice import (
     FEWEST,
     LEVEL,
@@ -51,8 +51,6 @@ from neurflow_report.setup.workspace import Workspace, patch_batches
 
 Floats = NDArray[np.floating]
 Indices = NDArray[np.int64]
-MOST = 20
-"""Pictures held out, and of other classes, that L3 is measured on, at most."""
 _SEED = 21
 """What the seeds of these draws have beside the run's."""
 NO_OTHER = "the layer has no group with another label to hold it against"

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from neurflow_report.fidelity.intervals import stats
 
 Floats = NDArray[np.floating]
+MOST = 20
+"""Pictures of the class held out, and of other classes, that it is measured on, at most."""
 FEWEST = 3
 """Pictures on each side."""
 DRAWS = 9999

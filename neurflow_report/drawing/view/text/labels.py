@@ -33,11 +33,8 @@ def _moved(label: GroupLabel) -> str:
     """What L3 says."""
     if label.effect_p is None:
         return "what the class loses without the group there was not measured"
-    known = label.effect_p <= LEVEL
-    more = (
-        "the class loses more without the group where it shows" if known else "the class loses no more without it there"
-    )
-    return f"{more} (p {p_value(label.effect_p)})"
+    more = "more" if label.effect_p <= LEVEL else "no more"
+    return f"the class loses {more} without the group where it shows (p {p_value(label.effect_p)})"
 
 
 def _late(label: GroupLabel) -> str:
