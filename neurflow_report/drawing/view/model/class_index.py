@@ -215,8 +215,7 @@ class Index:
         return "the logit" if layer == self.top.name and len(self.top.groups) < 2 else f"G{group}"
 
     def name(self, layer: str, group: NeuronGroup) -> Name:
-        """What a neuron group is called (METHOD §3): by hand, by what its patches show, by a label that holds, or not at
-        all."""
+        """What a neuron group is called (METHOD §3): by hand, by what its patches show, by a label, or not at all."""
         given = self.given.get((layer, f"G{group.index}"), "")
         return names.name_of(group, given, self.labels.get((layer, group.index)))
 
