@@ -76,11 +76,9 @@ class LabelSource(Record):
         name: of the model or the file, without its path.
         vocabulary: the texts that were offered, in their order.
         digests: each file that was read, by its name, and its sha256.
-        asked: of an endpoint, the model's name; "" else.
     """
 
     source: str
     name: str
     vocabulary: tuple[str, ...]
     digests: tuple[tuple[str, str], ...] = ()
-    asked: str = ""

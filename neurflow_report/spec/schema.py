@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -387,12 +386,11 @@ class Debug(Section):
 class Labels(Section):
     """Texts offered as names of neuron groups, and tested on pictures held out (METHOD §8)."""
 
-    source: Literal["none", "demo", "annotations", "openclip", "transformers", "endpoint"] = Field(
+    source: Literal["none", "demo", "annotations", "openclip", "transformers"] = Field(
         "none",
         description="Who says how well a text goes with a patch: `demo`, the small image–text model of the demo's own "
         "pictures; `annotations`, a CSV file of boxes or masks, whose labels are put together to formulas; `openclip` "
-        "or `transformers`, an image–text model in a local folder (extras of the same names); `endpoint`, a model "
-        "behind an OpenAI-compatible address of this machine. Nothing is fetched.",
+        "or `transformers`, an image–text model in a local folder (extras of the same names). Nothing is fetched.",
         examples=["openclip", "annotations"],
     )
     vocabulary: Text | None = Field(
@@ -415,12 +413,6 @@ class Labels(Section):
     terms: Annotated[int, Field(ge=1, le=3)] = Field(
         3, description="The most labels in a formula of annotations.", examples=[1]
     )
-    url: Text | None = Field(
-        None,
-        description="The endpoint's address; 127.0.0.1, localhost or [::1] alone are asked.",
-        examples=["http://127.0.0.1:8080/v1"],
-    )
-    model: Text | None = Field(None, description="What the endpoint calls its model.", examples=["qwen2.5-vl-7b"])
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -432,11 +424,9 @@ class Labels(Section):
         for key in needed:
             if getattr(self, key) is None:
                 yield problem(f"the source {self.source} needs a `{key}`", key, missing=True)
-        for key in ("vocabulary", "path", "file", "url", "model"):
+        for key in ("vocabulary", "path", "file"):
             if key not in (*needed, *taken) and getattr(self, key) is not None:
                 yield problem(f"the source {self.source} takes no `{key}`", key)
-        if self.url is not None and (odd := _not_local(self.url)):
-            yield problem(f"found {self.url!r}, {odd}", "url")
 
 
 _OF_LABELS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -445,24 +435,8 @@ _OF_LABELS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "annotations": (("file",), ()),
     "openclip": (("path", "vocabulary"), ()),
     "transformers": (("path", "vocabulary"), ()),
-    "endpoint": (("url", "model", "vocabulary"), ()),
 }
 """Keys that a source of labels needs, and those that it takes."""
-
-
-def _not_local(url: str) -> str:
-    """What is wrong with the address of an endpoint; "" where it is of this machine."""
-    expected = "expected an address of this machine such as http://127.0.0.1:8080/v1"
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return expected
-    if parts.scheme != "http" or parts.username or parts.query or parts.fragment:
-        return expected
-    if host not in ("127.0.0.1", "localhost", "::1"):
-        return f"{expected}: no picture leaves it"
-    return ""
 
 
 class Runtime(Section):

@@ -161,7 +161,7 @@ def test_the_plan_counts_labels(folder: Path) -> None:
     [
         ({"labels": {"source": "demo", "vocabulary": "no.txt"}}, "labels.vocabulary: 'no.txt' cannot be read"),
         ({"labels": {"source": "annotations"}}, "labels.file: the source annotations needs a `file`"),
-        ({"labels": {"source": "demo", "url": "http://127.0.0.1/v1"}}, "labels.url: the source demo takes no `url`"),
+        ({"labels": {"source": "demo", "path": "clip"}}, "labels.path: the source demo takes no `path`"),
         ({"data": {"holdout": 0}}, "data.holdout: found 0, expected more: `labels` are tested on pictures held out"),
         (
             {"data": {"limit": 12}},
