@@ -116,10 +116,12 @@ def read_annotations(file: Path, items: Sequence[Item], *, terms: int) -> Annota
         problems.errors.append(refused(f"{file.name!r} has no annotation", HINT, path=PATH))
     problems.tell()
     digests = [(file.name, hashlib.sha256(data).hexdigest())]
-    digests += [(place.name, hashlib.sha256(place.read_bytes()).hexdigest()) for place in sorted(reading.seen)]
-    record = LabelSource(
-        source="annotations", name=file.name, vocabulary=tuple(reading.labels), digests=tuple(dict.fromkeys(digests))
-    )
+    if reading.seen:
+        whole = hashlib.sha256()
+        for place in sorted(reading.seen):
+            whole.update(hashlib.sha256(read_ordinary(place)).digest())
+        digests.append(("its masks, in the order of their names", whole.hexdigest()))
+    record = LabelSource(source="annotations", name=file.name, vocabulary=tuple(reading.labels), digests=tuple(digests))
     return Annotations(record=record, terms=terms, boxes=reading.boxes, masks=reading.masks)
 
 

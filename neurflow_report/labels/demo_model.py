@@ -44,7 +44,7 @@ def demo_model(vocabulary: Path | None) -> ImageText:
         found: Floats = model.pictures(torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255).numpy()
         return found
 
-    record = LabelSource(source="demo", name="the demo's image–text model", vocabulary=texts, digests=tuple(digests))
+    record = LabelSource(source="demo", name="of the demo", vocabulary=texts, digests=tuple(digests))
     return ImageText(
         record=record,
         side=two_tower.SIDE,

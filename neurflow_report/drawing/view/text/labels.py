@@ -7,7 +7,7 @@ from neurflow_report.drawing.view.model.numbers import interval, p_value, percen
 from neurflow_report.results.records import GroupLabel
 
 SOURCES = {
-    "demo": "the demo's image–text model",
+    "demo": "an image–text model",
     "annotations": "annotations",
     "openclip": "an image–text model",
     "transformers": "an image–text model",
