@@ -118,7 +118,7 @@ def test_shards_find_the_same(folder: Path, bundle: Bundle, monkeypatch: pytest.
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     for number in (1, 2):
         analyze_shard(spec(folder), Part(i=number, n=2), progress=Silent(), folder=folder / "shards")
-    found = read_bundle(merge(folder / "shards"))
+    found = read_bundle(merge([folder / "shards"]))
     assert [result.labels for result in found.classes] == [result.labels for result in bundle.classes]
     assert found.run.labels == bundle.run.labels
 

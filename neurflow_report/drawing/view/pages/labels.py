@@ -24,11 +24,9 @@ HEADS = (
     "Told apart (L1)",
     "Other labels",
     "Class's name",
-    "Precision (L2)",
-    "By chance",
+    "Precision, by chance (L2)",
     "r (L2)",
     "Effect (L3)",
-    "p (L3)",
     "Corrected p",
     "Coherence",
 )
@@ -100,9 +98,11 @@ def _figures(one: GroupLabel) -> tuple[str, ...]:
     return (
         chosen,
         *("–" if value is None else percent(value) for value in (one.null, one.baseline)),
-        *("–" if value is None else percent(value) for value in (one.precision, one.base_rate)),
+        "–"
+        if one.precision is None or one.base_rate is None
+        else f"{percent(one.precision)}, {percent(one.base_rate)}",
         "–" if one.correlation is None else correlation(one.correlation),
         moved,
-        *("–" if value is None else p_value(value) for value in (one.effect_p, one.q_value)),
+        "–" if one.q_value is None else p_value(one.q_value),
         coherence(one),
     )
