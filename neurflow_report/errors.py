@@ -56,6 +56,7 @@ SLUGS: dict[str, str] = {
     "data-missing": "The data folder or data set does not exist.",
     "data-unsafe": "The data set's reader would run code that lies in a file.",
     "data-empty": "The data holds no picture.",
+    "labels-unusable": "What labels of neuron groups are to come from cannot be used.",
     "concepts-unusable": "A folder of concepts cannot be used, or a concept has too few pictures.",
     "picture-unreadable": "A picture that is named cannot be read.",
     "data-layout": "The data folder holds no sub-folder for each class.",

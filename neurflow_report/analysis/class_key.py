@@ -20,7 +20,10 @@ from neurflow_report.setup.provenance import described, resolved
 from neurflow_report.setup.settings import RunSettings
 from neurflow_report.spec.schema import Spec
 
-APART = ("version", "title", "model", "classes", "layers", "preprocess", "report", "names", "output", "debug", "facets")
+APART = (
+    *("version", "title", "model", "classes", "layers", "preprocess", "report", "names", "output", "debug"),
+    *("facets", "labels"),
+)
 """Sections of a spec on which no class's results depend, or that are known better: by what the network computes, the
 layers it is cut at, and the inputs it is given."""
 PLACES = {

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from neurflow_report.analysis.experiments import Findings
 from neurflow_report.demo.truth import agreement, part_areas, shown_part, stack_masks, usual_areas
 from neurflow_report.images.patches import PatchGrid
+from neurflow_report.images.preprocess import as_input
 from neurflow_report.images.select import Chosen
-from neurflow_report.results.records import LayerResult, Region
+from neurflow_report.results.records import LayerResult
 
 
 def with_agreement(
@@ -40,15 +41,3 @@ def _input_masks(picture: Chosen, size: int) -> dict[str, NDArray[np.bool_]]:
     """A picture's part masks as the network's input of `size` pixels a side shows them."""
     masks = picture.item.parts() if picture.item.parts else {}
     return {part: as_input(mask, picture.region, size) for part, mask in masks.items()}
-
-
-def as_input(mask: NDArray[np.bool_], region: Region, size: int) -> NDArray[np.bool_]:
-    """A mask (H, W) over a picture → (size, size) over its `region`: the nearest pixel, False outside the picture."""
-    steps = (np.arange(size) + 0.5) / size
-    rows, columns = (
-        np.floor(start + steps * length).astype(np.int64)
-        for start, length in ((region.top, region.height), (region.left, region.width))
-    )
-    inside = np.outer((rows >= 0) & (rows < mask.shape[0]), (columns >= 0) & (columns < mask.shape[1]))
-    nearest = mask[np.ix_(rows.clip(0, mask.shape[0] - 1), columns.clip(0, mask.shape[1] - 1))]
-    return np.asarray(nearest & inside)

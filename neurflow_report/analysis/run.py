@@ -5,7 +5,8 @@
 3. Each class: patches, circuit (class_circuit.py), experiments (experiments.py); the same on the control networks; in
    the demo, agreement with the planted parts.
 4. The pictures that are to be explained, by the classes' circuits (debugging.py); the user's own concepts, tested for
-   each class (concept_tests.py); pictures made for their groups (facets.py).
+   each class (concept_tests.py); labels of neuron groups (labelling.py); pictures made for their semantic groups
+   (facets.py).
 5. The bundle, written whole at the end.
 """
 
@@ -29,6 +30,7 @@ from neurflow_report.analysis.debugging import Questions, questions, with_explai
 from neurflow_report.analysis.experiments import Findings, examine, with_control
 from neurflow_report.analysis.facets import with_facets
 from neurflow_report.analysis.failing import failed_class, ready_without, spec_without
+from neurflow_report.analysis.labelling import Labelling
 from neurflow_report.analysis.peak_memory import gauges
 from neurflow_report.analysis.planted_parts import with_agreement
 from neurflow_report.analysis.processes import check_jobs, examined_in
@@ -397,6 +399,12 @@ def _examine_all(
             with_concepts(kept, pixels_of(ready, choice.classes[number]), given, workspace, progress)
             for (number, _), kept in zip(found, classes, strict=True)
         )
+    if ready.labeller is not None:
+        label = Labelling(ready.labeller, ready, settings.seed, progress)
+        classes = tuple(
+            label(kept, *in_halves(spec, choice.classes[number]), choice.others[number] if choice.others else ())
+            for (number, _), kept in zip(found, classes, strict=True)
+        )
     if spec.facets.groups:
         make = partial(
             with_facets,
@@ -759,6 +767,7 @@ def _run(
         debugging=asked.record,
         concepts=tuple(concept.record for concept in ready.concepts),
         facets=Facets(groups=spec.facets.groups, steps=spec.facets.steps) if spec.facets.groups else None,
+        labels=None if ready.labeller is None else ready.labeller.record,
     )
 
 

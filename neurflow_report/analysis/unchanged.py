@@ -104,9 +104,14 @@ class Unchanged:
         """Args: also: what is wrong already: then the run is to tell it."""
         place = folder(loaded.spec.runtime.cache)
         # Pictures that are explained, and concepts, are found anew each time, and may lie outside the data; those made
-        # for groups are made anew.
+        # for groups, and labels, are made anew.
         spec = loaded.spec
-        anew = spec.debug.images != "none" or spec.fidelity.concepts_from is not None or bool(spec.facets.groups)
+        anew = (
+            spec.debug.images != "none"
+            or spec.fidelity.concepts_from is not None
+            or spec.labels.source != "none"
+            or bool(spec.facets.groups)
+        )
         if place is None or also or anew:
             return cls(loaded=loaded, cache=None, key=None)
         begun = _state(loaded)  # before the key: what changes between the two, or later, is seen

@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
@@ -93,3 +94,15 @@ def region_picture(picture: Image.Image, region: Region, most: int = 1024) -> Im
         box = (box[0] - outer[0], box[1] - outer[1], box[2] - outer[0], box[3] - outer[1])
     side = max(1, round(min(most, max(region.width, region.height))))
     return source.resize((side, side), Image.Resampling.LANCZOS, box=box)
+
+
+def as_input(mask: NDArray[np.bool_], region: Region, size: int) -> NDArray[np.bool_]:
+    """A mask (H, W) over a picture → (size, size) over its `region`: the nearest pixel, False outside the picture."""
+    steps = (np.arange(size) + 0.5) / size
+    rows, columns = (
+        np.floor(start + steps * length).astype(np.int64)
+        for start, length in ((region.top, region.height), (region.left, region.width))
+    )
+    inside = np.outer((rows >= 0) & (rows < mask.shape[0]), (columns >= 0) & (columns < mask.shape[1]))
+    nearest = mask[np.ix_(rows.clip(0, mask.shape[0] - 1), columns.clip(0, mask.shape[1] - 1))]
+    return np.asarray(nearest & inside)

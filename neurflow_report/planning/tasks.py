@@ -17,6 +17,7 @@ from neurflow_report.fidelity import layer_experiments
 from neurflow_report.fidelity.certificates import ORDERS, STEPS
 from neurflow_report.fidelity.concept_tests import A_CONCEPT, OTHERS, draws
 from neurflow_report.fidelity.experiment import LayerExperiment, LayerSize, Work
+from neurflow_report.labels.effect import MOST as MOST_LABELLED
 from neurflow_report.network.cut import Segments
 from neurflow_report.network.forward import kept_bytes, layers_to_keep, staying
 from neurflow_report.planning import workload
@@ -157,6 +158,7 @@ class Tasks:
             *self._cross_check(),
             *self._explained(looked_at),
             *self._concepts(),
+            *self._labels(),
             *self.facets(),
             keep,
         )
@@ -213,6 +215,24 @@ class Tasks:
                 name="facets", amount=sum(made), unit="pictures", passes=((0, top + 1, patches), *steps),
                 crops=patches, opened=float(sum(c.pictures for c in self.classes)), kept=2 * sum(made),
             ),
+        )  # fmt: skip
+
+    def _labels(self) -> tuple[Task, ...]:
+        """Labels: φ of all patches, each group's knock-outs on the pictures of L3, and the patches cut out for whoever
+        labels, whose own time is not known."""
+        if self.spec.labels.source == "none":
+            return ()
+        top, crops, opened, passes = self.place.top, 0.0, 0.0, list[tuple[int, int, float]]()
+        for one in self.classes:
+            beside = min(MOST_LABELLED, one.held) + min(MOST_LABELLED, one.others)
+            every = one.pictures * one.patches / max(1, one.pictures - one.held)
+            passes.append((0, top + 1, every))
+            passes += [(n + 1, top + 1, float(beside * (1 + self.neuron_groups(n)))) for n in range(top)]
+            crops += 2 * every + beside * one.patches / max(1, one.pictures - one.held)
+            opened += 2.0 * one.pictures + 2 * beside
+        groups = float(len(self.classes) * sum(self.neuron_groups(n) for n in range(top)))
+        return (
+            Task(name="labels", amount=groups, unit="groups", passes=tuple(passes), crops=crops, opened=opened),
         )  # fmt: skip
 
     def _cross_check(self) -> tuple[Task, ...]:

@@ -296,6 +296,7 @@ def _of_evidence(place: Path, owner: ClassResult | Control, run: Run, result: Cl
         yield from _of_certificates(result)
         yield from _of_concepts(run, result)
         yield from _of_facets(run, result)
+        yield from _of_labels(run, result)
         yield from _once(("controls",), [control.name for control in owner.controls], "control")
         for number, control in enumerate(owner.controls):
             yield from _index(("controls", number, "logit"), control.logit, run.model.outputs, "logit")
@@ -393,6 +394,37 @@ def _of_facets(run: Run, result: ClassResult) -> Found:
         yield from _within((*place, "cosine"), one.cosine, -1, 1)
         yield from _within((*place, "quantile"), one.quantile, 0, 1)
         yield from _at_least((*place, "distance"), one.distance or 0.0, 0)
+
+
+_SHARES = (
+    *("choice", "choice_low", "choice_high", "choice_p", "null", "baseline", "p_value", "q_value", "precision"),
+    *("base_rate", "effect_p", "coherence", "coherence_low", "coherence_high", "overlap", "overlap_p"),
+)
+"""Figures of a label in 0..1."""
+
+
+def _of_labels(run: Run, result: ClassResult) -> Found:
+    groups = {layer.name: {group.index for group in layer.groups} for layer in result.layers}
+    yield from _once(("labels",), [(row.layer, row.group) for row in result.labels], "label")
+    if result.labels and run.labels is None:
+        yield ("labels",), "there are labels, and no source of them"
+    for number, row in enumerate(result.labels):
+        place: Path = ("labels", number)
+        yield from _known((*place, "layer"), row.layer, list(groups), "layer")
+        if row.layer in groups and row.group not in groups[row.layer]:
+            yield (*place, "group"), f"there is no neuron group {row.group} of {row.layer!r}"
+        for name in ("pictures", "patches", "effect_pictures", "coherence_pictures"):
+            yield from _at_least((*place, name), getattr(row, name), 0)
+        for name in _SHARES:
+            yield from _within((*place, name), getattr(row, name), 0, 1)
+        yield from _within((*place, "correlation"), row.correlation, -1, 1)
+        for name in ("choice_low", "choice_high", "choice_p", "p_value", "q_value"):
+            if (getattr(row, name) is None) != (row.choice is None):
+                yield (*place, name), "L1 has all of its figures or none"
+        if row.text and (row.choice is None) != bool(row.reason):
+            yield (*place, "reason"), "there is either a test or a reason for none"
+        if row.holds and row.q_value is None:
+            yield (*place, "holds"), "a label that was not tested cannot hold"
 
 
 def _of_census(result: ClassResult) -> Found:

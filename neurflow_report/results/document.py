@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from neurflow_report.results import causes, concept_tests, evidence, facets, format, records
+from neurflow_report.results import causes, concept_tests, evidence, facets, format, labels, records
 from neurflow_report.results.format import FORMAT_VERSION, READABLE
 from neurflow_report.results.record import Record
 
@@ -100,7 +100,7 @@ def _models() -> list[type[Record]]:
     """Every record, those of files first, then in the order of the modules."""
     found = [
         kind
-        for module in (records, evidence, causes, concept_tests, facets)
+        for module in (records, evidence, causes, concept_tests, labels, facets)
         for _, kind in sorted(inspect.getmembers(module, inspect.isclass), key=lambda one: _line(one[1]))
         if issubclass(kind, Record) and kind is not Record and kind.__module__ == module.__name__
     ]

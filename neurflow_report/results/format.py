@@ -18,8 +18,8 @@ History
   were, and how many of other classes there are for each. ClassResult has a census of channels, the
   effects of edges, the certificates of an automatic τ, and the pictures that are explained by its circuit;
   Run says which were to be, and which classes failed and are missing. Both have the user's own concepts: Run their
-  pictures, ClassResult their tests; and pictures made for semantic groups: Run for how
-  many, ClassResult which. Clock has the memory of each stage.
+  pictures, ClassResult their tests; labels of neuron groups: Run where they come from, ClassResult their tests; and
+  pictures made for semantic groups: Run for how many, ClassResult which. Clock has the memory of each stage.
   A picture's name follows from what it shows and its original.
 
 How to raise it

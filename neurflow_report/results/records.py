@@ -31,6 +31,8 @@ from neurflow_report.results.evidence import Threshold as Threshold
 from neurflow_report.results.evidence import TwoSided as TwoSided
 from neurflow_report.results.facets import Facet as Facet
 from neurflow_report.results.facets import Facets as Facets
+from neurflow_report.results.labels import GroupLabel as GroupLabel
+from neurflow_report.results.labels import LabelSource as LabelSource
 from neurflow_report.results.record import Record as Record
 
 
@@ -368,6 +370,7 @@ class Run(Record):
         failed: classes that are missing, since they could not be examined.
         concepts: the user's own that were tested.
         facets: for how many semantic groups pictures were to be made; None where for none.
+        labels: where labels of neuron groups come from; None where none were asked for.
     """
 
     title: str
@@ -391,6 +394,7 @@ class Run(Record):
     failed: tuple[FailedClass, ...] = ()
     concepts: tuple[ConceptPictures, ...] = ()
     facets: Facets | None = None
+    labels: LabelSource | None = None
 
 
 class Region(Record):
@@ -630,6 +634,7 @@ class ClassResult(Record):
         debugged: pictures that are explained by this class's circuit.
         concept_tests: of the user's own concepts, layer by layer; none where none were given.
         facets: pictures made for semantic groups, from the logit down; none where none were asked for.
+        labels: of neuron groups, layer by layer from the logit down, with their tests; none where none were asked for.
     """
 
     index: int
@@ -656,6 +661,7 @@ class ClassResult(Record):
     certificates: tuple[Certificate, ...] = ()
     concept_tests: tuple[ConceptTest, ...] = ()
     facets: tuple[Facet, ...] = ()
+    labels: tuple[GroupLabel, ...] = ()
 
 
 class Clock(Record):

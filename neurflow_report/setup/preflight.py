@@ -25,6 +25,7 @@ from torch import Tensor
 from neurflow_report.errors import Gathered, InputError, ReportError
 from neurflow_report.images.classes import ClassTarget, class_indices, display_names, label_names
 from neurflow_report.images.concepts import Concept, read_concepts
+from neurflow_report.images.holdout import FEWEST as HELD_FROM
 from neurflow_report.images.holdout import held_out
 from neurflow_report.images.labels import read_labels
 from neurflow_report.images.named import named
@@ -35,6 +36,8 @@ from neurflow_report.images.select import eligible_pictures
 from neurflow_report.images.sources import Item, Source, open_source
 from neurflow_report.images.ties import Labels, Tie, tie
 from neurflow_report.images.witness import Witness
+from neurflow_report.labels.annotations import Annotations
+from neurflow_report.labels.image_text import ImageText
 from neurflow_report.network.checkpoint import is_checkpoint
 from neurflow_report.network.conduct import check_conduct
 from neurflow_report.network.cut import Segments
@@ -52,6 +55,7 @@ from neurflow_report.results.catalogue import EXPERIMENTS
 from neurflow_report.results.epoch import source_date
 from neurflow_report.results.records import Preprocess
 from neurflow_report.setup.input_notes import input_notes, looks
+from neurflow_report.setup.labels import open_labels
 from neurflow_report.setup.networks import cut_at, example_input, load_spec_network, number_format
 from neurflow_report.setup.output import check_space, check_writable, output_of
 from neurflow_report.setup.precision import arithmetic, check_precision
@@ -92,6 +96,7 @@ class Ready:
         trying: those that it took, with all that was checked after.
         debugged: the pictures that the spec names to be explained.
         concepts: the user's own that are to be tested.
+        labeller: what says how well a text goes with a patch, where labels are asked for.
         failing: what is wrong with classes that are left out, by their numbers in the spec; `targets` and `eligible`
             are the others'.
     """
@@ -112,6 +117,7 @@ class Ready:
     trying: float = 0.0
     debugged: tuple[Item, ...] = ()
     concepts: tuple[Concept, ...] = ()
+    labeller: ImageText | Annotations | None = None
     failing: Mapping[int, ReportError] = field(default_factory=dict)
 
 
@@ -148,6 +154,7 @@ def _preflight(checks: _Checks, progress: Progress) -> Ready:
         checks.classes()
         checks.named_pictures()
         checks.own_concepts()
+        checks.labels()
         ready = checks.ready()
         for note in ready.notes:
             step.note(note)
@@ -189,6 +196,7 @@ class _Checks:
         self.tied: Tie | None = None
         self.debugged: tuple[Item, ...] = ()
         self.concepts: tuple[Concept, ...] = ()
+        self.labeller: ImageText | Annotations | None = None
 
     def machine(self) -> None:
         """The environment, the output, the device, and the packages of experiments that the spec itself asks for."""
@@ -353,6 +361,20 @@ class _Checks:
         )  # fmt: skip
         self.concepts = self.gathered.attempt(read) or ()
 
+    def labels(self) -> None:
+        """What labels of neuron groups come from."""
+        labels = self.spec.labels
+        if labels.source == "none" or self.source is None:
+            return
+        self.labeller = self.gathered.attempt(partial(open_labels, labels, self.base, self.source.items))
+        few = [len(found) for found in self.eligible if not held_out(len(found), self.spec.data.holdout)]
+        if few or not held_out(self.spec.data.limit, self.spec.data.holdout):
+            most = self.spec.data.limit if not few else min(few)
+            message = f"labels are tested on pictures held out, and of a class with {most} pictures none is"
+            hint = f"give {HELD_FROM} pictures or more, of each class, or leave `labels` out"
+            path = ("labels", "source") if few else ("data", "limit")
+            self.gathered.errors.append(InputError("labels-unusable", message, hint=hint, path=path))
+
     def _of_class(self, number: int, work: Callable[[], T]) -> T | None:
         """What `work` gives; None where it says what is wrong with a class."""
         own = self.gathered if not self.keep_going else Gathered()
@@ -437,6 +459,7 @@ class _Checks:
             trying=self.clock() - self.began,
             debugged=self.debugged,
             concepts=self.concepts,
+            labeller=self.labeller,
             failing=self.failing,
         )
 

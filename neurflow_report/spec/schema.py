@@ -398,6 +398,62 @@ class Facets(Section):
     )
 
 
+class Labels(Section):
+    """Texts offered as names of neuron groups, and tested on pictures held out (METHOD §8)."""
+
+    source: Literal["none", "demo", "annotations", "openclip", "transformers"] = Field(
+        "none",
+        description="Who says how well a text goes with a patch: `demo`, the small image–text model of the demo's own "
+        "pictures; `annotations`, a CSV file of boxes or masks, whose labels are put together to formulas; `openclip` "
+        "or `transformers`, an image–text model in a local folder (extras of the same names). Nothing is fetched.",
+        examples=["openclip", "annotations"],
+    )
+    vocabulary: Text | None = Field(
+        None,
+        description="A file with the texts, a text a line, relative to the spec; default for `demo`: its parts. "
+        "Annotations bring their own.",
+        examples=["words.txt"],
+    )
+    path: Text | None = Field(
+        None,
+        description="The folder of the model (`openclip`, `transformers`), relative to the spec.",
+        examples=["models/siglip"],
+    )
+    file: Text | None = Field(
+        None,
+        description="The CSV file of annotations, relative to the spec: `picture`, `label`, and `left`, `top`, "
+        "`width`, `height` in pixels, or `mask`, a picture file of the same size that is not black where the label is.",
+        examples=["boxes.csv"],
+    )
+    terms: Annotated[int, Field(ge=1, le=3)] = Field(
+        3, description="The most labels in a formula of annotations.", examples=[1]
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        tell(self._wrong())
+        return self
+
+    def _wrong(self) -> Iterator[PydanticCustomError]:
+        needed, taken = _OF_LABELS[self.source]
+        for key in needed:
+            if getattr(self, key) is None:
+                yield problem(f"the source {self.source} needs a `{key}`", key, missing=True)
+        for key in ("vocabulary", "path", "file"):
+            if key not in (*needed, *taken) and getattr(self, key) is not None:
+                yield problem(f"the source {self.source} takes no `{key}`", key)
+
+
+_OF_LABELS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "none": ((), ()),
+    "demo": ((), ("vocabulary",)),
+    "annotations": (("file",), ()),
+    "openclip": (("path", "vocabulary"), ()),
+    "transformers": (("path", "vocabulary"), ()),
+}
+"""Keys that a source of labels needs, and those that it takes."""
+
+
 class Runtime(Section):
     """Where and how it runs."""
 
@@ -475,6 +531,9 @@ class Spec(Section):
     )
     debug: Debug = Field(default_factory=Debug, examples=[{"images": "misclassified", "limit": 20}])
     facets: Facets = Field(default_factory=Facets, examples=[{"groups": 2}])
+    labels: Labels = Field(
+        default_factory=Labels, examples=[{"source": "openclip", "path": "models/clip", "vocabulary": "words.txt"}]
+    )
     report: Report = Field(default_factory=Report, examples=[{"formats": ["html", "single"], "theme": "dark"}])
     names: Names = Field(
         {},
@@ -500,6 +559,9 @@ class Spec(Section):
                 name = "largest" if self.core.tau == "auto" else "tau"
                 message = f"found {tau}, expected at most core.{name}, which is {self.core.searched}"
                 yield problem(message, "fidelity", "taus", index, against=("core", name))
+        if self.labels.source != "none" and self.data.holdout == 0:
+            message = "found 0, expected more: `labels` are tested on pictures held out"
+            yield problem(message, "data", "holdout", against=("labels", "source"))
         layers = self.layers if isinstance(self.layers, tuple) else None
         for odd in odd_names(self.names, [str(c) for c in self.classes], layers):
             against = (odd.against,) if odd.against else ()

@@ -41,6 +41,8 @@ CONSERVED = 3
 """The first format whose shares are conserved, and whose experiments are computed as they are today."""
 FAR = 1e-5
 """How far a figure may be from the same one computed of figures that were rounded to 7 digits."""
+LABELS = 0.05
+"""The corrected p up to which a label holds."""
 TWICE = 1e-4
 """How far the same margin may be from itself, computed in two batches, relative to the logits' differences."""
 _OWN_FORM = frozenset({"thresholds", "experiments", "methods"})
@@ -70,6 +72,7 @@ def contradicted(run: Run, classes: Sequence[ClassResult], manifest: Manifest) -
             _of_debugged,
             _of_concepts,
             _of_facets,
+            _of_labels,
         ]
     for result in classes:
         for place, message in chain(*(_kept(check, run, result) for check in checks)):
@@ -427,6 +430,28 @@ def _of_facets(run: Run, result: ClassResult) -> Found:
             yield ("facets",), f"there are {len(own)} of {layer!r}"
         elif any(shares[one] > min((shares[mine] for mine in own), default=1.0) + FAR for one in shares.keys() - own):
             yield ("facets",), f"those of {layer!r} are not of its largest shares"
+
+
+def _of_labels(_run: Run, result: ClassResult) -> Found:
+    """Of labels: Wilson's intervals, the p-value of both tests, Benjamini and Hochberg's, and which hold."""
+    rows = result.labels
+    for n, row in enumerate(rows):
+        for name, pictures in (("choice", row.pictures), ("coherence", row.coherence_pictures)):
+            share = getattr(row, name)
+            if share is not None:
+                for end, due in zip(("low", "high"), _wilson(share * pictures, pictures), strict=True):
+                    place: Path = ("labels", n, f"{name}_{end}")
+                    yield from _equal(place, getattr(row, f"{name}_{end}"), due, "Wilson's interval gives")
+        if row.choice_p is not None:
+            both = max(row.choice_p, 1.0 if row.effect_p is None else row.effect_p)
+            yield from _equal(("labels", n, "p_value"), row.p_value, both, "the larger of both tests is")
+    tested = sorted(((row.p_value, n) for n, row in enumerate(rows) if row.p_value is not None), reverse=True)
+    least = 1.0
+    for rank, (p, n) in enumerate(tested):
+        least = min(least, p * len(tested) / (len(tested) - rank))
+        yield from _equal(("labels", n, "q_value"), rows[n].q_value, least, "Benjamini and Hochberg's procedure gives")
+        if rows[n].holds != (least <= LABELS) and abs(least - LABELS) > FAR:
+            yield ("labels", n, "holds"), f"it is {rows[n].holds}, and the corrected p is {_told(least)}"
 
 
 def _of_masking(run: Run, result: ClassResult) -> Found:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from neurflow_report.analysis.planted_parts import as_input
 from neurflow_report.analysis.run import analyze
 from neurflow_report.demo.flowers import DATASET
+from neurflow_report.images.preprocess import as_input
 from neurflow_report.progress import Silent
 from neurflow_report.results.bundle import read_bundle
 from neurflow_report.results.records import Region

@@ -370,6 +370,7 @@ class _Cards:
     def __init__(self, bundle: int, run: Run, result: ClassResult) -> None:
         self._bundle, self._result, self._size = bundle, result, run.model.preprocess.size
         self._names = {(n.layer, n.code): n.text for n in run.names if n.slug == result.slug}
+        self._labels = {(one.layer, one.group): one for one in result.labels}
         self._groups: Mapping[tuple[str, int], NeuronGroup] = {
             (layer.name, g.index): g for layer in result.layers for g in layer.groups
         }
@@ -379,7 +380,7 @@ class _Cards:
         if index is None:
             return None
         group = self._groups[layer, index]
-        name = name_of(group, self._names.get((layer, f"G{index}"), ""))
+        name = name_of(group, self._names.get((layer, f"G{index}"), ""), self._labels.get((layer, index)))
         cuts = [cut for patch in group.patches if (cut := self._cut(patch)) is not None]
         return GroupCard(code=f"G{index}", name=name.text, share=percent(share), cuts=tuple(cuts[:MOST_TILES]))
 

@@ -18,6 +18,7 @@ from neurflow_report.results.records import (
     ClassResult,
     EdgeEffect,
     GroupEdge,
+    GroupLabel,
     LayerResult,
     Masking,
     Measure,
@@ -214,8 +215,14 @@ class Index:
         return "the logit" if layer == self.top.name and len(self.top.groups) < 2 else f"G{group}"
 
     def name(self, layer: str, group: NeuronGroup) -> Name:
-        """What a neuron group is called (METHOD §3): by hand, by what its patches show, or not at all."""
-        return names.name_of(group, self.given.get((layer, f"G{group.index}"), ""))
+        """What a neuron group is called (METHOD §3): by hand, by what its patches show, by a label, or not at all."""
+        given = self.given.get((layer, f"G{group.index}"), "")
+        return names.name_of(group, given, self.labels.get((layer, group.index)))
+
+    @cached_property
+    def labels(self) -> dict[tuple[str, int], GroupLabel]:
+        """The labels of neuron groups and their tests, by layer and number; none where none were asked for."""
+        return {(one.layer, one.group): one for one in self.result.labels}
 
     def called(self, layer: str, group: NeuronGroup) -> str:
         """ "pink petals · block3 G1", "block3 G1" for one without a name."""

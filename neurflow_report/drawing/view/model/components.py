@@ -192,7 +192,8 @@ class GroupView:
     """A neuron group. `card` is its square 3×3 mosaic, `mosaic` the larger one; `share` in 0..1.
 
     `title`: its name ("pink petals", "" for none), `called`: name and number ("pink petals · G1"); `agreement`: how
-    many of its patches show what it is named for; `strongest`: what its strongest neuron lends it.
+    many of its patches show what it is named for; `label`: its label and the test beside it; `strongest`: what its
+    strongest neuron lends it.
     """
 
     name: str
@@ -213,6 +214,7 @@ class GroupView:
     strongest: Prose
     summary: tuple[Prose, ...]
     agreement: str
+    label: str
     members: Table
     wired: str
     feeds: Table | None

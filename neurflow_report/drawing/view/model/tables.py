@@ -9,6 +9,7 @@ from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.circuit_drawing import Weight, group_weights, neuron_weights
 from neurflow_report.drawing.view.model.class_index import Index
 from neurflow_report.drawing.view.model.components import Data, Value
+from neurflow_report.results.records import GroupLabel
 
 GROUPS = ("class", "layer", "group", "share", "members", "patches", "part", "purity", "chance", "p_value", "n")
 SUMMARY = (*GROUPS[:4], "neurons", "semantic_groups", *GROUPS[5:])
@@ -100,6 +101,9 @@ def data_files(indices: Sequence[Index]) -> Iterator[Data]:
         if i.result.concept_tests:
             rows = [[i.result.name, *(getattr(t, key) for key in CONCEPTS[1:])] for t in i.result.concept_tests]
             yield _file(urls.data(slug, "concepts.csv"), CONCEPTS, rows)
+        if i.result.labels:
+            rows = [[i.result.name, *one.model_dump().values()] for one in i.result.labels]
+            yield _file(urls.data(slug, "labels.csv"), ("class", *GroupLabel.model_fields), rows)
     if any(i.result.claims for i in indices):
         yield _file("data/ledger.csv", LEDGER, [row for i in indices for row in _records(i, LEDGER, "claims")])
     if any(i.result.two_sided for i in indices):

@@ -42,6 +42,7 @@ from neurflow_report.drawing.view.pages import PageKind
 from neurflow_report.drawing.view.pages.facets import FacetView, facets, facets_words
 from neurflow_report.drawing.view.text import cautions, verdicts
 from neurflow_report.drawing.view.text.cues import cues
+from neurflow_report.drawing.view.text.labels import label_line
 from neurflow_report.results.catalogue import prose
 from neurflow_report.results.flow import Edge, effective, parts
 from neurflow_report.results.records import LayerResult, Neuron, NeuronGroup, SemanticGroup
@@ -282,7 +283,8 @@ def group_view(index: Index, layer: LayerResult, group: NeuronGroup, flows: Flow
         more_neurons=max(0, len(lent) - MOST_NAMES),
         strongest=_strongest(index, layer, lent),
         summary=_summary(index, into, out_of),
-        agreement=name.note.partition(", ")[2],
+        agreement=name.note.partition(", ")[2] if group.agreement is not None else "",
+        label=label_line(index.labels[layer.name, group.index]) if (layer.name, group.index) in index.labels else "",
         members=_members(index, layer, group, lent),
         wired=urls.group_in_circuit(slug, layer.name, group.index) if layer.name != index.top.name else "",
         feeds=_edges(index, "up", into),

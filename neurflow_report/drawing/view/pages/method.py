@@ -187,7 +187,8 @@ def _shares() -> tuple[MethodStep, ...]:
                 prose("""
                     A group's mosaic takes patches from its neurons in proportion to what they lend it, the strongest
                     neuron's first. Its name is given by hand, or is the planted part that at least 60% of its patches
-                    show. From 30% on it is the two commonest parts; under that, "mixed".
+                    show. From 30% on it is the two commonest parts; under that, "mixed". Where nobody knows the parts,
+                    it is a label that tells the group's patches from others and that the class's logit hangs on.
                 """),
             ),
             formula="share(i) = Σ_a share(a) Σ_j p(a, j) |w(a, i, j)|,   share(G) = Σ_i share(i) p(i, G)",

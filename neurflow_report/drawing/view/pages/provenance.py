@@ -11,6 +11,7 @@ from neurflow_report.drawing.view.model import urls
 from neurflow_report.drawing.view.model.components import Cell, Column, Page, Span, Table
 from neurflow_report.drawing.view.model.numbers import count, duration, percent, percent_fine
 from neurflow_report.drawing.view.pages import PageKind
+from neurflow_report.drawing.view.text.labels import SOURCES
 from neurflow_report.results.catalogue import prose
 from neurflow_report.results.identity import identity
 from neurflow_report.results.records import Manifest, Run
@@ -57,6 +58,7 @@ def provenance_page(run: Run, manifest: Manifest) -> ProvenancePage:
                 "Bundle format": str(manifest.format_version),
                 "Made with": p.generator,
                 **({"Names by hand": _named(run)} if run.names else {}),
+                **_labelled(run),
             },
             "Value",
         ),
@@ -93,6 +95,14 @@ def _named(run: Run) -> str:
     slugs = {entry.slug: entry.name for entry in run.classes}
     told = [f"{slugs[one.slug]} {one.layer} {one.code}: {one.text}" for one in run.names]
     return f"{count(len(told), 'name')}, given by a reader: {'; '.join(told)}"
+
+
+def _labelled(run: Run) -> dict[str, str]:
+    """Who offered labels, and the files that were read for them."""
+    if run.labels is None:
+        return {}
+    files = {f"Labels: {name} (SHA-256)": digest for name, digest in run.labels.digests}
+    return {"Labels of neuron groups": f"{SOURCES[run.labels.source]} ({run.labels.name})", **files}
 
 
 def _rounded(run: Run) -> dict[str, str]:
