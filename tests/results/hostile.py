@@ -214,7 +214,7 @@ def tried_shards(count: int, seed: int, scratch: Path) -> Iterator[tuple[str, st
 NAMES = (
     "../out.txt",
     "bundle/../../out.txt",
-    "/tmp/neurflow-out.txt",
+    "/var/neurflow-out.txt",
     "bundle\\..\\..\\out.txt",
     "C:/out.txt",
     "bundle/run.json/more",

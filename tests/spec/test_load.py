@@ -86,7 +86,7 @@ def test_bare_exponents_are_numbers(tmp_path: Path) -> None:
     [
         ("modle: {}", "13:1 modle: the spec has no key 'modle' [spec-unknown-key] | did you mean 'model'?"),
         ("zzz: 1", "13:1 zzz: the spec has no key 'zzz' [spec-unknown-key] | the keys of the spec are version, title, "
-         "model, data, classes, layers, preprocess, concept, attribution, core, groups, fidelity, debug, labels, "
+         "model, data, classes, layers, preprocess, concept, attribution, core, groups, fidelity, debug, facets, labels, "
          "report, names, output, runtime"),
         ("core: {Tau: 3}", "13:8 core.Tau: core has no key 'Tau' [spec-unknown-key] | did you mean 'tau'?"),
         ("concept: {scales: [0.5, 1, 0.5]}", "13:28 concept.scales[2]: 0.5 stands twice, first as number 1 "
