@@ -18,13 +18,16 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 TEXT = {".py", ".md", ".toml", ".yaml", ".yml", ".txt", ".html", ".css", ".js", ".json", ".svg", ".cfg", ""}
 
 
-def tracked() -> list[Path]:
-    """The project's text files: those that git knows, or all but what it would ignore where there is no git."""
+def known_to_git() -> list[Path]:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode != 0:
         pytest.skip("no git checkout")
-    paths = [ROOT / name for name in listed.stdout.split("\0") if name]
-    return [path for path in paths if path.suffix in TEXT and path.is_file()]
+    return [ROOT / name for name in listed.stdout.split("\0") if name]
+
+
+def tracked() -> list[Path]:
+    """The project's text files: those that git knows."""
+    return [path for path in known_to_git() if path.suffix in TEXT and path.is_file()]
 
 
 @pytest.mark.parametrize("spec", sorted((ROOT / "specs").glob("*.yaml")), ids=lambda path: path.name)
@@ -108,3 +111,7 @@ def test_the_public_functions_are_there_by_their_names() -> None:
     }  # fmt: skip
     assert neurflow_report.render is neurflow_report.report.render  # no module of that name stands in its way
     assert not hasattr(neurflow_report, "nothing")
+
+
+def test_nothing_that_a_run_keeps_is_in_the_files() -> None:
+    assert [path.name for path in known_to_git() if path.suffix in {".class", ".run", ".drawn", ".stage"}] == []

@@ -34,6 +34,7 @@ from neurflow_report.setup.precision import arithmetic
 from neurflow_report.setup.preflight import Ready, preflight
 from neurflow_report.setup.settings import RunSettings
 from neurflow_report.spec.load import LoadedSpec
+from neurflow_report.spec.schema import Debug, Facets, Labels
 
 ACTIVATION = 1e-3
 """By how much an activation may differ, of the largest of the neuron's."""
@@ -68,9 +69,18 @@ def anew(loaded: LoadedSpec, bundle: Bundle, count: int, *, progress: Progress) 
     Raises: what `analyze` raises.
     """
     with arithmetic():
-        ready = preflight(loaded, progress=progress, keep_going=bool(bundle.run.failed))
+        ready = preflight(_without_what_is_left_out(loaded), progress=progress, keep_going=bool(bundle.run.failed))
         with blamed("it is examined"):
             yield from _anew(loaded, ready, bundle, count, progress)
+
+
+def _without_what_is_left_out(loaded: LoadedSpec) -> LoadedSpec:
+    """The spec without what is not computed anew, and so need not be at hand: pictures to explain, a model of labels,
+    concepts."""
+    spec = loaded.spec
+    fidelity = spec.fidelity.model_copy(update={"concepts_from": None})
+    update = {"debug": Debug(), "labels": Labels(), "facets": Facets(), "fidelity": fidelity}
+    return replace(loaded, spec=spec.model_copy(update=update))
 
 
 def sample(classes: Sequence[ClassResult], count: int, seed: int, *, other_tests: bool = True) -> tuple[Drawn, ...]:

@@ -384,43 +384,11 @@ def _examine_all(
             on_class(target.name)
     if errors and len(errors) == len(every):
         Gathered(errors).tell()
-    explain = partial(
-        with_explained,
-        ready=ready,
-        settings=settings,
-        images=spec.report.images,
-        progress=progress,
-        leave=lost.append if how.keep_going else None,
-    )
-    classes = tuple(explain(kept, asked.of(number)) for number, kept in found)
-    if ready.concepts:
-        given = directions(ready.concepts, choice, ready, settings.seed, progress)
-        classes = tuple(
-            with_concepts(kept, pixels_of(ready, choice.classes[number]), given, workspace, progress)
-            for (number, _), kept in zip(found, classes, strict=True)
-        )
-    if ready.labeller is not None:
-        label = Labelling(ready.labeller, ready, settings.seed, progress)
-        classes = tuple(
-            label(kept, *in_halves(spec, choice.classes[number]), choice.others[number] if choice.others else ())
-            for (number, _), kept in zip(found, classes, strict=True)
-        )
-    if spec.facets.groups:
-        make = partial(
-            with_facets,
-            asked=spec.facets,
-            workspace=workspace,
-            preprocess=ready.network.preprocess,
-            images=spec.report.images,
-            seed=settings.seed,
-            progress=progress,
-        )
-        classes = tuple(
-            make(kept, pixels_of(ready, in_halves(spec, choice.classes[number])[0]))
-            for (number, _), kept in zip(found, classes, strict=True)
-        )
+    left = list[str]()
+    classes = _completed(begun, found, asked, how=how, progress=progress, lost=lost, left=left)
     fallbacks = [
         *workspace.notes,
+        *left,
         *filter(None, [taken.note]),
         *(f"{name}: {note}" for name, other in one.others.items() for note in other.notes),
     ]
@@ -443,6 +411,75 @@ def _examine_all(
         ),
         classes=classes,
     )
+
+
+def _completed(
+    begun: _Begun,
+    found: Sequence[tuple[int, Kept]],
+    asked: Questions,
+    *,
+    how: How,
+    progress: Timed,
+    lost: list[Unexplained],
+    left: list[str],
+) -> tuple[Kept, ...]:
+    """Examined classes with what rests on their circuits: explained pictures, the user's concepts, labels, facets.
+
+    Args:
+        found: with each class's number.
+        lost: given what could not be explained; left: which class goes without labels or facets, and why. With
+            `keep_going`, else the first of these ends the run.
+    """
+    spec, ready, choice, workspace = begun.spec, begun.ready, begun.choice, begun.ready.workspace
+    seed = begun.one.settings.seed
+    leave = lost.append if how.keep_going else None
+    explain = partial(
+        with_explained, ready=ready, settings=begun.one.settings, images=spec.report.images, progress=progress,
+        leave=leave,
+    )  # fmt: skip
+    stages: list[tuple[str, Callable[[int, Kept], Kept]]] = []
+    classes = tuple(explain(kept, asked.of(number)) for number, kept in found)
+    if ready.concepts:
+        given = directions(ready.concepts, choice, ready, seed, progress)
+        classes = tuple(
+            with_concepts(kept, pixels_of(ready, choice.classes[number]), given, workspace, progress)
+            for (number, _), kept in zip(found, classes, strict=True)
+        )
+    if ready.labeller is not None:
+        label = Labelling(ready.labeller, ready, seed, progress)
+
+        def labelled(number: int, kept: Kept) -> Kept:
+            others = choice.others[number] if choice.others else ()
+            return label(kept, *in_halves(spec, choice.classes[number]), others)
+
+        stages.append(("labels", labelled))
+    if spec.facets.groups:
+        make = partial(
+            with_facets, asked=spec.facets, workspace=workspace, preprocess=ready.network.preprocess,
+            images=spec.report.images, seed=seed, progress=progress,
+        )  # fmt: skip
+
+        def faceted(number: int, kept: Kept) -> Kept:
+            return make(kept, pixels_of(ready, in_halves(spec, choice.classes[number])[0]))
+
+        stages.append(("facets", faceted))
+    for name, work in stages:
+        classes = tuple(
+            _or_without(partial(work, number, kept), kept, name, left if how.keep_going else None)
+            for (number, _), kept in zip(found, classes, strict=True)
+        )
+    return classes
+
+
+def _or_without(work: Callable[[], Kept], kept: Kept, what: str, left: list[str] | None) -> Kept:
+    """What `work` gives; where it fails and `left` is there the class as it was, and `left` says why."""
+    try:
+        return work()
+    except ReportError as error:
+        if left is None:
+            raise
+        left.append(f"{kept.result.name} goes without {what}: {error.message}")
+        return kept
 
 
 def pixels_of(ready: Ready, chosen: Sequence[Chosen]) -> Tensor:

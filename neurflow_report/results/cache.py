@@ -75,18 +75,21 @@ class Entry:
         return self.path.suffix
 
 
+OFF = {"off", "none"}
+
+
 def folder(asked: str = "auto") -> Path | str | None:
     """Where entries lie.
 
-    Args: asked: a folder, an address such as s3://bucket/folder, "off", or "auto": what NEURFLOW_REPORT_CACHE names,
-        which may be "off", too, or else the user's own folder for caches, where there is one.
+    Args: asked: a folder, an address such as s3://bucket/folder, "off" or "none", or "auto": what NEURFLOW_REPORT_CACHE
+        names, which may be either, too, or else the user's own folder for caches, where there is one.
     """
-    if asked.lower() == "off":
+    if asked.lower() in OFF:
         return None
     if asked.lower() != "auto":
         return _place(asked)
     given = os.environ.get(NAME, "").strip()
-    if given.lower() == "off":
+    if given.lower() in OFF:
         return None
     if given:
         return _place(given)

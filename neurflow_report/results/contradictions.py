@@ -387,6 +387,11 @@ def _of_facets(run: Run, result: ClassResult) -> Found:
         for name in ("file", "start", "activation"):
             if (getattr(one, name) is None) != bool(one.reason):
                 yield (*place, name), "there is either a picture or a reason for none"
+        if not one.reason and one.natural <= 0:
+            yield (
+                (*place, "natural"),
+                f"it is {one.natural:g}, and a neuron that is never above 0 has none",
+            )
         if (one.tile is None) != (bool(one.reason) or run.images == "none"):
             yield (*place, "tile"), "there is one where pictures are kept, and a picture was made"
         if (one.distance is None) != (one.quantile is None):

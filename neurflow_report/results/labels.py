@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from neurflow_report.results.record import Record
 
 
@@ -78,7 +80,7 @@ class LabelSource(Record):
         digests: each file that was read, by its name, and its sha256.
     """
 
-    source: str
+    source: Literal["demo", "annotations", "openclip", "transformers"]
     name: str
     vocabulary: tuple[str, ...]
     digests: tuple[tuple[str, str], ...] = ()

@@ -477,7 +477,7 @@ class Runtime(Section):
         "auto",
         description="Where the results of each class are kept, so that a run that was ended goes on, and one that was "
         "changed does again only what changed: auto (the user's folder for caches, or what `NEURFLOW_REPORT_CACHE` "
-        "names), off, a folder, or an address that fsspec knows, such as s3://bucket/cache.",
+        "names), none (or off), a folder, or an address that fsspec knows, such as s3://bucket/cache.",
         examples=["/scratch/cache"],
     )
     engine: Literal["here", "ray"] = Field(

@@ -169,6 +169,7 @@ def _exchange(facets: list, name: str) -> None:
     ("change", "told"),
     [
         (lambda f: f[0].update(natural=f[0]["natural"] * 2), "facets[0].natural: it is "),
+        (lambda f: f[0].update(natural=0.0), "facets[0].natural: it is 0, and a neuron that is never above 0 has none"),
         (lambda f: f[0].update(activation=-1.0), "facets[0].activation: it is -1, and such a picture is not kept"),
         (lambda f: _exchange(f, "file"), "is not named by what it shows and the original's sha256"),
         (lambda f: f[0].update(tile=f[1]["tile"]), "is not named by what it shows and the original's sha256"),

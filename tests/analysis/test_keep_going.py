@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from neurflow_report.results.bundle import read_bundle
 from neurflow_report.results.shard import Part
 from neurflow_report.setup.preflight import source_of
 from neurflow_report.spec.load import LoadedSpec, load_spec
+from neurflow_report.spec.schema import Facets
 from neurflow_report.verification.derived import contradicted
 from tests.small_spec import SMALL, merged
 
@@ -177,3 +179,17 @@ def test_where_all_fail_there_is_no_report(loaded: LoadedSpec, monkeypatch: pyte
     with pytest.raises(ReportError, match="holds NaN"):
         run.analyze(loaded, progress=Silent(), how=run.How(keep_going=True))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_class_whose_facets_fail_goes_without(loaded: LoadedSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any, **__: Any) -> Any:
+        raise RunError("not-finite", "a picture holds NaN")
+
+    monkeypatch.setattr(run, "with_facets", fails)
+    asked = replace(loaded, spec=loaded.spec.model_copy(update={"facets": Facets(groups=1, steps=16), "names": {}}))
+    bundle = read_bundle(run.analyze(asked, progress=Silent(), how=run.How(keep_going=True)).parent)
+    assert [c.name for c in bundle.classes] == ["firebell"]
+    assert "firebell goes without facets: a picture holds NaN" in bundle.run.fallbacks
+    with pytest.raises(ReportError):
+        run.analyze(asked, progress=Silent())

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from neurflow_report.analysis.anew import anew
 from neurflow_report.analysis.run import analyze_shard
 from neurflow_report.cli import main
 from neurflow_report.demo.flowers import DATASET
@@ -177,3 +178,12 @@ def test_what_is_wrong_is_told_before_anything_is_computed(
     file.write_text(yaml.safe_dump(merged(merged(SMALL, base), changes), sort_keys=False))
     assert main(["validate", "--deep", str(file)]) == 2
     assert due in " ".join(capsys.readouterr().err.split())
+
+
+def test_what_labels_come_from_need_not_be_at_hand_for_other_figures(tmp_path: Path) -> None:
+    file = boxes(tmp_path)
+    changes = {"classes": ["firebell"], "labels": {"source": "annotations", "file": str(file)}}
+    loaded = spec(tmp_path, **changes)
+    bundle = read_bundle(analyze(loaded))
+    file.unlink()
+    assert list(anew(loaded, bundle, 2, progress=Silent())) == []

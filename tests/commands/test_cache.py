@@ -95,7 +95,7 @@ def test_a_stage_after_force_is_one_and_a_spec_is_none(words: list[str], force: 
 
 
 def test_where_entries_lie(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert folder("off") is None
+    assert folder("off") is folder("none") is None
     assert folder(str(tmp_path)) == tmp_path
     monkeypatch.setenv(NAME, "OFF")
     assert folder() is None
