@@ -26,16 +26,14 @@ from neurflow_report.images.select import Chosen, load_pixels
 from neurflow_report.images.taken import again
 from neurflow_report.labels.annotations import Annotations
 from neurflow_report.labels.association import average_precision, correlation, sample
+from neurflow_report.labels.coherence import activity, coherences, held_patches, standardised
 from neurflow_report.labels.effect import MOST, effect
 from neurflow_report.labels.forced_choice import (
     FEWEST,
     LEVEL,
     Pairs,
     choice,
-    nearness,
     pairs,
-    right,
-    share,
     together,
 )
 from neurflow_report.labels.formulas import best_formula, overlap_null
@@ -110,33 +108,15 @@ class OneLayer:
 
 def layer_labels(layer: OneLayer, offered: Sequence[Offered], seed: Sequence[int]) -> tuple[GroupLabel, ...]:
     """The labels of a layer's groups with their figures, not yet corrected for other layers' groups."""
-    mean, scale = layer.found_on.mean(axis=0, dtype=np.float64), layer.found_on.std(axis=0, dtype=np.float64)
-    centred = layer.phi.astype(np.float64) - mean
-    standard = centred / np.where(scale > 0, scale, 1.0)
+    standard = standardised(layer.found_on, layer.phi)
     channels = [neuron.channel for neuron in layer.record.neurons]
-    activity = standard[:, channels].mean(axis=1)
+    active = activity(layer.record, standard)
     inside = memberships(layer.record.neurons, [group.members for group in layer.record.groups])
-    every, none = np.unique(np.concatenate(layer.held)), np.zeros(0, np.int64)
     found = list[GroupLabel]()
-    for place, group in enumerate(layer.record.groups):
-        mine = layer.held[place]
-        centre = layer.found_on[layer.own[place]].mean(axis=0, dtype=np.float64) - mean
-        near = nearness(centred, centre, scale)
-        coherence = right(near, pairs(mine, every, layer.picture, activity, without=none))
-        value, low, high = share(coherence)
-        one = GroupLabel(layer=layer.record.name, group=group.index)
-        if len(coherence):
-            one = one.model_copy(
-                update={
-                    "coherence": value,
-                    "coherence_low": low,
-                    "coherence_high": high,
-                    "coherence_pictures": len(coherence),
-                }
-            )
+    for place, one in enumerate(coherences(layer.record, layer.held, layer.found_on, layer.phi, layer.picture)):
         if offered:
             part = inside[:, place] / max(inside[:, place].sum(), 1e-12)
-            one = _tested(one, place, layer, offered, activity, standard[:, channels] @ part, (*seed, group.index))
+            one = _tested(one, place, layer, offered, active, standard[:, channels] @ part, (*seed, one.group))
         found.append(one)
     return tuple(found)
 
@@ -290,12 +270,8 @@ class Labelling:
     ) -> tuple[OneLayer, list[Offered]]:
         record = result.layers[number]
         there = with_patches(record, number, on.phi, off.phi)
-        semantic = {(n.channel, g.index): g.patches for n in there.neurons for g in n.groups}
         own = tuple(np.array(group.patches, dtype=np.int64) for group in record.groups)
-        held = tuple(
-            np.array(sorted({p for m in g.members for p in semantic.get((m.channel, m.semantic), ())}), dtype=np.int64)
-            for g in record.groups
-        )
+        held = held_patches(record, there)
         layer = OneLayer(
             record=record,
             own=own,

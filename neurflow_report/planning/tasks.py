@@ -150,7 +150,7 @@ class Tasks:
         )  # fmt: skip
         circuit = tuple(self.circuit())
         for name in self.spec.fidelity.controls:
-            circuit += tuple(replace(task, name=f"{task.name} ({name})") for task in self.circuit())
+            circuit += tuple(replace(task, name=f"{task.name} ({name})") for task in self.circuit(control=True))
         keep = Task(name="keep pictures", amount=kept, unit="pictures", opened=kept, kept=kept)
         return (
             choose,
@@ -276,8 +276,11 @@ class Tasks:
         """Whether any of these experiments runs."""
         return bool(set(names) & set(self.size.experiments))
 
-    def circuit(self) -> Iterator[Task]:
-        """The tasks of the classes on one network: their circuit and its experiments."""
+    def circuit(self, *, control: bool = False) -> Iterator[Task]:
+        """The tasks of the classes on one network: their circuit and its experiments.
+
+        Args: control: whether it is a control, of whose groups no coherence is asked.
+        """
         patches, top = float(sum(c.patches for c in self.classes)), self.place.top
         yield Task(name="patches", amount=patches, unit="patches", passes=((0, top + 1, patches),), crops=patches)
         for number in range(top, -1, -1):
@@ -287,7 +290,8 @@ class Tasks:
             yield self._certificates()
         if self.asked("masking"):
             yield self._masking()
-        if (held := float(sum(c.held_patches for c in self.classes))) and any(e.held_out for e in self.by_layer):
+        held = float(sum(c.held_patches for c in self.classes))
+        if held and (not control or any(e.held_out for e in self.by_layer)):
             yield Task(name="held-out patches", amount=held, unit="patches", passes=((0, top + 1, held),), crops=held)
         for number in range(top + 1):
             if number:

@@ -406,7 +406,7 @@ _SHARES = (
 def _of_labels(run: Run, result: ClassResult) -> Found:
     groups = {layer.name: {group.index for group in layer.groups} for layer in result.layers}
     yield from _once(("labels",), [(row.layer, row.group) for row in result.labels], "label")
-    if result.labels and run.labels is None:
+    if run.labels is None and any(row.text or row.reason for row in result.labels):
         yield ("labels",), "there are labels, and no source of them"
     for number, row in enumerate(result.labels):
         place: Path = ("labels", number)

@@ -634,7 +634,8 @@ class ClassResult(Record):
         debugged: pictures that are explained by this class's circuit.
         concept_tests: of the user's own concepts, layer by layer; none where none were given.
         facets: pictures made for semantic groups, from the logit down; none where none were asked for.
-        labels: of neuron groups, layer by layer from the logit down, with their tests; none where none were asked for.
+        labels: of neuron groups, layer by layer from the logit down, with their tests; only their coherence where no
+            labels were asked for, and none where no picture is held out, too.
     """
 
     index: int

@@ -102,6 +102,18 @@ def test_every_group_below_the_logit_has_its_row_and_a_coherence(bundle: Bundle)
     assert not list(contradicted(bundle.run, bundle.classes, bundle.manifest))
 
 
+def test_the_coherence_is_there_without_labels(folder: Path, bundle: Bundle) -> None:
+    found = read_bundle(analyze(spec(folder, labels={"source": "none"}, output=str(folder / "bare"))))
+    assert found.run.labels is None
+    for result, beside in zip(found.classes, bundle.classes, strict=True):
+        figures = ("layer", "group", "coherence", "coherence_low", "coherence_high", "coherence_pictures")
+        assert result.labels == tuple(
+            GroupLabel(**{name: getattr(one, name) for name in figures}) for one in beside.labels
+        )
+    assert not list(contradictions(found.run, found.classes))
+    assert not list(contradicted(found.run, found.classes, found.manifest))
+
+
 @pytest.mark.parametrize("change", ["holds", "q_value", "choice_low", "p_value"])
 def test_what_does_not_follow_is_told(bundle: Bundle, change: str) -> None:
     first = bundle.classes[0]
