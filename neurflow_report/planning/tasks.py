@@ -231,9 +231,12 @@ class Tasks:
             crops += 2 * every + beside * one.patches / max(1, one.pictures - one.held)
             opened += 2.0 * one.pictures + 2 * beside
         groups = float(len(self.classes) * sum(self.neuron_groups(n) for n in range(top)))
-        return (
-            Task(name="labels", amount=groups, unit="groups", passes=tuple(passes), crops=crops, opened=opened),
-        )  # fmt: skip
+        task = Task(name="labels", amount=groups, unit="groups", passes=tuple(passes), crops=crops, opened=opened)
+        if self.spec.labels.source != "endpoint":
+            return (task,)
+        each = 1 + 2 * self.spec.labels.questions + 2 * MOST_LABELLED
+        asked = Task(name="questions to the endpoint, at most", amount=groups * each, unit="questions")
+        return replace(task, crops=groups * (16 + 4 * self.spec.labels.questions)), asked
 
     def _cross_check(self) -> tuple[Task, ...]:
         """Captum's passes there and back, of the first class alone."""

@@ -425,6 +425,9 @@ def _of_labels(run: Run, result: ClassResult) -> Found:
             yield (*place, "reason"), "there is either a test or a reason for none"
         if row.holds and row.q_value is None:
             yield (*place, "holds"), "a label that was not tested cannot hold"
+    for number, reply in enumerate(result.label_replies):
+        if reply.group not in groups.get(reply.layer, ()):
+            yield ("label_replies", number, "group"), f"there is no neuron group {reply.group} of {reply.layer!r}"
 
 
 def _of_census(result: ClassResult) -> Found:

@@ -57,8 +57,9 @@ def label_words(index: Index) -> Iterator[str]:
         return
     held, tested = sum(one.holds for one in labels), sum(one.choice is not None for one in labels)
     yield prose(f"""
-        Labels come from {SOURCES[source.source]} ({source.name}), {count(len(source.vocabulary), "text")} to choose
-        from. Each is chosen on the pictures that the circuit was found on, and tested on those held out: of
+        Labels come from {SOURCES[source.source]} ({source.name}), {
+        f"{count(len(source.vocabulary), 'text')} to choose from" if source.vocabulary else "in its own words"
+    }. Each is chosen on the pictures that the circuit was found on, and tested on those held out: of
         {count(len(labels), "group")} {tested} could be tested, and {held} {"has" if held == 1 else "have"} a label that
         holds. The others have no label.
     """)
