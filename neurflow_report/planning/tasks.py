@@ -42,6 +42,7 @@ class Task:
         uses: parts, and how much of each feature.
         passes: rows through the parts of the network first … last − 1 (0: the stem).
         crops, opened, kept: patches cut out, pictures opened and kept.
+        elsewhere: whether another program does it, whose time is not known.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Task:
     crops: float = 0.0
     opened: float = 0.0
     kept: float = 0.0
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,7 +237,7 @@ class Tasks:
         if self.spec.labels.source != "endpoint":
             return (task,)
         each = 1 + 2 * self.spec.labels.questions + 2 * MOST_LABELLED
-        asked = Task(name="questions to the endpoint, at most", amount=groups * each, unit="questions")
+        asked = Task(name="questions to the endpoint, at most", amount=groups * each, unit="questions", elsewhere=True)
         return replace(task, crops=groups * (16 + 4 * self.spec.labels.questions)), asked
 
     def _cross_check(self) -> tuple[Task, ...]:

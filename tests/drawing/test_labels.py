@@ -123,5 +123,5 @@ def test_coherence_alone_is_a_section_of_its_own(bundle: Bundle) -> None:
     assert page.labels is not None
     assert [column.label for column in page.labels.columns] == ["Layer", "Group", "Coherence", "Pictures held out"]
     assert [cell.text for cell in page.labels.rows[0][2:]] == ["95% (75–99%)", "19"]
-    assert "Of 2 groups 1 is over it." in page.label_words[0]
+    assert "Of 2 groups 1 has its whole interval over it." in page.label_words[0]
     assert labelled(index)[0].label == ""

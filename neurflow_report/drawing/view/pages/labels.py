@@ -51,8 +51,8 @@ def label_words(index: Index) -> Iterator[str]:
         yield prose(f"""
             Coherence: of two patches of a picture held out, one of the group and one of another group of the layer, how
             often the network's own activations at the layer tell which is which, with its interval; 50% is chance. Of
-            {count(len(known), "group")} {over} {"is" if over == 1 else "are"} over it. What a group shows it does not
-            say: that takes labels.
+            {count(len(known), "group")} {over} {"has its" if over == 1 else "have their"} whole interval over it.
+            What a group shows it does not say: that takes labels.
         """)
         return
     held, tested = sum(one.holds for one in labels), sum(one.choice is not None for one in labels)
