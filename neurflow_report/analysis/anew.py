@@ -132,7 +132,8 @@ def told(bundle: Bundle, drawn: Sequence[Drawn]) -> tuple[str, str]:
     left += ["the explained pictures"] if any(result.debugged for result in bundle.classes) else []
     left += ["the tests of concepts"] if any(result.concept_tests for result in bundle.classes) else []
     left += ["the pictures made for groups"] if any(result.facets for result in bundle.classes) else []
-    left += ["labels of neuron groups"] if any(result.labels for result in bundle.classes) else []
+    left += ["labels of neuron groups"] if bundle.run.labels is not None else []
+    left += ["the coherence of neuron groups"] if any(result.labels for result in bundle.classes) else []
     left += ["the controls"] if any(result.controls for result in bundle.classes) else []
     if bundle.manifest.format_version < CONSERVED:
         left.append(f"all experiments but F1, which were measured otherwise in format {bundle.manifest.format_version}")

@@ -18,7 +18,7 @@ from neurflow_report.analysis.activation_cache import ActivationCache
 from neurflow_report.analysis.certify import at_tau, certify
 from neurflow_report.analysis.class_circuit import Circuit, find_circuit
 from neurflow_report.analysis.class_run import ClassRun
-from neurflow_report.analysis.held_out import hold_out
+from neurflow_report.analysis.held_out import HeldOut, hold_out
 from neurflow_report.analysis.layer_tests import TOGETHER, layer_tests
 from neurflow_report.analysis.masking_passes import MaskingPasses
 from neurflow_report.analysis.network_part import network_part
@@ -31,6 +31,7 @@ from neurflow_report.fidelity.certificates import chosen_tau
 from neurflow_report.fidelity.experiment import LayerExperiment, Part, Results, Subject
 from neurflow_report.fidelity.ledger import ledger
 from neurflow_report.fidelity.masking import Masked, masking
+from neurflow_report.labels.coherence import coherences, held_patches
 from neurflow_report.results.catalogue import EXPERIMENTS
 from neurflow_report.results.records import (
     Caution,
@@ -41,6 +42,7 @@ from neurflow_report.results.records import (
     EdgeDrop,
     EdgeEffect,
     GroupEdge,
+    GroupLabel,
     LayerResult,
     Masking,
     Measure,
@@ -68,11 +70,13 @@ class Findings:
     census: tuple[Census, ...] = ()
     edge_effects: tuple[EdgeEffect, ...] = ()
     certificates: tuple[Certificate, ...] = ()
+    labels: tuple[GroupLabel, ...] = ()
 
 
-def examine(run: ClassRun) -> Findings:
+def examine(run: ClassRun, *, control: bool = False) -> Findings:
     """Run METHOD §§1–3 and the experiments for one class.
 
+    Args: control: whether it is a control, of whose groups no coherence is asked.
     Raises:
         InputError too-few-patches.
         RunError not-finite.
@@ -83,7 +87,8 @@ def examine(run: ClassRun) -> Findings:
         run, circuit = at_tau(run, circuit, chosen_tau(certificates, run.settings.tau))
     settings = run.settings
     masked = class_masking(run, circuit)
-    found = Results(not_run=masked.not_run) + experiments(run, circuit)
+    held = None if control or run.held is None else hold_out(run, circuit)
+    found = Results(not_run=masked.not_run) + experiments(run, circuit, held=held)
     silent = {layer.name: silent_share(m) for layer, m in zip(circuit.layers, circuit.means, strict=True)}
     return Findings(
         layers=circuit.layers,
@@ -115,6 +120,23 @@ def examine(run: ClassRun) -> Findings:
         census=found.census,
         edge_effects=found.edge_effects,
         certificates=certificates,
+        labels=() if held is None else coherent(circuit, held, run.workspace.grid.per_image),
+    )
+
+
+def coherent(circuit: Circuit, held: HeldOut, per_image: int) -> tuple[GroupLabel, ...]:
+    """The coherence of all neuron groups below the logit, from there down."""
+    picture = np.arange(len(held.means[0])) // per_image
+    return tuple(
+        row
+        for number in range(len(circuit.layers) - 2, -1, -1)
+        for row in coherences(
+            circuit.layers[number],
+            held_patches(circuit.layers[number], held.layers[number]),
+            circuit.means[number],
+            held.means[number],
+            picture,
+        )
     )
 
 
@@ -132,7 +154,8 @@ def with_control(
     logit = _usual(workspace, run.pixels)
     try:
         stages = run.stages.on(f"{control} {run.settings.seed}", workspace)
-        other = examine(replace(run, workspace=workspace, logit=logit, name=f"{run.name}, {control}", stages=stages))
+        own = replace(run, workspace=workspace, logit=logit, name=f"{run.name}, {control}", stages=stages)
+        other = examine(own, control=True)
     except RunError as error:
         missing = NotRun(experiment="controls", case=control, reason=error.message)
         return replace(found, not_run=(*found.not_run, missing))
@@ -156,11 +179,18 @@ def _usual(workspace: Workspace, pixels: Tensor) -> int:
     return int(torch.bincount(workspace.forward.activations(top, pixels).argmax(dim=1)).argmax())
 
 
-def experiments(run: ClassRun, circuit: Circuit, wanted: Callable[[str, int], bool] = lambda *_: True) -> Results:
+def experiments(
+    run: ClassRun,
+    circuit: Circuit,
+    wanted: Callable[[str, int], bool] = lambda *_: True,
+    held: HeldOut | None = None,
+) -> Results:
     """F2 to F14, those asked for, from the lowest layer up.
 
-    Args: wanted: whether an experiment is wanted at the layer of this number. Those that share their draws (F2, F3, F4
-        and F6) are all done where one of them is.
+    Args:
+        wanted: whether an experiment is wanted at the layer of this number. Those that share their draws (F2, F3, F4
+            and F6) are all done where one of them is.
+        held: the circuit on the pictures held out, where it is there already.
     """
     cache, found, top = circuit.cache.going_up(), Results(), len(circuit.layers) - 1
     at_layers = [
@@ -169,8 +199,7 @@ def experiments(run: ClassRun, circuit: Circuit, wanted: Callable[[str, int], bo
         for experiment in layer_experiments(run.settings.sizes.experiments)
         if number in experiment.numbers(top) and wanted(experiment.name, number)
     ]
-    held = None
-    if run.held is not None and any(experiment.held_out for _, experiment in at_layers):
+    if held is None and run.held is not None and any(experiment.held_out for _, experiment in at_layers):
         held = hold_out(run, circuit)
     for number in range(top + 1):
         if number and any(wanted(name, number) for name in TOGETHER):

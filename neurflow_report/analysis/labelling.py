@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -25,18 +26,19 @@ from neurflow_report.images.preprocess import region_picture
 from neurflow_report.images.select import Chosen, load_pixels
 from neurflow_report.images.taken import again
 from neurflow_report.labels.annotations import Annotations
+from neurflow_report.labels.asking import Asking
 from neurflow_report.labels.association import average_precision, correlation, sample
+from neurflow_report.labels.coherence import activity, coherences, held_patches, standardised
 from neurflow_report.labels.effect import MOST, effect
+from neurflow_report.labels.endpoint import Endpoint
 from neurflow_report.labels.forced_choice import (
     FEWEST,
     LEVEL,
-    Pairs,
+    NO_OTHER,
     choice,
-    nearness,
     pairs,
-    right,
-    share,
     together,
+    too_few,
 )
 from neurflow_report.labels.formulas import best_formula, overlap_null
 from neurflow_report.labels.image_text import BATCH, ImageText, unit
@@ -45,7 +47,7 @@ from neurflow_report.network.forward import AdaptiveBatch, layer_means
 from neurflow_report.progress import Progress, Step
 from neurflow_report.results.cache import Kept
 from neurflow_report.results.flow import memberships
-from neurflow_report.results.records import ClassResult, GroupLabel, LayerResult
+from neurflow_report.results.records import ClassResult, GroupLabel, LabelReply, LayerResult
 from neurflow_report.setup.preflight import Ready
 from neurflow_report.setup.workspace import Workspace, patch_batches
 
@@ -53,7 +55,8 @@ Floats = NDArray[np.floating]
 Indices = NDArray[np.int64]
 _SEED = 21
 """What the seeds of these draws have beside the run's."""
-NO_OTHER = "the layer has no group with another label to hold it against"
+LOOKED_AT = 256
+"""Pixels a side of what an endpoint is shown."""
 NONE_HELD = "no picture of the class is held out"
 
 
@@ -110,33 +113,15 @@ class OneLayer:
 
 def layer_labels(layer: OneLayer, offered: Sequence[Offered], seed: Sequence[int]) -> tuple[GroupLabel, ...]:
     """The labels of a layer's groups with their figures, not yet corrected for other layers' groups."""
-    mean, scale = layer.found_on.mean(axis=0, dtype=np.float64), layer.found_on.std(axis=0, dtype=np.float64)
-    centred = layer.phi.astype(np.float64) - mean
-    standard = centred / np.where(scale > 0, scale, 1.0)
+    standard = standardised(layer.found_on, layer.phi)
     channels = [neuron.channel for neuron in layer.record.neurons]
-    activity = standard[:, channels].mean(axis=1)
+    active = activity(layer.record, standard)
     inside = memberships(layer.record.neurons, [group.members for group in layer.record.groups])
-    every, none = np.unique(np.concatenate(layer.held)), np.zeros(0, np.int64)
     found = list[GroupLabel]()
-    for place, group in enumerate(layer.record.groups):
-        mine = layer.held[place]
-        centre = layer.found_on[layer.own[place]].mean(axis=0, dtype=np.float64) - mean
-        near = nearness(centred, centre, scale)
-        coherence = right(near, pairs(mine, every, layer.picture, activity, without=none))
-        value, low, high = share(coherence)
-        one = GroupLabel(layer=layer.record.name, group=group.index)
-        if len(coherence):
-            one = one.model_copy(
-                update={
-                    "coherence": value,
-                    "coherence_low": low,
-                    "coherence_high": high,
-                    "coherence_pictures": len(coherence),
-                }
-            )
+    for place, one in enumerate(coherences(layer.record, layer.held, layer.found_on, layer.phi, layer.picture)):
         if offered:
             part = inside[:, place] / max(inside[:, place].sum(), 1e-12)
-            one = _tested(one, place, layer, offered, activity, standard[:, channels] @ part, (*seed, group.index))
+            one = _tested(one, place, layer, offered, active, standard[:, channels] @ part, (*seed, one.group))
         found.append(one)
     return tuple(found)
 
@@ -170,7 +155,7 @@ def _tested(
             "effect_p": moved.p_value,
             "effect_pictures": moved.pictures,
         }
-    reason = NO_OTHER if not others else _too_few(given) if given.pictures < FEWEST else ""
+    reason = NO_OTHER if not others else too_few(given.pictures) if given.pictures < FEWEST else ""
     if reason:
         return one.model_copy(update=known | {"reason": reason})
     made = choice(given, label.held, [offered[n].held for n in others], layer.class_name, seed)
@@ -187,11 +172,6 @@ def _tested(
             "p_value": max(made.p_value, 1.0 if moved is None else moved.p_value),
         }
     )
-
-
-def _too_few(given: Pairs) -> str:
-    where = f"{given.pictures} picture{'s' * (given.pictures != 1)}" if given.pictures else "no picture"
-    return f"{where} held out show{'s' * (given.pictures < 2)} it, and {FEWEST} are needed"
 
 
 def _second(label: Offered, mine: Indices, activation: Floats, seed: Sequence[int]) -> dict[str, object]:
@@ -250,7 +230,7 @@ def corrected(found: Sequence[GroupLabel]) -> tuple[GroupLabel, ...]:
 class Labelling:
     """The stage: what all classes share, and the passes of one."""
 
-    def __init__(self, source: ImageText | Annotations, ready: Ready, seed: int, progress: Progress) -> None:
+    def __init__(self, source: ImageText | Annotations | Endpoint, ready: Ready, seed: int, progress: Progress) -> None:
         self.source, self.ready, self.seed, self.progress = source, ready, seed, progress
         self.workspace: Workspace = ready.workspace
 
@@ -274,40 +254,43 @@ class Labelling:
         beside = (*held[:MOST], *others[:MOST])
         with self.progress.stage(f"{result.name}: labels", len(first) + len(held) + len(beside) + len(layers)) as step:
             on, off = self._half(result, first, step), self._half(result, held, step)
-            values = self._values(result, beside, step)
-            third = values.reshape(len(beside), -1, values.shape[1])
-            pixels = self._pixels(beside)
-            found = list[GroupLabel]()
+            values, pixels = self._values(result, beside, step), self._pixels(beside)
+            third = values.reshape(len(beside), self.workspace.grid.per_image, values.shape[1])
+            found, replies = list[GroupLabel](), list[LabelReply]()
             for number in layers:
                 if result.layers[number].groups:
-                    layer, offered = self._layer(result, number, on, off, third, pixels, step)
-                    found += layer_labels(layer, offered, (self.seed, _SEED, result.index, number))
+                    layer, seed = self._layer(result, number, on, off), (self.seed, _SEED, result.index, number)
+                    drops = partial(self._drops, result, number, pixels, step)
+                    if isinstance(self.source, Endpoint):
+                        asking = Asking(
+                            source=self.source, patch=self._patch, first=first, held=held, beside=beside,
+                            per_image=self.workspace.grid.per_image, replies=replies,
+                        )  # fmt: skip
+                        rows = coherences(layer.record, layer.held, layer.found_on, layer.phi, layer.picture)
+                        active = activity(layer.record, standardised(layer.found_on, layer.phi))
+                        labels = tuple(asking.layer(rows, layer.record, layer.held, active, drops, seed))
+                    else:
+                        offered = self._offered(self.source, layer.own, on.values, off.values, third, seed)
+                        labels = layer_labels(replace(layer, drops=drops()), offered, seed)
+                    found += labels
                 step.advance()
-        return replace(kept, result=result.model_copy(update={"labels": corrected(found)}))
+        update = {"labels": corrected(found), "label_replies": tuple(replies)}
+        return replace(kept, result=result.model_copy(update=update))
 
-    def _layer(
-        self, result: ClassResult, number: int, on: Half, off: Half, third: Floats, pixels: Tensor, step: Step
-    ) -> tuple[OneLayer, list[Offered]]:
+    def _layer(self, result: ClassResult, number: int, on: Half, off: Half) -> OneLayer:
         record = result.layers[number]
         there = with_patches(record, number, on.phi, off.phi)
-        semantic = {(n.channel, g.index): g.patches for n in there.neurons for g in n.groups}
         own = tuple(np.array(group.patches, dtype=np.int64) for group in record.groups)
-        held = tuple(
-            np.array(sorted({p for m in g.members for p in semantic.get((m.channel, m.semantic), ())}), dtype=np.int64)
-            for g in record.groups
-        )
-        layer = OneLayer(
+        return OneLayer(
             record=record,
             own=own,
-            held=held,
+            held=held_patches(record, there),
             found_on=on.phi[number],
             phi=off.phi[number],
             picture=off.picture,
             class_name=off.values[:, -1] if off.values.shape[1] > len(self.source.vocabulary) else None,
-            drops=self._drops(result, number, pixels, step),
+            drops=np.zeros((len(record.groups), 0)),
         )
-        seed = (self.seed, _SEED, result.index, number)
-        return layer, self._offered(self.source, own, on.values, off.values, third, seed)
 
     def _offered(
         self, source: ImageText | Annotations, own: Sequence[Indices], on: Floats, off: Floats, third: Floats,
@@ -343,6 +326,9 @@ class Labelling:
         """Of each patch how likely each text is, with the class's name in the last column; or whether each label holds,
         (patches, T)."""
         source = self.source
+        if isinstance(source, Endpoint):
+            step.advance(len(chosen))
+            return np.zeros((len(chosen) * self.workspace.grid.per_image, 0))
         if isinstance(source, Annotations):
             step.advance(len(chosen))
             return source.truth(chosen, self.workspace.grid).astype(np.float64)
@@ -371,6 +357,19 @@ class Labelling:
             )
             for top, left, length in self.workspace.grid.table.tolist()
         ]
+
+    def _patch(self, chosen: Chosen, window: int | None) -> Image.Image:
+        """A patch of a picture, or the whole."""
+        whole = region_picture(again(chosen.item, chosen.sha256), chosen.region)
+        if window is None:
+            return whole.resize((LOOKED_AT, LOOKED_AT), Image.Resampling.BICUBIC)
+        scale = whole.width / self.workspace.grid.size
+        top, left, length = self.workspace.grid.table[window].tolist()
+        return whole.resize(
+            (LOOKED_AT, LOOKED_AT),
+            Image.Resampling.BICUBIC,
+            box=(left * scale, top * scale, (left + length) * scale, (top + length) * scale),
+        )
 
     def _pixels(self, chosen: Sequence[Chosen]) -> Tensor:
         segments = self.workspace.segments

@@ -725,6 +725,7 @@ def _class_result(
         census=found.census,
         edge_effects=found.edge_effects,
         certificates=found.certificates,
+        labels=found.labels,
     )
     return record, dict(files.values())
 

@@ -24,6 +24,7 @@ FEWEST = 5
 FLIPS = 9999
 LEVEL = 0.05
 _TIE = 1e-12
+NO_OTHER = "the layer has no group with another label to hold it against"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +91,12 @@ def sign_flips(differences: Floats, random: np.random.Generator) -> float:
         return 1.0
     signs = random.integers(0, 2, (FLIPS, len(differences))) * 2.0 - 1.0
     return float((1 + (signs @ differences >= differences.sum() - 1e-9).sum()) / (1 + FLIPS))
+
+
+def too_few(pictures: int) -> str:
+    """Why a label cannot be tested on so many pictures."""
+    where = f"{pictures} picture{'s' * (pictures != 1)}" if pictures else "no picture"
+    return f"{where} held out show{'s' * (pictures < 2)} it, and {FEWEST} are needed"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,7 +73,7 @@ class Costs:
             amount=round(task.amount),
             unit=task.unit,
             multiply_adds=round(work),
-            seconds=None if self.passed.seconds is None else seconds,
+            seconds=None if self.passed.seconds is None or task.elsewhere else seconds,
             measured=measured,
         )
 

@@ -51,7 +51,7 @@ class PlannedStage:
 
     Attributes:
         amount: of `unit`.
-        seconds: None: not timed.
+        seconds: None: not timed, or done by another program.
         measured: whether all that it does was measured, or some of it was extrapolated.
     """
 

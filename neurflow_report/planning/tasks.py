@@ -42,6 +42,7 @@ class Task:
         uses: parts, and how much of each feature.
         passes: rows through the parts of the network first … last − 1 (0: the stem).
         crops, opened, kept: patches cut out, pictures opened and kept.
+        elsewhere: whether another program does it, whose time is not known.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Task:
     crops: float = 0.0
     opened: float = 0.0
     kept: float = 0.0
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +152,7 @@ class Tasks:
         )  # fmt: skip
         circuit = tuple(self.circuit())
         for name in self.spec.fidelity.controls:
-            circuit += tuple(replace(task, name=f"{task.name} ({name})") for task in self.circuit())
+            circuit += tuple(replace(task, name=f"{task.name} ({name})") for task in self.circuit(control=True))
         keep = Task(name="keep pictures", amount=kept, unit="pictures", opened=kept, kept=kept)
         return (
             choose,
@@ -231,9 +233,12 @@ class Tasks:
             crops += 2 * every + beside * one.patches / max(1, one.pictures - one.held)
             opened += 2.0 * one.pictures + 2 * beside
         groups = float(len(self.classes) * sum(self.neuron_groups(n) for n in range(top)))
-        return (
-            Task(name="labels", amount=groups, unit="groups", passes=tuple(passes), crops=crops, opened=opened),
-        )  # fmt: skip
+        task = Task(name="labels", amount=groups, unit="groups", passes=tuple(passes), crops=crops, opened=opened)
+        if self.spec.labels.source != "endpoint":
+            return (task,)
+        each = 1 + 2 * self.spec.labels.questions + 2 * MOST_LABELLED
+        asked = Task(name="questions to the endpoint, at most", amount=groups * each, unit="questions", elsewhere=True)
+        return replace(task, crops=groups * (16 + 4 * self.spec.labels.questions)), asked
 
     def _cross_check(self) -> tuple[Task, ...]:
         """Captum's passes there and back, of the first class alone."""
@@ -276,8 +281,11 @@ class Tasks:
         """Whether any of these experiments runs."""
         return bool(set(names) & set(self.size.experiments))
 
-    def circuit(self) -> Iterator[Task]:
-        """The tasks of the classes on one network: their circuit and its experiments."""
+    def circuit(self, *, control: bool = False) -> Iterator[Task]:
+        """The tasks of the classes on one network: their circuit and its experiments.
+
+        Args: control: whether it is a control, of whose groups no coherence is asked.
+        """
         patches, top = float(sum(c.patches for c in self.classes)), self.place.top
         yield Task(name="patches", amount=patches, unit="patches", passes=((0, top + 1, patches),), crops=patches)
         for number in range(top, -1, -1):
@@ -287,7 +295,8 @@ class Tasks:
             yield self._certificates()
         if self.asked("masking"):
             yield self._masking()
-        if (held := float(sum(c.held_patches for c in self.classes))) and any(e.held_out for e in self.by_layer):
+        held = float(sum(c.held_patches for c in self.classes))
+        if held and (not control or any(e.held_out for e in self.by_layer)):
             yield Task(name="held-out patches", amount=held, unit="patches", passes=((0, top + 1, held),), crops=held)
         for number in range(top + 1):
             if number:

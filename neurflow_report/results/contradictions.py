@@ -411,7 +411,7 @@ _SHARES = (
 def _of_labels(run: Run, result: ClassResult) -> Found:
     groups = {layer.name: {group.index for group in layer.groups} for layer in result.layers}
     yield from _once(("labels",), [(row.layer, row.group) for row in result.labels], "label")
-    if result.labels and run.labels is None:
+    if run.labels is None and any(row.text or row.reason for row in result.labels):
         yield ("labels",), "there are labels, and no source of them"
     for number, row in enumerate(result.labels):
         place: Path = ("labels", number)
@@ -430,6 +430,9 @@ def _of_labels(run: Run, result: ClassResult) -> Found:
             yield (*place, "reason"), "there is either a test or a reason for none"
         if row.holds and row.q_value is None:
             yield (*place, "holds"), "a label that was not tested cannot hold"
+    for number, reply in enumerate(result.label_replies):
+        if reply.group not in groups.get(reply.layer, ()):
+            yield ("label_replies", number, "group"), f"there is no neuron group {reply.group} of {reply.layer!r}"
 
 
 def _of_census(result: ClassResult) -> Found:

@@ -70,6 +70,28 @@ class GroupLabel(Record):
     reason: str = ""
 
 
+class LabelReply(Record):
+    """What a model that is asked for labels answered.
+
+    Attributes:
+        layer, group: of which group it was asked.
+        question: `label`, what a mosaic of the group shows; `choice`, which of two patches shows the label better, A or
+            B; `null`, the same of another group's label; `picture`, whether a picture shows the label.
+        text: the label that it was asked about; "" for `label`.
+        picture: the sha256 of the PNG file that was sent.
+        reply: as it came.
+        right: of a choice, whether it is the group's patch: 1, 0, or a half where it could not be read; else None.
+    """
+
+    layer: str
+    group: int
+    question: str
+    text: str
+    picture: str
+    reply: str
+    right: float | None = None
+
+
 class LabelSource(Record):
     """Where labels come from.
 

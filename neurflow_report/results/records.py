@@ -32,6 +32,7 @@ from neurflow_report.results.evidence import TwoSided as TwoSided
 from neurflow_report.results.facets import Facet as Facet
 from neurflow_report.results.facets import Facets as Facets
 from neurflow_report.results.labels import GroupLabel as GroupLabel
+from neurflow_report.results.labels import LabelReply as LabelReply
 from neurflow_report.results.labels import LabelSource as LabelSource
 from neurflow_report.results.record import Record as Record
 
@@ -634,7 +635,9 @@ class ClassResult(Record):
         debugged: pictures that are explained by this class's circuit.
         concept_tests: of the user's own concepts, layer by layer; none where none were given.
         facets: pictures made for semantic groups, from the logit down; none where none were asked for.
-        labels: of neuron groups, layer by layer from the logit down, with their tests; none where none were asked for.
+        labels: of neuron groups, layer by layer from the logit down, with their tests; only their coherence where no
+            labels were asked for, and none where no picture is held out, too.
+        label_replies: of a model that was asked for labels, in the order of the questions.
     """
 
     index: int
@@ -662,6 +665,7 @@ class ClassResult(Record):
     concept_tests: tuple[ConceptTest, ...] = ()
     facets: tuple[Facet, ...] = ()
     labels: tuple[GroupLabel, ...] = ()
+    label_replies: tuple[LabelReply, ...] = ()
 
 
 class Clock(Record):

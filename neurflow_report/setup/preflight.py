@@ -37,6 +37,7 @@ from neurflow_report.images.sources import Item, Source, open_source
 from neurflow_report.images.ties import Labels, Tie, tie
 from neurflow_report.images.witness import Witness
 from neurflow_report.labels.annotations import Annotations
+from neurflow_report.labels.endpoint import Endpoint
 from neurflow_report.labels.image_text import ImageText
 from neurflow_report.network.checkpoint import is_checkpoint
 from neurflow_report.network.conduct import check_conduct
@@ -117,7 +118,7 @@ class Ready:
     trying: float = 0.0
     debugged: tuple[Item, ...] = ()
     concepts: tuple[Concept, ...] = ()
-    labeller: ImageText | Annotations | None = None
+    labeller: ImageText | Annotations | Endpoint | None = None
     failing: Mapping[int, ReportError] = field(default_factory=dict)
 
 
@@ -196,7 +197,7 @@ class _Checks:
         self.tied: Tie | None = None
         self.debugged: tuple[Item, ...] = ()
         self.concepts: tuple[Concept, ...] = ()
-        self.labeller: ImageText | Annotations | None = None
+        self.labeller: ImageText | Annotations | Endpoint | None = None
 
     def machine(self) -> None:
         """The environment, the output, the device, and the packages of experiments that the spec itself asks for."""

@@ -401,17 +401,18 @@ class Facets(Section):
 class Labels(Section):
     """Texts offered as names of neuron groups, and tested on pictures held out (METHOD §8)."""
 
-    source: Literal["none", "demo", "annotations", "openclip", "transformers"] = Field(
+    source: Literal["none", "demo", "annotations", "openclip", "transformers", "endpoint"] = Field(
         "none",
         description="Who says how well a text goes with a patch: `demo`, the small image–text model of the demo's own "
         "pictures; `annotations`, a CSV file of boxes or masks, whose labels are put together to formulas; `openclip` "
-        "or `transformers`, an image–text model in a local folder (extras of the same names). Nothing is fetched.",
+        "or `transformers`, an image–text model in a local folder (extras of the same names); `endpoint`, a model "
+        "that is asked behind an OpenAI-compatible server on this machine. Nothing is fetched.",
         examples=["openclip", "annotations"],
     )
     vocabulary: Text | None = Field(
         None,
-        description="A file with the texts, a text a line, relative to the spec; default for `demo`: its parts. "
-        "Annotations bring their own.",
+        description="A file with the texts, a text a line, relative to the spec; default for `demo`: its parts; "
+        "for `endpoint`: its own words. Annotations bring their own.",
         examples=["words.txt"],
     )
     path: Text | None = Field(
@@ -428,6 +429,23 @@ class Labels(Section):
     terms: Annotated[int, Field(ge=1, le=3)] = Field(
         3, description="The most labels in a formula of annotations.", examples=[1]
     )
+    url: Text | None = Field(
+        None,
+        description="The server's address (`endpoint`), on this machine: 127.0.0.0/8, ::1 or localhost.",
+        examples=["http://127.0.0.1:11434/v1"],
+    )
+    model: Text | None = Field(
+        None, description="The name by which the server knows the model (`endpoint`).", examples=["qwen2.5vl"]
+    )
+    questions: Annotated[int, Field(ge=5, le=200)] = Field(
+        20,
+        description="The most forced choices that an endpoint is asked for about a group's label, a picture each; as "
+        "many about other labels, and one about each of 40 pictures at most, where the first go well.",
+        examples=[10],
+    )
+    timeout: Annotated[float, Field(gt=0, le=3600)] = Field(
+        120.0, description="Seconds that an answer of the endpoint may take.", examples=[600]
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -439,7 +457,7 @@ class Labels(Section):
         for key in needed:
             if getattr(self, key) is None:
                 yield problem(f"the source {self.source} needs a `{key}`", key, missing=True)
-        for key in ("vocabulary", "path", "file"):
+        for key in ("vocabulary", "path", "file", "url", "model"):
             if key not in (*needed, *taken) and getattr(self, key) is not None:
                 yield problem(f"the source {self.source} takes no `{key}`", key)
 
@@ -450,6 +468,7 @@ _OF_LABELS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "annotations": (("file",), ()),
     "openclip": (("path", "vocabulary"), ()),
     "transformers": (("path", "vocabulary"), ()),
+    "endpoint": (("url", "model"), ("vocabulary",)),
 }
 """Keys that a source of labels needs, and those that it takes."""
 

@@ -442,6 +442,14 @@ def _of_labels(_run: Run, result: ClassResult) -> Found:
                 for end, due in zip(("low", "high"), _wilson(share * pictures, pictures), strict=True):
                     place: Path = ("labels", n, f"{name}_{end}")
                     yield from _equal(place, getattr(row, f"{name}_{end}"), due, "Wilson's interval gives")
+        answers = [
+            reply.right
+            for reply in result.label_replies
+            if (reply.layer, reply.group, reply.question) == (row.layer, row.group, "choice")
+            and reply.right is not None
+        ]
+        if answers:
+            yield from _equal(("labels", n, "choice"), row.choice, sum(answers) / len(answers), "the answers give")
         if row.choice_p is not None:
             both = max(row.choice_p, 1.0 if row.effect_p is None else row.effect_p)
             yield from _equal(("labels", n, "p_value"), row.p_value, both, "the larger of both tests is")

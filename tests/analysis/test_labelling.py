@@ -15,6 +15,9 @@ from neurflow_report.analysis.anew import anew
 from neurflow_report.analysis.run import analyze_shard
 from neurflow_report.cli import main
 from neurflow_report.demo.flowers import DATASET
+from neurflow_report.labels.demo_model import demo_model
+from neurflow_report.labels.image_text import unit
+from neurflow_report.labels.scores import probabilities
 from neurflow_report.planning.plan import plan
 from neurflow_report.progress import Silent
 from neurflow_report.report import analyze, merge
@@ -24,6 +27,7 @@ from neurflow_report.results.records import GroupLabel
 from neurflow_report.results.shard import Part
 from neurflow_report.spec.load import LoadedSpec, load_spec
 from neurflow_report.verification.derived import contradicted
+from tests.labels.test_endpoint import parts, said, server
 from tests.small_spec import SMALL, merged
 
 pytestmark = pytest.mark.slow
@@ -103,6 +107,18 @@ def test_every_group_below_the_logit_has_its_row_and_a_coherence(bundle: Bundle)
     assert not list(contradicted(bundle.run, bundle.classes, bundle.manifest))
 
 
+def test_the_coherence_is_there_without_labels(folder: Path, bundle: Bundle) -> None:
+    found = read_bundle(analyze(spec(folder, labels={"source": "none"}, output=str(folder / "bare"))))
+    assert found.run.labels is None
+    for result, beside in zip(found.classes, bundle.classes, strict=True):
+        figures = ("layer", "group", "coherence", "coherence_low", "coherence_high", "coherence_pictures")
+        assert result.labels == tuple(
+            GroupLabel(**{name: getattr(one, name) for name in figures}) for one in beside.labels
+        )
+    assert not list(contradictions(found.run, found.classes))
+    assert not list(contradicted(found.run, found.classes, found.manifest))
+
+
 @pytest.mark.parametrize("change", ["holds", "q_value", "choice_low", "p_value"])
 def test_what_does_not_follow_is_told(bundle: Bundle, change: str) -> None:
     first = bundle.classes[0]
@@ -149,6 +165,75 @@ def test_annotations_name_by_formulas(folder: Path, bundle: Bundle) -> None:
     assert not list(contradicted(found.run, found.classes, found.manifest))
 
 
+def expert(body: dict[str, Any]) -> tuple[int, bytes]:
+    """Answers as the demo's own image–text model does."""
+    question, picture = parts(body)
+    if question.startswith("Each tile"):
+        tiles = [picture.crop((x, y, x + 128, y + 128)) for y in (0, 128) for x in (0, 128)]
+        return 200, said(DATASET.parts[int(known(tiles).mean(axis=0).argmax())])
+    text = question.partition("“")[2].partition("”")[0]
+    if text not in DATASET.parts:
+        return 200, said("no")
+    if question.startswith("Two parts"):
+        ends = [picture.crop((x, 0, x + 256, 256)) for x in (0, picture.width - 256)]
+        left, right = known(ends)[:, DATASET.parts.index(text)]
+        return 200, said("A" if left > right else "B.")
+    sixth = picture.width // 4
+    tiles = [picture.crop((x, y, x + sixth, y + sixth)) for y in range(0, 256, sixth) for x in range(0, 256, sixth)]
+    return 200, said("Yes" if known(tiles)[:, DATASET.parts.index(text)].max() > 0.5 else "No")
+
+
+def known(tiles: list[Image.Image]) -> Any:
+    """How likely each part is on pictures, (n, parts)."""
+    model = demo_model(None)
+    some = unit(model.pictures([tile.resize((model.side, model.side)) for tile in tiles]))
+    return probabilities(some @ unit(model.texts(model.vocabulary)).T, model.scale)
+
+
+def test_a_model_that_is_asked_names_what_it_knows(folder: Path, bundle: Bundle) -> None:
+    place = folder / "asked"
+    place.mkdir()
+    with server(expert) as (url, asked):
+        labels = {"source": "endpoint", "url": url, "model": "expert"}
+        found = read_bundle(analyze(spec(place, labels=labels, runtime={"cache": str(folder / "cache")})))
+    tested = planted(found)
+    assert len(tested) >= 4
+    assert np.mean([one.text == part for part, one in tested]) >= 0.8
+    assert any(one.holds for _, one in tested)
+    assert [result.layers for result in found.classes] == [result.layers for result in bundle.classes]
+    replies = [reply for result in found.classes for reply in result.label_replies]
+    assert len(asked) <= 1 + len(replies)
+    assert {reply.question for reply in replies} == {"label", "choice", "null", "picture"}
+    assert not list(contradictions(found.run, found.classes))
+    assert not list(contradicted(found.run, found.classes, found.manifest))
+    first = next(n for n, row in enumerate(found.classes[0].labels) if row.choice is not None)
+    labels = [
+        row.model_copy(update={"choice": 0.123}) if n == first else row for n, row in enumerate(found.classes[0].labels)
+    ]
+    classes = [found.classes[0].model_copy(update={"labels": tuple(labels)}), *found.classes[1:]]
+    assert ("labels", first, "choice") in [one.place for one in contradicted(found.run, classes, found.manifest)]
+
+
+def test_a_model_that_knows_nothing_names_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place, names = folder / "idle", iter(range(10**6))
+    place.mkdir()
+
+    def idle(body: dict[str, Any]) -> tuple[int, bytes]:
+        return 200, said(f"thing {next(names)}" if parts(body)[0].startswith("Each tile") else "A")
+
+    with server(idle) as (url, _asked):
+        labels = {"source": "endpoint", "url": url, "model": "idle"}
+        loaded = spec(place, labels=labels, runtime={"cache": str(folder / "cache")})
+        stages = {stage.name: stage for stage in plan(loaded, timed=False, progress=Silent()).stages}
+        found = read_bundle(analyze(loaded))
+    assert stages["questions to the endpoint, at most"].amount == stages["labels"].amount * 81
+    rows = [row for result in found.classes for row in result.labels]
+    assert any(row.choice is not None for row in rows)
+    assert not any(row.holds for row in rows)
+    assert main(["validate", "--deep", str(place / "spec.yaml")]) == 2
+    assert "labels.url: the endpoint at 127.0.0.1" in " ".join(capsys.readouterr().err.split())
+
+
 def test_the_plan_counts_labels(folder: Path) -> None:
     stages = {stage.name: stage for stage in plan(spec(folder), timed=False, progress=Silent()).stages}
     assert stages["labels"].unit == "groups"
@@ -163,6 +248,11 @@ def test_the_plan_counts_labels(folder: Path) -> None:
         ({"labels": {"source": "demo", "vocabulary": "no.txt"}}, "labels.vocabulary: 'no.txt' cannot be read"),
         ({"labels": {"source": "annotations"}}, "labels.file: the source annotations needs a `file`"),
         ({"labels": {"source": "demo", "path": "clip"}}, "labels.path: the source demo takes no `path`"),
+        ({"labels": {"source": "endpoint", "model": "m"}}, "labels.url: the source endpoint needs a `url`"),
+        (
+            {"labels": {"source": "endpoint", "model": "m", "url": "http://10.0.0.1/v1"}},
+            "labels.url: found the host '10.0.0.1', expected this machine",
+        ),
         ({"data": {"holdout": 0}}, "data.holdout: found 0, expected more: `labels` are tested on pictures held out"),
         (
             {"data": {"limit": 12}},

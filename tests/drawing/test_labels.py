@@ -17,6 +17,7 @@ L1 = {"pictures": 19, "patches": 40, "choice": 0.92, "choice_low": 0.7, "choice_
 HOLDS = {**L1, "baseline": 0.48, "choice_p": 0.0001, "effect_p": 0.0002, "p_value": 0.0002, "q_value": 0.0008}
 SHOWN = {"effect": 1.2, "effect_low": 0.4, "effect_high": 2.0, "effect_pictures": 20, "coherence": 0.95}
 RANGE = {"coherence_low": 0.75, "coherence_high": 0.99, "coherence_pictures": 19}
+LOW = {"coherence_low": 0.2, "coherence_high": 0.6, "coherence_pictures": 19}
 L2 = {"precision": 0.7, "base_rate": 0.1, "correlation": 0.61}
 FAILS = {**HOLDS, "effect_p": 0.4, "p_value": 0.4, "q_value": 0.53}
 LATE = {**HOLDS, "choice_p": 0.04, "p_value": 0.04, "q_value": 0.06}
@@ -111,3 +112,16 @@ def test_a_report_without_labels_says_nothing_of_them(bundle: Bundle) -> None:
     assert list(label_words(index)) == []
     assert class_fidelity_page(index).labels is None
     assert all(g.label == "" for layer in index.result.layers for g in layer_page(index, layer).groups)
+
+
+def test_coherence_alone_is_a_section_of_its_own(bundle: Bundle) -> None:
+    index = of(bundle, {"coherence": 0.95, **RANGE}, {"coherence": 0.4, **LOW})
+    index = Index(index.run.model_copy(update={"labels": None}), index.result)
+    assert list(contradictions(index.run, [index.result])) == []
+    page = class_fidelity_page(index)
+    assert page.label_head == "Is each group one thing to the network?"
+    assert page.labels is not None
+    assert [column.label for column in page.labels.columns] == ["Layer", "Group", "Coherence", "Pictures held out"]
+    assert [cell.text for cell in page.labels.rows[0][2:]] == ["95% (75–99%)", "19"]
+    assert "Of 2 groups 1 has its whole interval over it." in page.label_words[0]
+    assert labelled(index)[0].label == ""

@@ -187,7 +187,8 @@ def test_what_an_automatic_run_has_agrees_with_it_and_what_was_not_done_is_told(
     looked_at, passed_over = told(bundle, sample_of(bundle, 1000))
     assert looked_at.endswith(" and 4 of 4 other experiments at a layer (F14 4 of 4), computed anew")
     assert passed_over == (
-        "F13 (its draws need the whole search), the certificates of τ, the explained pictures, computed anew"
+        "F13 (its draws need the whole search), the certificates of τ, the explained pictures, "
+        "the coherence of neuron groups, computed anew"
     )
     first, *others = bundle.classes
     moved = tuple(m.model_copy(update={"value": m.value - 0.4}) for m in first.measures)

@@ -221,7 +221,7 @@ class Index:
 
     @cached_property
     def labels(self) -> dict[tuple[str, int], GroupLabel]:
-        """The labels of neuron groups and their tests, by layer and number; none where none were asked for."""
+        """The labels of neuron groups and their tests, by layer and number."""
         return {(one.layer, one.group): one for one in self.result.labels}
 
     def called(self, layer: str, group: NeuronGroup) -> str:

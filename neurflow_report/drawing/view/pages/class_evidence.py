@@ -12,7 +12,7 @@ from neurflow_report.drawing.view.pages import PageKind, one_each
 from neurflow_report.drawing.view.pages.certified import certificate_table, certificate_words
 from neurflow_report.drawing.view.pages.concept_tests import concept_table, concept_words
 from neurflow_report.drawing.view.pages.experiments import ExperimentView, experiments
-from neurflow_report.drawing.view.pages.labels import label_table, label_words
+from neurflow_report.drawing.view.pages.labels import label_head, label_table, label_words
 from neurflow_report.drawing.view.pages.retaining import (
     masking_table,
     null_words,
@@ -36,8 +36,9 @@ class ClassFidelityPage(Page):
     `limits`: the class's, as everywhere; `masking_lines`: what F1 says of its claims,
     `masking_claims`: the same in a table; `two_sided`: with pictures of
     other classes, one layer at a time and from a layer up; `certified`, `certificates`: what an automatic τ was chosen
-    by; `concept_words`, `concepts`: the tests of the user's own concepts; `label_words`, `labels`: those of labels of
-    neuron groups; `neighbours`: the circuit, and the evidence of the next classes.
+    by; `concept_words`, `concepts`: the tests of the user's own concepts; `label_head`, `label_words`, `labels`:
+    those of labels of neuron groups, or their coherence alone; `neighbours`: the circuit, and the evidence of the next
+    classes.
     """
 
     heading: str
@@ -60,6 +61,7 @@ class ClassFidelityPage(Page):
     experiments: tuple[ExperimentView, ...]
     concept_words: tuple[str, ...]
     concepts: Table | None
+    label_head: str
     label_words: tuple[str, ...]
     labels: Table | None
 
@@ -114,6 +116,7 @@ def class_fidelity_page(index: Index) -> ClassFidelityPage:
         experiments=experiments(index),
         concept_words=tuple(concept_words(index)),
         concepts=concept_table(index),
+        label_head=label_head(index),
         label_words=tuple(label_words(index)),
         labels=label_table(index),
     )

@@ -32,15 +32,34 @@ HEADS = (
 )
 
 
+LABELLED, UNLABELLED = "Do the groups have labels?", "Is each group one thing to the network?"
+
+
+def label_head(index: Index) -> str:
+    """What the section asks."""
+    return UNLABELLED if index.run.labels is None else LABELLED
+
+
 def label_words(index: Index) -> Iterator[str]:
-    """Who offered labels, how many hold, and what the columns are; nothing where none were asked for."""
+    """Who offered labels, how many hold, and what the columns are; where none were asked for, what coherence is."""
     source, labels = index.run.labels, index.result.labels
-    if source is None or not labels:
+    if not labels:
+        return
+    if source is None:
+        known = [one for one in labels if one.coherence_low is not None]
+        over = sum(one.coherence_low > 0.5 for one in known if one.coherence_low is not None)
+        yield prose(f"""
+            Coherence: of two patches of a picture held out, one of the group and one of another group of the layer, how
+            often the network's own activations at the layer tell which is which, with its interval; 50% is chance. Of
+            {count(len(known), "group")} {over} {"has its" if over == 1 else "have their"} whole interval over it.
+            What a group shows it does not say: that takes labels.
+        """)
         return
     held, tested = sum(one.holds for one in labels), sum(one.choice is not None for one in labels)
     yield prose(f"""
-        Labels come from {SOURCES[source.source]} ({source.name}), {count(len(source.vocabulary), "text")} to choose
-        from. Each is chosen on the pictures that the circuit was found on, and tested on those held out: of
+        Labels come from {SOURCES[source.source]} ({source.name}), {
+        f"{count(len(source.vocabulary), 'text')} to choose from" if source.vocabulary else "in its own words"
+    }. Each is chosen on the pictures that the circuit was found on, and tested on those held out: of
         {count(len(labels), "group")} {tested} could be tested, and {held} {"has" if held == 1 else "have"} a label that
         holds. The others have no label.
     """)
@@ -55,31 +74,37 @@ def label_words(index: Index) -> Iterator[str]:
 
 
 def label_table(index: Index) -> Table | None:
-    """A row for each neuron group, from the logit down; those whose label holds first within a layer."""
+    """A row for each neuron group, from the logit down; those whose label holds first within a layer. Where no labels
+    were asked for, coherence is all there is."""
     labels, slug = index.result.labels, index.result.slug
     if not labels:
         return None
     order = {name: at for at, name in enumerate(dict.fromkeys(one.layer for one in labels))}
     rows = sorted(labels, key=lambda one: (order[one.layer], not one.holds, one.group))
+    plain = index.run.labels is None
     return Table(
-        caption=f"Labels of neuron groups, {index.result.name}",
+        caption=f"{'Coherence' if plain else 'Labels'} of neuron groups, {index.result.name}",
         columns=(
             Column(label="Layer"),
             Column(label="Group"),
-            Column(label="Label"),
-            *(Column(label=label, numeric=True) for label in HEADS),
+            *(() if plain else (Column(label="Label"),)),
+            *(Column(label=label, numeric=True) for label in (("Coherence", "Pictures held out") if plain else HEADS)),
         ),
         rows=tuple(
             (
                 Cell(text=one.layer, href=urls.layer_page(slug, one.layer)),
                 Cell(text=f"G{one.group}", href=urls.group(slug, one.layer, one.group)),
-                Cell(text=_label(one)),
-                *(Cell(text=text) for text in _figures(one)),
+                *(() if plain else (Cell(text=_label(one)),)),
+                *(Cell(text=text) for text in (_bare(one) if plain else _figures(one))),
             )
             for one in rows
         ),
         download=urls.data(slug, "labels.csv"),
     )
+
+
+def _bare(one: GroupLabel) -> tuple[str, ...]:
+    return coherence(one), str(one.coherence_pictures)
 
 
 def _label(one: GroupLabel) -> str:

@@ -11,6 +11,7 @@ SOURCES = {
     "annotations": "annotations",
     "openclip": "an image–text model",
     "transformers": "an image–text model",
+    "endpoint": "a model that was asked",
 }
 """Who offers labels, by the spec's source."""
 LEVEL = 0.05
