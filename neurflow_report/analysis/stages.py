@@ -149,8 +149,8 @@ def remembered(predict: Predict, stage: Stage, heard: Heard) -> Iterator[Predict
 
 def _runs(workspace: Workspace) -> dict[str, Any]:
     """What of a workspace may change the last digits: how many rows run at once, and on which copies. Not the memory
-    that this follows from: what is free is another number of bytes each time. (The blocks of a GPU's attributions follow
-    from it byte by byte; these are not kept.)"""
+    that this follows from: what is free is another number of bytes each time. (A GPU's blocks of attributions do follow
+    from it byte by byte, and these are not kept.)"""
     segments, pairs = workspace.forward.segments, workspace.segments
     rows = [torch.empty((1, *info.shape), device=pairs.device, dtype=pairs.dtype) for info in pairs.layers]
     return {
