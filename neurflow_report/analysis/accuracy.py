@@ -15,6 +15,7 @@ from neurflow_report.fidelity.intervals import wilson
 from neurflow_report.images.oddities import unusable
 from neurflow_report.images.select import Predict, look
 from neurflow_report.network.forward import AdaptiveBatch, batch_rows, check_finite
+from neurflow_report.network.inference import Forward
 from neurflow_report.progress import Progress, Step
 from neurflow_report.results.records import Accuracy, Skipped
 from neurflow_report.setup.networks import example_input
@@ -29,12 +30,17 @@ UNREAD = "the accuracy cannot be measured: no picture that was looked at can be 
 _CHECK = "check the preprocessing, the weights, and which class is which output"
 
 
+def forward_of(ready: Ready) -> Forward:
+    """What pictures are predicted on: as many at a time as fit the memory, of which nothing else is taken yet."""
+    segments = ready.workspace.segments
+    example = example_input(ready.network, segments.device, segments.dtype)
+    return ready.workspace.forward.allowing(batch_rows(segments, ready.workspace.memory, example))
+
+
 def predictor(ready: Ready, step: Step) -> Predict:
     """Pictures to the class with the largest logit, as many at a time as fit the memory."""
-    network, segments = ready.network, ready.workspace.segments
-    example = example_input(network, segments.device, segments.dtype)
-    most = batch_rows(segments, ready.workspace.memory, example)
-    forward, top = ready.workspace.forward.allowing(most), len(segments.layers) - 1
+    segments, forward = ready.workspace.segments, forward_of(ready)
+    top = len(segments.layers) - 1
     rows = AdaptiveBatch(most=forward.rows, note=step.note)
 
     @torch.no_grad()

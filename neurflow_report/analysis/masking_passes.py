@@ -64,15 +64,16 @@ class MaskingPasses:
             alone, upward = (by_number(known, what) for what in ("alone", "upward"))
             found = [(alone[number], upward[number]) for number in range(len(passes))]
         else:
-            rows = self.rows.most
+            layers, rows = self.kept.layers, self.rows.most
             found = self.rows.attempt(partial(self._run, layer, passes))
-            if self.rows.most == rows:
+            if (self.kept.layers, self.rows.most) == (layers, rows):
                 kept.keep(lambda: by_name(alone=[one for one, _ in found], upward=[other for _, other in found]))
         self.step.advance()
         return found
 
     def _stage(self, stage: str, **made_from: Any) -> Stage:
-        return self.stages.stage(stage, pictures=self._seen, rows=self.rows.most, **made_from)
+        own = {"pictures": self._seen, "rows": self.rows.most, "layers": sorted(self.kept.layers)}
+        return self.stages.stage(stage, **own, **made_from)
 
     @cached_property
     def _seen(self) -> Any:
@@ -90,7 +91,7 @@ class MaskingPasses:
 
         Raises: RunError not-finite.
         """
-        stage, layers, rows = self._stage("patches", layers=sorted(self.kept.layers)), self.kept.layers, self.rows.most
+        stage, layers, rows = self._stage("patches"), self.kept.layers, self.rows.most
         if (known := stage.found()) is not None:
             self.kept.restore(by_number(known, "full"), self.own.device)
             return [torch.from_numpy(mean).to(self.own.device) for mean in by_number(known, "mean").values()]

@@ -101,8 +101,12 @@ def examined_in(
 
 def with_its_memory(loaded: LoadedSpec, jobs: int) -> LoadedSpec:
     """The spec with a process's part of the memory."""
-    whole = memory_budget(loaded.spec.runtime.memory, torch.device("cpu"))
-    runtime = loaded.spec.runtime.model_copy(update={"memory": f"{max(1, whole // jobs // 2**20)}MiB"})
+    return with_memory(loaded, memory_budget(loaded.spec.runtime.memory, torch.device("cpu")) // jobs)
+
+
+def with_memory(loaded: LoadedSpec, count: int) -> LoadedSpec:
+    """The spec with so many bytes, in whole MiB."""
+    runtime = loaded.spec.runtime.model_copy(update={"memory": f"{max(1, count // 2**20)}MiB"})
     return replace(loaded, spec=loaded.spec.model_copy(update={"runtime": runtime}))
 
 

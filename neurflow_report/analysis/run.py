@@ -22,7 +22,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from neurflow_report.analysis.accuracy import accuracy, measure, predictor, words
+from neurflow_report.analysis.accuracy import accuracy, forward_of, measure, predictor, words
 from neurflow_report.analysis.class_run import ClassRun
 from neurflow_report.analysis.concept_tests import directions, with_concepts
 from neurflow_report.analysis.cross_check import cross_checks
@@ -636,6 +636,7 @@ def choice_of(
         "data": spec.data.model_dump(mode="json"),
         "classes": [target.index for target in ready.targets],
         "seed": spec.runtime.seed,
+        "rows": forward_of(ready).rows,
     }
     heard = Heard(step=step)
     with remembered(predictor(ready, heard), stages.stage("predictions", **looked_at), heard) as predict:

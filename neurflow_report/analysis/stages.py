@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -147,10 +148,14 @@ def remembered(predict: Predict, stage: Stage, heard: Heard) -> Iterator[Predict
 
 
 def _runs(workspace: Workspace) -> dict[str, Any]:
-    """What of a workspace may change the last digits: how many rows run at once, and on which copies."""
+    """What of a workspace may change the last digits: how many rows run at once, and on which copies. Not the memory
+    that this follows from: what is free is another number of bytes each time. (A GPU's blocks of attributions do follow
+    from it byte by byte, and these are not kept.)"""
+    segments, pairs = workspace.forward.segments, workspace.segments
+    rows = [torch.empty((1, *info.shape), device=pairs.device, dtype=pairs.dtype) for info in pairs.layers]
     return {
         "rows": [workspace.forward_rows, workspace.forward.rows, *workspace.pair_rows],
-        "memory": [workspace.memory, workspace.keep],
+        "ablations": [workspace.ablation_rows(*pair) for pair in zip(segments.stages, rows, strict=False)],
         "grid": asdict(workspace.grid),
         "copies": list(workspace.notes),
     }

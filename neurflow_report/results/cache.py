@@ -12,17 +12,19 @@ written whole or not at all:
     <folder>/<digest>.drawn    what was drawn from a bundle, as digests (drawing/write/redrawn.py)
     <folder>/<digest>.stage    what a stage of a class found (arrays.py, analysis/stages.py)
 
-An entry that is not what it was is as good as none: it is made again.
+An entry that is not what it was is as good as none: it is made again. What else lies there is neither counted nor
+deleted.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -46,6 +48,7 @@ MOST = 4_000_000_000
 A_STAGE = 8
 """A stage takes at most 1/A_STAGE of that, or is not kept."""
 T = TypeVar("T")
+_NAME = re.compile(rf"[0-9a-f]{{64}}({'|'.join(map(re.escape, SUFFIXES))})")
 _PICTURES = "pictures/"
 _CHECKS = TypeAdapter(tuple[CrossCheck, ...])
 
@@ -108,10 +111,11 @@ def _place(text: str) -> Path | str:
 @dataclass(frozen=True, kw_only=True)
 class Cache:
     """Entries in `folder`, or at an address, which is made when the first is written; of at most `most` bytes in
-    all."""
+    all. Stages take what the others leave, and push out none that was used since `begun`."""
 
     folder: Path | str
     most: int = MOST
+    begun: float = field(default_factory=time.time)
 
     @cached_property
     def shelf(self) -> Shelf:
@@ -156,12 +160,13 @@ class Cache:
 
         Raises: OSError.
         """
-        if sum(one.nbytes for one in arrays.values()) * A_STAGE > self.most:
+        own, size = f"{key}{STAGE}", sum(one.nbytes for one in arrays.values())
+        if size * A_STAGE > self.most or size > self._room(but=own):
             return
         # What a power cut leaves of it is noticed, and made again.
-        with self.shelf.placing(f"{key}{STAGE}", lasting=False) as stream:
+        with self.shelf.placing(own, lasting=False) as stream:
             write_arrays(stream, {"class": name, "title": title}, arrays)
-        self._make_room(but=f"{key}{STAGE}")
+        self._make_room(but=own)
 
     def entries(self) -> list[Entry]:
         """Every entry, the last used first; what cannot be read has no name."""
@@ -199,7 +204,13 @@ class Cache:
 
     def _files(self) -> Iterator[Lying]:
         """The entries."""
-        yield from [lying for lying in self.shelf.files() if lying.name.endswith(SUFFIXES)]
+        yield from [lying for lying in self.shelf.files() if _NAME.fullmatch(lying.name)]
+
+    def _room(self, *, but: str) -> int:
+        """Bytes for one more stage: all but classes, runs, and what this run has used or written itself. A run whose
+        stages do not fit together would else push out each before the next run comes to it."""
+        held = [one for one in self._files() if not one.name.endswith(STAGE) or one.used >= self.begun]
+        return self.most - sum(one.bytes for one in held if one.name != but)
 
     def _make_room(self, *, but: str) -> None:
         known = sorted(self._files(), key=lambda one: (not one.name.endswith(STAGE), one.used, one.bytes, one.name))
@@ -207,7 +218,7 @@ class Cache:
         for one in known:
             if size <= self.most:
                 break
-            if one.name != but:
+            if one.name != but and (one.name.endswith(STAGE) or not but.endswith(STAGE)):
                 with suppress(OSError):
                     self.shelf.drop(one.name)
                     size -= one.bytes

@@ -102,7 +102,7 @@ class LabelSource(Record):
         digests: each file that was read, by its name, and its sha256.
     """
 
-    source: Literal["demo", "annotations", "openclip", "transformers"]
+    source: Literal["demo", "annotations", "openclip", "transformers", "endpoint"]
     name: str
     vocabulary: tuple[str, ...]
     digests: tuple[tuple[str, str], ...] = ()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,17 @@ import yaml
 from torch import Tensor
 
 from neurflow_report.analysis import accuracy, class_circuit, masking_passes
+from neurflow_report.analysis.masking_passes import MaskingPasses
 from neurflow_report.analysis.run import How, analyze
+from neurflow_report.analysis.stages import NOTHING_KEPT, Stages
 from neurflow_report.errors import InputError
-from neurflow_report.progress import Silent
+from neurflow_report.network import forward
+from neurflow_report.progress import Silent, SilentStep
 from neurflow_report.results.arrays import read_arrays, write_arrays
 from neurflow_report.results.cache import STAGE, Cache
 from neurflow_report.results.stages import STAGES
+from neurflow_report.results.surroundings import digest
+from neurflow_report.setup.preflight import preflight
 from neurflow_report.spec.load import load_spec
 from tests.small_spec import SMALL, merged
 
@@ -86,6 +93,39 @@ def test_an_entry_that_is_not_whole_is_made_again(tmp_path: Path, made: Counter[
     assert set(made) == {"masking"}
 
 
+@pytest.mark.slow
+def test_a_little_less_free_memory_finds_the_stages(
+    tmp_path: Path, made: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forward, "_free_bytes", lambda _device: 1_000_000_000)
+    bundle(tmp_path, runtime={"memory": "auto"})
+    assert set(made) == set(STAGES) - {"attributions"} | {"pictures"}
+    made.clear()
+    monkeypatch.setattr(forward, "_free_bytes", lambda _device: 990_000_000)
+    bundle(tmp_path, runtime={"memory": "auto"}, title="Another", report={"images": "none"})
+    assert not made
+
+
+def test_what_follows_from_the_memory_is_in_the_key(tmp_path: Path) -> None:
+    own = {"classes": ["firebell"], "runtime": {"cache": str(tmp_path / "cache")}, "output": str(tmp_path / "out")}
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(merged(SMALL, own)))
+    loaded = load_spec(tmp_path / "spec.yaml")
+    ready = preflight(loaded, progress=Silent())
+    workspace = ready.workspace
+
+    def common(**changes: Any) -> str:
+        return Stages.of(loaded.spec, replace(ready, workspace=replace(workspace, **changes))).common
+
+    assert common() == common(memory=workspace.memory * 99 // 100, keep=workspace.keep * 99 // 100)
+    assert common() != common(memory=workspace.memory // 64, keep=workspace.keep // 64)
+    assert common() != common(forward_rows=workspace.forward_rows // 2)
+    passes = [
+        MaskingPasses(replace(workspace, memory=memory), ready.pictures, ready.pictures, 0, SilentStep(), NOTHING_KEPT)
+        for memory in (workspace.memory, 0)
+    ]
+    assert passes[0].kept.layers != passes[1].kept.layers
+
+
 def test_there_is_no_such_stage() -> None:
     with pytest.raises(InputError) as error:
         How.of("mask")
@@ -114,42 +154,67 @@ def test_arrays_come_back_bit_by_bit(tmp_path: Path) -> None:
             read_arrays(tmp_path / "x")
 
 
+def key(name: object) -> str:
+    """A key, as a digest is."""
+    return digest(str(name))
+
+
 def test_the_stages_go_first_and_a_large_one_is_not_kept(tmp_path: Path) -> None:
     cache = Cache(folder=tmp_path, most=8 * 5000)
-    cache.put_stage("large", {"a": np.zeros(5001, np.uint8)}, name="x", title="y")
+    cache.put_stage(key("large"), {"a": np.zeros(5001, np.uint8)}, name="x", title="y")
     assert cache.entries() == []
-    cache.write("b", ".run", {"x": np.random.default_rng(0).bytes(20_000)}, name="x", title="y")
+    cache.write(key("b"), ".run", {"x": np.random.default_rng(0).bytes(20_000)}, name="x", title="y")
     for number in range(6):
-        cache.put_stage(f"{number}", {"a": np.full(4000, number, np.uint8)}, name="x", title="y")
+        run = Cache(folder=tmp_path, most=8 * 5000, begun=time.time() + 60)  # another run each
+        run.put_stage(key(number), {"a": np.full(4000, number, np.uint8)}, name="x", title="y")
     assert sum(one.bytes for one in cache.entries()) <= 8 * 5000
-    assert "b.run" in {one.path.name for one in cache.entries()}
-    found = cache.stage("5")
+    assert f"{key('b')}.run" in {one.path.name for one in cache.entries()}
+    found = cache.stage(key(5))
     assert found is not None
     assert (found["a"] == 5).all()
-    assert cache.stage("0") is None
+    assert cache.stage(key(0)) is None
+
+
+def test_no_stage_pushes_out_a_class_or_what_its_own_run_has_kept(tmp_path: Path) -> None:
+    cache = Cache(folder=tmp_path, most=8 * 5000, begun=time.time() - 60)
+    cache.write(key("b"), ".run", {"x": np.random.default_rng(0).bytes(20_000)}, name="x", title="y")
+    for number in range(6):
+        cache.put_stage(key(number), {"a": np.full(4000, number, np.uint8)}, name="x", title="y")
+    assert [cache.stage(key(number)) is not None for number in range(6)] == [True] * 4 + [False] * 2
+    cache.write(key("c"), ".run", {"x": np.random.default_rng(1).bytes(17_000)}, name="x", title="y")
+    assert {one.kind for one in cache.entries()} == {".run"}
+    held = sum(one.bytes for one in cache.entries())
+    for most in (held + 3999, held + 4000):  # in the latter there is room for the numbers, and not for what names them
+        tight = Cache(folder=tmp_path, most=most)
+        tight.put_stage(key("d"), {"a": np.zeros(4000, np.uint8)}, name="x", title="y")
+        assert {one.path.name for one in tight.entries()} >= {f"{key('b')}.run", f"{key('c')}.run"}
+    assert Cache(folder=tmp_path, most=held + 3999).stage(key("d")) is not None
 
 
 def test_a_cache_at_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
     fsspec = pytest.importorskip("fsspec")
     cache = Cache(folder="memory://somewhere/cache", most=8 * 10_000)
     assert not cache.shelf.is_there()
-    assert cache.stage("a") is None
-    cache.put_stage("a", {"a": np.arange(9)}, name="x", title="y")
-    cache.write("b", ".run", {"found.json": b"{}"}, name="(the run)", title="y")
+    assert cache.stage(key("a")) is None
+    cache.put_stage(key("a"), {"a": np.arange(9)}, name="x", title="y")
+    cache.write(key("b"), ".run", {"found.json": b"{}"}, name="(the run)", title="y")
     assert cache.shelf.is_there()
-    found = cache.stage("a")
+    found = cache.stage(key("a"))
     assert found is not None
     assert found["a"].tolist() == list(range(9))
-    assert cache.read("b", ".run", lambda files: files["found.json"]) == b"{}"
-    assert {(one.path.name, one.name) for one in cache.entries()} == {("a.stage", "x"), ("b.run", "(the run)")}
+    assert cache.read(key("b"), ".run", lambda files: files["found.json"]) == b"{}"
+    assert {(one.path.name, one.name) for one in cache.entries()} == {
+        (f"{key('a')}.stage", "x"),
+        (f"{key('b')}.run", "(the run)"),
+    }
     system = fsspec.filesystem("memory")
-    system.pipe_file("/somewhere/cache/a.stage", b"0" * 99)
-    assert cache.stage("a") is None
-    assert [one.path.name for one in cache.entries()] == ["b.run"]
+    system.pipe_file(f"/somewhere/cache/{key('a')}.stage", b"0" * 99)
+    assert cache.stage(key("a")) is None
+    assert [one.path.name for one in cache.entries()] == [f"{key('b')}.run"]
     monkeypatch.setattr(type(system), "get_file", _fails)
-    assert cache.read("b", ".run", lambda files: files) is None  # the line is down: nothing is deleted
+    assert cache.read(key("b"), ".run", lambda files: files) is None  # the line is down: nothing is deleted
     monkeypatch.undo()
-    assert cache.read("b", ".run", lambda files: files["found.json"]) == b"{}"
+    assert cache.read(key("b"), ".run", lambda files: files["found.json"]) == b"{}"
     cache.clean()
     assert cache.entries() == []
 

@@ -78,6 +78,19 @@ def test_what_is_no_entry_is_left_alone_and_what_is_damaged_is_told(
     assert [path.name for path in cache.folder.iterdir()] == ["notes.txt"]
 
 
+def test_files_of_others_are_neither_counted_nor_deleted(cache: Cache) -> None:
+    own = {one.path.name for one in cache.entries()}
+    others = ["Main.class", "my.run", "a.drawn", "b.stage", f"{'A' * 64}.class", f"{'0' * 64}.class.class"]
+    for name in others:
+        (cache.folder / name).write_bytes(b"x" * 10_000)
+    assert {one.path.name for one in cache.entries()} == own
+    most = sum(one.bytes for one in cache.entries()) + 1000
+    Cache(folder=cache.folder, most=most).write(digest("more"), ".run", {}, name="x", title="y")
+    assert {one.path.name for one in cache.entries()} > own
+    assert cache.clean()[0] == 2
+    assert sorted(path.name for path in cache.folder.iterdir()) == sorted(others)
+
+
 @pytest.mark.parametrize(
     ("words", "force", "rest"),
     [
