@@ -66,8 +66,9 @@ def examined_by_ray(
         options = {"num_gpus": 1} if gpu else {"num_cpus": 1}
         actor = ray.remote(_Actor).options(max_restarts=RESTARTS, max_task_retries=RESTARTS, **options)
         begun = [actor.remote(begin, loaded, also, max(1, _cores() // count), str(Path.cwd())) for _ in range(count)]
+        some = "1 Ray actor" if count == 1 else f"{count} Ray actors"
         kind = "on a GPU each" if gpu else "on processors"
-        with progress.stage(f"examine the classes in {count} Ray actors {kind}", classes) as step, _none_dies(ray):
+        with progress.stage(f"examine the classes in {some} {kind}", classes) as step, _none_dies(ray):
             actors, machines = _there(ray, begun, step)
             _check_alike(machines)
             own = loaded if gpu else with_memory(loaded, _shared(machines))

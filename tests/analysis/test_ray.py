@@ -193,7 +193,8 @@ def test_as_many_actors_as_there_are_classes_and_processors_for(
     folder: Path, ray: FakeRay, jobs: int, cluster: int, free: int, address: str, actors: int
 ) -> None:
     ray.cluster, ray.free = cluster, free
-    assert begun(folder, jobs, address=address) == [f"examine the classes in {actors} Ray actors on processors"]
+    some = "1 Ray actor" if actors == 1 else f"{actors} Ray actors"
+    assert begun(folder, jobs, address=address) == [f"examine the classes in {some} on processors"]
     assert len(ray.actors) == actors
     assert sum(ray.given.values()) == 3
 
