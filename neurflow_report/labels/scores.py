@@ -12,7 +12,7 @@ Indices = NDArray[np.int64]
 
 
 def probabilities(cosines: Floats, scale: float) -> Floats:
-    """Of each patch, how likely each text is among all of them: softmax of the scaled cosines, (n, T).
+    """Of each patch, how likely each text is among all of them: softmax of the scaled cosines, (n, T) in float32.
 
     Texts are so in one unit. Cosines are not: those of a text that no patch shows vary with what is like it.
 
@@ -22,7 +22,7 @@ def probabilities(cosines: Floats, scale: float) -> Floats:
     """
     logits = scale * cosines.astype(np.float64)
     found = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(found / found.sum(axis=1, keepdims=True))
+    return np.asarray(found / found.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def with_name(cosines: Floats, scale: float) -> Floats:
@@ -45,7 +45,7 @@ def scores(values: Floats, groups: Sequence[Indices]) -> Floats:
         others = np.setdiff1d(every, own)
         others = others if len(others) else np.setdiff1d(np.arange(len(values)), own)
         if len(own) and len(others):
-            found[place] = values[own].mean(axis=0) - values[others].mean(axis=0)
+            found[place] = values[own].mean(axis=0, dtype=np.float64) - values[others].mean(axis=0, dtype=np.float64)
     return found
 
 
