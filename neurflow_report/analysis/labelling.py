@@ -395,7 +395,7 @@ class Labelling:
             if not np.isfinite(cosines).all():
                 message = "an embedding of a patch by the model that labels groups holds NaN or Inf"
                 raise RunError("not-finite", message, hint="take another model for labels, or labels.source: none")
-            yield as_values(cosines, source.scale)
+            yield as_values(cosines, source.scale).astype(np.float32)  # of 50,000 texts all patches are kept
             step.advance()
 
     def _crops(self, chosen: Chosen, side: int) -> list[Image.Image]:

@@ -52,7 +52,8 @@ def embedded(tower: Callable[[Sequence[Any]], Floats], some: Sequence[Any]) -> F
     for at in range(0, len(some), BATCH):
         vectors = np.asarray(tower(some[at : at + BATCH]), dtype=np.float64)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        found.append((vectors / np.where(lengths > 0, lengths, 1.0)).astype(np.float32))
+        with np.errstate(invalid="ignore"):  # Inf gives NaN, which is told later
+            found.append((vectors / np.where(lengths > 0, lengths, 1.0)).astype(np.float32))
     return np.concatenate(found)
 
 

@@ -12,7 +12,7 @@ Indices = NDArray[np.int64]
 
 
 def probabilities(cosines: Floats, scale: float) -> Floats:
-    """Of each patch, how likely each text is among all of them: softmax of the scaled cosines, (n, T) in float32.
+    """Of each patch, how likely each text is among all of them: softmax of the scaled cosines, (n, T).
 
     Texts are so in one unit. Cosines are not: those of a text that no patch shows vary with what is like it.
 
@@ -22,7 +22,7 @@ def probabilities(cosines: Floats, scale: float) -> Floats:
     """
     logits = scale * cosines.astype(np.float64)
     found = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(found / found.sum(axis=1, keepdims=True), dtype=np.float32)
+    return np.asarray(found / found.sum(axis=1, keepdims=True))
 
 
 def with_name(cosines: Floats, scale: float) -> Floats:

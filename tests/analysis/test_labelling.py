@@ -102,13 +102,14 @@ def test_every_group_below_the_logit_has_its_row_and_a_coherence(bundle: Bundle)
     assert not list(contradicted(bundle.run, bundle.classes, bundle.manifest))
 
 
-@pytest.mark.parametrize("change", ["holds", "q_value", "choice_low", "p_value"])
+@pytest.mark.parametrize("change", ["holds", "q_value", "choice_low", "p_value", "choice_p", "effect_p"])
 def test_what_does_not_follow_is_told(bundle: Bundle, change: str) -> None:
     first = bundle.classes[0]
     place, one = next((n, row) for n, row in enumerate(first.labels) if row.q_value is not None)
     value = not one.holds if change == "holds" else 0.4321
+    idle = {"choice_p": {"choice": 0.4}, "effect_p": {"effect": -0.1}}.get(change, {})
     labels = list(first.labels)
-    labels[place] = one.model_copy(update={change: value})
+    labels[place] = one.model_copy(update={change: value, **idle})
     classes = [first.model_copy(update={"labels": tuple(labels)}), *bundle.classes[1:]]
     places = [found.place for found in contradicted(bundle.run, classes, bundle.manifest)]
     assert ("labels", place, change) in places

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from PIL import Image
 from neurflow_report.errors import InputError
 from neurflow_report.labels import folder_models
 from neurflow_report.labels.folder_models import folder_model
+from neurflow_report.labels.image_text import checked
 
 
 def open_clip(text: dict[str, Any] | None = None, vision: dict[str, Any] | None = None) -> str:
@@ -138,6 +140,19 @@ def test_a_folder_that_cannot_be_used_is_told(folder: Path, monkeypatch: pytest.
         folder_model("openclip", folder / "clip", folder / "words.txt")
     due = "the folder 'clip' holds no model that open_clip can read: no config in clip"
     assert (caught.value.slug, caught.value.message) == ("labels-unusable", due)
+
+
+def test_texts_are_embedded_in_batches_and_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in("openclip", monkeypatch, [])
+    words = [f"{'a' * (1 + n % 9)} {n}" for n in range(300)]
+    (folder / "words.txt").write_text("\n".join(words))
+    asked: list[int] = []
+    found = folder_model("openclip", folder / "clip", folder / "words.txt")
+    model = checked(replace(found, texts=lambda some: (asked.append(len(some)), found.texts(some))[1]), ())
+    assert asked == [128, 128, 44]
+    due = np.array([[len(word), 1] / np.hypot(len(word), 1) for word in words])
+    assert model.vectors == pytest.approx(due, abs=1e-6)
+    assert model.vectors.dtype == np.float32
 
 
 CONFIG = "open_clip_config.json"
