@@ -100,7 +100,8 @@ class Choice:
         value, low, high: the share of right choices, with its interval.
         pictures, patches: that there are choices in, and the group's that are held against others.
         null: the mean share of the labels of the layer's other groups; None where all have the same. It is told, not
-            tested: those labels were chosen for the patches that the group's stand beside, so it tends to be under a half.
+            tested: those labels were chosen for the patches that the group's stand beside, and it tends to be under
+            a half.
         baseline: that of the class's name; None where the source gives it no score.
         p_value: the larger of those against a half and against the class's name, where it has a score.
     """

@@ -3,6 +3,7 @@ told before anything is computed."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,17 +43,17 @@ def spec(folder: Path, **changes: Any) -> LoadedSpec:
     return load_spec(folder / "spec.yaml")
 
 
-def boxes(folder: Path) -> Path:
-    """A file with masks of all parts of the pictures that the run may take."""
+def boxes(folder: Path, others: Sequence[str]) -> Path:
+    """A file with masks of all parts of the classes' pictures and of some others."""
     rows = ["picture,label,mask"]
-    for name in CLASSES:
-        index = DATASET.class_names.index(name)
-        for number in range(DATASET.per_class):
-            for part, mask in DATASET.draw(index, number)[1].items():
-                if mask.any():
-                    file = f"{name}-{number}-{part}.png".replace(" ", "-")
-                    Image.fromarray(mask.astype(np.uint8) * 255).save(folder / file)
-                    rows.append(f"{name}/{number:04},{part},{file}")
+    own = {f"{name}/{number:04}" for name in CLASSES for number in range(DATASET.per_class)}
+    for picture in sorted(own.union(others)):
+        name, number = picture.split("/")
+        for part, mask in DATASET.draw(DATASET.class_names.index(name), int(number))[1].items():
+            if mask.any():
+                file = f"{name}-{number}-{part}.png".replace(" ", "-")
+                Image.fromarray(mask.astype(np.uint8) * 255).save(folder / file)
+                rows.append(f"{picture},{part},{file}")
     (folder / "masks.csv").write_text("\n".join(rows))
     return folder / "masks.csv"
 
@@ -88,7 +89,10 @@ def test_the_planted_parts_are_named(bundle: Bundle) -> None:
     tested = planted(bundle)
     assert len(tested) >= 4
     assert all(one.text == part for part, one in tested)
-    assert np.mean([one.holds for _, one in tested]) >= 0.9
+    assert all(one.choice_p is not None and one.choice_p <= 0.05 for _, one in tested)
+    # What each picture of a class shows cannot be told from the class: L3 lets such labels fail.
+    assert np.mean([one.holds for _, one in tested]) > 0.5
+    assert all(one.effect_p is not None and one.effect_p > 0.05 for _, one in tested if not one.holds)
 
 
 def test_every_group_below_the_logit_has_its_row_and_a_coherence(bundle: Bundle) -> None:
@@ -136,7 +140,8 @@ def test_a_network_with_random_weights_gets_few_labels(folder: Path) -> None:
 def test_annotations_name_by_formulas(folder: Path, bundle: Bundle) -> None:
     place = folder / "masks"
     place.mkdir()
-    boxes(place)
+    first, second = bundle.classes
+    boxes(place, first.others)
     file = {"source": "annotations", "file": "masks.csv", "terms": 2}
     found = read_bundle(analyze(spec(place, labels=file, runtime={"cache": str(folder / "cache")})))
     assert found.run.labels is not None
@@ -145,6 +150,10 @@ def test_annotations_name_by_formulas(folder: Path, bundle: Bundle) -> None:
     assert tested
     assert all(one.overlap is not None and one.overlap > 0 and one.baseline is None for one in tested)
     assert any(one.holds for one in tested)
+    named = [one for one in second.others[:20] if one in first.others or one.split("/")[0] in CLASSES]
+    assert len(named) < 20, "the file leaves out some of the second class's others"
+    assert max(one.effect_pictures for one in found.classes[0].labels) == 20
+    assert max(one.effect_pictures for one in found.classes[1].labels) <= 10 + len(named) // 2
     assert [result.layers for result in found.classes] == [result.layers for result in bundle.classes]
     assert not list(contradicted(found.run, found.classes, found.manifest))
 
