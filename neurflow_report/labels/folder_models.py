@@ -134,11 +134,11 @@ def _check_open_clip(folder: Path) -> None:
     if any(not name.endswith(".safetensors") for name in weights) and not weights & set(FIRST):
         _refuse(folder, "weights that need unpickling, which open_clip may take", f"call the others {FIRST[0]}")
     place = folder / CONFIG
-    model = _json(folder, place).get("model_cfg") if place.is_file() else None
-    parts = [model.get(name) for name in ("text_cfg", "vision_cfg")] if isinstance(model, dict) else []
-    if not parts or not all(isinstance(one, dict) for one in parts):
+    whole: Any = _json(folder, place) if place.is_file() else None
+    model: Any = whole.get("model_cfg") if isinstance(whole, dict) else None
+    text, vision = (model.get(name) if isinstance(model, dict) else None for name in ("text_cfg", "vision_cfg"))
+    if not isinstance(text, dict) or not isinstance(vision, dict):
         _refuse(folder, f"no {CONFIG} with a text_cfg and a vision_cfg", "give the folder that it was saved to")
-    text, vision = parts
     if text.get("hf_model_name"):
         _refuse(folder, f"`text_cfg.hf_model_name` in {CONFIG}", "such a text tower is fetched, and nothing is")
     if vision.get("timm_model_pretrained") or ":" in str(vision.get("timm_model_name", "")):

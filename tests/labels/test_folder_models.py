@@ -169,6 +169,8 @@ NAMED = json.dumps({"a": [{"auto_map": {"AutoTokenizer": ["evil.Evil", None]}}]}
         ("deep/config.json", NAMED, "`auto_map` in deep/config.json, which names code"),
         ("tokenizer_config.json", "{", "tokenizer_config.json, which is no JSON"),
         ("adapter_config.json", "{}", "an adapter (adapter_config.json)"),
+        (CONFIG, "[]", f"no {CONFIG} with a text_cfg and a vision_cfg"),
+        (CONFIG, '{"model_cfg": {"text_cfg": [], "vision_cfg": {}}}', f"no {CONFIG} with a text_cfg and a vision_cfg"),
         (CONFIG, "{}", f"no {CONFIG} with a text_cfg and a vision_cfg"),
         (CONFIG, open_clip({"hf_model_name": "roberta-base"}), f"`text_cfg.hf_model_name` in {CONFIG}"),
         (CONFIG, open_clip({"tokenizer_kwargs": CODE}), f"`tokenizer_kwargs` in {CONFIG} with 'trust_remote_code'"),

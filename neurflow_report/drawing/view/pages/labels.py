@@ -48,9 +48,10 @@ def label_words(index: Index) -> Iterator[str]:
         L1: of two patches of a picture, one of the group and one of another group of the layer, how often the label
         tells which is which; beside it the labels of the layer's other groups, which tend to be under 50% since they
         were chosen for those patches, and the class's name. L2: average precision over all patches held out, and
-        Pearson's r with the group's activation. L3: by how much more the class's logit falls without the group on pictures that
-        show what the label says, among the class's pictures and among others apart. A label holds where L1 beats
-        chance, and the class's name where that is known, and L3 is over 0, corrected over the class's groups. Coherence
+        Pearson's r with the group's activation. L3: by how much more the class's logit falls without the group on
+        pictures that show what the label says, among the class's pictures and among others apart. A label holds where
+        L1 beats chance, and the class's name where that is known, and L3 is over 0, corrected over the class's groups.
+        Coherence
         needs no label: how often the network's own activations at the layer tell the two patches apart.
     """)
 
