@@ -7,7 +7,7 @@ those held out, and on as many of other classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -41,7 +41,7 @@ from neurflow_report.labels.forced_choice import (
     too_few,
 )
 from neurflow_report.labels.formulas import best_formula, overlap_null
-from neurflow_report.labels.image_text import BATCH, ImageText, unit
+from neurflow_report.labels.image_text import ImageText, embedded
 from neurflow_report.labels.scores import best, probabilities, scores, with_name
 from neurflow_report.network.forward import AdaptiveBatch, layer_means
 from neurflow_report.progress import Progress, Step
@@ -52,12 +52,14 @@ from neurflow_report.setup.preflight import Ready
 from neurflow_report.setup.workspace import Workspace, patch_batches
 
 Floats = NDArray[np.floating]
+Bools = NDArray[np.bool_]
 Indices = NDArray[np.int64]
 _SEED = 21
 """What the seeds of these draws have beside the run's."""
 LOOKED_AT = 256
 """Pixels a side of what an endpoint is shown."""
 NONE_HELD = "no picture of the class is held out"
+ALIKE = "too few of the pictures that the network is tested on differ in how much they show it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +75,21 @@ class Half:
     phi: tuple[Floats, ...]
     values: Floats
     picture: Indices
+
+
+@dataclass(frozen=True, kw_only=True)
+class Third:
+    """The pictures of L3.
+
+    Attributes:
+        pixels: None where there is none.
+        inside: whether each is the class's own.
+        values: of each, the largest of each text over its patches, (T,), or which labels hold on each, (patches, T).
+    """
+
+    pixels: Tensor | None
+    inside: Bools
+    values: Sequence[Floats]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +116,7 @@ class OneLayer:
         picture: of each patch held out.
         class_name: the values of the class's name on the patches held out.
         drops: by how much the class's logit falls without each group on each picture of L3, (G, pictures).
+        inside: whether a picture of L3 is the class's own, (pictures,).
     """
 
     record: LayerResult
@@ -109,6 +127,7 @@ class OneLayer:
     picture: Indices
     class_name: Floats | None
     drops: Floats
+    inside: Bools
 
 
 def layer_labels(layer: OneLayer, offered: Sequence[Offered], seed: Sequence[int]) -> tuple[GroupLabel, ...]:
@@ -146,7 +165,7 @@ def _tested(
         "overlap": label.overlap, "overlap_p": label.overlap_p,
     }  # fmt: skip
     known |= _second(label, mine, activation, seed)
-    moved = effect(layer.drops[place], label.pictures, np.random.default_rng((*seed, 3)))
+    moved = effect(layer.drops[place], label.pictures, layer.inside, np.random.default_rng((*seed, 3)))
     if moved is not None:
         known |= {
             "effect": moved.value,
@@ -158,6 +177,8 @@ def _tested(
     reason = NO_OTHER if not others else too_few(given.pictures) if given.pictures < FEWEST else ""
     if reason:
         return one.model_copy(update=known | {"reason": reason})
+    if moved is None:
+        known["reason"] = ALIKE
     made = choice(given, label.held, [offered[n].held for n in others], layer.class_name, seed)
     return one.model_copy(
         update=known
@@ -169,7 +190,7 @@ def _tested(
             "null": made.null,
             "baseline": made.baseline,
             "choice_p": made.p_value,
-            "p_value": max(made.p_value, 1.0 if moved is None else moved.p_value),
+            "p_value": None if moved is None else max(made.p_value, moved.p_value),
         }
     )
 
@@ -193,7 +214,7 @@ def _by_formula(
     own: Sequence[Indices],
     on: Floats,
     off: Floats,
-    third: Floats,
+    third: Sequence[Floats],
     per_image: int,
     seed: Sequence[int],
 ) -> Offered:
@@ -208,10 +229,15 @@ def _by_formula(
         text=formula.text(source.vocabulary),
         score=float(scores(holds, own)[place, 0]),
         held=formula.holds(off.astype(bool)).astype(np.float64),
-        pictures=np.stack([formula.holds(one.astype(bool)) for one in third]).mean(axis=1),
+        pictures=np.array([formula.holds(one.astype(bool)).mean() for one in third]),
         overlap=formula.overlap,
         overlap_p=permutation_p(formula.overlap, null, smaller=False),
     )
+
+
+def _plain(values: Floats) -> Floats:
+    found: Floats = values.astype(np.float64)
+    return found
 
 
 def corrected(found: Sequence[GroupLabel]) -> tuple[GroupLabel, ...]:
@@ -251,33 +277,34 @@ class Labelling:
                 for group in result.layers[n].groups
             )
             return replace(kept, result=result.model_copy(update={"labels": labels}))
-        beside = (*held[:MOST], *others[:MOST])
+        own, others = ([one for one in some if self._annotated(one)][:MOST] for some in (held, others))
+        beside, inside = (*own, *others), np.arange(len(own) + len(others)) < len(own)
         with self.progress.stage(f"{result.name}: labels", len(first) + len(held) + len(beside) + len(layers)) as step:
             on, off = self._half(result, first, step), self._half(result, held, step)
-            values, pixels = self._values(result, beside, step), self._pixels(beside)
-            third = values.reshape(len(beside), self.workspace.grid.per_image, values.shape[1])
+            third = self._third(result, beside, inside, step)
             found, replies = list[GroupLabel](), list[LabelReply]()
             for number in layers:
                 if result.layers[number].groups:
-                    layer, seed = self._layer(result, number, on, off), (self.seed, _SEED, result.index, number)
-                    drops = partial(self._drops, result, number, pixels, step)
+                    layer = self._layer(result, number, on, off, inside)
+                    seed = (self.seed, _SEED, result.index, number)
+                    drops = partial(self._drops, result, number, third.pixels, step)
                     if isinstance(self.source, Endpoint):
                         asking = Asking(
-                            source=self.source, patch=self._patch, first=first, held=held, beside=beside,
+                            source=self.source, patch=self._patch, first=first, held=held, beside=beside, inside=inside,
                             per_image=self.workspace.grid.per_image, replies=replies,
                         )  # fmt: skip
                         rows = coherences(layer.record, layer.held, layer.found_on, layer.phi, layer.picture)
                         active = activity(layer.record, standardised(layer.found_on, layer.phi))
                         labels = tuple(asking.layer(rows, layer.record, layer.held, active, drops, seed))
                     else:
-                        offered = self._offered(self.source, layer.own, on.values, off.values, third, seed)
+                        offered = self._offered(self.source, layer.own, on.values, off.values, third.values, seed)
                         labels = layer_labels(replace(layer, drops=drops()), offered, seed)
                     found += labels
                 step.advance()
         update = {"labels": corrected(found), "label_replies": tuple(replies)}
         return replace(kept, result=result.model_copy(update=update))
 
-    def _layer(self, result: ClassResult, number: int, on: Half, off: Half) -> OneLayer:
+    def _layer(self, result: ClassResult, number: int, on: Half, off: Half, inside: Bools) -> OneLayer:
         record = result.layers[number]
         there = with_patches(record, number, on.phi, off.phi)
         own = tuple(np.array(group.patches, dtype=np.int64) for group in record.groups)
@@ -288,13 +315,14 @@ class Labelling:
             found_on=on.phi[number],
             phi=off.phi[number],
             picture=off.picture,
-            class_name=off.values[:, -1] if off.values.shape[1] > len(self.source.vocabulary) else None,
+            class_name=_plain(off.values[:, -1]) if off.values.shape[1] > len(self.source.vocabulary) else None,
             drops=np.zeros((len(record.groups), 0)),
+            inside=inside,
         )
 
     def _offered(
-        self, source: ImageText | Annotations, own: Sequence[Indices], on: Floats, off: Floats, third: Floats,
-        seed: tuple[int, ...],
+        self, source: ImageText | Annotations, own: Sequence[Indices], on: Floats, off: Floats,
+        third: Sequence[Floats], seed: tuple[int, ...],
     ) -> list[Offered]:  # fmt: skip
         """The label on offer for each group, chosen on the pictures that the circuit was found on."""
         if isinstance(source, Annotations):
@@ -304,7 +332,10 @@ class Labelling:
             ]
         return [
             Offered(
-                text=source.vocabulary[text], score=score, held=off[:, text], pictures=third[:, :, text].max(axis=1)
+                text=source.vocabulary[text],
+                score=score,
+                held=_plain(off[:, text]),
+                pictures=np.array([one[text] for one in third]),
             )
             for text, score in best(on[:, : len(source.vocabulary)], own)
         ]
@@ -319,31 +350,44 @@ class Labelling:
             note=step.note,
         )
         return Half(
-            phi=phi, values=self._values(result, chosen, step), picture=np.repeat(np.arange(len(chosen)), per_image)
+            phi=phi,
+            values=np.concatenate(list(self._values(result, chosen, step))),
+            picture=np.repeat(np.arange(len(chosen)), per_image),
         )
 
-    def _values(self, result: ClassResult, chosen: Sequence[Chosen], step: Step) -> Floats:
-        """Of each patch how likely each text is, with the class's name in the last column; or whether each label holds,
-        (patches, T)."""
+    def _third(self, result: ClassResult, chosen: Sequence[Chosen], inside: Bools, step: Step) -> Third:
+        texts = isinstance(self.source, ImageText)
+        values = [one.max(axis=0) if texts else one for one in self._values(result, chosen, step)]
+        return Third(pixels=self._pixels(chosen) if chosen else None, inside=inside, values=values)
+
+    def _annotated(self, one: Chosen) -> bool:
+        """Whether anything is known of a picture: one that a file does not name may show any label."""
+        return not isinstance(self.source, Annotations) or self.source.names(one)
+
+    def _values(self, result: ClassResult, chosen: Sequence[Chosen], step: Step) -> Iterator[Floats]:
+        """Of each picture how likely each text is on its patches, with the class's name in the last column; or whether
+        each label holds, (patches, T)."""
         source = self.source
         if isinstance(source, Endpoint):
-            step.advance(len(chosen))
-            return np.zeros((len(chosen) * self.workspace.grid.per_image, 0))
+            for _ in chosen:
+                yield np.zeros((self.workspace.grid.per_image, 0), dtype=np.float32)
+                step.advance()
+            return
         if isinstance(source, Annotations):
-            step.advance(len(chosen))
-            return source.truth(chosen, self.workspace.grid).astype(np.float64)
-        name = [result.name] if source.knows(result.name) else []
-        texts, found = unit(np.asarray(source.texts((*source.vocabulary, *name)))), list[Floats]()
+            for one in chosen:
+                yield source.truth([one], self.workspace.grid).astype(np.float32)
+                step.advance()
+            return
+        texts, as_values = source.vectors, probabilities
+        if source.knows(result.name):
+            texts, as_values = np.concatenate([texts, embedded(source.texts, [result.name])]), with_name
         for one in chosen:
-            some = self._crops(one, source.side)
-            for at in range(0, len(some), BATCH):
-                found.append(unit(np.asarray(source.pictures(some[at : at + BATCH]))) @ texts.T)
+            cosines = embedded(source.pictures, self._crops(one, source.side)) @ texts.T
+            if not np.isfinite(cosines).all():
+                message = "an embedding of a patch by the model that labels groups holds NaN or Inf"
+                raise RunError("not-finite", message, hint="take another model for labels, or labels.source: none")
+            yield as_values(cosines, source.scale).astype(np.float32)  # of 50,000 texts all patches are kept
             step.advance()
-        cosines = np.concatenate(found)
-        if not np.isfinite(cosines).all():
-            message = "an embedding of a patch by the model that labels groups holds NaN or Inf"
-            raise RunError("not-finite", message, hint="take another model for labels, or labels.source: none")
-        return with_name(cosines, source.scale) if name else probabilities(cosines, source.scale)
 
     def _crops(self, chosen: Chosen, side: int) -> list[Image.Image]:
         """The patches of a picture, cut from the original."""
@@ -375,9 +419,11 @@ class Labelling:
         segments = self.workspace.segments
         return load_pixels(chosen, self.ready.network.preprocess).to(segments.device, segments.dtype)
 
-    def _drops(self, result: ClassResult, number: int, pixels: Tensor, step: Step) -> Floats:
+    def _drops(self, result: ClassResult, number: int, pixels: Tensor | None, step: Step) -> Floats:
         """By how much the class's logit falls on each picture with each group's neurons at 0, (G, pictures)."""
         record, workspace = result.layers[number], self.workspace
+        if pixels is None:
+            return np.zeros((len(record.groups), 0))
         sets = as_sets([tuple(sorted({m.channel for m in g.members})) for g in record.groups], record.channels)
         none = np.zeros((1, record.channels), dtype=bool)
         rows = AdaptiveBatch(most=workspace.forward_rows, note=step.note)

@@ -59,6 +59,10 @@ class Annotations:
         """The labels."""
         return self.record.vocabulary
 
+    def names(self, one: Chosen) -> bool:
+        """Whether the file says anything of a picture."""
+        return one.item.name in self.boxes or one.item.name in self.masks
+
     def truth(self, chosen: Sequence[Chosen], grid: PatchGrid) -> Bools:
         """Which labels hold on each patch of some pictures, (patches, labels)."""
         masks = stack_masks([self._input_masks(one, grid.size) for one in chosen], self.vocabulary)

@@ -21,8 +21,6 @@ from neurflow_report.results.records import GroupLabel, LabelReply, LayerResult
 
 Floats = NDArray[np.floating]
 Indices = NDArray[np.int64]
-_NEVER = 1e-6
-"""What parts equal answers about pictures, so that chance and not their order does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +30,7 @@ class Asking:
     Attributes:
         patch: a patch of a picture by its window, or, for None, the whole.
         first, held: the pictures that the circuit was found on, and those held out.
-        beside: those of L3.
+        beside: those of L3; inside: whether each is the class's own.
         per_image: patches of a picture.
         replies: what was answered so far.
     """
@@ -42,6 +40,7 @@ class Asking:
     first: Sequence[Chosen]
     held: Sequence[Chosen]
     beside: Sequence[Chosen]
+    inside: NDArray[np.bool_]
     per_image: int
     replies: list[LabelReply] = field(default_factory=list)
 
@@ -116,9 +115,7 @@ class Asking:
                 for one in self.beside
             ]
         )
-        moved = None
-        if np.ptp(shows):
-            moved = effect(drops, shows + _NEVER * random.random(len(shows)), random)
+        moved = effect(drops, shows, self.inside, random)
         if moved is None or row.choice_p is None:
             return row
         return row.model_copy(

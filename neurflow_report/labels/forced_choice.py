@@ -106,9 +106,11 @@ class Choice:
     Attributes:
         value, low, high: the share of right choices, with its interval.
         pictures, patches: that there are choices in, and the group's that are held against others.
-        null: the mean share of the labels of the layer's other groups; None where all have the same.
+        null: the mean share of the labels of the layer's other groups; None where all have the same. It is told, not
+            tested: those labels were chosen for the patches that the group's stand beside, and it tends to be under
+            a half.
         baseline: that of the class's name; None where the source gives it no score.
-        p_value: against a half, or, where it is larger, the smaller of those against the null and the class's name.
+        p_value: the larger of those against a half and against the class's name, where it has a score.
     """
 
     value: float
@@ -134,19 +136,18 @@ def choice(
     """
     random, own = np.random.default_rng(seed), right(label, given)
     value, low, high = share(own)
-    null = np.mean([right(one, given) for one in others], axis=0) if others else None
+    null = np.mean([right(one, given) for one in others]) if others else None
     baseline = None if class_name is None else right(class_name, given)
     by_chance = sign_flips(own - 0.5, random)
-    beaten = [sign_flips(own - one, random) for one in (null, baseline) if one is not None]
     return Choice(
         value=value,
         low=low,
         high=high,
         pictures=len(own),
         patches=len(np.unique(given.own)),
-        null=None if null is None else float(null.mean()),
+        null=None if null is None else float(null),
         baseline=None if baseline is None else float(baseline.mean()),
-        p_value=max(by_chance, min(beaten, default=1.0)),
+        p_value=by_chance if baseline is None else max(by_chance, sign_flips(own - baseline, random)),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ class ImageText:
         texts: (n, d) of texts; raises no error for those that `knows` is true of.
         pictures: (n, d) of RGB pictures of `side` pixels.
         knows: whether it can be asked of a text.
+        vectors: of the vocabulary, of length 1, (T, d); `checked` gives them.
     """
 
     record: LabelSource
@@ -36,6 +38,7 @@ class ImageText:
     texts: Callable[[Sequence[str]], Floats]
     pictures: Callable[[Sequence[Image.Image]], Floats]
     knows: Callable[[str], bool] = lambda _text: True
+    vectors: Floats = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
@@ -43,20 +46,24 @@ class ImageText:
         return self.record.vocabulary
 
 
-def unit(vectors: Floats) -> Floats:
-    """Rows of length 1."""
-    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-    found: Floats = vectors / np.where(lengths > 0, lengths, 1.0)
-    return found
+def embedded(tower: Callable[[Sequence[Any]], Floats], some: Sequence[Any]) -> Floats:
+    """What a tower gives, some at a time, as rows of length 1."""
+    found = list[Floats]()
+    for at in range(0, len(some), BATCH):
+        vectors = np.asarray(tower(some[at : at + BATCH]), dtype=np.float64)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        with np.errstate(invalid="ignore"):  # Inf gives NaN, which is told later
+            found.append((vectors / np.where(lengths > 0, lengths, 1.0)).astype(np.float32))
+    return np.concatenate(found)
 
 
 def checked(model: ImageText, path: errors.Path) -> ImageText:
-    """The model, which gives finite vectors of one length for its texts and for a grey picture.
+    """The model with the vectors of its vocabulary, which are finite and as long as that of a grey picture.
 
     Raises: InputError labels-unusable.
     """
-    texts = np.asarray(model.texts(model.vocabulary))
-    picture = np.asarray(model.pictures([Image.new("RGB", (model.side, model.side), (128, 128, 128))]))
+    texts = embedded(model.texts, model.vocabulary)
+    picture = embedded(model.pictures, [Image.new("RGB", (model.side, model.side), (128, 128, 128))])
     hint = "is the folder that of an image–text model, with its own weights?"
     bad = np.flatnonzero(~np.isfinite(texts).all(axis=1))
     if len(bad):
@@ -67,4 +74,4 @@ def checked(model: ImageText, path: errors.Path) -> ImageText:
     if texts.shape[1] != picture.shape[1]:
         message = f"the model embeds texts in {texts.shape[1]} numbers, and pictures in {picture.shape[1]}"
         raise refused(message, hint, path=path)
-    return model
+    return replace(model, vectors=texts)

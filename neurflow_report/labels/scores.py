@@ -45,7 +45,7 @@ def scores(values: Floats, groups: Sequence[Indices]) -> Floats:
         others = np.setdiff1d(every, own)
         others = others if len(others) else np.setdiff1d(np.arange(len(values)), own)
         if len(own) and len(others):
-            found[place] = values[own].mean(axis=0) - values[others].mean(axis=0)
+            found[place] = values[own].mean(axis=0, dtype=np.float64) - values[others].mean(axis=0, dtype=np.float64)
     return found
 
 

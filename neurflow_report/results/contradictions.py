@@ -423,10 +423,14 @@ def _of_labels(run: Run, result: ClassResult) -> Found:
         for name in _SHARES:
             yield from _within((*place, name), getattr(row, name), 0, 1)
         yield from _within((*place, "correlation"), row.correlation, -1, 1)
-        for name in ("choice_low", "choice_high", "choice_p", "p_value", "q_value"):
-            if (getattr(row, name) is None) != (row.choice is None):
-                yield (*place, name), "L1 has all of its figures or none"
-        if row.text and (row.choice is None) != bool(row.reason):
+        for test, told in (("choice", "L1"), ("effect", "L3")):
+            for name in (f"{test}_low", f"{test}_high", f"{test}_p"):
+                if (getattr(row, name) is None) != (getattr(row, test) is None):
+                    yield (*place, name), f"{told} has all of its figures or none"
+        for name in ("p_value", "q_value"):
+            if (getattr(row, name) is None) != (row.choice is None or row.effect is None):
+                yield (*place, name), "it is there where both tests are"
+        if row.text and (row.p_value is None) != bool(row.reason):
             yield (*place, "reason"), "there is either a test or a reason for none"
         if row.holds and row.q_value is None:
             yield (*place, "holds"), "a label that was not tested cannot hold"

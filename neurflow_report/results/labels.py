@@ -20,16 +20,17 @@ class GroupLabel(Record):
             interval over pictures.
         null: the same by the labels of the layer's other groups; None where no other label is there.
         baseline: the same by the class's name; None where the source gives it no score.
-        choice_p: of L1: against a half, or, where it is larger, the smaller of those against the null and the
-            class's name.
-        p_value, q_value: the larger of L1's and L3's, alone and corrected over the class's groups.
+        choice_p: of L1: the larger of those against a half and against the class's name, where that has a score.
+        p_value, q_value: the larger of L1's and L3's, alone and corrected over the class's groups; None where either
+            could not be tested.
         holds: whether the label passes both; only then it is a name.
         precision, base_rate: L2, the average precision over all patches held out, and what an idle label has.
         correlation: L2, Pearson's r between the text's score and the group's activation.
         effect, effect_low, effect_high: L3, by how much more the class's logit falls without the group on the
-            pictures with the higher scores, with Welch's 95% interval.
-        effect_p: how often it is as large where the scores are dealt out anew.
-        effect_pictures: on each side.
+            pictures with the higher scores, with Welch's 95% interval: the mean of that among the class's pictures
+            and that among those of other classes, each where the scores vary.
+        effect_p: how often it is as large where the scores are dealt out anew within each of the two.
+        effect_pictures: on each side, of both.
         coherence, coherence_low, coherence_high: without any label, the share of right choices by how near a patch's
             activation at this layer is to the group's.
         coherence_pictures: that it has choices in.

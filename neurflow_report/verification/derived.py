@@ -43,6 +43,8 @@ FAR = 1e-5
 """How far a figure may be from the same one computed of figures that were rounded to 7 digits."""
 LABELS = 0.05
 """The corrected p up to which a label holds."""
+IDLE = 0.45
+"""What a one-sided p by draws is over where nothing is gained: half, less what 9,999 draws may be off."""
 TWICE = 1e-4
 """How far the same margin may be from itself, computed in two batches, relative to the logits' differences."""
 _OWN_FORM = frozenset({"thresholds", "experiments", "methods"})
@@ -433,7 +435,8 @@ def _of_facets(run: Run, result: ClassResult) -> Found:
 
 
 def _of_labels(_run: Run, result: ClassResult) -> Found:
-    """Of labels: Wilson's intervals, the p-value of both tests, Benjamini and Hochberg's, and which hold."""
+    """Of labels: Wilson's intervals, what cannot have a small p-value, the larger of both, Benjamini and Hochberg's,
+    and which hold."""
     rows = result.labels
     for n, row in enumerate(rows):
         for name, pictures in (("choice", row.pictures), ("coherence", row.coherence_pictures)):
@@ -450,9 +453,16 @@ def _of_labels(_run: Run, result: ClassResult) -> Found:
         ]
         if answers:
             yield from _equal(("labels", n, "choice"), row.choice, sum(answers) / len(answers), "the answers give")
-        if row.choice_p is not None:
-            both = max(row.choice_p, 1.0 if row.effect_p is None else row.effect_p)
-            yield from _equal(("labels", n, "p_value"), row.p_value, both, "the larger of both tests is")
+        least = 0.5 if row.baseline is None else max(0.5, row.baseline)
+        for name, p, value, beaten in (
+            ("choice_p", row.choice_p, row.choice, least - FAR),
+            ("effect_p", row.effect_p, row.effect, 0.0),
+        ):
+            if p is not None and p < IDLE and value is not None and value < beaten:
+                yield ("labels", n, name), f"it is {_told(p)}, and {_told(value)} is under {_told(beaten)}"
+        unasked = 1.0 if answers else None  # a model that is asked is not asked for L3 where L1 is not passed
+        both = unasked if row.effect_p is None else None if row.choice_p is None else max(row.choice_p, row.effect_p)
+        yield from _equal(("labels", n, "p_value"), row.p_value, both, "the larger of both tests is")
     tested = sorted(((row.p_value, n) for n, row in enumerate(rows) if row.p_value is not None), reverse=True)
     least = 1.0
     for rank, (p, n) in enumerate(tested):

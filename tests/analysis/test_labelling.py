@@ -3,6 +3,7 @@ told before anything is computed."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,17 +48,17 @@ def spec(folder: Path, **changes: Any) -> LoadedSpec:
     return load_spec(folder / "spec.yaml")
 
 
-def boxes(folder: Path) -> Path:
-    """A file with masks of all parts of the pictures that the run may take."""
+def boxes(folder: Path, others: Sequence[str]) -> Path:
+    """A file with masks of all parts of the classes' pictures and of some others."""
     rows = ["picture,label,mask"]
-    for name in CLASSES:
-        index = DATASET.class_names.index(name)
-        for number in range(DATASET.per_class):
-            for part, mask in DATASET.draw(index, number)[1].items():
-                if mask.any():
-                    file = f"{name}-{number}-{part}.png".replace(" ", "-")
-                    Image.fromarray(mask.astype(np.uint8) * 255).save(folder / file)
-                    rows.append(f"{name}/{number:04},{part},{file}")
+    own = {f"{name}/{number:04}" for name in CLASSES for number in range(DATASET.per_class)}
+    for picture in sorted(own.union(others)):
+        name, number = picture.split("/")
+        for part, mask in DATASET.draw(DATASET.class_names.index(name), int(number))[1].items():
+            if mask.any():
+                file = f"{name}-{number}-{part}.png".replace(" ", "-")
+                Image.fromarray(mask.astype(np.uint8) * 255).save(folder / file)
+                rows.append(f"{picture},{part},{file}")
     (folder / "masks.csv").write_text("\n".join(rows))
     return folder / "masks.csv"
 
@@ -93,7 +94,10 @@ def test_the_planted_parts_are_named(bundle: Bundle) -> None:
     tested = planted(bundle)
     assert len(tested) >= 4
     assert all(one.text == part for part, one in tested)
-    assert np.mean([one.holds for _, one in tested]) >= 0.9
+    assert all(one.choice_p is not None and one.choice_p <= 0.05 for _, one in tested)
+    # What each picture of a class shows cannot be told from the class: L3 lets such labels fail.
+    assert np.mean([one.holds for _, one in tested]) > 0.5
+    assert all(one.effect_p is not None and one.effect_p > 0.05 for _, one in tested if not one.holds)
 
 
 def test_every_group_below_the_logit_has_its_row_and_a_coherence(bundle: Bundle) -> None:
@@ -119,13 +123,14 @@ def test_the_coherence_is_there_without_labels(folder: Path, bundle: Bundle) -> 
     assert not list(contradicted(found.run, found.classes, found.manifest))
 
 
-@pytest.mark.parametrize("change", ["holds", "q_value", "choice_low", "p_value"])
+@pytest.mark.parametrize("change", ["holds", "q_value", "choice_low", "p_value", "choice_p", "effect_p"])
 def test_what_does_not_follow_is_told(bundle: Bundle, change: str) -> None:
     first = bundle.classes[0]
     place, one = next((n, row) for n, row in enumerate(first.labels) if row.q_value is not None)
     value = not one.holds if change == "holds" else 0.4321
+    idle = {"choice_p": {"choice": 0.4}, "effect_p": {"effect": -0.1}}.get(change, {})
     labels = list(first.labels)
-    labels[place] = one.model_copy(update={change: value})
+    labels[place] = one.model_copy(update={change: value, **idle})
     classes = [first.model_copy(update={"labels": tuple(labels)}), *bundle.classes[1:]]
     places = [found.place for found in contradicted(bundle.run, classes, bundle.manifest)]
     assert ("labels", place, change) in places
@@ -152,7 +157,8 @@ def test_a_network_with_random_weights_gets_few_labels(folder: Path) -> None:
 def test_annotations_name_by_formulas(folder: Path, bundle: Bundle) -> None:
     place = folder / "masks"
     place.mkdir()
-    boxes(place)
+    first, second = bundle.classes
+    boxes(place, first.others)
     file = {"source": "annotations", "file": "masks.csv", "terms": 2}
     found = read_bundle(analyze(spec(place, labels=file, runtime={"cache": str(folder / "cache")})))
     assert found.run.labels is not None
@@ -161,6 +167,10 @@ def test_annotations_name_by_formulas(folder: Path, bundle: Bundle) -> None:
     assert tested
     assert all(one.overlap is not None and one.overlap > 0 and one.baseline is None for one in tested)
     assert any(one.holds for one in tested)
+    named = [one for one in second.others[:20] if one in first.others or one.split("/")[0] in CLASSES]
+    assert len(named) < 20, "the file leaves out some of the second class's others"
+    assert max(one.effect_pictures for one in found.classes[0].labels) == 20
+    assert max(one.effect_pictures for one in found.classes[1].labels) <= 10 + len(named) // 2
     assert [result.layers for result in found.classes] == [result.layers for result in bundle.classes]
     assert not list(contradicted(found.run, found.classes, found.manifest))
 

@@ -47,6 +47,7 @@ def test_a_label_holds_where_half_of_it_or_half_of_the_patch_is_covered(tmp_path
     found = read_annotations(written(tmp_path, HEAD.strip() + ",mask\n" + rows), ITEMS, terms=2)
     assert found.vocabulary == ("disc", "speck")
     assert found.record.name == "boxes.csv"
+    assert [found.names(chosen(one)) for one in (*ITEMS, item("a/3.png"))] == [True, True, False]
     assert [name for name, _ in found.record.digests] == ["boxes.csv", "its masks, in the order of their names"]
     truth = found.truth([chosen(one) for one in ITEMS], GRID)
     assert truth.shape == (20, 2)

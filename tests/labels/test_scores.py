@@ -205,21 +205,79 @@ def test_half_of_the_truth_and_as_much_that_is_false_lower_what_a_label_is_worth
 def test_the_effect_is_what_the_upper_half_loses_more() -> None:
     random = np.random.default_rng(0)
     scores_of, drops = np.arange(21.0), np.concatenate([random.normal(0, 1, 10), [99.0], random.normal(5, 1, 10)])
-    found = effect(drops, scores_of, random)
-    assert found is not None
-    assert found.pictures == 10
-    assert found.value == pytest.approx(drops[11:].mean() - drops[:10].mean())
-    from scipy.stats import ttest_ind
+    for inside in (np.ones(21, dtype=bool), np.zeros(21, dtype=bool)):
+        found = effect(drops, scores_of, inside, random)
+        assert found is not None
+        assert found.pictures == 10
+        assert found.value == pytest.approx(drops[11:].mean() - drops[:10].mean())
+        from scipy.stats import ttest_ind
 
-    interval = ttest_ind(drops[11:], drops[:10], equal_var=False).confidence_interval()
-    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
-    assert found.p_value < 0.001
-    assert effect(-drops, scores_of, random).p_value > 0.999  # type: ignore[union-attr]
-    assert effect(drops[:4], scores_of[:4], random) is None
-    assert effect(drops, np.ones(21), random) is None
+        interval = ttest_ind(drops[11:], drops[:10], equal_var=False).confidence_interval()
+        assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+        assert found.p_value < 0.001
+        assert effect(-drops, scores_of, inside, random).p_value > 0.999  # type: ignore[union-attr]
+        assert effect(drops[:4], scores_of[:4], inside[:4], random) is None
+        assert effect(drops, np.ones(21), inside, random) is None
+
+
+@settings(max_examples=20)
+@given(SEEDS)
+def test_the_effect_is_the_mean_of_that_within_the_class_and_that_within_the_others(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    inside, drops, scores_of = random.permutation(np.arange(18) < 8), random.normal(size=18), random.normal(size=18)
+    differences, variance = [], 0.0
+    for kind in (True, False):
+        some = sorted((s, d) for s, d, i in zip(scores_of, drops, inside, strict=True) if i == kind)
+        side = len(some) // 2
+        low, high = [d for _, d in some[:side]], [d for _, d in some[side:]]
+        differences.append(sum(high) / side - sum(low) / side)
+        variance += (np.var(high, ddof=1) + np.var(low, ddof=1)) / side
+    found = effect(drops, scores_of, inside, random)
+    assert found is not None
+    assert found.value == pytest.approx(sum(differences) / 2)
+    assert found.pictures == 9
+    assert found.low < found.value < found.high
+    assert found.high - found.low >= 2 * 1.96 * math.sqrt(variance) / 2
+    flat = np.where(inside, 1.0, scores_of)
+    one = effect(drops, flat, inside, random)
+    assert one is not None
+    assert one.value == pytest.approx(differences[1])
 
 
 def test_scores_that_know_nothing_have_an_effect_in_one_of_twenty() -> None:
-    random = np.random.default_rng(5)
-    found = [effect(random.exponential(size=40), random.normal(size=40), random) for _ in range(300)]
+    random, inside = np.random.default_rng(5), np.arange(40) < 20
+    found = [effect(random.exponential(size=40), random.normal(size=40), inside, random) for _ in range(300)]
     assert np.mean([one is not None and one.p_value <= 0.05 for one in found]) <= 0.08
+
+
+@pytest.mark.parametrize("held", ["with the class", "on three", "on three, in order", "on two"])
+def test_a_label_that_goes_with_the_class_alone_or_holds_on_few_has_no_effect(held: str) -> None:
+    random, inside = np.random.default_rng(6), np.arange(40) < 20
+    passed, tested = 0, 0
+    for _ in range(200):
+        drops = np.where(inside, random.normal(1, 0.5, 40), random.normal(0, 0.5, 40))
+        if held == "on three, in order":  # of equal values an earlier picture is none with a higher one
+            drops = -np.sort(-drops)
+        scores_of = np.zeros(40)
+        if held == "with the class":
+            scores_of = np.where(inside, 0.9, 0.1) + random.normal(0, 0.05, 40)
+        else:
+            scores_of[random.choice(20, 2 if held == "on two" else 3, replace=False)] = 1
+        found = effect(drops, scores_of, inside, random)
+        tested += found is not None
+        passed += found is not None and found.p_value <= 0.05
+    assert tested == (0 if held == "on two" else 200)
+    assert passed <= 0.08 * 200
+
+
+def test_a_label_beats_a_half_and_the_class_s_name_and_the_null_is_only_told() -> None:
+    picture = np.repeat(np.arange(12), 2)
+    made = pairs(np.arange(0, 24, 2), np.arange(1, 24, 2), picture, np.zeros(24), without=NONE)
+    knows, idle, mistaken = np.tile([1.0, 0.0], 12), np.zeros(24), np.tile([0.0, 1.0], 12)
+    alone = choice(made, knows, [idle], None, [0])
+    assert (alone.value, alone.null, alone.baseline) == (1, 0.5, None)
+    assert alone.p_value < 0.01
+    assert choice(made, knows, [knows], None, [0]).p_value == alone.p_value
+    named = choice(made, knows, [mistaken], knows, [0])
+    assert (named.null, named.baseline, named.p_value) == (0, 1, 1)
+    assert choice(made, knows, [knows], idle, [0]).p_value < 0.01

@@ -55,7 +55,7 @@ def label_words(index: Index) -> Iterator[str]:
             What a group shows it does not say: that takes labels.
         """)
         return
-    held, tested = sum(one.holds for one in labels), sum(one.choice is not None for one in labels)
+    held, tested = sum(one.holds for one in labels), sum(one.p_value is not None for one in labels)
     yield prose(f"""
         Labels come from {SOURCES[source.source]} ({source.name}), {
         f"{count(len(source.vocabulary), 'text')} to choose from" if source.vocabulary else "in its own words"
@@ -65,10 +65,12 @@ def label_words(index: Index) -> Iterator[str]:
     """)
     yield prose("""
         L1: of two patches of a picture, one of the group and one of another group of the layer, how often the label
-        tells which is which; beside it the labels of the layer's other groups, and the class's name. L2: average
-        precision over all patches held out, and Pearson's r with the group's activation. L3: by how much more the
-        class's logit falls without the group on pictures that show what the label says. A label holds where L1 beats
-        chance, and the other labels or the class's name, and L3 is over 0, corrected over the class's groups. Coherence
+        tells which is which; beside it the labels of the layer's other groups, which tend to be under 50% since they
+        were chosen for those patches, and the class's name. L2: average precision over all patches held out, and
+        Pearson's r with the group's activation. L3: by how much more the class's logit falls without the group on
+        pictures that show what the label says, among the class's pictures and among others apart. A label holds where
+        L1 beats chance, and the class's name where that is known, and L3 is over 0, corrected over the class's groups.
+        Coherence
         needs no label: how often the network's own activations at the layer tell the two patches apart.
     """)
 

@@ -22,7 +22,7 @@ def label_line(label: GroupLabel) -> str:
     nothing to tell."""
     if not label.text:
         return f"No label: {label.reason}." if label.reason else ""
-    if label.choice is None:
+    if label.p_value is None:
         return f"No label: “{label.text}” goes best with it, and was not tested: {label.reason}."
     if label.holds:
         return f"Label “{label.text}”: {told_apart(label)}; {_moved(label)}."
@@ -31,10 +31,9 @@ def label_line(label: GroupLabel) -> str:
 
 def _moved(label: GroupLabel) -> str:
     """What L3 says."""
-    if label.effect_p is None:
-        return "what the class loses without the group there was not measured"
-    more = "more" if label.effect_p <= LEVEL else "no more"
-    return f"the class loses {more} without the group where it shows (p {p_value(label.effect_p)})"
+    p = 1.0 if label.effect_p is None else label.effect_p
+    more = "more" if p <= LEVEL else "no more"
+    return f"the class loses {more} without the group where it shows (p {p_value(p)})"
 
 
 def _late(label: GroupLabel) -> str:
