@@ -410,6 +410,7 @@ _SHARES = (
 
 def _of_labels(run: Run, result: ClassResult) -> Found:
     groups = {layer.name: {group.index for group in layer.groups} for layer in result.layers}
+    asked = run.labels is not None and run.labels.source == "endpoint"  # which is not asked for L3 where L1 fails
     yield from _once(("labels",), [(row.layer, row.group) for row in result.labels], "label")
     if run.labels is None and any(row.text or row.reason for row in result.labels):
         yield ("labels",), "there are labels, and no source of them"
@@ -428,7 +429,7 @@ def _of_labels(run: Run, result: ClassResult) -> Found:
                 if (getattr(row, name) is None) != (getattr(row, test) is None):
                     yield (*place, name), f"{told} has all of its figures or none"
         for name in ("p_value", "q_value"):
-            if (getattr(row, name) is None) != (row.choice is None or row.effect is None):
+            if (getattr(row, name) is None) != (row.choice is None or (row.effect is None and not asked)):
                 yield (*place, name), "it is there where both tests are"
         if row.text and (row.p_value is None) != bool(row.reason):
             yield (*place, "reason"), "there is either a test or a reason for none"
