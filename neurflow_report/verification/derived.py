@@ -74,6 +74,9 @@ def contradicted(run: Run, classes: Sequence[ClassResult], manifest: Manifest) -
             _of_masking,
             _of_two_sided,
             _of_agreement,
+            _of_selection,
+            _of_census,
+            _of_not_run,
             _of_measures,
             _of_drops,
             _of_debugged,
@@ -202,6 +205,8 @@ def _of_run(run: Run, _classes: Sequence[ClassResult], _manifest: Manifest) -> F
     if top.channels != run.model.outputs:
         yield ("model", "outputs"), f"it is {run.model.outputs}, and {top.name!r} has {top.channels} channels"
     if (found := run.accuracy) is not None:
+        if found.pictures > run.data.pool:
+            yield ("accuracy", "pictures"), f"it is {found.pictures}, and {run.data.pool} were looked at"
         if not 0 <= found.right <= found.pictures:
             yield ("accuracy", "right"), f"{found.right} of {found.pictures} pictures are right"
             return
@@ -228,6 +233,46 @@ def _of_pictures(run: Run, result: ClassResult) -> Found:
         for name, value in zip(("left", "top", "width", "height"), _region(picture, run.model.preprocess), strict=True):
             why = "by the size of the picture and the preprocessing it is"
             yield from _equal((*place, "region", name), getattr(picture.region, name), value, why)
+
+
+def _of_selection(run: Run, result: ClassResult) -> Found:
+    """That the pictures are those that the selection and the pool allow."""
+    names = {picture.name for picture in result.pictures}
+    if run.data.select in {"predicted", "correct"}:
+        for number, picture in enumerate(result.pictures):
+            if picture.predicted != result.name:
+                told = f"it is {picture.predicted!r}, and the class has what is predicted as {result.name!r}"
+                yield ("pictures", number, "predicted"), told
+                break
+    for number, name in enumerate(result.others):
+        if name in names:
+            yield ("others", number), f"{name!r} is a picture of the class itself"
+    if (known := len(names | set(result.others))) > run.data.pool:
+        yield ("pictures",), f"these and others are {known}, and {run.data.pool} were looked at"
+
+
+def _of_census(_run: Run, result: ClassResult) -> Found:
+    """That a layer's silent channels are silent, and are its channels."""
+    layers = {layer.name: layer for layer in result.layers}
+    for number, row in enumerate(result.census):
+        place, layer = ("census", number), layers[row.layer]
+        if row.channels != layer.channels:
+            yield (*place, "channels"), f"it is {row.channels}, and the layer has {layer.channels}"
+        listed = (*row.silent, *row.saturated)
+        if len(set(listed)) < len(listed) or any(not 0 <= channel < layer.channels for channel in listed):
+            yield place, "a channel is there twice, or is none of the layer's"
+        loud = {neuron.channel for neuron in layer.neurons if max(neuron.activations) > FAR}
+        if odd := loud & set(row.silent):
+            yield (*place, "silent"), f"neuron {min(odd)} is, and its concept has an activation over 0"
+
+
+def _of_not_run(_run: Run, result: ClassResult) -> Found:
+    """That what was not run at all has no figures."""
+    there = {measure.experiment for measure in result.measures} | ({"masking"} if result.masking else set())
+    for number, row in enumerate(result.not_run):
+        whole = not row.layer and not row.case and row.experiment in there
+        if whole or ((row.experiment, row.case) == ("masking", "enough") and result.two_sided):
+            yield ("not_run", number), f"{row.experiment} is said not to have run, and its figures are there"
 
 
 def _region(picture: Picture, preprocess: Preprocess) -> tuple[float, ...]:
