@@ -93,7 +93,7 @@ def _refuse(error: ReportError, as_json: bool, notes: Sequence[str] = ()) -> int
     found: dict[str, object] = {"ok": False, "errors": [terminal.as_json(problem) for problem in problems]}
     found |= {"notes": list(notes)} if notes else {}
     if not as_json or streams.written(_json(found)):
-        print("\n".join(terminal.describe(problem) for problem in problems[:MOST_ERRORS]), file=sys.stderr)
+        print(terminal.described(problems[:MOST_ERRORS]), file=sys.stderr)
         if len(problems) > MOST_ERRORS:
             print(f"and {len(problems) - MOST_ERRORS} more errors (--json shows all)", file=sys.stderr)
         for note in notes:

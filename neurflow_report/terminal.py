@@ -26,11 +26,19 @@ WIDTH = 110
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def describe(error: ReportError) -> str:
+def described(errors: Sequence[ReportError]) -> str:
+    """Errors as people read them, one below the other; a hint that several in a row have stands below the last."""
+    following = [*(error.hint for error in errors[1:]), ""]
+    return "\n".join(
+        describe(error, hinted=error.hint != after) for error, after in zip(errors, following, strict=True)
+    )
+
+
+def describe(error: ReportError, *, hinted: bool = True) -> str:
     """An error as people read it: place, message and slug; the line of the file with a caret; the hint."""
     head, _, hint = error.told(at_command).partition("\n  hint: ")
     lines = [f"error: {head}", *_caret(error.where)]
-    if hint:
+    if hint and hinted:
         lines.append(f"  hint: {hint}")
     return _CONTROL.sub("�", "\n".join(lines))
 
@@ -141,7 +149,7 @@ class _Asking:
                 if answer := line.strip() or default:
                     return read(answer)
             except ReportError as error:
-                print("\n".join(map(describe, error.problems())), file=self.out)
+                print(described(error.problems()), file=self.out)
 
 
 def progress_for(stream: TextIO, *, quiet: bool) -> Progress:

@@ -9,7 +9,7 @@ import pytest
 
 from neurflow_report.errors import InputError, Where
 from neurflow_report.progress import Progress, Silent
-from neurflow_report.terminal import Lines, Live, as_json, describe, progress_for
+from neurflow_report.terminal import Lines, Live, as_json, describe, described, progress_for
 
 
 def error(file: str, line: int = 2, column: int = 8, hint: str = "do this") -> InputError:
@@ -22,6 +22,13 @@ def test_an_error_shows_its_line_and_a_caret(tmp_path: Path) -> None:
     assert describe(error(str(file))) == (
         f"error: {file}:2:8 a[1]: m [spec-bad-value]\n     b: [ü, ö]\n           ^\n  hint: do this"
     )
+
+
+def test_a_hint_that_several_errors_have_is_told_once() -> None:
+    errors = [error("a", 0, hint=hint) for hint in ("one", "one", "", "two", "one")]
+    hints = [line for line in described(errors).split("\n") if line.startswith("  hint")]
+    assert hints == ["  hint: one", "  hint: two", "  hint: one"]
+    assert described(errors).count("error: ") == 5
 
 
 def test_a_long_line_is_cut_around_the_caret(tmp_path: Path) -> None:

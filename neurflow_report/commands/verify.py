@@ -66,15 +66,19 @@ def _run(options: argparse.Namespace) -> Result:
         errors = CheckErrors(found.findings)
         for told in found.passed_over:
             errors.add_note(f"not looked at: {told}")
+        for told in found.not_there:
+            errors.add_note(f"not there: {told}")
         raise errors
     lines = [f"{options.path}: this {found.kind} is what it says"]
     lines += [f"looked at: {told}" for told in found.looked_at]
     lines += [f"not looked at: {told}" for told in found.passed_over]
+    lines += [f"not there: {told}" for told in found.not_there]
     return {
         "path": str(options.path),
         "kind": found.kind,
         "looked_at": list(found.looked_at),
         "passed_over": list(found.passed_over),
+        "not_there": list(found.not_there),
         "lines": lines,
     }
 

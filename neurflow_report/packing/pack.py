@@ -135,6 +135,8 @@ def _odd_entries(entries: Sequence[zipfile.ZipInfo], size: int) -> tuple[str, st
     if len(entries) > MOST:
         return "", f"it has {len(entries):,} files, and {MOST:,} at most are read"
     if sum(entry.file_size for entry in entries) > size:
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+            return "", "its files are compressed; `archive` stores them: unpack it yourself, and give the folder"
         return "", "its files are larger than itself"
     seen = set[str]()
     for entry in entries:
@@ -144,7 +146,7 @@ def _odd_entries(entries: Sequence[zipfile.ZipInfo], size: int) -> tuple[str, st
         if not good_name(name):
             return "", f"it holds a file named {name[:80]!r}, which leads outside, or is no name on some systems"
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
-            return name, "it is compressed, and an archive stores its files: unpack it yourself, and give the folder"
+            return name, "it is compressed; `archive` stores its files: unpack it yourself, and give the folder"
         if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):  # 0: a zip that does not say
             return name, "it is no ordinary file"
         if name.lower() in seen:

@@ -7,7 +7,12 @@ All activations are spatial means in the model's own activation units; weights a
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from typing import Literal
+
+from pydantic import field_validator
+from pydantic_core import PydanticCustomError
 
 from neurflow_report.results.causes import Cause as Cause
 from neurflow_report.results.causes import Debugged as Debugged
@@ -35,6 +40,8 @@ from neurflow_report.results.labels import GroupLabel as GroupLabel
 from neurflow_report.results.labels import LabelReply as LabelReply
 from neurflow_report.results.labels import LabelSource as LabelSource
 from neurflow_report.results.record import Record as Record
+
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}T")
 
 
 class Skipped(Record):
@@ -683,6 +690,17 @@ class Clock(Record):
     seconds: dict[str, float] | None
     resident: dict[str, int] | None = None
     allocated: dict[str, int] | None = None
+
+    @field_validator("created")
+    @classmethod
+    def _is_time(cls, value: str) -> str:
+        try:
+            if _DAY.match(value) and datetime.fromisoformat(value).tzinfo is not None:
+                return value
+        except ValueError:
+            pass
+        told = {"value": repr(value[:60])}
+        raise PydanticCustomError("no_time", "{value} is no time of ISO 8601 with its zone", told)
 
 
 class Provenance(Record):

@@ -8,10 +8,11 @@ are compared as closely as a bundle keeps them.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import chain, pairwise
-from math import floor, isclose, sqrt
+from math import floor, hypot, isclose, sqrt
 from statistics import NormalDist
 from typing import Any
 
@@ -35,7 +36,9 @@ from neurflow_report.results.records import (
     Picture,
     Preprocess,
     Run,
+    TwoSided,
 )
+from neurflow_report.results.redact import without_paths
 
 CONSERVED = 3
 """The first format whose shares are conserved, and whose experiments are computed as they are today."""
@@ -49,6 +52,8 @@ TWICE = 1e-4
 """How far the same margin may be from itself, computed in two batches, relative to the logits' differences."""
 _OWN_FORM = frozenset({"thresholds", "experiments", "methods"})
 """Settings that a spec says in another form, or order."""
+MADE = "the factory's"
+"""The weights of a network that code made."""
 MOST_PATCHES = 1_000_000
 """Patches of a picture, over which nobody made a report."""
 Found = Iterator[tuple[Path, str]]
@@ -69,6 +74,11 @@ def contradicted(run: Run, classes: Sequence[ClassResult], manifest: Manifest) -
             _of_shares,
             _of_edges,
             _of_masking,
+            _of_two_sided,
+            _of_agreement,
+            _of_selection,
+            _of_census,
+            _of_not_run,
             _of_measures,
             _of_drops,
             _of_debugged,
@@ -81,15 +91,13 @@ def contradicted(run: Run, classes: Sequence[ClassResult], manifest: Manifest) -
             yield Contradiction(slug=result.slug, place=place, message=message)
 
 
-def unjudged(run: Run, classes: Sequence[ClassResult], manifest: Manifest) -> Iterator[Contradiction]:
+def unjudged(run: Run, classes: Sequence[ClassResult]) -> Iterator[Contradiction]:
     """Rows of the ledger, cautions and certificates that do not follow from the figures by METHOD §§5–6.
 
     Raises: ModuleNotFoundError where SciPy or torch, which the ledger is computed with, is not installed.
     """
     from neurflow_report.fidelity import ledger  # noqa: F401 before anything is told
 
-    if manifest.format_version < CONSERVED:
-        return
     for result in classes:
         owners: list[tuple[Path, ClassResult | Control]] = [((), result)]
         owners += [(("controls", n), control) for n, control in enumerate(result.controls)]
@@ -151,7 +159,10 @@ def _of_spec(run: Run, _classes: Sequence[ClassResult], manifest: Manifest) -> F
         (("settings", "seed"), run.settings.seed, ("runtime", "seed")),
     ]
     same += [((name,), getattr(run, name), ("report", name)) for name in ("theme", "tiles", "images", "formats")]
-    same += [(("data", name), getattr(run.data, name), ("data", name)) for name in ("select", "limit", "sample")]
+    same += [
+        (("data", name), getattr(run.data, name), ("data", name)) for name in ("select", "limit", "sample", "holdout")
+    ]
+    same += [(("model", "source"), run.model.source, ("model", "source"))]
     for section in ("concept", "attribution", "core", "groups", "fidelity"):
         known = spec.get(section)
         names = [name for name in run.settings.__class__.model_fields if isinstance(known, dict) and name in known]
@@ -160,9 +171,29 @@ def _of_spec(run: Run, _classes: Sequence[ClassResult], manifest: Manifest) -> F
         same = [(p, value, ("core", "largest") if p == ("settings", "tau") else key) for p, value, key in same]
     for place, value, key in same:
         asked = _at(spec, key)
-        found = list(value) if isinstance(value, tuple) else value
+        found = list(value) if isinstance(value, tuple) else without_paths(value) if isinstance(value, str) else value
         if asked is not None and asked != found:
             yield place, f"it is {found!r}, and the spec in manifest.json says {asked!r}"
+    asked = _at(spec, ("fidelity", "experiments"))
+    if isinstance(asked, list) and set(asked) != set(run.settings.experiments):
+        told = f"they are {sorted(run.settings.experiments)}, and the spec in manifest.json says {sorted(asked)}"
+        yield ("settings", "experiments"), told
+    yield from _of_network(run, spec)
+
+
+def _of_network(run: Run, spec: dict[str, object]) -> Found:
+    """That the network goes by the name, and has the weights, that the spec asked for."""
+    name, factory, weights = (_at(spec, ("model", key)) for key in ("name", "factory", "weights"))
+    asked = name or (factory.rpartition(":")[2] if isinstance(factory, str) else None)
+    if asked and asked != without_paths(run.model.name):
+        yield ("model", "name"), f"it is {run.model.name!r}, and the spec in manifest.json says {asked!r}"
+    if isinstance(weights, str):
+        due = {weights, re.split(r"[/\\]", weights)[-1]} | ({MADE} if run.model.source == "python" else set())
+        if run.model.weights not in due:
+            yield (
+                ("model", "weights"),
+                f"they are {run.model.weights!r}, and the spec in manifest.json says {weights!r}",
+            )
 
 
 def _at(value: object, key: Path) -> object:
@@ -176,6 +207,8 @@ def _of_run(run: Run, _classes: Sequence[ClassResult], _manifest: Manifest) -> F
     if top.channels != run.model.outputs:
         yield ("model", "outputs"), f"it is {run.model.outputs}, and {top.name!r} has {top.channels} channels"
     if (found := run.accuracy) is not None:
+        if found.pictures > run.data.pool:
+            yield ("accuracy", "pictures"), f"it is {found.pictures}, and {run.data.pool} were looked at"
         if not 0 <= found.right <= found.pictures:
             yield ("accuracy", "right"), f"{found.right} of {found.pictures} pictures are right"
             return
@@ -202,6 +235,46 @@ def _of_pictures(run: Run, result: ClassResult) -> Found:
         for name, value in zip(("left", "top", "width", "height"), _region(picture, run.model.preprocess), strict=True):
             why = "by the size of the picture and the preprocessing it is"
             yield from _equal((*place, "region", name), getattr(picture.region, name), value, why)
+
+
+def _of_selection(run: Run, result: ClassResult) -> Found:
+    """That the pictures are those that the selection and the pool allow."""
+    names = {picture.name for picture in result.pictures}
+    if run.data.select in {"predicted", "correct"}:
+        for number, picture in enumerate(result.pictures):
+            if picture.predicted != result.name:
+                told = f"it is {picture.predicted!r}, and the class has what is predicted as {result.name!r}"
+                yield ("pictures", number, "predicted"), told
+                break
+    for number, name in enumerate(result.others):
+        if name in names:
+            yield ("others", number), f"{name!r} is a picture of the class itself"
+    if (known := len(names | set(result.others))) > run.data.pool:
+        yield ("pictures",), f"these and others are {known}, and {run.data.pool} were looked at"
+
+
+def _of_census(_run: Run, result: ClassResult) -> Found:
+    """That a layer's silent channels are silent, and are its channels."""
+    layers = {layer.name: layer for layer in result.layers}
+    for number, row in enumerate(result.census):
+        place, layer = ("census", number), layers[row.layer]
+        if row.channels != layer.channels:
+            yield (*place, "channels"), f"it is {row.channels}, and the layer has {layer.channels}"
+        listed = (*row.silent, *row.saturated)
+        if len(set(listed)) < len(listed) or any(not 0 <= channel < layer.channels for channel in listed):
+            yield place, "a channel is there twice, or is none of the layer's"
+        loud = {neuron.channel for neuron in layer.neurons if max(neuron.activations) > FAR}
+        if odd := loud & set(row.silent):
+            yield (*place, "silent"), f"neuron {min(odd)} is, and its concept has an activation over 0"
+
+
+def _of_not_run(_run: Run, result: ClassResult) -> Found:
+    """That what was not run at all has no figures."""
+    there = {measure.experiment for measure in result.measures} | ({"masking"} if result.masking else set())
+    for number, row in enumerate(result.not_run):
+        whole = not row.layer and not row.case and row.experiment in there
+        if whole or ((row.experiment, row.case) == ("masking", "enough") and result.two_sided):
+            yield ("not_run", number), f"{row.experiment} is said not to have run, and its figures are there"
 
 
 def _region(picture: Picture, preprocess: Preprocess) -> tuple[float, ...]:
@@ -518,6 +591,83 @@ def _of_row(place: Path, row: Masking, pictures: int, draws: int) -> Found:
         yield from _around(place, ends, row, value, bounded=True)
 
 
+def _of_two_sided(run: Run, result: ClassResult) -> Found:
+    """F1 with pictures of other classes: shares, Wilson's and Newcombe's intervals; with channels at 0 the class's own
+    pictures are those of F1."""
+    owners: list[tuple[Path, ClassResult | Control]] = [((), result)]
+    owners += [(("controls", number), control) for number, control in enumerate(result.controls)]
+    for at, owner in owners:
+        rows = {(row.mode, row.layer, row.tau, row.cumulative): row for row in owner.masking}
+        for number, row in enumerate(owner.two_sided):
+            place: Path = (*at, "two_sided", number)
+            yield from _of_two(place, row, run.settings.draws)
+            if owner is result and row.others != len(result.others):
+                yield (*place, "others"), f"it is {row.others}, and the class has {len(result.others)}"
+            same = rows.get((row.mode, row.layer, row.tau, row.cumulative))
+            if same is None:
+                yield place, "F1 has no such masks on the class's own pictures"
+                continue
+            for name in ("size", "channels", "n"):
+                if getattr(row, name) != getattr(same, name):
+                    yield (*place, name), f"it is {getattr(row, name)}, and F1 has {getattr(same, name)}"
+            yield from _equal((*place, "tpr_before"), row.tpr_before, same.baseline, "F1 has a baseline of")
+            if row.ablation == "zero":
+                yield from _equal((*place, "tpr"), row.tpr, same.accuracy, "F1 has an accuracy of")
+        before = {row.fpr_before for row in owner.two_sided}
+        if before and max(before) - min(before) > FAR:
+            yield (*at, "two_sided"), f"fpr_before differs: {min(before):.6g} and {max(before):.6g}"
+
+
+def _of_two(place: Path, row: TwoSided, draws: int) -> Found:
+    for name, n in (("tpr_before", row.n), ("fpr_before", row.others), ("tpr", row.n), ("fpr", row.others)):
+        value = getattr(row, name)
+        if not isclose(value * n, round(value * n), abs_tol=FAR * max(1, n)):
+            yield (*place, name), f"{value:.6g} is no share of {n} pictures"
+            return
+    own, others = (_wilson(round(share * n), n) for share, n in ((row.tpr, row.n), (row.fpr, row.others)))
+    for name, due in zip(("tpr_low", "tpr_high", "fpr_low", "fpr_high"), (*own, *others), strict=True):
+        yield from _equal((*place, name), getattr(row, name), due, "Wilson's interval gives")
+    j = row.tpr - row.fpr
+    yield from _equal((*place, "j"), row.j, j, "TPR − FPR is")
+    low = j - hypot(row.tpr - own[0], others[1] - row.fpr)
+    high = j + hypot(own[1] - row.tpr, row.fpr - others[0])
+    yield from _equal((*place, "j_low"), row.j_low, low, "Newcombe's interval begins at")
+    yield from _equal((*place, "j_high"), row.j_high, high, "Newcombe's interval ends at")
+    if (row.mode, row.ablation) != ("retain", "mean"):
+        if row.null or row.p_value is not None:
+            yield (*place, "null"), "it is there, and only what is kept with all else at its mean has one"
+        return
+    if len(row.null) != draws:
+        yield (*place, "null"), f"it has {len(row.null)} random sets, and {draws} were asked for"
+    extreme = sum(value >= row.j - FAR / 10 for value in row.null)
+    yield from _equal((*place, "p_value"), row.p_value, (1 + extreme) / (1 + len(row.null)), "the null gives")
+    yield from _around(place, ("null_low", "null_high"), row, sum(row.null) / max(1, len(row.null)), bounded=True)
+
+
+def _of_agreement(_run: Run, result: ClassResult) -> Found:
+    """That a group's part has the share that the commonest parts give, and that they fall."""
+    for number, layer in enumerate(result.layers):
+        for n, group in enumerate(layer.groups):
+            if (found := group.agreement) is None:
+                continue
+            place: Path = ("layers", number, "groups", n, "agreement")
+            if found.n != len(group.patches):
+                yield (*place, "n"), f"it is {found.n}, and the group has {len(group.patches)} patches"
+            known = found.commonest or ()
+            shares = [share for _, share, _ in known]
+            if shares != sorted(shares, reverse=True):
+                yield (*place, "commonest"), "the commonest part does not come first"
+            named = next(((share, chance) for part, share, chance in known if part == found.part), None)
+            if named is not None:
+                yield from _equal((*place, "purity"), found.purity, named[0], f"{found.part!r} has a share of")
+                yield from _equal((*place, "chance"), found.chance, named[1], f"{found.part!r} has by chance")
+            elif shares and found.purity > shares[-1] + FAR:
+                yield (*place, "purity"), f"it is {_told(found.purity)}, and {known[-1][0]!r} is as common, and named"
+            excess = found.purity - found.chance
+            if any(share - chance > excess + FAR for _, share, chance in known):
+                yield (*place, "part"), "another part is further over its chance"
+
+
 def _around(place: Path, ends: tuple[str, str], row: object, value: float, *, bounded: bool = False) -> Found:
     """That an interval, where it is there, holds its figure."""
     low, high = (getattr(row, name) for name in ends)
@@ -695,6 +845,8 @@ def _of_claims(run: Run, owner: ClassResult | Control) -> Found:
                 ("claims", number, "verdict"),
                 f"it is {row.verdict!r}, and the figures give {expected[0].verdict!r}{why}",
             )
+        elif (row.verdict, row.reason) not in {(one.verdict, one.reason) for one in expected}:
+            yield ("claims", number, "reason"), f"it is {row.reason!r}, and the figures give {expected[0].reason!r}"
 
 
 def _is_tie(row: Claim, due: Claim, owner: ClassResult | Control) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from neurflow_report.errors import CheckError, ReportError
 from neurflow_report.packing.tree import tree
+from neurflow_report.results.bundle import Bundle
 from neurflow_report.verification.findings import difference, of_report
 
 Draw = Callable[[Path, Path, Sequence[str], bool], None]
@@ -22,6 +23,14 @@ NOT_HERE = frozenset({"missing-package", "graphviz-missing", "out-of-memory", "o
 
 class CannotDraw(Exception):  # noqa: N818
     """This machine lacks what drawing needs; the message says what."""
+
+
+def asked_for(bundle: Bundle) -> tuple[str, ...]:
+    """What the run's spec asked to be drawn."""
+    report = bundle.manifest.provenance.spec_resolved.get("report")
+    appendix = not (isinstance(report, dict) and report.get("appendix") is False)
+    wanted = {"html": (SITE,), "pdf": (PDF, APPENDIX) if appendix else (PDF,), "single": (SINGLE,)}
+    return tuple(name for one in bundle.run.formats for name in wanted[one])
 
 
 def compared(bundle: Path, report: Path, scratch: Path, draw: Draw) -> Iterator[CheckError]:

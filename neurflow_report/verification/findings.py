@@ -20,12 +20,14 @@ class Verified:
         findings: none where all is as it should be.
         looked_at: what was checked, in words.
         passed_over: what was not, and why.
+        not_there: what the run asked to be drawn, and does not lie beside the bundle.
     """
 
     kind: str
     findings: tuple[CheckError, ...]
     looked_at: tuple[str, ...]
     passed_over: tuple[str, ...]
+    not_there: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +58,8 @@ def not_again(name: str, message: str, place: Path) -> CheckError:
 
 def of_archive(name: str, message: str) -> CheckError:
     """A finding in an archive: in its file `name`, or in the zip itself."""
-    return CheckError("archive-changed", message, where=Where(file=name), hint="get a whole copy of it")
+    hint = "get a whole copy of it, as `neurflow-report archive` wrote it"
+    return CheckError("archive-changed", message, where=Where(file=name), hint=hint)
 
 
 def difference(found: bytes, expected: bytes) -> str:

@@ -24,8 +24,9 @@ from neurflow_report.results.facets import origin
 from neurflow_report.results.picture_name import is_named
 from neurflow_report.results.records import ClassResult
 from neurflow_report.verification import derived
-from neurflow_report.verification.drawn import DRAWN, CannotDraw, Draw, compared
+from neurflow_report.verification.drawn import DRAWN, CannotDraw, Draw, asked_for, compared
 from neurflow_report.verification.findings import Recomputed, Verified, not_again, of_archive, of_bundle, spelled
+from neurflow_report.verification.formats import untimely
 
 NAMES, COPY = "names.yaml", "given"
 NAMED = 3
@@ -97,6 +98,7 @@ class _Look:
         self.findings: list[CheckError] = []
         self.looked_at: list[str] = []
         self.passed_over: list[str] = []
+        self.not_there: list[str] = []
 
     def done(self, kind: str) -> Verified:
         """All of it."""
@@ -114,6 +116,7 @@ class _Look:
             findings=tuple(self.findings),
             looked_at=tuple(self.looked_at),
             passed_over=tuple(self.passed_over),
+            not_there=tuple(self.not_there),
         )
 
     def _bundle(self) -> Bundle | None:
@@ -145,16 +148,28 @@ class _Look:
         return of_bundle(f"{self.prefix}{name}", message, place)
 
     def _records(self, bundle: Bundle) -> None:
-        given = bundle.run, bundle.classes, bundle.manifest
+        given, said = (bundle.run, bundle.classes, bundle.manifest), bundle.manifest.format_version
+        self.findings += [self._in(file, message, place) for file, place, message in untimely(*given)]
         self.findings += map(self._contradiction, derived.contradicted(*given))
-        self.looked_at.append("weights, shares, edges, groups, patches, intervals and p-values")
+        if said >= derived.CONSERVED:
+            self.looked_at.append("weights, shares, edges, groups, patches, intervals and p-values")
+            self._judged(bundle)
+        else:
+            self.looked_at.append("weights, groups, patches, and the accuracy's interval")
+            why = f"they mean something else in format {said}"
+            self.passed_over.append(f"shares, edges, regions, the experiments' intervals and p-values: {why}")
+            self.passed_over.append(f"{JUDGED}: {why}")
+        self.findings += [self._in(*found) for found in _pictures(bundle)]
+        self.looked_at.append("the pictures")
+        if said < NAMED:
+            self.passed_over.append(f"whether a picture is its original's: its name does not tell in format {said}")
+
+    def _judged(self, bundle: Bundle) -> None:
         try:
-            self.findings += map(self._contradiction, derived.unjudged(*given))
+            self.findings += map(self._contradiction, derived.unjudged(bundle.run, bundle.classes))
             self.looked_at.append(JUDGED)
         except ModuleNotFoundError as error:
             self.passed_over.append(f"{JUDGED}: {error.name} is not installed (the extra `run`)")
-        self.findings += [self._in(*found) for found in _pictures(bundle)]
-        self.looked_at.append("the pictures")
 
     def _contradiction(self, found: Contradiction) -> CheckError:
         name = "run.json" if found.slug is None else f"classes/{found.slug}.json"
@@ -174,6 +189,8 @@ class _Look:
 
     def _drawn(self, bundle: Bundle | None) -> None:
         there = [name for name in DRAWN if (self.root / name).exists() or (self.root / name).is_symlink()]
+        if bundle is not None:
+            self.not_there += [name for name in asked_for(bundle) if name not in there]
         if not there:
             return
         if bundle is None or self.findings:

@@ -76,7 +76,7 @@ def test_a_bundle_of_it_is_in_order(bundle: Path) -> None:
     found = read_bundle(bundle)
     given = (found.run, found.classes, found.manifest)
     assert list(contradictions(*given[:2])) == []
-    assert [(c.place, c.message) for c in (*contradicted(*given), *unjudged(*given))] == []
+    assert [(c.place, c.message) for c in (*contradicted(*given), *unjudged(*given[:2]))] == []
 
 
 def test_on_the_pictures_that_the_core_was_found_on_nothing_is_certified() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from neurflow_report.errors import Path as Place
-from neurflow_report.fidelity.intervals import clopper_pearson
+from neurflow_report.fidelity.intervals import clopper_pearson, difference_interval, wilson
 from tests.mutated import renew
 
 Edit = Callable[[Path], None]
@@ -190,6 +190,54 @@ def _renamed(value: Any) -> None:
     _exchange(one, other, "file")
 
 
+def _format(number: int) -> Edit:
+    """The bundle says that it is of an earlier format, and a verdict is changed."""
+
+    def edit(root: Path) -> None:
+        of_class(_verdict)(root)
+        file = root / "bundle" / "manifest.json"
+        file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | {"format_version": number}))
+        renew(root / "bundle")
+
+    return edit
+
+
+def _clock(text: str) -> Edit:
+    def edit(root: Path) -> None:
+        file = root / "bundle" / "manifest.json"
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+        manifest["provenance"]["clock"]["created"] = text
+        file.write_text(json.dumps(manifest))
+        renew(root / "bundle")
+
+    return edit
+
+
+def _reason(verdict: str) -> Edit:
+    return of_class(lambda v: next(c for c in v["claims"] if c["verdict"] == verdict).update(reason="proved"))
+
+
+def _two(**changes: float) -> Edit:
+    """F1 with pictures of other classes, channels at 0."""
+    return of_class(lambda v: v["two_sided"][0].update(changes))
+
+
+def _kept(value: Any) -> None:
+    """A share of the class's pictures, and all of the row that follows from it."""
+    row = next(r for r in value["two_sided"] if r["ablation"] == "zero" and r["tpr"] != r["tpr_before"])
+    own, others = (row["tpr_before"], wilson(row["tpr_before"] * row["n"], row["n"])), (
+        row["fpr"], (row["fpr_low"], row["fpr_high"]),
+    )  # fmt: skip
+    j_low, j_high = difference_interval(*own, *others)
+    row.update(tpr=own[0], tpr_low=own[1][0], tpr_high=own[1][1], j=own[0] - row["fpr"], j_low=j_low, j_high=j_high)
+
+
+def _purity(value: Any) -> None:
+    found = (g["agreement"] for layer in value["layers"] for g in layer["groups"])
+    found = next(a for a in found if a["part"] == a["commonest"][0][0] and a["purity"] < 1)
+    found["purity"] = (1 + found["purity"]) / 2
+
+
 IN_RECORDS: dict[str, Edit] = {
     "a weight halved": of_class(_half),
     "two weights exchanged": of_class(_two_weights),
@@ -227,6 +275,34 @@ IN_RECORDS: dict[str, Edit] = {
     "the title": of_run(lambda r: r.update(title="Small, and sure")),
     "the seed": of_run(lambda r: r["settings"].update(seed=7)),
     "the accuracy": of_run(lambda r: r["accuracy"].update(right=r["accuracy"]["right"] - 1)),
+    "format 2": _format(2),
+    "format 1": _format(1),
+    "a day that is none": _clock("2030-13-45T99:00:00Z"),
+    "a word for a time": _clock("yesterday"),
+    "a time without its zone": _clock("2026-01-02T03:04:05"),
+    "where the network comes from": of_run(lambda r: r["model"].update(source="torchvision")),
+    "the network's name": of_run(lambda r: r["model"].update(name="resnet50")),
+    "the network's weights": of_run(lambda r: r["model"].update(weights="none")),
+    "how much is held out": of_run(lambda r: r["data"].update(holdout=0.25)),
+    "an experiment left out": of_run(lambda r: r["settings"]["experiments"].pop()),
+    "the reason of what is supported": _reason("supported"),
+    "the reason of what is inconclusive": _reason("inconclusive"),
+    "a share of other pictures": _two(fpr=0.03),
+    "Wilson's bound of other pictures": _two(fpr_high=0.01),
+    "J": _two(j=0.93),
+    "Newcombe's bound": _two(j_low=-0.5),
+    "what was kept before": _two(tpr_before=0.0),
+    "a share and what follows from it": of_class(_kept),
+    "a purity": of_class(_purity),
+    "what is predicted": of_class(lambda v: v["pictures"][1].update(predicted=OTHER)),
+    "all that is predicted": of_class(lambda v: [p.update(predicted=OTHER) for p in v["pictures"]]),
+    "how many were looked at": of_run(lambda r: r["data"].update(pool=4)),
+    "a picture of the class among the others": of_class(lambda v: v["others"].__setitem__(0, v["pictures"][0]["name"])),
+    "what was measured is not run": of_class(
+        lambda v: v["not_run"].append(
+            {"experiment": "masking", "layer": "", "case": "", "reason": "no time"},
+        )
+    ),
     "τ": of_run(lambda r: r["settings"].update(tau=5)),
 }
 """Those that the bundle alone gives away."""

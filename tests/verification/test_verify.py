@@ -18,14 +18,19 @@ import pytest
 from neurflow_report import cli
 from neurflow_report.errors import InputError
 from neurflow_report.report import archive, render
+from neurflow_report.results.records import Census
+from neurflow_report.verification.derived import contradicted
 from neurflow_report.verification.drawn import compared
 from neurflow_report.verification.findings import Verified, difference
+from neurflow_report.verification.formats import untimely
 from neurflow_report.verification.verify import verify
 from tests.mutated import mutate, renew
 from tests.sample_bundle import frozen_bundle, seal
 from tests.verification.edits import IN_FULL, IN_RECORDS, IN_WHAT_IS_DRAWN
 from tests.verification.flips import flips
 from tests.verification.kept import Drawing, built
+
+FROZEN = Path(__file__).parent.parent / "results" / "frozen"
 
 
 @pytest.fixture(scope="session")
@@ -133,6 +138,7 @@ def test_what_is_left_out_of_a_report_is_not_looked_for(copied: Path, draw: Draw
     found = verify(copied, draw=draw)
     assert told(found) == []
     assert found.looked_at[-1] == "report.pdf, appendix.pdf, drawn again"
+    assert found.not_there == ("site", "report.html")
 
 
 @pytest.mark.slow
@@ -267,6 +273,64 @@ def test_whatever_stands_in_the_records_it_does_not_fail(tmp_path: Path, seed: i
         mutate(root, 100 * seed + turn)
     with suppress(InputError):  # a manifest of another format, or none
         verify(root, draw=never)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_of_an_earlier_format_it_is_told_what_was_not_looked_at(tmp_path: Path, number: int) -> None:
+    root = Path(shutil.copytree(FROZEN / f"v{number}", tmp_path / "bundle"))
+    found = verify(root, draw=never)
+    assert not [one for one in told(found) if "came with format" in one]
+    assert found.looked_at[1:] == ("weights, groups, patches, and the accuracy's interval", "the pictures")
+    assert [one.rpartition(": ")[0] for one in found.passed_over[:2]] == [
+        "shares, edges, regions, the experiments' intervals and p-values",
+        "the ledger's verdicts, cautions and certificates",
+    ]
+
+
+def test_what_came_later_than_the_format_is_told_once_of_each_kind(tmp_path: Path) -> None:
+    bundle = frozen_bundle(tmp_path, pictures=1, classes=1)
+    for number, at_least in ((3, 0), (2, 20), (1, 40)):
+        manifest = bundle.manifest.model_copy(update={"format_version": number})
+        found = [(file, place) for file, place, _ in untimely(bundle.run, bundle.classes, manifest)]
+        assert len(found) >= at_least
+        assert bool(found) == bool(at_least)
+        assert len(set(found)) == len(found)
+
+
+def test_a_census_that_does_not_fit_the_neurons(tmp_path: Path) -> None:
+    bundle = frozen_bundle(tmp_path, pictures=1, classes=1)
+    result = bundle.classes[0]
+    layer = result.layers[0]
+    loud = next(neuron.channel for neuron in layer.neurons if max(neuron.activations) > 0)
+    right = Census(layer=layer.name, channels=layer.channels, silent=(), saturated=())
+    for changes, place in (
+        ({}, None),
+        ({"channels": layer.channels // 2}, ("census", 0, "channels")),
+        ({"silent": (loud,)}, ("census", 0, "silent")),
+        ({"silent": (layer.channels,)}, ("census", 0)),
+    ):
+        one = result.model_copy(update={"census": (right.model_copy(update=changes),)})
+        found = [c.place for c in contradicted(bundle.run, [one], bundle.manifest) if c.place[0] == "census"]
+        assert found == ([] if place is None else [place])
+
+
+def test_the_weights_of_a_checkpoint_are_its_file(tmp_path: Path) -> None:
+    bundle = frozen_bundle(tmp_path, pictures=1, classes=1)
+    for source, asked, weights, right in (
+        ("torchvision", "…/my model.pt", "my model.pt", True),
+        ("torchvision", "w\\model.pt", "model.pt", True),
+        ("torchvision", "w/model.pt", "other.pt", False),
+        ("python", "none", "the factory's", True),
+        ("torchvision", "none", "the factory's", False),
+    ):
+        spec = {"model": {"source": source, "factory": "nets:made", "name": None, "weights": asked}}
+        provenance = bundle.manifest.provenance.model_copy(update={"spec_resolved": spec})
+        model = bundle.run.model.model_copy(update={"source": source, "name": "made", "weights": weights})
+        given = bundle.run.model_copy(update={"model": model}), bundle.classes
+        found = contradicted(*given, bundle.manifest.model_copy(update={"provenance": provenance}))
+        assert [c.place for c in found if c.place[0] == "model" and len(c.place) == 2 and c.place[1] != "outputs"] == (
+            [] if right else [("model", "weights")]
+        )
 
 
 def test_whatever_the_drawing_raises_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
