@@ -202,8 +202,11 @@ def _at(value: object, key: Path) -> object:
     return value
 
 
-def _of_run(run: Run, _classes: Sequence[ClassResult], _manifest: Manifest) -> Found:
+def _of_run(run: Run, classes: Sequence[ClassResult], manifest: Manifest) -> Found:
     top = run.layers[-1]
+    used = {name for result in classes for name in (*(picture.name for picture in result.pictures), *result.others)}
+    if manifest.format_version >= CONSERVED and len(used) > run.data.pool:
+        yield ("data", "pool"), f"it is {run.data.pool}, and the classes have {len(used)} pictures"
     if top.channels != run.model.outputs:
         yield ("model", "outputs"), f"it is {run.model.outputs}, and {top.name!r} has {top.channels} channels"
     if (found := run.accuracy) is not None:
@@ -249,8 +252,6 @@ def _of_selection(run: Run, result: ClassResult) -> Found:
     for number, name in enumerate(result.others):
         if name in names:
             yield ("others", number), f"{name!r} is a picture of the class itself"
-    if (known := len(names | set(result.others))) > run.data.pool:
-        yield ("pictures",), f"these and others are {known}, and {run.data.pool} were looked at"
 
 
 def _of_census(_run: Run, result: ClassResult) -> Found:
