@@ -19,7 +19,7 @@ from tests.drawing.test_browser import CHROMIUM, FLAGS, violations, width
 pytestmark = pytest.mark.slow
 
 BENCH = Path(__file__).parents[2] / "bench"
-SHAPE = {"classes": 1, "layers": 4, "neurons": 700, "groups": 50, "pictures": 8}
+SHAPE = {"classes": 1, "layers": 4, "neurons": 700, "groups": 50, "pictures": 8, "size": 224, "tau": 16}
 LAYER = "class/class-00/layer1.1/index.html"
 
 

@@ -24,6 +24,6 @@ def test_shards_are_refused_or_merged(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_archives_are_refused_or_drawn(tmp_path: Path) -> None:
-    found = list(tried_archives(40, 3, tmp_path))
+    found = list(tried_archives(20, 3, tmp_path))
     assert [one for one in found if one[1] not in {"refused", "drawn"}] == []
     assert {kind for _, kind in found} == {"refused", "drawn"}
