@@ -83,12 +83,10 @@ class Third:
 
     Attributes:
         pixels: None where there is none.
-        inside: whether each is the class's own.
         values: of each, the largest of each text over its patches, (T,), or which labels hold on each, (patches, T).
     """
 
     pixels: Tensor | None
-    inside: Bools
     values: Sequence[Floats]
 
 
@@ -115,7 +113,6 @@ class OneLayer:
         found_on, phi: φ of the layer on both halves, (n, C).
         picture: of each patch held out.
         class_name: the values of the class's name on the patches held out.
-        drops: by how much the class's logit falls without each group on each picture of L3, (G, pictures).
         inside: whether a picture of L3 is the class's own, (pictures,).
     """
 
@@ -126,22 +123,25 @@ class OneLayer:
     phi: Floats
     picture: Indices
     class_name: Floats | None
-    drops: Floats
     inside: Bools
 
 
-def layer_labels(layer: OneLayer, offered: Sequence[Offered], seed: Sequence[int]) -> tuple[GroupLabel, ...]:
-    """The labels of a layer's groups with their figures, not yet corrected for other layers' groups."""
+def layer_labels(
+    layer: OneLayer, offered: Sequence[Offered], drops: Floats, seed: Sequence[int]
+) -> tuple[GroupLabel, ...]:
+    """The labels of a layer's groups with their figures, not yet corrected for other layers' groups.
+
+    Args: drops: by how much the class's logit falls without each group on each picture of L3, (G, pictures).
+    """
     standard = standardised(layer.found_on, layer.phi)
     channels = [neuron.channel for neuron in layer.record.neurons]
     active = activity(layer.record, standard)
     inside = memberships(layer.record.neurons, [group.members for group in layer.record.groups])
     found = list[GroupLabel]()
     for place, one in enumerate(coherences(layer.record, layer.held, layer.found_on, layer.phi, layer.picture)):
-        if offered:
-            part = inside[:, place] / max(inside[:, place].sum(), 1e-12)
-            one = _tested(one, place, layer, offered, active, standard[:, channels] @ part, (*seed, one.group))
-        found.append(one)
+        part = inside[:, place] / max(inside[:, place].sum(), 1e-12)
+        activation = standard[:, channels] @ part
+        found.append(_tested(one, place, layer, offered, drops[place], active, activation, (*seed, one.group)))
     return tuple(found)
 
 
@@ -150,6 +150,7 @@ def _tested(
     place: int,
     layer: OneLayer,
     offered: Sequence[Offered],
+    drops: Floats,
     activity: Floats,
     activation: Floats,
     seed: Sequence[int],
@@ -165,15 +166,9 @@ def _tested(
         "overlap": label.overlap, "overlap_p": label.overlap_p,
     }  # fmt: skip
     known |= _second(label, mine, activation, seed)
-    moved = effect(layer.drops[place], label.pictures, layer.inside, np.random.default_rng((*seed, 3)))
+    moved = effect(drops, label.pictures, layer.inside, np.random.default_rng((*seed, 3)))
     if moved is not None:
-        known |= {
-            "effect": moved.value,
-            "effect_low": moved.low,
-            "effect_high": moved.high,
-            "effect_p": moved.p_value,
-            "effect_pictures": moved.pictures,
-        }
+        known |= moved.figures()
     reason = NO_OTHER if not others else too_few(given.pictures) if given.pictures < FEWEST else ""
     if reason:
         return one.model_copy(update=known | {"reason": reason})
@@ -281,7 +276,7 @@ class Labelling:
         beside, inside = (*own, *others), np.arange(len(own) + len(others)) < len(own)
         with self.progress.stage(f"{result.name}: labels", len(first) + len(held) + len(beside) + len(layers)) as step:
             on, off = self._half(result, first, step), self._half(result, held, step)
-            third = self._third(result, beside, inside, step)
+            third = self._third(result, beside, step)
             found, replies = list[GroupLabel](), list[LabelReply]()
             for number in layers:
                 if result.layers[number].groups:
@@ -298,7 +293,7 @@ class Labelling:
                         labels = tuple(asking.layer(rows, layer.record, layer.held, active, drops, seed))
                     else:
                         offered = self._offered(self.source, layer.own, on.values, off.values, third.values, seed)
-                        labels = layer_labels(replace(layer, drops=drops()), offered, seed)
+                        labels = layer_labels(layer, offered, drops(), seed)
                     found += labels
                 step.advance()
         update = {"labels": corrected(found), "label_replies": tuple(replies)}
@@ -316,7 +311,6 @@ class Labelling:
             phi=off.phi[number],
             picture=off.picture,
             class_name=_plain(off.values[:, -1]) if off.values.shape[1] > len(self.source.vocabulary) else None,
-            drops=np.zeros((len(record.groups), 0)),
             inside=inside,
         )
 
@@ -355,10 +349,10 @@ class Labelling:
             picture=np.repeat(np.arange(len(chosen)), per_image),
         )
 
-    def _third(self, result: ClassResult, chosen: Sequence[Chosen], inside: Bools, step: Step) -> Third:
+    def _third(self, result: ClassResult, chosen: Sequence[Chosen], step: Step) -> Third:
         texts = isinstance(self.source, ImageText)
         values = [one.max(axis=0) if texts else one for one in self._values(result, chosen, step)]
-        return Third(pixels=self._pixels(chosen) if chosen else None, inside=inside, values=values)
+        return Third(pixels=self._pixels(chosen) if chosen else None, values=values)
 
     def _annotated(self, one: Chosen) -> bool:
         """Whether anything is known of a picture: one that a file does not name may show any label."""

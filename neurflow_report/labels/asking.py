@@ -118,16 +118,7 @@ class Asking:
         moved = effect(drops, shows, self.inside, random)
         if moved is None or row.choice_p is None:
             return row
-        return row.model_copy(
-            update={
-                "effect": moved.value,
-                "effect_low": moved.low,
-                "effect_high": moved.high,
-                "effect_p": moved.p_value,
-                "effect_pictures": moved.pictures,
-                "p_value": max(row.choice_p, moved.p_value),
-            }
-        )
+        return row.model_copy(update=moved.figures() | {"p_value": max(row.choice_p, moved.p_value)})
 
     def _choices(
         self, row: GroupLabel, question: str, texts: Sequence[str], given: Pairs, left: NDArray[np.bool_]

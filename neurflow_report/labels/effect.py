@@ -29,6 +29,16 @@ class Effect:
     p_value: float
     pictures: int
 
+    def figures(self) -> dict[str, object]:
+        """As a label's record has them."""
+        return {
+            "effect": self.value,
+            "effect_low": self.low,
+            "effect_high": self.high,
+            "effect_p": self.p_value,
+            "effect_pictures": self.pictures,
+        }
+
 
 def effect(drops: Floats, scores: Floats, inside: Bools, random: np.random.Generator) -> Effect | None:
     """Half of the pictures against the other half, by their scores: the class's own among themselves, and the others

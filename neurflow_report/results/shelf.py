@@ -134,7 +134,7 @@ class Remote:
         except ImportError as error:
             raise _missing(str(error), "install it beside fsspec, such as s3fs for s3://, gcsfs for gs://") from error
         except ValueError as error:
-            hint = "name a folder, off, or an address that fsspec knows, such as s3://bucket/cache"
+            hint = "name a folder, none, or an address that fsspec knows, such as s3://bucket/cache"
             message = f"{self.url!r} is no place for a cache: {error}"
             raise InputError("spec-bad-value", message, hint=hint, path=("runtime", "cache")) from error
         return system, str(path).rstrip("/")
